@@ -1,0 +1,59 @@
+// The border between the program and the kernel: how every entry saves state, and how every exit restores it.
+//
+// One kernel stack per CPU, not per thread: a context is all there is of a thread. On every entry from the program the
+// general registers go into the current context before anything can fault, nest or switch; handlers run on the CPU's
+// slot stack with interrupts off; every way out is context_resume(). The kernel is compiled without vector registers,
+// so extended state stays in the CPU and is saved eagerly, by XSAVE, only when another context takes the CPU over.
+#pragma once
+
+#include "kernel/lib/types.h"
+
+// In the order the entry code pushes them; vector and error stand above the CPU's own frame.
+struct registers {
+    u64 r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
+    u64 vector, error;
+    u64 rip, cs, rflags, rsp, ss;
+};
+_Static_assert(sizeof(struct registers) == 22 * 8, "traps.asm pushes exactly this");
+
+#define VECTOR_SYSCALL 0x100 // regs.vector of a context that entered by SYSCALL: it may leave by SYSRET
+
+struct context {
+    struct registers regs;
+    u64 fs_base, gs_base; // the program's
+    void *xstate;         // fpu_state_size() bytes, 64-byte aligned
+};
+
+struct fault {
+    u64 vector, error;
+    u64 address; // CR2 for a page fault, else 0
+};
+
+// What higher rooms do about entries from the program; set once before the first context_resume().
+struct trap_hooks {
+    void (*syscall)(struct context *context); // number in regs.rax, result goes there
+    void (*fault)(struct context *context, const struct fault *fault); // an exception of the program
+    bool (*user_copy_fault)(const struct fault *fault); // #PF at a user address inside usercopy: true = mapped, retry
+    void (*after)(struct context *context); // before every return to the program: pending signals, scheduling
+};
+void traps_init(const struct trap_hooks *hooks);
+
+// Interrupt line 0-15 of the PICs; the handler runs with interrupts off and acknowledges nothing itself.
+void interrupt_set(unsigned line, void (*handler)(void));
+
+// Makes context current on this CPU: loads its FS and GS bases and vector state, saving those of the one before.
+void context_switch(struct context *to);
+struct context *context_current(void);
+// Leaves for the program with the current context.
+void context_resume(void) __attribute__((noreturn));
+
+// Waits for one interrupt with interrupts on, then off again (the kernel runs with them off everywhere else).
+void cpu_idle(void);
+
+// Copies between kernel and program memory: false when a byte of the program's range is not below USER_END or not
+// accessible as needed (what came before may have been copied).
+bool copy_from_user(void *to, u64 from, u64 bytes) MUST_USE;
+bool copy_to_user(u64 to, const void *from, u64 bytes) MUST_USE;
+bool clear_user(u64 to, u64 bytes) MUST_USE;
+// Copies a NUL-terminated string; returns its length, or -1 on a fault, or max when no NUL came within max bytes.
+s64 copy_string_from_user(char *to, u64 from, u64 max) MUST_USE;

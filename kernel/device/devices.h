@@ -1,0 +1,48 @@
+// The few devices the spine needs, one file each. Nothing here calls up: who wants input registers a function.
+#pragma once
+
+#include "kernel/lib/types.h"
+#include "boot/bootinfo.h"
+
+// ---- emulator.c (shared with the loader): ports that belong to an emulator, touched only once it is recognised ----
+enum emulator { EMULATOR_NONE, EMULATOR_QEMU, EMULATOR_BOCHS };
+// QEMU by its CPUID signature, Bochs by port 0xe9 reading 0xe9 without one.
+enum emulator emulator_recognise(void);
+bool emulator_has_debugcon(void); // reading port 0xe9 gives 0xe9
+// Asks the emulator to end; returns when it did not (no such device, or no emulator).
+void emulator_exit(void);
+
+// ---- logwire.c (shared with the loader): port 0xe9, else COM2, else COM1 ----
+void logwire_init(void);
+void logwire_write(const char *text, size_t bytes);
+
+// ---- serial.c: COM1, the program's terminal, byte-transparent ----
+bool serial_init(void); // false: no such port
+void serial_write(const void *bytes, size_t count);
+void serial_on_input(void (*got)(u8 byte)); // called in interrupt context; enables the interrupt
+
+// ---- screen.c: the text screen, hardware scrolling ----
+void screen_init(const struct boot_info *boot);
+void screen_write(const char *text, size_t bytes);
+
+// ---- rtc.c ----
+u64 rtc_seconds(void); // since 1970; 0 when the clock gives no plausible time
+
+// ---- acpi.c: pure parsers (host-tested, fuzzed); table memory is reached by window_map ----
+struct acpi_info {
+    u16 pm1a_control, pm1b_control; // ports; 0: none
+    u16 pm_timer;                   // port; 0: none
+    bool pm_timer_32_bit;
+    bool has_s5;
+    u8 s5_a, s5_b; // SLP_TYP values of _S5_
+    u8 reset_space; // generic address of the reset register; 0xff: none
+    u8 reset_value;
+    u64 reset_address;
+};
+void acpi_init(u64 rsdp, struct acpi_info *info); // leaves zeroes (and says so in the log) for what is missing
+
+// ---- power.c ----
+void power_init(const struct acpi_info *acpi);
+// Ends the machine: "vmos: exit N" as the last line, then emulator, ACPI S5; on a PC the report stays on the screen
+// and any key restarts.
+void power_end(int status) __attribute__((noreturn));

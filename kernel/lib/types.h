@@ -1,0 +1,19 @@
+// Short names for the fixed-size integers. Physical addresses are u64, virtual ones pointers, so that a mix-up
+// does not compile.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int64_t s64;
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define ROUND_UP(n, unit) (((n) + (unit)-1) / (unit) * (unit))
+#define ROUND_DOWN(n, unit) ((n) / (unit) * (unit))
+#define MUST_USE __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
