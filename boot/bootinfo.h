@@ -5,7 +5,7 @@
 #include "boot/layout.h"
 #include "kernel/lib/types.h"
 
-#define BOOT_INFO_MAGIC 0x4f464e49534f4d56 // "VMOSINFO"
+#define BOOT_INFO_MAGIC   0x4f464e49534f4d56 // "VMOSINFO"
 #define BOOT_INFO_VERSION 1
 
 struct e820_entry {
@@ -21,7 +21,15 @@ struct boot_part {
 };
 
 // Time stamps of the boot chain, one per stage at the moment it starts.
-enum boot_stage { STAGE_MBR, STAGE_LOADER, STAGE_KERNEL_LOW, STAGE_KERNEL_HIGH, STAGE_PROGRAM_LOAD, STAGE_PROGRAM, STAGES };
+enum boot_stage {
+    STAGE_MBR,
+    STAGE_LOADER,
+    STAGE_KERNEL_LOW,
+    STAGE_KERNEL_HIGH,
+    STAGE_PROGRAM_LOAD,
+    STAGE_PROGRAM,
+    STAGES
+};
 
 struct boot_info {
     u64 magic;
@@ -29,17 +37,17 @@ struct boot_info {
     u32 size; // of this struct
     u64 e820; // struct e820_entry[e820_count], as the BIOS gave them
     u32 e820_count;
-    u8 drive; // BIOS number
-    u8 edd; // 1: read by int 13h AH=42h, 0: by AH=02h
+    u8 drive;        // BIOS number
+    u8 edd;          // 1: read by int 13h AH=42h, 0: by AH=02h
     u8 text_columns; // 0: no text screen
     u8 text_rows;
-    u32 bios_calls; // made by the loader
-    u32 sectors; // read by the loader
-    u64 ebda; // lowest byte that belongs to the BIOS below 640 KiB
-    u64 rsdp; // 0: none found
+    u32 bios_calls;              // made by the loader
+    u32 sectors;                 // read by the loader
+    u64 ebda;                    // lowest byte that belongs to the BIOS below 640 KiB
+    u64 rsdp;                    // 0: none found
     struct boot_part kernel_low; // the kernel as the loader placed it; runs here first
-    struct boot_part payload; // header and all parts, as they lie in the image; starts on a page
-    struct boot_part kernel; // the kernel's ELF file, inside the payload
+    struct boot_part payload;    // header and all parts, as they lie in the image; starts on a page
+    struct boot_part kernel;     // the kernel's ELF file, inside the payload
     struct boot_part program;
     struct boot_part input; // standard input; only meaningful with has_input
     struct boot_part command;

@@ -6,6 +6,7 @@
 // so extended state stays in the CPU and is saved eagerly, by XSAVE, only when another context takes the CPU over.
 #pragma once
 
+#include "boot/layout.h"
 #include "kernel/lib/types.h"
 
 // In the order the entry code pushes them; vector and error stand above the CPU's own frame.
@@ -14,14 +15,13 @@ struct registers {
     u64 vector, error;
     u64 rip, cs, rflags, rsp, ss;
 };
-_Static_assert(sizeof(struct registers) == 22 * 8, "traps.asm pushes exactly this");
-
-#define VECTOR_SYSCALL 0x100 // regs.vector of a context that entered by SYSCALL: it may leave by SYSRET
+_Static_assert(sizeof(struct registers) == REGISTERS_SIZE, "traps.asm pushes exactly this");
+_Static_assert(offsetof(struct registers, cs) == REGISTERS_CS, "traps.asm tells program from kernel by it");
 
 struct context {
     struct registers regs;
-    u64 fs_base, gs_base; // the program's
-    void *xstate;         // fpu_state_size() bytes, 64-byte aligned
+    u64 fs_base, gs_base; // the program's, below USER_END; a new value holds from the next return on
+    void *xstate;         // fpu_state_size() bytes, 64-byte aligned; current only while another context runs
 };
 
 struct fault {
@@ -31,20 +31,24 @@ struct fault {
 
 // What higher rooms do about entries from the program; set once before the first context_resume().
 struct trap_hooks {
-    void (*syscall)(struct context *context); // number in regs.rax, result goes there
+    void (*syscall)(struct context *context);                          // number in regs.rax, result goes there
     void (*fault)(struct context *context, const struct fault *fault); // an exception of the program
     bool (*user_copy_fault)(const struct fault *fault); // #PF at a user address inside usercopy: true = mapped, retry
-    void (*after)(struct context *context); // before every return to the program: pending signals, scheduling
+    void (*after)(struct context *context); // of the current context, at the end of every entry but an NMI's
 };
+// A hook runs on the slot stack, may switch contexts and may end in context_resume(); only user_copy_fault runs on the
+// page-fault stack (IST_STACK_SIZE) and must return. hooks must live for ever.
 void traps_init(const struct trap_hooks *hooks);
 
 // Interrupt line 0-15 of the PICs; the handler runs with interrupts off and acknowledges nothing itself.
 void interrupt_set(unsigned line, void (*handler)(void));
 
-// Makes context current on this CPU: loads its FS and GS bases and vector state, saving those of the one before.
+// Makes context current on this CPU: saves the vector state of the one before, whose memory must still be there, and
+// loads that of the new one. Nothing to do when it is current already.
 void context_switch(struct context *to);
-struct context *context_current(void);
-// Leaves for the program with the current context.
+struct context *context_current(void); // NULL before the first switch
+// Leaves for the program with the current context, by SYSRET when it entered by SYSCALL and its rip and rflags are what
+// SYSCALL left in rcx and r11; else by IRETQ. Registers that IRETQ refuses are a #GP of the program.
 void context_resume(void) __attribute__((noreturn));
 
 // Waits for one interrupt with interrupts on, then off again (the kernel runs with them off everywhere else).

@@ -15,10 +15,12 @@ void emulator_exit(void);
 // ---- logwire.c (shared with the loader): port 0xe9, else COM2, else COM1 ----
 void logwire_init(void);
 void logwire_write(const char *text, size_t bytes);
+void logwire_flush(void); // waits, bounded, until the last bit has left
 
 // ---- serial.c: COM1, the program's terminal, byte-transparent ----
 bool serial_init(void); // false: no such port
 void serial_write(const void *bytes, size_t count);
+void serial_flush(void);                    // waits, bounded, until the last bit has left
 void serial_on_input(void (*got)(u8 byte)); // called in interrupt context; enables the interrupt
 
 // ---- screen.c: the text screen, hardware scrolling ----
@@ -26,7 +28,8 @@ void screen_init(const struct boot_info *boot);
 void screen_write(const char *text, size_t bytes);
 
 // ---- rtc.c ----
-u64 rtc_seconds(void); // since 1970; 0 when the clock gives no plausible time
+u64 rtc_seconds(void);  // since 1970; 0 when the clock gives no plausible time
+u64 time_wall_ns(void); // since 1970: the RTC read at first use, time_now_ns() from there on
 
 // ---- acpi.c: pure parsers (host-tested, fuzzed); table memory is reached by window_map ----
 struct acpi_info {
@@ -34,7 +37,7 @@ struct acpi_info {
     u16 pm_timer;                   // port; 0: none
     bool pm_timer_32_bit;
     bool has_s5;
-    u8 s5_a, s5_b; // SLP_TYP values of _S5_
+    u8 s5_a, s5_b;  // SLP_TYP values of _S5_
     u8 reset_space; // generic address of the reset register; 0xff: none
     u8 reset_value;
     u64 reset_address;

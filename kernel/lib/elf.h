@@ -24,11 +24,15 @@ enum elf_error {
     ELF_BAD_RELOCATION // table outside the image, or a type other than R_X86_64_RELATIVE and R_X86_64_NONE
 };
 
+// As they lie in the file: at any address.
+typedef Elf64_Ehdr elf_header __attribute__((aligned(1)));
+typedef Elf64_Phdr elf_segment __attribute__((aligned(1)));
+
 struct elf {
     const u8 *file;
     u64 length;
-    const Elf64_Ehdr *header;
-    const Elf64_Phdr *segments; // header->e_phnum of them
+    const elf_header *header;
+    const elf_segment *segments; // header->e_phnum of them
     u64 low, high;              // address range of all PT_LOADs, low rounded down and high up to PAGE_SIZE
     bool executable_stack;      // PT_GNU_STACK with PF_X, or none at all
 };

@@ -11,9 +11,10 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int64_t s64;
+typedef u64 loose_u64 __attribute__((aligned(1), may_alias)); // a quadword at any address, over anything
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define ROUND_UP(n, unit) (((n) + (unit)-1) / (unit) * (unit))
-#define ROUND_DOWN(n, unit) ((n) / (unit) * (unit))
-#define MUST_USE __attribute__((warn_unused_result))
+#define ARRAY_SIZE(a)          (sizeof(a) / sizeof((a)[0]))
+#define ROUND_UP(n, unit)      (((n) + (unit)-1) / (unit) * (unit))
+#define ROUND_DOWN(n, unit)    ((n) / (unit) * (unit))
+#define MUST_USE               __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))

@@ -11,6 +11,8 @@ static inline void *window(u64 physical) { return (void *)(window_base + physica
 static inline u64 window_physical(const void *pointer) { return (u64)pointer - window_base; }
 
 enum window_kind { WINDOW_TABLES, WINDOW_DEVICE }; // read-only write-back for firmware tables; uncached for devices
-// Maps what is not mapped yet of a physical range that is not usable RAM (panics on RAM unless it is read-only
-// firmware tables there) and returns a pointer to its first byte; NULL when memory for page tables is short.
+
+// Maps what is not mapped yet of a physical range outside usable RAM and returns a pointer to its first byte; what is
+// mapped already keeps its memory type. NULL when the range wraps or leaves the window, or memory for page tables is
+// short.
 void *window_map(u64 physical, u64 bytes, enum window_kind kind);

@@ -1,0 +1,282 @@
+; The master boot record: the first 512 bytes of the medium and the first instructions of ours that the CPU executes.
+; On entry the BIOS has put this sector at 0x7c00 and gives the drive number in DL; nothing else is certain, not even
+; CS: 0000:7C00 and 07C0:0000 both occur. The code therefore uses relative jumps only and reaches data through DS = 0.
+; It leaves long mode, page tables for the first 2 MiB, the E820 map and the loader in memory, and jumps to the loader.
+; Assembled with -DLOADER_SECTORS=n: the loader's length; it lies in the sectors behind this one.
+;
+; When a step fails, its letter goes to the screen and to COM1, and the machine waits for Ctrl-Alt-Del:
+;       C       the CPU has no long mode
+;       E       the BIOS gives no memory map (E820), a broken one, or one with more than E820_MAX entries
+;       D       the disk cannot be read
+;       L       what was read is not the loader
+;
+; Memory used here (boot/layout.h has the addresses):
+;       0x1000  BOOT_PML4, BOOT_PDPT    page tables: PML4[0] -> PDPT[0] -> PD[0] -> 0..2 MiB
+;       0x3000  E820_MAP                count of entries, then at E820_ENTRIES the entries
+;       0x6000  BOOT_PD                 page directory
+;       0x7000  MBR_E820_BUFFER         where the BIOS writes one entry at a time
+;       0x7bf4  BOOT_STACK_END          stack, growing down. Above it lie the first words pushed, which are results:
+;               MBR_TSC                 time stamp at the start
+;               MBR_DRIVE               the drive that was read
+;       0x7c00  MBR                     this sector
+;       0x8000  LOADER                  up to 64 KiB
+%include "layout.inc"
+
+EDD_SECTORS     equ 64                  ; per read: at most 127 (Phoenix EDD), and 64 ends at the 64 KiB line 0x10000
+TRIES           equ 0x70                ; see `next`
+PARAGRAPHS      equ SECTOR_SIZE / 16    ; of one sector, in the unit of segment registers
+BUFFER          equ 16                  ; sectors are read to ES:BUFFER, so that ES:BUFFER - 4 can be reached as well
+PAGE_USABLE     equ 0x03                ; present, writable (SDM 3 4.5)
+PAGE_2MIB       equ 0x80                ; page size bit of a page directory entry: it maps 2 MiB itself
+CR4_PAE         equ 0x20                ; physical address extension: 8-byte page table entries
+EFER            equ 0xc0000080          ; extended feature enable register
+EFER_LME        equ 0x100               ; long mode enable
+CR0_PE_ET_PG    equ 0x80000011          ; protection, the always-one ET bit, paging; caches on (CD = NW = 0)
+
+%if LOADER_SECTORS < 1 || LOADER_SECTORS > (LOADER_END - LOADER) / SECTOR_SIZE
+    %error "the loader does not fit between LOADER and LOADER_END"
+%endif
+
+bits 16
+org MBR
+
+; ---- 0x00: the jump and, before the BIOS parameter block, eight bytes of code ----
+; EB xx 90 is how a boot sector begins; a BIOS that checks for it would call the medium not bootable without it.
+        jmp short begin
+        nop
+begin:
+        xor ax, ax
+        mov ds, ax                      ; data is addressed from 0, whatever CS is
+        mov es, ax                      ; for the string instructions below
+        jmp short start
+        times 0x0b - ($ - $$) db 0      ; a fence: negative, and so an error, when the code above grows
+
+; ---- 0x0b..0x2a: BIOS parameter block ----
+; Where a FAT disk has its BIOS parameter block, a BIOS that takes the stick for a floppy writes to the copy in memory:
+; the fields at 0x15, 0x1c-0x1f and 0x24 are known. Other fields must be plausible: 512, 18 and 2. What nobody touches
+; holds constants of ours, since the 440 bytes are short.
+        dw SECTOR_SIZE                  ; 0x0b: bytes per sector
+gdt_code:                               ; 0x0d: our one segment descriptor: 64-bit code, ring 0 (SDM 3 3.4.5). Base
+        dq 0x00209b0000000000           ;   and limit mean nothing in 64-bit mode, and no data segment is needed there
+        db 0xf0                         ; 0x15: media descriptor; BIOSes write it
+        dw 0
+        dw 18                           ; 0x18: sectors per track
+        dw 2                            ; 0x1a: heads
+        dd 0                            ; 0x1c: hidden sectors; BIOSes write it
+smap:   dd 0x534d4150                   ; 0x20: "SMAP", the signature of the E820 call
+        db 0                            ; 0x24: drive number; BIOSes write it
+gdtr:   dw KERNEL_CS + 7                ; 0x25: limit of the table: selector 0, which is never read, and KERNEL_CS
+        dd gdt_code - KERNEL_CS         ;   its base, so that gdt_code is the descriptor of KERNEL_CS
+        times 0x2b - ($ - $$) db 0
+
+; ---- 0x2b: a stack, the drive ----
+start:
+        mov ss, ax                      ; the CPU takes no interrupt between these two (SDM 3 6.8.3), so no cli
+        mov sp, MBR
+; DL should be 00 (floppy) or 80h-8Fh (hard disk). Some BIOSes pass nonsense; nearly all of them boot from 80h.
+        test dl, dl
+        jz .drive
+        cmp dl, 0x90                    ; as signed bytes 80h-8Fh are the only values below 90h
+        jl .drive
+        mov dl, 0x80
+.drive: push dx                         ; MBR_DRIVE
+        push 'C'                        ; the letter of the step under way is the last thing pushed when it fails
+
+; ---- is there long mode? (AMD APM 3 E.4) ----
+; CPUs without extended leaves answer 80000000h like their last basic leaf, with bit 31 clear. The others answer with
+; their last leaf, 800000xxh: putting 1 in the low byte asks for the extended features.
+        mov eax, 0x80000000
+        cpuid
+        test eax, eax
+        jns bad
+        mov al, 1
+        cpuid
+        shl edx, 3                      ; bit 29, long mode, is the last one shifted out: to CF
+        jnc bad
+        rdtsc                           ; when did we start? Every CPU with long mode has the counter
+        push edx
+        push eax                        ; MBR_TSC
+
+; ---- clear the page tables, the E820 buffer and the count of entries ----
+        cld                             ; stosd and movsw go upwards
+        xor eax, eax
+        mov di, BOOT_PD
+        mov cx, (BOOT_STACK - BOOT_PD) / 4
+        rep stosd
+        mov di, BOOT_PML4
+        mov cx, (E820_ENTRIES - BOOT_PML4) / 4
+        rep stosd                       ; leaves DI = E820_ENTRIES
+
+; ---- the memory map (ACPI 15.1) ----
+; Across the loop: DI = where the next entry goes, EBX = the BIOS's bookmark, 0 to begin and 0 again at the end.
+; A BIOS may change every other register, ES and the direction flag. Two quirks: some write only those fields that
+; differ from the entry before, so the buffer stays the same one and entries are copied out; and some report 24-byte
+; entries with nonsense in the last 4, so exactly 20 bytes are asked for.
+        push 'E'
+        xor ebx, ebx
+.next:  push di
+        mov di, MBR_E820_BUFFER
+        mov eax, 0xe820                 ; all 32 bits count
+        mov edx, [smap]
+        xor ecx, ecx
+        mov cl, E820_ENTRY_SIZE
+        int 0x15
+        push ds
+        pop es
+        cld
+        pop di
+        jc .end                         ; how some BIOSes say that the entry before was the last
+        cmp eax, [smap]                 ; no signature, no valid entry: a map that lost it cannot be trusted
+        jne bad
+        cmp di, E820_END                ; full: a BIOS that never ends, or a map whose rest could be a reserved range
+        je bad
+        mov si, MBR_E820_BUFFER
+        mov cx, E820_ENTRY_SIZE / 2
+        rep movsw
+        inc word [E820_MAP]
+        test ebx, ebx
+        jnz .next
+.end:   cmp di, E820_ENTRIES            ; not one entry: the BIOS has no such call
+        jne drive
+bad:    jmp short die                   ; in reach of the short jumps above
+
+; ---- read the loader ----
+; Across the loop: SI = next sector (LBA), DL = drive, DH = tries left. pusha and popa keep these around each BIOS
+; call, since some BIOSes change registers they should not; popa leaves CF, the result, alone.
+drive:
+        push 'D'
+; A loader that was in memory before a warm start must not pass for one that was read: spoil the end of it. Any word
+; differs enough; SP cannot look like the magic number.
+        push (LOADER + LOADER_SECTORS * SECTOR_SIZE - BUFFER) / 16
+        pop es
+        mov [es:BUFFER - 4], sp
+        mov dl, [MBR_DRIVE]
+        mov dh, dl                      ; bit 7: use EDD, on hard disks. Floppies have none, and USB sticks dressed as
+        mov si, 1                       ;   floppies may translate sector numbers for CHS calls only
+; Each chunk has eight tries in bits 4-6 of DH. When those of EDD (80h set) are used up, 80h - 10h = 70h leaves eight
+; by CHS, and CHS stays: from then on no chunk starts at an odd place and runs over the 64 KiB line.
+next:   or dh, TRIES
+try:    sti                             ; disk drivers need timer and disk interrupts; some calls return with IF = 0
+        imul ax, si, PARAGRAPHS
+        add ax, (LOADER - BUFFER) / 16 - PARAGRAPHS
+        mov es, ax                      ; ES:BUFFER = LOADER + (SI - 1) * SECTOR_SIZE
+        mov bx, BUFFER
+        mov cx, LOADER_SECTORS + 1
+        sub cx, si                      ; sectors left
+        jz done
+        test dh, dh
+        jns chs
+        cmp cx, EDD_SECTORS
+        jbe .edd
+        mov cl, EDD_SECTORS             ; CH is 0
+.edd:   pusha
+        xor di, di                      ; the disk address packet, last field first (EDD 3.0, 8.2):
+        push di                         ;   sector number, 64 bits: 0, 0, 0, SI
+        push di
+        push di
+        push si
+        push es                         ;   buffer: segment, offset
+        push bx
+        push cx                         ;   sectors
+        push bx                         ;   size of the packet, which happens to be BUFFER: 16
+        mov si, sp
+        mov ah, 0x42                    ; extended read, DL = drive, DS:SI = packet
+        int 0x13
+        popa                            ; takes the packet's 16 bytes off the stack; the values are of no use
+read:   popa                            ; both ways to read meet here
+        jc fail
+        add si, cx
+        jmp next
+fail:   pusha
+        mov ah, 0                       ; reset: a drive may stay in its error state until then, and a floppy's motor
+        int 0x13                        ;   gets the time to start. Whether it succeeds, the next read will show
+        popa
+        sub dh, 0x10
+        jnc try
+; A BIOS can pass DL = 00 for a hard disk (Phoenix 4.0 R6), so 80h comes after 00.
+switch: xor byte [MBR_DRIVE], 0x80
+        js drive                        ; it was 00. A hard disk becomes 00-0F here and is not tried again
+
+; ---- say which step failed, and stop ----
+die:    pop ax                          ; AL = the letter
+        mov dx, 0x3f8                   ; COM1, as the BIOS left it; when there is none, nobody listens
+        out dx, al
+        mov bx, 7                       ; page 0; light grey in graphics modes
+        mov ah, 0x0e                    ; teletype output
+        int 0x10
+.halt:  sti                             ; so that the BIOS's keyboard handler sees Ctrl-Alt-Del
+        hlt
+        jmp .halt
+
+; One sector by cylinder, head and sector. in: SI = LBA, ES:BX = buffer, DL = drive.
+chs:    mov cl, 1                       ; for `read`: one sector; CH is 0
+        pusha
+        push es                         ; AH=08 returns things in ES, DI, BL and DX, and SI is not safe either
+        push si
+        push bx
+        push dx
+        mov ah, 8                       ; drive parameters: CL bits 0-5 = sectors per track, DH = last head
+        xor cx, cx                      ; a failing BIOS leaves CX alone or clears it. CF says nothing: some BIOSes
+        int 0x13                        ;   set it and succeed
+        mov ch, dh
+        pop dx
+        pop bx
+        pop si
+        pop es
+        inc ch                          ; heads; 256 do not fit and no BIOS means it
+        jz .default
+        and cl, 0x3f
+        jnz .divide
+.default:
+        mov cx, 2 << 8 | 18             ; a 1.44 MB floppy
+.divide:                                ; example: sector 64, 18 per track, 2 heads = cylinder 1, head 1, sector 11
+        xchg ax, si                     ; AX = LBA, at most 128: no division overflows
+        div cl                          ; AL = 64 / 18 = 3 (track), AH = 10
+        mov cl, ah
+        inc cx                          ; CL = sector, counted from 1
+        mov ah, 0
+        div ch                          ; AL = 3 / 2 = 1 (cylinder), AH = 1 (head)
+        mov ch, al
+        mov dh, ah
+        mov ax, 0x0201                  ; read, one sector
+        int 0x13
+        jmp read
+
+; ---- is it the loader? Here ES:BUFFER is its end ----
+done:
+        push 'L'
+        cmp dword [LOADER + 4], LOADER_MAGIC
+        jne switch
+        cmp dword [es:bx - 4], LOADER_END_MAGIC
+        jne switch
+
+; ---- long mode, straight from real mode (AMD APM 2 14.6) ----
+; Address line 20 may be held at 0, as on the first PCs: then every odd MiB would be its even neighbour. The BIOS is
+; asked to free it; the loader, which has room for the other ways, checks.
+        mov ax, 0x2401
+        int 0x15
+        cli                             ; from here on an interrupt would find real-mode vectors in protected mode
+        mov word [BOOT_PML4], BOOT_PDPT + PAGE_USABLE
+        mov word [BOOT_PDPT], BOOT_PD + PAGE_USABLE
+        mov byte [BOOT_PD], PAGE_2MIB + PAGE_USABLE ; physical address 0; the loader maps the rest
+        lgdt [gdtr]
+        push dword CR4_PAE              ; shorter than a 32-bit move; EAX = 20h
+        pop eax
+        mov cr4, eax                    ; long mode wants PAE before paging
+        mov ax, EFER_LME                ; EAX = 100h
+        cdq                             ; EDX = 0, the upper half of the register written
+        mov ecx, EFER
+        wrmsr
+        mov ah, BOOT_PML4 >> 8          ; EAX = BOOT_PML4
+        mov cr3, eax
+        mov eax, CR0_PE_ET_PG           ; protection and paging in one write: the CPU is in long mode now, still
+        mov cr0, eax                    ;   executing 16-bit code, until CS holds a 64-bit segment
+        jmp KERNEL_CS:LOADER            ; the loader brings its own stack and GDT
+
+; ---- 0x1b8: disk signature and partition table ----
+        times 440 - ($ - $$) db 0       ; a fence: the code ends here
+        db "vmos"                       ; Windows writes a signature of its own where it finds 0
+        dw 0
+        times 64 db 0                   ; the table: filled in by tools/mkimage
+        dw 0xaa55                       ; what makes a sector bootable
+        times 512 - ($ - $$) db 0

@@ -1,0 +1,524 @@
+#!/bin/sh
+# Everything one does with vmos, one short function per command; "./build.sh help" lists them. All products go to out/.
+set -eu
+
+caller=$PWD # names of programs are relative to where the user stands
+cd "$(dirname "$0")"
+
+flags="-std=gnu11 -O2 -g -I. -Wall -Wextra -Wshadow -Wvla -Werror"
+# No vector registers, since they hold the program's state; no red zone, since an interrupt would write over it.
+freestanding="-ffreestanding -fpie -fvisibility=hidden -mno-red-zone -mgeneral-regs-only -fno-stack-protector
+    -fcf-protection=none -fno-asynchronous-unwind-tables -fno-omit-frame-pointer"
+
+usage() {
+    echo "build.sh: $1 (./build.sh help lists the commands)" >&2
+    exit 2
+}
+
+fail() {
+    echo "build.sh: $1" >&2
+    exit 125
+}
+
+# ---- packages -------------------------------------------------------------------------------------------------------
+
+# Reads lines "what package"; installs the packages of which the command or file "what" is not there. A machine that
+# has everything sees no apt, no sudo and no network.
+need() {
+    missing=
+    # shellcheck disable=SC2086
+    while read -r what package; do
+        case $what in
+        /*) ls $what >/dev/null 2>&1 || missing="$missing $package" ;; # a pattern
+        *) command -v "$what" >/dev/null || missing="$missing $package" ;;
+        esac
+    done
+    [ -n "$missing" ] || return 0
+    command -v apt-get >/dev/null || fail "these Debian packages are missing, and there is no apt-get:$missing"
+    sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    echo "build.sh: installing what is missing:$missing" >&2
+    # shellcheck disable=SC2086 # lists of words
+    { $sudo apt-get update && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        $missing; } >&2 </dev/null || fail "apt-get could not install:$missing"
+}
+
+need_build() {
+    need <<END
+gcc gcc
+ld binutils
+nasm nasm
+musl-gcc musl-tools
+/usr/include/stdio.h libc6-dev
+/usr/include/stb/stb_sprintf.h libstb-dev
+END
+}
+
+need_run() {
+    need_build
+    need <<END
+qemu-system-x86_64 qemu-system-x86
+END
+}
+
+# ---- building -------------------------------------------------------------------------------------------------------
+
+object_of() {
+    echo "out/obj/$(echo "$1" | tr / .).o" # traps.c and traps.asm are two
+}
+
+# Compiles one source of the loader or the kernel; called by compile(), one process per source.
+object() {
+    object=$(object_of "$1")
+    extra=
+    # Loops in memcpy and memset must not become calls of memcpy and memset.
+    [ "$1" != kernel/lib/string.c ] || extra=-fno-tree-loop-distribute-patterns
+    # shellcheck disable=SC2086 # lists of flags
+    case $1 in
+    *.c) gcc $flags $freestanding $extra -c "$1" -o "$object.new" ;;
+    *.asm) nasm -f elf64 -g -Wall -Werror -Iout/ "$1" -o "$object.new" ;;
+    esac
+    mv "$object.new" "$object"
+}
+
+# Compiles, in parallel, the sources that have no object.
+compile() {
+    for source; do
+        [ -e "$(object_of "$source")" ] || echo "$source"
+    done | xargs -r -P "$(nproc)" -n 1 ./build.sh object
+}
+
+# Removes the objects that no longer fit their sources: all of them when a header or this script changed.
+outdate() {
+    case "$1 " in
+    *.h* | *build.sh*) rm -rf out/obj ;;
+    *) for source in $1; do rm -f "$(object_of "$source")"; done ;;
+    esac
+    mkdir -p out/obj
+}
+
+link_loader() {
+    gcc -E -P -x c -I. loader/loader.ld -o out/loader.ld # for the numbers of boot/layout.h
+    objects=$(for source in "$@"; do object_of "$source"; done)
+    # shellcheck disable=SC2086 # a list of names
+    ld -z noexecstack --build-id=none -T out/loader.ld $objects -o out/loader.elf -Map out/loader.map
+    objcopy -O binary out/loader.elf out/loader.bin
+    nasm -f bin -Wall -Werror -Iout/ -DLOADER_SECTORS=$(($(wc -c <out/loader.bin) / 512)) -l out/start.lst \
+        boot/start.asm -o out/start.bin
+}
+
+link_kernel() {
+    objects=$(for source in "$@"; do object_of "$source"; done)
+    # shellcheck disable=SC2086 # a list of names
+    ld -pie --no-dynamic-linker -z text -z noexecstack --build-id=none -T kernel/kernel.ld $objects \
+        -o out/kernel.elf -Map out/kernel.map
+    strip --strip-debug out/kernel.elf -o out/kernel.strip
+}
+
+# The loader comes first, since start.asm wants to know its length.
+build_all() {
+    sed -n 's|//|;|; s|^#define|%define|p' boot/layout.h >out/layout.inc
+    loader=$(find loader kernel/lib -name '*.c' -o -path 'loader/*.asm' | sort)
+    loader="$loader kernel/device/logwire.c kernel/device/emulator.c"
+    kernel=$(find kernel -name '*.c' -o -name '*.asm' | sort)
+    # shellcheck disable=SC2086 # lists of names and flags
+    {
+        # shellcheck disable=SC2046
+        compile $(printf '%s\n' $loader $kernel | sort -u)
+        link_loader $loader
+        link_kernel $kernel
+        gcc $flags tools/mkimage.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/mkimage
+    }
+    musl-gcc -static -std=gnu11 -O2 -Wall -Wextra -Werror tools/demo.c -o out/demo
+}
+
+# Builds what changed since the last build that came to its end. Two builds in one tree wait for each other.
+build() {
+    mkdir -p out
+    exec 9>out/.lock
+    flock 9
+    changed="boot/layout.h"
+    [ ! -e out/.built ] || changed=$(find boot loader kernel tools build.sh -newer out/.built \
+        \( -type d -o -name '*.[ch]' -o -name '*.asm' -o -name '*.ld' -o -name build.sh \))
+    if [ -n "$changed" ]; then
+        touch out/.building
+        outdate "$changed"
+        build_all
+        mv out/.building out/.built
+    fi
+    exec 9>&-
+}
+
+# ---- images and runs ------------------------------------------------------------------------------------------------
+
+# How many of the words in front belong to "--env K=V" options; ends with 2 on any other option and on a bad PROGRAM.
+check_words() {
+    words=0
+    value=
+    for word; do
+        if [ -n "$value" ]; then
+            case $word in *?=*) ;; *) usage "--env wants NAME=VALUE, not '$word'" ;; esac
+            value=
+        else
+            case $word in
+            --env) value=expected ;;
+            --) words=$((words + 1)); break ;;
+            -*) usage "unknown option $word" ;;
+            *) break ;;
+            esac
+        fi
+        words=$((words + 1))
+    done
+    [ -z "$value" ] || usage "--env wants NAME=VALUE"
+    shift "$words"
+    [ $# = 0 ] || { [ -f "$(path_of "$1")" ] && [ -r "$(path_of "$1")" ]; } || usage "$1 is not a readable file"
+}
+
+path_of() {
+    case $1 in /*) echo "$1" ;; *) echo "$caller/$1" ;; esac
+}
+
+# image_of "MKIMAGE OPTION..." [--env K=V]... [--] [PROGRAM [ARG...]]: calls mkimage; the demo stands in for no PROGRAM.
+image_of() {
+    options=$1
+    shift
+    check_words "$@"
+    if [ $# = "$words" ]; then
+        program=out/demo
+        set -- "$@" demo
+    else
+        program=$(eval "path_of \"\${$((words + 1))}\"")
+    fi
+    rest=$(($# - words))
+    while [ "$words" -gt 0 ]; do # the options go behind the program and its arguments ...
+        [ "$1" = -- ] || set -- "$@" "$1"
+        shift
+        words=$((words - 1))
+    done
+    # shellcheck disable=SC2086 # a list of words
+    set -- "$@" --mbr out/start.bin --loader out/loader.bin --kernel out/kernel.strip --program "$program" $options --
+    while [ "$rest" -gt 0 ]; do # ... and these behind everything
+        set -- "$@" "$1"
+        shift
+        rest=$((rest - 1))
+    done
+    out/mkimage "$@"
+}
+
+image() {
+    [ $# -gt 0 ] || usage "image wants a PROGRAM"
+    check_words "$@"
+    build
+    rm -f out/vmos.img out/vmos-floppy.img
+    image_of "--disk out/vmos.img --floppy out/vmos-floppy.img" "$@" || exit 125
+    ls -l out/vmos*.img
+}
+
+# What every QEMU run has in common. The words of QEMU_OPTS come last, so that they can override.
+qemu_with() {
+    set -f
+    # shellcheck disable=SC2086 # a list of words
+    exec qemu-system-x86_64 -accel tcg -M pc -cpu max -m 256M -nodefaults -no-user-config -display none -no-reboot \
+        -device isa-debug-exit,iobase=0xf4,iosize=4 "$@" ${QEMU_OPTS-}
+}
+
+# Ends QEMU ($1) when nothing was logged ($2) for a minute: the boot sector, which has no log, stopped or hangs.
+watch_boot() {
+    seconds=0
+    while [ "$seconds" -lt 60 ] && [ ! -s "$2" ]; do
+        sleep 1
+        seconds=$((seconds + 1))
+    done
+    [ -s "$2" ] || ! kill "$1" 2>/dev/null || echo "build.sh: nothing in the log for 60 s: the boot sector stopped" \
+        "(its letter, if it gave one, is the last byte on standard output; README.md explains the letters)" >&2
+}
+
+# The status a run ended with, from QEMU's status ($1) and the log ($2): the log must have said it as its last line, and
+# QEMU must have been ended by isa-debug-exit (33) or by power-off (0). A triple fault gives 0 as well, but no line.
+verdict() {
+    last=$(tail -n 1 "$2")
+    number=${last#vmos: exit }
+    case $1-$last in
+    33-"vmos: exit "* | 0-"vmos: exit "*) [ "$number" -le 255 ] 2>/dev/null && exit "$number" ;;
+    esac
+    fail "QEMU ended with status $1 before vmos did; the last line of out/run.log is: ${last:-(nothing)}"
+}
+
+# The files of a run are its own, so that runs in one tree do not meet; out/run.log is the log of the latest.
+run() {
+    check_words "$@"
+    need_run
+    build
+    { : <&0; } 2>/dev/null || exec </dev/null
+    dir=$(mktemp -d out/run.XXXXXX)
+    qemu=
+    terminal=
+    [ ! -t 0 ] || terminal=$(stty -g)
+    trap 'rm -rf "$dir"; [ -z "$terminal" ] || stty "$terminal"' EXIT
+    trap 'interrupt 130' INT
+    trap 'interrupt 143' TERM
+    trap 'interrupt 129' HUP
+    input=
+    if [ ! -t 0 ]; then
+        cat >"$dir/input"
+        input="--input $dir/input"
+        [ ! -t 1 ] || input="$input --tty"
+    fi
+    image_of "--disk $dir/disk.img $input" "$@" || exit 125
+    boot
+}
+
+interrupt() {
+    trap '' INT TERM HUP
+    [ -z "$qemu" ] || kill "$qemu" 2>/dev/null || :
+    exit "$1"
+}
+
+# Standard output goes through a pipe of our own unless it is a terminal: QEMU makes it non-blocking, which whoever
+# shares it with us would notice.
+boot() {
+    : >"$dir/log"
+    ln -f "$dir/log" out/run.log
+    exec 3<&0
+    [ -t 0 ] || exec 3</dev/null
+    exec 4>&1
+    if [ ! -t 1 ]; then
+        mkfifo "$dir/stdout"
+        cat "$dir/stdout" &
+        copy=$!
+        exec 4>"$dir/stdout"
+    fi
+    qemu_with -drive "file=$dir/disk.img,format=raw,if=virtio" -debugcon "file:$dir/log" \
+        -chardev stdio,id=com1,signal=off -serial chardev:com1 <&3 >&4 &
+    qemu=$!
+    exec 4>&-
+    watch_boot "$qemu" "$dir/log" >/dev/null &
+    watch=$!
+    status=0
+    wait "$qemu" || status=$?
+    kill "$watch" 2>/dev/null || :
+    [ -z "${copy-}" ] || wait "$copy" || :
+    grep '^vmos! ' "$dir/log" >&2 || :
+    verdict "$status" "$dir/log"
+}
+
+# Bochs writes port 0xe9 into the middle of its drawing of the screen: escape codes go, lines of the log stay.
+bochs_run() {
+    check_words "$@"
+    need_run
+    need <<END
+bochs bochs
+/usr/share/bochs/BIOS-bochs-latest bochsbios
+/usr/share/vgabios/vgabios.bin vgabios
+/usr/lib/*/bochs/plugins/libbx_term_gui.so bochs-term
+END
+    build
+    mkdir -p out/bochs
+    rm -f out/bochs/disk.img.lock out/bochs-com1.txt
+    image_of "--disk out/bochs/disk.img" "$@" || exit 125
+    printf 'c\nq\n' >out/bochs/commands
+    TERM=xterm bochs -q -f tools/bochsrc -rc out/bochs/commands </dev/null >out/bochs/screen 2>&1 || :
+    bochs_log <out/bochs/screen >out/run.log
+    cat out/bochs-com1.txt
+    grep '^vmos! ' out/run.log >&2 || :
+    verdict 0 out/run.log
+}
+
+bochs_log() {
+    sed 's/\x1b\[[0-9;?]*[A-Za-z]//g; s/\x1b[()][A-Z0-9]//g' | tr -d '\r' | sed -n 's/^.*\(vmos[:!] \)/\1/p'
+}
+
+debug() {
+    check_words "$@"
+    need_run
+    build
+    image_of "--disk out/vmos.img" "$@" || exit 125
+    gdb_script >out/vmos.gdb
+    : >out/run.log
+    echo "QEMU waits for gdb; in another terminal: cd $PWD && gdb -x out/vmos.gdb" >&2
+    qemu_with -drive file=out/vmos.img,format=raw,if=virtio -debugcon file:out/run.log -S \
+        -gdb unix:out/gdb.sock,server=on,wait=off -chardev stdio,id=com1,signal=off -serial chardev:com1
+}
+
+
+# The kernel's symbols twice: where the loader puts it (the lowest usable address above 1 MiB) and where it stays.
+gdb_script() {
+    [ "$(readelf -h "$program" | awk '$1 == "Type:" { print $2 }')" = DYN ] && offset="-o 0x555555554000"
+    cat <<END
+set confirm off
+set pagination off
+add-symbol-file out/loader.elf
+add-symbol-file out/kernel.elf -o 0x100000
+add-symbol-file out/kernel.elf -o 0xfffffeffc0000000
+add-symbol-file $program ${offset-}
+target remote out/gdb.sock
+echo Stages, each for "hbreak *ADDRESS" and "continue" (16-bit code: "monitor x/8i \$pc"):\n
+echo \ 0x7c00 MBR   0x8000 loader   \
+0x$(symbol out/kernel.elf kernel_entry 0x100000) kernel low   0x$(high_symbol kernel_high) kernel high   \
+0x$(high_symbol program_load) program load   0x$(symbol "$program" main) main\n
+END
+}
+
+# ---- counting -------------------------------------------------------------------------------------------------------
+
+# The value of a symbol of a file, in hexadecimal, moved by $3; empty when there is none.
+symbol() {
+    value=$(nm "$1" 2>/dev/null | awk -v name="$2" '$3 == name { print $1; exit }')
+    [ -z "$value" ] || printf '%x' $((0x$value + ${3-0}))
+}
+
+# The same for the kernel where it stays: KERNEL_BASE ends in 30 zero bits, and sh cannot count beyond 63.
+high_symbol() {
+    value=$(symbol out/kernel.elf "$1" 0xc0000000)
+    [ -z "$value" ] || echo "fffffeff$value"
+}
+
+# The version of QEMU's plugin interface, which does not stay compatible.
+plugin_api() {
+    qemu-system-x86_64 --version | awk '{ split($4, v, "."); n = v[1] * 100 + v[2]; exit }
+        END { print n < 900 ? 1 : n < 901 ? 2 : n < 902 ? 3 : n < 1000 ? 4 : n < 1100 ? 5 : 6 }'
+}
+
+bench_names="firmware MBR loader kernel-low kernel-high program-load to-main"
+
+# Instructions and BIOS calls from reset to the first instruction of main, by stage, median of five boots.
+bench() {
+    [ "${1-}" = boot ] || usage "bench knows: boot [PROGRAM [ARG...]]"
+    shift
+    check_words "$@"
+    need_run
+    build
+    mkdir -p out/bench
+    # shellcheck disable=SC2086 # a list of flags
+    gcc $flags -fvisibility=hidden -shared -fPIC -DPLUGIN_API="$(plugin_api)" tools/icnt.c -o out/icnt.so
+    if [ $# = 0 ]; then
+        musl-gcc -static -O2 test/guest/hello.c -o out/hello
+        set -- "$PWD/out/hello"
+    fi
+    image_of "--disk out/bench/disk.img --input /dev/null" "$@" || exit 125
+    stages=
+    for address in 7c00 8000 "$(symbol out/kernel.elf kernel_entry 0x100000)" "$(high_symbol kernel_high)" \
+        "$(high_symbol program_load)" "$(symbol "$program" main)"; do
+        [ -n "$address" ] || fail "kernel_high, program_load or the program's main has no symbol to count up to"
+        stages=$stages,stage=$address
+    done
+    for round in 1 2 3 4 5; do
+        rm -f out/bench/log
+        (qemu_with -accel tcg,thread=single -plugin "out/icnt.so$stages,out=out/bench/$round" -serial null \
+            -drive file=out/bench/disk.img,format=raw,if=virtio -debugcon file:out/bench/log) </dev/null || :
+        grep -q '^vmos: exit' out/bench/log || fail "the machine did not come to its end; see out/bench/log"
+    done
+    bench_table out/bench/[1-5]
+}
+
+# Lines "ADDRESS INSTRUCTIONS CALLS", counted from reset, of several boots: differences, and the median of each.
+bench_table() {
+    awk -v names="$bench_names" '
+        function median(of, stage,  i, j, n, x, list) {
+            for (i in boots) list[n++] = of[i, stage]
+            for (i = 1; i < n; i++)
+                for (j = i; j > 0 && list[j - 1] > list[j]; j--) { x = list[j]; list[j] = list[j - 1]; list[j - 1] = x }
+            return list[int(n / 2)]
+        }
+        FNR == 1 { before = calls = 0; boots[FILENAME] }
+        { took[FILENAME, FNR] = $2 - before; asked[FILENAME, FNR] = $3 - calls; before = $2; calls = $3
+          total[FILENAME, 0] = $2; all[FILENAME, 0] = $3; if (FNR > stages) stages = FNR }
+        END {
+            split(names, name, " ")
+            printf "%-14s %13s %11s\n", "stage", "instructions", "BIOS calls"
+            for (s = 1; s <= stages; s++) printf "%-14s %13d %11d\n", name[s], median(took, s), median(asked, s)
+            printf "%-14s %13d %11d\n", "reset to main", median(total, 0), median(all, 0)
+        }' "$@"
+}
+
+# ---- checking -------------------------------------------------------------------------------------------------------
+
+need_check() {
+    need_run
+    need <<END
+clang-format clang-format
+shellcheck shellcheck
+cppcheck cppcheck
+END
+}
+
+# Vector registers and memory below the stack pointer in the loader and the kernel; lea only computes an address.
+forbidden() {
+    for file in out/loader.elf out/kernel.elf; do
+        objdump -d --no-show-raw-insn "$file" | grep -E '%([xyz]?mm|k)[0-9]|-0x[0-9a-f]+\(%rsp[,)]' |
+            grep -v 'lea ' | sed "s|^|$file: |"
+    done
+}
+
+analyze() {
+    # shellcheck disable=SC2086 # lists of flags
+    case $1 in
+    tools/*) gcc $flags -fanalyzer -DPLUGIN_API=1 -fPIC -c "$1" -o /dev/null ;;
+    *) gcc $flags $freestanding -fanalyzer -c "$1" -o /dev/null ;;
+    esac
+}
+
+check() {
+    need_check
+    build
+    bad=0
+    find boot loader kernel tools test \( -name '*.[ch]' -o -name '*.cpp' \) -print0 |
+        xargs -0 clang-format --dry-run -Werror || bad=1
+    shellcheck build.sh || bad=1
+    cppcheck -q --std=c11 --enable=warning,portability,performance --error-exitcode=1 --inline-suppr -I. -j "$(nproc)" \
+        -DPLUGIN_API=1 --suppress=missingIncludeSystem loader kernel tools || bad=1
+    find loader kernel tools -name '*.c' -print0 | xargs -0 -P "$(nproc)" -n 1 ./build.sh analyze || bad=1
+    found=$(forbidden)
+    [ -z "$found" ] || { echo "instructions the kernel must not contain:"; echo "$found"; bad=1; }
+    [ "$bad" = 0 ] || { echo "check: not clean" >&2; exit 1; }
+    echo "check: clean"
+}
+
+tests() {
+    need_check
+    need <<END
+bochs bochs
+/usr/share/bochs/BIOS-bochs-latest bochsbios
+/usr/share/vgabios/vgabios.bin vgabios
+/usr/lib/*/bochs/plugins/libbx_term_gui.so bochs-term
+busybox busybox-static
+clang clang
+/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a libclang-rt-dev
+g++ g++
+gdb gdb
+python3 python3
+END
+    build
+    exec python3 test/run.py "$@"
+}
+
+lines_of_code() {
+    find boot loader kernel tools \( -name '*.[ch]' -o -name '*.asm' \) -exec cat {} + | wc -l
+}
+
+help() {
+    cat <<END
+./build.sh run [--env K=V]... [PROGRAM [ARG...]]   boot PROGRAM (else the demo) in QEMU. stdout: what it prints; log:
+                                        out/run.log. Status: the program's, 128+n for signal n, 125 when vmos or QEMU
+                                        failed, 2 for wrong usage, 130 after Ctrl-C. QEMU_OPTS: more words for QEMU
+./build.sh image [--env K=V]... PROGRAM [ARG...]   write out/vmos.img and, when it fits, out/vmos-floppy.img
+./build.sh bochs [--env K=V]... [PROGRAM [ARG...]] the same as run, in Bochs; its COM1 is shown at the end
+./build.sh debug [--env K=V]... [PROGRAM [ARG...]] QEMU, stopped at reset, and out/vmos.gdb for gdb
+./build.sh bench boot [PROGRAM [ARG...]]           instructions and BIOS calls per stage, up to PROGRAM's main
+./build.sh test [NAME...]                          all tests, or those whose name contains a NAME
+./build.sh check                                   formatting, static analysis, forbidden instructions
+./build.sh build | clean | help
+$(lines_of_code) lines of C and assembly without tests
+END
+}
+
+command=${1-help}
+[ $# = 0 ] || shift
+case $command in
+run | image | debug | bench | check | help | object | analyze) "$command" "$@" ;;
+bochs) bochs_run "$@" ;;
+test) tests "$@" ;;
+build) need_build && build ;;
+clean) rm -rf out ;;
+*) usage "unknown command $command" ;;
+esac

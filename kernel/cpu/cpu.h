@@ -1,0 +1,80 @@
+// What belongs to one CPU. It lies at the bottom of the CPU's slot, mapped and zeroed before cpu_init(); GS base points
+// to it while the kernel runs. All interrupt stacks lie in it, so that an entry finds it by masking RSP, whatever GS
+// is.
+#pragma once
+
+#include "boot/layout.h"
+#include "kernel/cpu/trap.h"
+
+#define IST_STACK_SIZE 8192
+#define IST_CANARY     0x5354414b454e4421 // lowest word of each interrupt stack
+
+// Interrupt stacks by their number in the IDT. One stack must never be entered twice at once: #DF, NMI, #MC, #DB and
+// #PF can come while another one is in use, the rest cannot nest.
+enum ist { IST_DOUBLE_FAULT = 1, IST_NMI, IST_MACHINE_CHECK, IST_DEBUG, IST_EXCEPTION, IST_INTERRUPT, IST_PAGE_FAULT };
+#define IST_COUNT 7
+
+// Intel SDM 3A 8.7: stacks for entries; the rest of a task is history.
+struct tss {
+    u32 zero;
+    u64 rsp[3];
+    u64 zero2;
+    u64 ist[IST_COUNT];
+    u64 zero3;
+    u16 zero4, io_map; // offset of the I/O permission map; at the TSS's end: none
+} __attribute__((packed));
+_Static_assert(sizeof(struct tss) == 104, "Intel SDM 3A 8.7");
+
+union ist_stack {
+    u64 canary;
+    u8 bytes[IST_STACK_SIZE];
+} __attribute__((aligned(16)));
+
+struct cpu {
+    struct cpu *self;
+    struct context *current;
+    u64 scratch;          // the program's RSP between SYSCALL and the context
+    u64 stack_top;        // of the slot stack; every entry from the program starts there
+    u64 fs_base, gs_base; // what this CPU's registers hold for the program
+    unsigned number;
+    u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
+    struct tss tss;
+    union ist_stack ist[IST_COUNT]; // of IST number n + 1
+};
+_Static_assert(offsetof(struct cpu, current) == CPU_CURRENT, "traps.asm");
+_Static_assert(offsetof(struct cpu, scratch) == CPU_SCRATCH, "traps.asm");
+_Static_assert(offsetof(struct cpu, stack_top) == CPU_STACK_TOP, "traps.asm");
+_Static_assert(sizeof(struct cpu) <= SLOT_DATA_MAX, "the data part of a slot");
+
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *cpu;
+    __asm__("mov %%gs:0, %0" : "=r"(cpu));
+    return cpu;
+}
+
+// Makes CPU number what the kernel needs: GDT, TSS, IDT, GS, control registers, SYSCALL, vector state; on CPU 0 also
+// the interrupt controllers, all lines masked. Runs on that CPU's slot stack; logs nothing.
+void cpu_init(unsigned number);
+
+// ---- idt.c ----
+void idt_init(void); // fills the one IDT of all CPUs
+void idt_load(void);
+
+// ---- traps.asm ----
+extern const u8 trap_stubs[]; // 256, TRAP_STUB_SIZE bytes each
+void syscall_entry(void);
+void resume_by_iret(struct context *context) __attribute__((noreturn));
+void resume_by_sysret(struct context *context) __attribute__((noreturn));
+extern const u8 resume_iretq[], resume_iretq_failed[]; // the instruction, and where to go on when it faults
+
+// ---- usercopy.asm ----
+extern const u8 usercopy_start[], usercopy_end[]; // the code that may fault at user addresses
+extern const u8 usercopy_failed[];                // where to go on then
+extern bool usercopy_smap;                        // SMAP is on: user pages need RFLAGS.AC
+
+// ---- pic.c ----
+void pic_init(void);
+void pic_interrupt(unsigned line); // acknowledges and calls the handler
+#define PIC_VECTOR 0x20            // of line 0
+#define PIC_LINES  16

@@ -1,0 +1,64 @@
+// Vector and x87 state (Intel SDM 1 chapter 13). Plain XSAVE: XSAVEOPT leaves out what it believes unchanged in memory,
+// which is wrong as soon as somebody writes to an area or gives it to another context.
+#include "kernel/cpu/fpu.h"
+#include "boot/layout.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/kernel.h"
+#include "kernel/lib/string.h"
+
+#define CPUID_1_ECX_XSAVE (1u << 26)
+#define CPUID_XSAVE       0xd
+#define XCR0_AMX          ((u64)(3u << 17)) // tile state: 8 KiB that a program must ask for on Linux too
+#define FXSAVE_BYTES      512
+#define FCW_OFFSET        0     // x87 control word
+#define FCW_DEFAULT       0x37f // all exceptions masked, 64-bit mantissa
+#define MXCSR_OFFSET      24
+#define MXCSR_DEFAULT     0x1f80 // all exceptions masked
+
+static bool has_xsave;
+static size_t state_size;
+
+static void set_xcr0(u64 value) { __asm__ volatile("xsetbv" ::"c"(0), "a"((u32)value), "d"((u32)(value >> 32))); }
+
+void fpu_init(void)
+{
+    has_xsave = cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE;
+    write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | (has_xsave ? CR4_OSXSAVE : 0));
+    state_size = FXSAVE_BYTES;
+    if (!has_xsave) return;
+    struct cpuid offered = cpuid(CPUID_XSAVE, 0);
+    set_xcr0(((u64)offered.edx << 32 | offered.eax) & ~XCR0_AMX);
+    state_size = cpuid(CPUID_XSAVE, 0).ebx; // for what XCR0 has now
+}
+
+size_t fpu_state_size(void)
+{
+    if (state_size > PAGE_SIZE) panic("this CPU's vector state takes %zu bytes; areas are one page", state_size);
+    return state_size;
+}
+
+// Zero in the XSAVE header means: every component in its initial state; MXCSR is loaded from memory all the same, and
+// FXRSTOR takes all of it from memory.
+void fpu_state_init(void *area)
+{
+    u8 *bytes = area;
+    memset(bytes, 0, state_size);
+    *(u16 *)(bytes + FCW_OFFSET) = FCW_DEFAULT;
+    *(u32 *)(bytes + MXCSR_OFFSET) = MXCSR_DEFAULT;
+}
+
+void fpu_save(void *area)
+{
+    if (has_xsave)
+        __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
+    else
+        __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+}
+
+void fpu_restore(const void *area)
+{
+    if (has_xsave)
+        __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
+    else
+        __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
+}

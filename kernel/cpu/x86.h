@@ -1,0 +1,118 @@
+// Instructions that C cannot say, and the bits of the control registers and MSRs by their manual names (Intel SDM 3A
+// 2.5, 4A 2.1; AMD APM 2 3.1). No state; shared with the loader.
+#pragma once
+
+#include "kernel/lib/types.h"
+
+#define CR0_MP         (1u << 1)  // monitor coprocessor: WAIT obeys TS
+#define CR0_EM         (1u << 2)  // no x87: every instruction of it faults
+#define CR0_TS         (1u << 3)  // task switched: the next vector instruction faults
+#define CR0_NE         (1u << 5)  // x87 errors as #MF, not as an interrupt
+#define CR0_WP         (1u << 16) // read-only pages are read-only for the kernel too
+#define CR0_AM         (1u << 18) // the program's RFLAGS.AC gives #AC, as on Linux
+#define CR4_DE         (1u << 3)  // debugging extensions
+#define CR4_MCE        (1u << 6)  // machine checks as #MC, not as a reset
+#define CR4_PGE        (1u << 7)  // global pages
+#define CR4_OSFXSR     (1u << 9)  // SSE
+#define CR4_OSXMMEXCPT (1u << 10) // SSE errors as #XM
+#define CR4_UMIP       (1u << 11) // no SGDT, SIDT, SLDT, SMSW, STR for the program
+#define CR4_OSXSAVE    (1u << 18) // XSAVE and XCR0
+#define CR4_SMEP       (1u << 20) // the kernel executes no user page
+#define CR4_SMAP       (1u << 21) // the kernel touches no user page unless RFLAGS.AC
+
+#define RFLAGS_ONE (1u << 1)  // always set
+#define RFLAGS_TF  (1u << 8)  // trap after each instruction
+#define RFLAGS_IF  (1u << 9)  // interrupts
+#define RFLAGS_DF  (1u << 10) // string instructions go down
+#define RFLAGS_NT  (1u << 14) // nested task
+#define RFLAGS_RF  (1u << 16) // resume: no breakpoint on the next instruction
+#define RFLAGS_AC  (1u << 18) // alignment check; lifts SMAP
+
+#define MSR_EFER           0xc0000080
+#define EFER_SCE           (1u << 0)  // SYSCALL
+#define EFER_NXE           (1u << 11) // no-execute pages
+#define MSR_STAR           0xc0000081 // selectors of SYSCALL and SYSRET
+#define MSR_LSTAR          0xc0000082 // 64-bit SYSCALL entry
+#define MSR_SFMASK         0xc0000084 // flags that SYSCALL clears
+#define MSR_FS_BASE        0xc0000100
+#define MSR_GS_BASE        0xc0000101
+#define MSR_KERNEL_GS_BASE 0xc0000102 // what SWAPGS exchanges GS_BASE with
+
+static inline void outb(u16 port, u8 value) { __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
+static inline void outw(u16 port, u16 value) { __asm__ volatile("outw %0, %1" ::"a"(value), "Nd"(port)); }
+static inline void outl(u16 port, u32 value) { __asm__ volatile("outl %0, %1" ::"a"(value), "Nd"(port)); }
+
+static inline u8 inb(u16 port)
+{
+    u8 value;
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline u16 inw(u16 port)
+{
+    u16 value;
+    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline u32 inl(u16 port)
+{
+    u32 value;
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+// Writes bytes one after another to the same port.
+static inline void outsb(u16 port, const void *bytes, size_t count)
+{
+    __asm__ volatile("rep outsb" : "+S"(bytes), "+c"(count) : "d"(port) : "memory");
+}
+
+static inline u64 rdmsr(u32 msr)
+{
+    u32 low, high;
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+    return (u64)high << 32 | low;
+}
+
+static inline void wrmsr(u32 msr, u64 value)
+{
+    __asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
+}
+
+static inline u64 rdtsc(void)
+{
+    u32 low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (u64)high << 32 | low;
+}
+
+struct cpuid {
+    u32 eax, ebx, ecx, edx;
+};
+
+// The leaf must not be above the highest one of its range (leaf 0, 0x40000000 or 0x80000000): Intel CPUs answer beyond
+// it with the data of their highest basic leaf.
+static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
+{
+    struct cpuid r;
+    __asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+    return r;
+}
+
+#define READ_CR(n)                                                                                                     \
+    static inline u64 read_cr##n(void)                                                                                 \
+    {                                                                                                                  \
+        u64 value;                                                                                                     \
+        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(value)::"memory");                                                \
+        return value;                                                                                                  \
+    }
+READ_CR(0)
+READ_CR(2)
+READ_CR(3)
+READ_CR(4)
+
+static inline void write_cr0(u64 value) { __asm__ volatile("mov %0, %%cr0" ::"r"(value) : "memory"); }
+static inline void write_cr3(u64 value) { __asm__ volatile("mov %0, %%cr3" ::"r"(value) : "memory"); }
+static inline void write_cr4(u64 value) { __asm__ volatile("mov %0, %%cr4" ::"r"(value) : "memory"); }

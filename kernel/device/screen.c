@@ -1,0 +1,149 @@
+// The text screen: 32 KiB of video memory, of which the CRT controller shows 25 rows from a start address. Scrolling
+// moves that address; only when the memory's end is reached are the rows in sight copied to its beginning, once in
+// about 180 lines. Video memory is slow: nothing is written that is not seen.
+#include "kernel/device/devices.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/kernel.h"
+#include "kernel/memory/window.h"
+
+#define CRTC_INDEX       0x3d4 // colour adapter; data at + 1
+#define CRTC_START_HIGH  0x0c
+#define CRTC_START_LOW   0x0d
+#define CRTC_CURSOR_HIGH 0x0e
+#define CRTC_CURSOR_LOW  0x0f
+#define CELLS            0x4000u // 32 KiB from TEXT_SCREEN
+#define BLANK            0x0720u // grey on black, space
+#define BLANKS           (BLANK * 0x0001000100010001ull)
+#define TAB              8
+
+static volatile u16 *cells; // NULL: no text screen
+static unsigned columns, rows;
+static unsigned top;         // cell of the upper left corner
+static unsigned row, column; // of the cursor; column == columns: the next character starts a new line
+static enum { TEXT, ESCAPE, CONTROL_SEQUENCE, STRING } state; // ECMA-48 5.4
+
+static u8 crtc_read(u8 index)
+{
+    outb(CRTC_INDEX, index);
+    return inb(CRTC_INDEX + 1);
+}
+
+static void crtc_write(u8 index_low, unsigned cell)
+{
+    outw(CRTC_INDEX, (u16)((cell & 0xff) << 8 | index_low));
+    outw(CRTC_INDEX, (u16)((cell & 0xff00) | (index_low - 1u)));
+}
+
+static void clear_row(unsigned cell)
+{
+    volatile u64 *to = (volatile u64 *)(cells + cell);
+    for (unsigned i = 0; i < columns / 4; i++) to[i] = BLANKS;
+}
+
+static void scroll(void)
+{
+    if (top + (rows + 1) * columns > CELLS) {
+        for (unsigned i = columns; i < rows * columns; i++) cells[i - columns] = cells[top + i];
+        top = 0;
+    } else {
+        top += columns;
+    }
+    clear_row(top + (rows - 1) * columns);
+}
+
+static void new_line(void)
+{
+    column = 0;
+    if (row + 1 < rows)
+        row++;
+    else
+        scroll();
+}
+
+// Bytes above 7f are UTF-8, which the adapter's font does not have: one question mark for each character.
+static void put(u8 c)
+{
+    if (c == 0x7f || (c >= 0x80 && c < 0xc0)) return;
+    if (column == columns) new_line();
+    cells[top + row * columns + column++] = (BLANK & 0xff00) | (c < 0x80 ? c : '?');
+}
+
+static void text(u8 c)
+{
+    switch (c) {
+    case '\n':
+        new_line();
+        break;
+    case '\r':
+        column = 0;
+        break;
+    case '\b':
+        column -= column > 0;
+        break;
+    case '\t':
+        do put(' ');
+        while (column % TAB != 0 && column < columns);
+        break;
+    case 0x1b:
+        state = ESCAPE;
+        break;
+    default:
+        if (c >= ' ') put(c);
+    }
+}
+
+// Escape sequences are swallowed: ESC, intermediates 20-2f, final byte; ESC [ up to its final byte; ESC ] up to BEL or
+// the next ESC, whose backslash goes as a sequence of its own. Any other control character ends them, so that a broken
+// one costs a line at most.
+static void feed(u8 c)
+{
+    if (state == TEXT || c < ' ') {
+        state = TEXT;
+        text(c);
+    } else if (state == ESCAPE) {
+        state = c == '[' ? CONTROL_SEQUENCE : c == ']' ? STRING : c < 0x30 ? ESCAPE : TEXT;
+    } else if (state == CONTROL_SEQUENCE && c >= 0x40) {
+        state = TEXT;
+    }
+}
+
+// Goes on below what the BIOS and the loader wrote.
+void screen_init(const struct boot_info *boot)
+{
+    if (boot->text_columns == 0) return;
+    columns = boot->text_columns;
+    rows = boot->text_rows;
+    if (columns % 4 != 0 || rows == 0 || columns * (rows + 1) > CELLS) {
+        log_error("screen: %u columns and %u rows do not fit: not used", columns, rows);
+        return;
+    }
+    cells = window_map(TEXT_SCREEN, CELLS * sizeof(u16), WINDOW_DEVICE);
+    if (!cells) {
+        log_error("screen: no memory for page tables: not used");
+        return;
+    }
+    top = crtc_read(CRTC_START_HIGH) << 8 | crtc_read(CRTC_START_LOW);
+    unsigned cursor = crtc_read(CRTC_CURSOR_HIGH) << 8 | crtc_read(CRTC_CURSOR_LOW);
+    if (top + rows * columns > CELLS || cursor - top >= rows * columns) top = cursor = 0;
+    row = (cursor - top) / columns;
+    column = (cursor - top) % columns;
+}
+
+// What a long text scrolls out of sight again is not written: only the last rows of it, counted by line ends.
+static size_t out_of_sight(const char *bytes, size_t count)
+{
+    size_t start = count;
+    for (unsigned lines = 0; start > 0; start--)
+        if (bytes[start - 1] == '\n' && ++lines > rows) return start;
+    return 0;
+}
+
+void screen_write(const char *bytes, size_t count)
+{
+    if (!cells) return;
+    size_t start = out_of_sight(bytes, count);
+    if (start > 0) feed('\n');
+    for (size_t i = start; i < count; i++) feed((u8)bytes[i]);
+    crtc_write(CRTC_START_LOW, top);
+    crtc_write(CRTC_CURSOR_LOW, top + row * columns + (column < columns ? column : columns - 1));
+}

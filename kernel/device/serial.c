@@ -1,0 +1,55 @@
+// COM1, the program's terminal: bytes go out and come in as they are. Output is polled; input comes by interrupt.
+#include "kernel/device/devices.h"
+#include "kernel/cpu/trap.h"
+#include "kernel/device/uart.h"
+#include "kernel/kernel.h"
+
+#define COM1_LINE 4
+// Whoever reads the program's output at the other end of an emulator's port may pause for a while; nothing is lost for
+// about an hour, then the port is taken for dead.
+#define WAIT_LONG UINT32_MAX
+
+static bool present;
+static size_t burst;
+static void (*input)(u8 byte);
+
+bool serial_init(void)
+{
+    present = uart_present(COM1_PORT);
+    if (!present) return false;
+    uart_set_line(COM1_PORT);
+    outb(COM1_PORT + UART_FCR, FCR_ON_AND_CLEAR);
+    burst = (inb(COM1_PORT + UART_FCR) & IIR_FIFO_WORKS) == IIR_FIFO_WORKS ? UART_FIFO : 1;
+    return true;
+}
+
+void serial_write(const void *bytes, size_t count)
+{
+    if (!present || uart_write(COM1_PORT, bytes, count, burst, WAIT_LONG)) return;
+    present = false;
+    log_error("COM1 takes no more bytes: the program's output from here on is lost");
+}
+
+void serial_flush(void)
+{
+    if (present) uart_wait(COM1_PORT, LSR_IDLE, UART_WAIT_SHORT);
+}
+
+// Takes what is there, at most what can have come meanwhile: a port that is always ready is broken.
+static void received(void)
+{
+    for (int i = 0; i < 4 * UART_FIFO; i++) {
+        u8 status = inb(COM1_PORT + UART_LSR);
+        if (status & LSR_OVERRUN) log_error("COM1: input came faster than it was taken; at least one byte is lost");
+        if (!(status & LSR_READY)) return;
+        input(inb(COM1_PORT + UART_DATA));
+    }
+}
+
+void serial_on_input(void (*got)(u8 byte))
+{
+    if (!present) return;
+    input = got;
+    interrupt_set(COM1_LINE, received);
+    outb(COM1_PORT + UART_IER, IER_RECEIVED);
+}

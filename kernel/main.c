@@ -1,0 +1,76 @@
+// The order of things. The kernel starts twice: low, identity-mapped, where it plans memory and builds the final
+// address space; then high, from a fresh copy of itself, where it stays.
+#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/panic.h"
+#include "kernel/cpu/time.h"
+#include "kernel/device/devices.h"
+#include "kernel/kernel.h"
+#include "kernel/memory/build.h"
+#include "kernel/memory/tables.h"
+#include "kernel/memory/window.h"
+#include "kernel/program/program.h"
+
+void kernel_low(const struct boot_info *boot) __attribute__((noreturn));
+void kernel_high(struct handover *handover) __attribute__((noreturn));
+void kernel_leave_low(u64 handover, u64 root, u64 stack_top, u64 entry) __attribute__((noreturn));
+extern char kernel_image[]; // kernel.ld: link address 0
+void kernel_high_entry(void);
+
+static struct boot_info boot;
+
+static void log_init(void)
+{
+    logwire_init();
+    log_add_sink(logwire_write);
+    screen_init(&boot);
+    log_add_sink(screen_write);
+    panic_set_end(power_end);
+}
+
+void kernel_low(const struct boot_info *given)
+{
+    boot = *given;
+    log_init(); // for what can go wrong here
+    if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION || boot.size != sizeof(boot))
+        unfit("the loader is of another version than the kernel");
+    struct handover *handover = (void *)BOUNCE;
+    *handover = (struct handover){.boot = boot}; // BIOS transfers went through here
+    address_space_build(handover, (u64)kernel_high_entry - (u64)kernel_image);
+    kernel_leave_low(WINDOW + BOUNCE, handover->root, handover->stack_top, handover->entry);
+}
+
+static void memory_init(const struct handover *handover)
+{
+    struct frames frames = handover->frames;
+    frames.map.extents = window((u64)frames.map.extents);
+    frames_init(&frames);
+    const struct linear_map *map = &frames.map;
+    u64 pages[3] = {0};
+    for (size_t i = 0; i < map->count; i++) {
+        u64 page = map->extents[i].page;
+        pages[page == PAGE_SIZE ? 2 : page == 0x200000 ? 1 : 0] += map->extents[i].bytes / page;
+    }
+    log("memory: %lu KiB usable, %lu KiB of it linear: %lu pages of 1 GiB, %lu of 2 MiB, %lu of 4 KiB",
+        handover->usable / 1024, pages_total() * (PAGE_SIZE / 1024), pages[0], pages[1], pages[2]);
+    log("memory: %lu KiB for page tables, the first stack and CPU data; %lu KiB free",
+        (pages_total() - pages_free()) * (PAGE_SIZE / 1024), pages_free() * (PAGE_SIZE / 1024));
+}
+
+void kernel_high(struct handover *handover)
+{
+    window_base = WINDOW; // before anything reaches for physical memory
+    tables_allow = handover->tables_allow;
+    boot = handover->boot;
+    cpu_init(0); // GDT, IDT, TSS, control registers: from here on faults are reported by our own handlers
+    boot.tsc[STAGE_KERNEL_HIGH] = tsc();
+    log_init();
+    panic_set_symbols(window(boot.kernel.start), boot.kernel.length, KERNEL_BASE);
+    memory_init(handover);
+
+    struct acpi_info acpi;
+    acpi_init(boot.rsdp, &acpi);
+    power_init(&acpi);
+    time_init(acpi.pm_timer, acpi.pm_timer_32_bit);
+    if (!serial_init()) log("serial: no COM1; the program's output goes to the screen alone");
+    program_run(&boot);
+}

@@ -1,0 +1,22 @@
+// The low stage's work on memory: from the BIOS map to the final address space.
+#pragma once
+
+#include "kernel/memory/frames.h"
+
+// What the low stage found out and the high stage needs. It lies at BOUNCE, which no BIOS call uses any more, and holds
+// no pointer into the low image; the one pointer in it, to the extents, is a physical address until the window exists.
+struct handover {
+    struct boot_info boot;
+    struct frames frames;
+    u64 root;            // physical address of the final PML4
+    u64 tables_allow;    // see tables.h
+    u64 usable;          // bytes the BIOS map calls usable, cleaned up
+    u64 kernel_physical; // the kernel's final image: kernel_low.length bytes at KERNEL_BASE
+    u64 entry;           // where the high stage starts, in the final address space
+    u64 stack_top;
+};
+_Static_assert(sizeof(struct handover) <= PAGE_SIZE, "the scratch memory begins one page behind");
+
+// Plans and builds everything in handover->boot's machine, and loads the kernel anew at its final place. entry: link
+// address of the high stage's entry point. Ends the machine when it is unfit.
+void address_space_build(struct handover *handover, u64 entry);

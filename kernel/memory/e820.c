@@ -1,0 +1,124 @@
+// Real maps come sorted and clean from most BIOSes, and unsorted, overlapping, with unknown types or wrapping from some
+// (reference: ACPI 6.4 section 15; the failures are listed in the README's boot story). One sweep over the sorted edges
+// of all entries serves them all.
+#include "kernel/memory/e820.h"
+
+#define PAGE_2M 0x200000ull
+#define PAGE_1G 0x40000000ull
+
+// Insertion sort: maps are sorted or nearly so, and then this takes one pass.
+static void edges_sort(struct range_edge *edges, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct range_edge edge = edges[i];
+        size_t j = i;
+        for (; j > 0 && edges[j - 1].at > edge.at; j--) edges[j] = edges[j - 1];
+        edges[j] = edge;
+    }
+}
+
+// Both edges of one entry, rounded and cut to limit; returns how many it wrote, 2 or 0.
+static size_t edges_add(struct range_edge *edges, const struct e820_entry *entry, u64 limit)
+{
+    bool usable = entry->type == 1;
+    u64 start = entry->base, end = start + entry->length;
+    if (entry->length == 0) return 0;
+    if (end < start) {
+        if (usable) return 0;
+        end = UINT64_MAX;
+    }
+    if (end > limit) end = limit;
+    if (start >= end) return 0;
+    start = usable ? ROUND_UP(start, PAGE_SIZE) : ROUND_DOWN(start, PAGE_SIZE);
+    end = usable ? ROUND_DOWN(end, PAGE_SIZE) : ROUND_UP(end, PAGE_SIZE);
+    if (start >= end) return 0;
+    edges[0] = (struct range_edge){.at = start, .usable = usable, .opens = 1};
+    edges[1] = (struct range_edge){.at = end, .usable = usable, .opens = 0};
+    return 2;
+}
+
+size_t e820_usable(const struct e820_entry *map, size_t count, u64 limit, struct range_edge *edges, struct range *out)
+{
+    limit = ROUND_DOWN(limit, PAGE_SIZE);
+    size_t edge_count = 0, ranges = 0;
+    for (size_t i = 0; i < count; i++) edge_count += edges_add(edges + edge_count, &map[i], limit);
+    edges_sort(edges, edge_count);
+
+    int usable = 0, taken = 0;
+    bool open = false;
+    for (size_t i = 0; i < edge_count;) {
+        u64 at = edges[i].at; // all edges at one address count before the state is looked at
+        for (; i < edge_count && edges[i].at == at; i++) {
+            int *depth = edges[i].usable ? &usable : &taken;
+            *depth += edges[i].opens ? 1 : -1;
+        }
+        bool now = usable > 0 && taken == 0;
+        if (now && !open) out[ranges].start = at;
+        if (!now && open) out[ranges++].end = at;
+        open = now;
+    }
+    return ranges;
+}
+
+size_t ranges_subtract(struct range *ranges, size_t count, u64 start, u64 end)
+{
+    start = ROUND_DOWN(start, PAGE_SIZE);
+    end = ROUND_UP(end, PAGE_SIZE);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct range range = ranges[i];
+        if (end <= range.start || start >= range.end) {
+            ranges[kept++] = range;
+            continue;
+        }
+        if (range.start < start && end < range.end) { // a hole in the middle: the only case that needs room
+            for (size_t j = count; j > i + 1; j--) ranges[j] = ranges[j - 1];
+            ranges[kept] = (struct range){range.start, start};
+            ranges[kept + 1] = (struct range){end, range.end};
+            return count + 1; // ranges are apart, so no other one is touched and kept == i
+        }
+        if (range.start < start) ranges[kept++] = (struct range){range.start, start};
+        if (end < range.end) ranges[kept++] = (struct range){end, range.end};
+    }
+    return kept;
+}
+
+u64 ranges_bytes(const struct range *ranges, size_t count)
+{
+    u64 bytes = 0;
+    for (size_t i = 0; i < count; i++) bytes += ranges[i].end - ranges[i].start;
+    return bytes;
+}
+
+u64 ranges_place(const struct range *ranges, size_t count, u64 length, u64 from)
+{
+    for (size_t i = 0; i < count; i++) {
+        u64 start = ranges[i].start > from ? ranges[i].start : from;
+        if (start < ranges[i].end && ranges[i].end - start >= length) return start;
+    }
+    return 0;
+}
+
+// The highest aligned 2 MiB inside [start, end), 0 when there are none.
+static u64 highest_2m(u64 start, u64 end)
+{
+    end = ROUND_DOWN(end, PAGE_2M);
+    return end >= PAGE_2M && end - PAGE_2M >= start ? end - PAGE_2M : 0;
+}
+
+u64 ranges_place_stack(const struct range *ranges, size_t count, bool has_1g)
+{
+    u64 any = 0, spare = 0; // spare: in no 1 GiB page
+    for (size_t i = 0; i < count && ranges[i].start < IDENTITY_END; i++) {
+        u64 start = ranges[i].start, end = ranges[i].end < IDENTITY_END ? ranges[i].end : IDENTITY_END;
+        u64 found = highest_2m(start, end);
+        if (found) any = found;
+        u64 first_1g = ROUND_UP(start, PAGE_1G), last_1g = ROUND_DOWN(end, PAGE_1G);
+        if (has_1g && first_1g < last_1g) {
+            found = highest_2m(last_1g, end);
+            if (!found) found = highest_2m(start, first_1g);
+        }
+        if (found) spare = found;
+    }
+    return spare ? spare : any;
+}

@@ -1,0 +1,31 @@
+// Linear memory: every free byte as one span without holes at LINEAR, largest pages first. Pure.
+//
+//   physical  |4K..|2M....|1G.......|1G.......|2M..|4K|   hole   |1G.......|2M|
+//   linear    |1G.......|1G.......|1G.......|2M....|2M..|2M|4K..|4K|
+//              ^ LINEAR, always aligned for the page size of the run
+//
+// Because each size starts aligned and the sizes shrink, every page lands on an address aligned for it.
+#pragma once
+
+#include "kernel/memory/e820.h"
+
+struct extent { // pages of one size, consecutive in both address spaces
+    u64 linear, physical, bytes;
+    u64 page; // size of one page: 1 GiB, 2 MiB or 4 KiB
+};
+
+struct linear_map {
+    struct extent *extents; // in linear order
+    size_t count;
+    size_t first[4]; // index of the first extent of 1 GiB, 2 MiB and 4 KiB pages; then count
+    u64 end;         // linear address behind the last page
+};
+
+#define EXTENTS_PER_RANGE 5 // 4K head, 2M head, 1G, 2M tail, 4K tail
+
+// Lays out the ranges. map->extents has room for EXTENTS_PER_RANGE * count.
+void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t count, bool has_1g);
+
+// Both ways, by binary search; UINT64_MAX for an address that is not linear memory.
+u64 linear_to_physical(const struct linear_map *map, u64 linear);
+u64 physical_to_linear(const struct linear_map *map, u64 physical);

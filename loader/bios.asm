@@ -1,0 +1,144 @@
+; The way to the BIOS and back: long mode -> 16-bit compatibility mode -> real mode, one interrupt, and back. All of it
+; lies below 64 KiB (loader.ld), so real mode runs with segments 0 and the addresses the linker knows. A BIOS call may
+; trash every register, the direction and interrupt flags, and the GDT and IDT registers: nothing is assumed to
+; survive but SS:SP and memory.
+%include "layout.inc"
+
+extern loader_gdt_pointer, loader_idt_pointer
+global bios_call, bios_stop, bios_calls
+
+CODE16 equ 0x18 ; in the GDT of entry.asm
+DATA16 equ 0x20
+REGS equ 40 ; sizeof(struct bios_regs)
+FLAGS_FIXED equ 0x202 ; interrupts on: disk and timer of the BIOS need them
+CR0_PE equ 1 << 0 ; protection
+CR0_PG equ 1 << 31 ; paging
+CR4_PAE equ 1 << 5 ; physical address extension
+MSR_EFER equ 0xc0000080
+EFER_LME equ 1 << 8 ; long mode enable
+
+section .text16 progbits alloc exec nowrite align=16
+bits 64
+; void bios_call(u8 interrupt, struct bios_regs *regs)
+; in: registers and flags of the call in *regs. out: the same after the call.
+; The high halves of registers do not survive compatibility mode (AMD APM 3 1.2.5), so callee-saved ones are pushed.
+bios_call:
+        push rbx
+        push rbp
+        push r12
+        push r13
+        push r14
+        push r15
+        push rsi
+        inc dword [bios_calls]
+        mov [interrupt + 1], dil ; int takes its number from the instruction only
+        mov edi, REAL_STACK_END - REGS
+        mov ecx, REGS / 8
+        rep movsq
+        or word [REAL_STACK_END - REGS + 36], FLAGS_FIXED
+        mov [long_rsp], rsp
+        push CODE16
+        push to_real
+        o64 retf
+
+; void bios_stop(void): waits in real mode for ever, with interrupts on, so that the BIOS sees Ctrl-Alt-Del.
+bios_stop:
+        mov word [interrupt], 0xeb | (wait_for_ever - interrupt - 2) << 8 ; jmp short
+        push CODE16
+        push to_real
+        o64 retf
+
+; Intel SDM 3 9.8.5.4 and 9.9.2: paging off first, segments with 64 KiB limits, then protection off.
+bits 16
+to_real:
+        mov ax, DATA16
+        mov ds, ax
+        mov es, ax
+        mov fs, ax
+        mov gs, ax
+        mov ss, ax
+        mov eax, cr0
+        and eax, ~CR0_PG
+        mov cr0, eax
+        mov ecx, MSR_EFER
+        rdmsr
+        and eax, ~EFER_LME
+        wrmsr
+        mov eax, cr4
+        and eax, ~CR4_PAE
+        mov cr4, eax
+        mov eax, cr0
+        and eax, ~CR0_PE
+        mov cr0, eax
+        jmp 0:real
+real:
+        xor ax, ax
+        mov ds, ax
+        mov fs, ax
+        mov gs, ax
+        lidt [real_idt_pointer]
+        mov ax, REAL_STACK >> 4
+        mov ss, ax
+        mov esp, REAL_STACK_END - REAL_STACK - REGS
+        popad
+        pop ds
+        pop es
+        popf
+interrupt:
+        int 0
+        pushf
+        cli ; the last call may have left interrupts on, and there is no real-mode IDT from here
+        cld
+        push es
+        push ds
+        pushad
+        xor ax, ax
+        mov ds, ax
+        o32 lgdt [loader_gdt_pointer]
+        mov eax, cr4
+        or eax, CR4_PAE
+        mov cr4, eax
+        mov eax, BOOT_PML4
+        mov cr3, eax
+        mov ecx, MSR_EFER
+        rdmsr
+        or eax, EFER_LME
+        wrmsr
+        mov eax, cr0
+        or eax, CR0_PE | CR0_PG
+        mov cr0, eax
+        jmp KERNEL_CS:to_long
+
+wait_for_ever:
+        sti
+        hlt
+        jmp wait_for_ever
+
+bits 64
+to_long:
+        mov eax, KERNEL_SS
+        mov ds, eax
+        mov es, eax
+        mov ss, eax
+        lidt [loader_idt_pointer]
+        mov rsp, [long_rsp]
+        mov esi, REAL_STACK_END - REGS
+        pop rdi
+        mov ecx, REGS / 8
+        rep movsq
+        pop r15
+        pop r14
+        pop r13
+        pop r12
+        pop rbp
+        pop rbx
+        ret
+
+        align 8
+long_rsp:
+        dq 0
+bios_calls:
+        dd 0
+real_idt_pointer: ; the interrupt vector table
+        dw 0x3ff
+        dd 0

@@ -1,0 +1,162 @@
+// Reads the boot medium through the BIOS (int 13h) into the bounce buffer and copies from there to its place: by EDD
+// (AH=42h) with up to 127 sectors a call where the BIOS has it, else by cylinder, head and sector (AH=02h), never
+// across a track. The buffer is aligned to 64 KiB, so no transfer crosses a line that ISA DMA cannot. Reads that fail
+// are tried again after a reset, then halved, which is remembered, then tried by the other method.
+#include "loader/loader.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/lib/string.h"
+
+#define DISK_RESET        0x0000
+#define DISK_READ_CHS     0x0200
+#define DISK_GEOMETRY     0x0800
+#define DISK_EDD_CHECK    0x4100
+#define DISK_EDD_READ     0x4200
+#define EDD_QUESTION      0x55aa
+#define EDD_ANSWER        0xaa55
+#define EDD_PACKETS       (1u << 0) // CX of the answer: AH=42h is there
+#define STATUS_CORRECTED  0x11      // ECC put it right: the data is good
+#define FLOPPY_1440K      4         // BL of AH=08h; 5 and 6 are 2.88 MB drives
+#define FLOPPY_TRACK      18        // sectors
+#define CYLINDERS         1024
+#define TRIES             2     // at each size
+#define TRIES_ONE_SECTOR  6     // a floppy needs three to spin up and notice its change
+#define BIOS_TICKS        0x46c // dword: counts 18.2 a second, while interrupts are on
+#define TICKS_SECOND      18
+#define FLOPPY_CONTROL    0x3f2 // digital output register: motors, select, reset
+#define FLOPPY_MOTORS_OFF 0x0c  // controller out of reset, its interrupt on, no motor
+
+// Disk address packet of AH=42h
+struct packet {
+    u8 size, zero;
+    u16 sectors, offset, segment;
+    u64 lba;
+};
+_Static_assert(sizeof(struct packet) == 16, "EDD 1.1");
+
+static struct {
+    u8 drive;
+    bool edd, changed; // changed: the other method was taken once
+    u32 track, heads;  // sectors a track; 0: no geometry
+    u32 most;          // sectors a call
+    u32 sectors;       // read so far
+} disk;
+
+bool disk_by_edd(void) { return disk.edd; }
+u32 disk_sectors_read(void) { return disk.sectors; }
+
+static bool edd_offered(void)
+{
+    struct bios_regs regs = {.eax = DISK_EDD_CHECK, .ebx = EDD_QUESTION, .edx = disk.drive, .flags = FLAGS_CF};
+    bios_call(0x13, &regs);
+    return !(regs.flags & FLAGS_CF) && (u16)regs.ebx == EDD_ANSWER && regs.ecx & EDD_PACKETS;
+}
+
+// AH=08h describes a floppy drive, not the medium in it: ours has 1.44 MB also in a drive for 2.88 MB. On disks it may
+// report 64 sectors a track as 0: no geometry then.
+static void find_geometry(void)
+{
+    struct bios_regs regs = {.eax = DISK_GEOMETRY, .edx = disk.drive};
+    bios_call(0x13, &regs);
+    bool known = !(regs.flags & FLAGS_CF && regs.eax >> 8 & 0xff);
+    disk.track = known ? regs.ecx & 63 : 0;
+    disk.heads = (regs.edx >> 8 & 0xff) + 1;
+    if (disk.drive < 0x80 && (!disk.track || (u8)regs.ebx >= FLOPPY_1440K)) {
+        disk.track = FLOPPY_TRACK;
+        disk.heads = 2;
+    }
+}
+
+void disk_init(u8 drive)
+{
+    disk.drive = drive;
+    disk.most = DAP_MAX_SECTORS;
+    disk.edd = edd_offered();
+    find_geometry();
+    if (!disk.track) disk.edd = true;
+}
+
+static u8 status_of(const struct bios_regs *regs)
+{
+    u8 status = regs->eax >> 8; // 0 with carry set is no failure on some BIOSes
+    return regs->flags & FLAGS_CF && status != STATUS_CORRECTED ? status : 0;
+}
+
+static u8 read_edd(u64 lba, u32 sectors)
+{
+    static struct packet packet; // below 1 MiB like all of the loader
+    packet = (struct packet){.size = sizeof(packet), .sectors = sectors, .segment = BOUNCE >> 4, .lba = lba};
+    uintptr_t at = (uintptr_t)&packet;
+    struct bios_regs regs = {.eax = DISK_EDD_READ, .edx = disk.drive, .ds = at >> 4, .esi = at & 15};
+    bios_call(0x13, &regs);
+    return status_of(&regs);
+}
+
+static u8 read_chs(u64 lba, u32 sectors)
+{
+    u64 track = lba / disk.track, cylinder = track / disk.heads;
+    u32 sector = lba % disk.track + 1, head = track % disk.heads;
+    if (cylinder >= CYLINDERS) fail("sector %lu lies behind cylinder 1023, where this BIOS cannot read", lba);
+    struct bios_regs regs = {.eax = DISK_READ_CHS | sectors,
+                             .ecx = (cylinder & 0xff) << 8 | (cylinder >> 8) << 6 | sector,
+                             .edx = head << 8 | disk.drive,
+                             .es = BOUNCE >> 4};
+    bios_call(0x13, &regs);
+    return status_of(&regs);
+}
+
+static void reset(void)
+{
+    struct bios_regs regs = {.eax = DISK_RESET, .edx = disk.drive};
+    bios_call(0x13, &regs);
+}
+
+// Some BIOSes offer EDD and fail, some have it and do not say so.
+static bool change_method(void)
+{
+    if (disk.changed || (disk.edd ? !disk.track : disk.drive < 0x80)) return false;
+    disk.changed = true;
+    disk.edd = !disk.edd;
+    disk.most = DAP_MAX_SECTORS;
+    return true;
+}
+
+// Reads up to sectors into the bounce buffer and returns how many it were.
+static u32 read_some(u64 lba, u64 sectors)
+{
+    for (int failures = 0;;) {
+        u32 count = sectors < disk.most ? sectors : disk.most;
+        if (!disk.edd && count > disk.track - lba % disk.track) count = disk.track - lba % disk.track;
+        u8 status = disk.edd ? read_edd(lba, count) : read_chs(lba, count);
+        if (!status) return count;
+        reset();
+        if (++failures < (count > 1 ? TRIES : TRIES_ONE_SECTOR)) continue;
+        failures = 0;
+        if (count > 1)
+            disk.most = count / 2;
+        else if (!change_method())
+            fail("the BIOS cannot read sector %lu of drive %02xh (status %02xh): the medium is damaged, or the image "
+                 "on it is not complete",
+                 lba, disk.drive, status);
+    }
+}
+
+void disk_read(u64 lba, u64 sectors, void *to)
+{
+    u32 last = LOW_MEMORY(u32, BIOS_TICKS);
+    for (u64 done = 0; done < sectors;) {
+        u32 count = read_some(lba + done, sectors - done);
+        memcpy((u8 *)to + done * SECTOR_SIZE, (const void *)BOUNCE, count * SECTOR_SIZE);
+        done += count;
+        disk.sectors += count;
+        u32 now = LOW_MEMORY(u32, BIOS_TICKS);
+        if (now - last < TICKS_SECOND) continue;
+        last = now;
+        say("read %lu of %lu KiB", done / 2, sectors / 2);
+    }
+}
+
+// Without the BIOS's timer interrupt nothing else would stop it.
+void disk_done(void)
+{
+    if (disk.drive < 0x80) outb(FLOPPY_CONTROL, FLOPPY_MOTORS_OFF);
+}

@@ -1,0 +1,54 @@
+// What the files of the loader share. All of it runs in long mode on the first 4 GiB mapped one to one, interrupts off;
+// interrupts are on inside a BIOS call only.
+#pragma once
+
+#include "boot/bootinfo.h"
+#include "boot/image.h"
+#include "kernel/lib/types.h"
+
+// ---- bios.asm ----
+// The registers of a BIOS call, in the order popad, pop ds, pop es and popf take them.
+struct bios_regs {
+    u32 edi, esi, ebp, zero, ebx, edx, ecx, eax;
+    u16 ds, es, flags, zero2;
+};
+_Static_assert(sizeof(struct bios_regs) == 40, "bios.asm copies exactly this");
+#define FLAGS_CF 1u // carry: the call failed
+
+// int interrupt, in real mode with interrupts on; regs goes in and comes out. Memory for it lies below 1 MiB.
+void bios_call(u8 interrupt, struct bios_regs *regs);
+extern u32 bios_calls;                          // made so far
+void bios_stop(void) __attribute__((noreturn)); // back to real mode, waiting for Ctrl-Alt-Del
+
+// What the BIOS and the MBR left in low memory. gcc takes constants below a page for offsets from NULL: hide them.
+static inline void *low_memory(uintptr_t address)
+{
+    __asm__("" : "+r"(address));
+    return (void *)address;
+}
+#define LOW_MEMORY(type, address) (*(volatile type *)low_memory(address))
+
+// ---- entry.asm ----
+void enter_kernel(u64 entry, const struct boot_info *boot) __attribute__((noreturn));
+
+// ---- say.c ----
+// One line on the log wire and the screen: say puts "vmos: loader: " in front and is for progress; fail puts "vmos! "
+// in front, ends an emulator with 125 and stops.
+void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void fail(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
+
+// ---- a20.c ----
+bool a20_enable(void) MUST_USE; // false: addresses with bit 20 set cannot be reached
+
+// ---- disk.c ----
+void disk_init(u8 drive);
+// Reads sectors from lba on to anywhere in the identity map, or fails with a sentence. Says how far it is once a
+// second.
+void disk_read(u64 lba, u64 sectors, void *to);
+bool disk_by_edd(void);
+u32 disk_sectors_read(void);
+void disk_done(void); // stops a floppy's motor
+
+// ---- machine.c ----
+// Fills what the BIOS alone knows: the text screen, the EBDA, the RSDP.
+void machine_describe(struct boot_info *boot);

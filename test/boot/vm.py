@@ -1,0 +1,258 @@
+"""Makes images and boots them, headless: what every boot test uses.
+
+A Machine is one description of what to boot; boot() runs it to its end and gives a Result. Every wait has a limit, and
+a limit is a hang detector: it is generous, and reaching it fails the test."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+OUT = ROOT / "out"
+HANG = 120  # seconds
+
+
+class Failed(Exception):
+    """A test's verdict; its text is the reason."""
+
+
+def expect(what, got, wanted):
+    if got != wanted:
+        raise Failed(f"{what}: {short(got)}, expected {short(wanted)}")
+
+
+def expect_in(what, part, whole):
+    if part not in whole:
+        raise Failed(f"{what}: no {short(part)} in {short(whole)}")
+
+
+def short(value):
+    text = repr(value)
+    return text if len(text) <= 600 else text[:300] + " ... " + text[-300:]
+
+
+def run(command, **more):
+    """A host command that must succeed; its standard output."""
+    more.setdefault("timeout", HANG)
+    more.setdefault("stdin", subprocess.DEVNULL)
+    done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, **more)
+    if done.returncode:
+        raise Failed(f"{command[0]} ended with {done.returncode}: {short((done.stdout + done.stderr).decode(errors='replace'))}")
+    return done.stdout
+
+
+@contextlib.contextmanager
+def directory():
+    path = pathlib.Path(tempfile.mkdtemp(prefix="vmos-test-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+compiling = threading.Lock()
+
+
+def compile_guest(source, compiler="musl-gcc", *flags):
+    """A program of test/, compiled once per test run; static unless the flags say how."""
+    source = pathlib.Path(source)
+    flags = flags or ("-static",)
+    out = OUT / "test" / "-".join([source.name.replace(".", "_"), compiler, *(flag.strip("-") for flag in flags)])
+    with compiling:
+        if not out.exists() or out.stat().st_mtime <= (ROOT / source).stat().st_mtime:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            run([compiler, *flags, "-O1", "-w", source, "-o", out, *(["-lm"] if "gcc" in compiler else [])])
+    return out
+
+
+def guest(name):
+    return compile_guest(f"test/guest/{name}.c")
+
+
+def mkimage(path, program, args=(), *, input=b"", env=(), tty=False, floppy=None, name=None):
+    """Writes the disk image (and the floppy image); input None: standard input is COM1."""
+    command = [OUT / "mkimage", "--mbr", OUT / "start.bin", "--loader", OUT / "loader.bin", "--kernel",
+               OUT / "kernel.strip", "--program", program, "--disk", path]
+    if input is not None:
+        stdin = path.with_suffix(".stdin")
+        stdin.write_bytes(input)
+        command += ["--input", stdin]
+    for word in env:
+        command += ["--env", word]
+    if tty:
+        command += ["--tty"]
+    if floppy:
+        command += ["--floppy", floppy]
+    run([*command, "--", name or pathlib.Path(program).name, *args])
+    return path
+
+
+class Result:
+    def __init__(self, com1, log, emulator, stderr=b""):
+        self.com1, self.log, self.emulator, self.stderr = com1, log, emulator, stderr
+        lines = log.splitlines() or [""]
+        ended = re.fullmatch(r"vmos: exit (\d+)", lines[-1])
+        self.status = int(ended[1]) if ended and emulator in (0, 33) else None
+        self.errors = [line for line in lines if line.startswith("vmos! ")]
+
+    def expect(self, status, com1=None):
+        if self.status != status or com1 is not None and self.com1 != com1:
+            raise Failed(f"status {self.status} (emulator {self.emulator}), expected {status}; COM1 {short(self.com1)}; "
+                         f"log ends: {short(self.log[-700:])}; {short(self.stderr.decode(errors='replace'))}")
+        return self
+
+    def expect_unfit(self, pattern):
+        """One line that a person can act on, and 125."""
+        self.expect(125)
+        if len(self.errors) != 1 or not re.search(pattern, self.errors[0]):
+            raise Failed(f"error lines {self.errors}, expected one that matches {pattern!r}")
+        return self
+
+
+MEDIA = {  # arguments for a disk (or floppy) image, by machine type
+    ("pc", "virtio"): "-drive file={},format=raw,if=virtio",
+    ("pc", "ide"): "-drive file={},format=raw,if=ide",
+    ("pc", "ahci"): "-device ich9-ahci,id=a -drive file={},format=raw,if=none,id=d -device ide-hd,drive=d,bus=a.0",
+    ("pc", "floppy"): "-drive file={},format=raw,if=floppy",
+    ("q35", "virtio"): "-drive file={},format=raw,if=virtio",
+    ("q35", "ahci"): "-drive file={},format=raw,if=ide",
+    ("q35", "floppy"): "-device isa-fdc,id=f -drive file={},format=raw,if=none,id=d -device floppy,drive=d",
+}
+for machine_type in ("pc", "q35"):
+    MEDIA[machine_type, "nvme"] = "-drive file={},format=raw,if=none,id=d -device nvme,drive=d,serial=x"
+    MEDIA[machine_type, "usb"] = ("-device qemu-xhci,id=u -drive file={},format=raw,if=none,id=d "
+                                  "-device usb-storage,drive=d,bus=u.0")
+
+
+def qemu_words(image, machine="pc", medium="virtio", cpu="max", memory="256M", extra=()):
+    return ["qemu-system-x86_64", "-accel", "tcg", "-M", machine, "-cpu", cpu, "-m", memory, "-nodefaults",
+            "-no-user-config", "-display", "none", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+            *MEDIA[machine.split(",")[0], medium].format(str(image).replace(",", ",,")).split(), *extra]
+
+
+def qemu(image, *, com1=None, hang=HANG, until=None, **machine):
+    """Boots to the end. com1: a file for the output when it is large. until: ends QEMU once COM1 has these bytes."""
+    with directory() as tmp:
+        words = qemu_words(image, **machine) + ["-serial", f"file:{tmp}/com1", "-debugcon", f"file:{tmp}/log"]
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            if until is not None:
+                wait_for(tmp / "com1", until, process, hang)
+                process.terminate()
+            stderr = process.communicate(timeout=hang)[1]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            stderr = process.communicate()[1] + f" (ended by the test after {hang} s)".encode()
+        return Result(read(tmp / "com1"), read(tmp / "log").decode(errors="replace"), process.returncode, stderr)
+
+
+def read(path):
+    return path.read_bytes() if path.exists() else b""
+
+
+def wait_for(path, wanted, process, hang=HANG):
+    end = time.monotonic() + hang
+    while wanted not in read(path):
+        if time.monotonic() > end or process.poll() is not None:
+            raise Failed(f"no {wanted!r} within {hang} s or before QEMU ended; COM1 {short(read(path))}")
+        time.sleep(0.05)
+
+
+def boot(program, args=(), *, input=b"", env=(), tty=False, medium="virtio", name=None, **more):
+    """Image, machine, result."""
+    with directory() as tmp:
+        floppy = tmp / "floppy.img" if medium == "floppy" else None
+        disk = mkimage(tmp / "disk.img", program, args, input=input, env=env, tty=tty, floppy=floppy, name=name)
+        if floppy and not floppy.exists():
+            raise Failed("the image does not fit on a floppy")
+        return qemu(floppy or disk, medium=medium, **more)
+
+
+def bochs(image, *, cpu, medium="disk", memory=256, hang=4 * HANG):
+    """Boots an image in Bochs with the configuration of the tree, changed where it must be."""
+    with directory() as tmp:
+        rc = (ROOT / "tools/bochsrc").read_text()
+        changes = {"megs": str(memory), "cpu": f"model={cpu}, count=1, ips=50000000, reset_on_triple_fault=0",
+                   "com1": f"enabled=1, mode=file, dev={tmp}/com1", "log": f"{tmp}/bochs.log", "boot": medium,
+                   "ata0-master": f'type=disk, path="{image}", mode=flat'}
+        if medium == "floppy":
+            changes["ata0-master"] = "type=none"
+            rc += f"floppya: 1_44={image}, status=inserted\n"
+        for key, value in changes.items():
+            rc = re.sub(rf"(?m)^{key}:.*$", lambda _: f"{key}: {value}", rc)
+        (tmp / "rc").write_text(rc)
+        (tmp / "commands").write_text("c\nq\n")
+        with open(tmp / "screen", "wb") as screen:
+            process = subprocess.Popen(["bochs", "-q", "-f", tmp / "rc", "-rc", tmp / "commands"], cwd=tmp, stdout=screen,
+                                       stderr=screen, stdin=subprocess.DEVNULL, env={**os.environ, "TERM": "xterm"})
+            try:
+                process.wait(hang)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        return Result(read(tmp / "com1"), bochs_log(read(tmp / "screen")), 0, read(tmp / "bochs.log")[-2000:])
+
+
+def bochs_log(screen):
+    """The lines of the log among the codes that draw the screen (build.sh has the same in sed)."""
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r", "", screen.decode(errors="replace"))
+    return "".join(line + "\n" for line in re.findall(r"(?m)vmos[:!] .*$", text))
+
+
+class Running:
+    """A machine with QMP, for looking at it from outside: with Running(image) as vm: ..."""
+
+    def __init__(self, image, **machine):
+        self.tmp = pathlib.Path(tempfile.mkdtemp(prefix="vmos-test-"))
+        self.com1, self.firmware = self.tmp / "com1", self.tmp / "firmware"
+        extra = [*machine.pop("extra", ()), "-serial", f"file:{self.com1}", "-debugcon", f"file:{self.tmp}/log",
+                 "-chardev", f"file,id=bios,path={self.firmware}", "-device", "isa-debugcon,iobase=0x402,chardev=bios",
+                 "-qmp", f"unix:{self.tmp}/qmp,server=on,wait=off"]
+        self.process = subprocess.Popen(qemu_words(image, extra=extra, **machine), stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.tmp, ignore_errors=True)
+
+    def log(self):
+        return read(self.tmp / "log").decode(errors="replace")
+
+    def wait(self, wanted):
+        wait_for(self.com1, wanted, self.process)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(HANG)
+        self.socket.connect(f"{self.tmp}/qmp")
+        self.file = self.socket.makefile("rw")
+        self.file.readline()
+        self.command("qmp_capabilities")
+
+    def command(self, name, **arguments):
+        self.file.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
+        self.file.flush()
+        while True:
+            answer = json.loads(self.file.readline())
+            if "error" in answer:
+                raise Failed(f"QMP {name}: {answer['error']}")
+            if "return" in answer:
+                return answer["return"]
+
+    def monitor(self, line):
+        return self.command("human-monitor-command", **{"command-line": line})
+
+    def memory(self, size):
+        """All physical memory below size, as bytes."""
+        path = self.tmp / "memory"
+        self.command("pmemsave", val=0, size=size, filename=str(path))
+        return path.read_bytes()

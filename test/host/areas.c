@@ -1,0 +1,170 @@
+// areas.c against a model that keeps one entry per page, with random operations and every invariant after each.
+#include <stdlib.h>
+#include <string.h>
+#include "kernel/program/areas.c"
+#include "test/check.h"
+
+#define PAGES    96
+#define AT(page) ((u64)(page)*PAGE_SIZE)
+
+static int nodes_out, taken;
+static bool with_files;
+struct area *area_take(void)
+{
+    nodes_out++;
+    taken++;
+    return malloc(sizeof(struct area));
+}
+void area_give(struct area *area)
+{
+    nodes_out--;
+    free(area);
+}
+
+static struct model_page {
+    bool used, counted, noreserve;
+    u32 rights;
+    u64 file, file_bytes;
+} model[PAGES];
+
+static u64 random_state = 88172645463325252;
+static unsigned random_below(unsigned n)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state % n;
+}
+
+static u64 check_subtree(const struct area *area)
+{
+    if (!area) return 0;
+    struct area copy = *area;
+    summarise(&copy);
+    CHECK(copy.low == area->low && copy.high == area->high && copy.hole == area->hole);
+    return 1 + check_subtree(RB_LEFT(area, link)) + check_subtree(RB_RIGHT(area, link));
+}
+
+static void check_against_model(struct areas *areas)
+{
+    u64 counted = 0, pages = 0, last_end = 0, nodes = 0;
+    struct area *area;
+    RB_FOREACH(area, area_tree, &areas->tree)
+    {
+        CHECK(area->start < area->end && area->start >= last_end);
+        last_end = area->end;
+        nodes++;
+        for (u64 at = area->start; at < area->end; at += PAGE_SIZE) {
+            struct model_page *page = &model[at / PAGE_SIZE];
+            u64 offset = at - area->start, bytes = area->file_bytes > offset ? area->file_bytes - offset : 0;
+            CHECK(page->used && page->rights == area->rights && page->counted == !!(area->flags & AREA_COUNTED));
+            CHECK(MIN(bytes, PAGE_SIZE) == page->file_bytes && (!bytes || area->file + offset == page->file));
+            pages++;
+        }
+        struct area *next = RB_NEXT(area_tree, &areas->tree, area);
+        if (next && !with_files) CHECK(!alike(area, next));
+    }
+    u64 used = 0;
+    for (int i = 0; i < PAGES; i++) {
+        used += model[i].used;
+        counted += model[i].used && model[i].counted;
+    }
+    CHECK(pages == used && counted == areas->counted);
+    CHECK(check_subtree(RB_ROOT(&areas->tree)) == nodes && nodes == (u64)nodes_out);
+}
+
+static u64 model_hole(unsigned pages, unsigned low, unsigned high)
+{
+    for (int at = (int)high - (int)pages; at >= (int)low; at--) {
+        bool free = true;
+        for (unsigned i = 0; i < pages; i++) free &= !model[at + i].used;
+        if (free) return AT(at);
+    }
+    return 0;
+}
+
+static void random_step(struct areas *areas)
+{
+    unsigned start = random_below(PAGES), length = 1 + random_below(random_below(4) ? 8 : PAGES - start);
+    unsigned end = MIN(start + length, PAGES), rights = random_below(8), kind = random_below(10);
+    taken = 0;
+    if (kind < 4) {
+        struct area like = {.start = AT(start), .end = AT(end), .rights = rights};
+        if (random_below(4) == 0) like.flags = AREA_NORESERVE;
+        if (with_files && random_below(3) == 0) {
+            like.file = AT(1000 + random_below(50));
+            like.file_bytes = 1 + random_below(AT(end - start));
+        }
+        areas_put(areas, &like);
+        for (unsigned i = start; i < end; i++) {
+            u64 offset = AT(i - start), bytes = like.file_bytes > offset ? like.file_bytes - offset : 0;
+            model[i] = (struct model_page){.used = true, .rights = rights, .noreserve = like.flags & AREA_NORESERVE};
+            model[i].counted = rights & AREA_WRITE && !model[i].noreserve;
+            model[i].file_bytes = MIN(bytes, PAGE_SIZE);
+            model[i].file = bytes ? like.file + offset : 0;
+        }
+    } else if (kind < 7) {
+        areas_cut(areas, AT(start), AT(end));
+        memset(model + start, 0, (end - start) * sizeof model[0]);
+    } else if (kind < 9) {
+        bool whole = true;
+        for (unsigned i = start; i < end; i++) whole &= model[i].used;
+        CHECK(areas_protect(areas, AT(start), AT(end), rights) == whole);
+        for (unsigned i = start; whole && i < end; i++) {
+            model[i].rights = rights;
+            if (rights & AREA_WRITE && !model[i].noreserve) model[i].counted = true;
+        }
+    } else {
+        u64 counted = 0, could = 0;
+        for (unsigned i = start; i < end; i++) {
+            counted += model[i].used && model[i].counted;
+            could += model[i].used && !model[i].noreserve;
+        }
+        CHECK(areas_counted(areas, AT(start), AT(end), false) == counted);
+        CHECK(areas_counted(areas, AT(start), AT(end), true) == could);
+    }
+    CHECK(taken <= AREAS_TAKEN);
+    for (unsigned pages = 1; pages < 20; pages += 3) {
+        unsigned low = 1 + random_below(PAGES / 2), high = low + random_below(PAGES - low);
+        CHECK(areas_hole(areas, AT(pages), AT(low), AT(high)) == model_hole(pages, low, high));
+    }
+    unsigned at = random_below(PAGES);
+    if (!model[at].used) {
+        u64 from, to, model_from = at, model_to = at;
+        while (model_from > 0 && !model[model_from - 1].used) model_from--;
+        while (model_to < PAGES && !model[model_to].used) model_to++;
+        areas_hole_at(areas, AT(at), AT(PAGES), &from, &to);
+        CHECK(from == AT(model_from) && to == AT(model_to));
+    }
+}
+
+static void large(void)
+{
+    struct areas areas = {0};
+    struct area reservation = {.start = 1ull << 40, .end = 3ull << 40};
+    areas_put(&areas, &reservation);
+    CHECK(areas.counted == 0);
+    CHECK(areas_protect(&areas, (1ull << 40) + AT(5), (1ull << 40) + AT(7), AREA_READ | AREA_WRITE));
+    CHECK(areas.counted == 2 && areas_find(&areas, (1ull << 40) + AT(6))->rights == 3);
+    for (unsigned i = 0; i < 60000; i++) { // alternating rights, so that nothing joins: a search stays short
+        struct area page = {.start = AT(2 * i + 1), .end = AT(2 * i + 2), .rights = i % 8};
+        areas_put(&areas, &page);
+    }
+    for (unsigned i = 0; i < 60000; i++) CHECK(areas_hole(&areas, AT(1), PAGE_SIZE, AT(119999)) == AT(119998));
+    areas_cut(&areas, 0, 1ull << 47);
+    CHECK(RB_EMPTY(&areas.tree) && areas.counted == 0);
+}
+
+int main(void)
+{
+    struct areas areas = {0};
+    for (int i = 0; i < 60000; i++) {
+        with_files = i >= 30000;
+        random_step(&areas);
+        check_against_model(&areas);
+    }
+    areas_cut(&areas, 0, AT(PAGES));
+    CHECK(nodes_out == 0);
+    large();
+    return check_done("areas");
+}
