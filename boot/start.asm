@@ -36,6 +36,12 @@ CR0_PE_ET_PG    equ 0x80000011          ; protection, the always-one ET bit, pag
 %if LOADER_SECTORS < 1 || LOADER_SECTORS > (LOADER_END - LOADER) / SECTOR_SIZE
     %error "the loader does not fit between LOADER and LOADER_END"
 %endif
+%if MBR_DRIVE != MBR - 2 || MBR_TSC != MBR - 12 || BOOT_STACK_END != MBR_TSC
+    %error "the first pushes do not land where boot/layout.h says"
+%endif
+%if E820_ENTRIES + E820_MAX * E820_ENTRY_SIZE != E820_END || BOOT_STACK - MBR_E820_BUFFER < E820_ENTRY_SIZE
+    %error "the bound of the E820 loop is not the end of its map, or the buffer is too short"
+%endif
 
 bits 16
 org MBR
@@ -137,22 +143,24 @@ start:
         test ebx, ebx
         jnz .next
 .end:   cmp di, E820_ENTRIES            ; not one entry: the BIOS has no such call
-        jne drive
+        jne disk
 bad:    jmp short die                   ; in reach of the short jumps above
 
 ; ---- read the loader ----
 ; Across the loop: SI = next sector (LBA), DL = drive, DH = tries left. pusha and popa keep these around each BIOS
 ; call, since some BIOSes change registers they should not; popa leaves CF, the result, alone.
+disk:
+        push 'D'                        ; before `drive`: if 00 is read and is not ours, the letter stays L
 drive:
-        push 'D'
 ; A loader that was in memory before a warm start must not pass for one that was read: spoil the end of it. Any word
-; differs enough; SP cannot look like the magic number.
+; that differs will do; SP cannot look like the magic number.
         push (LOADER + LOADER_SECTORS * SECTOR_SIZE - BUFFER) / 16
         pop es
         mov [es:BUFFER - 4], sp
         mov dl, [MBR_DRIVE]
-        mov dh, dl                      ; bit 7: use EDD, on hard disks. Floppies have none, and USB sticks dressed as
-        mov si, 1                       ;   floppies may translate sector numbers for CHS calls only
+        mov dh, dl                      ; bit 7, use EDD: hard disks only. Floppies do not have it, and USB sticks
+                                        ;   dressed up as floppies may translate sector numbers for CHS calls only
+        mov si, 1
 ; Each chunk has eight tries in bits 4-6 of DH. When those of EDD (80h set) are used up, 80h - 10h = 70h leaves eight
 ; by CHS, and CHS stays: from then on no chunk starts at an odd place and runs over the 64 KiB line.
 next:   or dh, TRIES
@@ -170,7 +178,7 @@ try:    sti                             ; disk drivers need timer and disk inter
         jbe .edd
         mov cl, EDD_SECTORS             ; CH is 0
 .edd:   pusha
-        xor di, di                      ; the disk address packet, last field first (EDD 3.0, 8.2):
+        xor di, di                      ; the disk address packet, last field first (Phoenix EDD):
         push di                         ;   sector number, 64 bits: 0, 0, 0, SI
         push di
         push di

@@ -9,8 +9,7 @@
 #define IO_DELAY_PORT    0x80  // POST codes; a write takes about 1 us on every PC
 
 #define KBC_DATA              0x60
-#define KBC_STATUS            0x64      // read
-#define KBC_COMMAND           0x64      // write
+#define KBC_CONTROL           0x64      // status when read, command when written
 #define KBC_OUTPUT_FULL       (1u << 0) // a byte waits for us
 #define KBC_INPUT_FULL        (1u << 1) // the controller has not taken our last byte
 #define KBC_ABSENT            0xff      // a port nobody answers
@@ -46,7 +45,7 @@ static bool a20_on(int tests)
 static bool kbc_ready(void)
 {
     for (int i = 0; i < KBC_POLLS; i++) {
-        u8 status = inb(KBC_STATUS);
+        u8 status = inb(KBC_CONTROL);
         if (status == KBC_ABSENT) return false;
         if (status & KBC_OUTPUT_FULL) inb(KBC_DATA);
         if (!(status & KBC_INPUT_FULL)) return true;
@@ -57,11 +56,11 @@ static bool kbc_ready(void)
 static void by_keyboard_controller(void)
 {
     if (!kbc_ready()) return;
-    outb(KBC_COMMAND, KBC_WRITE_OUTPUT_PORT);
+    outb(KBC_CONTROL, KBC_WRITE_OUTPUT_PORT);
     if (!kbc_ready()) return;
     outb(KBC_DATA, KBC_A20_ON);
     if (!kbc_ready()) return;
-    outb(KBC_COMMAND, KBC_NULL);
+    outb(KBC_CONTROL, KBC_NULL);
     kbc_ready();
 }
 

@@ -15,8 +15,7 @@
 #define EDD_ANSWER        0xaa55
 #define EDD_PACKETS       (1u << 0) // CX of the answer: AH=42h is there
 #define STATUS_CORRECTED  0x11      // ECC put it right: the data is good
-#define FLOPPY_1440K      4         // BL of AH=08h; 5 and 6 are 2.88 MB drives
-#define FLOPPY_TRACK      18        // sectors
+#define FLOPPY_TRACK      18        // sectors, on 1.44 MB
 #define CYLINDERS         1024
 #define TRIES             2     // at each size
 #define TRIES_ONE_SECTOR  6     // a floppy needs three to spin up and notice its change
@@ -34,45 +33,39 @@ struct packet {
 _Static_assert(sizeof(struct packet) == 16, "EDD 1.1");
 
 static struct {
-    u8 drive;
-    bool edd, changed; // changed: the other method was taken once
-    u32 track, heads;  // sectors a track; 0: no geometry
-    u32 most;          // sectors a call
-    u32 sectors;       // read so far
+    bool changed;     // the other method was taken, once
+    u32 track, heads; // sectors a track; 0: no geometry
+    u32 most;         // sectors a call
 } disk;
-
-bool disk_by_edd(void) { return disk.edd; }
-u32 disk_sectors_read(void) { return disk.sectors; }
 
 static bool edd_offered(void)
 {
-    struct bios_regs regs = {.eax = DISK_EDD_CHECK, .ebx = EDD_QUESTION, .edx = disk.drive, .flags = FLAGS_CF};
+    struct bios_regs regs = {.eax = DISK_EDD_CHECK, .ebx = EDD_QUESTION, .edx = boot.drive, .flags = FLAGS_CF};
     bios_call(0x13, &regs);
     return !(regs.flags & FLAGS_CF) && (u16)regs.ebx == EDD_ANSWER && regs.ecx & EDD_PACKETS;
 }
 
-// AH=08h describes a floppy drive, not the medium in it: ours has 1.44 MB also in a drive for 2.88 MB. On disks it may
-// report 64 sectors a track as 0: no geometry then.
+// The same geometry as start.asm takes, by which it has read a loader of several tracks whose CRC fits. On disks AH=08h
+// may report 64 sectors a track as 0: no geometry then.
 static void find_geometry(void)
 {
-    struct bios_regs regs = {.eax = DISK_GEOMETRY, .edx = disk.drive};
+    struct bios_regs regs = {.eax = DISK_GEOMETRY, .edx = boot.drive};
     bios_call(0x13, &regs);
     bool known = !(regs.flags & FLAGS_CF && regs.eax >> 8 & 0xff);
     disk.track = known ? regs.ecx & 63 : 0;
     disk.heads = (regs.edx >> 8 & 0xff) + 1;
-    if (disk.drive < 0x80 && (!disk.track || (u8)regs.ebx >= FLOPPY_1440K)) {
+    if (boot.drive < 0x80 && !disk.track) {
         disk.track = FLOPPY_TRACK;
         disk.heads = 2;
     }
 }
 
-void disk_init(u8 drive)
+void disk_init(void)
 {
-    disk.drive = drive;
     disk.most = DAP_MAX_SECTORS;
-    disk.edd = edd_offered();
+    boot.edd = edd_offered();
     find_geometry();
-    if (!disk.track) disk.edd = true;
+    if (!disk.track) boot.edd = true;
 }
 
 static u8 status_of(const struct bios_regs *regs)
@@ -86,7 +79,7 @@ static u8 read_edd(u64 lba, u32 sectors)
     static struct packet packet; // below 1 MiB like all of the loader
     packet = (struct packet){.size = sizeof(packet), .sectors = sectors, .segment = BOUNCE >> 4, .lba = lba};
     uintptr_t at = (uintptr_t)&packet;
-    struct bios_regs regs = {.eax = DISK_EDD_READ, .edx = disk.drive, .ds = at >> 4, .esi = at & 15};
+    struct bios_regs regs = {.eax = DISK_EDD_READ, .edx = boot.drive, .ds = at >> 4, .esi = at & 15};
     bios_call(0x13, &regs);
     return status_of(&regs);
 }
@@ -98,7 +91,7 @@ static u8 read_chs(u64 lba, u32 sectors)
     if (cylinder >= CYLINDERS) fail("sector %lu lies behind cylinder 1023, where this BIOS cannot read", lba);
     struct bios_regs regs = {.eax = DISK_READ_CHS | sectors,
                              .ecx = (cylinder & 0xff) << 8 | (cylinder >> 8) << 6 | sector,
-                             .edx = head << 8 | disk.drive,
+                             .edx = head << 8 | boot.drive,
                              .es = BOUNCE >> 4};
     bios_call(0x13, &regs);
     return status_of(&regs);
@@ -106,16 +99,16 @@ static u8 read_chs(u64 lba, u32 sectors)
 
 static void reset(void)
 {
-    struct bios_regs regs = {.eax = DISK_RESET, .edx = disk.drive};
+    struct bios_regs regs = {.eax = DISK_RESET, .edx = boot.drive};
     bios_call(0x13, &regs);
 }
 
 // Some BIOSes offer EDD and fail, some have it and do not say so.
 static bool change_method(void)
 {
-    if (disk.changed || (disk.edd ? !disk.track : disk.drive < 0x80)) return false;
+    if (disk.changed || (boot.edd ? !disk.track : boot.drive < 0x80)) return false;
     disk.changed = true;
-    disk.edd = !disk.edd;
+    boot.edd = !boot.edd;
     disk.most = DAP_MAX_SECTORS;
     return true;
 }
@@ -125,8 +118,8 @@ static u32 read_some(u64 lba, u64 sectors)
 {
     for (int failures = 0;;) {
         u32 count = sectors < disk.most ? sectors : disk.most;
-        if (!disk.edd && count > disk.track - lba % disk.track) count = disk.track - lba % disk.track;
-        u8 status = disk.edd ? read_edd(lba, count) : read_chs(lba, count);
+        if (!boot.edd && count > disk.track - lba % disk.track) count = disk.track - lba % disk.track;
+        u8 status = boot.edd ? read_edd(lba, count) : read_chs(lba, count);
         if (!status) return count;
         reset();
         if (++failures < (count > 1 ? TRIES : TRIES_ONE_SECTOR)) continue;
@@ -136,7 +129,7 @@ static u32 read_some(u64 lba, u64 sectors)
         else if (!change_method())
             fail("the BIOS cannot read sector %lu of drive %02xh (status %02xh): the medium is damaged, or the image "
                  "on it is not complete",
-                 lba, disk.drive, status);
+                 lba, boot.drive, status);
     }
 }
 
@@ -147,7 +140,7 @@ void disk_read(u64 lba, u64 sectors, void *to)
         u32 count = read_some(lba + done, sectors - done);
         memcpy((u8 *)to + done * SECTOR_SIZE, (const void *)BOUNCE, count * SECTOR_SIZE);
         done += count;
-        disk.sectors += count;
+        boot.sectors += count;
         u32 now = LOW_MEMORY(u32, BIOS_TICKS);
         if (now - last < TICKS_SECOND) continue;
         last = now;
@@ -158,5 +151,5 @@ void disk_read(u64 lba, u64 sectors, void *to)
 // Without the BIOS's timer interrupt nothing else would stop it.
 void disk_done(void)
 {
-    if (disk.drive < 0x80) outb(FLOPPY_CONTROL, FLOPPY_MOTORS_OFF);
+    if (boot.drive < 0x80) outb(FLOPPY_CONTROL, FLOPPY_MOTORS_OFF);
 }

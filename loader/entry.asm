@@ -27,8 +27,7 @@ loader_header:
         dd 0
 .crc:
         dd 0
-start:
-        cld
+start:  cld
         rdtsc
         shl rdx, 32
         or rdx, rax
@@ -48,14 +47,12 @@ start:
         mov eax, -1
         bt ecx, CPUID_1_ECX_SSE42
         jnc .byte
-.quad:
-        crc32 rax, qword [rsi]
+.quad:  crc32 rax, qword [rsi]
         add esi, 8
         cmp esi, edi
         jb .quad
         jmp .compare
-.byte:
-        xor al, [rsi]
+.byte:  xor al, [rsi]
 %rep 2
         mov edx, eax
         and edx, 15
@@ -95,8 +92,7 @@ damaged:
         jne .next
         mov bl, DEBUGCON_PORT
         mov bh, 0
-.next:
-        lodsb
+.next:  lodsb
         test al, al
         jz .said
         stosw
@@ -104,13 +100,11 @@ damaged:
         out dx, al
         mov ecx, POLLS ; bounded, and once only on port e9, where the status reads ff
         mov edx, COM1_LINE_STATUS
-.wait:
-        in al, dx
+.wait:  in al, dx
         test al, LINE_STATUS_EMPTY
         loopz .wait
         jmp .next
-.said:
-        cmp bl, DEBUGCON_PORT
+.said:  cmp bl, DEBUGCON_PORT
         jne .stop
         mov edx, DEBUGCON_PORT
         mov ecx, status_end - status
@@ -120,8 +114,7 @@ damaged:
         rep outsb
         mov al, DEBUG_EXIT_ORDERLY
         out DEBUG_EXIT_PORT, al
-.stop:
-        hlt
+.stop:  hlt
         jmp .stop
 
 message:

@@ -6,6 +6,8 @@
 #include "boot/image.h"
 #include "kernel/lib/types.h"
 
+extern struct boot_info boot; // what the kernel will get; main.c, disk.c and machine.c fill their fields
+
 // ---- bios.asm ----
 // The registers of a BIOS call, in the order popad, pop ds, pop es and popf take them.
 struct bios_regs {
@@ -29,7 +31,7 @@ static inline void *low_memory(uintptr_t address)
 #define LOW_MEMORY(type, address) (*(volatile type *)low_memory(address))
 
 // ---- entry.asm ----
-void enter_kernel(u64 entry, const struct boot_info *boot) __attribute__((noreturn));
+void enter_kernel(u64 entry, const struct boot_info *info) __attribute__((noreturn));
 
 // ---- say.c ----
 // One line on the log wire and the screen: say puts "vmos: loader: " in front and is for progress; fail puts "vmos! "
@@ -41,14 +43,12 @@ void fail(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
 bool a20_enable(void) MUST_USE; // false: addresses with bit 20 set cannot be reached
 
 // ---- disk.c ----
-void disk_init(u8 drive);
+void disk_init(void); // how boot.drive can be read
 // Reads sectors from lba on to anywhere in the identity map, or fails with a sentence. Says how far it is once a
 // second.
 void disk_read(u64 lba, u64 sectors, void *to);
-bool disk_by_edd(void);
-u32 disk_sectors_read(void);
 void disk_done(void); // stops a floppy's motor
 
 // ---- machine.c ----
 // Fills what the BIOS alone knows: the text screen, the EBDA, the RSDP.
-void machine_describe(struct boot_info *boot);
+void machine_describe(void);

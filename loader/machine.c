@@ -2,7 +2,7 @@
 // 640 KiB, and the ACPI root pointer.
 #include "loader/loader.h"
 
-#define BDA_MEMORY_KIB   0x413  // word: KiB of memory below the EBDA
+#define BDA_MEMORY_KIB   0x413  // word: KiB of memory below the EBDA, what int 12h returns
 #define BDA_COLUMNS      0x44a  // word
 #define BDA_LAST_ROW     0x484  // byte: rows - 1, 0 on adapters before EGA
 #define VIDEO_SET_MODE_3 0x0003 // int 10h AH=00h: 80x25 colour text
@@ -14,15 +14,15 @@
 #define RSDP_MOST        256                // a longer one is nonsense
 
 // A firmware with a logo may leave a graphics mode behind; text at TEXT_SCREEN needs mode 2 or 3.
-static void find_screen(struct boot_info *boot)
+static void find_screen(void)
 {
     if (!LOW_MEMORY(u16, BDA_CRTC_PORT)) return;
     for (int tries = 0; tries < 2; tries++) {
         u8 mode = LOW_MEMORY(u8, BDA_VIDEO_MODE) & 0x7f;
         if (mode == TEXT_MODE_2 || mode == TEXT_MODE_3) {
             u8 last_row = LOW_MEMORY(u8, BDA_LAST_ROW);
-            boot->text_columns = LOW_MEMORY(u16, BDA_COLUMNS);
-            boot->text_rows = last_row ? last_row + 1 : 25;
+            boot.text_columns = LOW_MEMORY(u16, BDA_COLUMNS);
+            boot.text_rows = last_row ? last_row + 1 : 25;
             return;
         }
         struct bios_regs regs = {.eax = VIDEO_SET_MODE_3};
@@ -35,14 +35,11 @@ static u64 lower_if_plausible(u64 lowest, u64 candidate)
     return candidate >= EBDA_LOWEST && candidate < lowest ? candidate : lowest;
 }
 
-// Three places say where conventional memory ends, and they need not agree: the lowest counts.
-static void find_ebda(struct boot_info *boot)
+// Two places say where conventional memory ends, and they need not agree: the lower one counts.
+static void find_ebda(void)
 {
-    struct bios_regs regs = {0};
-    bios_call(0x12, &regs);
-    boot->ebda = lower_if_plausible(LEGACY_HOLE, (u64)(u16)regs.eax << 10);
-    boot->ebda = lower_if_plausible(boot->ebda, (u64)LOW_MEMORY(u16, BDA_MEMORY_KIB) << 10);
-    boot->ebda = lower_if_plausible(boot->ebda, (u64)LOW_MEMORY(u16, BDA_EBDA_SEGMENT) << 4);
+    boot.ebda = lower_if_plausible(LEGACY_HOLE, (u64)LOW_MEMORY(u16, BDA_MEMORY_KIB) << 10);
+    boot.ebda = lower_if_plausible(boot.ebda, (u64)LOW_MEMORY(u16, BDA_EBDA_SEGMENT) << 4);
 }
 
 static bool sums_to_zero(const u8 *bytes, size_t count)
@@ -66,11 +63,11 @@ static u64 find_rsdp(u64 start, u64 end)
     return 0;
 }
 
-void machine_describe(struct boot_info *boot)
+void machine_describe(void)
 {
-    find_screen(boot);
-    find_ebda(boot);
+    find_screen();
+    find_ebda();
     u64 ebda = (u64)LOW_MEMORY(u16, BDA_EBDA_SEGMENT) << 4;
-    if (ebda >= EBDA_LOWEST && ebda < LEGACY_HOLE) boot->rsdp = find_rsdp(ebda, ebda + 1024);
-    if (!boot->rsdp) boot->rsdp = find_rsdp(BIOS_ROM, HIGH_MEMORY);
+    if (ebda >= EBDA_LOWEST && ebda < LEGACY_HOLE) boot.rsdp = find_rsdp(ebda, ebda + 1024);
+    if (!boot.rsdp) boot.rsdp = find_rsdp(BIOS_ROM, HIGH_MEMORY);
 }

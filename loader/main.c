@@ -15,9 +15,9 @@
 #define GIB               0x40000000u
 #define CPUID_1_ECX_SSE42 (1u << 20) // crc32 instruction
 
+struct boot_info boot;
 extern struct loader_header loader_header;
 static u64 directories[IDENTITY_END / GIB - 1][512] __attribute__((section(".tables"), aligned(PAGE_SIZE)));
-static struct boot_info boot;
 static struct image_header header;
 static bool has_crc32;
 
@@ -135,15 +135,13 @@ void loader_main(u64 started)
     announce_long_mode();
     describe_boot(started);
     check_low_memory();
-    disk_init(boot.drive);
+    disk_init();
     read_header();
     place_image();
     read_payload();
     check_parts();
     u64 entry = load_kernel();
-    machine_describe(&boot);
-    boot.edd = disk_by_edd();
-    boot.sectors = disk_sectors_read();
+    machine_describe();
     say("%lu KiB from drive %02xh (%s) at 0x%lx", boot.payload.length >> 10, boot.drive, boot.edd ? "EDD" : "CHS",
         boot.kernel_low.start);
     boot.bios_calls = bios_calls;

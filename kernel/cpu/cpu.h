@@ -3,7 +3,6 @@
 // is.
 #pragma once
 
-#include "boot/layout.h"
 #include "kernel/cpu/trap.h"
 
 #define IST_STACK_SIZE 8192
@@ -14,13 +13,9 @@
 enum ist { IST_DOUBLE_FAULT = 1, IST_NMI, IST_MACHINE_CHECK, IST_DEBUG, IST_EXCEPTION, IST_INTERRUPT, IST_PAGE_FAULT };
 #define IST_COUNT 7
 
-// Intel SDM 3A 8.7: stacks for entries; the rest of a task is history.
-struct tss {
+struct tss { // Intel SDM 3A 8.7; all but the stacks is history
     u32 zero;
-    u64 rsp[3];
-    u64 zero2;
-    u64 ist[IST_COUNT];
-    u64 zero3;
+    u64 rsp[3], zero2, ist[IST_COUNT], zero3;
     u16 zero4, io_map; // offset of the I/O permission map; at the TSS's end: none
 } __attribute__((packed));
 _Static_assert(sizeof(struct tss) == 104, "Intel SDM 3A 8.7");
@@ -41,10 +36,9 @@ struct cpu {
     struct tss tss;
     union ist_stack ist[IST_COUNT]; // of IST number n + 1
 };
-_Static_assert(offsetof(struct cpu, current) == CPU_CURRENT, "traps.asm");
-_Static_assert(offsetof(struct cpu, scratch) == CPU_SCRATCH, "traps.asm");
-_Static_assert(offsetof(struct cpu, stack_top) == CPU_STACK_TOP, "traps.asm");
-_Static_assert(sizeof(struct cpu) <= SLOT_DATA_MAX, "the data part of a slot");
+_Static_assert(offsetof(struct cpu, current) == CPU_CURRENT && offsetof(struct cpu, scratch) == CPU_SCRATCH &&
+                   offsetof(struct cpu, stack_top) == CPU_STACK_TOP && sizeof(struct cpu) <= SLOT_DATA_MAX,
+               "traps.asm and the data part of a slot");
 
 static inline struct cpu *this_cpu(void)
 {
@@ -53,13 +47,9 @@ static inline struct cpu *this_cpu(void)
     return cpu;
 }
 
-// Makes CPU number what the kernel needs: GDT, TSS, IDT, GS, control registers, SYSCALL, vector state; on CPU 0 also
-// the interrupt controllers, all lines masked. Runs on that CPU's slot stack; logs nothing.
+// Makes CPU number what the kernel needs: GDT, TSS, IDT, GS, control registers, SYSCALL, vector state; the first time
+// also the interrupt controllers, all lines masked. Runs on that CPU's slot stack; logs nothing.
 void cpu_init(unsigned number);
-
-// ---- idt.c ----
-void idt_init(void); // fills the one IDT of all CPUs
-void idt_load(void);
 
 // ---- traps.asm ----
 extern const u8 trap_stubs[]; // 256, TRAP_STUB_SIZE bytes each
@@ -67,14 +57,12 @@ void syscall_entry(void);
 void resume_by_iret(struct context *context) __attribute__((noreturn));
 void resume_by_sysret(struct context *context) __attribute__((noreturn));
 extern const u8 resume_iretq[], resume_iretq_failed[]; // the instruction, and where to go on when it faults
-
-// ---- usercopy.asm ----
-extern const u8 usercopy_start[], usercopy_end[]; // the code that may fault at user addresses
-extern const u8 usercopy_failed[];                // where to go on then
-extern bool usercopy_smap;                        // SMAP is on: user pages need RFLAGS.AC
+// The only code of the kernel that touches the program's memory; a page fault inside it goes on at usercopy_failed.
+bool usercopy(void *to, const void *from, u64 bytes);
+extern const u8 usercopy_failed[], usercopy_end[];
+extern u8 usercopy_smap; // SMAP is on: user pages need RFLAGS.AC
 
 // ---- pic.c ----
 void pic_init(void);
 void pic_interrupt(unsigned line); // acknowledges and calls the handler
 #define PIC_VECTOR 0x20            // of line 0
-#define PIC_LINES  16

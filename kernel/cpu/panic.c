@@ -12,6 +12,11 @@
 #define LOW_STACK_MAX 0x10000 // how far up a stack of the low stage is followed
 #define CODE_BYTES    16
 
+#define VECTOR_PAGE_FAULT 14 // its error code: Intel SDM 3A 4.7
+#define PF_PRESENT        (1u << 0)
+#define PF_WRITE          (1u << 1)
+#define PF_FETCH          (1u << 4)
+
 // traps.asm puts the registers of panic()'s caller here and goes on with panic_with().
 struct registers panic_registers;
 void panic_with(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
@@ -21,7 +26,7 @@ static struct elf kernel;
 static bool has_kernel;
 static u64 kernel_at;
 
-void panic_set_end(void (*end)(int status)) { end_machine = end; }
+void panic_set_end(void (*given)(int status)) { end_machine = given; }
 
 void panic_set_symbols(const void *elf_file, u64 length, u64 run_address)
 {
@@ -29,8 +34,7 @@ void panic_set_symbols(const void *elf_file, u64 length, u64 run_address)
     kernel_at = run_address;
 }
 
-static void end(void) __attribute__((noreturn));
-static void end(void)
+static void __attribute__((noreturn)) end(void)
 {
     void (*how)(int) = end_machine;
     end_machine = NULL; // a panic inside it halts
@@ -45,11 +49,11 @@ static bool in_kernel_image(u64 address)
 
 static void report_place(const char *what, u64 address)
 {
-    struct elf_symbol symbol;
+    struct elf_symbol symbol = {"", 0};
     if (in_kernel_image(address) && elf_symbol(&kernel, address - kernel_at, &symbol))
-        log_error("%s %#lx %s+%#lx", what, address, symbol.name, symbol.offset);
+        log_error("  %s %#lx %s+%#lx", what, address, symbol.name, symbol.offset);
     else
-        log_error("%s %#lx", what, address);
+        log_error("  %s %#lx", what, address);
 }
 
 static void report_registers(const struct registers *r)
@@ -60,14 +64,10 @@ static void report_registers(const struct registers *r)
     log_error("  r12 %016lx  r13 %016lx  r14 %016lx  r15 %016lx", r->r12, r->r13, r->r14, r->r15);
     log_error("  rip %016lx  cs %02lx  rflags %lx  ss %02lx", r->rip, r->cs, r->rflags, r->ss);
     log_error("  cr0 %lx  cr2 %lx  cr3 %lx  cr4 %lx", read_cr0(), read_cr2(), read_cr3(), read_cr4());
-}
-
-static void report_code(u64 rip)
-{
-    char text[CODE_BYTES * 3 + 1];
-    if (!in_kernel_image(rip)) return;
-    for (int i = 0; i < CODE_BYTES; i++) format(text + 3 * i, 4, " %02x", ((const u8 *)rip)[i]);
-    log_error("  code%s", text);
+    char code[CODE_BYTES * 3 + 1];
+    if (!in_kernel_image(r->rip)) return;
+    for (int i = 0; i < CODE_BYTES; i++) format(code + 3 * i, 4, " %02x", ((const u8 *)r->rip)[i]);
+    log_error("  code%s", code);
 }
 
 // How many bytes of stack are mapped from address on, 0 when it is on none. Three kinds: an interrupt stack in the
@@ -88,36 +88,29 @@ static u64 stack_room(u64 address, u64 floor)
 static void report_backtrace(const struct registers *regs)
 {
     u64 rbp = regs->rbp;
-    report_place("  at  ", regs->rip);
+    report_place("at  ", regs->rip);
     for (int i = 0; i < BACKTRACE_MAX && rbp % 8 == 0 && stack_room(rbp, regs->rsp) >= 16; i++) {
         const u64 *frame = (const u64 *)rbp;
-        report_place("  from", frame[1] - 1); // inside the call, which may be its function's last instruction
+        report_place("from", frame[1] - 1); // inside the call, which may be its function's last instruction
         if (frame[0] <= rbp) return;
         rbp = frame[0];
     }
 }
 
-static void report(const struct registers *regs) __attribute__((noreturn));
-static void report(const struct registers *regs)
+// The first panic goes on to its report. A second, inside that, only says its line; a third is silent.
+static void __attribute__((noreturn)) report(const char *text, const struct registers *regs)
 {
+    static unsigned panics;
+    if (++panics <= 2) log_error("panic%s: %s", panics == 1 ? "" : " inside the panic", text);
+    if (panics > 1) end();
     u64 here = (u64)__builtin_frame_address(0);
     if (here >= SLOTS)
         log_error("  on CPU %lu, the kernel at %#lx", (here - SLOTS) / SLOT_SIZE, kernel_at);
     else
         log_error("  in the low stage");
     report_registers(regs);
-    report_code(regs->rip);
     if (regs->cs == KERNEL_CS) report_backtrace(regs);
     end();
-}
-
-// The first panic goes on to its report. A second, inside that, only says its line; a third is silent.
-static void headline(const char *text)
-{
-    static unsigned panics;
-    panics++;
-    if (panics <= 2) log_error("panic%s: %s", panics == 1 ? "" : " inside the panic", text);
-    if (panics > 1) end();
 }
 
 void panic_with(const char *fmt, ...)
@@ -126,9 +119,7 @@ void panic_with(const char *fmt, ...)
     va_list args;
     va_start(args, fmt);
     vformat(text, sizeof(text), fmt, args);
-    va_end(args);
-    headline(text);
-    report(&panic_registers);
+    report(text, &panic_registers);
 }
 
 void unfit(const char *fmt, ...)
@@ -137,60 +128,22 @@ void unfit(const char *fmt, ...)
     va_list args;
     va_start(args, fmt);
     vformat(text, sizeof(text), fmt, args);
-    va_end(args);
     log_error("%s", text);
     end();
 }
 
-const char *exception_name(u64 vector)
-{
-    static const char *const names[] = {"division error",
-                                        "debug trap",
-                                        "NMI",
-                                        "breakpoint",
-                                        "overflow",
-                                        "bound exceeded",
-                                        "invalid instruction",
-                                        "no vector unit",
-                                        "double fault",
-                                        "exception 9",
-                                        "invalid TSS",
-                                        "segment not present",
-                                        "stack segment fault",
-                                        "general protection fault",
-                                        "page fault",
-                                        "exception 15",
-                                        "x87 error",
-                                        "misaligned access",
-                                        "machine check",
-                                        "vector unit error"};
-    return vector < ARRAY_SIZE(names) ? names[vector] : "unknown exception";
-}
-
-// Error code of a page fault: Intel SDM 3A 4.7.
-#define PF_PRESENT        (1u << 0)
-#define PF_WRITE          (1u << 1)
-#define PF_FETCH          (1u << 4)
-#define VECTOR_PAGE_FAULT 14
-
-static void page_fault_text(char *text, size_t size, u64 error, u64 address)
-{
-    const char *how = error & PF_FETCH ? "executing" : error & PF_WRITE ? "writing" : "reading";
-    const char *why = error & PF_PRESENT ? "which its rights forbid" : "where nothing is mapped";
-    u64 here = (u64)__builtin_frame_address(0);
-    bool stack =
-        here >= SLOTS && address >= ROUND_DOWN(here, SLOT_SIZE) && address - ROUND_DOWN(here, SLOT_SIZE) < SLOT_SIZE;
-    format(text, size, "page fault %s %#lx, %s%s", how, address, why, stack ? ": the kernel stack ran out" : "");
-}
-
 void panic_exception(const struct registers *regs, u64 address)
 {
+    static const char names[] = "#DE#DBNMI#BP#OF#BR#UD#NM#DF 9 #TS#NP#SS#GP#PF 15#MF#AC#MC#XM";
     char text[LOG_LINE];
+    const char *how = regs->error & PF_FETCH ? "executing" : regs->error & PF_WRITE ? "writing" : "reading";
+    const char *why = regs->error & PF_PRESENT ? "against its rights" : "where nothing is mapped";
+    u64 slot = ROUND_DOWN((u64)text, SLOT_SIZE);
     if (regs->vector == VECTOR_PAGE_FAULT)
-        page_fault_text(text, sizeof(text), regs->error, address);
+        format(text, sizeof(text), "page fault %s %#lx %s%s", how, address, why,
+               slot >= SLOTS && address - slot < SLOT_SIZE ? ": the kernel's stack ran out" : "");
     else
-        format(text, sizeof(text), "%s, vector %lu, error %#lx", exception_name(regs->vector), regs->vector,
-               regs->error);
-    headline(text);
-    report(regs);
+        format(text, sizeof(text), "exception %lu (%.3s), error %#lx", regs->vector,
+               regs->vector < sizeof(names) / 3 ? names + 3 * regs->vector : "?", regs->error);
+    report(text, regs);
 }

@@ -7,9 +7,5 @@
 void panic_set_end(void (*end)(int status));
 // The kernel's ELF file, for function names; it runs with its address 0 at run_address.
 void panic_set_symbols(const void *elf_file, u64 length, u64 run_address);
-
 // A panic because of an exception; address is CR2 for a page fault.
 void panic_exception(const struct registers *regs, u64 address) __attribute__((noreturn));
-
-// "page fault", "vector 47"
-const char *exception_name(u64 vector);

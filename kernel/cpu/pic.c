@@ -11,34 +11,34 @@
 #define ICW4_8086      0x01
 #define OCW2_EOI       0x20
 #define OCW3_READ_ISR  0x0b
+#define PIC_LINES      16
 #define CASCADE        2
 
 static void (*handlers[PIC_LINES])(void);
 static u16 masked = 0xffff;
 
-// Slow old controllers want a moment between two writes; port 80h (POST codes) takes about a microsecond.
-static void pic_write(u16 port, u8 value)
-{
-    outb(port, value);
-    outb(0x80, 0);
-}
-
 static void write_masks(void)
 {
-    pic_write(PIC1 + PIC_DATA, (u8)masked);
-    pic_write(PIC2 + PIC_DATA, masked >> 8);
+    outb(PIC1 + PIC_DATA, (u8)masked);
+    outb(PIC2 + PIC_DATA, masked >> 8);
 }
 
+// The four initialisation words of both. Slow old controllers want a moment between two writes; port 80h (POST codes)
+// takes about a microsecond.
 void pic_init(void)
 {
-    pic_write(PIC1, ICW1_INIT_ICW4);
-    pic_write(PIC2, ICW1_INIT_ICW4);
-    pic_write(PIC1 + PIC_DATA, PIC_VECTOR);
-    pic_write(PIC2 + PIC_DATA, PIC_VECTOR + 8);
-    pic_write(PIC1 + PIC_DATA, 1u << CASCADE); // the first has a second on this line
-    pic_write(PIC2 + PIC_DATA, CASCADE);       // the second is on that line
-    pic_write(PIC1 + PIC_DATA, ICW4_8086);
-    pic_write(PIC2 + PIC_DATA, ICW4_8086);
+    static const u8 words[][2] = {{PIC1, ICW1_INIT_ICW4},
+                                  {PIC1 + PIC_DATA, PIC_VECTOR},
+                                  {PIC1 + PIC_DATA, 1u << CASCADE}, // a second one is on this line
+                                  {PIC1 + PIC_DATA, ICW4_8086},
+                                  {PIC2, ICW1_INIT_ICW4},
+                                  {PIC2 + PIC_DATA, PIC_VECTOR + 8},
+                                  {PIC2 + PIC_DATA, CASCADE}, // it is the second, on that line
+                                  {PIC2 + PIC_DATA, ICW4_8086}};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        outb(words[i][0], words[i][1]);
+        outb(0x80, 0);
+    }
     write_masks();
 }
 

@@ -5,15 +5,14 @@
 #include "kernel/cpu/trap.h"
 #include "kernel/cpu/x86.h"
 
-#define PIT_CHANNEL0  0x40
-#define PIT_CHANNEL2  0x42
-#define PIT_COMMAND   0x43
-#define PIT_ONE_SHOT0 0x30 // channel 0, both bytes, mode 0: the line rises when the count is done
-#define PIT_ROUND2    0xb4 // channel 2, both bytes, mode 2: counts down, again and again
-#define PIT_LATCH2    0x80
-#define PIT_LINE      0
-#define PIT_LONGEST   0xffffu
-#define PIT_SHORTEST  2u
+#define PIT_CHANNEL0   0x40
+#define PIT_CHANNEL2   0x42
+#define PIT_COMMAND    0x43
+#define PIT_ONE_SHOT0  0x30 // channel 0, both bytes, mode 0: the line rises when the count is done
+#define PIT_ROUND2     0xb4 // channel 2, both bytes, mode 2: counts down, again and again
+#define PIT_LATCH2     0x80
+#define PIT_LINE       0
+#define PIT_LONGEST_NS 54900000
 
 #define PORT_B         0x61
 #define PORT_B_GATE2   (1u << 0)
@@ -21,17 +20,12 @@
 
 static u64 deadline;
 
-static void write_count(u16 port, u16 count)
-{
-    outb(port, (u8)count);
-    outb(port, count >> 8);
-}
-
 void pit_counter_start(void)
 {
     outb(PORT_B, (inb(PORT_B) & 0x0f & ~PORT_B_SPEAKER) | PORT_B_GATE2); // the upper half cannot be written
     outb(PIT_COMMAND, PIT_ROUND2);
-    write_count(PIT_CHANNEL2, 0); // 65536
+    outb(PIT_CHANNEL2, 0); // 65536
+    outb(PIT_CHANNEL2, 0);
 }
 
 u16 pit_counter_read(void)
@@ -44,10 +38,10 @@ u16 pit_counter_read(void)
 static void arm(u64 now)
 {
     u64 ns = deadline > now ? deadline - now : 0;
-    u64 longest_ns = PIT_LONGEST * 1000000000ull / PIT_HZ;
-    u64 count = ns < longest_ns ? ns * PIT_HZ / 1000000000 + 1 : PIT_LONGEST;
+    u64 count = ns < PIT_LONGEST_NS ? ns * PIT_HZ / 1000000000 + 2 : 0xffff; // never early; 0 would be 65536
     outb(PIT_COMMAND, PIT_ONE_SHOT0);
-    write_count(PIT_CHANNEL0, count < PIT_SHORTEST ? PIT_SHORTEST : (u16)count);
+    outb(PIT_CHANNEL0, (u8)count);
+    outb(PIT_CHANNEL0, (u8)(count >> 8));
 }
 
 static void expired(void)
@@ -61,7 +55,6 @@ void timer_set(u64 deadline_ns)
     static bool connected;
     deadline = deadline_ns;
     arm(time_now_ns());
-    if (connected) return;
+    if (!connected) interrupt_set(PIT_LINE, expired);
     connected = true;
-    interrupt_set(PIT_LINE, expired);
 }

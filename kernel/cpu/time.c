@@ -7,12 +7,12 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 
-#define PM_TIMER_HZ              3579545 // ACPI 6.5, 4.8.3.3
-#define NS_PER_S                 1000000000ull
-#define SLOWEST_TSC_HZ           16000000     // slower than any CPU with long mode, emulated ones included
-#define WAIT_TSC_MAX             (1ull << 26) // for the reference to move: 10 ms at 6 GHz, 4 s at 16 MHz
-#define LONGEST_MEASUREMENT_S    60           // keeps rate() within 64 bits
-#define ROUGH_RATE_ERROR_DIVISOR 100          // a rate from half a millisecond is right to 1 %, with much to spare
+#define PM_TIMER_HZ    3579545 // ACPI 6.5, 4.8.3.3
+#define NS_PER_S       1000000000ull
+#define SLOWEST_TSC_HZ 16000000     // slower than any CPU with long mode, emulated ones included
+#define WAIT_TSC_MAX   (1ull << 26) // for the reference to move: 10 ms at 6 GHz, 4 s at 16 MHz
+#define LONGEST_S      60           // keeps rate() within 64 bits
+#define TURNS_COUNTED  50           // of the reference, by a rate that is right to 1 %: half a turn of error
 
 struct reading {
     u64 tsc;
@@ -32,8 +32,6 @@ static u64 latest;            // largest time given out
 
 u64 tsc(void) { return rdtsc(); }
 
-// ---- arithmetic ----
-
 // For elapsed up to a minute this cannot overflow: 60 s * 10 GHz * 3.6 MHz < 2^62.
 static u64 rate(u64 elapsed, u64 distance) { return elapsed * reference_hz / distance; }
 
@@ -49,21 +47,6 @@ static u64 distance(u32 before, u32 now, u64 elapsed)
     return part + (expected - part + reference_size / 2) / reference_size * reference_size;
 }
 
-// Longest time over which the turns of the reference can be counted by a rough rate: half a turn of error.
-static u64 longest_measurement(void)
-{
-    u64 seconds = reference_size / 2 * ROUGH_RATE_ERROR_DIVISOR / reference_hz;
-    return (seconds < LONGEST_MEASUREMENT_S ? seconds : LONGEST_MEASUREMENT_S) * hz;
-}
-
-// ---- readings ----
-
-static u32 reference_read(void)
-{
-    if (pm_timer) return inl(pm_timer) & (u32)(reference_size - 1);
-    return (u16)-pit_counter_read(); // it counts down
-}
-
 // The fastest of three: an emulator can stop for milliseconds between two instructions.
 static struct reading read_both(void)
 {
@@ -71,7 +54,7 @@ static struct reading read_both(void)
     u64 best_gap = UINT64_MAX;
     for (int i = 0; i < 3; i++) {
         u64 before = rdtsc();
-        u32 reference = reference_read();
+        u32 reference = pm_timer ? inl(pm_timer) : -(u32)pit_counter_read(); // which counts down
         u64 gap = rdtsc() - before;
         if (gap >= best_gap) continue;
         best_gap = gap;
@@ -108,8 +91,6 @@ void time_init(u16 pm_timer_port, bool pm_timer_32_bit)
     base_tsc = first.tsc;
 }
 
-// ---- the rate ----
-
 static void set_rate(u64 new_hz, u64 now)
 {
     if (hz) { // what was shown so far stays
@@ -125,8 +106,8 @@ static void set_rate(u64 new_hz, u64 now)
 static void refine(void)
 {
     struct reading now = read_both();
-    u64 elapsed = now.tsc - first.tsc;
-    if (elapsed > longest_measurement()) {
+    u64 elapsed = now.tsc - first.tsc, turns = reference_size * TURNS_COUNTED / reference_hz;
+    if (elapsed > (turns < LONGEST_S ? turns : LONGEST_S) * hz) {
         first = now;
         refine_at = now.tsc + hz / 8;
         return;

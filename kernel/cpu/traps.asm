@@ -11,56 +11,36 @@ RFLAGS_ONE  equ 2               ; the bit that is always set: interrupts, direct
 MSR_GS_BASE equ 0xc0000101
 
 extern syscall_from_program, trap_from_program, trap_from_kernel, resume_failed, panic_with, panic_registers
-global trap_stubs, syscall_entry, resume_by_iret, resume_by_sysret, resume_iretq, resume_iretq_failed, panic
+global trap_stubs, syscall_entry, resume_by_iret, resume_by_sysret, resume_iretq, resume_iretq_failed
+global usercopy, usercopy_failed, usercopy_end, usercopy_smap, panic
+
+%macro push_all 1-*
+  %rep %0
+        push    %1
+    %rotate 1
+  %endrep
+%endmacro
+
+%macro pop_all 1-*
+  %rep %0
+        pop     %1
+    %rotate 1
+  %endrep
+%endmacro
+
+; The general registers of struct registers, below vector and error. Clobbers only RSP.
+%define push_registers push_all rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+%define pop_registers pop_all r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax
 
 section .text
 
-; The general registers of struct registers, below vector and error. Clobbers only RSP.
-%macro push_registers 0
-        push    rax
-        push    rcx
-        push    rdx
-        push    rbx
-        push    rbp
-        push    rsi
-        push    rdi
-        push    r8
-        push    r9
-        push    r10
-        push    r11
-        push    r12
-        push    r13
-        push    r14
-        push    r15
-%endmacro
-
-%macro pop_registers 0
-        pop     r15
-        pop     r14
-        pop     r13
-        pop     r12
-        pop     r11
-        pop     r10
-        pop     r9
-        pop     r8
-        pop     rdi
-        pop     rsi
-        pop     rbp
-        pop     rbx
-        pop     rdx
-        pop     rcx
-        pop     rax
-%endmacro
-
 ; One stub per vector, so that the vector is known. The CPU pushes an error code for some (Intel SDM 3A 6.13); the
 ; others push a zero in its place.
-        align   TRAP_STUB_SIZE
 trap_stubs:
 %assign vector 0
 %rep 256
         align   TRAP_STUB_SIZE
-  %if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
-  %else
+  %if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
         push    0
   %endif
         push    dword vector
@@ -77,6 +57,7 @@ trap:
         rdmsr                           ; program's GS
         shl     rdx, 32
         or      rax, rdx
+        mov     rdi, rsp
         mov     rdx, rsp
         and     rdx, -SLOT_SIZE         ; IST stacks lie in struct cpu at the bottom of the slot
         xor     r12d, r12d
@@ -85,7 +66,6 @@ trap:
         swapgs
         inc     r12d                    ; swap back if this returns to the kernel
 .gs_is_ours:
-        mov     rdi, rsp
         test    byte [rsp + REGISTERS_CS], 3
         jz      .from_kernel
         mov     rsi, rsp
@@ -99,7 +79,7 @@ trap:
         call    trap_from_program       ; does not return
 
 .from_kernel:
-        push    RFLAGS_ONE              ; the user copies run with AC
+        push    RFLAGS_ONE              ; usercopy runs with AC
         popfq
         call    trap_from_kernel        ; rdi = struct registers, which it may change
         test    r12d, r12d
@@ -116,13 +96,8 @@ syscall_entry:
         mov     [gs:CPU_SCRATCH], rsp
         mov     rsp, [gs:CPU_CURRENT]
         lea     rsp, [rsp + REGISTERS_SIZE]
-        push    USER_SS
-        push    qword [gs:CPU_SCRATCH]
-        push    r11
-        push    USER_CS
-        push    rcx
-        push    0                       ; error
-        push    VECTOR_SYSCALL
+        push_all USER_SS, qword [gs:CPU_SCRATCH], r11, USER_CS, rcx
+        push_all 0, VECTOR_SYSCALL      ; error, vector
         push_registers
         mov     rsp, [gs:CPU_STACK_TOP]
         xor     ebp, ebp
@@ -152,38 +127,49 @@ resume_by_sysret:
         swapgs
         o64 sysret
 
+; bool usercopy(rdi = to, rsi = from, rdx = bytes), one of the two being the program's. With SMAP a user page may be
+; touched only while AC is set; without it STAC is an invalid instruction. Clobbers what a C function may.
+usercopy:
+        cmp     byte [usercopy_smap], 0
+        je      .copy
+        stac
+.copy:
+        mov     rcx, rdx
+        shr     rcx, 3
+        rep movsq
+        mov     ecx, edx
+        and     ecx, 7
+        rep movsb
+usercopy_end:
+        mov     eax, 1
+.done:
+        cmp     byte [usercopy_smap], 0
+        je      .return
+        clac
+.return:
+        ret
+usercopy_failed:
+        xor     eax, eax
+        jmp     usercopy_end.done
+
 ; void panic(const char *fmt, ...): stores the caller's registers as they are, then panic_with() with the same
 ; arguments, as if the caller had called it.
 panic:
         push    rax
         lea     rax, [panic_registers + REGISTERS_SIZE]
         xchg    rax, rsp                ; rax = own stack
-        push    KERNEL_SS
-        push    rax
+        push_all KERNEL_SS, rax
         add     qword [rsp], 16         ; rsp before the call: over rax and the return address
         pushfq
-        push    KERNEL_CS
-        push    qword [rax + 8]         ; rip: of the call, which is 5 bytes long
-        sub     qword [rsp], 5
-        push    0                       ; error, vector: none
-        push    0
-        push    qword [rax]             ; the caller's rax
-        push    rcx
-        push    rdx
-        push    rbx
-        push    rbp
-        push    rsi
-        push    rdi
-        push    r8
-        push    r9
-        push    r10
-        push    r11
-        push    r12
-        push    r13
-        push    r14
-        push    r15
+        push_all KERNEL_CS, qword [rax + 8]
+        sub     qword [rsp], 5          ; rip: of the call, which is 5 bytes long
+        push_all 0, 0, qword [rax]      ; error, vector, the caller's rax
+        push_all rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
         mov     rsp, rax
         pop     rax                     ; al: number of vector arguments, part of a variadic call
         jmp     panic_with
+
+section .bss
+usercopy_smap: resb 1
 
 section .note.GNU-stack noalloc noexec nowrite progbits

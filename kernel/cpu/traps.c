@@ -34,12 +34,6 @@ void context_switch(struct context *to)
     cpu->current = to;
 }
 
-static void load_bases(struct cpu *cpu, const struct context *context)
-{
-    if (cpu->fs_base != context->fs_base) wrmsr(MSR_FS_BASE, cpu->fs_base = context->fs_base);
-    if (cpu->gs_base != context->gs_base) wrmsr(MSR_KERNEL_GS_BASE, cpu->gs_base = context->gs_base);
-}
-
 // SYSRET loads rip and rflags from rcx and r11, and cannot set RF; with TF the trap would come one instruction early.
 static bool can_sysret(const struct registers *r)
 {
@@ -51,13 +45,13 @@ void context_resume(void)
 {
     struct cpu *cpu = this_cpu();
     struct context *context = cpu->current;
-    load_bases(cpu, context);
+    if (cpu->fs_base != context->fs_base) wrmsr(MSR_FS_BASE, cpu->fs_base = context->fs_base);
+    if (cpu->gs_base != context->gs_base) wrmsr(MSR_KERNEL_GS_BASE, cpu->gs_base = context->gs_base);
     if (can_sysret(&context->regs)) resume_by_sysret(context);
     resume_by_iret(context);
 }
 
-static void leave(void) __attribute__((noreturn));
-static void leave(void)
+static void __attribute__((noreturn)) leave(void)
 {
     hooks->after(context_current());
     context_resume();
@@ -93,14 +87,6 @@ static void nmi(const struct registers *regs)
     log_error("NMI at %#lx without a known cause (port 61h reads %#x): ignored", regs->rip, cause);
 }
 
-// An interrupt stack that was too small has written over its neighbour: better known than guessed.
-static void check_canaries(void)
-{
-    const struct cpu *cpu = this_cpu();
-    for (unsigned i = 0; i < IST_COUNT; i++)
-        if (cpu->ist[i].canary != IST_CANARY) panic("interrupt stack %u of CPU %u ran over", i + 1, cpu->number);
-}
-
 void trap_from_program(void)
 {
     struct context *context = context_current();
@@ -119,14 +105,19 @@ void trap_from_program(void)
     leave();
 }
 
-static bool in_usercopy(u64 rip) { return rip >= (u64)usercopy_start && rip < (u64)usercopy_end; }
-
-// A fault of the user copies at a user address: a missing page may be made; else the copy fails.
+// A page that only has to be made is made; else the copy fails.
 static void usercopy_fault(struct registers *regs, u64 address)
 {
     struct fault fault = {regs->vector, regs->error, address};
     if (!hooks->user_copy_fault(&fault)) regs->rip = (u64)usercopy_failed;
-    check_canaries();
+}
+
+// An interrupt stack that was too small has written over its neighbour: better known than guessed.
+static void check_canaries(void)
+{
+    const struct cpu *cpu = this_cpu();
+    for (unsigned i = 0; i < IST_COUNT; i++)
+        if (cpu->ist[i].canary != IST_CANARY) panic("interrupt stack %u of CPU %u ran over", i + 1, cpu->number);
 }
 
 void trap_from_kernel(struct registers *regs)
@@ -135,21 +126,21 @@ void trap_from_kernel(struct registers *regs)
     if (regs->vector == VECTOR_NMI) {
         nmi(regs);
     } else if (regs->vector == VECTOR_DEBUG) {
-        // The program's TF or "mov ss; int3" reached the first instruction of an entry. It has left the program's
-        // hands: going on is right, and the entry it interrupted saves the flags it had.
+        // TF or "mov ss; int3" of the program reached the first instruction of an entry, which has saved its flags.
         clear_dr6();
         regs->rflags &= ~(u64)RFLAGS_TF;
-    } else if (regs->vector == VECTOR_PAGE_FAULT && in_usercopy(regs->rip) && address < USER_END) {
+    } else if (regs->vector == VECTOR_PAGE_FAULT && regs->rip >= (u64)usercopy && regs->rip < (u64)usercopy_end &&
+               address < USER_END) {
         usercopy_fault(regs, address);
     } else if (regs->vector < EXCEPTIONS && regs->rip == (u64)resume_iretq) {
         regs->rip = (u64)resume_iretq_failed;
         regs->rsp = this_cpu()->stack_top;
     } else if (regs->vector >= EXCEPTIONS) {
         pic_interrupt(regs->vector - PIC_VECTOR);
-        check_canaries();
     } else {
         panic_exception(regs, address);
     }
+    check_canaries();
 }
 
 // STI lets interrupts in only after the next instruction, so one that came before still ends the HLT.

@@ -20,13 +20,12 @@
 #define CR4_SMEP       (1u << 20) // the kernel executes no user page
 #define CR4_SMAP       (1u << 21) // the kernel touches no user page unless RFLAGS.AC
 
-#define RFLAGS_ONE (1u << 1)  // always set
-#define RFLAGS_TF  (1u << 8)  // trap after each instruction
-#define RFLAGS_IF  (1u << 9)  // interrupts
-#define RFLAGS_DF  (1u << 10) // string instructions go down
-#define RFLAGS_NT  (1u << 14) // nested task
-#define RFLAGS_RF  (1u << 16) // resume: no breakpoint on the next instruction
-#define RFLAGS_AC  (1u << 18) // alignment check; lifts SMAP
+#define RFLAGS_TF (1u << 8)  // trap after each instruction
+#define RFLAGS_IF (1u << 9)  // interrupts
+#define RFLAGS_DF (1u << 10) // string instructions go down
+#define RFLAGS_NT (1u << 14) // nested task
+#define RFLAGS_RF (1u << 16) // resume: no breakpoint on the next instruction
+#define RFLAGS_AC (1u << 18) // alignment check; lifts SMAP
 
 #define MSR_EFER           0xc0000080
 #define EFER_SCE           (1u << 0)  // SYSCALL
@@ -38,30 +37,18 @@
 #define MSR_GS_BASE        0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102 // what SWAPGS exchanges GS_BASE with
 
-static inline void outb(u16 port, u8 value) { __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
-static inline void outw(u16 port, u16 value) { __asm__ volatile("outw %0, %1" ::"a"(value), "Nd"(port)); }
-static inline void outl(u16 port, u32 value) { __asm__ volatile("outl %0, %1" ::"a"(value), "Nd"(port)); }
-
-static inline u8 inb(u16 port)
-{
-    u8 value;
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline u16 inw(u16 port)
-{
-    u16 value;
-    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline u32 inl(u16 port)
-{
-    u32 value;
-    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
+// u8 inb(port), void outb(port, value), and the same for 16 and 32 bits.
+#define PORT_IO(suffix, type)                                                                                          \
+    static inline type in##suffix(u16 port)                                                                            \
+    {                                                                                                                  \
+        type value;                                                                                                    \
+        __asm__ volatile("in %1, %0" : "=a"(value) : "Nd"(port));                                                      \
+        return value;                                                                                                  \
+    }                                                                                                                  \
+    static inline void out##suffix(u16 port, type value) { __asm__ volatile("out %0, %1" ::"a"(value), "Nd"(port)); }
+PORT_IO(b, u8)
+PORT_IO(w, u16)
+PORT_IO(l, u32)
 
 // Writes bytes one after another to the same port.
 static inline void outsb(u16 port, const void *bytes, size_t count)
@@ -88,12 +75,11 @@ static inline u64 rdtsc(void)
     return (u64)high << 32 | low;
 }
 
+// The leaf must not be above the highest one of its range (leaf 0, 0x40000000 or 0x80000000): Intel CPUs answer beyond
+// it with the data of their highest basic leaf.
 struct cpuid {
     u32 eax, ebx, ecx, edx;
 };
-
-// The leaf must not be above the highest one of its range (leaf 0, 0x40000000 or 0x80000000): Intel CPUs answer beyond
-// it with the data of their highest basic leaf.
 static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
 {
     struct cpuid r;
@@ -101,18 +87,16 @@ static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
     return r;
 }
 
-#define READ_CR(n)                                                                                                     \
+// u64 read_cr0(void), void write_cr0(u64), and the like.
+#define CONTROL_REGISTER(n)                                                                                            \
+    static inline void write_cr##n(u64 value) { __asm__ volatile("mov %0, %%cr" #n ::"r"(value) : "memory"); }         \
     static inline u64 read_cr##n(void)                                                                                 \
     {                                                                                                                  \
         u64 value;                                                                                                     \
         __asm__ volatile("mov %%cr" #n ", %0" : "=r"(value)::"memory");                                                \
         return value;                                                                                                  \
     }
-READ_CR(0)
-READ_CR(2)
-READ_CR(3)
-READ_CR(4)
-
-static inline void write_cr0(u64 value) { __asm__ volatile("mov %0, %%cr0" ::"r"(value) : "memory"); }
-static inline void write_cr3(u64 value) { __asm__ volatile("mov %0, %%cr3" ::"r"(value) : "memory"); }
-static inline void write_cr4(u64 value) { __asm__ volatile("mov %0, %%cr4" ::"r"(value) : "memory"); }
+CONTROL_REGISTER(0)
+CONTROL_REGISTER(2)
+CONTROL_REGISTER(3)
+CONTROL_REGISTER(4)

@@ -1,39 +1,25 @@
 // Which emulator this is, and how it is told to end. Ports that belong to an emulator are touched only here and only
-// once it was recognised; reading port e9 is harmless and gives ff on a PC.
-// Shared with the loader.
+// once it was recognised; reading port e9 is harmless and gives ff on a PC. Shared with the loader.
 #include "kernel/device/devices.h"
 #include "kernel/cpu/x86.h"
 
 #define CPUID_1_ECX_HYPERVISOR (1u << 31)
 #define CPUID_HYPERVISOR       0x40000000 // EBX, ECX, EDX: the hypervisor's signature
 
-// True for the twelve bytes that QEMU's own emulation and KVM give.
-static bool signature_is_qemu(struct cpuid id)
-{
-    bool tcg = id.ebx == 0x54474354 && id.ecx == 0x43544743 && id.edx == 0x47435447; // "TCGTCGTCGTCG"
-    bool kvm = id.ebx == 0x4b4d564b && id.ecx == 0x564b4d56 && id.edx == 0x0000004d; // "KVMKVMKVM"
-    return tcg || kvm;
-}
-
 bool emulator_has_debugcon(void) { return inb(DEBUGCON_PORT) == DEBUGCON_PORT; }
 
 enum emulator emulator_recognise(void)
 {
-    if (cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR)
-        return signature_is_qemu(cpuid(CPUID_HYPERVISOR, 0)) ? EMULATOR_QEMU : EMULATOR_NONE;
-    return emulator_has_debugcon() ? EMULATOR_BOCHS : EMULATOR_NONE;
+    if (!(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR)) return emulator_has_debugcon() ? EMULATOR_BOCHS : EMULATOR_NONE;
+    struct cpuid id = cpuid(CPUID_HYPERVISOR, 0);
+    bool tcg = id.ebx == 0x54474354 && id.ecx == 0x43544743 && id.edx == 0x47435447; // "TCGTCGTCGTCG"
+    bool kvm = id.ebx == 0x4b4d564b && id.ecx == 0x564b4d56 && id.edx == 0x0000004d; // "KVMKVMKVM"
+    return tcg || kvm ? EMULATOR_QEMU : EMULATOR_NONE;
 }
 
 void emulator_exit(void)
 {
-    switch (emulator_recognise()) {
-    case EMULATOR_QEMU:
-        outb(DEBUG_EXIT_PORT, DEBUG_EXIT_ORDERLY);
-        break;
-    case EMULATOR_BOCHS:
-        outsb(BOCHS_SHUTDOWN_PORT, "Shutdown", 8);
-        break;
-    case EMULATOR_NONE:
-        break;
-    }
+    enum emulator emulator = emulator_recognise();
+    if (emulator == EMULATOR_QEMU) outb(DEBUG_EXIT_PORT, DEBUG_EXIT_ORDERLY);
+    if (emulator == EMULATOR_BOCHS) outsb(BOCHS_SHUTDOWN_PORT, "Shutdown", 8);
 }

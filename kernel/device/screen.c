@@ -6,15 +6,13 @@
 #include "kernel/kernel.h"
 #include "kernel/memory/window.h"
 
-#define CRTC_INDEX       0x3d4 // colour adapter; data at + 1
-#define CRTC_START_HIGH  0x0c
-#define CRTC_START_LOW   0x0d
-#define CRTC_CURSOR_HIGH 0x0e
-#define CRTC_CURSOR_LOW  0x0f
-#define CELLS            0x4000u // 32 KiB from TEXT_SCREEN
-#define BLANK            0x0720u // grey on black, space
-#define BLANKS           (BLANK * 0x0001000100010001ull)
-#define TAB              8
+#define CRTC_INDEX  0x3d4 // colour adapter; data at + 1
+#define CRTC_START  0x0c  // first cell shown, high byte; low byte behind it
+#define CRTC_CURSOR 0x0e
+#define CELLS       0x4000u // 32 KiB from TEXT_SCREEN
+#define BLANK       0x0720u // grey on black, space
+#define BLANKS      (BLANK * 0x0001000100010001ull)
+#define TAB         8
 
 static volatile u16 *cells; // NULL: no text screen
 static unsigned columns, rows;
@@ -22,22 +20,19 @@ static unsigned top;         // cell of the upper left corner
 static unsigned row, column; // of the cursor; column == columns: the next character starts a new line
 static enum { TEXT, ESCAPE, CONTROL_SEQUENCE, STRING } state; // ECMA-48 5.4
 
-static u8 crtc_read(u8 index)
+// Pairs of registers hold a cell's number, high byte first.
+static unsigned crtc_read(u8 high)
 {
-    outb(CRTC_INDEX, index);
-    return inb(CRTC_INDEX + 1);
+    outb(CRTC_INDEX, high);
+    unsigned value = inb(CRTC_INDEX + 1) << 8;
+    outb(CRTC_INDEX, high + 1);
+    return value | inb(CRTC_INDEX + 1);
 }
 
-static void crtc_write(u8 index_low, unsigned cell)
+static void crtc_write(u8 high, unsigned cell)
 {
-    outw(CRTC_INDEX, (u16)((cell & 0xff) << 8 | index_low));
-    outw(CRTC_INDEX, (u16)((cell & 0xff00) | (index_low - 1u)));
-}
-
-static void clear_row(unsigned cell)
-{
-    volatile u64 *to = (volatile u64 *)(cells + cell);
-    for (unsigned i = 0; i < columns / 4; i++) to[i] = BLANKS;
+    outw(CRTC_INDEX, (u16)((cell & 0xff00) | high));
+    outw(CRTC_INDEX, (u16)(cell << 8 | (high + 1u)));
 }
 
 static void scroll(void)
@@ -48,7 +43,8 @@ static void scroll(void)
     } else {
         top += columns;
     }
-    clear_row(top + (rows - 1) * columns);
+    volatile u64 *last = (volatile u64 *)(cells + top + (rows - 1) * columns);
+    for (unsigned i = 0; i < columns / 4; i++) last[i] = BLANKS;
 }
 
 static void new_line(void)
@@ -68,7 +64,7 @@ static void put(u8 c)
     cells[top + row * columns + column++] = (BLANK & 0xff00) | (c < 0x80 ? c : '?');
 }
 
-static void text(u8 c)
+static void control_or_put(u8 c)
 {
     switch (c) {
     case '\n':
@@ -99,7 +95,7 @@ static void feed(u8 c)
 {
     if (state == TEXT || c < ' ') {
         state = TEXT;
-        text(c);
+        control_or_put(c);
     } else if (state == ESCAPE) {
         state = c == '[' ? CONTROL_SEQUENCE : c == ']' ? STRING : c < 0x30 ? ESCAPE : TEXT;
     } else if (state == CONTROL_SEQUENCE && c >= 0x40) {
@@ -113,17 +109,14 @@ void screen_init(const struct boot_info *boot)
     if (boot->text_columns == 0) return;
     columns = boot->text_columns;
     rows = boot->text_rows;
-    if (columns % 4 != 0 || rows == 0 || columns * (rows + 1) > CELLS) {
-        log_error("screen: %u columns and %u rows do not fit: not used", columns, rows);
-        return;
-    }
-    cells = window_map(TEXT_SCREEN, CELLS * sizeof(u16), WINDOW_DEVICE);
+    bool fits = columns % 4 == 0 && rows > 0 && columns * (rows + 1) <= CELLS;
+    cells = fits ? window_map(TEXT_SCREEN, CELLS * sizeof(u16), WINDOW_DEVICE) : NULL;
     if (!cells) {
-        log_error("screen: no memory for page tables: not used");
+        log_error("screen: %u x %u characters not used: %s", columns, rows, fits ? "no memory to map it" : "too many");
         return;
     }
-    top = crtc_read(CRTC_START_HIGH) << 8 | crtc_read(CRTC_START_LOW);
-    unsigned cursor = crtc_read(CRTC_CURSOR_HIGH) << 8 | crtc_read(CRTC_CURSOR_LOW);
+    top = crtc_read(CRTC_START);
+    unsigned cursor = crtc_read(CRTC_CURSOR);
     if (top + rows * columns > CELLS || cursor - top >= rows * columns) top = cursor = 0;
     row = (cursor - top) / columns;
     column = (cursor - top) % columns;
@@ -138,12 +131,12 @@ static size_t out_of_sight(const char *bytes, size_t count)
     return 0;
 }
 
-void screen_write(const char *bytes, size_t count)
+void screen_write(const char *text, size_t bytes)
 {
     if (!cells) return;
-    size_t start = out_of_sight(bytes, count);
+    size_t start = out_of_sight(text, bytes);
     if (start > 0) feed('\n');
-    for (size_t i = start; i < count; i++) feed((u8)bytes[i]);
-    crtc_write(CRTC_START_LOW, top);
-    crtc_write(CRTC_CURSOR_LOW, top + row * columns + (column < columns ? column : columns - 1));
+    for (size_t i = start; i < bytes; i++) feed((u8)text[i]);
+    crtc_write(CRTC_START, top);
+    crtc_write(CRTC_CURSOR, top + row * columns + (column < columns ? column : columns - 1));
 }

@@ -9,30 +9,26 @@
 // about an hour, then the port is taken for dead.
 #define WAIT_LONG UINT32_MAX
 
-static bool present;
-static size_t burst;
+static size_t burst; // 0: there is no port
 static void (*input)(u8 byte);
 
 bool serial_init(void)
 {
-    present = uart_present(COM1_PORT);
-    if (!present) return false;
-    uart_set_line(COM1_PORT);
     outb(COM1_PORT + UART_FCR, FCR_ON_AND_CLEAR);
-    burst = (inb(COM1_PORT + UART_FCR) & IIR_FIFO_WORKS) == IIR_FIFO_WORKS ? UART_FIFO : 1;
-    return true;
+    burst = uart_init(COM1_PORT);
+    return burst != 0;
 }
 
 void serial_write(const void *bytes, size_t count)
 {
-    if (!present || uart_write(COM1_PORT, bytes, count, burst, WAIT_LONG)) return;
-    present = false;
+    if (!burst || uart_write(COM1_PORT, bytes, count, burst, WAIT_LONG)) return;
+    burst = 0;
     log_error("COM1 takes no more bytes: the program's output from here on is lost");
 }
 
 void serial_flush(void)
 {
-    if (present) uart_wait(COM1_PORT, LSR_IDLE, UART_WAIT_SHORT);
+    if (burst) uart_wait(COM1_PORT, LSR_IDLE, UART_WAIT_SHORT);
 }
 
 // Takes what is there, at most what can have come meanwhile: a port that is always ready is broken.
@@ -48,7 +44,7 @@ static void received(void)
 
 void serial_on_input(void (*got)(u8 byte))
 {
-    if (!present) return;
+    if (!burst) return;
     input = got;
     interrupt_set(COM1_LINE, received);
     outb(COM1_PORT + UART_IER, IER_RECEIVED);

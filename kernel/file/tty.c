@@ -53,7 +53,7 @@ static bool shown_as_pair(const struct tty *tty, u16 byte)
 
 static void echo(const struct tty *tty, u8 byte)
 {
-    if (!is_set(tty, ECHO) && !(byte == '\n' && is_set(tty, ICANON) && is_set(tty, ECHONL))) return;
+    if (!is_set(tty, ECHO)) return;
     u8 pair[2] = {'^', byte ^ 0x40};
     tty_output(tty, shown_as_pair(tty, byte) ? pair : &byte, shown_as_pair(tty, byte) ? 2 : 1);
 }
@@ -81,16 +81,10 @@ static void erase(struct tty *tty)
     for (int i = shown_as_pair(tty, byte) ? 2 : 1; i > 0; i--) tty->put("\b \b", 3);
 }
 
-static bool last_is_space(const struct tty *tty)
+// Erases as long as the last byte is a space, or is none.
+static void erase_while(struct tty *tty, bool space)
 {
-    u16 byte = tty->ring[(tty->write - 1) % TTY_RING];
-    return byte == ' ' || byte == '\t';
-}
-
-static void erase_word(struct tty *tty)
-{
-    while (tty->write != tty->ready && last_is_space(tty)) erase(tty);
-    while (tty->write != tty->ready && !last_is_space(tty)) erase(tty);
+    while (tty->write != tty->ready && (tty->ring[(tty->write - 1) % TTY_RING] == ' ') == space) erase(tty);
 }
 
 static void edit(struct tty *tty, u8 byte)
@@ -100,11 +94,12 @@ static void edit(struct tty *tty, u8 byte)
     } else if (is_key(tty, byte, VKILL)) {
         while (tty->write != tty->ready) erase(tty);
     } else if (is_key(tty, byte, VWERASE)) {
-        erase_word(tty);
+        erase_while(tty, true);
+        erase_while(tty, false);
     } else if (is_key(tty, byte, VEOF)) {
         push(tty, TTY_END, true);
     } else {
-        push(tty, byte, byte == '\n' || is_key(tty, byte, VEOL) || is_key(tty, byte, VEOL2));
+        push(tty, byte, byte == '\n' || is_key(tty, byte, VEOL));
     }
 }
 
@@ -119,13 +114,7 @@ static int signal_of(const struct tty *tty, u8 byte)
 
 int tty_input(struct tty *tty, u8 byte)
 {
-    tcflag_t flags = tty->settings.c_iflag;
-    if (flags & ISTRIP) byte &= 0x7f;
-    if (byte == '\r' && flags & IGNCR) return 0;
-    if (byte == '\r' && flags & ICRNL)
-        byte = '\n';
-    else if (byte == '\n' && flags & INLCR)
-        byte = '\r';
+    if (byte == '\r' && tty->settings.c_iflag & ICRNL) byte = '\n';
     int signal = signal_of(tty, byte);
     if (signal) {
         echo(tty, byte);
@@ -155,7 +144,7 @@ static s64 read_line(struct tty *tty, u8 *to, size_t bytes)
         tty->read++;
         if (byte == TTY_END) break;
         to[count++] = (u8)byte;
-        if (byte == '\n' || is_key(tty, (u8)byte, VEOL) || is_key(tty, (u8)byte, VEOL2)) break;
+        if (byte == '\n' || is_key(tty, (u8)byte, VEOL)) break;
     }
     return (s64)count;
 }

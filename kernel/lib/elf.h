@@ -8,9 +8,9 @@
 
 enum elf_error {
     ELF_OK,
-    ELF_SHORT,         // too short for what its header says
-    ELF_NOT_ELF,       // no ELF magic
-    ELF_32_BIT,        // ELFCLASS32
+    ELF_SHORT,   // too short for what its header says
+    ELF_NOT_ELF, // no ELF magic
+    ELF_32_BIT,  // ELFCLASS32
     ELF_BIG_ENDIAN,
     ELF_OTHER_MACHINE, // e_machine is not EM_X86_64
     ELF_NOT_PROGRAM,   // e_type neither ET_EXEC nor ET_DYN
@@ -33,8 +33,8 @@ struct elf {
     u64 length;
     const elf_header *header;
     const elf_segment *segments; // header->e_phnum of them
-    u64 low, high;              // address range of all PT_LOADs, low rounded down and high up to PAGE_SIZE
-    bool executable_stack;      // PT_GNU_STACK with PF_X, or none at all
+    u64 low, high;               // address range of all PT_LOADs, low rounded down and high up to PAGE_SIZE
+    bool executable_stack;       // PT_GNU_STACK with PF_X, or none at all
 };
 
 struct elf_symbol {

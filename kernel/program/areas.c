@@ -86,20 +86,24 @@ static bool alike(const struct area *a, const struct area *b)
     return a->end == b->start && a->rights == b->rights && a->flags == b->flags && !a->file_bytes && !b->file_bytes;
 }
 
+static void absorb(struct areas *areas, struct area *area, struct area *next)
+{
+    u64 end = next->end;
+    erase(areas, next);
+    area->end = end;
+    summarise_up(area);
+}
+
 // Joins like neighbours from the area before start to the one at end.
 static void join(struct areas *areas, u64 start, u64 end)
 {
     struct area *area = areas_find(areas, start ? start - 1 : 0);
     while (area && area->start < end) {
         struct area *next = RB_NEXT(area_tree, &areas->tree, area);
-        if (!next || !alike(area, next)) {
+        if (next && alike(area, next))
+            absorb(areas, area, next);
+        else
             area = next;
-            continue;
-        }
-        u64 joined = next->end;
-        erase(areas, next);
-        area->end = joined;
-        summarise_up(area);
     }
 }
 

@@ -8,25 +8,16 @@
 #define CALL(name)                                                                                                     \
     s64 call_##name(struct thread *thread __attribute__((unused)), const u64 arg[6] __attribute__((unused)))
 #define CALL_DECLARE(name) CALL(name);
-
-#define CALLS_OF_FILES(X)                                                                                              \
-    X(read)                                                                                                            \
-    X(write)                                                                                                           \
-    X(readv) X(writev) X(pread64) X(close) X(fstat) X(newfstatat) X(stat) X(lstat) X(lseek) X(ioctl) X(fcntl) X(open)  \
-        X(openat) X(access) X(faccessat) X(readlink) X(readlinkat) X(dup) X(dup2) X(dup3) X(poll) X(ppoll) X(getcwd)
-#define CALLS_OF_MEMORY(X) X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(brk)
-#define CALLS_OF_TIME(X)                                                                                               \
-    X(clock_gettime)                                                                                                   \
-    X(clock_getres)                                                                                                    \
-    X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(times) X(getrusage) X(futex) X(sched_yield)
-#define CALLS_OF_SIGNALS(X) X(rt_sigaction) X(rt_sigprocmask) X(rt_sigpending) X(kill) X(tkill) X(tgkill)
-#define CALLS_OF_PROCESS(X)                                                                                            \
-    X(arch_prctl)                                                                                                      \
-    X(set_tid_address)                                                                                                 \
-    X(prlimit64) X(getrlimit) X(getrandom) X(uname) X(sysinfo) X(sched_getaffinity) X(prctl) X(getpid) X(gettid)       \
-        X(getppid) X(getuid) X(geteuid) X(getgid) X(getegid) X(getpgrp) X(exit) X(exit_group)
-#define CALLS(X) CALLS_OF_FILES(X) CALLS_OF_MEMORY(X) CALLS_OF_TIME(X) CALLS_OF_SIGNALS(X) CALLS_OF_PROCESS(X)
-
+// clang-format off
+#define CALLS(X) \
+    X(read) X(write) X(pread64) X(readv) X(writev) X(lseek) X(ioctl) X(fcntl) X(fstat) X(dup) X(dup2) X(close) \
+    X(stat) X(lstat) X(open) X(openat) X(access) X(faccessat) X(readlink) X(readlinkat) X(newfstatat) X(poll) \
+    X(ppoll) X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(brk) X(clock_gettime) X(clock_getres) \
+    X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(times) X(getrusage) X(futex) X(sched_yield) \
+    X(rt_sigaction) X(rt_sigprocmask) X(kill) X(tkill) X(tgkill) X(arch_prctl) X(set_tid_address) X(prlimit64) \
+    X(getrandom) X(uname) X(sysinfo) X(sched_getaffinity) X(prctl) X(getpid) X(gettid) X(getppid) X(getuid) \
+    X(geteuid) X(getgid) X(getegid) X(getpgrp) X(getpgid) X(getsid) X(getcwd) X(exit) X(exit_group)
+// clang-format on
 CALLS(CALL_DECLARE)
 
 // A struct timespec of the program in nanoseconds, NEVER when that is beyond all; 0, -EFAULT or -EINVAL.

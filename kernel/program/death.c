@@ -18,32 +18,28 @@
 
 static const struct {
     u8 signal;
-    const char *what;
+    char what[33];
 } exceptions[] = {
-    [0] = {SIGFPE, "integer division by zero or overflow"},
+    [0] = {SIGFPE, "division by zero or overflow"},
     [1] = {SIGTRAP, "debug trap"},
     [3] = {SIGTRAP, "breakpoint"},
-    [4] = {SIGSEGV, "overflow trap"},
-    [5] = {SIGSEGV, "bound range exceeded"},
     [6] = {SIGILL, "invalid instruction"},
-    [7] = {SIGFPE, "no vector unit"},
-    [9] = {SIGFPE, "coprocessor overrun"},
     [11] = {SIGBUS, "segment not present"},
     [12] = {SIGBUS, "stack at a non-canonical address"},
-    [13] = {SIGSEGV, "general protection fault (non-canonical address, misaligned vector or privileged instruction)"},
+    [13] = {SIGSEGV, "general protection fault"},
     [16] = {SIGFPE, "x87 floating-point error"},
     [17] = {SIGBUS, "misaligned access"},
     [19] = {SIGFPE, "SIMD floating-point error"},
 };
 
+// Of the first 15 signals, in their order.
+static const char signal_names[][8] = {"0",       "SIGHUP",  "SIGINT",  "SIGQUIT", "SIGILL",  "SIGTRAP",
+                                       "SIGABRT", "SIGBUS",  "SIGFPE",  "SIGKILL", "SIGUSR1", "SIGSEGV",
+                                       "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM"};
+
 static const char *signal_name(int signal)
 {
-    static const char *const names[] = {
-        [SIGHUP] = "SIGHUP",   [SIGINT] = "SIGINT",   [SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL",
-        [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT", [SIGBUS] = "SIGBUS",   [SIGFPE] = "SIGFPE",
-        [SIGKILL] = "SIGKILL", [SIGSEGV] = "SIGSEGV", [SIGPIPE] = "SIGPIPE", [SIGALRM] = "SIGALRM",
-        [SIGTERM] = "SIGTERM"};
-    return signal < (int)ARRAY_SIZE(names) && names[signal] ? names[signal] : "no name";
+    return signal < (int)ARRAY_SIZE(signal_names) ? signal_names[signal] : "no name";
 }
 
 // "main+0x12 (0x401172)", or the address alone when no symbol covers it. Returns whether one did.
@@ -136,10 +132,9 @@ void program_fault(struct context *context, const struct fault *fault)
         page_fault(&context->regs, fault);
         return;
     }
-    bool known = fault->vector < ARRAY_SIZE(exceptions) && exceptions[fault->vector].what;
-    char what[PLACE];
-    format(what, sizeof what, "%s", known ? exceptions[fault->vector].what : "unexpected exception");
-    report_and_end(&context->regs, known ? exceptions[fault->vector].signal : SIGSEGV, what);
+    bool known = fault->vector < ARRAY_SIZE(exceptions) && exceptions[fault->vector].signal;
+    report_and_end(&context->regs, known ? exceptions[fault->vector].signal : SIGSEGV,
+                   known ? exceptions[fault->vector].what : "unexpected exception");
 }
 
 bool program_copy_fault(const struct fault *fault) { return space_fault(fault->address, fault->error) == SPACE_MAPPED; }

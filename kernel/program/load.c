@@ -2,7 +2,6 @@
 // touched), places heap and stack, and builds what a Linux program finds at its start (Linux fs/binfmt_elf.c is the
 // behaviour to match, not the source).
 #include <linux/auxvec.h>
-#undef AT_VECTOR_SIZE_BASE
 #include "kernel/cpu/fpu.h"
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/x86.h"
@@ -53,7 +52,8 @@ static void map_segment(const elf_segment *segment, u64 file)
         area.file = file + offset;
         area.file_bytes = last - offset;
     }
-    if (area.start == area.end) return;
+    if (!segment->p_filesz && space_area(area.start)) area.start += PAGE_SIZE; // begins in another one's last page
+    if (area.start >= area.end) return;
     if ((area.rights & (AREA_WRITE | AREA_EXEC)) == (AREA_WRITE | AREA_EXEC))
         log("the program asks for memory at 0x%lx that is both writable and executable; it gets it", area.start);
     if (!space_put(&area))
@@ -71,15 +71,16 @@ static void map_stack(const struct elf *elf)
     if (!space_put(&stack)) unfit("no memory is left for the program's stack");
 }
 
-// Where the program sees its own program headers: PT_PHDR says so, else the segment that holds them in the file.
+// Where the program sees its own program headers: PT_PHDR says so, else the segment whose pages hold them in the file.
 static u64 headers_address(const struct elf *elf)
 {
     u64 found = 0;
     for (int i = 0; i < elf->header->e_phnum; i++) {
         const elf_segment *segment = &elf->segments[i];
         if (segment->p_type == PT_PHDR) return program.bias + segment->p_vaddr;
-        u64 inside = elf->header->e_phoff - segment->p_offset;
-        if (segment->p_type == PT_LOAD && inside < segment->p_filesz) found = program.bias + segment->p_vaddr + inside;
+        u64 skew = segment->p_offset % PAGE_SIZE, inside = elf->header->e_phoff - (segment->p_offset - skew);
+        if (segment->p_type == PT_LOAD && inside < segment->p_filesz + skew)
+            found = program.bias + segment->p_vaddr - skew + inside;
     }
     return found;
 }
@@ -87,30 +88,29 @@ static u64 headers_address(const struct elf *elf)
 static u64 build_stack(const struct boot_info *boot)
 {
     const struct elf *elf = &program.elf;
-    const u64 auxv[][2] = {
-        {AT_PHDR, headers_address(elf)},
-        {AT_PHENT, sizeof(Elf64_Phdr)},
-        {AT_PHNUM, elf->header->e_phnum},
-        {AT_PAGESZ, PAGE_SIZE},
-        {AT_BASE, 0},
-        {AT_FLAGS, 0},
-        {AT_ENTRY, program.bias + elf->header->e_entry},
-        {AT_UID, 0},
-        {AT_EUID, 0},
-        {AT_GID, 0},
-        {AT_EGID, 0},
-        {AT_SECURE, 0},
-        {AT_HWCAP, cpuid(1, 0).edx},
-        {AT_HWCAP2, read_cr4() & CR4_FSGSBASE ? HWCAP2_FSGSBASE : 0},
-        {AT_CLKTCK, CLOCK_TICKS},
-        {AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES},
-    };
-    struct start start = {.command = window(boot->command.start), .command_length = boot->command.length};
-    start.top = USER_END;
-    start.limit = START_DATA_MAX;
-    start.auxv = auxv;
-    start.auxv_count = ARRAY_SIZE(auxv);
-    start.put = copy_to_user;
+    const u64 auxv[] = {AT_PHDR,        headers_address(elf),
+                        AT_PHENT,       sizeof(Elf64_Phdr),
+                        AT_PHNUM,       elf->header->e_phnum,
+                        AT_PAGESZ,      PAGE_SIZE,
+                        AT_BASE,        0,
+                        AT_FLAGS,       0,
+                        AT_ENTRY,       program.bias + elf->header->e_entry,
+                        AT_UID,         0,
+                        AT_EUID,        0,
+                        AT_GID,         0,
+                        AT_EGID,        0,
+                        AT_SECURE,      0,
+                        AT_HWCAP,       cpuid(1, 0).edx,
+                        AT_HWCAP2,      read_cr4() & CR4_FSGSBASE ? HWCAP2_FSGSBASE : 0,
+                        AT_CLKTCK,      CLOCK_TICKS,
+                        AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES};
+    struct start start = {.command = window(boot->command.start),
+                          .command_length = boot->command.length,
+                          .top = USER_END,
+                          .limit = START_DATA_MAX,
+                          .auxv = auxv,
+                          .auxv_bytes = sizeof auxv,
+                          .put = copy_to_user};
     random_bytes(start.random, sizeof start.random);
     u64 sp = start_stack(&start);
     if (!sp)

@@ -6,7 +6,6 @@
 #include <linux/utsname.h>
 #include "kernel/cpu/time.h"
 #include "kernel/device/devices.h"
-#include "kernel/lib/string.h"
 #include "kernel/memory/frames.h"
 #include "kernel/program/calls.h"
 #include "kernel/program/program.h"
@@ -21,38 +20,25 @@ CALL(arch_prctl)
 {
     bool fs = arg[0] == ARCH_SET_FS || arg[0] == ARCH_GET_FS;
     u64 *base = fs ? &thread->context.fs_base : &thread->context.gs_base;
-    switch (arg[0]) {
-    case ARCH_SET_FS:
-    case ARCH_SET_GS:
-        if (arg[1] >= USER_END) return -EPERM;
-        *base = arg[1];
-        return 0;
-    case ARCH_GET_FS:
-    case ARCH_GET_GS:
-        return copy_to_user(arg[1], base, sizeof *base) ? 0 : -EFAULT;
-    }
-    return -EINVAL;
+    if (arg[0] == ARCH_GET_FS || arg[0] == ARCH_GET_GS) return copy_to_user(arg[1], base, sizeof *base) ? 0 : -EFAULT;
+    if (arg[0] != ARCH_SET_FS && arg[0] != ARCH_SET_GS) return -EINVAL;
+    if (arg[1] >= USER_END) return -EPERM;
+    *base = arg[1];
+    return 0;
 }
 
 CALL(set_tid_address) { return thread->id; } // the word is cleared when a thread ends before the process: never here
 
-static s64 limit_get(u64 resource, u64 to)
-{
-    struct rlimit64 limit = {RLIM64_INFINITY, RLIM64_INFINITY};
-    if (resource >= RLIM_NLIMITS) return -EINVAL;
-    if (resource == RLIMIT_STACK) limit.rlim_cur = STACK_BYTES;
-    if (resource == RLIMIT_NOFILE) limit.rlim_cur = limit.rlim_max = FILES_MAX;
-    if (resource == RLIMIT_CORE) limit.rlim_cur = 0;
-    return !to || copy_to_user(to, &limit, sizeof limit) ? 0 : -EFAULT;
-}
-
 // prlimit64(process, resource, new, old): limits are what they are.
 CALL(prlimit64)
 {
+    struct rlimit64 limit = {RLIM64_INFINITY, RLIM64_INFINITY};
     if (arg[0] && (int)arg[0] != thread->id) return -ESRCH;
-    return arg[2] ? -EPERM : limit_get(arg[1], arg[3]);
+    if (arg[1] >= RLIM_NLIMITS || arg[2]) return arg[2] ? -EPERM : -EINVAL;
+    if (arg[1] == RLIMIT_STACK) limit.rlim_cur = STACK_BYTES;
+    if (arg[1] == RLIMIT_NOFILE) limit.rlim_cur = limit.rlim_max = FILES_MAX;
+    return !arg[3] || copy_to_user(arg[3], &limit, sizeof limit) ? 0 : -EFAULT;
 }
-CALL(getrlimit) { return limit_get(arg[0], arg[1]); }
 
 CALL(getrandom)
 {
@@ -76,12 +62,9 @@ CALL(uname)
 
 CALL(sysinfo)
 {
-    struct sysinfo info;
-    memset(&info, 0, sizeof info);
-    info.uptime = (s64)(time_now_ns() / 1000000000);
-    info.totalram = pages_total() * PAGE_SIZE;
-    info.freeram = pages_free() * PAGE_SIZE;
-    info.procs = info.mem_unit = 1;
+    struct sysinfo info = {.uptime = (s64)(time_now_ns() / 1000000000), .procs = 1, .mem_unit = PAGE_SIZE};
+    info.totalram = pages_total();
+    info.freeram = pages_free();
     return copy_to_user(arg[0], &info, sizeof info) ? 0 : -EFAULT;
 }
 
@@ -97,21 +80,19 @@ CALL(sched_getaffinity)
 CALL(prctl)
 {
     static char name[NAME_BYTES];
-    switch (arg[0]) {
-    case PR_SET_NAME:
-        if (copy_string_from_user(name, arg[1], NAME_BYTES) < 0) return -EFAULT;
-        name[NAME_BYTES - 1] = 0;
-        return 0;
-    case PR_GET_NAME:
-        return copy_to_user(arg[1], name, NAME_BYTES) ? 0 : -EFAULT;
-    }
-    return -EINVAL;
+    if (arg[0] == PR_GET_NAME) return copy_to_user(arg[1], name, NAME_BYTES) ? 0 : -EFAULT;
+    if (arg[0] != PR_SET_NAME) return -EINVAL;
+    if (copy_string_from_user(name, arg[1], NAME_BYTES) < 0) return -EFAULT;
+    name[NAME_BYTES - 1] = 0;
+    return 0;
 }
 
 CALL(getpid) { return 1; }
 CALL(gettid) { return thread->id; }
 CALL(getppid) { return 0; }
 CALL(getpgrp) { return 1; }
+CALL(getpgid) { return 1; }
+CALL(getsid) { return 1; }
 CALL(getuid) { return 0; }
 CALL(geteuid) { return 0; }
 CALL(getgid) { return 0; }

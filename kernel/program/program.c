@@ -41,7 +41,7 @@ static void idle_until_woken(struct thread *thread)
 {
     u64 since = time_now_ns();
     bool limited = thread->has_deadline && thread->deadline != NEVER;
-    while (!thread->woken && !thread->signals_pending && !(limited && thread->deadline <= time_now_ns())) {
+    while (!thread->woken && !signal_due(thread) && !(limited && thread->deadline <= time_now_ns())) {
         if (limited) timer_set(thread->deadline);
         cpu_idle();
     }
@@ -93,7 +93,6 @@ void program_run(struct boot_info *boot)
     program_load(boot, &first.context.regs);
     files_init(boot, &(struct file_events){wake, signal_from_terminal}, read_words(boot));
     context_switch(&first.context);
-    program.started_ns = time_now_ns();
     boot->tsc[STAGE_PROGRAM] = tsc();
     context_resume();
 }

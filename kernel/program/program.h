@@ -8,8 +8,7 @@
 struct program {
     const struct boot_info *boot;
     struct elf elf;
-    u64 bias;       // what was added to the addresses in the file
-    u64 started_ns; // time_now_ns() at its first instruction
+    u64 bias; // what was added to the addresses in the file
 };
 extern struct program program;
 

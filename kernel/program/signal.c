@@ -1,7 +1,6 @@
 // Signals: what the program asked for, what is pending, and the default actions. Handlers of the program's own are not
 // built; asking for one is refused with ENOSYS rather than taken and never called.
 #include <asm/signal.h>
-#undef sa_handler
 #include "kernel/kernel.h"
 #include "kernel/program/calls.h"
 #include "kernel/program/program.h"
@@ -32,22 +31,21 @@ void signal_send(struct thread *thread, int signal)
 
 void signal_deliver(struct thread *thread)
 {
-    u64 due = thread->signals_pending & ~thread->signals_blocked;
-    if (due) program_killed(__builtin_ctzll(due) + 1);
+    if (signal_due(thread)) program_killed(__builtin_ctzll(signal_due(thread)) + 1);
 }
 
 // rt_sigaction(signal, new, old, bytes of a mask)
 CALL(rt_sigaction)
 {
     u64 signal = arg[0];
-    struct action new;
+    struct action wanted;
     if (arg[3] != sizeof(u64) || !signal || signal > SIGNALS) return -EINVAL;
     if (arg[1] && (BIT(signal) & UNMASKABLE)) return -EINVAL;
-    if (arg[1] && !copy_from_user(&new, arg[1], sizeof new)) return -EFAULT;
-    if (arg[1] && new.handler != (u64)SIG_DFL &&new.handler != (u64)SIG_IGN) return -ENOSYS;
-    if (arg[2] && !copy_to_user(arg[2], &actions[signal], sizeof new)) return -EFAULT;
+    if (arg[1] && !copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
+    if (arg[1] && wanted.handler != (u64)SIG_DFL && wanted.handler != (u64)SIG_IGN) return -ENOSYS;
+    if (arg[2] && !copy_to_user(arg[2], &actions[signal], sizeof wanted)) return -EFAULT;
     if (!arg[1]) return 0;
-    actions[signal] = new;
+    actions[signal] = wanted;
     if (ignored((int)signal)) thread->signals_pending &= ~BIT(signal);
     return 0;
 }
@@ -64,12 +62,6 @@ CALL(rt_sigprocmask)
         thread->signals_blocked = blocked & ~UNMASKABLE;
     }
     return arg[2] && !copy_to_user(arg[2], &old, sizeof old) ? -EFAULT : 0;
-}
-
-CALL(rt_sigpending)
-{
-    if (arg[1] > sizeof(u64)) return -EINVAL;
-    return copy_to_user(arg[0], &thread->signals_pending, arg[1]) ? 0 : -EFAULT;
 }
 
 // A signal to oneself; nobody else is there.

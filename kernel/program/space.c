@@ -219,14 +219,19 @@ CALL(mmap)
     return (s64)at;
 }
 
+static bool unmap(u64 start, u64 end)
+{
+    if (!nodes_ready()) return false;
+    areas_cut(&areas, start, end);
+    pages_drop(start, end, true);
+    return true;
+}
+
 CALL(munmap)
 {
     u64 at = arg[0], bytes = arg[1];
     if (!range_ok(at, &bytes)) return -EINVAL;
-    if (!nodes_ready()) return -ENOMEM;
-    areas_cut(&areas, at, at + bytes);
-    pages_drop(at, at + bytes, true);
-    return 0;
+    return unmap(at, at + bytes) ? 0 : -ENOMEM;
 }
 
 CALL(mprotect)
@@ -262,10 +267,8 @@ CALL(brk)
     if (end > old_end) {
         struct area more = {.start = old_end, .end = end, .rights = AREA_READ | AREA_WRITE};
         if (!range_free(old_end, end - old_end) || !space_put(&more)) return (s64)brk_now;
-    } else if (end < old_end) {
-        if (!nodes_ready()) return (s64)brk_now;
-        areas_cut(&areas, end, old_end);
-        pages_drop(end, old_end, true);
+    } else if (end < old_end && !unmap(end, old_end)) {
+        return (s64)brk_now;
     }
     brk_now = to;
     return (s64)to;
@@ -313,13 +316,7 @@ CALL(mremap)
     bytes = ROUND_UP(bytes, PAGE_SIZE);
     const struct area *area = space_area(at);
     if (!area || area->end < at + old_bytes || area->file_bytes) return -EFAULT;
-    if (bytes <= old_bytes) {
-        if (bytes == old_bytes) return (s64)at;
-        if (!nodes_ready()) return -ENOMEM;
-        areas_cut(&areas, at + bytes, at + old_bytes);
-        pages_drop(at + bytes, at + old_bytes, true);
-        return (s64)at;
-    }
+    if (bytes <= old_bytes) return bytes == old_bytes || unmap(at + bytes, at + old_bytes) ? (s64)at : -ENOMEM;
     struct area more = {.start = at + old_bytes, .end = at + bytes, .rights = area->rights};
     more.flags = area->flags & AREA_NORESERVE;
     if (at + bytes <= SPACE_PLACE_END && range_free(more.start, bytes - old_bytes))

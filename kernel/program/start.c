@@ -5,6 +5,8 @@
 #include <elf.h>
 #include "kernel/lib/string.h"
 
+#define OWN_AUXV 8 // words
+
 static const char platform[] = "x86_64";
 
 const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length)
@@ -65,11 +67,13 @@ static u64 each_value(const struct start *start, const char *key, struct walk *w
     return count;
 }
 
-static void put_auxv(struct walk *walk, u64 random, u64 platform_at, u64 name)
+static void put_auxv(struct walk *walk, u64 random, u64 name)
 {
-    const u64 own[][2] = {{AT_RANDOM, random}, {AT_PLATFORM, platform_at}, {AT_EXECFN, name}, {AT_NULL, 0}};
-    put_bytes(walk, walk->pointers, walk->start->auxv, walk->start->auxv_count * sizeof own[0]);
-    put_bytes(walk, walk->pointers + walk->start->auxv_count * sizeof own[0], own, sizeof own);
+    const struct start *start = walk->start;
+    const u64 own[OWN_AUXV] = {AT_RANDOM, random, AT_PLATFORM, random + sizeof start->random,
+                               AT_EXECFN, name,   AT_NULL,     0};
+    put_bytes(walk, walk->pointers, start->auxv, start->auxv_bytes);
+    put_bytes(walk, walk->pointers + start->auxv_bytes, own, sizeof own);
 }
 
 u64 start_stack(const struct start *start)
@@ -77,7 +81,7 @@ u64 start_stack(const struct start *start)
     u64 text = 0, ignored = 0;
     u64 args = each_value(start, "arg", NULL, &text), envs = each_value(start, "env", NULL, &text);
     u64 random = start->top - ROUND_UP(sizeof start->random + sizeof platform + text + 8, 16); // 8: zeroes at the top
-    u64 vectors = sizeof(u64) * (1 + args + 1 + envs + 1 + 2 * (start->auxv_count + 4));
+    u64 vectors = sizeof(u64) * (1 + args + 1 + envs + 1 + OWN_AUXV) + start->auxv_bytes;
     u64 sp = ROUND_DOWN(random - vectors, 16);
     if (start->top - sp > start->limit) return 0;
 
@@ -91,6 +95,6 @@ u64 start_stack(const struct start *start)
     each_value(start, "env", &walk, &ignored);
     put_pointer(&walk, 0);
     // The program's name is its first argument; without one, the zero byte behind the strings.
-    put_auxv(&walk, random, random + sizeof start->random, args ? strings : start->top - 8);
+    put_auxv(&walk, random, args ? strings : start->top - 8);
     return walk.ok ? sp : 0;
 }

@@ -13,10 +13,10 @@ const char *command_value(const char *word, u64 word_length, const char *key);
 struct start {
     const char *command; // command line part: arg= and env= words
     u64 command_length;
-    u64 top;              // first address above the stack, a multiple of 16
-    u64 limit;            // bytes that the start data may take
-    const u64 (*auxv)[2]; // entries to pass on; those that point into the stack and AT_NULL are added
-    size_t auxv_count;
+    u64 top;         // first address above the stack, a multiple of 16
+    u64 limit;       // bytes that the start data may take
+    const u64 *auxv; // pairs to pass on; those that point into the stack and AT_NULL are added
+    u64 auxv_bytes;
     u8 random[16];
     bool (*put)(u64 to, const void *from, u64 bytes); // stores into the program's memory; false: no memory there
 };

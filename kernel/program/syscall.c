@@ -4,38 +4,27 @@
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
 #include "kernel/program/calls.h"
-#include "kernel/program/names.h"
 
 #define CALL_ENTRY(name) [__NR_##name] = call_##name,
 static s64 (*const calls[])(struct thread *, const u64 *) = {CALLS(CALL_ENTRY)};
 
-// Asked for by every glibc program, which does without: not worth a line.
-#define EXPECTED(number) ((number) == __NR_rseq || (number) == __NR_set_robust_list)
-
-static const char *name_of(u64 number, int *length)
-{
-    bool is_new = number >= NAMES_FIRST_NEW && number <= NAMES_LAST;
-    *length = 1;
-    if (number > NAMES_LAST_OLD && !is_new) return "?";
-    u64 skip = is_new ? number - NAMES_FIRST_NEW + NAMES_LAST_OLD + 1 : number;
-    const char *name = syscall_names;
-    for (; skip; name++) skip -= *name == ' ';
-    for (*length = 0; name[*length] != ' '; (*length)++) {
-    }
-    return name;
-}
+// All x86-64 names in the order of their numbers, each with its NUL, empty where a number has no call: build.sh makes
+// them of <asm/unistd_64.h>.
+static const char names[] =
+#include "out/names.inc"
+    ;
+#define NUMBERS 512 // none is higher
 
 static s64 unknown(u64 number)
 {
-    static u64 named[(NAMES_LAST + 64) / 64];
-    if (number > NAMES_LAST || EXPECTED(number)) return -ENOSYS;
-    u64 bit = 1ull << number % 64;
-    if (!(named[number / 64] & bit)) {
-        int length;
-        const char *name = name_of(number, &length);
-        log("the program called %.*s (system call %lu), which is not built: it got ENOSYS", length, name, number);
-    }
-    named[number / 64] |= bit;
+    static u64 named[NUMBERS / 64];
+    // Every glibc program asks for these two first and does without: not worth a line.
+    if (number >= NUMBERS || number == __NR_rseq || number == __NR_set_robust_list) return -ENOSYS;
+    if (named[number / 64] & 1ull << number % 64) return -ENOSYS;
+    named[number / 64] |= 1ull << number % 64;
+    const char *name = names;
+    for (u64 i = 0; i < number && name < names + sizeof names - 1; i++) name += strlen(name) + 1;
+    log("the program called %s (system call %lu), which is not built: it got ENOSYS", *name ? name : "?", number);
     return -ENOSYS;
 }
 

@@ -31,4 +31,5 @@ void syscall_run(struct thread *thread); // executes the call in thread's regist
 
 // ---- signal.c ----
 void signal_send(struct thread *thread, int signal);
-void signal_deliver(struct thread *thread); // ends the program when an unblocked fatal signal is pending
+void signal_deliver(struct thread *thread); // ends the program when a signal is due
+static inline u64 signal_due(const struct thread *thread) { return thread->signals_pending & ~thread->signals_blocked; }

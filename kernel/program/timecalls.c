@@ -5,7 +5,6 @@
 #include <linux/times.h>
 #include "kernel/cpu/time.h"
 #include "kernel/device/devices.h"
-#include "kernel/lib/string.h"
 #include "kernel/program/calls.h"
 #include "kernel/program/program.h"
 
@@ -13,7 +12,11 @@
 #define TICK      (SECOND / 100) // of times()
 #define CLOCK_TAI 11
 
-static u64 cpu_time_ns(void) { return time_now_ns() - program.started_ns - thread_idle_ns(); }
+static u64 cpu_time_ns(void)
+{
+    u64 ns = time_tsc_to_ns(tsc() - program.boot->tsc[STAGE_PROGRAM]), idle = thread_idle_ns();
+    return ns > idle ? ns - idle : 0; // two measures of time, which may differ a little
+}
 
 // False for a clock that Linux has not either, or that is not built (alarm clocks, other processes).
 static bool clock_read(u64 clock, u64 *ns)
@@ -38,41 +41,38 @@ static bool clock_read(u64 clock, u64 *ns)
     return false;
 }
 
-static s64 put_time(u64 to, u64 ns)
+// Seconds and a fraction of so many ns: struct timespec has 1, struct timeval 1000. Nowhere is fine too.
+static s64 put_time(u64 to, u64 ns, u64 unit)
 {
-    struct timespec time = {(long)(ns / SECOND), (long)(ns % SECOND)};
-    return copy_to_user(to, &time, sizeof time) ? 0 : -EFAULT;
+    s64 time[2] = {(s64)(ns / SECOND), (s64)(ns % SECOND / unit)};
+    return !to || copy_to_user(to, time, sizeof time) ? 0 : -EFAULT;
 }
 
 s64 time_get(u64 from, u64 *ns)
 {
-    struct timespec time;
-    if (!copy_from_user(&time, from, sizeof time)) return -EFAULT;
-    if (time.tv_sec < 0 || (u64)time.tv_nsec >= SECOND) return -EINVAL;
-    bool far = (u64)time.tv_sec >= NEVER / SECOND - 1;
-    *ns = far ? NEVER : (u64)time.tv_sec * SECOND + (u64)time.tv_nsec;
+    s64 time[2];
+    if (!copy_from_user(time, from, sizeof time)) return -EFAULT;
+    if (time[0] < 0 || (u64)time[1] >= SECOND) return -EINVAL;
+    *ns = (u64)time[0] >= NEVER / SECOND - 1 ? NEVER : (u64)time[0] * SECOND + (u64)time[1];
     return 0;
 }
 
 CALL(clock_gettime)
 {
     u64 ns;
-    return clock_read(arg[0], &ns) ? put_time(arg[1], ns) : -EINVAL;
+    return !clock_read(arg[0], &ns) ? -EINVAL : arg[1] ? put_time(arg[1], ns, 1) : -EFAULT;
 }
 
 CALL(clock_getres)
 {
     u64 ns;
-    if (!clock_read(arg[0], &ns)) return -EINVAL;
-    return arg[1] ? put_time(arg[1], 1) : 0;
+    return clock_read(arg[0], &ns) ? put_time(arg[1], 1, 1) : -EINVAL;
 }
 
 CALL(gettimeofday)
 {
-    u64 ns = time_wall_ns();
-    struct timeval time = {(long)(ns / SECOND), (long)(ns % SECOND / 1000)};
-    if (arg[0] && !copy_to_user(arg[0], &time, sizeof time)) return -EFAULT;
-    return arg[1] && !clear_user(arg[1], 8) ? -EFAULT : 0; // struct timezone: UTC
+    s64 error = put_time(arg[0], time_wall_ns(), 1000);
+    return error ? error : arg[1] && !clear_user(arg[1], sizeof(struct timezone)) ? -EFAULT : 0; // UTC
 }
 
 CALL(time)
@@ -81,13 +81,11 @@ CALL(time)
     return arg[0] && !copy_to_user(arg[0], &seconds, sizeof seconds) ? -EFAULT : seconds;
 }
 
-static s64 sleep(struct thread *thread, u64 ns) { return thread_deadline(thread, ns) ? 0 : CALL_WAITS; }
-
 CALL(nanosleep)
 {
     u64 ns;
     s64 error = time_get(arg[0], &ns);
-    return error ? error : sleep(thread, ns);
+    return error ? error : thread_deadline(thread, ns) ? 0 : CALL_WAITS;
 }
 
 // clock_nanosleep(clock, flags, time, left): nothing interrupts a sleep but death, so left is never written.
@@ -95,55 +93,40 @@ CALL(clock_nanosleep)
 {
     u64 ns, now;
     s64 error = time_get(arg[2], &ns);
-    if (arg[0] == CLOCK_THREAD_CPUTIME_ID || !clock_read(arg[0], &now)) return -EINVAL;
-    if (error) return error;
+    if (error || arg[0] == CLOCK_THREAD_CPUTIME_ID || !clock_read(arg[0], &now)) return error ? error : -EINVAL;
     if (arg[1] & TIMER_ABSTIME) ns = ns > now ? ns - now : 0;
-    return sleep(thread, ns);
+    return thread_deadline(thread, ns) ? 0 : CALL_WAITS;
 }
 
 CALL(times)
 {
     struct tms times = {.tms_utime = (long)(cpu_time_ns() / TICK)};
-    if (arg[0] && !copy_to_user(arg[0], &times, sizeof times)) return -EFAULT;
-    return (s64)(time_now_ns() / TICK);
+    return !arg[0] || copy_to_user(arg[0], &times, sizeof times) ? (s64)(time_now_ns() / TICK) : -EFAULT;
 }
 
+// getrusage(who, usage): the time comes first, the rest is zero.
 CALL(getrusage)
 {
-    struct rusage usage;
-    memset(&usage, 0, sizeof usage);
-    u64 ns = (s64)arg[0] == RUSAGE_CHILDREN ? 0 : cpu_time_ns();
-    usage.ru_utime.tv_sec = (long)(ns / SECOND);
-    usage.ru_utime.tv_usec = (long)(ns % SECOND / 1000);
-    return copy_to_user(arg[1], &usage, sizeof usage) ? 0 : -EFAULT;
+    if (!clear_user(arg[1], sizeof(struct rusage))) return -EFAULT;
+    return put_time(arg[1], (s64)arg[0] == RUSAGE_CHILDREN ? 0 : cpu_time_ns(), 1000);
 }
 
 CALL(sched_yield) { return 0; }
 
-// The timeout of a futex wait, from now: relative for WAIT, absolute on one of two clocks for WAIT_BITSET.
-static s64 futex_timeout(u64 operation, u64 from, u64 *ns)
-{
-    *ns = NEVER;
-    s64 error = from ? time_get(from, ns) : 0;
-    if (error || !from || (operation & FUTEX_CMD_MASK) == FUTEX_WAIT) return error;
-    u64 now = operation & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
-    *ns = *ns > now ? *ns - now : 0;
-    return 0;
-}
-
 // futex(word, operation, value, timeout, word 2, bits). There is one thread: nobody waits when it wakes, and nobody
-// wakes it when it waits but time.
+// wakes it when it waits but time. The timeout of WAIT counts from now; that of WAIT_BITSET is a time on a clock.
 CALL(futex)
 {
     u32 word;
-    u64 command = arg[1] & FUTEX_CMD_MASK, ns;
-    bool has_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;
-    if (arg[0] % sizeof word || (has_bits && !(u32)arg[5])) return -EINVAL;
+    u64 command = arg[1] & FUTEX_CMD_MASK, ns = NEVER, now = 0;
+    bool with_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;
+    if (arg[0] % sizeof word || (with_bits && !(u32)arg[5])) return -EINVAL;
     if (command == FUTEX_WAKE || command == FUTEX_WAKE_BITSET) return 0;
     if (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET) return -ENOSYS;
-    s64 error = futex_timeout(arg[1], arg[3], &ns);
+    s64 error = arg[3] ? time_get(arg[3], &ns) : 0;
     if (error) return error;
+    if (with_bits && arg[3]) now = arg[1] & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
     if (!copy_from_user(&word, arg[0], sizeof word)) return -EFAULT;
     if (word != (u32)arg[2]) return -EAGAIN;
-    return thread_deadline(thread, ns) ? -ETIMEDOUT : CALL_WAITS;
+    return thread_deadline(thread, ns > now ? ns - now : 0) ? -ETIMEDOUT : CALL_WAITS;
 }

@@ -16,7 +16,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "out"
-HANG = 120  # seconds
+HANG = 60  # seconds
 
 
 class Failed(Exception):
@@ -42,7 +42,7 @@ def run(command, **more):
     """A host command that must succeed; its standard output."""
     more.setdefault("timeout", HANG)
     more.setdefault("stdin", subprocess.DEVNULL)
-    done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, **more)
+    done = subprocess.run([word if isinstance(word, bytes) else str(word) for word in command], cwd=ROOT, capture_output=True, **more)
     if done.returncode:
         raise Failed(f"{command[0]} ended with {done.returncode}: {short((done.stdout + done.stderr).decode(errors='replace'))}")
     return done.stdout
@@ -251,8 +251,8 @@ class Running:
     def monitor(self, line):
         return self.command("human-monitor-command", **{"command-line": line})
 
-    def memory(self, size):
-        """All physical memory below size, as bytes."""
+    def physical(self, address, size):
+        """Physical memory as bytes."""
         path = self.tmp / "memory"
-        self.command("pmemsave", val=0, size=size, filename=str(path))
+        self.command("pmemsave", val=address, size=size, filename=str(path))
         return path.read_bytes()

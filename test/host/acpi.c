@@ -239,6 +239,9 @@ static void test_s5(void)
     S5("\x08_S5_", -1, 0);
     S5("\x08_S5", -1, 0);
     S5("", -1, 0);
+    put_qemu(); // what looks like the operator is the header's last byte
+    put_table(DSDT, "DSDT", "_S5_\x12\x04\x02\x01\x01", 9), at(DSDT)[35] = AML_NAME, fix_checksum(DSDT, 45, 9);
+    CHECK(!read_tables().has_s5 && says("no _S5_"));
     char aml[64];
     for (size_t before = 0; before < 40; before++) { // at every distance from the start, behind parts of the name
         for (size_t i = 0; i < before; i++) aml[i] = "_S5x"[i * 7 % 4];

@@ -92,7 +92,8 @@ static void test_segments(void)
     interp.segments[2].p_type = PT_INTERP;
     CHECK(opens_at(&interp, sizeof interp, true, &elf) == ELF_OK && elf.executable_stack);
 
-    EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_filesz = 0x1801);
+    EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_memsz = 0x4ff);
+    EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_filesz = UINT64_MAX);
     EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_offset = 0x3010);
     EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_offset = UINT64_MAX - 0xfef);
     EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_offset = 0x2018);
@@ -286,12 +287,13 @@ static void test_symbols(void)
     EXPECT_NONE(file.header.e_shnum = 0);
     EXPECT_NONE(file.header.e_shentsize = 63);
     EXPECT_NONE(file.header.e_shoff = FILE_SIZE - 5 * 64 + 1);
+    EXPECT_NONE(file.header.e_shoff = FILE_SIZE);
     EXPECT_NONE(file.header.e_shoff = UINT64_MAX);
     EXPECT_NONE(sections[3].sh_type = SHT_NULL);
     EXPECT_NONE(sections[3].sh_entsize = 8);
     EXPECT_NONE(sections[3].sh_size = FILE_SIZE);
     EXPECT_NONE(sections[3].sh_offset = UINT64_MAX);
-    EXPECT_NONE(sections[3].sh_link = 5);
+    EXPECT_NONE(sections[3].sh_link = 5; sections[5] = sections[4]); // behind the last
     EXPECT_NONE(sections[3].sh_link = 1);
     EXPECT_NONE(sections[4].sh_size = 0);
     EXPECT_NONE(sections[4].sh_size = FILE_SIZE);

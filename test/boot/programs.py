@@ -1,0 +1,78 @@
+"""Programs inside: Debian's busybox, and those of test/guest by three compilers and libraries."""
+import hashlib
+import random
+import zlib
+
+import vm
+
+STATIC = [("musl-gcc", "-static"), ("gcc", "-static"), ("gcc", "-static-pie")]
+
+
+def busybox(arguments, output, status=0, **more):
+    vm.boot("/bin/busybox", arguments, name="busybox", **more).expect(status, output)
+
+
+def five_megabytes():
+    data = random.Random(5).randbytes(5_000_000)
+    busybox(["sha256sum"], hashlib.sha256(data).hexdigest().encode() + b"  -\n", input=data)
+
+
+def awk():
+    text = b"".join(b"%d %d\n" % (n, n * n) for n in range(2000))
+    total = sum(n * n for n in range(2000))
+    busybox(["awk", '{ sum += $2 } END { printf "%.0f %.3f\\n", sum, sum / 7 }'], b"%d %.3f\n" % (total, total / 7),
+            input=text)
+
+
+def runs(program, status=0, com1=None, error=None, **more):
+    result = vm.boot(program, **more).expect(status, com1)
+    if error and error not in result.log:
+        raise vm.Failed(f"the log does not say {error!r}: {result.log[-1000:]!r}")
+
+
+def statuses(program):
+    for status in 0, 1, 42, 200, 255:
+        runs(program, status, b"", args=[str(status)])
+
+
+def environment(program):
+    runs(program, com1=b"hello\narg x\narg a b\narg \narg \xc3\xa4\xff\nenv A=1\nenv B=two words\nenv C=\n", name="x",
+         args=["a b", "", b"\xc3\xa4\xff"], env=["A=1", "B=two words", "C="])
+
+
+def stdin_sum(program):
+    data = random.Random(1).randbytes(1_234_567) + bytes(range(256)) + b"\x04\x03no end of line"
+    runs(program, com1=b"%d bytes, adler32 %08lx\n" % (len(data), zlib.adler32(data)), input=data)
+    runs(program, com1=b"0 bytes, adler32 00000001\n")
+
+
+def guests(compiler, flag):
+    def of(name):
+        return vm.compile_guest(f"test/guest/{name}.c", compiler, flag)
+
+    def case(name, status, error=None, **more):
+        return name, lambda: runs(of(name), status, error=error, **more)
+
+    yield "statuses", lambda: statuses(of("status"))
+    yield "environment", lambda: environment(of("hello"))
+    yield "stdin_sum", lambda: stdin_sum(of("stdin_sum"))
+    yield case("nullptr", 139, "main", com1=b"before\n")
+    yield case("write_text", 139, "main")
+    yield case("exec_data", 139)
+    yield case("stack_overflow", 139, "deeper", com1=b"before\n")
+    yield case("abort", 134, com1=b"before\n")
+    for name in "malloc100", "math", "registers", "mmap", "time":
+        yield case(name, 0)
+
+
+def tests():
+    yield "busybox echo", lambda: busybox(["echo", "a  b", "", "c"], b"a  b  c\n")
+    yield "busybox expr", lambda: busybox(["expr", "6", "*", "7"], b"42\n")
+    yield "busybox expr 0", lambda: busybox(["expr", "1", "-", "1"], b"0\n", 1)
+    yield "busybox sha256sum of 5 MB", five_megabytes
+    yield "busybox awk", awk
+    yield "C++", lambda: runs(vm.compile_guest("test/guest/cpp.cpp", "g++", "-static"))
+    yield "C++ -static-pie", lambda: runs(vm.compile_guest("test/guest/cpp.cpp", "g++", "-static-pie"))
+    for compiler, flag in STATIC:
+        for name, function in guests(compiler, flag):
+            yield f"{name} by {compiler} {flag}", function
