@@ -55,7 +55,7 @@ int main(int argc, char **argv)
     print_memory();
     print_map();
     print_boot();
-    printf("\narguments:");
+    printf("arguments:");
     for (int i = 0; i < argc; i++) printf(" [%s]", argv[i]);
     puts("");
     return 0;

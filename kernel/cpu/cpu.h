@@ -60,7 +60,6 @@ extern const u8 resume_iretq[], resume_iretq_failed[]; // the instruction, and w
 // The only code of the kernel that touches the program's memory; a page fault inside it goes on at usercopy_failed.
 bool usercopy(void *to, const void *from, u64 bytes);
 extern const u8 usercopy_failed[], usercopy_end[];
-extern u8 usercopy_smap; // SMAP is on: user pages need RFLAGS.AC
 
 // ---- pic.c ----
 void pic_init(void);

@@ -107,7 +107,6 @@ static void control_registers_init(void)
     if (more.ebx & CPUID_7_EBX_SMAP) cr4 |= CR4_SMAP;
     if (more.ecx & CPUID_7_ECX_UMIP) cr4 |= CR4_UMIP;
     write_cr4(cr4);
-    usercopy_smap = !!(cr4 & CR4_SMAP);
     write_cr0((read_cr0() & ~(u64)(CR0_EM | CR0_TS)) | CR0_WP | CR0_NE | CR0_MP | CR0_AM);
 }
 

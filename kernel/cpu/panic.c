@@ -119,6 +119,7 @@ void panic_with(const char *fmt, ...)
     va_list args;
     va_start(args, fmt);
     vformat(text, sizeof(text), fmt, args);
+    va_end(args);
     report(text, &panic_registers);
 }
 
@@ -128,6 +129,7 @@ void unfit(const char *fmt, ...)
     va_list args;
     va_start(args, fmt);
     vformat(text, sizeof(text), fmt, args);
+    va_end(args);
     log_error("%s", text);
     end();
 }

@@ -8,11 +8,12 @@ bits 64
 %include "layout.inc"
 
 RFLAGS_ONE  equ 2               ; the bit that is always set: interrupts, direction, trap and AC off
+RFLAGS_AC   equ 1 << 18
 MSR_GS_BASE equ 0xc0000101
 
 extern syscall_from_program, trap_from_program, trap_from_kernel, resume_failed, panic_with, panic_registers
 global trap_stubs, syscall_entry, resume_by_iret, resume_by_sysret, resume_iretq, resume_iretq_failed
-global usercopy, usercopy_failed, usercopy_end, usercopy_smap, panic
+global usercopy, usercopy_failed, usercopy_end, panic
 
 %macro push_all 1-*
   %rep %0
@@ -128,12 +129,10 @@ resume_by_sysret:
         o64 sysret
 
 ; bool usercopy(rdi = to, rsi = from, rdx = bytes), one of the two being the program's. With SMAP a user page may be
-; touched only while AC is set; without it STAC is an invalid instruction. Clobbers what a C function may.
+; touched only while AC is set; POPFQ sets it on every CPU, STAC only where there is SMAP. Clobbers what C functions may.
 usercopy:
-        cmp     byte [usercopy_smap], 0
-        je      .copy
-        stac
-.copy:
+        push    RFLAGS_ONE | RFLAGS_AC
+        popfq
         mov     rcx, rdx
         shr     rcx, 3
         rep movsq
@@ -142,15 +141,13 @@ usercopy:
         rep movsb
 usercopy_end:
         mov     eax, 1
-.done:
-        cmp     byte [usercopy_smap], 0
-        je      .return
-        clac
 .return:
+        push    RFLAGS_ONE
+        popfq
         ret
 usercopy_failed:
         xor     eax, eax
-        jmp     usercopy_end.done
+        jmp     usercopy_end.return
 
 ; void panic(const char *fmt, ...): stores the caller's registers as they are, then panic_with() with the same
 ; arguments, as if the caller had called it.
@@ -168,8 +165,5 @@ panic:
         mov     rsp, rax
         pop     rax                     ; al: number of vector arguments, part of a variadic call
         jmp     panic_with
-
-section .bss
-usercopy_smap: resb 1
 
 section .note.GNU-stack noalloc noexec nowrite progbits

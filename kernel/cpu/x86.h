@@ -20,12 +20,13 @@
 #define CR4_SMEP       (1u << 20) // the kernel executes no user page
 #define CR4_SMAP       (1u << 21) // the kernel touches no user page unless RFLAGS.AC
 
-#define RFLAGS_TF (1u << 8)  // trap after each instruction
-#define RFLAGS_IF (1u << 9)  // interrupts
-#define RFLAGS_DF (1u << 10) // string instructions go down
-#define RFLAGS_NT (1u << 14) // nested task
-#define RFLAGS_RF (1u << 16) // resume: no breakpoint on the next instruction
-#define RFLAGS_AC (1u << 18) // alignment check; lifts SMAP
+#define RFLAGS_ONE (1u << 1)  // always set
+#define RFLAGS_TF  (1u << 8)  // trap after each instruction
+#define RFLAGS_IF  (1u << 9)  // interrupts
+#define RFLAGS_DF  (1u << 10) // string instructions go down
+#define RFLAGS_NT  (1u << 14) // nested task
+#define RFLAGS_RF  (1u << 16) // resume: no breakpoint on the next instruction
+#define RFLAGS_AC  (1u << 18) // alignment check; lifts SMAP
 
 #define MSR_EFER           0xc0000080
 #define EFER_SCE           (1u << 0)  // SYSCALL

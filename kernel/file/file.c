@@ -15,8 +15,9 @@ static struct boot_part input;
 
 struct file *file_at(int fd) { return fd >= 0 && fd < FILES_MAX ? numbers[fd] : NULL; }
 
-static int number_for(struct file *file, int lowest)
+int file_duplicate(struct file *file, int lowest)
 {
+    if (lowest < 0 || lowest >= FILES_MAX) return -EINVAL;
     for (int fd = lowest; fd < FILES_MAX; fd++) {
         if (numbers[fd]) continue;
         numbers[fd] = file;
@@ -31,16 +32,11 @@ static int insert(const struct file *like)
     for (int i = 0; i < FILES_MAX; i++) {
         if (files[i].kind != FILE_FREE) continue;
         files[i] = *like;
-        int fd = number_for(&files[i], 0);
+        int fd = file_duplicate(&files[i], 0);
         if (fd < 0) files[i].kind = FILE_FREE;
         return fd;
     }
     return -ENFILE;
-}
-
-int file_duplicate(struct file *file, int lowest)
-{
-    return lowest < 0 || lowest >= FILES_MAX ? -EINVAL : number_for(file, lowest);
 }
 
 int file_close(int fd)
@@ -120,9 +116,6 @@ s64 file_ioctl(struct file *file, u32 request, u64 arg)
 {
     int value;
     switch (request) {
-    case FIOCLEX: // there is no exec that could close it
-    case FIONCLEX:
-        return 0;
     case FIONBIO:
         if (!copy_from_user(&value, arg, sizeof value)) return -EFAULT;
         file->flags = value ? file->flags | O_NONBLOCK : file->flags & ~(u32)O_NONBLOCK;

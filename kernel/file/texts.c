@@ -64,8 +64,8 @@ static void vmos(struct reader *reader)
         u64 since = i ? boot->tsc[i - 1] : 0;
         line(reader, "%-13s %8lu us\n", stages[i], time_tsc_to_ns(boot->tsc[i] - since) / 1000);
     }
-    line(reader, "drive         %02xh, read by %s\n", boot->drive, boot->edd ? "EDD" : "CHS");
-    line(reader, "BIOS calls    %8u\nsectors read  %8u\n", boot->bios_calls, boot->sectors);
+    line(reader, "read by %s from drive %02xh: %u sectors, %u BIOS calls\n", boot->edd ? "EDD" : "CHS", boot->drive,
+         boot->sectors, boot->bios_calls);
 }
 
 static const struct {

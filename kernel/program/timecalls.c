@@ -5,6 +5,7 @@
 #include <linux/times.h>
 #include "kernel/cpu/time.h"
 #include "kernel/device/devices.h"
+#include "kernel/kernel.h"
 #include "kernel/program/calls.h"
 #include "kernel/program/program.h"
 
@@ -128,5 +129,6 @@ CALL(futex)
     if (with_bits && arg[3]) now = arg[1] & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
     if (!copy_from_user(&word, arg[0], sizeof word)) return -EFAULT;
     if (word != (u32)arg[2]) return -EAGAIN;
+    if (ns == NEVER && !thread->has_deadline) log("the program waits for another thread, and there is none");
     return thread_deadline(thread, ns > now ? ns - now : 0) ? -ETIMEDOUT : CALL_WAITS;
 }

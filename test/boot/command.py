@@ -243,7 +243,7 @@ def debug():
         commands = []
         for place in "loader_main", "address_space_build", "kernel_high", "program_load", "main":
             commands += ["-ex", f"hbreak {place}", "-ex", "continue", "-ex", "backtrace 1", "-ex", "delete"]
-        seen = vm.run(["gdb", "-batch", "-nx", "-x", "out/vmos.gdb", *commands, "-ex", "kill"]).decode()
+        seen = vm.run(["gdb", "-batch", "-nx", "-x", "out/vmos.gdb", *commands, "-ex", "detach"]).decode()
         for name in "loader_main", "address_space_build", "kernel_high", "program_load", "main":
             vm.expect_in("what gdb says", f"{name} (", seen)
     finally:

@@ -148,7 +148,7 @@ shutdown: db "Shutdown"
 
 # Boots from LBA 0, hooks int 10h, 13h and 15h, loads the real sector from SHIM_BASE and starts it with odd registers.
 # Disk calls for drives 00 and 80h are served by EDD calls on the real drive. Trace on port E9: e = EDD read, c = CHS
-# read, g = geometry, r = reset, m = E820 call, <X> = letter on the screen.
+# read, g = geometry, r = reset, m = E820 call, a = A20, <X> = letter on the screen.
 SHIM = r"""
 %include "layout.inc"
 bits 16
@@ -303,7 +303,6 @@ new0x13:
 .geometry:
         say 'g'
 %ifdef NO_GEOMETRY
-        xor cx, cx
         jmp bad
 %endif
         mov cx, SPT & 0x3f
@@ -397,6 +396,9 @@ failing:                                ; CF = this read is to fail
 new0x15:
         cmp ax, 0xe820
         je .map
+        cmp ax, 0x2401
+        jne .chain
+        say 'a'
 .chain: pushf
         call far [cs:old0x15]
 .trash: mov edx, 0xdeadbeef
@@ -632,7 +634,7 @@ def shim(settings, trace=".*", drive=0x80, sectors=3, **more):
         status, text, serial = qemu(folder, *MEDIA["virtio-blk"][2], limit=20)
         check_report(text, drive, status, **more)
         calls = text.split("\n")[0]
-        assert re.fullmatch(trace, calls), "BIOS calls were %r, not like %r" % (calls, trace)
+        assert re.fullmatch(trace + "a", calls), "BIOS calls were %r, not like %r" % (calls, trace)
         assert status == ORDERLY and serial == "", "status %s, COM1 %r" % (status, serial)
 
 
