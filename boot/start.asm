@@ -260,7 +260,7 @@ done:
 
 ; ---- long mode, straight from real mode (AMD APM 2 14.6) ----
 ; Address line 20 may be held at 0, as on the first PCs: then every odd MiB would be its even neighbour. The BIOS is
-; asked to free it; the loader, which has room for the other ways, checks.
+; asked to free it; the loader, which has room for the other ways, checks. It also tells the BIOS about long mode.
         mov ax, 0x2401
         int 0x15
         cli                             ; from here on an interrupt would find real-mode vectors in protected mode

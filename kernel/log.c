@@ -6,15 +6,13 @@
 static log_sink sinks[4];
 static size_t sink_count;
 
-void log_add_sink(log_sink sink)
-{
+void log_add_sink(log_sink sink) {
     ASSERT(sink_count < ARRAY_SIZE(sinks));
     sinks[sink_count++] = sink;
 }
 
 // A line that is too long ends in "...".
-static void log_line(const char *prefix, const char *fmt, va_list args)
-{
+static void log_line(const char *prefix, const char *fmt, va_list args) {
     char line[LOG_LINE + 1]; // and a NUL, which gives way to the newline
     size_t length = format(line, sizeof(line), "%s", prefix);
     length += vformat(line + length, LOG_LINE - length, fmt, args);
@@ -27,8 +25,7 @@ static void log_line(const char *prefix, const char *fmt, va_list args)
 }
 
 #define LOG_FUNCTION(name, prefix)                                                                                     \
-    void name(const char *fmt, ...)                                                                                    \
-    {                                                                                                                  \
+    void name(const char *fmt, ...) {                                                                                  \
         va_list args;                                                                                                  \
         va_start(args, fmt);                                                                                           \
         log_line(prefix, fmt, args);                                                                                   \

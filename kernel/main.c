@@ -18,8 +18,7 @@ void kernel_high_entry(void);
 
 static struct boot_info boot;
 
-static void log_init(void)
-{
+static void log_init(void) {
     logwire_init();
     log_add_sink(logwire_write);
     screen_init(&boot);
@@ -27,8 +26,7 @@ static void log_init(void)
     panic_set_end(power_end);
 }
 
-void kernel_low(const struct boot_info *given)
-{
+void kernel_low(const struct boot_info *given) {
     boot = *given;
     log_init(); // for what can go wrong here
     if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION || boot.size != sizeof(boot))
@@ -39,8 +37,7 @@ void kernel_low(const struct boot_info *given)
     kernel_leave_low(WINDOW + BOUNCE, handover->root, handover->stack_top, handover->entry);
 }
 
-static void memory_init(const struct handover *handover)
-{
+static void memory_init(const struct handover *handover) {
     struct frames frames = handover->frames;
     frames.map.extents = window((u64)frames.map.extents);
     frames_init(&frames);
@@ -56,8 +53,7 @@ static void memory_init(const struct handover *handover)
         (pages_total() - pages_free()) * (PAGE_SIZE / 1024), pages_free() * (PAGE_SIZE / 1024));
 }
 
-void kernel_high(struct handover *handover)
-{
+void kernel_high(struct handover *handover) {
     window_base = WINDOW; // before anything reaches for physical memory
     tables_allow = handover->tables_allow;
     boot = handover->boot;

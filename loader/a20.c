@@ -24,8 +24,7 @@
 
 // Writes the opposite of what 1 MiB above reads. On a machine with A20 off both are one cell and read equal; a bus
 // that echoes the last value written could do so by chance, hence twice.
-static bool alias_gone(void)
-{
+static bool alias_gone(void) {
     volatile u32 *low = (volatile u32 *)BOUNCE, *high = (volatile u32 *)(BOUNCE + 0x100000);
     for (int i = 0; i < 2; i++) {
         *low = ~*high;
@@ -35,15 +34,13 @@ static bool alias_gone(void)
     return true;
 }
 
-static bool a20_on(int tests)
-{
+static bool a20_on(int tests) {
     while (tests--)
         if (alias_gone()) return true;
     return false;
 }
 
-static bool kbc_ready(void)
-{
+static bool kbc_ready(void) {
     for (int i = 0; i < KBC_POLLS; i++) {
         u8 status = inb(KBC_CONTROL);
         if (status == KBC_ABSENT) return false;
@@ -53,8 +50,7 @@ static bool kbc_ready(void)
     return false;
 }
 
-static void by_keyboard_controller(void)
-{
+static void by_keyboard_controller(void) {
     if (!kbc_ready()) return;
     outb(KBC_CONTROL, KBC_WRITE_OUTPUT_PORT);
     if (!kbc_ready()) return;
@@ -64,14 +60,12 @@ static void by_keyboard_controller(void)
     kbc_ready();
 }
 
-static void by_port_92(void)
-{
+static void by_port_92(void) {
     u8 value = inb(PORT_92);
     if (!(value & PORT_92_A20)) outb(PORT_92, (value | PORT_92_A20) & ~PORT_92_RESET);
 }
 
-bool a20_enable(void)
-{
+bool a20_enable(void) {
     if (a20_on(ALIAS_TESTS)) return true;
     by_keyboard_controller();
     if (a20_on(ALIAS_TESTS_LONG)) return true;

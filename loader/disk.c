@@ -38,8 +38,7 @@ static struct {
     u32 most;         // sectors a call
 } disk;
 
-static bool edd_offered(void)
-{
+static bool edd_offered(void) {
     struct bios_regs regs = {.eax = DISK_EDD_CHECK, .ebx = EDD_QUESTION, .edx = boot.drive, .flags = FLAGS_CF};
     bios_call(0x13, &regs);
     return !(regs.flags & FLAGS_CF) && (u16)regs.ebx == EDD_ANSWER && regs.ecx & EDD_PACKETS;
@@ -47,8 +46,7 @@ static bool edd_offered(void)
 
 // The same geometry as start.asm takes, by which it has read a loader of several tracks whose CRC fits. On disks AH=08h
 // may report 64 sectors a track as 0: no geometry then.
-static void find_geometry(void)
-{
+static void find_geometry(void) {
     struct bios_regs regs = {.eax = DISK_GEOMETRY, .edx = boot.drive};
     bios_call(0x13, &regs);
     bool known = !(regs.flags & FLAGS_CF && regs.eax >> 8 & 0xff);
@@ -60,22 +58,19 @@ static void find_geometry(void)
     }
 }
 
-void disk_init(void)
-{
+void disk_init(void) {
     disk.most = DAP_MAX_SECTORS;
     boot.edd = edd_offered();
     find_geometry();
     if (!disk.track) boot.edd = true;
 }
 
-static u8 status_of(const struct bios_regs *regs)
-{
+static u8 status_of(const struct bios_regs *regs) {
     u8 status = regs->eax >> 8; // 0 with carry set is no failure on some BIOSes
     return regs->flags & FLAGS_CF && status != STATUS_CORRECTED ? status : 0;
 }
 
-static u8 read_edd(u64 lba, u32 sectors)
-{
+static u8 read_edd(u64 lba, u32 sectors) {
     static struct packet packet; // below 1 MiB like all of the loader
     packet = (struct packet){.size = sizeof(packet), .sectors = sectors, .segment = BOUNCE >> 4, .lba = lba};
     uintptr_t at = (uintptr_t)&packet;
@@ -84,8 +79,7 @@ static u8 read_edd(u64 lba, u32 sectors)
     return status_of(&regs);
 }
 
-static u8 read_chs(u64 lba, u32 sectors)
-{
+static u8 read_chs(u64 lba, u32 sectors) {
     u64 track = lba / disk.track, cylinder = track / disk.heads;
     u32 sector = lba % disk.track + 1, head = track % disk.heads;
     if (cylinder >= CYLINDERS) fail("sector %lu lies behind cylinder 1023, where this BIOS cannot read", lba);
@@ -97,15 +91,13 @@ static u8 read_chs(u64 lba, u32 sectors)
     return status_of(&regs);
 }
 
-static void reset(void)
-{
+static void reset(void) {
     struct bios_regs regs = {.eax = DISK_RESET, .edx = boot.drive};
     bios_call(0x13, &regs);
 }
 
 // Some BIOSes offer EDD and fail, some have it and do not say so.
-static bool change_method(void)
-{
+static bool change_method(void) {
     if (disk.changed || (boot.edd ? !disk.track : boot.drive < 0x80)) return false;
     disk.changed = true;
     boot.edd = !boot.edd;
@@ -114,8 +106,7 @@ static bool change_method(void)
 }
 
 // Reads up to sectors into the bounce buffer and returns how many it were.
-static u32 read_some(u64 lba, u64 sectors)
-{
+static u32 read_some(u64 lba, u64 sectors) {
     for (int failures = 0;;) {
         u32 count = sectors < disk.most ? sectors : disk.most;
         if (!boot.edd && count > disk.track - lba % disk.track) count = disk.track - lba % disk.track;
@@ -124,8 +115,7 @@ static u32 read_some(u64 lba, u64 sectors)
         reset();
         if (++failures < (count > 1 ? TRIES : TRIES_ONE_SECTOR)) continue;
         failures = 0;
-        if (count > 1)
-            disk.most = count / 2;
+        if (count > 1) disk.most = count / 2;
         else if (!change_method())
             fail("the BIOS cannot read sector %lu of drive %02xh (status %02xh): the medium is damaged, or the image "
                  "on it is not complete",
@@ -133,8 +123,7 @@ static u32 read_some(u64 lba, u64 sectors)
     }
 }
 
-void disk_read(u64 lba, u64 sectors, void *to)
-{
+void disk_read(u64 lba, u64 sectors, void *to) {
     u32 last = LOW_MEMORY(u32, BIOS_TICKS);
     for (u64 done = 0; done < sectors;) {
         u32 count = read_some(lba + done, sectors - done);
@@ -149,7 +138,6 @@ void disk_read(u64 lba, u64 sectors, void *to)
 }
 
 // Without the BIOS's timer interrupt nothing else would stop it.
-void disk_done(void)
-{
+void disk_done(void) {
     if (boot.drive < 0x80) outb(FLOPPY_CONTROL, FLOPPY_MOTORS_OFF);
 }

@@ -6,8 +6,7 @@
 
 bool image_has_part(const struct image_part *part) { return part->offset || part->length; }
 
-static const char *check_parts(const struct image_header *header)
-{
+static const char *check_parts(const struct image_header *header) {
     u64 end = sizeof(*header);
     for (int i = 0; i < IMAGE_PARTS; i++) {
         const struct image_part *part = &header->parts[i];
@@ -22,8 +21,7 @@ static const char *check_parts(const struct image_header *header)
     return NULL;
 }
 
-const char *image_check(const struct image_header *header, bool has_crc32)
-{
+const char *image_check(const struct image_header *header, bool has_crc32) {
     if (memcmp(header->magic, IMAGE_MAGIC, sizeof(header->magic)))
         return "has no header behind the loader (damaged, or not written from the start of the medium)";
     struct image_header copy = *header;
@@ -37,13 +35,11 @@ const char *image_check(const struct image_header *header, bool has_crc32)
 }
 
 // An entry's end; one that wraps claims everything from its base on, and offers nothing (see usable_end).
-static u64 entry_end(const struct e820_entry *entry)
-{
+static u64 entry_end(const struct e820_entry *entry) {
     return entry->base + entry->length < entry->base ? UINT64_MAX : entry->base + entry->length;
 }
 
-static bool is_usable(const struct e820_entry *entry)
-{
+static bool is_usable(const struct e820_entry *entry) {
     return entry->type == 1 && entry->base + entry->length >= entry->base;
 }
 
@@ -52,8 +48,7 @@ static bool is_usable(const struct e820_entry *entry)
 //     usable  [0x100000        [0x200000                  )
 //     other                               [0x280000  )
 //     from 0x180000:   ------------------->
-static u64 usable_end(const struct e820_entry *map, u32 entries, u64 start)
-{
+static u64 usable_end(const struct e820_entry *map, u32 entries, u64 start) {
     u64 end = start;
     for (bool grown = true; grown;) {
         grown = false;
@@ -70,8 +65,7 @@ static u64 usable_end(const struct e820_entry *map, u32 entries, u64 start)
 }
 
 // Memory can only become usable where an entry starts or ends, so these addresses are all there is to try.
-u64 image_place(const struct e820_entry *map, u32 entries, u64 bytes, u64 *largest)
-{
+u64 image_place(const struct e820_entry *map, u32 entries, u64 bytes, u64 *largest) {
     u64 best = 0;
     *largest = 0;
     for (u32 i = 0; i < 2 * entries; i++) {
@@ -90,8 +84,7 @@ u64 image_place(const struct e820_entry *map, u32 entries, u64 bytes, u64 *large
     return best;
 }
 
-bool image_usable(const struct e820_entry *map, u32 entries, u64 start, u64 end, struct boot_part *conflict)
-{
+bool image_usable(const struct e820_entry *map, u32 entries, u64 start, u64 end, struct boot_part *conflict) {
     conflict->start = usable_end(map, entries, start);
     if (conflict->start >= end) return true;
     u64 next = end; // where usable memory starts again

@@ -23,8 +23,7 @@ extern u32 bios_calls;                          // made so far
 void bios_stop(void) __attribute__((noreturn)); // back to real mode, waiting for Ctrl-Alt-Del
 
 // What the BIOS and the MBR left in low memory. gcc takes constants below a page for offsets from NULL: hide them.
-static inline void *low_memory(uintptr_t address)
-{
+static inline void *low_memory(uintptr_t address) {
     __asm__("" : "+r"(address));
     return (void *)address;
 }

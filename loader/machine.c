@@ -14,8 +14,7 @@
 #define RSDP_MOST        256                // a longer one is nonsense
 
 // A firmware with a logo may leave a graphics mode behind; text at TEXT_SCREEN needs mode 2 or 3.
-static void find_screen(void)
-{
+static void find_screen(void) {
     if (!LOW_MEMORY(u16, BDA_CRTC_PORT)) return;
     for (int tries = 0; tries < 2; tries++) {
         u8 mode = LOW_MEMORY(u8, BDA_VIDEO_MODE) & 0x7f;
@@ -30,41 +29,35 @@ static void find_screen(void)
     }
 }
 
-static u64 lower_if_plausible(u64 lowest, u64 candidate)
-{
+static u64 lower_if_plausible(u64 lowest, u64 candidate) {
     return candidate >= EBDA_LOWEST && candidate < lowest ? candidate : lowest;
 }
 
 // Two places say where conventional memory ends, and they need not agree: the lower one counts.
-static void find_ebda(void)
-{
+static void find_ebda(void) {
     boot.ebda = lower_if_plausible(LEGACY_HOLE, (u64)LOW_MEMORY(u16, BDA_MEMORY_KIB) << 10);
     boot.ebda = lower_if_plausible(boot.ebda, (u64)LOW_MEMORY(u16, BDA_EBDA_SEGMENT) << 4);
 }
 
-static bool sums_to_zero(const u8 *bytes, size_t count)
-{
+static bool sums_to_zero(const u8 *bytes, size_t count) {
     u8 sum = 0;
     while (count--) sum += *bytes++;
     return !sum;
 }
 
-static bool is_rsdp(const u8 *at)
-{
+static bool is_rsdp(const u8 *at) {
     u32 length = at[RSDP_REVISION] >= 2 ? *(const u32 *)(at + RSDP_LENGTH) : 20;
     return sums_to_zero(at, 20) && length >= 20 && length <= RSDP_MOST && sums_to_zero(at, length);
 }
 
 // ACPI 5.2.5.1: on a 16-byte line in the first KiB of the EBDA, or in the BIOS ROM.
-static u64 find_rsdp(u64 start, u64 end)
-{
+static u64 find_rsdp(u64 start, u64 end) {
     for (u64 at = start; at < end; at += 16)
         if (*(const u64 *)at == RSDP_SIGNATURE && is_rsdp((const u8 *)at)) return at;
     return 0;
 }
 
-void machine_describe(void)
-{
+void machine_describe(void) {
     find_screen();
     find_ebda();
     u64 ebda = (u64)LOW_MEMORY(u16, BDA_EBDA_SEGMENT) << 4;

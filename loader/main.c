@@ -25,8 +25,7 @@ static const struct e820_entry *const map = (const struct e820_entry *)E820_ENTR
 
 // 2 MiB pages only: they are on every CPU, and unlike 1 GiB pages they seldom span memory of different types, which
 // the SDM (3 11.11.9) leaves undefined. The first one stays what it was, so nothing needs flushing.
-static void map_identity(void)
-{
+static void map_identity(void) {
     u64 *pdpt = (u64 *)BOOT_PDPT;
     for (u64 gib = 0; gib < IDENTITY_END / GIB; gib++) {
         u64 *pd = gib ? directories[gib - 1] : (u64 *)BOOT_PD;
@@ -37,14 +36,12 @@ static void map_identity(void)
 
 // int 15h AX=EC00h BL=2: "the operating system will run in long mode" (AMD BIOS and kernel guide 13.1). Firmware that
 // does not know it returns an error, which does not matter.
-static void announce_long_mode(void)
-{
+static void announce_long_mode(void) {
     struct bios_regs regs = {.eax = 0xec00, .ebx = 2};
     bios_call(0x15, &regs);
 }
 
-static void check_low_memory(void)
-{
+static void check_low_memory(void) {
     struct boot_part conflict;
     if (image_usable(map, boot.e820_count, BOOT_PML4, BOOT_MEMORY_END, &conflict)) return;
     fail("the BIOS keeps memory 0x%lx-0x%lx for itself (E820), but vmos boots in 0x%x-0x%x", conflict.start,
@@ -53,16 +50,14 @@ static void check_low_memory(void)
 
 static u64 header_sector(void) { return (SECTOR_SIZE + loader_header.length) / SECTOR_SIZE; }
 
-static void read_header(void)
-{
+static void read_header(void) {
     disk_read(header_sector(), 1, &header);
     const char *wrong = image_check(&header, has_crc32);
     if (wrong) fail("the image %s; write it again", wrong);
 }
 
 // [kernel, loaded][payload: header and parts as they lie in the image], in one piece
-static void place_image(void)
-{
+static void place_image(void) {
     u64 payload = ROUND_UP(header.total, PAGE_SIZE), largest;
     u64 start = image_place(map, boot.e820_count, header.kernel_memory + payload, &largest);
     if (!start)
@@ -73,16 +68,14 @@ static void place_image(void)
     boot.payload = (struct boot_part){start + header.kernel_memory, header.total};
 }
 
-static void read_payload(void)
-{
+static void read_payload(void) {
     u8 *to = (u8 *)boot.payload.start;
     memcpy(to, &header, sizeof(header)); // the one that was checked
     disk_read(header_sector() + 1, ROUND_UP(header.total, SECTOR_SIZE) / SECTOR_SIZE - 1, to + sizeof(header));
     disk_done();
 }
 
-static void check_parts(void)
-{
+static void check_parts(void) {
     static const char *const names[IMAGE_PARTS] = {"kernel", "program", "standard input", "command line"};
     struct boot_part *const parts[IMAGE_PARTS] = {&boot.kernel, &boot.program, &boot.input, &boot.command};
     for (int i = 0; i < IMAGE_PARTS; i++) {
@@ -99,8 +92,7 @@ static void check_parts(void)
 }
 
 // Returns the address of its first instruction.
-static u64 load_kernel(void)
-{
+static u64 load_kernel(void) {
     struct elf elf;
     enum elf_error error = elf_open(&elf, (const void *)boot.kernel.start, boot.kernel.length, false);
     if (error) fail("the kernel in the image %s; write it again", elf_error_text(error));
@@ -113,8 +105,7 @@ static u64 load_kernel(void)
     return boot.kernel_low.start + elf.header->e_entry - elf.low;
 }
 
-static void describe_boot(u64 started)
-{
+static void describe_boot(u64 started) {
     boot.magic = BOOT_INFO_MAGIC;
     boot.version = BOOT_INFO_VERSION;
     boot.size = sizeof(boot);
@@ -126,8 +117,7 @@ static void describe_boot(u64 started)
 }
 
 void loader_main(u64 started) __attribute__((noreturn));
-void loader_main(u64 started)
-{
+void loader_main(u64 started) {
     has_crc32 = cpuid(1, 0).ecx & CPUID_1_ECX_SSE42;
     logwire_init();
     if (!a20_enable()) fail("address line A20 stays off: this machine cannot reach its memory above 1 MiB");

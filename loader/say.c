@@ -5,15 +5,13 @@
 
 #define VIDEO_TELETYPE 0x0e00 // int 10h AH=0Eh: AL at the cursor, BH page, BL colour in graphics modes
 
-static void screen_byte(char byte)
-{
+static void screen_byte(char byte) {
     // All of EAX anew each time, and EBP is ours again: some BIOSes lose AX, some BP.
     struct bios_regs regs = {.eax = VIDEO_TELETYPE | (u8)byte, .ebx = 7};
     bios_call(0x10, &regs);
 }
 
-static void line(const char *start, const char *fmt, va_list args)
-{
+static void line(const char *start, const char *fmt, va_list args) {
     char text[256];
     size_t length = (size_t)format(text, sizeof(text) - 1, "%s", start);
     length += (size_t)vformat(text + length, sizeof(text) - 1 - length, fmt, args);
@@ -27,16 +25,14 @@ static void line(const char *start, const char *fmt, va_list args)
     }
 }
 
-void say(const char *fmt, ...)
-{
+void say(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     line("vmos: loader: ", fmt, args);
     va_end(args);
 }
 
-void fail(const char *fmt, ...)
-{
+void fail(const char *fmt, ...) {
     static bool failing; // an exception on the way out must not come back here
     if (failing) bios_stop();
     failing = true;

@@ -34,8 +34,7 @@ static const char *const names[32] = {"divide error",
                                       "security"};
 
 void loader_exception(const struct exception_frame *frame) __attribute__((noreturn));
-void loader_exception(const struct exception_frame *frame)
-{
+void loader_exception(const struct exception_frame *frame) {
     u64 cr2;
     __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
     const char *name = names[frame->vector] ? names[frame->vector] : "reserved";

@@ -14,8 +14,7 @@ static int checks_failed, checks_made;
         }                                                                                                              \
     } while (0)
 
-static inline int check_done(const char *name)
-{
+static inline int check_done(const char *name) {
     printf("%s: %d checks, %d failed\n", name, checks_made, checks_failed);
     return checks_failed || !checks_made;
 }

@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_cpu(void)
-{
+static void print_cpu(void) {
     unsigned name[13] = {0}, highest = __get_cpuid_max(0x80000000, NULL);
     for (unsigned i = 0; i < 3 && highest >= 0x80000004; i++)
         __get_cpuid(0x80000002 + i, &name[4 * i], &name[4 * i + 1], &name[4 * i + 2], &name[4 * i + 3]);
@@ -14,8 +13,7 @@ static void print_cpu(void)
     printf("CPU            %s\n", *text ? text : "without a name");
 }
 
-static void print_memory(void)
-{
+static void print_memory(void) {
     unsigned long kib;
     FILE *file = fopen("/proc/meminfo", "r");
     if (!file) return;
@@ -26,8 +24,7 @@ static void print_memory(void)
 }
 
 // The memory map of the firmware, one line per range.
-static void print_map(void)
-{
+static void print_map(void) {
     unsigned long long start, end;
     char what[64];
     FILE *file = fopen("/proc/iomem", "r");
@@ -38,8 +35,7 @@ static void print_map(void)
     fclose(file);
 }
 
-static void print_boot(void)
-{
+static void print_boot(void) {
     char line[128];
     FILE *file = fopen("/proc/vmos", "r");
     if (!file) return;
@@ -48,8 +44,7 @@ static void print_boot(void)
     fclose(file);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     puts("Hello from your own machine. vmos booted it, and this program has all of it.\n");
     print_cpu();
     print_memory();

@@ -42,21 +42,18 @@ static unsigned int stage_count, reached;
 static uint64_t instructions, calls;
 static FILE *out;
 
-static void count(unsigned int cpu, void *data)
-{
+static void count(unsigned int cpu, void *data) {
     (void)cpu, (void)data;
     instructions++;
 }
 
-static void count_call(unsigned int cpu, void *data)
-{
+static void count_call(unsigned int cpu, void *data) {
     count(cpu, data);
     calls += reached > 0; // what the firmware itself runs down there before the MBR is not ours
 }
 
 // In front of count(): the instruction that begins a stage belongs to that stage.
-static void arrive(unsigned int cpu, void *data)
-{
+static void arrive(unsigned int cpu, void *data) {
     (void)cpu;
     uint64_t address = stages[(uintptr_t)data];
     while (reached < stage_count && stages[reached] == address) {
@@ -66,8 +63,7 @@ static void arrive(unsigned int cpu, void *data)
     }
 }
 
-static uint8_t opcode(const struct qemu_plugin_insn *insn)
-{
+static uint8_t opcode(const struct qemu_plugin_insn *insn) {
     uint8_t byte = 0;
 #if PLUGIN_API >= 3
     qemu_plugin_insn_data(insn, &byte, 1);
@@ -77,8 +73,7 @@ static uint8_t opcode(const struct qemu_plugin_insn *insn)
     return byte;
 }
 
-static void translated(plugin_id id, struct qemu_plugin_tb *block)
-{
+static void translated(plugin_id id, struct qemu_plugin_tb *block) {
     (void)id;
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(block); i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(block, i);
@@ -93,14 +88,12 @@ static void translated(plugin_id id, struct qemu_plugin_tb *block)
     }
 }
 
-static int refuse(const char *what, const char *argument)
-{
+static int refuse(const char *what, const char *argument) {
     fprintf(stderr, "icnt: %s: %s\n", what, argument);
     return -1;
 }
 
-EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
-{
+EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv) {
     (void)info;
     for (int i = 0; i < argc; i++) {
         if (!strncmp(argv[i], "stage=", 6) && stage_count < STAGES_MAX) {

@@ -48,8 +48,7 @@ struct image {
 };
 
 static void fail(int status, const char *fmt, ...) PRINTF_LIKE(2, 3) __attribute__((noreturn));
-static void fail(int status, const char *fmt, ...)
-{
+static void fail(int status, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     fputs("mkimage: ", stderr);
@@ -61,8 +60,7 @@ static void fail(int status, const char *fmt, ...)
 
 static u32 crc_of(const void *data, u64 length) { return crc32c(0, data, length, __builtin_cpu_supports("sse4.2")); }
 
-static void reserve(struct bytes *bytes, u64 capacity)
-{
+static void reserve(struct bytes *bytes, u64 capacity) {
     u8 *data = realloc(bytes->data, capacity);
     if (!data) fail(1, "not enough memory for %llu bytes", (unsigned long long)capacity);
     bytes->data = data;
@@ -70,8 +68,7 @@ static void reserve(struct bytes *bytes, u64 capacity)
 
 // Reads to the end, so that a pipe will do too; the size a file says it has is only a hint. There is room for one
 // byte more than the file has: that is how its end is seen without growing.
-static struct bytes read_file(const char *name)
-{
+static struct bytes read_file(const char *name) {
     struct bytes file = {.name = name};
     struct stat status;
     int fd = open(name, O_RDONLY | O_CLOEXEC);
@@ -80,8 +77,7 @@ static struct bytes read_file(const char *name)
     reserve(&file, capacity);
     for (ssize_t got = 1; got; file.length += (u64)got) {
         if (file.length == capacity) reserve(&file, capacity *= 2);
-        while ((got = read(fd, file.data + file.length, capacity - file.length)) < 0 && errno == EINTR) {
-        }
+        while ((got = read(fd, file.data + file.length, capacity - file.length)) < 0 && errno == EINTR) {}
         if (got < 0) fail(1, "cannot read %s: %s", name, strerror(errno));
     }
     close(fd);
@@ -90,8 +86,7 @@ static struct bytes read_file(const char *name)
 
 // ---- what each part must be ----
 
-static struct bytes read_mbr(const char *name)
-{
+static struct bytes read_mbr(const char *name) {
     struct bytes mbr = read_file(name);
     if (mbr.length != SECTOR_SIZE) fail(1, "%s has %llu bytes; an MBR has 512", name, (unsigned long long)mbr.length);
     if (mbr.data[BOOT_SIGNATURE_AT] != 0x55 || mbr.data[BOOT_SIGNATURE_AT + 1] != 0xaa)
@@ -103,8 +98,7 @@ static struct bytes read_mbr(const char *name)
     return mbr;
 }
 
-static struct bytes read_loader(const char *name)
-{
+static struct bytes read_loader(const char *name) {
     struct bytes loader = read_file(name);
     struct loader_header header;
     u32 last;
@@ -124,8 +118,7 @@ static struct bytes read_loader(const char *name)
 }
 
 // Loads and relocates it once, as the loader will, to see that this works. Returns the memory it takes.
-static u64 check_kernel(const struct bytes *kernel)
-{
+static u64 check_kernel(const struct bytes *kernel) {
     struct elf elf;
     enum elf_error error = elf_open(&elf, kernel->data, kernel->length, false);
     if (error) fail(1, "%s %s", kernel->name, elf_error_text(error));
@@ -143,8 +136,7 @@ static u64 check_kernel(const struct bytes *kernel)
 }
 
 // The name of the dynamic linker that a program asks for.
-static void fail_dynamic(const struct bytes *program, const struct elf *elf)
-{
+static void fail_dynamic(const struct bytes *program, const struct elf *elf) {
     for (int i = 0; i < elf->header->e_phnum; i++) {
         const elf_segment *segment = &elf->segments[i];
         if (segment->p_type != PT_INTERP) continue;
@@ -156,8 +148,7 @@ static void fail_dynamic(const struct bytes *program, const struct elf *elf)
     fail(1, "%s %s", program->name, elf_error_text(ELF_DYNAMIC));
 }
 
-static void check_program(const struct bytes *program)
-{
+static void check_program(const struct bytes *program) {
     struct elf elf;
     enum elf_error error = elf_open(&elf, program->data, program->length, false);
     if (error == ELF_DYNAMIC) fail_dynamic(program, &elf);
@@ -169,8 +160,7 @@ static void check_program(const struct bytes *program)
 // ---- the image ----
 
 static void place(struct image *image, struct image_header *header, enum image_part_kind kind, struct bytes part,
-                  u64 alignment)
-{
+                  u64 alignment) {
     u64 offset = ROUND_UP(header->total, alignment);
     header->parts[kind] = (struct image_part){.offset = offset, .length = part.length};
     header->parts[kind].crc = crc_of(part.data, part.length);
@@ -179,8 +169,7 @@ static void place(struct image *image, struct image_header *header, enum image_p
 }
 
 // CHS of a sector for 255 heads and 63 sectors as the table packs it; what lies beyond cylinder 1023 is FE FF FF.
-static void put_chs(u8 *to, u64 lba)
-{
+static void put_chs(u8 *to, u64 lba) {
     u64 cylinder = lba / (255 * 63);
     if (cylinder > 1023) {
         memcpy(to, "\xfe\xff\xff", 3);
@@ -191,8 +180,7 @@ static void put_chs(u8 *to, u64 lba)
     to[2] = (u8)cylinder;
 }
 
-static void put_partition(u8 *entry, u8 active, u8 type, u32 first, u32 sectors)
-{
+static void put_partition(u8 *entry, u8 active, u8 type, u32 first, u32 sectors) {
     entry[0] = active;
     put_chs(entry + 1, first);
     entry[4] = type;
@@ -202,14 +190,12 @@ static void put_partition(u8 *entry, u8 active, u8 type, u32 first, u32 sectors)
 }
 
 // Entry 2 is there because a stick with one entry is taken for a ZIP drive by some BIOSes.
-static void put_partitions(u8 *mbr, u32 sectors)
-{
+static void put_partitions(u8 *mbr, u32 sectors) {
     put_partition(mbr + PARTITIONS_AT, 0x80, 0x7f, 1, sectors - 1);
     put_partition(mbr + PARTITIONS_AT + 16, 0, 0xda, sectors, 1);
 }
 
-static struct image build_image(const struct options *options)
-{
+static struct image build_image(const struct options *options) {
     static struct image_header header = {.magic = IMAGE_MAGIC, .version = IMAGE_VERSION, .total = sizeof header};
     struct bytes mbr = read_mbr(options->mbr), loader = read_loader(options->loader);
     struct bytes kernel = read_file(options->kernel), program = read_file(options->program);
@@ -237,23 +223,20 @@ static struct image build_image(const struct options *options)
 // ---- output ----
 
 // Only regular files are written and removed: root could remove a device. Media are written with dd.
-static void check_output(const char *name)
-{
+static void check_output(const char *name) {
     struct stat status;
     if (!stat(name, &status) && !S_ISREG(status.st_mode)) fail(1, "cannot write %s: it is not a regular file", name);
 }
 
 // Removes what it could not finish: half an image must not look like one.
 static void fail_output(const char *name) __attribute__((noreturn));
-static void fail_output(const char *name)
-{
+static void fail_output(const char *name) {
     int error = errno;
     unlink(name);
     fail(1, "cannot write %s: %s", name, strerror(error));
 }
 
-static void write_piece(int fd, const char *name, const struct piece *piece)
-{
+static void write_piece(int fd, const char *name, const struct piece *piece) {
     for (u64 done = 0; done < piece->length;) {
         const u8 *from = (const u8 *)piece->data + done;
         ssize_t put = pwrite(fd, from, piece->length - done, (off_t)(piece->start + done));
@@ -263,8 +246,7 @@ static void write_piece(int fd, const char *name, const struct piece *piece)
 }
 
 // What lies between and behind the pieces is zero.
-static void write_image(const char *name, const struct image *image, u64 size)
-{
+static void write_image(const char *name, const struct image *image, u64 size) {
     check_output(name);
     int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) fail(1, "cannot write %s: %s", name, strerror(errno));
@@ -273,8 +255,7 @@ static void write_image(const char *name, const struct image *image, u64 size)
     if (close(fd)) fail_output(name);
 }
 
-static void write_floppy(const char *name, const struct image *image)
-{
+static void write_floppy(const char *name, const struct image *image) {
     if (image->end <= FLOPPY_SIZE) {
         write_image(name, image, FLOPPY_SIZE);
         return;
@@ -287,8 +268,7 @@ static void write_floppy(const char *name, const struct image *image)
 
 // ---- the command line ----
 
-static void add_word(struct bytes *command, const char *key, const char *value)
-{
+static void add_word(struct bytes *command, const char *key, const char *value) {
     u64 key_length = strlen(key), value_length = strlen(value) + 1;
     reserve(command, command->length + key_length + value_length);
     memcpy(command->data + command->length, key, key_length);
@@ -296,8 +276,7 @@ static void add_word(struct bytes *command, const char *key, const char *value)
     command->length += key_length + value_length;
 }
 
-static struct options read_options(int argc, char **argv)
-{
+static struct options read_options(int argc, char **argv) {
     enum { MBR_FILE = 256, LOADER_FILE, KERNEL_FILE, PROGRAM_FILE, INPUT_FILE, DISK, FLOPPY, ENV, TTY };
     static const struct option known[] = {{"mbr", 1, 0, MBR_FILE},
                                           {"loader", 1, 0, LOADER_FILE},
@@ -326,8 +305,7 @@ static struct options read_options(int argc, char **argv)
     return options;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct options options = read_options(argc, argv);
     struct image image = build_image(&options);
     write_image(options.disk, &image, ROUND_UP(image.end, DISK_UNIT));

@@ -40,8 +40,7 @@ _Static_assert(offsetof(struct cpu, current) == CPU_CURRENT && offsetof(struct c
                    offsetof(struct cpu, stack_top) == CPU_STACK_TOP && sizeof(struct cpu) <= SLOT_DATA_MAX,
                "traps.asm and the data part of a slot");
 
-static inline struct cpu *this_cpu(void)
-{
+static inline struct cpu *this_cpu(void) {
     struct cpu *cpu;
     __asm__("mov %%gs:0, %0" : "=r"(cpu));
     return cpu;

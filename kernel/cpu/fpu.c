@@ -16,8 +16,7 @@
 static bool has_xsave;
 static size_t state_size;
 
-void fpu_init(void)
-{
+void fpu_init(void) {
     has_xsave = cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE;
     write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | (has_xsave ? CR4_OSXSAVE : 0));
     state_size = FXSAVE_BYTES;
@@ -27,33 +26,25 @@ void fpu_init(void)
     state_size = cpuid(CPUID_XSAVE, 0).ebx; // for what XCR0 has now
 }
 
-size_t fpu_state_size(void)
-{
+size_t fpu_state_size(void) {
     if (state_size > PAGE_SIZE) panic("this CPU's vector state takes %zu bytes; areas are one page", state_size);
     return state_size;
 }
 
 // Zero in the XSAVE header means: every component in its initial state; MXCSR is loaded from memory all the same, and
 // FXRSTOR takes all of it from memory. Offsets: Intel SDM 1, table 10-2.
-void fpu_state_init(void *area)
-{
+void fpu_state_init(void *area) {
     memset(area, 0, state_size);
     ((u16 *)area)[0] = FCW_DEFAULT;
     ((u32 *)area)[6] = MXCSR_DEFAULT;
 }
 
-void fpu_save(void *area)
-{
-    if (has_xsave)
-        __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
-    else
-        __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+void fpu_save(void *area) {
+    if (has_xsave) __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
+    else __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
 }
 
-void fpu_restore(const void *area)
-{
-    if (has_xsave)
-        __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
-    else
-        __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
+void fpu_restore(const void *area) {
+    if (has_xsave) __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
+    else __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
 }

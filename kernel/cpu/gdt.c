@@ -37,27 +37,19 @@ static struct gate { // Intel SDM 3A 6.14.1
 } idt[256];
 _Static_assert(sizeof(idt) == 256 * 16, "Intel SDM 3A 6.14.1");
 
-static enum ist ist_of(unsigned vector)
-{
+static enum ist ist_of(unsigned vector) {
     switch (vector) {
-    case 1:
-        return IST_DEBUG;
-    case 2:
-        return IST_NMI;
-    case 8:
-        return IST_DOUBLE_FAULT;
-    case 14:
-        return IST_PAGE_FAULT;
-    case 18:
-        return IST_MACHINE_CHECK;
-    default:
-        return vector < 32 ? IST_EXCEPTION : IST_INTERRUPT;
+    case 1: return IST_DEBUG;
+    case 2: return IST_NMI;
+    case 8: return IST_DOUBLE_FAULT;
+    case 14: return IST_PAGE_FAULT;
+    case 18: return IST_MACHINE_CHECK;
+    default: return vector < 32 ? IST_EXCEPTION : IST_INTERRUPT;
     }
 }
 
 // The one IDT of all CPUs. INT n of the program gives #GP, as on Linux, but for INT3.
-static void idt_init(void)
-{
+static void idt_init(void) {
     for (unsigned vector = 0; vector < 256; vector++) {
         u64 stub = (u64)trap_stubs + vector * TRAP_STUB_SIZE;
         u8 type = GATE_INTERRUPT | (vector == VECTOR_BREAKPOINT ? GATE_DPL3 : 0);
@@ -66,8 +58,7 @@ static void idt_init(void)
     }
 }
 
-static void gdt_init(struct cpu *cpu)
-{
+static void gdt_init(struct cpu *cpu) {
     u64 tss = (u64)&cpu->tss;
     cpu->gdt[KERNEL_CS / 8] = SEGMENT_CODE | SEGMENT_LONG;
     cpu->gdt[KERNEL_SS / 8] = SEGMENT_DATA;
@@ -85,8 +76,7 @@ static void gdt_init(struct cpu *cpu)
 }
 
 // CS changes only by a far transfer; the data selectors are null for ever, as a Linux program finds them.
-static void tables_load(const struct cpu *cpu)
-{
+static void tables_load(const struct cpu *cpu) {
     struct table_register gdtr = {sizeof(cpu->gdt) - 1, (u64)cpu->gdt}, idtr = {sizeof(idt) - 1, (u64)idt};
     __asm__ volatile("lgdt %0\n\tpushq %q3\n\tlea 1f(%%rip), %%rax\n\tpushq %%rax\n\tlretq\n"
                      "1:\n\tmov %w4, %%ss\n\tmov %w2, %%ds\n\tmov %w2, %%es\n\tmov %w2, %%fs\n\tmov %w2, %%gs\n\t"
@@ -95,8 +85,7 @@ static void tables_load(const struct cpu *cpu)
                      : "rax", "memory");
 }
 
-static void control_registers_init(void)
-{
+static void control_registers_init(void) {
     struct cpuid features = cpuid(1, 0), more = {0};
     if (cpuid(0, 0).eax >= 7) more = cpuid(7, 0);
     u64 cr4 = read_cr4();
@@ -111,8 +100,7 @@ static void control_registers_init(void)
 }
 
 // SYSCALL takes CS from STAR[47:32] and SS 8 above; SYSRET takes SS 8 and CS 16 above STAR[63:48] (AMD APM 2 6.1.1).
-static void syscall_init(void)
-{
+static void syscall_init(void) {
     u64 nx = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_NX ? EFER_NXE : 0;
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | nx);
     wrmsr(MSR_STAR, (u64)(USER_CS32 | 3) << 48 | (u64)KERNEL_CS << 32);
@@ -120,8 +108,7 @@ static void syscall_init(void)
     wrmsr(MSR_SFMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC);
 }
 
-void cpu_init(unsigned number)
-{
+void cpu_init(unsigned number) {
     u64 slot = SLOTS + number * (u64)SLOT_SIZE;
     struct cpu *cpu = (struct cpu *)slot;
     cpu->self = cpu;

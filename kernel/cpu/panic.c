@@ -28,36 +28,30 @@ static u64 kernel_at;
 
 void panic_set_end(void (*given)(int status)) { end_machine = given; }
 
-void panic_set_symbols(const void *elf_file, u64 length, u64 run_address)
-{
+void panic_set_symbols(const void *elf_file, u64 length, u64 run_address) {
     has_kernel = elf_open(&kernel, elf_file, length, false) == ELF_OK;
     kernel_at = run_address;
 }
 
-static void __attribute__((noreturn)) end(void)
-{
+static void __attribute__((noreturn)) end(void) {
     void (*how)(int) = end_machine;
     end_machine = NULL; // a panic inside it halts
     if (how) how(125);
     for (;;) __asm__ volatile("cli\n\thlt");
 }
 
-static bool in_kernel_image(u64 address)
-{
+static bool in_kernel_image(u64 address) {
     return has_kernel && address - kernel_at < kernel.high && CODE_BYTES <= kernel.high - (address - kernel_at);
 }
 
-static void report_place(const char *what, u64 address)
-{
+static void report_place(const char *what, u64 address) {
     struct elf_symbol symbol = {"", 0};
     if (in_kernel_image(address) && elf_symbol(&kernel, address - kernel_at, &symbol))
         log_error("  %s %#lx %s+%#lx", what, address, symbol.name, symbol.offset);
-    else
-        log_error("  %s %#lx", what, address);
+    else log_error("  %s %#lx", what, address);
 }
 
-static void report_registers(const struct registers *r)
-{
+static void report_registers(const struct registers *r) {
     log_error("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx", r->rax, r->rbx, r->rcx, r->rdx);
     log_error("  rsi %016lx  rdi %016lx  rbp %016lx  rsp %016lx", r->rsi, r->rdi, r->rbp, r->rsp);
     log_error("  r8  %016lx  r9  %016lx  r10 %016lx  r11 %016lx", r->r8, r->r9, r->r10, r->r11);
@@ -73,8 +67,7 @@ static void report_registers(const struct registers *r)
 // How many bytes of stack are mapped from address on, 0 when it is on none. Three kinds: an interrupt stack in the
 // slot's data; the slot stack from floor, its lowest used address, to the slot's end; in the low stage, some way up
 // from here.
-static u64 stack_room(u64 address, u64 floor)
-{
+static u64 stack_room(u64 address, u64 floor) {
     u64 here = (u64)__builtin_frame_address(0);
     if (here < SLOTS) return address - here < LOW_STACK_MAX ? LOW_STACK_MAX - (address - here) : 0;
     u64 offset = address - ROUND_DOWN(here, SLOT_SIZE);
@@ -85,8 +78,7 @@ static u64 stack_room(u64 address, u64 floor)
 
 // Each frame is the caller's RBP with the return address above it; callers lie higher on the same stack, or on the slot
 // stack when an interrupt stack ends.
-static void report_backtrace(const struct registers *regs)
-{
+static void report_backtrace(const struct registers *regs) {
     u64 rbp = regs->rbp;
     report_place("at  ", regs->rip);
     for (int i = 0; i < BACKTRACE_MAX && rbp % 8 == 0 && stack_room(rbp, regs->rsp) >= 16; i++) {
@@ -98,23 +90,19 @@ static void report_backtrace(const struct registers *regs)
 }
 
 // The first panic goes on to its report. A second, inside that, only says its line; a third is silent.
-static void __attribute__((noreturn)) report(const char *text, const struct registers *regs)
-{
+static void __attribute__((noreturn)) report(const char *text, const struct registers *regs) {
     static unsigned panics;
     if (++panics <= 2) log_error("panic%s: %s", panics == 1 ? "" : " inside the panic", text);
     if (panics > 1) end();
     u64 here = (u64)__builtin_frame_address(0);
-    if (here >= SLOTS)
-        log_error("  on CPU %lu, the kernel at %#lx", (here - SLOTS) / SLOT_SIZE, kernel_at);
-    else
-        log_error("  in the low stage");
+    if (here >= SLOTS) log_error("  on CPU %lu, the kernel at %#lx", (here - SLOTS) / SLOT_SIZE, kernel_at);
+    else log_error("  in the low stage");
     report_registers(regs);
     if (regs->cs == KERNEL_CS) report_backtrace(regs);
     end();
 }
 
-void panic_with(const char *fmt, ...)
-{
+void panic_with(const char *fmt, ...) {
     char text[LOG_LINE];
     va_list args;
     va_start(args, fmt);
@@ -123,8 +111,7 @@ void panic_with(const char *fmt, ...)
     report(text, &panic_registers);
 }
 
-void unfit(const char *fmt, ...)
-{
+void unfit(const char *fmt, ...) {
     char text[LOG_LINE];
     va_list args;
     va_start(args, fmt);
@@ -134,8 +121,7 @@ void unfit(const char *fmt, ...)
     end();
 }
 
-void panic_exception(const struct registers *regs, u64 address)
-{
+void panic_exception(const struct registers *regs, u64 address) {
     static const char names[] = "#DE#DBNMI#BP#OF#BR#UD#NM#DF 9 #TS#NP#SS#GP#PF 15#MF#AC#MC#XM";
     char text[LOG_LINE];
     const char *how = regs->error & PF_FETCH ? "executing" : regs->error & PF_WRITE ? "writing" : "reading";

@@ -17,16 +17,14 @@
 static void (*handlers[PIC_LINES])(void);
 static u16 masked = 0xffff;
 
-static void write_masks(void)
-{
+static void write_masks(void) {
     outb(PIC1 + PIC_DATA, (u8)masked);
     outb(PIC2 + PIC_DATA, masked >> 8);
 }
 
 // The four initialisation words of both. Slow old controllers want a moment between two writes; port 80h (POST codes)
 // takes about a microsecond.
-void pic_init(void)
-{
+void pic_init(void) {
     static const u8 words[][2] = {{PIC1, ICW1_INIT_ICW4},
                                   {PIC1 + PIC_DATA, PIC_VECTOR},
                                   {PIC1 + PIC_DATA, 1u << CASCADE}, // a second one is on this line
@@ -42,8 +40,7 @@ void pic_init(void)
     write_masks();
 }
 
-void interrupt_set(unsigned line, void (*handler)(void))
-{
+void interrupt_set(unsigned line, void (*handler)(void)) {
     ASSERT(line < PIC_LINES && line != CASCADE);
     handlers[line] = handler;
     masked &= ~(1u << line);
@@ -53,8 +50,7 @@ void interrupt_set(unsigned line, void (*handler)(void))
 
 // A line that fell back before the CPU asked gives 7 or 15 without being in service: it must not be acknowledged, but
 // the first controller does not know that about the second's.
-static bool spurious(unsigned line)
-{
+static bool spurious(unsigned line) {
     u16 port = line < 8 ? PIC1 : PIC2;
     if (line % 8 != 7) return false;
     outb(port, OCW3_READ_ISR);
@@ -63,8 +59,7 @@ static bool spurious(unsigned line)
     return true;
 }
 
-void pic_interrupt(unsigned line)
-{
+void pic_interrupt(unsigned line) {
     if (line >= PIC_LINES) panic("interrupt on vector %#x, which no device has", line + PIC_VECTOR);
     if (spurious(line)) return;
     if (line >= 8) outb(PIC2, OCW2_EOI);

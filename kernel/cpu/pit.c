@@ -20,23 +20,20 @@
 
 static u64 deadline;
 
-void pit_counter_start(void)
-{
+void pit_counter_start(void) {
     outb(PORT_B, (inb(PORT_B) & 0x0f & ~PORT_B_SPEAKER) | PORT_B_GATE2); // the upper half cannot be written
     outb(PIT_COMMAND, PIT_ROUND2);
     outb(PIT_CHANNEL2, 0); // 65536
     outb(PIT_CHANNEL2, 0);
 }
 
-u16 pit_counter_read(void)
-{
+u16 pit_counter_read(void) {
     outb(PIT_COMMAND, PIT_LATCH2);
     u16 low = inb(PIT_CHANNEL2);
     return (u16)(inb(PIT_CHANNEL2) << 8 | low);
 }
 
-static void arm(u64 now)
-{
+static void arm(u64 now) {
     u64 ns = deadline > now ? deadline - now : 0;
     u64 count = ns < PIT_LONGEST_NS ? ns * PIT_HZ / 1000000000 + 2 : 0xffff; // never early; 0 would be 65536
     outb(PIT_COMMAND, PIT_ONE_SHOT0);
@@ -44,14 +41,12 @@ static void arm(u64 now)
     outb(PIT_CHANNEL0, (u8)(count >> 8));
 }
 
-static void expired(void)
-{
+static void expired(void) {
     u64 now = time_now_ns();
     if (now < deadline) arm(now);
 }
 
-void timer_set(u64 deadline_ns)
-{
+void timer_set(u64 deadline_ns) {
     static bool connected;
     deadline = deadline_ns;
     arm(time_now_ns());

@@ -39,8 +39,7 @@ static u64 scale(u64 ticks, u64 factor) { return (u64)((unsigned __int128)ticks 
 
 // Reference ticks from before to now, which is elapsed TSC ticks later: the difference modulo its size, plus the number
 // of whole turns that brings it nearest to what the rate so far says.
-static u64 distance(u32 before, u32 now, u64 elapsed)
-{
+static u64 distance(u32 before, u32 now, u64 elapsed) {
     u64 part = (now - before) & (reference_size - 1);
     u64 expected = elapsed * reference_hz / hz;
     if (expected < part) return part;
@@ -48,8 +47,7 @@ static u64 distance(u32 before, u32 now, u64 elapsed)
 }
 
 // The fastest of three: an emulator can stop for milliseconds between two instructions.
-static struct reading read_both(void)
-{
+static struct reading read_both(void) {
     struct reading best = {0};
     u64 best_gap = UINT64_MAX;
     for (int i = 0; i < 3; i++) {
@@ -65,8 +63,7 @@ static struct reading read_both(void)
 
 // The rate from a reading less than one turn ago to now, or to half a millisecond after it when that is not past yet.
 // 0 when the reference stands still.
-static u64 measure_from(struct reading from)
-{
+static u64 measure_from(struct reading from) {
     u64 begin = rdtsc();
     for (;;) {
         struct reading now = read_both();
@@ -76,8 +73,7 @@ static u64 measure_from(struct reading from)
     }
 }
 
-static void take_reference(u16 port, bool is_32_bit)
-{
+static void take_reference(u16 port, bool is_32_bit) {
     pm_timer = port;
     reference_hz = port ? PM_TIMER_HZ : PIT_HZ;
     reference_size = !port ? 1ull << 16 : is_32_bit ? 1ull << 32 : 1ull << 24;
@@ -85,14 +81,12 @@ static void take_reference(u16 port, bool is_32_bit)
     first = read_both();
 }
 
-void time_init(u16 pm_timer_port, bool pm_timer_32_bit)
-{
+void time_init(u16 pm_timer_port, bool pm_timer_32_bit) {
     take_reference(pm_timer_port, pm_timer_32_bit);
     base_tsc = first.tsc;
 }
 
-static void set_rate(u64 new_hz, u64 now)
-{
+static void set_rate(u64 new_hz, u64 now) {
     if (hz) { // what was shown so far stays
         base_ns += scale(now - base_tsc, ns_per_tsc);
         base_tsc = now;
@@ -103,8 +97,7 @@ static void set_rate(u64 new_hz, u64 now)
 
 // The rate over the whole time since the first reading; done for good when that is two seconds. When it is too long ago
 // to count the turns of the reference, the measurement starts anew.
-static void refine(void)
-{
+static void refine(void) {
     struct reading now = read_both();
     u64 elapsed = now.tsc - first.tsc, turns = reference_size * TURNS_COUNTED / reference_hz;
     if (elapsed > (turns < LONGEST_S ? turns : LONGEST_S) * hz) {
@@ -117,14 +110,12 @@ static void refine(void)
 }
 
 // The first reading serves when the reference cannot have turned round since, else a new one half a millisecond ago.
-static u64 first_rate(void)
-{
+static u64 first_rate(void) {
     u64 unambiguous = reference_size * SLOWEST_TSC_HZ / reference_hz;
     return measure_from(rdtsc() - first.tsc < unambiguous ? first : read_both());
 }
 
-static void calibrate(void)
-{
+static void calibrate(void) {
     u64 measured = first_rate();
     if (!measured && pm_timer) {
         log_error("time: the ACPI PM timer at port %#x stands still: ignored", pm_timer);
@@ -136,20 +127,17 @@ static void calibrate(void)
     refine();
 }
 
-u64 time_tsc_hz(void)
-{
+u64 time_tsc_hz(void) {
     if (!hz) calibrate();
     return hz;
 }
 
-u64 time_tsc_to_ns(u64 ticks)
-{
+u64 time_tsc_to_ns(u64 ticks) {
     if (!hz) calibrate();
     return scale(ticks, ns_per_tsc);
 }
 
-u64 time_now_ns(void)
-{
+u64 time_now_ns(void) {
     if (!hz) calibrate();
     if (rdtsc() >= refine_at) refine();
     u64 now = base_ns + scale(rdtsc() - base_tsc, ns_per_tsc);

@@ -40,8 +40,7 @@
 
 // u8 inb(port), void outb(port, value), and the same for 16 and 32 bits.
 #define PORT_IO(suffix, type)                                                                                          \
-    static inline type in##suffix(u16 port)                                                                            \
-    {                                                                                                                  \
+    static inline type in##suffix(u16 port) {                                                                          \
         type value;                                                                                                    \
         __asm__ volatile("in %1, %0" : "=a"(value) : "Nd"(port));                                                      \
         return value;                                                                                                  \
@@ -52,25 +51,21 @@ PORT_IO(w, u16)
 PORT_IO(l, u32)
 
 // Writes bytes one after another to the same port.
-static inline void outsb(u16 port, const void *bytes, size_t count)
-{
+static inline void outsb(u16 port, const void *bytes, size_t count) {
     __asm__ volatile("rep outsb" : "+S"(bytes), "+c"(count) : "d"(port) : "memory");
 }
 
-static inline u64 rdmsr(u32 msr)
-{
+static inline u64 rdmsr(u32 msr) {
     u32 low, high;
     __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
     return (u64)high << 32 | low;
 }
 
-static inline void wrmsr(u32 msr, u64 value)
-{
+static inline void wrmsr(u32 msr, u64 value) {
     __asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
 }
 
-static inline u64 rdtsc(void)
-{
+static inline u64 rdtsc(void) {
     u32 low, high;
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
     return (u64)high << 32 | low;
@@ -81,8 +76,7 @@ static inline u64 rdtsc(void)
 struct cpuid {
     u32 eax, ebx, ecx, edx;
 };
-static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
-{
+static inline struct cpuid cpuid(u32 leaf, u32 subleaf) {
     struct cpuid r;
     __asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
     return r;
@@ -91,8 +85,7 @@ static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
 // u64 read_cr0(void), void write_cr0(u64), and the like.
 #define CONTROL_REGISTER(n)                                                                                            \
     static inline void write_cr##n(u64 value) { __asm__ volatile("mov %0, %%cr" #n ::"r"(value) : "memory"); }         \
-    static inline u64 read_cr##n(void)                                                                                 \
-    {                                                                                                                  \
+    static inline u64 read_cr##n(void) {                                                                               \
         u64 value;                                                                                                     \
         __asm__ volatile("mov %%cr" #n ", %0" : "=r"(value)::"memory");                                                \
         return value;                                                                                                  \

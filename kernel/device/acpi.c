@@ -65,8 +65,7 @@ _Static_assert(offsetof(struct fadt, flags) == 112 && offsetof(struct fadt, x_pm
 
 // Bytes of a valid table add up to 0 modulo 256. Eight sums side by side; the top bits are added apart, by xor, so that
 // no sum carries into its neighbour. Byte by byte, the DSDT alone would take 1 % of the boot.
-static bool adds_up(const void *data, size_t bytes)
-{
+static bool adds_up(const void *data, size_t bytes) {
     const u64 low = 0x7f7f7f7f7f7f7f7f;
     const u8 *at = data;
     u64 sums = 0;
@@ -81,8 +80,7 @@ static bool adds_up(const void *data, size_t bytes)
 }
 
 // The table at an address when it has this signature and passes its checks. quiet: another signature is no news.
-static const struct table *find_table(u64 physical, const char *signature, bool quiet)
-{
+static const struct table *find_table(u64 physical, const char *signature, bool quiet) {
     const struct table *table = physical ? window_map(physical, sizeof *table, WINDOW_TABLES) : NULL;
     if (!table || memcmp(table->signature, signature, sizeof table->signature)) {
         if (!quiet) log("ACPI: no %s at %lx", signature, physical);
@@ -102,8 +100,7 @@ static const struct table *find_table(u64 physical, const char *signature, bool 
 }
 
 // The XSDT, else the RSDT, and the size of an entry in it.
-static const struct table *find_root(u64 physical, size_t *entry_bytes)
-{
+static const struct table *find_root(u64 physical, size_t *entry_bytes) {
     const struct rsdp *rsdp = physical ? window_map(physical, RSDP_V1_BYTES, WINDOW_TABLES) : NULL;
     if (!rsdp || memcmp(rsdp->signature, "RSD PTR ", sizeof rsdp->signature) || !adds_up(rsdp, RSDP_V1_BYTES)) {
         log("ACPI: no root pointer, so no power-off and no PM timer");
@@ -121,22 +118,19 @@ static const struct table *find_root(u64 physical, size_t *entry_bytes)
     return find_table(rsdt, "RSDT", false);
 }
 
-static u64 root_entry(const struct table *root, size_t entry_bytes, size_t index)
-{
+static u64 root_entry(const struct table *root, size_t entry_bytes, size_t index) {
     u64 physical = 0;
     memcpy(&physical, (const u8 *)(root + 1) + index * entry_bytes, entry_bytes);
     return physical;
 }
 
 // A register's port: the newer field when it names one, else the older.
-static u16 port_of(const struct address *newer, u32 older)
-{
+static u16 port_of(const struct address *newer, u32 older) {
     if (newer->space == SPACE_IO && newer->address && newer->address <= UINT16_MAX) return (u16)newer->address;
     return older <= UINT16_MAX ? (u16)older : 0;
 }
 
-static void read_reset(const struct fadt *fadt, struct acpi_info *info)
-{
+static void read_reset(const struct fadt *fadt, struct acpi_info *info) {
     const struct address *reset = &fadt->reset;
     if (!(fadt->flags & FADT_HAS_RESET)) return;
     if (!reset->address || reset->space > SPACE_PCI || (reset->space == SPACE_IO && reset->address > UINT16_MAX)) {
@@ -149,8 +143,7 @@ static void read_reset(const struct fadt *fadt, struct acpi_info *info)
 }
 
 // Fields that an older, shorter table does not have count as 0. Returns where the DSDT lies.
-static u64 read_fadt(const struct table *table, struct acpi_info *info)
-{
+static u64 read_fadt(const struct table *table, struct acpi_info *info) {
     struct fadt fadt = {0};
     if (table->length < FADT_V1_BYTES) {
         log("ACPI: ignored the FACP: its length is %u", table->length);
@@ -182,8 +175,7 @@ static u64 read_fadt(const struct table *table, struct acpi_info *info)
 
 // The next place of the name, looking at each fourth byte only: one that the name does not contain rules out all four
 // places it could be part of.
-static const u8 *find_name(const u8 *at, const u8 *end)
-{
+static const u8 *find_name(const u8 *at, const u8 *end) {
     while (end - at >= 4) {
         if (at[3] == '_' && !memcmp(at, "_S5_", 4)) return at;
         at += at[3] == '_' ? 3 : at[3] == 'S' ? 2 : at[3] == '5' ? 1 : 4;
@@ -192,8 +184,7 @@ static const u8 *find_name(const u8 *at, const u8 *end)
 }
 
 // A constant; moves at behind it.
-static bool read_integer(const u8 **at, const u8 *end, u32 *value)
-{
+static bool read_integer(const u8 **at, const u8 *end, u32 *value) {
     if (*at >= end) return false;
     u8 code = *(*at)++;
     *value = code;
@@ -210,8 +201,7 @@ static bool read_integer(const u8 **at, const u8 *end, u32 *value)
 // A package's length counts from its own first byte, whose top two bits say how many bytes of it follow: without any it
 // has 6 bits, with some the first byte gives the lowest 4. Moves at to the elements' count and returns the package's
 // end.
-static const u8 *read_package(const u8 **at, const u8 *end)
-{
+static const u8 *read_package(const u8 **at, const u8 *end) {
     const u8 *start = *at;
     if (end - start < 2 || start[0] != AML_PACKAGE) return NULL;
     size_t more = start[1] >> 6, length = more ? start[1] & 0xf : start[1] & 0x3f;
@@ -222,8 +212,7 @@ static const u8 *read_package(const u8 **at, const u8 *end)
 }
 
 // One element alone holds both values, a byte each, as other systems read it.
-static bool read_s5(const u8 *at, const u8 *end, struct acpi_info *info)
-{
+static bool read_s5(const u8 *at, const u8 *end, struct acpi_info *info) {
     u32 a, b;
     end = read_package(&at, end);
     if (!end) return false;
@@ -238,8 +227,7 @@ static bool read_s5(const u8 *at, const u8 *end, struct acpi_info *info)
     return true;
 }
 
-static bool find_s5(const struct table *table, struct acpi_info *info)
-{
+static bool find_s5(const struct table *table, struct acpi_info *info) {
     const u8 *aml = (const u8 *)(table + 1), *end = (const u8 *)table + table->length;
     for (const u8 *name = aml; (name = find_name(name, end)); name++) {
         const u8 *before = name;
@@ -249,8 +237,7 @@ static bool find_s5(const struct table *table, struct acpi_info *info)
     return false;
 }
 
-void acpi_init(u64 rsdp, struct acpi_info *info)
-{
+void acpi_init(u64 rsdp, struct acpi_info *info) {
     *info = (struct acpi_info){.reset_space = 0xff};
     size_t entry_bytes = 0;
     const struct table *root = find_root(rsdp, &entry_bytes), *fadt = NULL;

@@ -8,8 +8,7 @@
 
 bool emulator_has_debugcon(void) { return inb(DEBUGCON_PORT) == DEBUGCON_PORT; }
 
-enum emulator emulator_recognise(void)
-{
+enum emulator emulator_recognise(void) {
     if (!(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR)) return emulator_has_debugcon() ? EMULATOR_BOCHS : EMULATOR_NONE;
     struct cpuid id = cpuid(CPUID_HYPERVISOR, 0);
     bool tcg = id.ebx == 0x54474354 && id.ecx == 0x43544743 && id.edx == 0x47435447; // "TCGTCGTCGTCG"
@@ -17,8 +16,7 @@ enum emulator emulator_recognise(void)
     return tcg || kvm ? EMULATOR_QEMU : EMULATOR_NONE;
 }
 
-void emulator_exit(void)
-{
+void emulator_exit(void) {
     enum emulator emulator = emulator_recognise();
     if (emulator == EMULATOR_QEMU) outb(DEBUG_EXIT_PORT, DEBUG_EXIT_ORDERLY);
     if (emulator == EMULATOR_BOCHS) outsb(BOCHS_SHUTDOWN_PORT, "Shutdown", 8);

@@ -7,8 +7,7 @@
 static u16 wire;     // port
 static size_t burst; // 0: there is no such port
 
-void logwire_init(void)
-{
+void logwire_init(void) {
     wire = DEBUGCON_PORT;
     if (emulator_has_debugcon()) return;
     wire = COM2_PORT;
@@ -18,15 +17,11 @@ void logwire_init(void)
     burst = uart_init(wire);
 }
 
-void logwire_write(const char *text, size_t bytes)
-{
-    if (wire == DEBUGCON_PORT)
-        outsb(DEBUGCON_PORT, text, bytes);
-    else if (burst)
-        uart_write(wire, (const u8 *)text, bytes, burst, UART_WAIT_SHORT);
+void logwire_write(const char *text, size_t bytes) {
+    if (wire == DEBUGCON_PORT) outsb(DEBUGCON_PORT, text, bytes);
+    else if (burst) uart_write(wire, (const u8 *)text, bytes, burst, UART_WAIT_SHORT);
 }
 
-void logwire_flush(void)
-{
+void logwire_flush(void) {
     if (burst) uart_wait(wire, LSR_IDLE, UART_WAIT_SHORT);
 }

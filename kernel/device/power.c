@@ -23,19 +23,16 @@ static struct acpi_info acpi; // zero: nothing known
 void power_init(const struct acpi_info *info) { acpi = *info; }
 
 // Lets the machine go off or restart; a port read takes about a microsecond.
-static void wait_ms(unsigned ms)
-{
+static void wait_ms(unsigned ms) {
     for (unsigned i = 0; i < ms * 1000; i++) inb(KBC_STATUS);
 }
 
-static void soft_off(u16 port, u8 type)
-{
+static void soft_off(u16 port, u8 type) {
     if (port) outw(port, (u16)((inw(port) & PM1_SCI_EN) | PM1_SLP_TYP(type) | PM1_SLP_EN));
 }
 
 // A byte of the keyboard controller, 0 when it has none; it reads ff throughout where there is no controller.
-static u8 scan_code(void)
-{
+static u8 scan_code(void) {
     u8 status = inb(KBC_STATUS);
     if (status == 0xff || !(status & KBC_OUTPUT_FULL)) return 0;
     u8 code = inb(KBC_DATA);
@@ -43,8 +40,7 @@ static u8 scan_code(void)
 }
 
 // The ways to restart a PC, best first; the last one cannot fail: without an IDT the first exception resets the CPU.
-static void __attribute__((noreturn)) restart(void)
-{
+static void __attribute__((noreturn)) restart(void) {
     if (acpi.reset_space == RESET_SPACE_IO) outb((u16)acpi.reset_address, acpi.reset_value);
     wait_ms(100);
     outb(KBC_STATUS, KBC_PULSE_RESET);
@@ -54,8 +50,7 @@ static void __attribute__((noreturn)) restart(void)
     __builtin_unreachable();
 }
 
-void power_end(int status)
-{
+void power_end(int status) {
     log("exit %d", status);
     serial_flush();
     logwire_flush();
@@ -68,8 +63,7 @@ void power_end(int status)
     }
     static const char prompt[] = "Press any key to restart.\n";
     screen_write(prompt, sizeof(prompt) - 1);
-    for (int i = 0; i < 64 && scan_code(); i++) {
-    }                                                                        // keys pressed before
+    for (int i = 0; i < 64 && scan_code(); i++) {}                           // keys pressed before
     for (u8 code = 0; code == 0 || code & KEY_RELEASED;) code = scan_code(); // this is the end: it may wait for ever
     restart();
 }

@@ -24,24 +24,21 @@ struct rtc_reading {
 };
 
 // A field's value, 255 when it is no number.
-static u8 number(u8 field, bool binary)
-{
+static u8 number(u8 field, bool binary) {
     if (binary) return field;
     return (field & 0x0f) <= 9 && field >> 4 <= 9 ? (field >> 4) * 10 + (field & 0x0f) : 255;
 }
 
 // Days since 1970-01-01 of a Gregorian date from 1970 on. A year that begins in March has its leap day at the end, so
 // months before a date have (153 * m + 2) / 5 days: 0, 31, 61, 92, ...
-static u64 days_from_date(unsigned year, unsigned month, unsigned day)
-{
+static u64 days_from_date(unsigned year, unsigned month, unsigned day) {
     year -= month <= 2;
     u64 in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     return 365ull * year + year / 4 - year / 100 + year / 400 + in_year - 719468;
 }
 
 // 0-23, or 255 when the field makes no sense.
-static u8 hour_of(u8 field, bool binary, bool is_24)
-{
+static u8 hour_of(u8 field, bool binary, bool is_24) {
     u8 hour = number(is_24 ? field : field & ~HOUR_PM, binary);
     if (is_24) return hour < 24 ? hour : 255;
     if (hour == 0 || hour > 12) return 255;
@@ -50,8 +47,7 @@ static u8 hour_of(u8 field, bool binary, bool is_24)
 
 // Seconds since 1970, 0 when the fields are no date and time. The century register is not on every clock: 19, 20 and 21
 // are believed, anything else is 20.
-static u64 rtc_convert(const struct rtc_reading *r)
-{
+static u64 rtc_convert(const struct rtc_reading *r) {
     bool binary = r->status_b & STATUS_B_BINARY;
     u8 value[FIELDS];
     for (int i = 0; i < FIELDS; i++) value[i] = number(r->field[i], binary);
@@ -64,15 +60,13 @@ static u64 rtc_convert(const struct rtc_reading *r)
     return ((days * 24 + hour) * 60 + value[MINUTE]) * 60 + value[SECOND];
 }
 
-static u8 rtc_read(u8 index)
-{
+static u8 rtc_read(u8 index) {
     outb(RTC_INDEX, index);
     return inb(RTC_DATA);
 }
 
 // One reading outside an update; false when the update does not end.
-static bool read_fields(struct rtc_reading *reading)
-{
+static bool read_fields(struct rtc_reading *reading) {
     static const u8 index[FIELDS] = {0x00, 0x02, 0x04, 0x07, 0x08, 0x09, 0x32};
     for (int reads = 0; rtc_read(RTC_STATUS_A) & STATUS_A_UPDATING; reads++)
         if (reads == UPDATE_READS) return false;
@@ -82,8 +76,7 @@ static bool read_fields(struct rtc_reading *reading)
 }
 
 // An update can begin between two registers: the same twice is right.
-u64 rtc_seconds(void)
-{
+u64 rtc_seconds(void) {
     struct rtc_reading before, now;
     if (!read_fields(&before)) return 0;
     for (int i = 0; i < READINGS && read_fields(&now); i++) {
@@ -93,8 +86,7 @@ u64 rtc_seconds(void)
     return 0;
 }
 
-u64 time_wall_ns(void)
-{
+u64 time_wall_ns(void) {
     static u64 start_ns; // the wall time of time_now_ns() 0
     if (!start_ns) {
         u64 seconds = rtc_seconds();

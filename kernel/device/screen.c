@@ -21,22 +21,19 @@ static unsigned row, column; // of the cursor; column == columns: the next chara
 static enum { TEXT, ESCAPE, CONTROL_SEQUENCE, STRING } state; // ECMA-48 5.4
 
 // Pairs of registers hold a cell's number, high byte first.
-static unsigned crtc_read(u8 high)
-{
+static unsigned crtc_read(u8 high) {
     outb(CRTC_INDEX, high);
     unsigned value = inb(CRTC_INDEX + 1) << 8;
     outb(CRTC_INDEX, high + 1);
     return value | inb(CRTC_INDEX + 1);
 }
 
-static void crtc_write(u8 high, unsigned cell)
-{
+static void crtc_write(u8 high, unsigned cell) {
     outw(CRTC_INDEX, (u16)((cell & 0xff00) | high));
     outw(CRTC_INDEX, (u16)(cell << 8 | (high + 1u)));
 }
 
-static void scroll(void)
-{
+static void scroll(void) {
     if (top + (rows + 1) * columns > CELLS) {
         for (unsigned i = columns; i < rows * columns; i++) cells[i - columns] = cells[top + i];
         top = 0;
@@ -47,42 +44,29 @@ static void scroll(void)
     for (unsigned i = 0; i < columns / 4; i++) last[i] = BLANKS;
 }
 
-static void new_line(void)
-{
+static void new_line(void) {
     column = 0;
-    if (row + 1 < rows)
-        row++;
-    else
-        scroll();
+    if (row + 1 < rows) row++;
+    else scroll();
 }
 
 // Bytes above 7f are UTF-8, which the adapter's font does not have: one question mark for each character.
-static void put(u8 c)
-{
+static void put(u8 c) {
     if (c == 0x7f || (c >= 0x80 && c < 0xc0)) return;
     if (column == columns) new_line();
     cells[top + row * columns + column++] = (BLANK & 0xff00) | (c < 0x80 ? c : '?');
 }
 
-static void control_or_put(u8 c)
-{
+static void control_or_put(u8 c) {
     switch (c) {
-    case '\n':
-        new_line();
-        break;
-    case '\r':
-        column = 0;
-        break;
-    case '\b':
-        column -= column > 0;
-        break;
+    case '\n': new_line(); break;
+    case '\r': column = 0; break;
+    case '\b': column -= column > 0; break;
     case '\t':
         do put(' ');
         while (column % TAB != 0 && column < columns);
         break;
-    case 0x1b:
-        state = ESCAPE;
-        break;
+    case 0x1b: state = ESCAPE; break;
     default:
         if (c >= ' ') put(c);
     }
@@ -91,8 +75,7 @@ static void control_or_put(u8 c)
 // Escape sequences are swallowed: ESC, intermediates 20-2f, final byte; ESC [ up to its final byte; ESC ] up to BEL or
 // the next ESC, whose backslash goes as a sequence of its own. Any other control character ends them, so that a broken
 // one costs a line at most.
-static void feed(u8 c)
-{
+static void feed(u8 c) {
     if (state == TEXT || c < ' ') {
         state = TEXT;
         control_or_put(c);
@@ -104,8 +87,7 @@ static void feed(u8 c)
 }
 
 // Goes on below what the BIOS and the loader wrote.
-void screen_init(const struct boot_info *boot)
-{
+void screen_init(const struct boot_info *boot) {
     if (boot->text_columns == 0) return;
     columns = boot->text_columns;
     rows = boot->text_rows;
@@ -123,16 +105,14 @@ void screen_init(const struct boot_info *boot)
 }
 
 // What a long text scrolls out of sight again is not written: only the last rows of it, counted by line ends.
-static size_t out_of_sight(const char *bytes, size_t count)
-{
+static size_t out_of_sight(const char *bytes, size_t count) {
     size_t start = count;
     for (unsigned lines = 0; start > 0; start--)
         if (bytes[start - 1] == '\n' && ++lines > rows) return start;
     return 0;
 }
 
-void screen_write(const char *text, size_t bytes)
-{
+void screen_write(const char *text, size_t bytes) {
     if (!cells) return;
     size_t start = out_of_sight(text, bytes);
     if (start > 0) feed('\n');

@@ -12,28 +12,24 @@
 static size_t burst; // 0: there is no port
 static void (*input)(u8 byte);
 
-bool serial_init(void)
-{
+bool serial_init(void) {
     outb(COM1_PORT + UART_FCR, FCR_ON_AND_CLEAR);
     burst = uart_init(COM1_PORT);
     return burst != 0;
 }
 
-void serial_write(const void *bytes, size_t count)
-{
+void serial_write(const void *bytes, size_t count) {
     if (!burst || uart_write(COM1_PORT, bytes, count, burst, WAIT_LONG)) return;
     burst = 0;
     log_error("COM1 takes no more bytes: the program's output from here on is lost");
 }
 
-void serial_flush(void)
-{
+void serial_flush(void) {
     if (burst) uart_wait(COM1_PORT, LSR_IDLE, UART_WAIT_SHORT);
 }
 
 // Takes what is there, at most what can have come meanwhile: a port that is always ready is broken.
-static void received(void)
-{
+static void received(void) {
     for (int i = 0; i < 4 * UART_FIFO; i++) {
         u8 status = inb(COM1_PORT + UART_LSR);
         if (status & LSR_OVERRUN) log_error("COM1: input came faster than it was taken; at least one byte is lost");
@@ -42,8 +38,7 @@ static void received(void)
     }
 }
 
-void serial_on_input(void (*got)(u8 byte))
-{
+void serial_on_input(void (*got)(u8 byte)) {
     if (!burst) return;
     input = got;
     interrupt_set(COM1_LINE, received);

@@ -32,8 +32,7 @@
 // How many bytes the port takes at once, 0 when there is no port: its scratch register must hold what is written. Sets
 // 115200 baud, 8 bits, no parity, one stop bit (Bochs powers up with 5-bit words); FIFOs and interrupts stay as they
 // are.
-static inline size_t uart_init(u16 port)
-{
+static inline size_t uart_init(u16 port) {
     outb(port + UART_SCRATCH, 0x5a);
     if (inb(port + UART_SCRATCH) != 0x5a) return 0;
     outb(port + UART_LCR, LCR_8N1 | LCR_DLAB);
@@ -45,16 +44,14 @@ static inline size_t uart_init(u16 port)
 }
 
 // Waits until the line status has a bit, for at most tries reads.
-static inline bool uart_wait(u16 port, u8 bit, u32 tries)
-{
+static inline bool uart_wait(u16 port, u8 bit, u32 tries) {
     while (!(inb(port + UART_LSR) & bit))
         if (--tries == 0) return false;
     return true;
 }
 
 // Sends bytes, burst (what uart_init() gave) at a time. False when the port took none for tries reads.
-static inline bool uart_write(u16 port, const u8 *bytes, size_t count, size_t burst, u32 tries)
-{
+static inline bool uart_write(u16 port, const u8 *bytes, size_t count, size_t burst, u32 tries) {
     for (size_t n; count > 0; bytes += n, count -= n) {
         n = count < burst ? count : burst;
         if (!uart_wait(port, LSR_THRE, tries)) return false;

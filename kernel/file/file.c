@@ -13,10 +13,11 @@
 static struct file files[FILES_MAX], *numbers[FILES_MAX];
 static struct boot_part input;
 
-struct file *file_at(int fd) { return fd >= 0 && fd < FILES_MAX ? numbers[fd] : NULL; }
+struct file *file_at(int fd) {
+    return fd >= 0 && fd < FILES_MAX ? numbers[fd] : NULL;
+}
 
-int file_duplicate(struct file *file, int lowest)
-{
+int file_duplicate(struct file *file, int lowest) {
     if (lowest < 0 || lowest >= FILES_MAX) return -EINVAL;
     for (int fd = lowest; fd < FILES_MAX; fd++) {
         if (numbers[fd]) continue;
@@ -27,8 +28,7 @@ int file_duplicate(struct file *file, int lowest)
     return -EMFILE;
 }
 
-static int insert(const struct file *like)
-{
+static int insert(const struct file *like) {
     for (int i = 0; i < FILES_MAX; i++) {
         if (files[i].kind != FILE_FREE) continue;
         files[i] = *like;
@@ -39,8 +39,7 @@ static int insert(const struct file *like)
     return -ENFILE;
 }
 
-int file_close(int fd)
-{
+int file_close(int fd) {
     struct file *file = file_at(fd);
     if (!file) return -EBADF;
     numbers[fd] = NULL;
@@ -48,8 +47,7 @@ int file_close(int fd)
     return 0;
 }
 
-void files_init(const struct boot_info *boot, const struct file_events *events, bool output_is_tty)
-{
+void files_init(const struct boot_info *boot, const struct file_events *events, bool output_is_tty) {
     bool tty = !boot->has_input || output_is_tty;
     texts_init(boot);
     input = boot->input;
@@ -61,22 +59,19 @@ void files_init(const struct boot_info *boot, const struct file_events *events, 
     file_duplicate(file_at(1), 2);
 }
 
-int file_open_text(int text, u32 flags)
-{
+int file_open_text(int text, u32 flags) {
     if ((flags & O_ACCMODE) != O_RDONLY) return -EACCES;
     if (flags & O_DIRECTORY) return -ENOTDIR;
     return insert(&(struct file){.kind = FILE_TEXT, .flags = flags & O_NONBLOCK, .text = text});
 }
 
-static s64 input_read(u64 to, u64 bytes, u64 offset)
-{
+static s64 input_read(u64 to, u64 bytes, u64 offset) {
     if (offset >= input.length) return 0;
     if (bytes > input.length - offset) bytes = input.length - offset;
     return copy_to_user(to, window(input.start + offset), bytes) ? (s64)bytes : -EFAULT;
 }
 
-s64 file_read(struct file *file, u64 to, u64 bytes)
-{
+s64 file_read(struct file *file, u64 to, u64 bytes) {
     if ((file->flags & O_ACCMODE) == O_WRONLY) return -EBADF;
     if (file->kind == FILE_TERMINAL) {
         s64 count = terminal_read(to, bytes);
@@ -88,20 +83,17 @@ s64 file_read(struct file *file, u64 to, u64 bytes)
     return count;
 }
 
-s64 file_read_at(struct file *file, u64 to, u64 bytes, u64 offset)
-{
+s64 file_read_at(struct file *file, u64 to, u64 bytes, u64 offset) {
     if (file->kind != FILE_TEXT) return -ESPIPE;
     return (s64)offset < 0 ? -EINVAL : text_read(file->text, to, bytes, offset);
 }
 
-s64 file_write(struct file *file, u64 from, u64 bytes)
-{
+s64 file_write(struct file *file, u64 from, u64 bytes) {
     return file->kind == FILE_TERMINAL ? terminal_write(from, bytes) : -EBADF;
 }
 
 // The texts have no size before they are read, as in Linux's /proc.
-s64 file_seek(struct file *file, s64 offset, int whence)
-{
+s64 file_seek(struct file *file, s64 offset, int whence) {
     if (file->kind != FILE_TEXT) return -ESPIPE;
     if (whence != SEEK_SET && whence != SEEK_CUR) return -EINVAL;
     s64 to;
@@ -112,8 +104,7 @@ s64 file_seek(struct file *file, s64 offset, int whence)
 
 bool file_readable(const struct file *file) { return file->kind != FILE_TERMINAL || terminal_readable(); }
 
-s64 file_ioctl(struct file *file, u32 request, u64 arg)
-{
+s64 file_ioctl(struct file *file, u32 request, u64 arg) {
     int value;
     switch (request) {
     case FIONBIO:
@@ -130,8 +121,7 @@ s64 file_ioctl(struct file *file, u32 request, u64 arg)
 }
 
 // Every file has a number of its own: programs take two files with one number for the same.
-void file_stat(const struct file *file, struct stat *to)
-{
+void file_stat(const struct file *file, struct stat *to) {
     memset(to, 0, sizeof *to);
     to->st_dev = file->kind;
     to->st_ino = file->kind == FILE_TEXT ? (u64)file->text + 1 : file->kind;

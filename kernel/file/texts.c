@@ -21,8 +21,7 @@ static const struct boot_info *boot;
 
 // The next line of a text, at most 128 bytes.
 static void line(struct reader *reader, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void line(struct reader *reader, const char *fmt, ...)
-{
+static void line(struct reader *reader, const char *fmt, ...) {
     char text[128];
     va_list args;
     va_start(args, fmt);
@@ -36,8 +35,7 @@ static void line(struct reader *reader, const char *fmt, ...)
 }
 
 // As the BIOS gave it, in Linux's format.
-static void iomem(struct reader *reader)
-{
+static void iomem(struct reader *reader) {
     static const char *const types[] = {
         "Reserved", "System RAM", "Reserved", "ACPI Tables", "ACPI Non-volatile Storage", "Unusable memory"};
     const struct e820_entry *entries = window(boot->e820);
@@ -49,15 +47,13 @@ static void iomem(struct reader *reader)
     }
 }
 
-static void meminfo(struct reader *reader)
-{
+static void meminfo(struct reader *reader) {
     u64 total = pages_total() * (PAGE_SIZE / 1024), available = pages_free() * (PAGE_SIZE / 1024);
     line(reader, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\n", total, available);
     line(reader, "MemAvailable:   %8lu kB\n", available);
 }
 
-static void vmos(struct reader *reader)
-{
+static void vmos(struct reader *reader) {
     static const char *const stages[STAGES] = {"firmware",    "MBR",          "loader",
                                                "kernel, low", "kernel, high", "program load"};
     for (int i = 0; i < STAGES; i++) {
@@ -75,15 +71,13 @@ static const struct {
 
 void texts_init(const struct boot_info *given) { boot = given; }
 
-int text_find(const char *path)
-{
+int text_find(const char *path) {
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
         if (strcmp(path, texts[i].path) == 0) return (int)i;
     return -1;
 }
 
-s64 text_read(int text, u64 to, u64 bytes, u64 offset)
-{
+s64 text_read(int text, u64 to, u64 bytes, u64 offset) {
     if (bytes > ~0ull - offset) bytes = ~0ull - offset;
     struct reader reader = {.from = offset, .to = offset + bytes, .user = to};
     texts[text].write(&reader);

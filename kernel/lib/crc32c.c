@@ -8,8 +8,7 @@
 // slices[n][b]: what byte b does to the CRC with n zero bytes behind it.
 static u32 slices[8][256];
 
-static void build_slices(void)
-{
+static void build_slices(void) {
     for (u32 byte = 0; byte < 256; byte++) {
         u32 crc = byte;
         for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? CRC32C_REFLECTED : 0);
@@ -20,8 +19,7 @@ static void build_slices(void)
             slices[n][byte] = slices[n - 1][byte] >> 8 ^ slices[0][slices[n - 1][byte] & 0xff];
 }
 
-static u32 crc_by_table(u32 crc, const u8 *at, size_t bytes)
-{
+static u32 crc_by_table(u32 crc, const u8 *at, size_t bytes) {
     if (!slices[0][1]) build_slices();
     for (; bytes >= 8; bytes -= 8, at += 8) {
         u64 word = *(const loose_u64 *)at ^ crc; // the CRC so far meets the first four of the eight bytes
@@ -33,8 +31,7 @@ static u32 crc_by_table(u32 crc, const u8 *at, size_t bytes)
 }
 
 // crc32 r64, r/m64: Intel SDM volume 2, CRC32. It zeroes the upper half of its destination.
-static u32 crc_by_instruction(u32 crc, const u8 *at, size_t bytes)
-{
+static u32 crc_by_instruction(u32 crc, const u8 *at, size_t bytes) {
     u64 wide = crc;
 #pragma GCC unroll 8 // the whole image passes through here before anything else runs
     for (; bytes >= 8; bytes -= 8, at += 8) __asm__("crc32q %1, %0" : "+r"(wide) : "rm"(*(const loose_u64 *)at));
@@ -42,7 +39,6 @@ static u32 crc_by_instruction(u32 crc, const u8 *at, size_t bytes)
     return (u32)wide;
 }
 
-u32 crc32c(u32 crc, const void *data, size_t bytes, bool has_crc32)
-{
+u32 crc32c(u32 crc, const void *data, size_t bytes, bool has_crc32) {
     return ~(has_crc32 ? crc_by_instruction(~crc, data, bytes) : crc_by_table(~crc, data, bytes));
 }

@@ -10,8 +10,7 @@ typedef Elf64_Rela loose_rela __attribute__((aligned(1)));
 typedef Elf64_Shdr loose_section __attribute__((aligned(1)));
 typedef Elf64_Sym loose_symbol __attribute__((aligned(1)));
 
-const char *elf_error_text(enum elf_error error)
-{
+const char *elf_error_text(enum elf_error error) {
     static const char *const texts[] = {
         [ELF_OK] = "is fine",
         [ELF_SHORT] = "is cut off: it is shorter than its header says",
@@ -34,8 +33,7 @@ const char *elf_error_text(enum elf_error error)
 
 static bool inside(u64 offset, u64 bytes, u64 length) { return offset <= length && bytes <= length - offset; }
 
-static enum elf_error check_header(const elf_header *header, u64 length)
-{
+static enum elf_error check_header(const elf_header *header, u64 length) {
     if (length < SELFMAG) return ELF_SHORT;
     if (memcmp(header->e_ident, ELFMAG, SELFMAG)) return ELF_NOT_ELF;
     if (length < EI_NIDENT) return ELF_SHORT;
@@ -53,8 +51,7 @@ static enum elf_error check_header(const elf_header *header, u64 length)
 
 // One PT_LOAD by itself; the address may be rounded up to a page without wrapping afterwards. Offset and address must
 // agree within a page (gABI chapter 5), or the file could not be mapped; a segment without file bytes has no offset.
-static enum elf_error check_load(const elf_segment *segment, u64 length)
-{
+static enum elf_error check_load(const elf_segment *segment, u64 length) {
     if (segment->p_filesz > segment->p_memsz) return ELF_BAD_SEGMENT;
     if (!inside(segment->p_vaddr, segment->p_memsz, ROUND_DOWN(UINT64_MAX, PAGE_SIZE))) return ELF_BAD_SEGMENT;
     if (segment->p_align & (segment->p_align - 1)) return ELF_BAD_SEGMENT;
@@ -64,8 +61,7 @@ static enum elf_error check_load(const elf_segment *segment, u64 length)
 }
 
 // All PT_LOADs together: ascending, disjoint, and one of them holds the entry point. Fills low and high.
-static enum elf_error check_loads(struct elf *elf)
-{
+static enum elf_error check_loads(struct elf *elf) {
     u64 last = 0, end = 0; // where the one before starts and ends
     bool any = false, entry = false;
     for (int i = 0; i < elf->header->e_phnum; i++) {
@@ -85,8 +81,7 @@ static enum elf_error check_loads(struct elf *elf)
     return entry ? ELF_OK : ELF_BAD_ENTRY;
 }
 
-enum elf_error elf_open(struct elf *elf, const void *file, u64 length, bool allow_interp)
-{
+enum elf_error elf_open(struct elf *elf, const void *file, u64 length, bool allow_interp) {
     *elf = (struct elf){.file = file, .length = length, .header = file, .executable_stack = true};
     enum elf_error error = check_header(elf->header, length);
     if (error) return error;
@@ -99,8 +94,7 @@ enum elf_error elf_open(struct elf *elf, const void *file, u64 length, bool allo
     return check_loads(elf);
 }
 
-void elf_load(const struct elf *elf, void *memory)
-{
+void elf_load(const struct elf *elf, void *memory) {
     u8 *to = memory;
     u64 filled = 0;
     for (int i = 0; i < elf->header->e_phnum; i++) {
@@ -121,8 +115,7 @@ struct dynamic {
 };
 
 // The table ends with DT_NULL or with its segment. A segment that is no whole number of entries loses the remainder.
-static enum elf_error read_dynamic(const struct elf *elf, const u8 *memory, struct dynamic *dynamic)
-{
+static enum elf_error read_dynamic(const struct elf *elf, const u8 *memory, struct dynamic *dynamic) {
     *dynamic = (struct dynamic){.rela_entry = sizeof(Elf64_Rela)};
     const elf_segment *table = NULL;
     for (int i = 0; i < elf->header->e_phnum && !table; i++)
@@ -134,27 +127,18 @@ static enum elf_error read_dynamic(const struct elf *elf, const u8 *memory, stru
     for (u64 left = table->p_memsz / sizeof *entry; left && entry->d_tag != DT_NULL; left--, entry++) {
         u64 value = entry->d_un.d_val;
         switch (entry->d_tag) {
-        case DT_RELA:
-            dynamic->rela = value;
-            break;
-        case DT_RELASZ:
-            dynamic->rela_bytes = value;
-            break;
-        case DT_RELAENT:
-            dynamic->rela_entry = value;
-            break;
+        case DT_RELA: dynamic->rela = value; break;
+        case DT_RELASZ: dynamic->rela_bytes = value; break;
+        case DT_RELAENT: dynamic->rela_entry = value; break;
         case DT_RELSZ:
         case DT_RELRSZ:
-        case DT_PLTRELSZ:
-            dynamic->others |= value != 0;
-            break;
+        case DT_PLTRELSZ: dynamic->others |= value != 0; break;
         }
     }
     return ELF_OK;
 }
 
-enum elf_error elf_relocate(const struct elf *elf, void *memory, u64 run_address)
-{
+enum elf_error elf_relocate(const struct elf *elf, void *memory, u64 run_address) {
     u8 *image = memory;
     u64 span = elf->high - elf->low;
     struct dynamic dynamic;
@@ -175,8 +159,7 @@ enum elf_error elf_relocate(const struct elf *elf, void *memory, u64 run_address
 }
 
 // The section with this index when its header and, if it has any, its bytes lie inside the file.
-static const loose_section *section_at(const struct elf *elf, u32 index)
-{
+static const loose_section *section_at(const struct elf *elf, u32 index) {
     const elf_header *header = elf->header;
     if (header->e_shentsize != sizeof(Elf64_Shdr) || index >= header->e_shnum) return NULL;
     if (!inside(header->e_shoff, header->e_shnum * sizeof(Elf64_Shdr), elf->length)) return NULL;
@@ -185,8 +168,7 @@ static const loose_section *section_at(const struct elf *elf, u32 index)
     return !bytes || inside(section->sh_offset, section->sh_size, elf->length) ? section : NULL;
 }
 
-static const loose_section *find_symbol_table(const struct elf *elf)
-{
+static const loose_section *find_symbol_table(const struct elf *elf) {
     for (u32 i = 1; i < elf->header->e_shnum; i++) {
         const loose_section *section = section_at(elf, i);
         if (section && section->sh_type == SHT_SYMTAB && section->sh_entsize == sizeof(Elf64_Sym)) return section;
@@ -197,8 +179,7 @@ static const loose_section *find_symbol_table(const struct elf *elf)
 // A function or an assembler's label, in the section that holds the address, that begins at or below it. Labels have
 // no type and no size; the ones in data and the linker script's own fail by their section. Names with a dot in front
 // are an assembler's inner labels (NASM: ..@5.name in each use of a macro), which tell nobody where they are.
-static bool is_candidate(const struct elf *elf, const loose_symbol *symbol, u64 address, const loose_section *names)
-{
+static bool is_candidate(const struct elf *elf, const loose_symbol *symbol, u64 address, const loose_section *names) {
     u32 type = ELF64_ST_TYPE(symbol->st_info);
     if (type != STT_FUNC && type != STT_NOTYPE && type != STT_GNU_IFUNC) return false;
     if (!symbol->st_name || symbol->st_name >= names->sh_size || symbol->st_value > address) return false;
@@ -210,8 +191,7 @@ static bool is_candidate(const struct elf *elf, const loose_symbol *symbol, u64 
 
 // A symbol with a size that covers the address wins, the innermost of several; next the nearest one below, if it has
 // no size. Nearest but too short means padding behind a function: nobody's.
-bool elf_symbol(const struct elf *elf, u64 address, struct elf_symbol *found)
-{
+bool elf_symbol(const struct elf *elf, u64 address, struct elf_symbol *found) {
     const loose_section *table = find_symbol_table(elf);
     const loose_section *names = table ? section_at(elf, table->sh_link) : NULL;
     if (!names || names->sh_type != SHT_STRTAB || !names->sh_size) return false;

@@ -12,14 +12,12 @@
 #define STB_SPRINTF_NOUNALIGNED // the other way is undefined behaviour, and UBSan says so
 #include <stb/stb_sprintf.h>
 
-int vformat(char *to, size_t size, const char *fmt, va_list args)
-{
+int vformat(char *to, size_t size, const char *fmt, va_list args) {
     if (!size) to = NULL; // with a buffer of no bytes stb_sprintf would write its NUL in front of it
     return stbsp_vsnprintf(to, size > INT_MAX ? INT_MAX : (int)size, fmt, args);
 }
 
-int format(char *to, size_t size, const char *fmt, ...)
-{
+int format(char *to, size_t size, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     int length = vformat(to, size, fmt, args);

@@ -6,8 +6,7 @@
 // Quadwords first, then the rest: emulators count each iteration of rep as one instruction, and CPUs without ERMS copy
 // bytes one at a time. Right for overlaps too when to lies below from, even closer than a quadword: each is read whole
 // before the bytes it covers are written.
-static inline void copy_up(void *to, const void *from, size_t bytes)
-{
+static inline void copy_up(void *to, const void *from, size_t bytes) {
     size_t quads = bytes / 8, rest = bytes % 8;
     __asm__ volatile("rep movsq\n\tmov %3, %2\n\trep movsb"
                      : "+&D"(to), "+&S"(from), "+&c"(quads)
@@ -15,16 +14,14 @@ static inline void copy_up(void *to, const void *from, size_t bytes)
                      : "memory");
 }
 
-void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
-{
+void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {
     copy_up(to, from, bytes);
     return to;
 }
 
 // Downwards only when to lies inside from's bytes: a loop and not rep with the direction flag, which CPUs run byte by
 // byte.
-void *memmove(void *to, const void *from, size_t bytes)
-{
+void *memmove(void *to, const void *from, size_t bytes) {
     if ((uintptr_t)to - (uintptr_t)from >= bytes) return copy_up(to, from, bytes), to;
     u8 *t = to;
     const u8 *f = from;
@@ -33,8 +30,7 @@ void *memmove(void *to, const void *from, size_t bytes)
     return to;
 }
 
-void *memset(void *to, int byte, size_t bytes)
-{
+void *memset(void *to, int byte, size_t bytes) {
     void *at = to;
     size_t quads = bytes / 8, rest = bytes % 8;
     __asm__ volatile("rep stosq\n\tmov %3, %1\n\trep stosb"
@@ -44,8 +40,7 @@ void *memset(void *to, int byte, size_t bytes)
     return to;
 }
 
-int memcmp(const void *a, const void *b, size_t bytes)
-{
+int memcmp(const void *a, const void *b, size_t bytes) {
     const u8 *x = a, *y = b;
     for (; bytes >= 8 && *(const loose_u64 *)x == *(const loose_u64 *)y; bytes -= 8) x += 8, y += 8;
     for (; bytes; bytes--, x++, y++)
@@ -53,28 +48,24 @@ int memcmp(const void *a, const void *b, size_t bytes)
     return 0;
 }
 
-size_t strlen(const char *s)
-{
+size_t strlen(const char *s) {
     size_t length = 0;
     while (s[length]) length++;
     return length;
 }
 
-size_t strnlen(const char *s, size_t max)
-{
+size_t strnlen(const char *s, size_t max) {
     size_t length = 0;
     while (length < max && s[length]) length++;
     return length;
 }
 
-int strcmp(const char *a, const char *b)
-{
+int strcmp(const char *a, const char *b) {
     for (; *a && *a == *b; a++) b++;
     return (u8)*a - (u8)*b;
 }
 
-int strncmp(const char *a, const char *b, size_t max)
-{
+int strncmp(const char *a, const char *b, size_t max) {
     for (; max && *a && *a == *b; a++, max--) b++;
     return max ? (u8)*a - (u8)*b : 0;
 }

@@ -34,8 +34,7 @@ static size_t usable_count, range_count;
 
 // Page tables may come from above the 4 GiB that the loader mapped: extends its identity map, 2 MiB at a time. Such
 // pages lie side by side at the end of memory, so eight tables are plenty on every machine known.
-static void reach(u64 physical)
-{
+static void reach(u64 physical) {
     if (physical < IDENTITY_END) return;
     u64 *table = window(tables_root());
     for (int shift = 39; shift > 21; shift -= 9) {
@@ -52,29 +51,24 @@ static void reach(u64 physical)
 }
 
 // What this CPU offers to page tables. Physical addresses beyond what it implements are reserved bits in an entry.
-static u64 find_features(struct handover *handover)
-{
+static u64 find_features(struct handover *handover) {
     struct cpuid extended = cpuid(0x80000001, 0), basic = cpuid(1, 0);
     has_1g = extended.edx & CPUID_80000001_EDX_PDPE1GB;
     handover->tables_allow = ~0ull;
     if (!(basic.edx & CPUID_1_EDX_PGE)) handover->tables_allow &= ~PTE_G;
-    if (extended.edx & CPUID_80000001_EDX_NX)
-        wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
-    else
-        handover->tables_allow &= ~PTE_NX;
+    if (extended.edx & CPUID_80000001_EDX_NX) wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
+    else handover->tables_allow &= ~PTE_NX;
     tables_allow = handover->tables_allow;
     unsigned bits = cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
     u64 limit = bits < 46 ? 1ull << bits : WINDOW_END - WINDOW;
     return limit < LINEAR_END - LINEAR ? limit : LINEAR_END - LINEAR;
 }
 
-static void subtract(u64 start, u64 length)
-{
+static void subtract(u64 start, u64 length) {
     if (length) range_count = ranges_subtract(ranges, range_count, start, start + length);
 }
 
-static void find_usable(struct handover *handover)
-{
+static void find_usable(struct handover *handover) {
     const struct boot_info *boot = &handover->boot;
     size_t entries = boot->e820_count;
     struct range_edge *edges = (void *)SCRATCH;
@@ -89,8 +83,7 @@ static void find_usable(struct handover *handover)
 
 // Takes out of the usable ranges what is in use, the kernel's final place included, and what becomes the first stack.
 // Returns the stack's 2 MiB, 0 on a small machine.
-static u64 reserve(struct handover *handover)
-{
+static u64 reserve(struct handover *handover) {
     const struct boot_info *boot = &handover->boot;
     range_count = usable_count;
     memcpy(ranges, usable, usable_count * sizeof(*ranges));
@@ -115,14 +108,12 @@ static u64 reserve(struct handover *handover)
     return stack;
 }
 
-static void map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page)
-{
+static void map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
     if (!tables_map(root, address, physical, bytes, bits | PTE_G, max_page))
         unfit("%lu KiB of usable memory are too little for the page tables", pages_total() * (PAGE_SIZE / 1024));
 }
 
-static void map_new_pages(u64 root, u64 address, u64 bytes)
-{
+static void map_new_pages(u64 root, u64 address, u64 bytes) {
     for (u64 at = address; at < address + bytes; at += PAGE_SIZE) {
         u64 page = page_alloc_cleared();
         if (!page) unfit("no memory for the first stack");
@@ -131,8 +122,7 @@ static void map_new_pages(u64 root, u64 address, u64 bytes)
 }
 
 // Rights by segment. Returns the length of the read-only part, which comes first (kernel.ld).
-static u64 map_kernel(u64 root, u64 physical)
-{
+static u64 map_kernel(u64 root, u64 physical) {
     u64 read_only = 0;
     for (unsigned i = 0; i < kernel_elf.header->e_phnum; i++) {
         const Elf64_Phdr *segment = &kernel_elf.segments[i];
@@ -148,8 +138,7 @@ static u64 map_kernel(u64 root, u64 physical)
 }
 
 // All usable memory, in the largest pages; the kernel's read-only frames are read-only here, too.
-static void map_window(u64 root, u64 read_only, u64 length)
-{
+static void map_window(u64 root, u64 read_only, u64 length) {
     for (size_t i = 0; i < usable_count; i++) {
         u64 start = usable[i].start, end = usable[i].end, max_page = has_1g ? PAGE_1G : PAGE_2M;
         if (start <= read_only && read_only + length <= end) {
@@ -161,8 +150,7 @@ static void map_window(u64 root, u64 read_only, u64 length)
     }
 }
 
-static void map_linear(u64 root, const struct linear_map *linear)
-{
+static void map_linear(u64 root, const struct linear_map *linear) {
     for (size_t i = 0; i < linear->count; i++) {
         const struct extent *run = &linear->extents[i];
         map(root, run->linear, run->physical, run->bytes, PTE_W | PTE_NX, run->page);
@@ -170,25 +158,20 @@ static void map_linear(u64 root, const struct linear_map *linear)
 }
 
 // Slot 0: the CPU's own data at the bottom, its stack at the top.
-static void map_slot(u64 root, u64 stack)
-{
+static void map_slot(u64 root, u64 stack) {
     map_new_pages(root, SLOTS, ROUND_UP(sizeof(struct cpu), PAGE_SIZE));
-    if (stack)
-        map(root, SLOTS + SLOT_SIZE - PAGE_2M, stack, PAGE_2M, PTE_W | PTE_NX, PAGE_2M);
-    else
-        map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK);
+    if (stack) map(root, SLOTS + SLOT_SIZE - PAGE_2M, stack, PAGE_2M, PTE_W | PTE_NX, PAGE_2M);
+    else map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK);
 }
 
 // The kernel moves by being loaded again: this image has used its variables, a fresh one starts with its own.
-static void load_kernel(u64 physical)
-{
+static void load_kernel(u64 physical) {
     elf_load(&kernel_elf, window(physical));
     enum elf_error error = elf_relocate(&kernel_elf, window(physical), KERNEL_BASE);
     if (error) unfit("the kernel %s", elf_error_text(error));
 }
 
-void address_space_build(struct handover *handover, u64 entry)
-{
+void address_space_build(struct handover *handover, u64 entry) {
     const struct boot_info *boot = &handover->boot;
     enum elf_error error = elf_open(&kernel_elf, window(boot->kernel.start), boot->kernel.length, false);
     if (error) unfit("the kernel %s", elf_error_text(error));

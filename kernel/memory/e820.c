@@ -7,8 +7,7 @@
 #define PAGE_1G 0x40000000ull
 
 // Insertion sort: maps are sorted or nearly so, and then this takes one pass.
-static void edges_sort(struct range_edge *edges, size_t count)
-{
+static void edges_sort(struct range_edge *edges, size_t count) {
     for (size_t i = 1; i < count; i++) {
         struct range_edge edge = edges[i];
         size_t j = i;
@@ -18,8 +17,7 @@ static void edges_sort(struct range_edge *edges, size_t count)
 }
 
 // Both edges of one entry, rounded and cut to limit; returns how many it wrote, 2 or 0.
-static size_t edges_add(struct range_edge *edges, const struct e820_entry *entry, u64 limit)
-{
+static size_t edges_add(struct range_edge *edges, const struct e820_entry *entry, u64 limit) {
     bool usable = entry->type == 1;
     u64 start = entry->base, end = start + entry->length;
     if (entry->length == 0) return 0;
@@ -37,8 +35,7 @@ static size_t edges_add(struct range_edge *edges, const struct e820_entry *entry
     return 2;
 }
 
-size_t e820_usable(const struct e820_entry *map, size_t count, u64 limit, struct range_edge *edges, struct range *out)
-{
+size_t e820_usable(const struct e820_entry *map, size_t count, u64 limit, struct range_edge *edges, struct range *out) {
     limit = ROUND_DOWN(limit, PAGE_SIZE);
     size_t edge_count = 0, ranges = 0;
     for (size_t i = 0; i < count; i++) edge_count += edges_add(edges + edge_count, &map[i], limit);
@@ -60,8 +57,7 @@ size_t e820_usable(const struct e820_entry *map, size_t count, u64 limit, struct
     return ranges;
 }
 
-size_t ranges_subtract(struct range *ranges, size_t count, u64 start, u64 end)
-{
+size_t ranges_subtract(struct range *ranges, size_t count, u64 start, u64 end) {
     start = ROUND_DOWN(start, PAGE_SIZE);
     end = ROUND_UP(end, PAGE_SIZE);
     size_t kept = 0;
@@ -83,15 +79,13 @@ size_t ranges_subtract(struct range *ranges, size_t count, u64 start, u64 end)
     return kept;
 }
 
-u64 ranges_bytes(const struct range *ranges, size_t count)
-{
+u64 ranges_bytes(const struct range *ranges, size_t count) {
     u64 bytes = 0;
     for (size_t i = 0; i < count; i++) bytes += ranges[i].end - ranges[i].start;
     return bytes;
 }
 
-u64 ranges_place(const struct range *ranges, size_t count, u64 length, u64 from)
-{
+u64 ranges_place(const struct range *ranges, size_t count, u64 length, u64 from) {
     for (size_t i = 0; i < count; i++) {
         u64 start = ranges[i].start > from ? ranges[i].start : from;
         if (start < ranges[i].end && ranges[i].end - start >= length) return start;
@@ -100,14 +94,12 @@ u64 ranges_place(const struct range *ranges, size_t count, u64 length, u64 from)
 }
 
 // The highest aligned 2 MiB inside [start, end), 0 when there are none.
-static u64 highest_2m(u64 start, u64 end)
-{
+static u64 highest_2m(u64 start, u64 end) {
     end = ROUND_DOWN(end, PAGE_2M);
     return end >= PAGE_2M && end - PAGE_2M >= start ? end - PAGE_2M : 0;
 }
 
-u64 ranges_place_stack(const struct range *ranges, size_t count, bool has_1g)
-{
+u64 ranges_place_stack(const struct range *ranges, size_t count, bool has_1g) {
     u64 any = 0, spare = 0; // spare: in no 1 GiB page
     for (size_t i = 0; i < count && ranges[i].start < IDENTITY_END; i++) {
         u64 start = ranges[i].start, end = ranges[i].end < IDENTITY_END ? ranges[i].end : IDENTITY_END;

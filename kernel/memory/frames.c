@@ -12,8 +12,7 @@ void frames_init(const struct frames *state) { frames = *state; }
 
 const struct frames *frames_state(void) { return &frames; }
 
-u64 page_alloc(void)
-{
+u64 page_alloc(void) {
     if (frames.freed) {
         u64 physical = frames.freed;
         frames.freed = *(u64 *)window(physical);
@@ -27,15 +26,13 @@ u64 page_alloc(void)
     return physical;
 }
 
-u64 page_alloc_cleared(void)
-{
+u64 page_alloc_cleared(void) {
     u64 physical = page_alloc();
     if (physical) memset(window(physical), 0, PAGE_SIZE);
     return physical;
 }
 
-void page_free(u64 physical)
-{
+void page_free(u64 physical) {
     *(u64 *)window(physical) = frames.freed;
     frames.freed = physical;
     frames.freed_count++;

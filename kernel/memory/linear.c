@@ -4,12 +4,10 @@
 static const u64 page_sizes[3] = {0x40000000, 0x200000, PAGE_SIZE};
 
 // Appends physical [start, end); joins the run before when it continues it.
-static void extent_add(struct linear_map *map, size_t first, u64 start, u64 end, u64 page)
-{
+static void extent_add(struct linear_map *map, size_t first, u64 start, u64 end, u64 page) {
     if (start >= end) return;
     struct extent *last = map->count > first ? &map->extents[map->count - 1] : NULL;
-    if (last && last->physical + last->bytes == start)
-        last->bytes += end - start;
+    if (last && last->physical + last->bytes == start) last->bytes += end - start;
     else
         map->extents[map->count++] =
             (struct extent){.linear = map->end, .physical = start, .bytes = end - start, .page = page};
@@ -17,15 +15,13 @@ static void extent_add(struct linear_map *map, size_t first, u64 start, u64 end,
 }
 
 // The part of [start, end) that pages of this size can cover; empty (start == end) when there is none.
-static struct range aligned_part(u64 start, u64 end, u64 page)
-{
+static struct range aligned_part(u64 start, u64 end, u64 page) {
     struct range part = {ROUND_UP(start, page), ROUND_DOWN(end, page)};
     if (part.start >= part.end) part.start = part.end = start;
     return part;
 }
 
-void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t count, bool has_1g)
-{
+void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t count, bool has_1g) {
     map->count = 0;
     map->end = LINEAR;
     for (size_t size = 0; size < 3; size++) {
@@ -48,15 +44,12 @@ void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t c
     map->first[3] = map->count;
 }
 
-u64 linear_to_physical(const struct linear_map *map, u64 linear)
-{
+u64 linear_to_physical(const struct linear_map *map, u64 linear) {
     size_t low = 0, high = map->count;
     while (low < high) { // the last extent that starts at or below
         size_t middle = (low + high) / 2;
-        if (map->extents[middle].linear <= linear)
-            low = middle + 1;
-        else
-            high = middle;
+        if (map->extents[middle].linear <= linear) low = middle + 1;
+        else high = middle;
     }
     if (low == 0) return UINT64_MAX;
     const struct extent *extent = &map->extents[low - 1];
@@ -65,16 +58,13 @@ u64 linear_to_physical(const struct linear_map *map, u64 linear)
 }
 
 // Extents of one page size ascend in physical order as well, so each size is searched by itself.
-u64 physical_to_linear(const struct linear_map *map, u64 physical)
-{
+u64 physical_to_linear(const struct linear_map *map, u64 physical) {
     for (size_t size = 0; size < 3; size++) {
         size_t first = map->first[size], low = first, high = map->first[size + 1];
         while (low < high) {
             size_t middle = (low + high) / 2;
-            if (map->extents[middle].physical <= physical)
-                low = middle + 1;
-            else
-                high = middle;
+            if (map->extents[middle].physical <= physical) low = middle + 1;
+            else high = middle;
         }
         if (low == first) continue;
         const struct extent *extent = &map->extents[low - 1];

@@ -12,15 +12,13 @@
 u64 tables_allow = ~0ull;
 static u64 tables_made;
 
-static u64 *entry_in(u64 table, u64 address, int level)
-{
+static u64 *entry_in(u64 table, u64 address, int level) {
     return (u64 *)window(table & PTE_ADDRESS) + (address >> LEVEL_SHIFT(level)) % ENTRIES;
 }
 
 // The table below an entry, made when it is missing and create is set. Rights are decided at the leaf alone, so tables
 // carry all of them; only those of the lower half may carry PTE_U (SDM 3A 4.6: U must be set at every level).
-static u64 table_below(u64 *entry, u64 address, bool create)
-{
+static u64 table_below(u64 *entry, u64 address, bool create) {
     if (*entry & PTE_PS) panic("page tables: a large page is in the way at 0x%lx", address);
     if (!(*entry & PTE_P)) {
         u64 table = create ? page_alloc_cleared() : 0;
@@ -32,8 +30,7 @@ static u64 table_below(u64 *entry, u64 address, bool create)
 }
 
 // The entry for address at the given level.
-static u64 *walk(u64 root, u64 address, int level, bool create)
-{
+static u64 *walk(u64 root, u64 address, int level, bool create) {
     u64 table = root;
     for (int at = 3; at > level; at--) {
         table = table_below(entry_in(table, address, at), address, create);
@@ -44,8 +41,7 @@ static u64 *walk(u64 root, u64 address, int level, bool create)
 
 u64 *tables_entry(u64 root, u64 address, bool create) { return walk(root, address, 0, create); }
 
-bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page)
-{
+bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
     bits = (bits | PTE_P) & tables_allow;
     while (bytes > 0) {
         int level = max_page >= LEVEL_BYTES(2) ? 2 : max_page >= LEVEL_BYTES(1) ? 1 : 0;
@@ -65,8 +61,7 @@ bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 ma
     return true;
 }
 
-void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 address))
-{
+void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 address)) {
     for (u64 address = start; address < end;) {
         u64 table = root;
         int level = 3;
@@ -86,8 +81,7 @@ void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 addr
 }
 
 // Frees the tables below the table that cover nothing outside [start, end); at: first address the table covers.
-static void free_below(u64 table, int level, u64 at, u64 start, u64 end)
-{
+static void free_below(u64 table, int level, u64 at, u64 start, u64 end) {
     for (u64 i = 0; i < ENTRIES; i++) {
         u64 *entry = (u64 *)window(table) + i, from = at + i * LEVEL_BYTES(level), to = from + LEVEL_BYTES(level);
         if (to <= start || from >= end || !(*entry & PTE_P)) continue;
@@ -100,8 +94,7 @@ static void free_below(u64 table, int level, u64 at, u64 start, u64 end)
     }
 }
 
-void tables_free(u64 root, u64 start, u64 end)
-{
+void tables_free(u64 root, u64 start, u64 end) {
     ASSERT(end <= 1ull << 47);
     free_below(root, 3, 0, start, end);
 }
@@ -112,8 +105,7 @@ void tlb_flush_page(u64 address) { __asm__ volatile("invlpg (%0)" ::"r"(address)
 
 void tlb_flush_all(void) { __asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" ::: "rax", "memory"); }
 
-u64 tables_root(void)
-{
+u64 tables_root(void) {
     u64 cr3;
     __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
     return cr3 & PTE_ADDRESS;

@@ -7,8 +7,7 @@
 u64 window_base;
 
 // Is the page mapped, at any page size?
-static bool is_mapped(u64 address)
-{
+static bool is_mapped(u64 address) {
     u64 table = tables_root();
     for (int shift = 39; shift >= 12; shift -= 9) {
         u64 entry = ((u64 *)window(table))[(address >> shift) % 512];
@@ -19,8 +18,7 @@ static bool is_mapped(u64 address)
     return true;
 }
 
-void *window_map(u64 physical, u64 bytes, enum window_kind kind)
-{
+void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
     u64 start = ROUND_DOWN(physical, PAGE_SIZE), end = physical + bytes;
     if (bytes == 0 || end < physical || end > WINDOW_END - WINDOW) return NULL;
     if (window_base == 0) return end <= IDENTITY_END ? window(physical) : NULL; // low stage: the loader's identity map

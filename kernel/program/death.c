@@ -37,33 +37,27 @@ static const char signal_names[][8] = {"0",       "SIGHUP",  "SIGINT",  "SIGQUIT
                                        "SIGABRT", "SIGBUS",  "SIGFPE",  "SIGKILL", "SIGUSR1", "SIGSEGV",
                                        "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM"};
 
-static const char *signal_name(int signal)
-{
+static const char *signal_name(int signal) {
     return signal < (int)ARRAY_SIZE(signal_names) ? signal_names[signal] : "no name";
 }
 
 // "main+0x12 (0x401172)", or the address alone when no symbol covers it. Returns whether one did.
-static bool place(char *text, u64 address)
-{
+static bool place(char *text, u64 address) {
     struct elf_symbol symbol;
     const struct area *area = space_area(address);
     bool code = area && area->rights & AREA_EXEC && area->file_bytes;
     bool found = code && elf_symbol(&program.elf, address - program.bias, &symbol);
-    if (found)
-        format(text, PLACE, "%.80s+0x%lx (0x%lx)", symbol.name, symbol.offset, address);
-    else
-        format(text, PLACE, "0x%lx", address);
+    if (found) format(text, PLACE, "%.80s+0x%lx (0x%lx)", symbol.name, symbol.offset, address);
+    else format(text, PLACE, "0x%lx", address);
     return found;
 }
 
-void program_killed(int signal)
-{
+void program_killed(int signal) {
     log_error("the program was killed by signal %d (%s)", signal, signal_name(signal));
     power_end(128 + signal);
 }
 
-static void report_registers(const struct registers *r)
-{
+static void report_registers(const struct registers *r) {
     log_error("  rax %016lx rbx %016lx rcx %016lx rdx %016lx", r->rax, r->rbx, r->rcx, r->rdx);
     log_error("  rsi %016lx rdi %016lx rbp %016lx rsp %016lx", r->rsi, r->rdi, r->rbp, r->rsp);
     log_error("  r8  %016lx r9  %016lx r10 %016lx r11 %016lx", r->r8, r->r9, r->r10, r->r11);
@@ -72,8 +66,7 @@ static void report_registers(const struct registers *r)
 }
 
 // The words on top of the stack; those that point into code are places a call may return to.
-static void report_stack(u64 sp)
-{
+static void report_stack(u64 sp) {
     char text[PLACE];
     u64 word;
     for (int i = 0; i < STACK_WORDS && copy_from_user(&word, sp + 8 * (u64)i, sizeof word); i++)
@@ -81,8 +74,7 @@ static void report_stack(u64 sp)
 }
 
 // The chain of frame pointers, as far as it is one: each frame lies above the one before.
-static void report_callers(u64 frame, u64 sp)
-{
+static void report_callers(u64 frame, u64 sp) {
     char text[PLACE];
     u64 pair[2]; // the caller's frame, and where it goes on
     for (int i = 0; i < CALLERS && frame >= sp && frame % 8 == 0 && copy_from_user(pair, frame, sizeof pair); i++) {
@@ -93,8 +85,7 @@ static void report_callers(u64 frame, u64 sp)
     }
 }
 
-static void report_and_end(const struct registers *regs, int signal, const char *what)
-{
+static void report_and_end(const struct registers *regs, int signal, const char *what) {
     char at[PLACE];
     place(at, regs->rip);
     log_error("the program died of signal %d (%s): %s at %s", signal, signal_name(signal), what, at);
@@ -104,8 +95,7 @@ static void report_and_end(const struct registers *regs, int signal, const char 
     power_end(128 + signal);
 }
 
-static const char *access_reason(const struct fault *fault, enum space_fault why)
-{
+static const char *access_reason(const struct fault *fault, enum space_fault why) {
     const struct area *area = space_area(fault->address);
     if (why == SPACE_STACK_OVERFLOW) return "stack overflow";
     if (why == SPACE_NO_MEMORY) return "out of memory: no page is free for it";
@@ -116,8 +106,7 @@ static const char *access_reason(const struct fault *fault, enum space_fault why
     return area->rights & AREA_EXEC ? "read-only code" : "read-only data";
 }
 
-static void page_fault(const struct registers *regs, const struct fault *fault)
-{
+static void page_fault(const struct registers *regs, const struct fault *fault) {
     enum space_fault why = space_fault(fault->address, fault->error);
     if (why == SPACE_MAPPED) return;
     char what[PLACE];
@@ -126,8 +115,7 @@ static void page_fault(const struct registers *regs, const struct fault *fault)
     report_and_end(regs, why == SPACE_NO_MEMORY ? SIGBUS : SIGSEGV, what);
 }
 
-void program_fault(struct context *context, const struct fault *fault)
-{
+void program_fault(struct context *context, const struct fault *fault) {
     if (fault->vector == VECTOR_PAGE_FAULT) {
         page_fault(&context->regs, fault);
         return;

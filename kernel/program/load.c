@@ -23,8 +23,7 @@
 static void fail(enum elf_error error) { unfit("the program %s", elf_error_text(error)); }
 
 // The bias that puts an ET_DYN file at PIE_BASE, with every segment aligned as it asks.
-static u64 choose_bias(const struct elf *elf)
-{
+static u64 choose_bias(const struct elf *elf) {
     if (elf->header->e_type == ET_EXEC) return 0;
     u64 align = PAGE_SIZE;
     for (int i = 0; i < elf->header->e_phnum; i++) {
@@ -37,8 +36,7 @@ static u64 choose_bias(const struct elf *elf)
 
 // One PT_LOAD as an area. A segment that has no more memory than file and cannot be written shows the rest of its last
 // page as the file has it, like a mapping on Linux; every other rest is zero.
-static void map_segment(const elf_segment *segment, u64 file)
-{
+static void map_segment(const elf_segment *segment, u64 file) {
     u64 start = ROUND_DOWN(segment->p_vaddr, PAGE_SIZE), end = segment->p_vaddr + segment->p_memsz;
     struct area area = {.start = program.bias + start, .end = program.bias + ROUND_UP(end, PAGE_SIZE)};
     area.rights = (segment->p_flags & PF_R ? AREA_READ : 0) | (segment->p_flags & PF_W ? AREA_WRITE : 0) |
@@ -61,8 +59,7 @@ static void map_segment(const elf_segment *segment, u64 file)
               area.start, pages_free() * (PAGE_SIZE / 1024));
 }
 
-static void map_stack(const struct elf *elf)
-{
+static void map_stack(const struct elf *elf) {
     struct area stack = {.start = USER_END - STACK_BYTES, .end = USER_END, .rights = AREA_READ | AREA_WRITE};
     stack.flags = AREA_NORESERVE; // only what is touched counts
     for (int i = 0; i < elf->header->e_phnum; i++)
@@ -72,8 +69,7 @@ static void map_stack(const struct elf *elf)
 }
 
 // Where the program sees its own program headers: PT_PHDR says so, else the segment whose pages hold them in the file.
-static u64 headers_address(const struct elf *elf)
-{
+static u64 headers_address(const struct elf *elf) {
     u64 found = 0;
     for (int i = 0; i < elf->header->e_phnum; i++) {
         const elf_segment *segment = &elf->segments[i];
@@ -85,8 +81,7 @@ static u64 headers_address(const struct elf *elf)
     return found;
 }
 
-static u64 build_stack(const struct boot_info *boot)
-{
+static u64 build_stack(const struct boot_info *boot) {
     const struct elf *elf = &program.elf;
     const u64 auxv[] = {AT_PHDR,        headers_address(elf),
                         AT_PHENT,       sizeof(Elf64_Phdr),
@@ -119,8 +114,7 @@ static u64 build_stack(const struct boot_info *boot)
     return sp;
 }
 
-__attribute__((noinline)) void program_load(struct boot_info *boot, struct registers *regs)
-{
+__attribute__((noinline)) void program_load(struct boot_info *boot, struct registers *regs) {
     boot->tsc[STAGE_PROGRAM_LOAD] = tsc();
     space_init();
     program.boot = boot;

@@ -16,8 +16,7 @@
 #define GRND_FLAGS 7u
 
 // The bases hold from the next return on. One that SYSRET's address space does not have would fault in the kernel.
-CALL(arch_prctl)
-{
+CALL(arch_prctl) {
     bool fs = arg[0] == ARCH_SET_FS || arg[0] == ARCH_GET_FS;
     u64 *base = fs ? &thread->context.fs_base : &thread->context.gs_base;
     if (arg[0] == ARCH_GET_FS || arg[0] == ARCH_GET_GS) return copy_to_user(arg[1], base, sizeof *base) ? 0 : -EFAULT;
@@ -30,8 +29,7 @@ CALL(arch_prctl)
 CALL(set_tid_address) { return thread->id; } // the word is cleared when a thread ends before the process: never here
 
 // prlimit64(process, resource, new, old): limits are what they are.
-CALL(prlimit64)
-{
+CALL(prlimit64) {
     struct rlimit64 limit = {RLIM64_INFINITY, RLIM64_INFINITY};
     if (arg[0] && (int)arg[0] != thread->id) return -ESRCH;
     if (arg[1] >= RLIM_NLIMITS || arg[2]) return arg[2] ? -EPERM : -EINVAL;
@@ -40,8 +38,7 @@ CALL(prlimit64)
     return !arg[3] || copy_to_user(arg[3], &limit, sizeof limit) ? 0 : -EFAULT;
 }
 
-CALL(getrandom)
-{
+CALL(getrandom) {
     u8 bytes[256];
     u64 count = arg[1] < RANDOM_MAX ? arg[1] : RANDOM_MAX;
     if (arg[2] & ~(u64)GRND_FLAGS) return -EINVAL;
@@ -53,15 +50,13 @@ CALL(getrandom)
     return (s64)count;
 }
 
-CALL(uname)
-{
+CALL(uname) {
     // The release says which interface is meant; programs compare it with what they need.
     static const struct new_utsname name = {"Linux", "vmos", "6.1.0-vmos", "#1 vmos", "x86_64", "(none)"};
     return copy_to_user(arg[0], &name, sizeof name) ? 0 : -EFAULT;
 }
 
-CALL(sysinfo)
-{
+CALL(sysinfo) {
     struct sysinfo info = {.uptime = (s64)(time_now_ns() / 1000000000), .procs = 1, .mem_unit = PAGE_SIZE};
     info.totalram = pages_total();
     info.freeram = pages_free();
@@ -69,16 +64,14 @@ CALL(sysinfo)
 }
 
 // sched_getaffinity(process, bytes, mask): CPU 0 alone; returns how many bytes it wrote.
-CALL(sched_getaffinity)
-{
+CALL(sched_getaffinity) {
     u64 cpus = 1;
     if (arg[1] < sizeof cpus || arg[1] % sizeof cpus) return -EINVAL;
     if (arg[0] && (int)arg[0] != thread->id) return -ESRCH;
     return copy_to_user(arg[2], &cpus, sizeof cpus) ? (s64)sizeof cpus : -EFAULT;
 }
 
-CALL(prctl)
-{
+CALL(prctl) {
     static char name[NAME_BYTES];
     if (arg[0] == PR_GET_NAME) return copy_to_user(arg[1], name, NAME_BYTES) ? 0 : -EFAULT;
     if (arg[0] != PR_SET_NAME) return -EINVAL;

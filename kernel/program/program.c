@@ -15,8 +15,7 @@ static u64 idle_ns;
 
 u64 thread_idle_ns(void) { return idle_ns; }
 
-bool thread_deadline(struct thread *thread, u64 ns_from_now)
-{
+bool thread_deadline(struct thread *thread, u64 ns_from_now) {
     u64 now = time_now_ns();
     if (!thread->has_deadline) {
         thread->has_deadline = true;
@@ -28,8 +27,7 @@ bool thread_deadline(struct thread *thread, u64 ns_from_now)
 static void wake(void) { first.woken = true; }
 static void signal_from_terminal(int signal) { signal_send(&first, signal); }
 
-static void begin_call(struct context *context)
-{
+static void begin_call(struct context *context) {
     struct thread *thread = (struct thread *)context;
     thread->has_deadline = false;
     syscall_run(thread);
@@ -37,8 +35,7 @@ static void begin_call(struct context *context)
 
 // Interrupts are off until cpu_idle() lets them in and sleeps in one step, so no wake-up is lost between the question
 // whether there is anything to do and the sleep.
-static void idle_until_woken(struct thread *thread)
-{
+static void idle_until_woken(struct thread *thread) {
     u64 since = time_now_ns();
     bool limited = thread->has_deadline && thread->deadline != NEVER;
     while (!thread->woken && !signal_due(thread) && !(limited && thread->deadline <= time_now_ns())) {
@@ -51,8 +48,7 @@ static void idle_until_woken(struct thread *thread)
 
 // Before every return to the program: a fatal signal ends it here, also when it never makes a call, and a thread whose
 // call waits does not return before the call, executed anew, has its result.
-static void schedule(struct context *context)
-{
+static void schedule(struct context *context) {
     struct thread *thread = (struct thread *)context;
     signal_deliver(thread);
     while (thread->waiting) {
@@ -65,15 +61,13 @@ static void schedule(struct context *context)
 static const struct trap_hooks hooks = {begin_call, program_fault, program_copy_fault, schedule};
 
 // The words of the command line part that are not the program's. True when its output is a terminal.
-static bool read_words(const struct boot_info *boot)
-{
+static bool read_words(const struct boot_info *boot) {
     const char *command = window(boot->command.start), *word;
     u64 offset = 0, length;
     bool tty = false;
     while ((word = command_word(command, boot->command.length, &offset, &length))) {
         const char *value = command_value(word, length, "tty");
-        if (value)
-            tty = length == sizeof "tty=1" - 1 && *value == '1';
+        if (value) tty = length == sizeof "tty=1" - 1 && *value == '1';
         else if (!command_value(word, length, "arg") && !command_value(word, length, "env"))
             log("the image's command line has a word nobody knows, ignored: %.*s", (int)(length < 80 ? length : 80),
                 word);
@@ -81,8 +75,7 @@ static bool read_words(const struct boot_info *boot)
     return tty;
 }
 
-void program_run(struct boot_info *boot)
-{
+void program_run(struct boot_info *boot) {
     u64 xstate = page_alloc();
     if (!xstate) unfit("no memory is left for the program's vector registers");
     first.id = 1;

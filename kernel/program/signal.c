@@ -18,25 +18,21 @@ struct action { // struct kernel_sigaction
 };
 static struct action actions[SIGNALS + 1];
 
-static bool ignored(int signal)
-{
+static bool ignored(int signal) {
     u64 handler = actions[signal].handler;
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && BIT(signal) & HARMLESS);
 }
 
-void signal_send(struct thread *thread, int signal)
-{
+void signal_send(struct thread *thread, int signal) {
     if (!ignored(signal)) thread->signals_pending |= BIT(signal);
 }
 
-void signal_deliver(struct thread *thread)
-{
+void signal_deliver(struct thread *thread) {
     if (signal_due(thread)) program_killed(__builtin_ctzll(signal_due(thread)) + 1);
 }
 
 // rt_sigaction(signal, new, old, bytes of a mask)
-CALL(rt_sigaction)
-{
+CALL(rt_sigaction) {
     u64 signal = arg[0];
     struct action wanted;
     if (arg[3] != sizeof(u64) || !signal || signal > SIGNALS) return -EINVAL;
@@ -51,8 +47,7 @@ CALL(rt_sigaction)
 }
 
 // rt_sigprocmask(how, new, old, bytes of a mask)
-CALL(rt_sigprocmask)
-{
+CALL(rt_sigprocmask) {
     u64 set, old = thread->signals_blocked;
     if (arg[3] != sizeof set) return -EINVAL;
     if (arg[1]) {
@@ -65,16 +60,14 @@ CALL(rt_sigprocmask)
 }
 
 // A signal to oneself; nobody else is there.
-static s64 send(struct thread *thread, u64 signal, bool is_me)
-{
+static s64 send(struct thread *thread, u64 signal, bool is_me) {
     if (signal > SIGNALS) return -EINVAL;
     if (!is_me) return -ESRCH;
     if (signal) signal_send(thread, (int)signal);
     return 0;
 }
 
-CALL(kill)
-{
+CALL(kill) {
     int target = (int)arg[0]; // 0: one's group; -1: everybody
     return send(thread, arg[1], target == thread->id || target == 0 || target == -1 || target == -thread->id);
 }

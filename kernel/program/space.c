@@ -19,8 +19,7 @@ static u64 root, promised_pages, brk_start, brk_now;
 static struct area *spare; // free nodes, linked through left
 static u64 spare_count;
 
-struct area *area_take(void)
-{
+struct area *area_take(void) {
     struct area *area = spare;
     ASSERT(area);
     spare = RB_LEFT(area, link);
@@ -28,16 +27,14 @@ struct area *area_take(void)
     return area;
 }
 
-void area_give(struct area *area)
-{
+void area_give(struct area *area) {
     RB_LEFT(area, link) = spare;
     spare = area;
     spare_count++;
 }
 
 // Enough nodes for two operations on areas; false when there is no page for them.
-static bool nodes_ready(void)
-{
+static bool nodes_ready(void) {
     if (spare_count >= 2 * AREAS_TAKEN) return true;
     u64 page = page_alloc();
     if (!page) return false;
@@ -46,28 +43,24 @@ static bool nodes_ready(void)
     return true;
 }
 
-void space_init(void)
-{
+void space_init(void) {
     root = tables_root();
     promised_pages = pages_free() - pages_free() / 256; // the rest for page tables
 }
 
 void space_set_brk(u64 start) { brk_start = brk_now = start; }
 
-const struct area *space_area(u64 address)
-{
+const struct area *space_area(u64 address) {
     const struct area *area = areas_find(&areas, address);
     return area && area->start <= address ? area : NULL;
 }
 
 // Whether so many more pages, instead of those given up, can be promised.
-static bool can_promise(u64 pages, u64 given_up)
-{
+static bool can_promise(u64 pages, u64 given_up) {
     return pages <= promised_pages && areas.counted - given_up <= promised_pages - pages;
 }
 
-bool space_put(const struct area *like)
-{
+bool space_put(const struct area *like) {
     u64 pages =
         like->rights & AREA_WRITE && !(like->flags & AREA_NORESERVE) ? (like->end - like->start) / PAGE_SIZE : 0;
     if (!can_promise(pages, areas_counted(&areas, like->start, like->end, false)) || !nodes_ready()) return false;
@@ -77,16 +70,14 @@ bool space_put(const struct area *like)
 
 // ---- pages ----
 
-static u64 page_bits(const struct area *area)
-{
+static u64 page_bits(const struct area *area) {
     u64 bits = PTE_U | PTE_A | PTE_D | (area->rights ? PTE_P : 0);
     if (area->rights & AREA_WRITE) bits |= PTE_W;
     if (!(area->rights & AREA_EXEC)) bits |= PTE_NX;
     return bits & tables_allow;
 }
 
-static void page_drop(u64 *entry, u64 address)
-{
+static void page_drop(u64 *entry, u64 address) {
     if (*entry & PTE_OURS) page_free(*entry & PTE_ADDRESS);
     *entry = 0;
     tlb_flush_page(address);
@@ -94,8 +85,7 @@ static void page_drop(u64 *entry, u64 address)
 
 // After a change of rights. A page of the file leaves when it could be written now: the next touch copies it. One
 // without rights keeps its frame but is not present, so that the kernel cannot touch it for the program either.
-static void page_refresh(u64 *entry, u64 address)
-{
+static void page_refresh(u64 *entry, u64 address) {
     const struct area *area = areas_find(&areas, address);
     if (!(*entry & PTE_OURS)) {
         page_drop(entry, address);
@@ -107,8 +97,7 @@ static void page_refresh(u64 *entry, u64 address)
 
 // Drops the pages of a range and, when nothing is left there, the tables of the whole hole around it. The last flush is
 // for the CPU's memory of tables, which INVLPG empties too (SDM 3A 4.10.4.1).
-static void pages_drop(u64 start, u64 end, bool is_hole)
-{
+static void pages_drop(u64 start, u64 end, bool is_hole) {
     tables_each(root, start, end, page_drop);
     if (!is_hole) return;
     u64 hole_start, hole_end;
@@ -119,8 +108,7 @@ static void pages_drop(u64 start, u64 end, bool is_hole)
 
 // Maps the pages of the file around page that are whole and not mapped yet; they lie in one table, as AROUND divides
 // it.
-static void map_file(const struct area *area, u64 page, u64 *entry)
-{
+static void map_file(const struct area *area, u64 page, u64 *entry) {
     u64 from = ROUND_DOWN(page, AROUND), to = from + AROUND;
     u64 last = area->start + ROUND_DOWN(area->file_bytes, PAGE_SIZE);
     if (from < area->start) from = area->start;
@@ -131,8 +119,7 @@ static void map_file(const struct area *area, u64 page, u64 *entry)
 }
 
 // A frame of its own for a page: bytes of the file as far as they go, zeroes behind them. 0: no memory.
-static u64 page_make(const struct area *area, u64 page)
-{
+static u64 page_make(const struct area *area, u64 page) {
     u64 offset = page - area->start;
     if (offset >= area->file_bytes) return page_alloc_cleared();
     u64 frame = page_alloc();
@@ -143,8 +130,7 @@ static u64 page_make(const struct area *area, u64 page)
     return frame;
 }
 
-enum space_fault space_fault(u64 address, u64 error)
-{
+enum space_fault space_fault(u64 address, u64 error) {
     const struct area *area = space_area(address);
     u64 stack_start = USER_END - STACK_BYTES;
     if (!area) {
@@ -173,22 +159,19 @@ enum space_fault space_fault(u64 address, u64 error)
 // ---- system calls ----
 
 // A range from the program: not empty, page-aligned, within the program's half. Rounds its length up.
-static bool range_ok(u64 start, u64 *bytes)
-{
+static bool range_ok(u64 start, u64 *bytes) {
     if (start % PAGE_SIZE || start < USER_START || start >= USER_END || *bytes > USER_END) return false;
     *bytes = ROUND_UP(*bytes, PAGE_SIZE);
     return *bytes && *bytes <= USER_END - start;
 }
 
-static bool range_free(u64 start, u64 bytes)
-{
+static bool range_free(u64 start, u64 bytes) {
     const struct area *next = areas_find(&areas, start);
     return !next || next->start >= start + bytes;
 }
 
 // Where a mapping goes that names no place it must have: at the hint when it is free, else as high as it fits.
-static u64 place(u64 hint, u64 bytes, u64 flags)
-{
+static u64 place(u64 hint, u64 bytes, u64 flags) {
     hint = ROUND_DOWN(hint, PAGE_SIZE);
     if (hint >= USER_START && hint < SPACE_PLACE_END && bytes <= SPACE_PLACE_END - hint && range_free(hint, bytes))
         return hint;
@@ -196,8 +179,7 @@ static u64 place(u64 hint, u64 bytes, u64 flags)
 }
 
 // mmap(address, length, rights, flags, fd, offset): anonymous memory; no file here can be mapped.
-CALL(mmap)
-{
+CALL(mmap) {
     u64 at = arg[0], bytes = arg[1], flags = arg[3], type = flags & MAP_TYPE;
     if (type != MAP_PRIVATE && type != MAP_SHARED) return -EINVAL;
     if (!(flags & MAP_ANONYMOUS)) return file_at((int)arg[4]) ? -ENODEV : -EBADF;
@@ -219,23 +201,20 @@ CALL(mmap)
     return (s64)at;
 }
 
-static bool unmap(u64 start, u64 end)
-{
+static bool unmap(u64 start, u64 end) {
     if (!nodes_ready()) return false;
     areas_cut(&areas, start, end);
     pages_drop(start, end, true);
     return true;
 }
 
-CALL(munmap)
-{
+CALL(munmap) {
     u64 at = arg[0], bytes = arg[1];
     if (!range_ok(at, &bytes)) return -EINVAL;
     return unmap(at, at + bytes) ? 0 : -ENOMEM;
 }
 
-CALL(mprotect)
-{
+CALL(mprotect) {
     u64 at = arg[0], bytes = arg[1], rights = arg[2];
     if (at % PAGE_SIZE || rights & ~7ull) return -EINVAL;
     if (!bytes) return 0;
@@ -249,8 +228,7 @@ CALL(mprotect)
 }
 
 // madvise: giving pages up is the one advice that changes what the program reads afterwards.
-CALL(madvise)
-{
+CALL(madvise) {
     u64 at = arg[0], bytes = arg[1];
     if (at % PAGE_SIZE) return -EINVAL;
     if (!bytes || arg[2] != MADV_DONTNEED) return 0;
@@ -260,8 +238,7 @@ CALL(madvise)
 }
 
 // The exact break, as asked for, or the old one on failure: never an error number.
-CALL(brk)
-{
+CALL(brk) {
     u64 to = arg[0], old_end = ROUND_UP(brk_now, PAGE_SIZE), end = ROUND_UP(to, PAGE_SIZE);
     if (to < brk_start || to > SPACE_PLACE_END) return (s64)brk_now;
     if (end > old_end) {
@@ -275,8 +252,7 @@ CALL(brk)
 }
 
 // Moves the pages of [from, from + bytes) to another place; with only_tables it makes the tables for that and may fail.
-static bool pages_move(u64 from, u64 to, u64 bytes, bool only_tables)
-{
+static bool pages_move(u64 from, u64 to, u64 bytes, bool only_tables) {
     for (u64 offset = 0; offset < bytes; offset += PAGE_SIZE) {
         u64 *old = tables_entry(root, from + offset, false);
         if (!old) offset = ROUND_UP(from + offset + 1, 512 * PAGE_SIZE) - from - PAGE_SIZE;
@@ -291,8 +267,7 @@ static bool pages_move(u64 from, u64 to, u64 bytes, bool only_tables)
     return true;
 }
 
-static s64 remap_elsewhere(struct area area, u64 at, u64 old_bytes, u64 bytes)
-{
+static s64 remap_elsewhere(struct area area, u64 at, u64 old_bytes, u64 bytes) {
     u64 to = place(0, bytes, 0), old_counted = areas_counted(&areas, at, at + old_bytes, false);
     if (!to || !can_promise(old_counted ? bytes / PAGE_SIZE : 0, old_counted)) return -ENOMEM;
     if (!nodes_ready() || !pages_move(at, to, old_bytes, true)) {
@@ -309,8 +284,7 @@ static s64 remap_elsewhere(struct area area, u64 at, u64 old_bytes, u64 bytes)
 }
 
 // mremap(address, old length, new length, flags): anonymous areas; shrinks, grows in place, else moves when it may.
-CALL(mremap)
-{
+CALL(mremap) {
     u64 at = arg[0], old_bytes = arg[1], bytes = arg[2];
     if (!range_ok(at, &old_bytes) || !bytes || bytes > USER_END || arg[3] & ~(u64)MREMAP_MAYMOVE) return -EINVAL;
     bytes = ROUND_UP(bytes, PAGE_SIZE);

@@ -9,8 +9,7 @@
 
 static const char platform[] = "x86_64";
 
-const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length)
-{
+const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length) {
     if (*offset >= length) return NULL;
     const char *word = command + *offset;
     *word_length = strnlen(word, length - *offset);
@@ -18,8 +17,7 @@ const char *command_word(const char *command, u64 length, u64 *offset, u64 *word
     return word;
 }
 
-const char *command_value(const char *word, u64 word_length, const char *key)
-{
+const char *command_value(const char *word, u64 word_length, const char *key) {
     u64 bytes = strlen(key);
     bool is_key = word_length > bytes && memcmp(word, key, bytes) == 0 && word[bytes] == '=';
     return is_key ? word + bytes + 1 : NULL;
@@ -31,27 +29,23 @@ struct walk {
     bool ok;
 };
 
-static void put_bytes(struct walk *walk, u64 to, const void *from, u64 bytes)
-{
+static void put_bytes(struct walk *walk, u64 to, const void *from, u64 bytes) {
     walk->ok = walk->ok && (!bytes || walk->start->put(to, from, bytes));
 }
 
-static void put_pointer(struct walk *walk, u64 value)
-{
+static void put_pointer(struct walk *walk, u64 value) {
     put_bytes(walk, walk->pointers, &value, sizeof value);
     walk->pointers += sizeof value;
 }
 
-static void put_string(struct walk *walk, const char *text, u64 length)
-{
+static void put_string(struct walk *walk, const char *text, u64 length) {
     put_bytes(walk, walk->strings, text, length);
     put_bytes(walk, walk->strings + length, "", 1);
     walk->strings += length + 1;
 }
 
 // All words of a key: counts them and their bytes, NULs included, and stores them when walk is given.
-static u64 each_value(const struct start *start, const char *key, struct walk *walk, u64 *bytes)
-{
+static u64 each_value(const struct start *start, const char *key, struct walk *walk, u64 *bytes) {
     u64 count = 0, offset = 0, length;
     const char *word;
     while ((word = command_word(start->command, start->command_length, &offset, &length))) {
@@ -67,8 +61,7 @@ static u64 each_value(const struct start *start, const char *key, struct walk *w
     return count;
 }
 
-static void put_auxv(struct walk *walk, u64 random, u64 name)
-{
+static void put_auxv(struct walk *walk, u64 random, u64 name) {
     const struct start *start = walk->start;
     const u64 own[OWN_AUXV] = {AT_RANDOM, random, AT_PLATFORM, random + sizeof start->random,
                                AT_EXECFN, name,   AT_NULL,     0};
@@ -76,8 +69,7 @@ static void put_auxv(struct walk *walk, u64 random, u64 name)
     put_bytes(walk, walk->pointers + start->auxv_bytes, own, sizeof own);
 }
 
-u64 start_stack(const struct start *start)
-{
+u64 start_stack(const struct start *start) {
     u64 text = 0, ignored = 0;
     u64 args = each_value(start, "arg", NULL, &text), envs = each_value(start, "env", NULL, &text);
     u64 random = start->top - ROUND_UP(sizeof start->random + sizeof platform + text + 8, 16); // 8: zeroes at the top

@@ -15,8 +15,7 @@ static const char names[] =
     ;
 #define NUMBERS 512 // none is higher
 
-static s64 unknown(u64 number)
-{
+static s64 unknown(u64 number) {
     static u64 named[NUMBERS / 64];
     // Every glibc program asks for these two first and does without: not worth a line.
     if (number >= NUMBERS || number == __NR_rseq || number == __NR_set_robust_list) return -ENOSYS;
@@ -28,8 +27,7 @@ static s64 unknown(u64 number)
     return -ENOSYS;
 }
 
-void syscall_run(struct thread *thread)
-{
+void syscall_run(struct thread *thread) {
     struct registers *regs = &thread->context.regs;
     const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
     u64 number = regs->rax;

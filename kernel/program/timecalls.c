@@ -13,44 +13,34 @@
 #define TICK      (SECOND / 100) // of times()
 #define CLOCK_TAI 11
 
-static u64 cpu_time_ns(void)
-{
+static u64 cpu_time_ns(void) {
     u64 ns = time_tsc_to_ns(tsc() - program.boot->tsc[STAGE_PROGRAM]), idle = thread_idle_ns();
     return ns > idle ? ns - idle : 0; // two measures of time, which may differ a little
 }
 
 // False for a clock that Linux has not either, or that is not built (alarm clocks, other processes).
-static bool clock_read(u64 clock, u64 *ns)
-{
+static bool clock_read(u64 clock, u64 *ns) {
     switch (clock) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
-    case CLOCK_TAI:
-        *ns = time_wall_ns();
-        return true;
+    case CLOCK_TAI: *ns = time_wall_ns(); return true;
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_MONOTONIC_COARSE:
-    case CLOCK_BOOTTIME:
-        *ns = time_now_ns();
-        return true;
+    case CLOCK_BOOTTIME: *ns = time_now_ns(); return true;
     case CLOCK_PROCESS_CPUTIME_ID:
-    case CLOCK_THREAD_CPUTIME_ID:
-        *ns = cpu_time_ns();
-        return true;
+    case CLOCK_THREAD_CPUTIME_ID: *ns = cpu_time_ns(); return true;
     }
     return false;
 }
 
 // Seconds and a fraction of so many ns: struct timespec has 1, struct timeval 1000. Nowhere is fine too.
-static s64 put_time(u64 to, u64 ns, u64 unit)
-{
+static s64 put_time(u64 to, u64 ns, u64 unit) {
     s64 time[2] = {(s64)(ns / SECOND), (s64)(ns % SECOND / unit)};
     return !to || copy_to_user(to, time, sizeof time) ? 0 : -EFAULT;
 }
 
-s64 time_get(u64 from, u64 *ns)
-{
+s64 time_get(u64 from, u64 *ns) {
     s64 time[2];
     if (!copy_from_user(time, from, sizeof time)) return -EFAULT;
     if (time[0] < 0 || (u64)time[1] >= SECOND) return -EINVAL;
@@ -58,40 +48,34 @@ s64 time_get(u64 from, u64 *ns)
     return 0;
 }
 
-CALL(clock_gettime)
-{
+CALL(clock_gettime) {
     u64 ns;
     return !clock_read(arg[0], &ns) ? -EINVAL : arg[1] ? put_time(arg[1], ns, 1) : -EFAULT;
 }
 
-CALL(clock_getres)
-{
+CALL(clock_getres) {
     u64 ns;
     return clock_read(arg[0], &ns) ? put_time(arg[1], 1, 1) : -EINVAL;
 }
 
-CALL(gettimeofday)
-{
+CALL(gettimeofday) {
     s64 error = put_time(arg[0], time_wall_ns(), 1000);
     return error ? error : arg[1] && !clear_user(arg[1], sizeof(struct timezone)) ? -EFAULT : 0; // UTC
 }
 
-CALL(time)
-{
+CALL(time) {
     s64 seconds = (s64)(time_wall_ns() / SECOND);
     return arg[0] && !copy_to_user(arg[0], &seconds, sizeof seconds) ? -EFAULT : seconds;
 }
 
-CALL(nanosleep)
-{
+CALL(nanosleep) {
     u64 ns;
     s64 error = time_get(arg[0], &ns);
     return error ? error : thread_deadline(thread, ns) ? 0 : CALL_WAITS;
 }
 
 // clock_nanosleep(clock, flags, time, left): nothing interrupts a sleep but death, so left is never written.
-CALL(clock_nanosleep)
-{
+CALL(clock_nanosleep) {
     u64 ns, now;
     s64 error = time_get(arg[2], &ns);
     if (error || arg[0] == CLOCK_THREAD_CPUTIME_ID || !clock_read(arg[0], &now)) return error ? error : -EINVAL;
@@ -99,15 +83,13 @@ CALL(clock_nanosleep)
     return thread_deadline(thread, ns) ? 0 : CALL_WAITS;
 }
 
-CALL(times)
-{
+CALL(times) {
     struct tms times = {.tms_utime = (long)(cpu_time_ns() / TICK)};
     return !arg[0] || copy_to_user(arg[0], &times, sizeof times) ? (s64)(time_now_ns() / TICK) : -EFAULT;
 }
 
 // getrusage(who, usage): the time comes first, the rest is zero.
-CALL(getrusage)
-{
+CALL(getrusage) {
     if (!clear_user(arg[1], sizeof(struct rusage))) return -EFAULT;
     return put_time(arg[1], (s64)arg[0] == RUSAGE_CHILDREN ? 0 : cpu_time_ns(), 1000);
 }
@@ -116,8 +98,7 @@ CALL(sched_yield) { return 0; }
 
 // futex(word, operation, value, timeout, word 2, bits). There is one thread: nobody waits when it wakes, and nobody
 // wakes it when it waits but time. The timeout of WAIT counts from now; that of WAIT_BITSET is a time on a clock.
-CALL(futex)
-{
+CALL(futex) {
     u32 word;
     u64 command = arg[1] & FUTEX_CMD_MASK, ns = NEVER, now = 0;
     bool with_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;

@@ -5,8 +5,7 @@
 #include "test/host/acpi.c"
 #undef main
 
-static void fix_table(u64 physical)
-{
+static void fix_table(u64 physical) {
     u32 length;
     memcpy(&length, at(physical) + 4, 4);
     if (length >= 36 && length <= BASE + SIZE - physical) fix_checksum(physical, length, 9);
@@ -14,8 +13,7 @@ static void fix_table(u64 physical)
 
 // The first byte says which tables and whether their checksums are kept wrong. A patch is an offset and a byte, each
 // offset counted in the tables' headers and bodies only; what is left of an odd input is AML.
-int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
-{
+int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes) {
     static const struct {
         u32 physical, bytes;
     } tables[] = {{RSDP, 36}, {RSDT, 48}, {XSDT, 64}, {FACP, 256}, {DSDT, 64}, {SSDT, 48}};

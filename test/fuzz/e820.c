@@ -5,8 +5,7 @@
 #include "kernel/memory/e820.c"
 #include "kernel/memory/linear.c"
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
     size_t entries = size / E820_ENTRY_SIZE;
     if (entries > E820_MAX) entries = E820_MAX;
     struct e820_entry *map = malloc(entries * sizeof(*map) + 1);

@@ -5,8 +5,7 @@
 #include "test/host/elf.c"
 #undef main
 
-static void use(const u8 *data, size_t bytes)
-{
+static void use(const u8 *data, size_t bytes) {
     struct elf elf;
     struct elf_symbol symbol;
     if (elf_open(&elf, data, bytes, bytes & 1)) return;
@@ -21,8 +20,7 @@ static void use(const u8 *data, size_t bytes)
     free(memory);
 }
 
-static struct small whole_file(void)
-{
+static struct small whole_file(void) {
     Elf64_Rela rela[] = {{0x3013, R_X86_64_RELATIVE, 0x1234}, {0, R_X86_64_NONE, 0}, {0x4ff8, R_X86_64_RELATIVE, -16}};
     struct small file = dynamic_file(rela, 3), symbols = symbol_file();
     file.header.e_shoff = symbols.header.e_shoff;
@@ -33,8 +31,7 @@ static struct small whole_file(void)
 }
 
 // The places that mean something: headers, dynamic table, relocations, section headers, names, symbols.
-static u64 patch_place(u32 choice)
-{
+static u64 patch_place(u32 choice) {
     static const struct {
         u32 start, bytes;
     } regions[] = {{0, 0x200}, {0x2100, 0x50}, {0x2200, 0x48}, {0x2600, 0x140}, {0x2c00, 0x40}, {0x2d00, 0xf0}};
@@ -42,8 +39,7 @@ static u64 patch_place(u32 choice)
 }
 
 // Each patch is 1 to 8 bytes: how many and where in three bytes, then the bytes.
-int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
-{
+int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes) {
     use(data, bytes);
     struct small file = whole_file();
     for (size_t at = 0; at + 3 < bytes;) {

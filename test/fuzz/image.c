@@ -8,8 +8,7 @@
 
 #define PROMISE(condition) ((condition) ? (void)0 : abort())
 
-static void use_header(struct image_header header)
-{
+static void use_header(struct image_header header) {
     (void)!image_check(&header, true);
     memcpy(header.magic, IMAGE_MAGIC, sizeof(header.magic));
     header.version = IMAGE_VERSION;
@@ -25,13 +24,11 @@ static void use_header(struct image_header header)
     }
 }
 
-static bool inside(const struct e820_entry *entry, u64 address)
-{
+static bool inside(const struct e820_entry *entry, u64 address) {
     return address >= entry->base && address - entry->base < entry->length;
 }
 
-static void use_map(const struct e820_entry *map, u32 entries, u64 bytes)
-{
+static void use_map(const struct e820_entry *map, u32 entries, u64 bytes) {
     struct boot_part conflict;
     u64 largest, at = image_place(map, entries, bytes, &largest);
     if (!image_usable(map, entries, BOOT_PML4, BOOT_MEMORY_END, &conflict)) {
@@ -48,8 +45,7 @@ static void use_map(const struct e820_entry *map, u32 entries, u64 bytes)
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
     struct image_header header = {0};
     memcpy(&header, data, size < sizeof(header) ? size : sizeof(header));
     use_header(header);

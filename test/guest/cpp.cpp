@@ -15,22 +15,18 @@ struct Noisy {
 
 static std::vector<std::string> words{"late", "early", "middle"}; // before main
 
-static int thrower(int depth, int &alive)
-{
+static int thrower(int depth, int &alive) {
     Noisy noisy(alive);
     if (depth == 0) throw std::runtime_error("thrown from depth 0");
     return thrower(depth - 1, alive) + 1;
 }
 
-int main()
-{
+int main() {
     int alive = 0;
     try {
         thrower(20, alive);
         return 1;
-    } catch (const std::exception &e) {
-        std::cout << "caught: " << e.what() << ", alive " << alive << std::endl;
-    }
+    } catch (const std::exception &e) { std::cout << "caught: " << e.what() << ", alive " << alive << std::endl; }
     std::sort(words.begin(), words.end());
     std::map<std::string, std::unique_ptr<int>> lengths;
     for (auto &word : words) lengths[word] = std::make_unique<int>(word.size());

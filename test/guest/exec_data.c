@@ -1,8 +1,7 @@
 // Jumps into its data: must die of SIGSEGV (139).
 static unsigned char code[] = {0xc3}; // ret
 
-int main(void)
-{
+int main(void) {
     ((void (*)(void))code)();
     return 0;
 }

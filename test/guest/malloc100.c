@@ -6,8 +6,7 @@
 #define MIB   (1024 * 1024)
 #define BLOCK (5 * MIB)
 
-int main(void)
-{
+int main(void) {
     char *blocks[20];
     for (int round = 0; round < 3; round++) { // three rounds need 300 MiB unless what is freed comes back
         for (int i = 0; i < 20; i++) {

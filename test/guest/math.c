@@ -6,8 +6,7 @@
 
 typedef double v4d __attribute__((vector_size(32)));
 
-__attribute__((target("avx"), noinline)) static double avx_sum(int rounds)
-{
+__attribute__((target("avx"), noinline)) static double avx_sum(int rounds) {
     v4d sum = {0, 0, 0, 0}, step = {1, 2, 3, 4};
     for (int i = 0; i < rounds; i++) {
         sum += step;
@@ -18,8 +17,7 @@ __attribute__((target("avx"), noinline)) static double avx_sum(int rounds)
     return sum[0] + sum[1] + sum[2] + sum[3];
 }
 
-int main(void)
-{
+int main(void) {
     double pi = 0;
     for (int i = 0; i < 1000; i++) {
         pi += (i % 2 ? -4.0 : 4.0) / (2 * i + 1);

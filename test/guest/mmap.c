@@ -21,8 +21,7 @@ static char *map(void *at, size_t bytes, int rights, int flags) { return mmap(at
 static int readable(const void *p) { return syscall(SYS_prctl, 15, p, 0, 0, 0) == 0; } // PR_SET_NAME
 static int writable(void *p) { return syscall(SYS_clock_gettime, 0, p) == 0; }
 
-static int splits(void)
-{
+static int splits(void) {
     char *p = map(NULL, 10 * PAGE, RW, 0);
     WANT(p != MAP_FAILED);
     for (int i = 0; i < 10; i++) p[i * PAGE] = (char)(i + 1);
@@ -40,8 +39,7 @@ static int splits(void)
     return 0;
 }
 
-static int reservation(void)
-{
+static int reservation(void) {
     size_t tib = 1ul << 40;
     char *p = map(NULL, tib, PROT_NONE, MAP_NORESERVE);
     WANT(p != MAP_FAILED && !readable(p + tib / 2));
@@ -57,8 +55,7 @@ static int reservation(void)
     return 0;
 }
 
-static int rights(void)
-{
+static int rights(void) {
     char *p = map(NULL, 4 * PAGE, RW, 0);
     memset(p, 7, 4 * PAGE);
     WANT(mprotect(p + PAGE, PAGE, PROT_NONE) == 0 && !readable(p + PAGE) && !writable(p + PAGE));
@@ -74,8 +71,7 @@ static int rights(void)
     return 0;
 }
 
-static int moves(void)
-{
+static int moves(void) {
     char *p = map(NULL, 600 * PAGE, RW, 0), *end = p + 600 * PAGE;
     for (size_t i = 0; i < 600; i += 3) memcpy(p + i * PAGE, &i, sizeof i);
     map(end, PAGE, PROT_READ, MAP_FIXED_NOREPLACE); // in the way, if nothing was there
@@ -88,8 +84,7 @@ static int moves(void)
     return 0;
 }
 
-static int giving_up(void)
-{
+static int giving_up(void) {
     char *p = map(NULL, 16 * PAGE, RW, 0);
     memset(p, 9, 16 * PAGE);
     WANT(madvise(p + PAGE, 2 * PAGE, MADV_DONTNEED) == 0);
@@ -104,8 +99,7 @@ static int giving_up(void)
     return 0;
 }
 
-static int the_break(void)
-{
+static int the_break(void) {
     uintptr_t start = (uintptr_t)syscall(SYS_brk, 0), to = start + 3 * PAGE + 17;
     WANT((uintptr_t)syscall(SYS_brk, to) == to);
     memset((void *)start, 3, to - start);
@@ -116,8 +110,7 @@ static int the_break(void)
     return 0;
 }
 
-int main(void)
-{
+int main(void) {
     if (splits() || reservation() || rights() || moves() || giving_up() || the_break()) return 1;
     puts("mmap ok");
     return 0;

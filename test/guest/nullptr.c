@@ -1,8 +1,7 @@
 // Reads through a null pointer: must die of SIGSEGV (139).
 #include <stdio.h>
 
-int main(void)
-{
+int main(void) {
     puts("before");
     fflush(stdout);
     return *(volatile int *)0;

@@ -10,8 +10,7 @@ struct state {
 
 // Loads all registers from before, makes call number, stores them to after.
 #pragma GCC diagnostic ignored "-Wunused-parameter"
-__attribute__((naked, noipa)) static void run(long number, const struct state *before, struct state *after, long avx)
-{
+__attribute__((naked, noipa)) static void run(long number, const struct state *before, struct state *after, long avx) {
     __asm__("push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
             "push %rdx; push %rcx; push %rdi\n" // after, avx, number
             "mov %rsi, %rax\n"
@@ -41,8 +40,7 @@ __attribute__((naked, noipa)) static void run(long number, const struct state *b
 }
 _Static_assert(sizeof(struct state) == 640, "the offsets above");
 
-static int check(long number, int avx)
-{
+static int check(long number, int avx) {
     struct state before, after;
     for (size_t i = 0; i < sizeof before; i++) ((unsigned char *)&before)[i] = (unsigned char)(i * 7 + (size_t)number);
     memset(&after, 0, sizeof after);
@@ -54,8 +52,7 @@ static int check(long number, int avx)
     return bad;
 }
 
-int main(void)
-{
+int main(void) {
     // getpid, gettid, getuid, sched_yield; then ones nobody built, and numbers that do not exist
     static const long calls[] = {39, 186, 102, 24, 425, 66, 155, 335, 423, 512, 100000, -1, 1L << 40};
     __builtin_cpu_init();

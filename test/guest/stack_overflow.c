@@ -2,15 +2,13 @@
 #include <stdio.h>
 
 #pragma GCC diagnostic ignored "-Winfinite-recursion"
-static int deeper(volatile char *above)
-{
+static int deeper(volatile char *above) {
     volatile char frame[1024];
     frame[0] = above[0] + 1;
     return deeper(frame) + frame[0];
 }
 
-int main(void)
-{
+int main(void) {
     char start = 0;
     puts("before");
     fflush(stdout);

@@ -2,8 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-int main(void)
-{
+int main(void) {
     static unsigned char buffer[70001];
     unsigned long total = 0, a = 1, b = 0;
     ssize_t count;

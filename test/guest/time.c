@@ -6,14 +6,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static long long now(clockid_t clock)
-{
+static long long now(clockid_t clock) {
     struct timespec t;
     return syscall(SYS_clock_gettime, clock, &t) ? -1 : t.tv_sec * 1000000000ll + t.tv_nsec;
 }
 
-int main(void)
-{
+int main(void) {
     long long last = now(CLOCK_MONOTONIC), first = last;
     for (int i = 0; i < 20000; i++) {
         long long next = now(CLOCK_MONOTONIC);

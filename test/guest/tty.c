@@ -6,8 +6,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-int main(void)
-{
+int main(void) {
     for (int fd = 0; fd < 3; fd++) {
         struct termios settings;
         struct stat stat;

@@ -18,8 +18,7 @@ static int copied;
 
 u64 window_base;
 
-void *window_map(u64 physical, u64 bytes, enum window_kind kind)
-{
+void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
     CHECK(kind == WINDOW_TABLES && bytes && bytes <= TABLE_MAX);
     if (physical < BASE || physical > BASE + SIZE || bytes > BASE + SIZE - physical) return NULL;
     if (copied == ARRAY_SIZE(copies)) return NULL;
@@ -27,8 +26,7 @@ void *window_map(u64 physical, u64 bytes, enum window_kind kind)
     return memcpy(copy, memory + (physical - BASE), bytes);
 }
 
-void log(const char *fmt, ...)
-{
+void log(const char *fmt, ...) {
     va_list args;
     size_t used = strlen(said);
     va_start(args, fmt);
@@ -38,8 +36,7 @@ void log(const char *fmt, ...)
 
 static bool says(const char *text) { return strstr(said, text) != NULL; }
 
-static struct acpi_info read_tables(void)
-{
+static struct acpi_info read_tables(void) {
     struct acpi_info info;
     said[0] = 0;
     memset(&info, 0xcc, sizeof info);
@@ -52,16 +49,14 @@ static struct acpi_info read_tables(void)
 
 static u8 *at(u64 physical) { return memory + (physical - BASE); }
 
-static void fix_checksum(u64 physical, size_t bytes, size_t checksum)
-{
+static void fix_checksum(u64 physical, size_t bytes, size_t checksum) {
     u8 sum = 0;
     at(physical)[checksum] = 0;
     for (size_t i = 0; i < bytes; i++) sum += at(physical)[i];
     at(physical)[checksum] = (u8)-sum;
 }
 
-static void put_table(u64 physical, const char *signature, const void *body, size_t bytes)
-{
+static void put_table(u64 physical, const char *signature, const void *body, size_t bytes) {
     struct table header = {.length = (u32)(sizeof header + bytes), .revision = 1};
     memcpy(header.signature, signature, 4);
     memcpy(at(physical), &header, sizeof header);
@@ -69,8 +64,7 @@ static void put_table(u64 physical, const char *signature, const void *body, siz
     fix_checksum(physical, header.length, 9);
 }
 
-static void put_rsdp(u8 revision, u32 rsdt, u64 xsdt)
-{
+static void put_rsdp(u8 revision, u32 rsdt, u64 xsdt) {
     struct rsdp rsdp = {.revision = revision, .rsdt = rsdt, .length = sizeof rsdp, .xsdt = xsdt};
     memcpy(rsdp.signature, "RSD PTR ", 8);
     memcpy(at(RSDP), &rsdp, sizeof rsdp);
@@ -78,8 +72,7 @@ static void put_rsdp(u8 revision, u32 rsdt, u64 xsdt)
     fix_checksum(RSDP, 36, 32);
 }
 
-static void put_fadt(struct fadt fadt, size_t bytes)
-{
+static void put_fadt(struct fadt fadt, size_t bytes) {
     u8 whole[300] = {0};
     memcpy(whole, &fadt, sizeof fadt);
     put_table(FACP, "FACP", whole + 36, bytes - 36);
@@ -89,8 +82,7 @@ static const u8 qemu_aml[] = {0x10, 0x20, '_',  'S',  'B',  '_',  0x08, '_',  'S
                               '_',  0x12, 0x06, 0x04, 0x00, 0x00, 0x00, 0x00, 0x5b, 0x82};
 
 // As QEMU's pc: RSDP revision 0, an RSDT, a FADT of ACPI 1.0.
-static struct fadt qemu_fadt(void)
-{
+static struct fadt qemu_fadt(void) {
     return (struct fadt){.dsdt = DSDT,
                          .pm1a_control = 0x604,
                          .pm_timer = 0x608,
@@ -99,8 +91,7 @@ static struct fadt qemu_fadt(void)
                          .flags = 0x80a5};
 }
 
-static void put_qemu(void)
-{
+static void put_qemu(void) {
     memset(memory, 0, sizeof memory);
     put_rsdp(0, RSDT, 0);
     put_table(RSDT, "RSDT", (u32[]){OTHER, FACP}, 8);
@@ -110,8 +101,7 @@ static void put_qemu(void)
 }
 
 // As q35 and newer machines: revision 2, an XSDT, X_ fields and a reset register.
-static struct fadt new_fadt(void)
-{
+static struct fadt new_fadt(void) {
     struct fadt fadt = qemu_fadt();
     fadt.flags |= FADT_HAS_RESET | FADT_TIMER_32_BIT;
     fadt.reset = (struct address){SPACE_IO, 8, 0, 1, 0xcf9};
@@ -123,8 +113,7 @@ static struct fadt new_fadt(void)
     return fadt;
 }
 
-static void put_new(void)
-{
+static void put_new(void) {
     put_qemu();
     put_rsdp(2, RSDT, XSDT);
     put_table(XSDT, "XSDT", (u64[]){OTHER, SSDT, FACP}, 24);
@@ -134,8 +123,7 @@ static void put_new(void)
 
 // ---- good tables ----
 
-static void test_qemu(void)
-{
+static void test_qemu(void) {
     put_qemu();
     struct acpi_info info = read_tables();
     CHECK(info.pm1a_control == 0x604 && info.pm1b_control == 0 && info.pm_timer == 0x608 && !info.pm_timer_32_bit);
@@ -143,8 +131,7 @@ static void test_qemu(void)
     CHECK(!said[0]);
 }
 
-static void test_new(void)
-{
+static void test_new(void) {
     put_new();
     struct acpi_info info = read_tables();
     CHECK(info.pm1a_control == 0x1804 && info.pm1b_control == 0x1904 && info.pm_timer == 0x1808);
@@ -166,8 +153,7 @@ static void test_new(void)
     CHECK(info.has_s5 && info.s5_a == 5 && info.s5_b == 6 && !said[0]);
 }
 
-static void test_registers(void)
-{
+static void test_registers(void) {
     put_new();
     struct fadt fadt = new_fadt();
     fadt.x_pm_timer.space = 0, fadt.x_pm1a_control.address = 0x10000, fadt.x_pm1b_control.address = 0;
@@ -199,8 +185,7 @@ static void test_registers(void)
     CHECK(!read_tables().has_s5 && says("ignored the FACP"));
 }
 
-static bool s5_is(const char *aml, size_t bytes, int a, int b)
-{
+static bool s5_is(const char *aml, size_t bytes, int a, int b) {
     put_qemu();
     put_table(DSDT, "DSDT", aml, bytes);
     struct acpi_info info = read_tables();
@@ -209,8 +194,7 @@ static bool s5_is(const char *aml, size_t bytes, int a, int b)
 }
 #define S5(aml, a, b) CHECK(s5_is(aml, sizeof(aml) - 1, a, b))
 
-static void test_s5(void)
-{
+static void test_s5(void) {
     S5("\x08_S5_\x12\x06\x04\x00\x00\x00\x00", 0, 0);
     S5("\x08_S5_\x12\x08\x04\x0a\x05\x0a\x05\x00\x00", 5, 5);
     S5("\x08_S5_\x12\x04\x02\x01\x00", 1, 0);
@@ -255,8 +239,7 @@ static void test_s5(void)
 
 static void set32(u64 physical, u32 value) { memcpy(at(physical), &value, 4); }
 
-static void test_hostile(void)
-{
+static void test_hostile(void) {
     struct acpi_info info;
     said[0] = 0;
     acpi_init(0, &info);
@@ -298,8 +281,7 @@ static void test_hostile(void)
 }
 
 // The eightfold sum against the plain one, on lengths with and without a rest.
-static void test_checksum(void)
-{
+static void test_checksum(void) {
     srand(1);
     for (size_t bytes = 1; bytes < 300; bytes++) {
         u8 *data = malloc(bytes), sum = 0;
@@ -312,8 +294,7 @@ static void test_checksum(void)
     }
 }
 
-int main(void)
-{
+int main(void) {
     test_checksum();
     test_qemu();
     test_new();

@@ -9,14 +9,12 @@
 
 static int nodes_out, taken;
 static bool with_files;
-struct area *area_take(void)
-{
+struct area *area_take(void) {
     nodes_out++;
     taken++;
     return malloc(sizeof(struct area));
 }
-void area_give(struct area *area)
-{
+void area_give(struct area *area) {
     nodes_out--;
     free(area);
 }
@@ -28,16 +26,14 @@ static struct model_page {
 } model[PAGES];
 
 static u64 random_state = 88172645463325252;
-static unsigned random_below(unsigned n)
-{
+static unsigned random_below(unsigned n) {
     random_state ^= random_state << 13;
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
     return random_state % n;
 }
 
-static u64 check_subtree(const struct area *area)
-{
+static u64 check_subtree(const struct area *area) {
     if (!area) return 0;
     struct area copy = *area;
     summarise(&copy);
@@ -45,12 +41,10 @@ static u64 check_subtree(const struct area *area)
     return 1 + check_subtree(RB_LEFT(area, link)) + check_subtree(RB_RIGHT(area, link));
 }
 
-static void check_against_model(struct areas *areas)
-{
+static void check_against_model(struct areas *areas) {
     u64 counted = 0, pages = 0, last_end = 0, nodes = 0;
     struct area *area;
-    RB_FOREACH(area, area_tree, &areas->tree)
-    {
+    RB_FOREACH(area, area_tree, &areas->tree) {
         CHECK(area->start < area->end && area->start >= last_end);
         last_end = area->end;
         nodes++;
@@ -73,8 +67,7 @@ static void check_against_model(struct areas *areas)
     CHECK(check_subtree(RB_ROOT(&areas->tree)) == nodes && nodes == (u64)nodes_out);
 }
 
-static u64 model_hole(unsigned pages, unsigned low, unsigned high)
-{
+static u64 model_hole(unsigned pages, unsigned low, unsigned high) {
     for (int at = (int)high - (int)pages; at >= (int)low; at--) {
         bool free = true;
         for (unsigned i = 0; i < pages; i++) free &= !model[at + i].used;
@@ -83,8 +76,7 @@ static u64 model_hole(unsigned pages, unsigned low, unsigned high)
     return 0;
 }
 
-static void random_step(struct areas *areas)
-{
+static void random_step(struct areas *areas) {
     unsigned start = random_below(PAGES), length = 1 + random_below(random_below(4) ? 8 : PAGES - start);
     unsigned end = MIN(start + length, PAGES), rights = random_below(8), kind = random_below(10);
     taken = 0;
@@ -138,8 +130,7 @@ static void random_step(struct areas *areas)
     }
 }
 
-static void large(void)
-{
+static void large(void) {
     struct areas areas = {0};
     struct area reservation = {.start = 1ull << 40, .end = 3ull << 40};
     areas_put(&areas, &reservation);
@@ -155,8 +146,7 @@ static void large(void)
     CHECK(RB_EMPTY(&areas.tree) && areas.counted == 0);
 }
 
-int main(void)
-{
+int main(void) {
     struct areas areas = {0};
     for (int i = 0; i < 60000; i++) {
         with_files = i >= 30000;

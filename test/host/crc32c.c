@@ -7,8 +7,7 @@
 
 static bool has_crc32;
 
-static u32 bit_by_bit(u32 crc, const u8 *at, size_t bytes)
-{
+static u32 bit_by_bit(u32 crc, const u8 *at, size_t bytes) {
     crc = ~crc;
     for (; bytes; bytes--) {
         crc ^= *at++;
@@ -17,13 +16,11 @@ static u32 bit_by_bit(u32 crc, const u8 *at, size_t bytes)
     return ~crc;
 }
 
-static bool both_give(u32 want, u32 before, const void *data, size_t bytes)
-{
+static bool both_give(u32 want, u32 before, const void *data, size_t bytes) {
     return crc32c(before, data, bytes, false) == want && (!has_crc32 || crc32c(before, data, bytes, true) == want);
 }
 
-static void test_vectors(void)
-{
+static void test_vectors(void) {
     u8 data[32];
     CHECK(both_give(0, 0, "", 0));
     CHECK(both_give(0xe3069283, 0, "123456789", 9));
@@ -41,8 +38,7 @@ static void test_vectors(void)
 }
 
 // Exactly as long as the data, so that the sanitizer sees a read behind it; split at every place too.
-static void test_random(void)
-{
+static void test_random(void) {
     srand(1);
     for (int round = 0; round < 3000; round++) {
         size_t shift = (size_t)rand() % 8, bytes = (size_t)rand() % 300, split = bytes ? (size_t)rand() % bytes : 0;
@@ -55,8 +51,7 @@ static void test_random(void)
     }
 }
 
-int main(void)
-{
+int main(void) {
     has_crc32 = __builtin_cpu_supports("sse4.2");
     test_vectors();
     test_random();

@@ -19,8 +19,7 @@ struct small {
 };
 
 // Text at 0x1000, data with bss at 0x3010.
-static struct small good_file(void)
-{
+static struct small good_file(void) {
     struct small file = {.header = {.e_type = ET_DYN,
                                     .e_machine = EM_X86_64,
                                     .e_version = 1,
@@ -38,8 +37,7 @@ static struct small good_file(void)
 }
 
 // Opens a copy of the first length bytes that lies at an odd address, with nothing behind it.
-static enum elf_error opens_at(const void *file, u64 length, bool allow_interp, struct elf *elf)
-{
+static enum elf_error opens_at(const void *file, u64 length, bool allow_interp, struct elf *elf) {
     static u8 *block;
     free(block);
     block = malloc(length + 1);
@@ -47,8 +45,7 @@ static enum elf_error opens_at(const void *file, u64 length, bool allow_interp, 
     return elf_open(elf, block + 1, length, allow_interp);
 }
 
-static enum elf_error opens(const struct small *file)
-{
+static enum elf_error opens(const struct small *file) {
     struct elf elf;
     return opens_at(file, sizeof *file, false, &elf);
 }
@@ -60,8 +57,7 @@ static enum elf_error opens(const struct small *file)
         CHECK(opens(&file) == (error));                                                                                \
     } while (0)
 
-static void test_headers(void)
-{
+static void test_headers(void) {
     struct small good = good_file();
     struct elf elf;
     CHECK(opens(&good) == ELF_OK);
@@ -84,8 +80,7 @@ static void test_headers(void)
     CHECK(opens_at("#!/bin/sh\n", 10, false, &elf) == ELF_NOT_ELF);
 }
 
-static void test_segments(void)
-{
+static void test_segments(void) {
     struct elf elf;
     EXPECT(ELF_DYNAMIC, file.segments[2].p_type = PT_INTERP);
     struct small interp = good_file();
@@ -117,8 +112,7 @@ static void test_segments(void)
     CHECK(opens_at(&cut, 0x250f, false, &elf) == ELF_BAD_SEGMENT);
 }
 
-static void test_stack(void)
-{
+static void test_stack(void) {
     struct elf elf;
     struct small file = good_file();
     CHECK(opens_at(&file, sizeof file, false, &elf) == ELF_OK && !elf.executable_stack);
@@ -128,8 +122,7 @@ static void test_stack(void)
     CHECK(opens_at(&file, sizeof file, false, &elf) == ELF_OK && elf.executable_stack);
 }
 
-static void test_load(void)
-{
+static void test_load(void) {
     struct small file = good_file();
     struct elf elf;
     CHECK(opens_at(&file, sizeof file, false, &elf) == ELF_OK);
@@ -148,8 +141,7 @@ static void test_load(void)
 }
 
 // A dynamic table at 0x3100 and relocations at 0x3200, both in the data segment.
-static struct small dynamic_file(Elf64_Rela *relocations, size_t count)
-{
+static struct small dynamic_file(Elf64_Rela *relocations, size_t count) {
     struct small file = good_file();
     Elf64_Dyn table[] = {{DT_RELA, {0x3200}},
                          {DT_RELASZ, {count * sizeof *relocations}},
@@ -163,8 +155,7 @@ static struct small dynamic_file(Elf64_Rela *relocations, size_t count)
     return file;
 }
 
-static enum elf_error relocates(const struct small *file, u64 run_address, u8 *memory)
-{
+static enum elf_error relocates(const struct small *file, u64 run_address, u8 *memory) {
     struct elf elf;
     enum elf_error error = opens_at(file, sizeof *file, false, &elf);
     if (error) return error;
@@ -176,8 +167,7 @@ static enum elf_error relocates(const struct small *file, u64 run_address, u8 *m
     return error;
 }
 
-static void test_relocations(void)
-{
+static void test_relocations(void) {
     static u8 memory[0x4000];
     Elf64_Rela rela[] = {{0x3013, R_X86_64_RELATIVE, 0x1234}, {0, R_X86_64_NONE, 0}, {0x4ff8, R_X86_64_RELATIVE, -16}};
     struct small file = dynamic_file(rela, 3), good = file;
@@ -221,8 +211,7 @@ static void test_relocations(void)
 
 // Sections at 0x2600: null, .text 1000-1800, .data 3010-4810, symbols, names. Names at 0x2c00, symbols at 0x2d00.
 #define NAMES "\0routine\0c_function\0inner\0datum\0text_start\0padded\0..@5.inner"
-static struct small symbol_file(void)
-{
+static struct small symbol_file(void) {
     struct small file = good_file();
     static const Elf64_Shdr sections[] = {{0},
                                           {.sh_type = SHT_PROGBITS, .sh_addr = 0x1000, .sh_size = 0x800},
@@ -252,8 +241,7 @@ static struct small symbol_file(void)
     return file;
 }
 
-static bool finds(const struct small *file, u64 address, const char *name, u64 offset)
-{
+static bool finds(const struct small *file, u64 address, const char *name, u64 offset) {
     struct elf elf;
     struct elf_symbol symbol;
     if (opens_at(file, sizeof *file, false, &elf) != ELF_OK) return false;
@@ -262,8 +250,7 @@ static bool finds(const struct small *file, u64 address, const char *name, u64 o
     return found && !strcmp(symbol.name, name) && symbol.offset == offset;
 }
 
-static void test_symbols(void)
-{
+static void test_symbols(void) {
     struct small file = symbol_file(), good = file;
     Elf64_Shdr *sections = (Elf64_Shdr *)((u8 *)&file + 0x2600);
     CHECK(finds(&file, 0x1000, NULL, 0));
@@ -304,8 +291,7 @@ static void test_symbols(void)
     CHECK(finds(&file, 0x1200, "routine", 0x100));
 }
 
-static u8 *read_all(const char *name, u64 *length)
-{
+static u8 *read_all(const char *name, u64 *length) {
     struct stat status;
     int fd = open(name, O_RDONLY);
     if (fd < 0 || fstat(fd, &status)) return NULL;
@@ -316,8 +302,7 @@ static u8 *read_all(const char *name, u64 *length)
 }
 
 // Builds a program with these flags in a directory of its own and opens it.
-static enum elf_error builds(const char *flags, struct elf *elf)
-{
+static enum elf_error builds(const char *flags, struct elf *elf) {
     char directory[] = "/tmp/elf-test-XXXXXX", command[400], name[100];
     u64 length = 0;
     if (!mkdtemp(directory)) return ELF_NOT_ELF;
@@ -329,8 +314,7 @@ static enum elf_error builds(const char *flags, struct elf *elf)
     return file ? elf_open(elf, file, length, false) : ELF_NOT_ELF;
 }
 
-static void test_real_programs(void)
-{
+static void test_real_programs(void) {
     struct elf elf;
     struct elf_symbol symbol;
     CHECK(builds("-static-pie", &elf) == ELF_OK && elf.header->e_type == ET_DYN && !elf.executable_stack);
@@ -357,14 +341,12 @@ static void test_real_programs(void)
     free(busybox);
 }
 
-static void test_texts(void)
-{
+static void test_texts(void) {
     for (int error = ELF_OK; error <= ELF_BAD_RELOCATION; error++) CHECK(elf_error_text(error)[0]);
     CHECK(elf_error_text(99)[0]);
 }
 
-int main(void)
-{
+int main(void) {
     test_headers();
     test_segments();
     test_stack();

@@ -7,8 +7,7 @@
 #include "loader/image.c"
 #include "kernel/lib/crc32c.c"
 
-static struct image_header good_header(void)
-{
+static struct image_header good_header(void) {
     struct image_header header = {
         .magic = IMAGE_MAGIC, .version = IMAGE_VERSION, .total = 0x9000, .kernel_memory = 0x5000};
     header.parts[IMAGE_KERNEL] = (struct image_part){.offset = 512, .length = 0x1000};
@@ -17,16 +16,14 @@ static struct image_header good_header(void)
     return header;
 }
 
-static const char *check(struct image_header *header)
-{
+static const char *check(struct image_header *header) {
     header->crc = 0;
     header->crc = crc32c(0, header, sizeof(*header), false);
     return image_check(header, false);
 }
 
 // True when the answer to header holds the word, or is NULL when there is none.
-static bool says(struct image_header header, const char *word)
-{
+static bool says(struct image_header header, const char *word) {
     const char *answer = check(&header);
     return word ? answer && strstr(answer, word) : !answer;
 }
@@ -38,8 +35,7 @@ static bool says(struct image_header header, const char *word)
         CHECK(says(lie, word));                                                                                        \
     } while (0)
 
-static void test_header(void)
-{
+static void test_header(void) {
     CHECK(says(good_header(), NULL));
     LIE(magic[3], 'x', "no header");
     LIE(version, 2, "version");
@@ -79,8 +75,7 @@ struct case_of {
     u64 bytes, at, largest; // at: 0 when largest is all there is
 };
 
-static void test_place(void)
-{
+static void test_place(void) {
     static const struct case_of cases[] = {
         {.entries = 0, .bytes = 0x1000},
         {{{0, 0x9fc00, 1}, {0x100000, 0x300000, 1}}, 2, 0x300000, 0x100000, 0},
@@ -108,8 +103,7 @@ static void test_place(void)
     }
 }
 
-static void test_low_memory(void)
-{
+static void test_low_memory(void) {
     static const struct e820_entry usual[] = {{0, 0x9fc00, 1}, {0x9fc00, 0x400, 2}};
     static const struct e820_entry holes[] = {{0x1000, 0x57000, 1}, {0x58000, 0x1000, 2}, {0x59000, 0x40000, 1}};
     static const struct e820_entry taken[] = {{0, 0x9fc00, 1}, {0x2a000, 0x1800, 4}};
@@ -129,8 +123,7 @@ static void test_low_memory(void)
 // Memory from 0 to 3 MiB in blocks of 1 KiB, and maps with edges on blocks.
 enum { BLOCK = 1024, BLOCKS = 3072, PAGE_BLOCKS = PAGE_SIZE / BLOCK };
 
-static void test_random(void)
-{
+static void test_random(void) {
     for (unsigned seed = 0; seed < 3000; seed++) {
         static bool usable[BLOCKS];
         struct e820_entry map[12];
@@ -160,8 +153,7 @@ static void test_random(void)
     }
 }
 
-int main(void)
-{
+int main(void) {
     test_header();
     test_place();
     test_low_memory();

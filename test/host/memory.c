@@ -14,8 +14,7 @@ static struct range_edge edges[2 * E820_MAX];
 static struct range ranges[E820_MAX + 8];
 static struct extent extents[EXTENTS_PER_RANGE * (E820_MAX + 8)];
 
-static void shuffle(struct e820_entry *map, size_t count)
-{
+static void shuffle(struct e820_entry *map, size_t count) {
     for (size_t i = count; i > 1; i--) {
         size_t j = (size_t)rand() % i;
         struct e820_entry swap = map[i - 1];
@@ -25,31 +24,26 @@ static void shuffle(struct e820_entry *map, size_t count)
 }
 
 // Is this page usable by the definition: wholly covered by usable entries, each rounded inward, touched by no other?
-static bool model_usable(const struct e820_entry *map, size_t count, u64 page)
-{
+static bool model_usable(const struct e820_entry *map, size_t count, u64 page) {
     bool usable = false;
     for (size_t i = 0; i < count; i++) {
         u64 start = map[i].base, end = start + map[i].length;
         if (map[i].length == 0) continue;
         if (end < start && map[i].type == 1) continue;
         if (end < start) end = UINT64_MAX;
-        if (map[i].type == 1)
-            usable |= start <= page && end >= page + PAGE_SIZE;
-        else if (start < page + PAGE_SIZE && end > page)
-            return false;
+        if (map[i].type == 1) usable |= start <= page && end >= page + PAGE_SIZE;
+        else if (start < page + PAGE_SIZE && end > page) return false;
     }
     return usable;
 }
 
-static bool in_ranges(size_t count, u64 page)
-{
+static bool in_ranges(size_t count, u64 page) {
     for (size_t i = 0; i < count; i++)
         if (ranges[i].start <= page && page < ranges[i].end) return true;
     return false;
 }
 
-static void check_ranges(const struct e820_entry *map, size_t entries, size_t count)
-{
+static void check_ranges(const struct e820_entry *map, size_t entries, size_t count) {
     for (size_t i = 0; i < count; i++) {
         CHECK(ranges[i].start < ranges[i].end);
         CHECK(ranges[i].start % PAGE_SIZE == 0 && ranges[i].end % PAGE_SIZE == 0);
@@ -62,8 +56,7 @@ static void check_ranges(const struct e820_entry *map, size_t entries, size_t co
 }
 
 // Exact cover, alignment, order, maximal pages, and the round trip for first, last and a middle byte of each run.
-static void check_layout(size_t count, bool has_1g)
-{
+static void check_layout(size_t count, bool has_1g) {
     struct linear_map map = {.extents = extents};
     linear_lay_out(&map, ranges, count, has_1g);
     u64 at = LINEAR;
@@ -101,8 +94,7 @@ static void check_layout(size_t count, bool has_1g)
     }
 }
 
-static void random_maps(void)
-{
+static void random_maps(void) {
     for (int round = 0; round < 300; round++) {
         struct e820_entry map[MAP_MAX];
         size_t entries = (size_t)rand() % MAP_MAX;
@@ -135,8 +127,7 @@ static void random_maps(void)
     }
 }
 
-static void big_maps(void)
-{
+static void big_maps(void) {
     for (int round = 0; round < 2000; round++) {
         size_t count = 0;
         for (u64 at = (u64)rand() % 64 * PAGE_SIZE; count < 12; count++) {
@@ -153,8 +144,7 @@ static void big_maps(void)
     }
 }
 
-static void hand_made(void)
-{
+static void hand_made(void) {
     CHECK(e820_usable(NULL, 0, 1ull << 40, edges, ranges) == 0);
     // A usable entry that wraps is nonsense; a reserved one takes everything up to the end.
     struct e820_entry wrap[3] = {{0x100000, 0x4000000, 1}, {0x200000, UINT64_MAX, 2}, {0x300000, UINT64_MAX, 1}};
@@ -177,8 +167,7 @@ static void hand_made(void)
     CHECK(ranges_place_stack(d, 2, true) == 0);
 }
 
-int main(void)
-{
+int main(void) {
     srand(1);
     hand_made();
     random_maps();

@@ -21,8 +21,7 @@ static const char *const good[] = {"--mbr",  "mbr",  "--loader", "loader", "--ke
                                    "--disk", "disk", "--floppy", "floppy", "--",       "prog",   NULL};
 
 // Runs mkimage and returns its exit status.
-static int run(const char *const *words)
-{
+static int run(const char *const *words) {
     char *argv[40] = {"mkimage"};
     int argc = 1, status, fd;
     for (; words[argc - 1]; argc++) argv[argc] = (char *)words[argc - 1];
@@ -45,8 +44,7 @@ static int run(const char *const *words)
 static int run_good(void) { return run(good); }
 static bool says(const char *text) { return strstr(message, text) != NULL; }
 
-static void put_file(const char *name, const void *data, size_t bytes)
-{
+static void put_file(const char *name, const void *data, size_t bytes) {
     FILE *file = fopen(name, "wb");
     if (!file || fwrite(data, 1, bytes, file) != bytes || fclose(file)) fail(1, "%s: %s", name, strerror(errno));
 }
@@ -54,28 +52,24 @@ static void put_file(const char *name, const void *data, size_t bytes)
 static struct bytes get(const char *name) { return read_file(name); }
 static bool exists(const char *name) { return !access(name, F_OK); }
 
-static void put_mbr(void)
-{
+static void put_mbr(void) {
     u8 mbr[512] = {0xeb, 0xfe, [440] = 1, [510] = 0x55, [511] = 0xaa};
     put_file("mbr", mbr, sizeof mbr);
 }
 
-static void put_loader(void)
-{
+static void put_loader(void) {
     u8 loader[1024] = {0xeb, 0x0e, 0, 0, 'V', 'M', 'O', 'S', [500] = 77};
     memcpy(loader + 1020, "VEND", 4);
     put_file("loader", loader, sizeof loader);
 }
 
-static bool compile(const char *flags, const char *name, const char *source)
-{
+static bool compile(const char *flags, const char *name, const char *source) {
     char command[600];
     snprintf(command, sizeof command, "printf '%%s' '%s' | gcc -x c %s -o %s -", source, flags, name);
     return !system(command);
 }
 
-static void put_programs(void)
-{
+static void put_programs(void) {
     CHECK(compile("-static-pie -nostdlib -ffreestanding -fpie", "kernel",
                   "static int x; int *p = &x; void _start(void) { *p = 1; for (;;) {} }"));
     CHECK(compile("-static -nostdlib -ffreestanding", "program", "void _start(void) { for (;;) {} }"));
@@ -87,22 +81,19 @@ static void put_programs(void)
 
 static u32 word32(const u8 *at) { return at[0] | (u32)at[1] << 8 | (u32)at[2] << 16 | (u32)at[3] << 24; }
 
-static struct image_header header_of(const struct bytes *image)
-{
+static struct image_header header_of(const struct bytes *image) {
     struct image_header header;
     memcpy(&header, image->data + 512 + 1024, sizeof header);
     return header;
 }
 
-static bool part_is(const struct bytes *image, enum image_part_kind kind, const void *data, u64 length)
-{
+static bool part_is(const struct bytes *image, enum image_part_kind kind, const void *data, u64 length) {
     struct image_part part = header_of(image).parts[kind];
     const u8 *at = image->data + 512 + 1024 + part.offset;
     return part.offset && part.length == length && part.crc == crc_of(data, length) && !memcmp(at, data, length);
 }
 
-static void check_table(const struct bytes *image, u32 sectors)
-{
+static void check_table(const struct bytes *image, u32 sectors) {
     const u8 *one = image->data + 446, *two = one + 16;
     CHECK(one[0] == 0x80 && one[4] == 0x7f && word32(one + 8) == 1 && word32(one + 12) == sectors - 1);
     CHECK(two[0] == 0 && two[4] == 0xda && word32(two + 8) == sectors && word32(two + 12) == 1);
@@ -112,8 +103,7 @@ static void check_table(const struct bytes *image, u32 sectors)
     CHECK((u64)(sectors + 1) * 512 <= image->length);
 }
 
-static void test_good(void)
-{
+static void test_good(void) {
     CHECK(run_good() == 0 && !message[0]);
     struct bytes disk = get("disk"), floppy = get("floppy"), kernel = get("kernel"), program = get("program");
     CHECK(disk.length && disk.length % 516096 == 0);
@@ -147,8 +137,7 @@ static void test_good(void)
     CHECK(before.length == after.length && !memcmp(before.data, after.data, after.length));
 }
 
-static void test_words(void)
-{
+static void test_words(void) {
     put_file("input", "hello\n", 6);
     const char *const words[] = {"--mbr",   "mbr",   "--loader", "loader", "--kernel", "kernel", "--program", "program",
                                  "--input", "input", "--env",    "A=1",    "--tty",    "--env",  "B=x y=z",   "--disk",
@@ -165,8 +154,7 @@ static void test_words(void)
 }
 
 // A program padded to be larger than a floppy: the old floppy image goes, and the message has the exact number.
-static void test_too_big_for_a_floppy(void)
-{
+static void test_too_big_for_a_floppy(void) {
     CHECK(exists("floppy"));
     struct bytes program = get("program");
     CHECK(!truncate("program", 2000000));
@@ -187,8 +175,7 @@ static void test_too_big_for_a_floppy(void)
     CHECK(run_good() == 0 && exists("floppy"));
 }
 
-static void test_chs(void)
-{
+static void test_chs(void) {
     static const struct {
         u64 lba;
         u8 chs[3];
@@ -211,8 +198,7 @@ static void test_chs(void)
 
 // ---- what it refuses ----
 
-static void test_mbr_and_loader(void)
-{
+static void test_mbr_and_loader(void) {
     struct bytes mbr = get("mbr"), loader = get("loader");
 #define REFUSES(name, file, change, text)                                                                              \
     file = get(name);                                                                                                  \
@@ -234,16 +220,14 @@ static void test_mbr_and_loader(void)
     put_loader();
 }
 
-static int run_program(const char *program)
-{
+static int run_program(const char *program) {
     const char *words[ARRAY_SIZE(good)];
     memcpy(words, good, sizeof good);
     words[7] = program;
     return run(words);
 }
 
-static void test_programs(void)
-{
+static void test_programs(void) {
     struct bytes program = get("program"), kernel = get("kernel");
     unlink("disk");
     CHECK(run_program("dynamic") == 1);
@@ -270,8 +254,7 @@ static void test_programs(void)
     CHECK(run_good() == 0);
 }
 
-static void test_usage(void)
-{
+static void test_usage(void) {
     const char *words[ARRAY_SIZE(good)];
     for (int missing = 0; missing < 10; missing += 2) {
         int count = 0;
@@ -299,8 +282,7 @@ static void test_usage(void)
     file_limit = 0;
 }
 
-int main(void)
-{
+int main(void) {
     char directory[] = "/tmp/mkimage-test-XXXXXX", command[100];
     if (!mkdtemp(directory) || chdir(directory)) return 1;
     put_mbr();

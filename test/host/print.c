@@ -6,8 +6,7 @@
 #include "kernel/lib/print.c"
 
 static bool prints(const char *want, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static bool prints(const char *want, const char *fmt, ...)
-{
+static bool prints(const char *want, const char *fmt, ...) {
     char text[300];
     va_list args;
     va_start(args, fmt);
@@ -18,8 +17,7 @@ static bool prints(const char *want, const char *fmt, ...)
     return false;
 }
 
-static void test_formats(void)
-{
+static void test_formats(void) {
     CHECK(prints("", "%s", ""));
     CHECK(prints("a 100% b", "a 100%% b"));
     CHECK(prints("0 -1 2147483647 -2147483647", "%d %d %d %d", 0, -1, 2147483647, -2147483647));
@@ -41,8 +39,7 @@ static void test_formats(void)
     CHECK(prints("255 127 65535", "%hhu %hhd %hu", (u8)255, (signed char)127, (u16)65535));
 }
 
-static void test_edges(void)
-{
+static void test_edges(void) {
     char text[8];
     memset(text, '#', sizeof text);
     CHECK(format(text + 1, 0, "abc") == 3);
@@ -68,8 +65,7 @@ static void test_edges(void)
     free(word);
 }
 
-int main(void)
-{
+int main(void) {
     test_formats();
     test_edges();
     return check_done("print");

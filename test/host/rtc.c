@@ -12,8 +12,7 @@ u64 time_now_ns(void) { return 0; }
 static u8 bcd(unsigned n) { return (u8)(n / 10 << 4 | n % 10); }
 
 // What a clock in mode status_b holds at a time.
-static struct rtc_reading clock_at(time_t when, u8 status_b)
-{
+static struct rtc_reading clock_at(time_t when, u8 status_b) {
     struct tm t;
     gmtime_r(&when, &t);
     unsigned hour = t.tm_hour, year = 1900 + t.tm_year, pm = 0;
@@ -28,8 +27,7 @@ static struct rtc_reading clock_at(time_t when, u8 status_b)
     return r;
 }
 
-static void test_every_day(void)
-{
+static void test_every_day(void) {
     for (time_t day = 1; day < 230 * 365 + 55; day++) {
         time_t when = day * 86400 + day * 7919 % 86400;
         struct rtc_reading r = clock_at(when, STATUS_B_24_HOURS);
@@ -37,8 +35,7 @@ static void test_every_day(void)
     }
 }
 
-static void test_modes(void)
-{
+static void test_modes(void) {
     for (time_t when = 1709164800; when < 1709164800 + 2 * 86400; when += 59) // over 29 February 2024
         for (unsigned mode = 0; mode < 4; mode++) {
             struct rtc_reading r = clock_at(when, mode << 1);
@@ -46,8 +43,7 @@ static void test_modes(void)
         }
 }
 
-static void test_nonsense(void)
-{
+static void test_nonsense(void) {
     struct rtc_reading good = clock_at(1795168800, STATUS_B_24_HOURS), r;
     memset(&r, 0xff, sizeof(r)); // no clock at all
     CHECK(rtc_convert(&r) == 0);
@@ -74,8 +70,7 @@ static void test_nonsense(void)
     }
 }
 
-int main(void)
-{
+int main(void) {
     test_every_day();
     test_modes();
     test_nonsense();

@@ -15,18 +15,15 @@
 #include "test/check.h"
 
 static u8 crtc[256], crtc_index;
-static u8 inb(u16 port)
-{
+static u8 inb(u16 port) {
     CHECK(port == 0x3d5);
     return crtc[crtc_index];
 }
-static void outb(u16 port, u8 value)
-{
+static void outb(u16 port, u8 value) {
     CHECK(port == 0x3d4);
     crtc_index = value;
 }
-static void outw(u16 port, u16 value)
-{
+static void outw(u16 port, u16 value) {
     CHECK(port == 0x3d4);
     crtc[value & 0xff] = value >> 8;
 }
@@ -35,8 +32,7 @@ static void outw(u16 port, u16 value)
 
 void log_error(const char *fmt, ...) { (void)fmt; }
 static u16 *memory; // 32 KiB exactly, so that the sanitizer sees a cell outside
-void *window_map(u64 physical, u64 bytes, enum window_kind kind)
-{
+void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
     CHECK(physical == 0xb8000 && bytes == 32768 && kind == WINDOW_DEVICE);
     return memory;
 }
@@ -46,8 +42,7 @@ enum { ROWS = 25, COLUMNS = 80 };
 static char model[ROWS][COLUMNS];
 static int model_row, model_column;
 
-static void model_new_line(void)
-{
+static void model_new_line(void) {
     model_column = 0;
     if (++model_row < ROWS) return;
     model_row = ROWS - 1;
@@ -55,30 +50,23 @@ static void model_new_line(void)
     memset(model[ROWS - 1], ' ', COLUMNS);
 }
 
-static void model_put(char c)
-{
+static void model_put(char c) {
     if (model_column == COLUMNS) model_new_line();
     model[model_row][model_column++] = c;
 }
 
-static void model_text(char c)
-{
-    if (c == '\n')
-        model_new_line();
-    else if (c == '\r')
-        model_column = 0;
-    else if (c == '\b')
-        model_column -= model_column > 0;
+static void model_text(char c) {
+    if (c == '\n') model_new_line();
+    else if (c == '\r') model_column = 0;
+    else if (c == '\b') model_column -= model_column > 0;
     else if (c == '\t') {
         do model_put(' ');
         while (model_column % 8 && model_column < COLUMNS);
-    } else if (c >= ' ')
-        model_put(c);
+    } else if (c >= ' ') model_put(c);
 }
 
 // Appends one random piece of text to buffer and feeds it to the model; returns its bytes.
-static size_t generate(char *buffer, int lines)
-{
+static size_t generate(char *buffer, int lines) {
     static const char *const swallowed[] = {
         "\033[0m", "\033[1;31m", "\033[2J",   "\033(B", "\033]0;title\a", "\033]0;title\033\\",
         "\a",      "\177",       "\033[?25l", "\033="};
@@ -96,8 +84,7 @@ static size_t generate(char *buffer, int lines)
 
 static unsigned crtc_pair(u8 high) { return crtc[high] << 8 | crtc[high + 1]; }
 
-static bool shown_is_model(void)
-{
+static bool shown_is_model(void) {
     unsigned start = crtc_pair(0x0c), cursor = crtc_pair(0x0e);
     int at = model_column < COLUMNS ? model_column : COLUMNS - 1;
     if (start + ROWS * COLUMNS > 16384 || cursor != start + model_row * COLUMNS + at) return false;
@@ -106,8 +93,7 @@ static bool shown_is_model(void)
     return true;
 }
 
-static void test_random(int lines, int longest)
-{
+static void test_random(int lines, int longest) {
     static char buffer[200000];
     for (int piece = 0; piece < 1500; piece++) {
         size_t length = 0, wanted = 1 + rand() % longest;
@@ -117,8 +103,7 @@ static void test_random(int lines, int longest)
     }
 }
 
-static void begin(unsigned start, unsigned cursor)
-{
+static void begin(unsigned start, unsigned cursor) {
     struct boot_info boot = {.text_columns = COLUMNS, .text_rows = ROWS};
     crtc[0x0c] = start >> 8, crtc[0x0d] = (u8)start, crtc[0x0e] = cursor >> 8, crtc[0x0f] = (u8)cursor;
     for (int i = 0; i < 16384; i++) memory[i] = 0x0720;
@@ -127,8 +112,7 @@ static void begin(unsigned start, unsigned cursor)
     screen_init(&boot);
 }
 
-int main(void)
-{
+int main(void) {
     memory = malloc(32768);
     screen_write("nobody sees this", 16); // before init, and without a screen
     struct boot_info none = {0};

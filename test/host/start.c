@@ -11,16 +11,14 @@
 static u8 stack[BYTES];
 static u64 lowest, allowed;
 
-static bool put(u64 to, const void *from, u64 bytes)
-{
+static bool put(u64 to, const void *from, u64 bytes) {
     if (to < TOP - allowed || to > TOP || bytes > TOP - to) return false;
     memcpy(stack + BYTES - (TOP - to), from, bytes);
     if (to < lowest) lowest = to;
     return true;
 }
 
-static u64 word(u64 at)
-{
+static u64 word(u64 at) {
     u64 value;
     CHECK(at >= TOP - BYTES && at <= TOP - 8);
     memcpy(&value, stack + BYTES - (TOP - at), 8);
@@ -28,8 +26,7 @@ static u64 word(u64 at)
 }
 static const char *text(u64 at) { return (const char *)stack + BYTES - (TOP - at); }
 
-static u64 build(const char *command, u64 length, u64 limit)
-{
+static u64 build(const char *command, u64 length, u64 limit) {
     static const u64 auxv[] = {AT_PAGESZ, 4096, AT_PHNUM, 9};
     struct start start = {.command = command, .command_length = length, .top = TOP, .limit = limit, .auxv = auxv};
     start.auxv_bytes = sizeof auxv;
@@ -41,8 +38,7 @@ static u64 build(const char *command, u64 length, u64 limit)
 }
 
 // args and envs: what must be there, in order, ending with NULL.
-static void check(const char *command, u64 length, const char *const *args, const char *const *envs)
-{
+static void check(const char *command, u64 length, const char *const *args, const char *const *envs) {
     char *copy = malloc(length + 1); // so that ASan sees a read beyond the part
     memcpy(copy, command, length);
     char *tight = realloc(copy, length ? length : 1);
@@ -73,8 +69,7 @@ static void check(const char *command, u64 length, const char *const *args, cons
     (const char *const[]) { NULL }
 #define PART(s) s, sizeof(s)
 
-int main(void)
-{
+int main(void) {
     allowed = BYTES;
     check(PART("arg=prog"), LIST("prog"), NONE);
     check(PART("arg=prog\0arg=with space\0arg=\0env=A=b=c\0tty=1"), LIST("prog", "with space", ""), LIST("A=b=c"));

@@ -25,13 +25,11 @@
 
 enum { SIZE = 96, LONGEST = 40 };
 
-static void fill(u8 *buffer, u8 salt)
-{
+static void fill(u8 *buffer, u8 salt) {
     for (int i = 0; i < SIZE; i++) buffer[i] = (u8)(i * 7 + salt);
 }
 
-static void test_copies(void)
-{
+static void test_copies(void) {
     u8 from[SIZE], ours[SIZE], theirs[SIZE];
     fill(from, 3);
     for (size_t length = 0; length <= LONGEST; length++)
@@ -45,8 +43,7 @@ static void test_copies(void)
 }
 
 // Every distance between -LONGEST and LONGEST, so that blocks overlap by all amounts in both directions.
-static void test_moves(void)
-{
+static void test_moves(void) {
     u8 ours[SIZE], theirs[SIZE];
     for (size_t length = 0; length <= LONGEST; length++)
         for (size_t from = 0; from <= LONGEST; from++)
@@ -58,8 +55,7 @@ static void test_moves(void)
             }
 }
 
-static void test_sets(void)
-{
+static void test_sets(void) {
     static const int bytes[] = {0, 1, 0x80, 0xff, -1, 0x1234};
     u8 ours[SIZE], theirs[SIZE];
     for (size_t length = 0; length <= LONGEST; length++)
@@ -74,8 +70,7 @@ static void test_sets(void)
 
 static int sign(int n) { return (n > 0) - (n < 0); }
 
-static void test_compares(void)
-{
+static void test_compares(void) {
     u8 a[SIZE], b[SIZE];
     fill(a, 1), fill(b, 1);
     for (size_t length = 0; length <= LONGEST; length++)
@@ -92,8 +87,7 @@ static void test_compares(void)
     free(x), free(y);
 }
 
-static void test_strings(void)
-{
+static void test_strings(void) {
     static const char *const words[] = {"",    "a",    "b",     "ab",          "abc",
                                         "abd", "\x80", "a\x80", "abcdefghijk", "abcdefghijl"};
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
@@ -110,8 +104,7 @@ static void test_strings(void)
     CHECK(our_strncmp(unterminated, "abcd", 3) == 0);
 }
 
-int main(void)
-{
+int main(void) {
     test_copies();
     test_moves();
     test_sets();

@@ -19,16 +19,14 @@ static bool pm_stands_still;
 static u64 pm_mask;
 static const u64 tsc_at_start = 0x123456789;
 
-static u64 rdtsc(void)
-{
+static u64 rdtsc(void) {
     seconds += 10e-9;
     return tsc_at_start + (u64)(seconds * tsc_hz);
 }
 
 static double read_delay(void) { return 100e-9 + slowest_read * (rand() % 1000) / 1000; }
 
-static u32 inl(u16 port)
-{
+static u32 inl(u16 port) {
     CHECK(port == 0x608);
     seconds += read_delay() / 2;
     u32 value = pm_stands_still ? 1234 : (u32)((u64)(seconds * 3579545) & pm_mask);
@@ -37,24 +35,21 @@ static u32 inl(u16 port)
 }
 
 void pit_counter_start(void) {}
-u16 pit_counter_read(void)
-{
+u16 pit_counter_read(void) {
     seconds += read_delay();
     return (u16) - (u64)(seconds * PIT_HZ);
 }
 
 static int complaints;
 void log_error(const char *fmt, ...) { complaints += *fmt != 0; }
-void unfit(const char *fmt, ...)
-{
+void unfit(const char *fmt, ...) {
     fprintf(stderr, "unfit: %s\n", fmt);
     exit(1);
 }
 
 #include "kernel/cpu/time.c"
 
-static void start(double rate_hz, u16 port, bool is_32_bit, double uptime)
-{
+static void start(double rate_hz, u16 port, bool is_32_bit, double uptime) {
     hz = ns_per_tsc = base_tsc = base_ns = refine_at = latest = 0;
     seconds = uptime;
     tsc_hz = rate_hz;
@@ -65,8 +60,7 @@ static void start(double rate_hz, u16 port, bool is_32_bit, double uptime)
 static double error_of(u64 measured) { return measured > tsc_hz ? measured / tsc_hz - 1 : 1 - measured / tsc_hz; }
 
 // The second reading comes after each of these times; then the clock runs for five minutes.
-static void test_clock(double rate_hz, u16 port, bool is_32_bit)
-{
+static void test_clock(double rate_hz, u16 port, bool is_32_bit) {
     static const double first_use[] = {0,    1e-6, 4e-4, 6e-4, 0.01, 0.0549, 0.055, 0.06, 0.5, 2.3,
                                        2.35, 4.6,  4.68, 4.7,  9.36, 9.4,    20,    61,   300, 5000};
     for (size_t i = 0; i < ARRAY_SIZE(first_use); i++) {
@@ -90,8 +84,7 @@ static void test_clock(double rate_hz, u16 port, bool is_32_bit)
     }
 }
 
-int main(void)
-{
+int main(void) {
     static const double rates[] = {50e6, 1e9, 2.6e9, 6e9};
     slowest_read = 2e-6;
     for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {

@@ -7,29 +7,25 @@ static char shown[8192];
 static size_t shown_bytes;
 static struct tty tty;
 
-static void show(const void *bytes, size_t count)
-{
+static void show(const void *bytes, size_t count) {
     if (shown_bytes + count < sizeof shown) memcpy(shown + shown_bytes, bytes, count);
     shown_bytes += count;
 }
 
-static void start(void)
-{
+static void start(void) {
     tty_init(&tty, show);
     shown_bytes = 0;
     memset(shown, 0, sizeof shown);
 }
 
-static int type(const char *keys)
-{
+static int type(const char *keys) {
     int signal = 0;
     while (*keys) signal = tty_input(&tty, (u8)*keys++);
     return signal;
 }
 
 // A read of at most bytes gives exactly this text; NULL: it waits.
-static bool reads(size_t bytes, const char *text)
-{
+static bool reads(size_t bytes, const char *text) {
     u8 to[8192];
     s64 count = tty_read(&tty, to, bytes);
     if (!text) return count == TTY_WAIT;
@@ -38,8 +34,7 @@ static bool reads(size_t bytes, const char *text)
 
 static bool shows(const char *text) { return shown_bytes == strlen(text) && memcmp(shown, text, shown_bytes) == 0; }
 
-static void lines(void)
-{
+static void lines(void) {
     start();
     CHECK(reads(100, NULL));
     type("ab");
@@ -51,8 +46,7 @@ static void lines(void)
     CHECK(reads(100, "third\n"));
 }
 
-static void editing(void)
-{
+static void editing(void) {
     start();
     type("ax\x7f"
          "bcd\b\be\n");
@@ -71,8 +65,7 @@ static void editing(void)
     CHECK(reads(100, "read\n") && reads(100, "\n"));
 }
 
-static void ends(void)
-{
+static void ends(void) {
     start();
     type("\x04");
     CHECK(tty_readable(&tty) && reads(100, "") && reads(100, NULL));
@@ -84,8 +77,7 @@ static void ends(void)
     CHECK(reads(100, "line\n") && reads(100, "") && reads(100, NULL));
 }
 
-static void signals(void)
-{
+static void signals(void) {
     start();
     CHECK(type("abc\x03") == SIGINT && shows("abc^C") && reads(100, NULL));
     CHECK(type("\x1c") == SIGQUIT && type("\x1a") == SIGTSTP);
@@ -101,8 +93,7 @@ static void signals(void)
     CHECK(type("\x03") == 0 && tty_input(&tty, 0) == 0);
 }
 
-static void raw(void)
-{
+static void raw(void) {
     start();
     type("typed");
     struct termios settings = tty.settings;
@@ -127,8 +118,7 @@ static void raw(void)
     CHECK(reads(1, NULL));
 }
 
-static void output(void)
-{
+static void output(void) {
     start();
     tty_output(&tty, (const u8 *)"a\nb", 3);
     CHECK(shows("a\nb"));
@@ -139,8 +129,7 @@ static void output(void)
     CHECK(shows("a\nb\r\nc\r\n\r\nd"));
 }
 
-static void full(void)
-{
+static void full(void) {
     start();
     for (int i = 0; i < 5000; i++) type("x");
     type("\n");
@@ -151,8 +140,7 @@ static void full(void)
 }
 
 // Any bytes in any mode: nothing is written outside, and the three places stay in order.
-static void random_keys(void)
-{
+static void random_keys(void) {
     unsigned state = 1;
     start();
     for (int i = 0; i < 200000; i++) {
@@ -171,8 +159,7 @@ static void random_keys(void)
     }
 }
 
-int main(void)
-{
+int main(void) {
     lines();
     editing();
     ends();
