@@ -29,6 +29,7 @@ static void log_init(void) {
 void kernel_low(const struct boot_info *given) {
     boot = *given;
     log_init(); // for what can go wrong here
+    panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
     if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION || boot.size != sizeof(boot))
         unfit("the loader is of another version than the kernel");
     struct handover *handover = (void *)BOUNCE;

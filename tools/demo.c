@@ -23,15 +23,19 @@ static void print_memory(void) {
     fclose(file);
 }
 
-// The memory map of the firmware, one line per range.
+// The memory map of the firmware in short: what is RAM, and how many ranges are not.
 static void print_map(void) {
     unsigned long long start, end;
+    unsigned others = 0;
     char what[64];
     FILE *file = fopen("/proc/iomem", "r");
     if (!file) return;
     puts("\nmemory map");
     while (fscanf(file, "%llx-%llx : %63[^\n]", &start, &end, what) == 3)
-        printf("  %012llx - %012llx  %10llu KiB  %s\n", start, end, (end - start + 1) / 1024, what);
+        if (strcmp(what, "System RAM") == 0)
+            printf("  %012llx - %012llx  %10llu KiB\n", start, end, (end - start + 1) / 1024);
+        else others++;
+    printf("  and %u ranges that are not RAM\n", others);
     fclose(file);
 }
 
