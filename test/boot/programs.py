@@ -46,6 +46,22 @@ def stdin_sum(program):
     runs(program, com1=b"0 bytes, adler32 00000001\n")
 
 
+def unknown_call():
+    """Named once in the log, however often it is made."""
+    result = vm.boot(vm.guest("registers")).expect(0)
+    vm.expect("lines about io_uring_setup", len([line for line in result.log.splitlines() if "io_uring_setup" in line]), 1)
+
+
+def large():
+    """256 MiB of program, with progress on the way."""
+    with vm.directory() as tmp:
+        (tmp / "large").write_bytes(vm.guest("hello").read_bytes())
+        with open(tmp / "large", "r+b") as file:
+            file.truncate(256 << 20)
+        result = vm.boot(tmp / "large", memory="600M", hang=4 * vm.HANG).expect(0, b"hello\narg large\n")
+        vm.expect_in("the log", "loader: read ", result.log)
+
+
 def guests(compiler, flag):
     def of(name):
         return vm.compile_guest(f"test/guest/{name}.c", compiler, flag)
@@ -66,6 +82,8 @@ def guests(compiler, flag):
 
 
 def tests():
+    yield "256 MiB", large
+    yield "unknown system call", unknown_call
     yield "busybox echo", lambda: busybox(["echo", "a  b", "", "c"], b"a  b  c\n")
     yield "busybox expr", lambda: busybox(["expr", "6", "*", "7"], b"42\n")
     yield "busybox expr 0", lambda: busybox(["expr", "1", "-", "1"], b"0\n", 1)
