@@ -28,7 +28,6 @@ void screen_init(const struct boot_info *boot);
 void screen_write(const char *text, size_t bytes);
 
 // ---- rtc.c ----
-u64 rtc_seconds(void);  // since 1970; 0 when the clock gives no plausible time
 u64 time_wall_ns(void); // since 1970: the RTC read at first use, time_now_ns() from there on
 
 // ---- acpi.c: pure parsers (host-tested, fuzzed); table memory is reached by window_map ----

@@ -35,6 +35,11 @@ def statuses(program):
         runs(program, status, b"", args=[str(status)])
 
 
+def border():
+    for way, status in enumerate([133, 133, 77, 77, 136, 133, 139, 139, 132, 132, 139, 139, 139, 139, 77, 139, 139]):
+        runs(vm.guest("border"), status, args=[str(way)])
+
+
 def environment(program):
     runs(program, com1=b"hello\narg x\narg a b\narg \narg \xc3\xa4\xff\nenv A=1\nenv B=two words\nenv C=\n", name="x",
          args=["a b", "", b"\xc3\xa4\xff"], env=["A=1", "B=two words", "C="])
@@ -89,6 +94,7 @@ def tests():
     yield "busybox expr 0", lambda: busybox(["expr", "1", "-", "1"], b"0\n", 1)
     yield "busybox sha256sum of 5 MB", five_megabytes
     yield "busybox awk", awk
+    yield "border", border
     yield "C++", lambda: runs(vm.compile_guest("test/guest/cpp.cpp", "g++", "-static"))
     yield "C++ -static-pie", lambda: runs(vm.compile_guest("test/guest/cpp.cpp", "g++", "-static-pie"))
     for compiler, flag in STATIC:

@@ -11,6 +11,54 @@
 enum { BASE = 0xe0000, SIZE = 0x8000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, FACP = BASE + 0x400 };
 enum { DSDT = BASE + 0x1000, SSDT = BASE + 0x2000, OTHER = BASE + 0x3000 };
 
+// ---- tables as the specification draws them ----
+
+struct rsdp { // 5.2.5.3
+    char signature[8];
+    u8 checksum; // over the first 20 bytes
+    char oem[6];
+    u8 revision; // from 2 on there is the rest
+    u32 rsdt;
+    u32 length;
+    u64 xsdt;
+    u8 extended_checksum; // over all
+    u8 reserved[3];
+} __attribute__((packed));
+_Static_assert(sizeof(struct rsdp) == 36, "ACPI 5.2.5.3");
+
+struct table { // 5.2.6: what every table starts with
+    char signature[4];
+    u32 length; // of the whole table
+    u8 revision, checksum;
+    char oem[14];
+    u32 oem_revision, creator, creator_revision;
+} __attribute__((packed));
+_Static_assert(sizeof(struct table) == 36, "ACPI 5.2.6");
+
+struct address { // generic address structure, 5.2.3.2
+    u8 space, bits, first_bit, access;
+    u64 address;
+} __attribute__((packed));
+
+struct fadt { // 5.2.9; ACPI 1.0 ends it after flags
+    struct table table;
+    u32 facs, dsdt;
+    u8 model, profile;
+    u16 sci;
+    u32 smi_command;
+    u8 enable, disable, s4bios, pstate;
+    u32 pm1a_event, pm1b_event, pm1a_control, pm1b_control, pm2_control, pm_timer, gpe0, gpe1;
+    u8 pm1_event_bytes, pm1_control_bytes, pm2_control_bytes, pm_timer_bytes;
+    u8 unused[20];
+    u32 flags;
+    struct address reset;
+    u8 reset_value;
+    u8 unused2[3];
+    u64 x_facs, x_dsdt;
+    struct address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control, x_pm2_control, x_pm_timer;
+} __attribute__((packed));
+_Static_assert(offsetof(struct fadt, flags) == 112 && offsetof(struct fadt, x_pm_timer) == 208, "ACPI 5.2.9");
+
 static u8 memory[SIZE];
 static char said[4000];
 static void *copies[2000];
