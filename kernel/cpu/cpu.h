@@ -27,8 +27,7 @@ struct cpu {
     u64 scratch;          // the program's RSP between SYSCALL and the context
     u64 stack_top;        // of the slot stack; every entry from the program starts there
     u64 fs_base, gs_base; // what this CPU's registers hold for the program
-    unsigned number;
-    u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
+    u64 gdt[8];           // by the selectors of layout.h; the TSS takes two
     struct tss tss;
     u8 ist[IST_COUNT][IST_STACK_SIZE] __attribute__((aligned(IST_STACK_SIZE))); // of IST number n + 1
 };
@@ -61,5 +60,5 @@ void panic_exception(const struct registers *regs, u64 address) __attribute__((n
 
 // ---- pic.c ----
 void pic_init(void);
-void pic_interrupt(unsigned line); // acknowledges and calls the handler
+void pic_interrupt(unsigned line); // calls the handler
 #define PIC_VECTOR 0x20            // of line 0

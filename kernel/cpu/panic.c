@@ -53,15 +53,19 @@ static void report_backtrace(u64 rip, u64 rbp) {
     }
 }
 
-static void report(const struct registers *r) {
-    u64 here = (u64)__builtin_frame_address(0);
-    if (here >= SLOTS) log_error("  on CPU %lu, the kernel at %#lx", (here - SLOTS) / SLOT_SIZE, kernel_at);
-    else log_error("  in the low stage");
+void registers_log(const struct registers *r) {
     log_error("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx", r->rax, r->rbx, r->rcx, r->rdx);
     log_error("  rsi %016lx  rdi %016lx  rbp %016lx  rsp %016lx", r->rsi, r->rdi, r->rbp, r->rsp);
     log_error("  r8  %016lx  r9  %016lx  r10 %016lx  r11 %016lx", r->r8, r->r9, r->r10, r->r11);
     log_error("  r12 %016lx  r13 %016lx  r14 %016lx  r15 %016lx", r->r12, r->r13, r->r14, r->r15);
     log_error("  rip %016lx  cs %02lx  rflags %lx  ss %02lx", r->rip, r->cs, r->rflags, r->ss);
+}
+
+static void report(const struct registers *r) {
+    u64 here = (u64)__builtin_frame_address(0);
+    if (here >= SLOTS) log_error("  on CPU %lu, the kernel at %#lx", (here - SLOTS) / SLOT_SIZE, kernel_at);
+    else log_error("  in the low stage");
+    registers_log(r);
     log_error("  cr0 %lx  cr2 %lx  cr3 %lx  cr4 %lx", read_cr0(), read_cr2(), read_cr3(), read_cr4());
     if (r->cs == KERNEL_CS) report_backtrace(r->rip, r->rbp);
 }

@@ -18,6 +18,8 @@ struct registers {
 _Static_assert(sizeof(struct registers) == REGISTERS_SIZE, "traps.asm pushes exactly this");
 _Static_assert(offsetof(struct registers, cs) == REGISTERS_CS, "traps.asm tells program from kernel by it");
 
+void registers_log(const struct registers *regs); // as lines of an error report
+
 struct context {
     struct registers regs;
     u64 fs_base, gs_base; // the program's, below USER_END; a new value holds from the next return on

@@ -27,8 +27,6 @@
 #define FADT_PM_TIMER       76
 #define FADT_PM_TIMER_BYTES 91
 #define FADT_FLAGS          112
-#define FADT_RESET          116
-#define FADT_RESET_VALUE    128
 #define FADT_X_DSDT         140
 #define FADT_X_PM1A_CONTROL 172
 #define FADT_X_PM1B_CONTROL 184
@@ -36,8 +34,6 @@
 
 #define FADT_V1_BYTES         116
 #define SPACE_IO              1
-#define FADT_TIMER_32_BIT     (1u << 8)  // TMR_VAL_EXT: else 24 bits
-#define FADT_HAS_RESET        (1u << 10) // RESET_REG_SUP
 #define FADT_HARDWARE_REDUCED (1u << 20) // there are no PM1 registers and no PM timer
 
 // A little-endian number of up to 8 bytes, at any address.
@@ -126,7 +122,7 @@ static u64 field(const u8 *fadt, size_t offset, size_t bytes) {
 // A register's port: the newer field when it names one, else the older; 0: none.
 static u16 port_of(const u8 *fadt, size_t newer, size_t older) {
     u64 port = field(fadt, newer + ADDRESS_VALUE, 8);
-    if (field(fadt, newer, 1) != SPACE_IO || !port || port > UINT16_MAX) port = older ? field(fadt, older, 4) : 0;
+    if (field(fadt, newer, 1) != SPACE_IO || !port || port > UINT16_MAX) port = field(fadt, older, 4);
     return port <= UINT16_MAX ? (u16)port : 0;
 }
 
@@ -141,16 +137,9 @@ static u64 read_fadt(const u8 *fadt, struct acpi_info *info) {
         info->pm1a_control = port_of(fadt, FADT_X_PM1A_CONTROL, FADT_PM1A_CONTROL);
         info->pm1b_control = port_of(fadt, FADT_X_PM1B_CONTROL, FADT_PM1B_CONTROL);
         if (fadt[FADT_PM_TIMER_BYTES] == 4) info->pm_timer = port_of(fadt, FADT_X_PM_TIMER, FADT_PM_TIMER);
-        info->pm_timer_32_bit = flags & FADT_TIMER_32_BIT;
     }
     if (!info->pm1a_control) log("ACPI: no PM1a control port, so no power-off");
     if (!info->pm_timer) log("ACPI: no PM timer port");
-    info->reset_address = flags & FADT_HAS_RESET ? port_of(fadt, FADT_RESET, 0) : 0;
-    info->reset_value = (u8)field(fadt, FADT_RESET_VALUE, 1);
-    if (info->reset_address) info->reset_space = SPACE_IO;
-    else if (flags & FADT_HAS_RESET)
-        log("ACPI: ignored the reset register: space %lu, address %lx", field(fadt, FADT_RESET, 1),
-            field(fadt, FADT_RESET + ADDRESS_VALUE, 8));
     return dsdt ? dsdt : field(fadt, FADT_DSDT, 4);
 }
 
@@ -224,7 +213,7 @@ static bool find_s5(const u8 *table, struct acpi_info *info) {
 }
 
 void acpi_init(u64 rsdp, struct acpi_info *info) {
-    *info = (struct acpi_info){.reset_space = 0xff};
+    *info = (struct acpi_info){0};
     struct root root = find_root(rsdp);
     if (!root.table) return;
     size_t index = 0;
