@@ -389,10 +389,27 @@ plugin_api() {
 
 bench_names="firmware MBR loader kernel-low kernel-high program-load to-main"
 
-# Instructions and BIOS calls from reset to the first instruction of main, by stage, median of five boots.
 bench() {
-    [ "${1-}" = boot ] || usage "bench knows: boot [PROGRAM [ARG...]]"
-    shift
+    case ${1-} in
+    boot) shift && bench_boot "$@" ;;
+    frames) bench_frames ;;
+    *) usage "bench knows: boot [PROGRAM [ARG...]], frames" ;;
+    esac
+}
+
+# The frame allocator on the host, compiled as for the kernel.
+bench_frames() {
+    need build
+    mkdir -p out/bench
+    # shellcheck disable=SC2086 # lists of flags
+    gcc $flags $freestanding -c kernel/memory/frames.c -o out/bench/frames.o
+    # shellcheck disable=SC2086
+    gcc $flags -pthread test/bench/frames.c out/bench/frames.o -o out/bench/frames
+    out/bench/frames
+}
+
+# Instructions and BIOS calls from reset to the first instruction of main, by stage, median of five boots.
+bench_boot() {
     check_words "$@"
     need build run
     build
@@ -498,6 +515,7 @@ help() {
 ./build.sh bochs [--env K=V]... [PROGRAM [ARG...]] the same as run, in Bochs; its COM1 is shown at the end
 ./build.sh debug [--env K=V]... [PROGRAM [ARG...]] QEMU, stopped at reset, and out/vmos.gdb for gdb
 ./build.sh bench boot [PROGRAM [ARG...]]           instructions and BIOS calls per stage, up to PROGRAM's main
+./build.sh bench frames                            the frame allocator: ns, and units of one lock xadd
 ./build.sh test [NAME...]                          all tests, or those whose name contains a NAME
 ./build.sh check                                   formatting, static analysis, forbidden instructions
 ./build.sh build | clean | help

@@ -38,10 +38,10 @@ void kernel_low(const struct boot_info *given) {
 }
 
 static void memory_init(const struct handover *handover) {
-    struct frames frames = handover->frames;
-    frames.map.extents = window((u64)frames.map.extents);
-    frames_init(&frames);
-    const struct linear_map *map = &frames.map;
+    struct pages handed = handover->pages;
+    const struct linear_map *map = &handed.map;
+    handed.map.extents = window((u64)map->extents);
+    pages_init(&handed, 0);
     u64 pages[3] = {0};
     for (size_t i = 0; i < map->count; i++) {
         u64 page = map->extents[i].page;
@@ -49,8 +49,9 @@ static void memory_init(const struct handover *handover) {
     }
     log("memory: %lu KiB usable, %lu KiB of it linear: %lu pages of 1 GiB, %lu of 2 MiB, %lu of 4 KiB",
         handover->usable / 1024, pages_total() * (PAGE_SIZE / 1024), pages[0], pages[1], pages[2]);
-    log("memory: %lu KiB for page tables, the first stack and CPU data; %lu KiB free",
-        (pages_total() - pages_free()) * (PAGE_SIZE / 1024), pages_free() * (PAGE_SIZE / 1024));
+    log("memory: %lu KiB free in pages of 4 KiB; page tables, maps of frames, the first stack and CPU data take the "
+        "rest",
+        pages_free() * (PAGE_SIZE / 1024));
 }
 
 void kernel_high(struct handover *handover) {

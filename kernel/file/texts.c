@@ -5,7 +5,7 @@
 #include "kernel/file/file.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"
-#include "kernel/memory/frames.h"
+#include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 
 struct reader {

@@ -101,7 +101,7 @@ static u64 reserve(struct handover *handover) {
         unfit("no %lu KiB of memory in one piece for the kernel", length / 1024);
     subtract(place, length);
     handover->kernel_physical = place;
-    handover->frames.map.extents = window(place + boot->kernel_low.length);
+    handover->pages.map.extents = window(place + boot->kernel_low.length);
 
     u64 stack = handover->usable < SMALL_MACHINE ? 0 : ranges_place_stack(ranges, range_count, has_1g);
     subtract(stack, stack ? PAGE_2M : 0);
@@ -177,20 +177,19 @@ void address_space_build(struct handover *handover, u64 entry) {
     if (error) unfit("the kernel %s", elf_error_text(error));
     find_usable(handover);
     u64 stack = reserve(handover);
-    linear_lay_out(&handover->frames.map, ranges, range_count, has_1g);
-    handover->frames.top = handover->frames.map.end;
-    frames_init(&handover->frames);
-    frames_reach = reach;
+    linear_lay_out(&handover->pages.map, ranges, range_count, has_1g);
+    handover->pages.top = handover->pages.map.end;
+    pages_begin(&handover->pages, reach);
 
     u64 root = page_alloc_cleared();
     if (!root) unfit("%lu KiB of usable memory are too little", handover->usable / 1024);
     u64 read_only = map_kernel(root, handover->kernel_physical);
     map_window(root, handover->kernel_physical, read_only);
-    map_linear(root, &handover->frames.map);
+    map_linear(root, &handover->pages.map);
     map_slot(root, stack);
     load_kernel(handover->kernel_physical);
 
-    handover->frames = *frames_state();
+    handover->pages = *pages_state();
     handover->root = root;
     handover->entry = KERNEL_BASE + entry;
     handover->stack_top = SLOTS + SLOT_SIZE;

@@ -1,13 +1,13 @@
 // The low stage's work on memory: from the BIOS map to the final address space.
 #pragma once
 
-#include "kernel/memory/frames.h"
+#include "kernel/memory/pages.h"
 
 // What the low stage found out and the high stage needs. It lies at BOUNCE, which no BIOS call uses any more, and holds
 // no pointer into the low image; the one pointer in it, to the extents, is a physical address until the window exists.
 struct handover {
     struct boot_info boot;
-    struct frames frames;
+    struct pages pages;
     u64 root;            // physical address of the final PML4
     u64 tables_allow;    // see tables.h
     u64 usable;          // bytes the BIOS map calls usable, cleaned up

@@ -1,43 +1,411 @@
-// Gives out pages from the top of linear memory downwards: the span has no holes, so one address says what is taken.
-// Page 0 of physical memory is never usable, so 0 can mean "none".
+// See frames.h for the structures and the protocol; each function here says which part of it it is.
 #include "kernel/memory/frames.h"
 
 #include "kernel/lib/string.h"
-#include "kernel/memory/window.h"
 
-static struct frames frames;
-void (*frames_reach)(u64 physical);
+// Everything that CPUs share is touched by these alone. STEP is for the test that tries every order of steps.
+#ifndef STEP
+#define STEP() ((void)0)
+#endif
+#define SEQ              __ATOMIC_SEQ_CST
+#define LOAD(at)         (STEP(), __atomic_load_n(at, SEQ))
+#define STORE(at, value) (STEP(), __atomic_store_n(at, value, __ATOMIC_RELEASE))
+#define SWAP(at, value)  (STEP(), __atomic_exchange_n(at, value, SEQ))
+#define ADD(at, value)   (STEP(), __atomic_add_fetch(at, value, SEQ))
+#define AND(at, value)   (STEP(), __atomic_fetch_and(at, value, SEQ))
+#define OR(at, value)    (STEP(), __atomic_fetch_or(at, value, SEQ))
+// When it fails, *seen becomes what is there.
+#define CAS(at, seen, value) (STEP(), __atomic_compare_exchange_n(at, seen, value, false, SEQ, SEQ))
 
-void frames_init(const struct frames *state) { frames = *state; }
+#define ENTRY_FRAMES 32
+#define BATCH        (FRAMES_RING / 2) // entries put back at once
 
-const struct frames *frames_state(void) { return &frames; }
+struct piece { // free frames of one word, in nobody's place but ours
+    u64 word, bits;
+};
 
-u64 page_alloc(void) {
-    if (frames.freed) {
-        u64 physical = frames.freed;
-        frames.freed = *(u64 *)window(physical);
-        frames.freed_count--;
-        return physical;
+static unsigned count_bits(u64 bits) { // POPCNT came later than long mode
+    bits -= bits >> 1 & 0x5555555555555555;
+    bits = (bits & 0x3333333333333333) + (bits >> 2 & 0x3333333333333333);
+    return ((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0f) * 0x0101010101010101 >> 56;
+}
+
+static u64 superset_of(u64 word) { return word / (SET_WORDS * SUPERSET_SETS); }
+
+static struct piece entry_piece(u64 entry) {
+    return (struct piece){entry >> 33, (entry & UINT32_MAX) << (entry >> 32 & 1) * ENTRY_FRAMES};
+}
+
+// ---- set-up ----
+
+static u64 sets_of(u64 count) { return ROUND_UP(count, FRAMES_SET) / FRAMES_SET; }
+static u64 supersets_of(u64 count) { return ROUND_UP(sets_of(count), SUPERSET_SETS) / SUPERSET_SETS; }
+
+u64 frames_bytes(u64 count, unsigned cpus) {
+    u64 supersets = supersets_of(count), summary = ROUND_UP(supersets, 64) / 8;
+    u64 counts = supersets * (SUPERSET_SETS + 1) * sizeof(u16);
+    return ROUND_UP(cpus * sizeof(struct frames_cpu) + sets_of(count) * SET_WORDS * sizeof(u64) + counts + summary, 64);
+}
+
+// Fills counts of so many frames each when the first free ones of all are free.
+static void init_counts(u16 *counts, u64 count, u16 frames, u64 free) {
+    u64 whole = free / frames;
+    for (u64 i = 0; i < whole; i++) counts[i] = frames;
+    memset(counts + whole, 0, (count - whole) * sizeof(u16));
+    if (free % frames) counts[whole] = (u16)(free % frames);
+}
+
+void frames_init(struct frames *frames, void *memory, u64 count, u64 free, unsigned cpus) {
+    u64 sets = sets_of(count), supersets = supersets_of(count), each = free / cpus / 16;
+    *frames = (struct frames){.count = count, .supersets = supersets, .cpus = cpus, .cpu = memory};
+    frames->claim = each < 1 ? 1 : each < 64 ? (unsigned)each : 64; // claims tie down a small part of memory
+    frames->bits = (u64 *)(frames->cpu + cpus);
+    frames->in_set = (u16 *)(frames->bits + sets * SET_WORDS);
+    frames->summary = (u64 *)(frames->in_set + supersets * SUPERSET_SETS);
+    frames->in_superset = (u16 *)(frames->summary + ROUND_UP(supersets, 64) / 64);
+
+    memset(memory, 0, cpus * sizeof(struct frames_cpu));
+    for (unsigned i = 0; i < cpus; i++) {
+        frames->cpu[i].set = i % (sets ? sets : 1);
+        frames->cpu[i].count = count;
+        frames->cpu[i].frames = frames;
     }
-    if (frames.top == LINEAR) return 0;
-    frames.top -= PAGE_SIZE;
-    u64 physical = linear_to_physical(&frames.map, frames.top);
-    if (frames_reach) frames_reach(physical);
-    return physical;
+    memset(frames->bits, 0xff, free / 64 * sizeof(u64));
+    memset(frames->bits + free / 64, 0, (sets * SET_WORDS - free / 64) * sizeof(u64));
+    if (free % 64) frames->bits[free / 64] = (1ull << free % 64) - 1;
+    init_counts(frames->in_set, supersets * SUPERSET_SETS, FRAMES_SET, free);
+    init_counts(frames->in_superset, supersets, FRAMES_SET * SUPERSET_SETS, free);
+    memset(frames->summary, 0, ROUND_UP(supersets, 64) / 8);
+    for (u64 i = 0; i < supersets; i++)
+        if (frames->in_superset[i]) frames->summary[i / 64] |= 1ull << i % 64;
 }
 
-u64 page_alloc_cleared(void) {
-    u64 physical = page_alloc();
-    if (physical) memset(window(physical), 0, PAGE_SIZE);
-    return physical;
+// ---- frames on their way ----
+
+static void begin(struct frames_cpu *cpu) { STORE(&cpu->begun, cpu->begun + 1); }
+static void end(struct frames_cpu *cpu) { STORE(&cpu->ended, cpu->ended + 1); }
+
+// What all other CPUs together have ended, or begun.
+static u64 others(const struct frames_cpu *self, bool ended) {
+    u64 sum = 0;
+    for (struct frames_cpu *cpu = self->frames->cpu; cpu < self->frames->cpu + self->frames->cpus; cpu++)
+        if (cpu != self) sum += LOAD(ended ? &cpu->ended : &cpu->begun);
+    return sum;
 }
 
-void page_free(u64 physical) {
-    *(u64 *)window(physical) = frames.freed;
-    frames.freed = physical;
-    frames.freed_count++;
+static void summary_set(struct frames *frames, u64 superset) {
+    u64 *at = &frames->summary[superset / 64], bit = 1ull << superset % 64;
+    if (!(LOAD(at) & bit)) OR(at, bit);
 }
 
-u64 pages_free(void) { return (frames.top - LINEAR) / PAGE_SIZE + frames.freed_count; }
+static void summary_clear(struct frames *frames, u64 superset) {
+    AND(&frames->summary[superset / 64], ~(1ull << superset % 64));
+    if (LOAD(&frames->in_superset[superset])) summary_set(frames, superset);
+}
 
-u64 pages_total(void) { return (frames.map.end - LINEAR) / PAGE_SIZE; }
+static void subtract(struct frames *frames, struct piece piece) {
+    unsigned count = count_bits(piece.bits);
+    ADD(&frames->in_set[piece.word / SET_WORDS], (u16)-count);
+    if (ADD(&frames->in_superset[superset_of(piece.word)], (u16)-count) == 0)
+        summary_clear(frames, superset_of(piece.word));
+}
+
+// Puts pieces back among the bits. The counts, whose lines all CPUs want, are changed close together.
+static void put_back(struct frames *frames, const struct piece *pieces, size_t count) {
+    u16 sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        u64 superset = superset_of(pieces[i].word);
+        sum += count_bits(pieces[i].bits);
+        if (i + 1 < count && superset_of(pieces[i + 1].word) == superset) continue;
+        ADD(&frames->in_superset[superset], sum);
+        summary_set(frames, superset);
+        sum = 0;
+    }
+    for (size_t i = 0; i < count; i++)
+        ADD(&frames->in_set[pieces[i].word / SET_WORDS], (u16)count_bits(pieces[i].bits));
+    for (size_t i = 0; i < count; i++)
+        if (OR(&frames->bits[pieces[i].word], pieces[i].bits) & pieces[i].bits) __builtin_trap(); // given back twice
+}
+
+// ---- what a CPU holds ----
+
+// Takes one frame out of an entry, the CPU's own or another's.
+static u64 entry_take(u64 *at) {
+    u64 entry = LOAD(at);
+    while ((u32)entry)
+        if (CAS(at, &entry, entry & (entry - 1)))
+            return (entry >> 32) * ENTRY_FRAMES + (unsigned)__builtin_ctzll(entry);
+    return FRAME_NONE;
+}
+
+static u64 *ring_entry(struct frames_cpu *cpu, u32 number) { return &cpu->held[1 + number % FRAMES_RING]; }
+
+// The current entry is empty: makes one of the ring current. False when they all are empty, too. A CPU that has nothing
+// begins nothing, or two that look for the last frame would wait for each other.
+static bool ring_pop(struct frames_cpu *cpu) {
+    u64 entry = 0;
+    if (cpu->last == cpu->first) return false;
+    begin(cpu);
+    while (cpu->last != cpu->first && !(u32)entry) entry = SWAP(ring_entry(cpu, --cpu->last), 0);
+    if ((u32)entry) STORE(&cpu->held[0], entry);
+    end(cpu);
+    return (u32)entry;
+}
+
+// Puts the older half of the ring back.
+static void ring_put_back(struct frames_cpu *cpu) {
+    struct piece pieces[BATCH];
+    size_t count = 0;
+    for (int i = 0; i < BATCH; i++) {
+        pieces[count] = entry_piece(SWAP(ring_entry(cpu, cpu->first++), 0));
+        if (pieces[count].bits) count++;
+    }
+    put_back(cpu->frames, pieces, count);
+}
+
+// Makes a new entry current; the one before goes to the ring.
+static void ring_push(struct frames_cpu *cpu, u64 entry) {
+    u64 before = SWAP(&cpu->held[0], entry);
+    if (!(u32)before) return;
+    if (cpu->last - cpu->first == FRAMES_RING) ring_put_back(cpu);
+    STORE(ring_entry(cpu, cpu->last++), before);
+}
+
+void frames_give(struct frames_cpu *cpu, u64 frame) {
+    u64 index = frame / ENTRY_FRAMES, bit = 1ull << frame % ENTRY_FRAMES, entry = LOAD(&cpu->held[0]);
+    if (frame >= cpu->count) __builtin_trap();
+    begin(cpu);
+    while ((u32)entry && entry >> 32 == index) {
+        if (entry & bit) __builtin_trap(); // given back twice
+        if (CAS(&cpu->held[0], &entry, entry | bit)) return end(cpu);
+    }
+    ring_push(cpu, index << 32 | bit);
+    end(cpu);
+}
+
+// ---- claims ----
+
+// Takes frames out of one word, at most frames->claim, into cpu's entries, which are all empty.
+static bool claim_word(struct frames_cpu *cpu, u64 word) {
+    struct frames *frames = cpu->frames;
+    u64 bits = LOAD(&frames->bits[word]), left;
+    if (!bits) return false;
+    begin(cpu);
+    do {
+        left = frames->claim == 64 ? 0 : bits;
+        for (unsigned i = 0; i < frames->claim && left; i++) left &= left - 1;
+    } while (bits && !CAS(&frames->bits[word], &bits, left));
+    if (bits) {
+        bits ^= left;
+        subtract(frames, (struct piece){word, bits});
+        if (bits >> 32) ring_push(cpu, (word * 2 + 1) << 32 | bits >> 32);
+        if ((u32)bits) ring_push(cpu, word * 2 << 32 | (u32)bits);
+    }
+    end(cpu);
+    return bits;
+}
+
+static bool claim_in_superset(struct frames_cpu *cpu, u64 superset) {
+    struct frames *frames = cpu->frames;
+    if (!LOAD(&frames->in_superset[superset])) {
+        begin(cpu); // what the summary does not show for a moment is on its way, too
+        summary_clear(frames, superset);
+        end(cpu);
+        return false;
+    }
+    for (u32 i = 0; i < SUPERSET_SETS; i++) {
+        u64 set = superset * SUPERSET_SETS + (cpu->set + i) % SUPERSET_SETS;
+        if (!LOAD(&frames->in_set[set])) continue;
+        for (u64 word = set * SET_WORDS; word < (set + 1) * SET_WORDS; word++) {
+            if (!claim_word(cpu, word)) continue;
+            cpu->set = (u32)set;
+            return true;
+        }
+    }
+    return false;
+}
+
+// The first superset in [from, end) that has its bit in the summary; end when none has.
+static u64 summary_next(const struct frames *frames, u64 from, u64 end) {
+    while (from < end) {
+        u64 bits = LOAD(&frames->summary[from / 64]) >> from % 64;
+        if (bits) {
+            from += (unsigned)__builtin_ctzll(bits);
+            return from < end ? from : end;
+        }
+        from = ROUND_DOWN(from, 64) + 64;
+    }
+    return end;
+}
+
+// Goes around all supersets, beginning where the CPU claimed last.
+static bool claim(struct frames_cpu *cpu) {
+    u64 start = cpu->set / SUPERSET_SETS, from = start, end = cpu->frames->supersets;
+    for (int half = 0; half < 2; half++, from = 0, end = start)
+        for (u64 i = summary_next(cpu->frames, from, end); i < end; i = summary_next(cpu->frames, i + 1, end))
+            if (claim_in_superset(cpu, i)) return true;
+    return false;
+}
+
+// ---- one frame ----
+
+static u64 cleared_take(struct frames_cpu *cpu) {
+    for (int i = 0; i < FRAMES_CLEARED; i++) {
+        u32 frame = LOAD(&cpu->cleared[i]) ? SWAP(&cpu->cleared[i], 0) : 0;
+        if (frame) return frame - 1;
+    }
+    return FRAME_NONE;
+}
+
+// Takes a frame out of what any CPU holds, the one first that had some last time.
+static u64 steal(struct frames_cpu *cpu) {
+    for (unsigned n = 0; n < cpu->frames->cpus; n++) {
+        struct frames_cpu *victim = &cpu->frames->cpu[cpu->victim];
+        for (int i = 0; i <= FRAMES_RING; i++) {
+            u64 frame = entry_take(&victim->held[i]);
+            if (frame != FRAME_NONE) return frame;
+        }
+        u64 frame = cleared_take(victim);
+        if (frame != FRAME_NONE) return frame;
+        cpu->victim = cpu->victim + 1 < cpu->frames->cpus ? cpu->victim + 1 : 0;
+    }
+    return FRAME_NONE;
+}
+
+// Without taking from others and without waiting for them.
+static u64 own_take(struct frames_cpu *cpu) {
+    do {
+        u64 frame = entry_take(&cpu->held[0]);
+        if (frame != FRAME_NONE) return frame;
+    } while (ring_pop(cpu) || claim(cpu));
+    return FRAME_NONE;
+}
+
+static __attribute__((noinline)) u64 take_further(struct frames_cpu *cpu) {
+    for (bool watch = false;; watch = true) { // the first time without asking who moves what: it mostly succeeds
+        u64 ended = watch ? others(cpu, true) : 0, frame = own_take(cpu);
+        if (frame == FRAME_NONE) frame = steal(cpu);
+        if (frame != FRAME_NONE) return frame;
+        if (watch && others(cpu, false) == ended) return FRAME_NONE;
+        __builtin_ia32_pause();
+    }
+}
+
+u64 frames_take(struct frames_cpu *cpu) {
+    u64 frame = entry_take(&cpu->held[0]);
+    return frame != FRAME_NONE ? frame : take_further(cpu);
+}
+
+u64 frames_take_cleared(struct frames_cpu *cpu) {
+    u64 frame = cleared_take(cpu);
+    if (frame == FRAME_NONE) cpu->wants_cleared = true;
+    return frame;
+}
+
+bool frames_fill(struct frames_cpu *cpu, void (*clear)(u64 frame)) {
+    u32 *at = cpu->cleared;
+    while (at < cpu->cleared + FRAMES_CLEARED && LOAD(at)) at++;
+    if (!cpu->wants_cleared || at == cpu->cleared + FRAMES_CLEARED) return false;
+    begin(cpu);
+    u64 frame = own_take(cpu); // it must not wait for others, who may be here too
+    if (frame != FRAME_NONE) {
+        clear(frame);
+        STORE(at, (u32)frame + 1);
+    }
+    end(cpu);
+    return frame != FRAME_NONE;
+}
+
+// ---- runs ----
+
+// Bits of the word that frame lies in which belong to [frame, end).
+static u64 mask_of(u64 frame, u64 end) {
+    u64 mask = ~0ull << frame % 64, behind = ROUND_DOWN(frame, 64) + 64;
+    return end < behind ? mask & ~(~0ull << end % 64) : mask;
+}
+
+static u64 next_word(u64 frame) { return ROUND_DOWN(frame, 64) + 64; }
+
+static void run_put_back(struct frames *frames, u64 frame, u64 end) {
+    for (; frame < end; frame = next_word(frame)) put_back(frames, &(struct piece){frame / 64, mask_of(frame, end)}, 1);
+}
+
+void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count) {
+    if (count > cpu->count || frame > cpu->count - count) __builtin_trap();
+    begin(cpu);
+    run_put_back(cpu->frames, frame, frame + count);
+    end(cpu);
+}
+
+// The first frame behind the last one in [frame, end) that is not there; frame when all are.
+static u64 run_behind_gap(const struct frames *frames, u64 frame, u64 end) {
+    while (end > frame) {
+        u64 from = ROUND_DOWN(end - 1, 64);
+        u64 taken = ~LOAD(&frames->bits[from / 64]) & mask_of(from < frame ? frame : from, end);
+        if (taken) return from + 64 - (unsigned)__builtin_clzll(taken);
+        end = from;
+    }
+    return frame;
+}
+
+// Takes all frames of [frame, end), or none. Of several CPUs after overlapping runs the one that is furthest succeeds.
+static bool run_take(struct frames_cpu *cpu, u64 frame, u64 end_frame) {
+    struct frames *frames = cpu->frames;
+    u64 at = frame;
+    begin(cpu);
+    for (; at < end_frame; at = next_word(at)) {
+        u64 mask = mask_of(at, end_frame), bits = LOAD(&frames->bits[at / 64]);
+        while ((bits & mask) == mask)
+            if (CAS(&frames->bits[at / 64], &bits, bits & ~mask)) break;
+        if ((bits & mask) != mask) break;
+        subtract(frames, (struct piece){at / 64, mask});
+    }
+    bool complete = at >= end_frame;
+    if (!complete) run_put_back(frames, frame, at);
+    end(cpu);
+    return complete;
+}
+
+static u64 run_find(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
+    for (u64 frame = ROUND_UP(start, align); frame < end && count <= end - frame;) {
+        u64 behind = run_behind_gap(cpu->frames, frame, frame + count);
+        if (behind == frame && run_take(cpu, frame, frame + count)) return frame;
+        frame = ROUND_UP(behind, align);
+    }
+    return FRAME_NONE;
+}
+
+// Puts back everything that CPUs hold; runs cannot be had from it.
+static void all_put_back(struct frames_cpu *self) {
+    struct frames *frames = self->frames;
+    begin(self);
+    for (unsigned n = 0; n < frames->cpus; n++) {
+        struct frames_cpu *cpu = &frames->cpu[n];
+        for (int i = 0; i <= FRAMES_RING; i++) {
+            u64 entry = LOAD(&cpu->held[i]);
+            while ((u32)entry && !CAS(&cpu->held[i], &entry, 0)) {}
+            struct piece piece = entry_piece(entry);
+            if (piece.bits) put_back(frames, &piece, 1);
+        }
+        for (u64 frame; (frame = cleared_take(cpu)) != FRAME_NONE;)
+            put_back(frames, &(struct piece){frame / 64, 1ull << frame % 64}, 1);
+    }
+    end(self);
+}
+
+u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
+    u64 frame = run_find(cpu, count, align, start, end);
+    if (frame != FRAME_NONE) return frame;
+    all_put_back(cpu);
+    return run_find(cpu, count, align, start, end);
+}
+
+u64 frames_free(const struct frames *frames) {
+    u64 sum = 0;
+    for (u64 i = 0; i < frames->supersets; i++) sum += LOAD(&frames->in_superset[i]);
+    for (unsigned n = 0; n < frames->cpus; n++) {
+        for (int i = 0; i <= FRAMES_RING; i++) sum += count_bits((u32)LOAD(&frames->cpu[n].held[i]));
+        for (int i = 0; i < FRAMES_CLEARED; i++) sum += LOAD(&frames->cpu[n].cleared[i]) != 0;
+    }
+    return sum;
+}

@@ -1,25 +1,94 @@
-// Physical pages of 4 KiB. They come off the top of linear memory (its 4 KiB tail first); freed ones are used again
-// first.
+// Frames of 2 MiB: who has which, for all CPUs at once, without locks. Pure: it knows numbers and the memory it was
+// given for its bits, no addresses and no hardware.
+//
+// Frame n is linear memory LINEAR + n * 2 MiB; a frame is one physical piece, two neighbours need not be. A free frame
+// is in exactly one of three places:
+//
+//   bits      one bit for each frame, 64 to a word: what no CPU has claimed
+//   held      of each CPU: up to 17 entries [index of 32 frames | a bit for each]; the CPU claims a word of bits, which
+//             becomes two entries, serves itself from them and collects there what is given back to it. The first entry
+//             is the current one, the others are a ring of older ones
+//   cleared   of each CPU: at most 4 frames that are known to hold zeroes
+//
+// Over the bits lie counts, 16 bits each, of sets (1024 frames, 16 words) and supersets (32 sets), and a summary of one
+// bit for each superset. However large memory is, a search reads the summary (two cache lines at 63 TiB), one line of
+// set counts and two lines of bits.
+//
+// Who may change what, and when:
+//   - A word of bits: any CPU. Bits leave by compare-and-swap or swap, and belong to whoever took them out, so no frame
+//     is given twice; they come by a fetch-or of frames that nobody else has, so none is lost and none was there.
+//   - A count: whoever puts bits adds first (superset, set, then the bits); whoever took bits subtracts afterwards. So
+//     a count is never less than what is there, and 0 means nothing. At rest the counts are exact.
+//   - A bit of the summary: set, if it is not, after each addition to the superset's count; cleared by whoever sees the
+//     count 0, who then looks at the count again and sets it again if it is not 0. At rest a count above 0 has its bit.
+//   - An entry of held: only its owner makes an empty entry non-empty, and changes its index, by a plain store or a
+//     swap. Bits leave it, by whomever, only by compare-and-swap of the whole entry or a swap with 0, so that index and
+//     bits always belong together. The owner adds bits by compare-and-swap. A value that came back means the same
+//     again, so it does not matter that a compare-and-swap cannot see that it was gone.
+//   - begun and ended: their CPU alone, before and after every time it puts free frames anywhere: what is given back,
+//     and what only moves from one place to another and is in the CPU's registers in between.
+//
+// Nothing is stranded: a CPU that finds no bits takes single frames out of what others hold. It gives up only after it
+// saw every place empty while no other CPU put anything anywhere: when it read all the ended before the search, all the
+// begun after it, and their sums are equal (a CPU that was at it in between has begun more than it had ended). Since
+// frames were only taken in that time, none was left at its end. Else it looks again, so one CPU waits for another only
+// when memory is all but full, and then for a few instructions (or for the clearing of one frame).
 #pragma once
 
-#include "kernel/memory/linear.h"
+#include "kernel/lib/types.h"
 
-// Who gives pages: all state of the page allocator. The low stage builds page tables with it, and hands it on.
+#define FRAME_NONE UINT64_MAX
+#ifndef FRAMES_SET // the test that tries every order of steps has small ones
+#define FRAMES_SET     1024
+#define SUPERSET_SETS  32
+#define FRAMES_RING    16 // a power of two
+#define FRAMES_CLEARED 4
+#endif
+#define SET_WORDS (FRAMES_SET / 64)
+
+struct frames_cpu {
+    u64 held[1 + FRAMES_RING];   // entries; one without bits in its lower half is empty
+    u64 begun, ended;            // written by the owner
+    u32 cleared[FRAMES_CLEARED]; // frame + 1; 0: none
+    // For the owner alone:
+    u32 first, last;    // entries in use in the ring: first to last - 1, modulo FRAMES_RING
+    u32 set;            // where it claimed last
+    u32 victim;         // whom it took a frame from last
+    bool wants_cleared; // it has once missed a cleared frame
+    u64 count;          // of all frames
+    struct frames *frames;
+} __attribute__((aligned(64)));
+
 struct frames {
-    struct linear_map map;
-    u64 top;   // linear address: everything at or above is given out
-    u64 freed; // physical address of the first freed page, 0: none; each holds the address of the next
-    u64 freed_count;
+    u64 count, supersets;
+    u64 *bits;            // for each frame; 1: free and not claimed
+    u16 *in_set;          // for each set, rounded up to whole supersets: frames that are free and not claimed
+    u16 *in_superset;     // for each superset, the same
+    u64 *summary;         // for each superset, a bit: it may have some
+    unsigned cpus, claim; // a claim takes at most this many frames
+    struct frames_cpu *cpu;
 };
 
-void frames_init(const struct frames *frames); // takes a copy
-const struct frames *frames_state(void);
+// Bytes for frames_init: below 66 for each GiB of memory, and sizeof(struct frames_cpu) for each CPU. A multiple of 64.
+u64 frames_bytes(u64 count, unsigned cpus);
 
-// In the low stage: makes a page reachable by the window before it is used. NULL later, when the window has all.
-extern void (*frames_reach)(u64 physical);
+// Frames 0 to free - 1 are free, free to count - 1 in use. memory: frames_bytes(), aligned to 64, any contents.
+void frames_init(struct frames *frames, void *memory, u64 count, u64 free, unsigned cpus);
 
-u64 page_alloc(void);         // physical address of a page, contents undefined; 0 when there is none
-u64 page_alloc_cleared(void); // the same, filled with zeroes
-void page_free(u64 physical);
-u64 pages_free(void);  // pages that page_alloc could still give
-u64 pages_total(void); // pages of linear memory
+// cpu is always the CPU that calls, frames->cpu[n]; a call is not interrupted by another one on the same CPU. Giving
+// back what is not in use is a bug: an invalid-opcode trap, when it is noticed.
+
+u64 frames_take(struct frames_cpu *cpu); // a frame; FRAME_NONE when none is free anywhere
+void frames_give(struct frames_cpu *cpu, u64 frame);
+
+// count neighbours, the first a multiple of align, within [start, end), where the caller knows that memory is one
+// physical piece. FRAME_NONE when there is no such run even after everything that CPUs hold was put back.
+u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end);
+void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count);
+
+// A frame known to hold zeroes; FRAME_NONE when this CPU has none, which makes it want some.
+u64 frames_take_cleared(struct frames_cpu *cpu);
+// When idle: if the CPU wants cleared frames and has not its fill, one more is cleared by clear(). False when not.
+bool frames_fill(struct frames_cpu *cpu, void (*clear)(u64 frame));
+
+u64 frames_free(const struct frames *frames); // wherever they are; exact when nobody moves any

@@ -2,7 +2,7 @@
 #include "kernel/memory/tables.h"
 
 #include "kernel/kernel.h"
-#include "kernel/memory/frames.h"
+#include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 
 #define ENTRIES            512

@@ -6,7 +6,7 @@
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
-#include "kernel/memory/frames.h"
+#include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 #include "kernel/program/start.h"

@@ -11,7 +11,7 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
-#include "kernel/memory/frames.h"
+#include "kernel/memory/pages.h"
 #include "kernel/program/program.h"
 
 #define NAME_BYTES         16         // of PR_SET_NAME

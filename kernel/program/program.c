@@ -8,7 +8,7 @@
 #include "kernel/cpu/time.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
-#include "kernel/memory/frames.h"
+#include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/start.h"
 
@@ -88,6 +88,7 @@ static void idle_until_woken(struct thread *thread) {
     u64 since = time_now_ns();
     bool limited = thread->has_deadline && thread->deadline != NEVER;
     while (!thread->woken && !signal_due(thread) && !(limited && thread->deadline <= time_now_ns())) {
+        if (frames_idle()) continue;
         if (limited) timer_set(thread->deadline);
         cpu_idle();
     }

@@ -5,7 +5,7 @@
 #include "boot/layout.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
-#include "kernel/memory/frames.h"
+#include "kernel/memory/pages.h"
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"

@@ -1,0 +1,226 @@
+// Pages and frames by physical address; see pages.h. A group is 512 neighbouring pages of linear memory that are given
+// out one by one:
+//
+//   linear   |frame|frame|split|frame|frame| tail | tail | ta
+//                         ^ map in its first page   ^ maps in a table of their own
+//
+// Only groups with a free page are in a list. The frame that the low stage stopped in is split from the beginning;
+// what lies above it among the frames is never given back.
+#include "kernel/memory/pages.h"
+
+#include <sys/queue.h>
+
+#include "kernel/kernel.h"
+#include "kernel/lib/string.h"
+#include "kernel/memory/frames.h"
+#include "kernel/memory/window.h"
+
+#ifndef LINEAR_POINTER // a test has no linear memory
+#define LINEAR_POINTER(linear) ((void *)(linear))
+#endif
+#define FRAME_BYTES 0x200000ull
+#define GROUP_PAGES (FRAME_BYTES / PAGE_SIZE)
+#define FRAMES_1G   512
+#define CPU         0 // the only one that allocates so far
+
+struct group {
+    u64 map[GROUP_PAGES / 64]; // 1: free
+    u64 free;
+    LIST_ENTRY(group) link;
+};
+LIST_HEAD(group_list, group);
+
+static struct pages pages;
+static void (*reach)(u64 physical);
+
+static bool is_high;
+static struct frames frames;
+static struct group *tail; // of the tail's groups
+static u64 tail_count;
+static struct group_list tail_groups, split_groups; // those with a free page
+static u64 free_in_groups;
+
+// ---- the low stage ----
+
+void pages_begin(const struct pages *given, void (*how)(u64 physical)) {
+    pages = *given;
+    reach = how;
+}
+
+const struct pages *pages_state(void) { return &pages; }
+
+static u64 low_alloc(void) {
+    if (pages.top == LINEAR) return 0;
+    pages.top -= PAGE_SIZE;
+    u64 physical = linear_to_physical(&pages.map, pages.top);
+    reach(physical);
+    return physical;
+}
+
+// ---- groups ----
+
+static bool is_tail(const struct group *group) { return group >= tail && group < tail + tail_count; }
+
+// Pages from to end - 1 become free.
+static void group_give(struct group *group, u64 from, u64 end) {
+    if (from >= end) return;
+    if (!group->free) LIST_INSERT_HEAD(is_tail(group) ? &tail_groups : &split_groups, group, link);
+    group->free += end - from;
+    free_in_groups += end - from;
+    for (u64 next; from < end; from = next) {
+        next = ROUND_DOWN(from, 64) + 64 < end ? ROUND_DOWN(from, 64) + 64 : end;
+        u64 mask = ~0ull >> (64 - (next - from)) << from % 64;
+        ASSERT(!(group->map[from / 64] & mask)); // else it was free already
+        group->map[from / 64] |= mask;
+    }
+}
+
+static u64 group_take(struct group *group) {
+    u64 word = 0;
+    while (!group->map[word]) word++;
+    u64 page = word * 64 + (unsigned)__builtin_ctzll(group->map[word]);
+    group->map[word] &= group->map[word] - 1;
+    if (--group->free == 0) LIST_REMOVE(group, link);
+    free_in_groups--;
+    if (!is_tail(group)) return window_physical(group) + page * PAGE_SIZE;
+    u64 number = frames.count + (u64)(group - tail);
+    return linear_to_physical(&pages.map, LINEAR + number * FRAME_BYTES + page * PAGE_SIZE);
+}
+
+// Makes a group of a frame, of which pages 1 to end - 1 are free.
+static struct group *group_begin(u64 frame, u64 end) {
+    struct group *group = window(linear_to_physical(&pages.map, LINEAR + frame * FRAME_BYTES));
+    *group = (struct group){0};
+    group_give(group, 1, end);
+    return group;
+}
+
+static struct group *group_split(void) {
+    u64 frame = frames_take(&frames.cpu[CPU]);
+    return frame == FRAME_NONE ? NULL : group_begin(frame, GROUP_PAGES);
+}
+
+static void tail_give(u64 from, u64 end) {
+    for (u64 next; from < end; from = next) {
+        u64 group = (from - LINEAR) / FRAME_BYTES - frames.count;
+        ASSERT(group < tail_count);
+        next = ROUND_DOWN(from, FRAME_BYTES) + FRAME_BYTES;
+        u64 bytes = (next < end ? next : end) - from, page = from % FRAME_BYTES / PAGE_SIZE;
+        group_give(&tail[group], page, page + bytes / PAGE_SIZE);
+    }
+}
+
+// ---- set-up ----
+
+static u64 frames_end(const struct linear_map *map) { // linear address behind the last whole frame
+    u64 end = LINEAR;
+    for (size_t i = 0; i < map->count && map->extents[i].page >= FRAME_BYTES; i++)
+        end = map->extents[i].linear + map->extents[i].bytes;
+    return end;
+}
+
+void pages_init(const struct pages *handed, u64 later) {
+    pages = *handed;
+    is_high = true;
+    u64 tail_start = frames_end(&pages.map), count = (tail_start - LINEAR) / FRAME_BYTES;
+    tail_count = ROUND_UP(pages.map.end + later - tail_start, FRAME_BYTES) / FRAME_BYTES;
+    u64 own = ROUND_UP(frames_bytes(count, 1) + tail_count * sizeof(struct group), PAGE_SIZE);
+    if (own > pages.top - LINEAR) unfit("%lu KiB of usable memory are too little", pages_total() * (PAGE_SIZE / 1024));
+    pages.top -= own;
+
+    u64 top_frame = (pages.top - LINEAR) / FRAME_BYTES, whole = top_frame < count ? top_frame : count;
+    frames_init(&frames, LINEAR_POINTER(pages.top), count, whole, 1);
+    tail = LINEAR_POINTER(pages.top + frames_bytes(count, 1));
+    memset(tail, 0, tail_count * sizeof(struct group));
+    if (pages.top > tail_start) tail_give(tail_start, pages.top);
+    else if (pages.top % FRAME_BYTES) group_begin(top_frame, pages.top % FRAME_BYTES / PAGE_SIZE);
+}
+
+void pages_grow(const struct linear_map *map) {
+    u64 end = pages.map.end;
+    pages.map = *map;
+    tail_give(end, map->end);
+}
+
+// ---- pages ----
+
+u64 page_alloc(void) {
+    if (!is_high) return low_alloc();
+    struct group *group = LIST_FIRST(&tail_groups);
+    if (!group) group = LIST_FIRST(&split_groups);
+    if (!group) group = group_split();
+    return group ? group_take(group) : 0;
+}
+
+u64 page_alloc_cleared(void) {
+    u64 physical = page_alloc();
+    if (physical) memset(window(physical), 0, PAGE_SIZE);
+    return physical;
+}
+
+void page_free(u64 physical) {
+    u64 linear = physical_to_linear(&pages.map, physical), frame = (linear - LINEAR) / FRAME_BYTES;
+    bool is_frame = frame < frames.count;
+    ASSERT(is_high && linear < pages.map.end && !(is_frame && linear >= pages.top));
+    struct group *group = is_frame ? window(ROUND_DOWN(physical, FRAME_BYTES)) : &tail[frame - frames.count];
+    u64 page = linear % FRAME_BYTES / PAGE_SIZE;
+    group_give(group, page, page + 1);
+    if (!is_frame || group->free < GROUP_PAGES - 1) return;
+    LIST_REMOVE(group, link);
+    free_in_groups -= group->free;
+    frames_give(&frames.cpu[CPU], frame);
+}
+
+u64 pages_free(void) {
+    if (!is_high) return (pages.top - LINEAR) / PAGE_SIZE;
+    return free_in_groups + frames_free(&frames) * (GROUP_PAGES - 1);
+}
+
+u64 pages_total(void) { return (pages.map.end - LINEAR) / PAGE_SIZE; }
+
+// ---- frames ----
+
+static u64 frame_physical(u64 frame) {
+    return frame == FRAME_NONE ? 0 : linear_to_physical(&pages.map, LINEAR + frame * FRAME_BYTES);
+}
+
+static u64 frame_number(u64 physical) {
+    u64 linear = physical_to_linear(&pages.map, physical);
+    ASSERT(linear % FRAME_BYTES == 0 && linear < pages.top);
+    return (linear - LINEAR) / FRAME_BYTES;
+}
+
+static void clear(u64 frame) { memset(window(frame_physical(frame)), 0, FRAME_BYTES); }
+
+u64 frame_alloc(void) { return frame_physical(frames_take(&frames.cpu[CPU])); }
+
+u64 frame_alloc_cleared(void) {
+    u64 frame = frames_take_cleared(&frames.cpu[CPU]);
+    if (frame == FRAME_NONE) {
+        frame = frames_take(&frames.cpu[CPU]);
+        if (frame != FRAME_NONE) clear(frame);
+    }
+    return frame_physical(frame);
+}
+
+void frame_free(u64 physical) { frames_give(&frames.cpu[CPU], frame_number(physical)); }
+
+bool frames_idle(void) { return frames_fill(&frames.cpu[CPU], clear); }
+
+// Pieces of physical memory in pages of at least this size, one after another.
+static u64 run_in_extents(u64 count, u64 align, u64 page) {
+    for (size_t i = 0; i < pages.map.count; i++) {
+        const struct extent *extent = &pages.map.extents[i];
+        if (extent->page < page) break;
+        u64 start = (extent->linear - LINEAR) / FRAME_BYTES, end = start + extent->bytes / FRAME_BYTES;
+        u64 frame = frames_take_run(&frames.cpu[CPU], count, align, start, end);
+        if (frame != FRAME_NONE) return frame_physical(frame);
+    }
+    return 0;
+}
+
+u64 frames_alloc_run(u64 count) { return run_in_extents(count, 1, FRAME_BYTES); }
+
+u64 frames_alloc_1g(void) { return run_in_extents(FRAMES_1G, FRAMES_1G, FRAMES_1G * FRAME_BYTES); }
+
+void frames_free_run(u64 physical, u64 count) { frames_give_run(&frames.cpu[CPU], frame_number(physical), count); }

@@ -1,0 +1,42 @@
+// Memory in use and free, for one CPU so far: pages of 4 KiB, frames of 2 MiB, and runs of frames, all by physical
+// address. Page 0 of physical memory is never usable, so 0 means "none".
+//
+// In the low stage pages come off the top of linear memory, one after another, and none comes back. The high stage
+// begins with pages_init(): whole frames go to frames.h; the 4 KiB tail, and frames that are split because the tail is
+// used up, are groups of 512 pages with a map. The tail comes first. A split frame keeps its map in its first page, so
+// it yields 511; when all of them are free it is whole again.
+#pragma once
+
+#include "kernel/memory/linear.h"
+
+struct pages { // all that the low stage knows, and hands on
+    struct linear_map map;
+    u64 top; // linear address: everything at or above is in use
+};
+
+// Low stage: takes a copy. reach makes a page reachable by the window before it is used.
+void pages_begin(const struct pages *pages, void (*reach)(u64 physical));
+const struct pages *pages_state(void);
+
+// High stage: everything below handed->top is free, but for what the allocator takes for itself. later: bytes that
+// pages_grow() may add in all. handed->map must stay.
+void pages_init(const struct pages *handed, u64 later);
+// Linear memory has grown at its end by pages of 4 KiB, which are free: map has the old extents and the new ones.
+void pages_grow(const struct linear_map *map);
+
+u64 page_alloc(void);         // contents undefined; 0 when there is none
+u64 page_alloc_cleared(void); // filled with zeroes
+void page_free(u64 physical);
+u64 pages_free(void);  // pages that page_alloc could still give
+u64 pages_total(void); // pages of linear memory
+
+u64 frame_alloc(void);         // a whole frame, contents undefined; 0 when there is none
+u64 frame_alloc_cleared(void); // filled with zeroes; at once if the idle CPU has cleared one
+void frame_free(u64 physical);
+bool frames_idle(void); // clears one frame if that is of use later; false when there is nothing to do
+
+// Whole frames that are neighbours in physical memory; 512 of them, aligned to 1 GiB. They are given back frame by
+// frame or as a run. 0 when there are none.
+u64 frames_alloc_run(u64 count);
+u64 frames_alloc_1g(void);
+void frames_free_run(u64 physical, u64 count);

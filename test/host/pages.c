@@ -1,0 +1,237 @@
+// flags: -O1 -fsanitize=address,undefined -fno-builtin-log
+// Pages of 4 KiB and whole frames over memory that is laid out as in the kernel: a file stands for physical memory,
+// mapped as the window and, run by run, as linear memory. Every page that is given out is filled, and must be as it was
+// when it is given back, so that nobody's map lies in it. The model is a byte for each page.
+#define _GNU_SOURCE
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "test/check.h"
+
+static char *linear_view;
+#define LINEAR_POINTER(linear) ((void *)(linear_view + ((linear)-LINEAR)))
+
+#include "kernel/memory/frames.c"
+#include "kernel/memory/linear.c"
+#include "kernel/memory/pages.c"
+
+#define MIB      (1ull << 20)
+#define PHYSICAL (4096 * MIB)
+#define MODEL    (40 * MIB) // what the tests below use but the one of 1 GiB frames
+
+u64 window_base;
+static struct extent extents[64];
+static struct linear_map map = {.extents = extents};
+static u8 given[MODEL / PAGE_SIZE]; // 1: a page; 2: part of a whole frame; 3: the low stage's
+static int memory;
+
+void panic(const char *fmt, ...) {
+    fprintf(stderr, "panic: %s\n", fmt);
+    abort();
+}
+
+void unfit(const char *fmt, ...) { panic("%s", fmt); }
+
+static void reachable(u64 physical) { CHECK(physical_to_linear(&map, physical) != UINT64_MAX); }
+
+static void map_extents(size_t from) {
+    for (size_t i = from; i < map.count; i++)
+        if (mmap(linear_view + (extents[i].linear - LINEAR), extents[i].bytes, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED, memory, (off_t)extents[i].physical) == MAP_FAILED)
+            abort();
+}
+
+static u64 *content(u64 physical) { return window(physical); }
+
+static void fill(u64 physical, u64 bytes, u8 kind) {
+    CHECK(physical && physical % PAGE_SIZE == 0);
+    for (u64 page = physical; page < physical + bytes; page += PAGE_SIZE) {
+        CHECK(!given[page / PAGE_SIZE] && physical_to_linear(&map, page) != UINT64_MAX);
+        given[page / PAGE_SIZE] = kind;
+        content(page)[0] = content(page)[5] = content(page)[9] = content(page)[511] = page ^ 0x5555;
+    }
+}
+
+static void unfill(u64 physical, u64 bytes, u8 kind) {
+    for (u64 page = physical; page < physical + bytes; page += PAGE_SIZE) {
+        CHECK(given[page / PAGE_SIZE] == kind);
+        u64 value = page ^ 0x5555, *at = content(page);
+        CHECK(at[0] == value && at[5] == value && at[9] == value && at[511] == value);
+        given[page / PAGE_SIZE] = 0;
+    }
+}
+
+static u64 ranges_total(const struct range *ranges, size_t count) {
+    u64 pages = 0;
+    for (size_t i = 0; i < count; i++) pages += (ranges[i].end - ranges[i].start) / PAGE_SIZE;
+    return pages;
+}
+
+// Memory as these ranges say, of which the low stage took so many pages.
+static void start(const struct range *ranges, size_t count, u64 low_pages, u64 later) {
+    memset(given, 0, sizeof given);
+    memset(&frames, 0, sizeof frames);
+    LIST_INIT(&tail_groups);
+    LIST_INIT(&split_groups);
+    is_high = false;
+    free_in_groups = 0;
+    linear_lay_out(&map, ranges, count, true);
+    map_extents(0);
+    pages_begin(&(struct pages){map, map.end}, reachable);
+    u64 all = pages_free();
+    CHECK(all == ranges_total(ranges, count) && all == pages_total());
+    for (u64 i = 0; i < low_pages; i++) fill(page_alloc(), PAGE_SIZE, 3);
+    CHECK(pages_free() == all - low_pages);
+    struct pages handed = *pages_state();
+    pages_init(&handed, later);
+    CHECK(pages_total() == all && pages_free() <= all - low_pages);
+}
+
+static u64 some_given(u8 kind) {
+    u64 page = (u64)rand() % ARRAY_SIZE(given);
+    for (u64 i = 0; i < ARRAY_SIZE(given); i++, page = (page + 1) % ARRAY_SIZE(given))
+        if (given[page] == kind) return page * PAGE_SIZE;
+    return 0;
+}
+
+static bool take_page(void) {
+    u64 before = pages_free(), page = page_alloc();
+    CHECK((page != 0) == (before > 0));
+    if (!page) return false;
+    fill(page, PAGE_SIZE, 1);
+    CHECK(pages_free() == before - 1);
+    return true;
+}
+
+static void give_page(u64 page) {
+    u64 before = pages_free();
+    unfill(page, PAGE_SIZE, 1);
+    page_free(page);
+    CHECK(pages_free() == before + 1);
+}
+
+static void random_step(bool more) {
+    u64 frame;
+    switch (rand() % 12) {
+    case 0:
+        frame = rand() % 2 ? frame_alloc() : frame_alloc_cleared();
+        if (frame) fill(frame, FRAME_BYTES, 2);
+        break;
+    case 1:
+        if (!(frame = some_given(2))) break;
+        frame = ROUND_DOWN(frame, FRAME_BYTES);
+        unfill(frame, FRAME_BYTES, 2);
+        frame_free(frame);
+        break;
+    case 2: frames_idle(); break;
+    case 3:
+        frame = frames_alloc_run(3);
+        if (!frame) break;
+        fill(frame, 3 * FRAME_BYTES, 2);
+        if (rand() % 2) break;
+        unfill(frame, 3 * FRAME_BYTES, 2);
+        frames_free_run(frame, 3);
+        break;
+    default:
+        for (int n = rand() % 300; n > 0; n--) {
+            u64 page = more ? 0 : some_given(1);
+            if (more) take_page();
+            else if (page) give_page(page);
+        }
+    }
+}
+
+static void give_everything(void) {
+    for (u64 page = 0; page < ARRAY_SIZE(given); page++) {
+        if (given[page] == 1) give_page(page * PAGE_SIZE);
+        if (given[page] != 2) continue;
+        unfill(page * PAGE_SIZE, FRAME_BYTES, 2);
+        frame_free(page * PAGE_SIZE);
+    }
+}
+
+// As much comes back as there was, in whole frames, whatever happened in between.
+static void exercise(const struct range *ranges, size_t count, u64 low_pages) {
+    start(ranges, count, low_pages, 0);
+    u64 pages_before = pages_free(), frames_before = frames_free(&frames);
+    for (int step = 0; step < 160; step++) random_step(step / 40 % 2 == 0);
+    while (take_page()) {}
+    CHECK(page_alloc() == 0 && page_alloc_cleared() == 0 && frame_alloc() == 0 && frame_alloc_cleared() == 0);
+    give_everything();
+    CHECK(pages_free() == pages_before && frames_free(&frames) == frames_before);
+    u64 in_use = 0; // all but what the low stage has, the allocator's own, and the maps of split frames
+    while (take_page()) in_use++;
+    CHECK(in_use == pages_before);
+    give_everything();
+    CHECK(frames_free(&frames) == frames_before);
+}
+
+static void cleared(void) {
+    start((struct range[]){{MIB, 32 * MIB}}, 1, 3, 0);
+    CHECK(!frames_idle());
+    u64 first = frame_alloc_cleared(), second;
+    CHECK(first && frames_idle());
+    second = frame_alloc_cleared();
+    CHECK(second && second != first);
+    for (u64 i = 0; i < FRAME_BYTES / 8; i++) CHECK(!content(first)[i] && !content(second)[i]);
+    while (frames_idle()) {}
+    u64 page = page_alloc_cleared();
+    for (u64 i = 0; i < 512; i++) CHECK(!content(page)[i]);
+}
+
+// Pages appended at the end, in the group that the tail ends in and in further ones.
+static void growing(void) {
+    start((struct range[]){{MIB, 8 * MIB + 0x5000}}, 1, 3, 5 * MIB);
+    u64 before = pages_free();
+    while (take_page()) {}
+    extents[map.count] = (struct extent){map.end, 34 * MIB + 0x3000, 3 * MIB, PAGE_SIZE};
+    map.first[3] = ++map.count;
+    map.end += 3 * MIB;
+    map_extents(map.count - 1);
+    pages_grow(&map);
+    CHECK(pages_free() == 768 && pages_total() == (10 * MIB + 0x5000) / PAGE_SIZE);
+    while (take_page()) {}
+    give_everything();
+    CHECK(pages_free() == before + 768);
+}
+
+// 1 GiB pages are frames like all others, until somebody wants a whole one.
+static void gigabytes(void) {
+    start((struct range[]){{MIB, 8 * MIB}, {1020 * MIB, 3074 * MIB}}, 2, 3, 0);
+    u64 free_before = pages_free(), frame = frame_alloc(), page = 0;
+    CHECK(frame == 1024 * MIB); // linear memory begins with it
+    CHECK(frames_alloc_1g() == 2048 * MIB && frames_alloc_1g() == 0);
+    frame_free(frame);
+    CHECK(frames_alloc_1g() == 1024 * MIB && frames_alloc_1g() == 0);
+    CHECK(frames_alloc_run(3) == 2 * MIB && frames_alloc_run(3) == 0 && frames_alloc_run(2) == 1020 * MIB);
+    while ((frame = page_alloc())) page = frame; // what is left: the tail and one frame
+    CHECK(page && frame_alloc() == 0);
+    frames_free_run(1024 * MIB, 1024); // neighbours, as it happens
+    CHECK(frames_alloc_run(1024) == 1024 * MIB);
+    frames_free_run(1024 * MIB, 1024);
+    CHECK(pages_free() == 1024 * 511 && pages_free() < free_before);
+}
+
+int main(void) {
+    memory = memfd_create("physical", 0);
+    if (memory < 0 || ftruncate(memory, (off_t)PHYSICAL)) abort();
+    void *all = mmap(NULL, PHYSICAL, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    linear_view = mmap(NULL, PHYSICAL, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (all == MAP_FAILED || linear_view == MAP_FAILED) abort();
+    window_base = (u64)all;
+    srand(1);
+    for (u64 low = 0; low < 3; low++) {
+        exercise((struct range[]){{0x1000, 0x9f000}, {MIB + 0x3000, 24 * MIB - 0x7000}}, 2, 1 + low * 30);
+        exercise((struct range[]){{2 * MIB, 20 * MIB}}, 1, low * 511);                     // no tail at all
+        exercise((struct range[]){{0x1000, 0x9f000}, {MIB, 2 * MIB - 0x1000}}, 2, low);    // no frame at all
+        exercise((struct range[]){{3 * MIB, 5 * MIB}, {6 * MIB, 7 * MIB}}, 2, 10 * low);   // nor here
+        exercise((struct range[]){{2 * MIB, 6 * MIB}, {9 * MIB, 31 * MIB}}, 2, low * 900); // deep into the frames
+    }
+    cleared();
+    growing();
+    gigabytes();
+    return check_done("pages");
+}
