@@ -99,6 +99,10 @@ static void control_registers_init(void) {
     write_cr0((read_cr0() & ~(u64)(CR0_EM | CR0_TS)) | CR0_WP | CR0_NE | CR0_MP | CR0_AM);
 }
 
+// As after reset, but PWT alone says write-combining (Intel SDM 3A 12.12.2; every CPU with long mode has it). Nothing
+// is mapped with PWT alone yet, so nothing in a cache changes its type.
+#define PAT_WITH_WC 0x0007040600070106ull // 0 write-back, 1 write-combining, 2 uncached unless MTRRs say WC, 3 uncached
+
 // SYSCALL takes CS from STAR[47:32] and SS 8 above; SYSRET takes SS 8 and CS 16 above STAR[63:48] (AMD APM 2 6.1.1).
 static void syscall_init(void) {
     u64 nx = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_NX ? EFER_NXE : 0;
@@ -124,6 +128,7 @@ void cpu_init(unsigned number) {
     wrmsr(MSR_KERNEL_GS_BASE, 0);
     wrmsr(MSR_GS_BASE, slot); // after the null selector, which clears it on Intel CPUs
     control_registers_init();
+    wrmsr(MSR_PAT, PAT_WITH_WC);
     syscall_init();
     fpu_init();
 }

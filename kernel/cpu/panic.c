@@ -28,9 +28,10 @@ static u64 kernel_at;
 
 void panic_set_end(void (*given)(int status)) { end_machine = given; }
 
-void panic_set_symbols(const void *elf_file, u64 length, u64 run_address) {
+u64 panic_set_symbols(const void *elf_file, u64 length, u64 run_address) {
     has_kernel = elf_open(&kernel, elf_file, length, false) == ELF_OK;
     kernel_at = run_address;
+    return (has_kernel ? elf_symbols_start(&kernel) : length) - sizeof(elf_header);
 }
 
 static void __attribute__((noreturn)) end(void) {

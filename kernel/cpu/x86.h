@@ -28,6 +28,7 @@
 #define RFLAGS_RF  (1u << 16) // resume: no breakpoint on the next instruction
 #define RFLAGS_AC  (1u << 18) // alignment check; lifts SMAP
 
+#define MSR_PAT            0x277 // what the bits PCD and PWT of a page mean
 #define MSR_EFER           0xc0000080
 #define EFER_SCE           (1u << 0)  // SYSCALL
 #define EFER_NXE           (1u << 11) // no-execute pages

@@ -124,6 +124,13 @@ static u64 root_entry(const struct table *root, size_t entry_bytes, size_t index
     return physical;
 }
 
+// Maps the whole table, whatever it is: mapped pages stay when the memory that ACPI lent is used.
+static void keep_table(u64 physical) {
+    const struct table *table = physical ? window_map(physical, sizeof *table, WINDOW_TABLES) : NULL;
+    if (table && table->length > sizeof *table && table->length <= TABLE_MAX)
+        window_map(physical, table->length, WINDOW_TABLES);
+}
+
 // A register's port: the newer field when it names one, else the older.
 static u16 port_of(const struct address *newer, u32 older) {
     if (newer->space == SPACE_IO && newer->address && newer->address <= UINT16_MAX) return (u16)newer->address;
@@ -245,6 +252,7 @@ void acpi_init(u64 rsdp, struct acpi_info *info) {
     size_t count = (root->length - sizeof *root) / entry_bytes;
     if (count > ROOT_ENTRIES_MAX) log("ACPI: ignored the last %zu of %zu tables", count - ROOT_ENTRIES_MAX, count);
     if (count > ROOT_ENTRIES_MAX) count = ROOT_ENTRIES_MAX;
+    for (size_t i = 0; i < count; i++) keep_table(root_entry(root, entry_bytes, i));
     for (size_t i = 0; i < count && !fadt; i++) fadt = find_table(root_entry(root, entry_bytes, i), "FACP", true);
     if (!fadt) {
         log("ACPI: no FACP, so no power-off and no PM timer");

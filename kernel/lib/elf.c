@@ -176,6 +176,14 @@ static const loose_section *find_symbol_table(const struct elf *elf) {
     return NULL;
 }
 
+u64 elf_symbols_start(const struct elf *elf) {
+    const loose_section *table = find_symbol_table(elf);
+    const loose_section *names = table ? section_at(elf, table->sh_link) : NULL;
+    if (!names) return elf->length;
+    u64 first = table->sh_offset < names->sh_offset ? table->sh_offset : names->sh_offset;
+    return first < elf->header->e_shoff ? first : elf->header->e_shoff;
+}
+
 // A function or an assembler's label, in the section that holds the address, that begins at or below it. Labels have
 // no type and no size; the ones in data and the linker script's own fail by their section. Names with a dot in front
 // are an assembler's inner labels (NASM: ..@5.name in each use of a macro), which tell nobody where they are.

@@ -12,6 +12,10 @@ void frames_init(const struct frames *state) { frames = *state; }
 
 const struct frames *frames_state(void) { return &frames; }
 
+struct linear_map *frames_map(void) {
+    return &frames.map;
+}
+
 u64 page_alloc(void) {
     if (frames.freed) {
         u64 physical = frames.freed;

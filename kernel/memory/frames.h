@@ -14,6 +14,7 @@ struct frames {
 
 void frames_init(const struct frames *frames); // takes a copy
 const struct frames *frames_state(void);
+struct linear_map *frames_map(void); // what boot pages are appended to
 
 // In the low stage: makes a page reachable by the window before it is used. NULL later, when the window has all.
 extern void (*frames_reach)(u64 physical);

@@ -41,7 +41,28 @@ void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t c
             }
         }
     }
-    map->first[3] = map->count;
+    map->first[3] = map->first[4] = map->count;
+}
+
+bool linear_append(struct linear_map *map, u64 start, u64 end) {
+    const struct extent *last = &map->extents[map->count - 1];
+    bool continues = map->count > map->first[3] && last->physical + last->bytes == start;
+    if (!continues && map->count == map->room) return false;
+    extent_add(map, map->first[3], start, end, PAGE_SIZE);
+    map->first[4] = map->count;
+    return true;
+}
+
+// Every size begins where a table of the next smaller one would: only the last table of each level is not full.
+u64 linear_tables(const struct linear_map *map) {
+    u64 covered[3] = {0}; // by pages of at most 1 GiB, 2 MiB, 4 KiB
+    for (size_t i = 0; i < map->count; i++)
+        for (size_t size = 0; size < 3; size++)
+            if (map->extents[i].page <= page_sizes[size]) covered[size] += map->extents[i].bytes;
+    u64 tables = 0;
+    for (size_t size = 0; size < 3; size++)
+        tables += ROUND_UP(covered[size], page_sizes[size] << 9) / (page_sizes[size] << 9);
+    return tables;
 }
 
 u64 linear_to_physical(const struct linear_map *map, u64 linear) {
@@ -57,10 +78,11 @@ u64 linear_to_physical(const struct linear_map *map, u64 linear) {
     return offset < extent->bytes ? extent->physical + offset : UINT64_MAX;
 }
 
-// Extents of one page size ascend in physical order as well, so each size is searched by itself.
+// Extents of one page size ascend in physical order as well, and so do the appended ones: each kind is searched by
+// itself.
 u64 physical_to_linear(const struct linear_map *map, u64 physical) {
-    for (size_t size = 0; size < 3; size++) {
-        size_t first = map->first[size], low = first, high = map->first[size + 1];
+    for (size_t kind = 0; kind < 4; kind++) {
+        size_t first = map->first[kind], low = first, high = map->first[kind + 1];
         while (low < high) {
             size_t middle = (low + high) / 2;
             if (map->extents[middle].physical <= physical) low = middle + 1;

@@ -1,0 +1,103 @@
+// See takeover.h. Boot pages that come back keep their place in the window, which shows all usable memory anyway; what
+// ACPI lent is new there. Everything is appended before the first page is given away, since the list of what comes back
+// lies in boot pages itself.
+#include "kernel/memory/takeover.h"
+
+#include "kernel/kernel.h"
+#include "kernel/memory/tables.h"
+#include "kernel/memory/window.h"
+
+static u64 usable, stack; // bytes
+
+static struct linear_map *map(void) { return frames_map(); }
+
+static void log_layout(void) {
+    static const char *const names[] = {"1G", "2M", "4K"};
+    u64 pages[3] = {0};
+    for (size_t i = 0, size = 0; i < map()->count; i++) {
+        const struct extent *run = &map()->extents[i];
+        while (i >= map()->first[size + 1]) size++;
+        pages[size] += run->bytes / run->page;
+        log("memory: 0x%lx 0x%lx %lu %s", run->linear, run->physical, run->bytes / run->page, names[size]);
+    }
+    log("memory: %lu KiB usable, %lu KiB of it linear: %lu pages of 1 GiB, %lu of 2 MiB, %lu of 4 KiB", usable / 1024,
+        pages_total() * (PAGE_SIZE / 1024), pages[0], pages[1], pages[2]);
+}
+
+// The first and the last page of a run, by the tables and by the extents: one look at each end of each table's row.
+static void check_page(u64 linear, u64 physical, u64 page) {
+    u64 bytes;
+    const u64 *entry = tables_leaf(tables_root(), linear, &bytes);
+    if (!entry || bytes != page || (*entry & PTE_ADDRESS & -page) != physical)
+        panic("linear memory: 0x%lx is not mapped to the page of %lu KiB at 0x%lx", linear, page / 1024, physical);
+}
+
+static void check_run(const struct extent *run) {
+    check_page(run->linear, run->physical, run->page);
+    check_page(run->linear + run->bytes - run->page, run->physical + run->bytes - run->page, run->page);
+}
+
+void memory_take_over(const struct handover *handover) {
+    struct frames frames = handover->frames;
+    frames.map.extents = window((u64)frames.map.extents);
+    frames_init(&frames);
+    window_set_map(window(handover->boot.e820), handover->boot.e820_count);
+    usable = handover->usable;
+    stack = handover->stack_physical ? 0x200000 : 0;
+    log_layout();
+    for (size_t i = 0; i < map()->count; i++) check_run(&map()->extents[i]);
+    u64 gib = ROUND_UP(usable, 1ull << 30) >> 30, tables = handover->tables * (PAGE_SIZE / 1024);
+    log("memory: %lu KiB of page tables, %lu KiB per GiB of memory", tables, tables / gib);
+    if (handover->not_write_back)
+        log("memory: ignored %lu KiB that are not write-back by the MTRRs", handover->not_write_back / 1024);
+    if (handover->ignored) log("memory: ignored %lu entries of the firmware's map that wrap", handover->ignored);
+}
+
+static void append(const struct range *run) {
+    u64 linear = map()->end, bytes = run->end - run->start;
+    if (!bytes) return;
+    if (!linear_append(map(), run->start, run->end))
+        log("memory: 0x%lx-0x%lx is not given back: it is too scattered", run->start, run->end - 1);
+    else if (!tables_map(tables_root(), linear, run->start, bytes, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
+        unfit("no memory is left for page tables");
+}
+
+// Page by page of the window, as rights change from one to the next; what lies side by side is appended as one.
+static void append_back(const struct range *range, struct range *run) {
+    for (u64 at = range->start, bytes, next; at < range->end; at = next) {
+        const u64 *entry = tables_leaf(tables_root(), WINDOW + at, &bytes);
+        next = ROUND_DOWN(at, bytes) + bytes < range->end ? ROUND_DOWN(at, bytes) + bytes : range->end;
+        if (entry && !(*entry & PTE_W)) continue; // a firmware table that is in use
+        if (!entry && !tables_map(tables_root(), WINDOW + at, at, next - at, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
+            unfit("no memory is left for page tables");
+        if (at != run->end) {
+            append(run);
+            run->start = at;
+        }
+        run->end = next;
+    }
+}
+
+void memory_end_boot(const struct handover *handover) {
+    const struct range *back = window(handover->back);
+    struct boot_part image = handover->boot.payload;
+    struct range run = {0, 0};
+    for (size_t i = 0; i < handover->back_count; i++) append_back(&back[i], &run);
+    append(&run);
+    for (size_t i = map()->first[3]; i < map()->count; i++) {
+        u64 start = map()->extents[i].physical, end = start + map()->extents[i].bytes;
+        memory_give(start, end < image.start ? end : image.start);
+        memory_give(start > image.start + image.length ? start : image.start + image.length, end);
+    }
+}
+
+void memory_give(u64 start, u64 end) {
+    for (u64 page = ROUND_UP(start, PAGE_SIZE); page + PAGE_SIZE <= end; page += PAGE_SIZE)
+        if (physical_to_linear(map(), page) != UINT64_MAX) page_free(page);
+}
+
+void memory_report(void) {
+    u64 linear = pages_total() * PAGE_SIZE + stack, share = linear < usable ? linear * 10000 / usable : 10000;
+    log("memory: in the end %lu KiB are linear or the first stack, %lu.%02lu %% of what is usable; %lu KiB are free",
+        linear / 1024, share / 100, share % 100, pages_free() * (PAGE_SIZE / 1024));
+}
