@@ -40,7 +40,7 @@ static void take_uncached(struct plan *plan, struct ranges *from, const struct r
         take(plan, from, at, cached[i].start, "not write-back by the MTRRs");
         at = cached[i].end;
     }
-    if (count) take(plan, from, at, E820_TOP, "not write-back by the MTRRs");
+    take(plan, from, at, E820_TOP, "not write-back by the MTRRs");
     plan->not_write_back += before - ranges_bytes(from->list, from->count);
 }
 
@@ -76,13 +76,13 @@ static void find_memory(const struct machine *machine, struct plan *plan, u64 *e
     plan->reserved = NULL; // what was never usable is no reservation
     take(plan, &plan->back, 0, HIGH_MEMORY, NULL);
     take_above(machine, plan, &plan->back);
-    take_uncached(plan, &plan->back, cached, cached_count);
+    if (known) take_uncached(plan, &plan->back, cached, cached_count);
     plan->not_write_back = 0;
     plan->reserved = reserved;
     take(plan, &plan->usable, machine->ebda, LEGACY_HOLE, "EBDA");
     take(plan, &plan->usable, LEGACY_HOLE, HIGH_MEMORY, "video memory and ROMs");
     take_above(machine, plan, &plan->usable);
-    take_uncached(plan, &plan->usable, cached, cached_count);
+    if (known) take_uncached(plan, &plan->usable, cached, cached_count);
 }
 
 // [kernel image | table of extents | copy of the BIOS map]

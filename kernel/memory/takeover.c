@@ -62,38 +62,43 @@ static void append(const struct range *run) {
         unfit("no memory is left for page tables");
 }
 
-// Page by page of the window, as rights change from one to the next; what lies side by side is appended as one.
-static void append_back(const struct range *range, struct range *run) {
-    for (u64 at = range->start, bytes, next; at < range->end; at = next) {
-        const u64 *entry = tables_leaf(tables_root(), WINDOW + at, &bytes);
-        next = ROUND_DOWN(at, bytes) + bytes < range->end ? ROUND_DOWN(at, bytes) + bytes : range->end;
-        if (entry && !(*entry & PTE_W)) continue; // a firmware table that is in use
-        if (!entry && !tables_map(tables_root(), WINDOW + at, at, next - at, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
-            unfit("no memory is left for page tables");
-        if (at != run->end) {
-            append(run);
-            run->start = at;
-        }
-        run->end = next;
+// A range of usable memory is in the window as a whole. What ACPI lent is there only where somebody mapped it.
+static void append_back(const struct range *range) {
+    struct range run = {range->start, range->end};
+    u64 bytes;
+    const u64 *entry = tables_leaf(tables_root(), WINDOW + run.start, &bytes);
+    if (entry && (*entry & (PTE_W | PTE_PCD | PTE_PWT)) == PTE_W) {
+        append(&run);
+        return;
     }
+    for (u64 at = run.end = run.start; at < range->end; at += PAGE_SIZE) {
+        if (tables_leaf(tables_root(), WINDOW + at, &bytes)) continue; // a firmware table
+        if (!tables_map(tables_root(), WINDOW + at, at, PAGE_SIZE, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
+            unfit("no memory is left for page tables");
+        if (at != run.end) {
+            append(&run);
+            run.start = at;
+        }
+        run.end = at + PAGE_SIZE;
+    }
+    append(&run);
+}
+
+void memory_give(u64 start, u64 end) {
+    start = ROUND_UP(start, PAGE_SIZE);
+    if (physical_to_linear(map(), start) == UINT64_MAX) return; // there was no room to append it
+    for (u64 page = start; page + PAGE_SIZE <= end; page += PAGE_SIZE) page_free(page);
 }
 
 void memory_end_boot(const struct handover *handover) {
     const struct range *back = window(handover->back);
     struct boot_part image = handover->boot.payload;
-    struct range run = {0, 0};
-    for (size_t i = 0; i < handover->back_count; i++) append_back(&back[i], &run);
-    append(&run);
+    for (size_t i = 0; i < handover->back_count; i++) append_back(&back[i]);
     for (size_t i = map()->first[3]; i < map()->count; i++) {
         u64 start = map()->extents[i].physical, end = start + map()->extents[i].bytes;
         memory_give(start, end < image.start ? end : image.start);
         memory_give(start > image.start + image.length ? start : image.start + image.length, end);
     }
-}
-
-void memory_give(u64 start, u64 end) {
-    for (u64 page = ROUND_UP(start, PAGE_SIZE); page + PAGE_SIZE <= end; page += PAGE_SIZE)
-        if (physical_to_linear(map(), page) != UINT64_MAX) page_free(page);
 }
 
 void memory_report(void) {
