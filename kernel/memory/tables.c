@@ -68,8 +68,13 @@ bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 ma
         address += count * page;
         physical += count * page;
         bytes -= count * page;
-#pragma GCC unroll 4
-        for (u64 *end = entry + count; entry != end; next += page) *entry++ = next;
+        for (; count >= 4; count -= 4, entry += 4, next += 4 * page) {
+            entry[0] = next;
+            entry[1] = next + page;
+            entry[2] = next + 2 * page;
+            entry[3] = next + 3 * page;
+        }
+        for (; count; count--, next += page) *entry++ = next;
     }
     return true;
 }
