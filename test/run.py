@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """All tests, or those whose name contains one of the words given. One line per test; the last line is
-"N passed, N failed", where a skipped test is neither; "N skipped" stands before it when there are any. Two run at a time. Started by build.sh test, which has built out/ and installed what is needed."""
+"N passed, N failed", where a skipped test is neither; "N skipped" stands before it when there are any. Two run at a
+time. Started by build.sh test, which has built out/ and installed what is needed."""
 import concurrent.futures
 import importlib
 import os

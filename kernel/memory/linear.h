@@ -11,7 +11,8 @@
 
 struct extent { // pages of one size, consecutive in both address spaces
     u64 linear, physical, bytes;
-    u64 page; // size of one page: 1 GiB, 2 MiB or 4 KiB
+    u32 page;        // size of one page: 1 GiB, 2 MiB or 4 KiB
+    u32 by_physical; // in entry n of the table: the index of the extent that is n-th in physical order
 };
 
 struct linear_map {
@@ -26,13 +27,13 @@ struct linear_map {
 // Lays out the ranges. map->extents has room for map->room, at least EXTENTS_PER_RANGE * count.
 void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t count, bool has_1g);
 
-// Appends physical [start, end) in 4 KiB pages. Appended ranges ascend; the memory below them has its places already.
-// False when there is no room for another extent.
+// Appends physical [start, end), which nothing in the map overlaps, in 4 KiB pages, wherever it lies. False when there
+// is no room for another extent.
 bool linear_append(struct linear_map *map, u64 start, u64 end) MUST_USE;
 
 // How many page tables linear memory takes below its PML4 entries.
 u64 linear_tables(const struct linear_map *map);
 
-// Both ways, by binary search; UINT64_MAX for an address that is not linear memory.
+// Both ways, by one binary search; UINT64_MAX for an address that is not linear memory.
 u64 linear_to_physical(const struct linear_map *map, u64 linear);
 u64 physical_to_linear(const struct linear_map *map, u64 physical);

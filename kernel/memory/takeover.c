@@ -46,8 +46,8 @@ void memory_take_over(const struct handover *handover) {
     stack = handover->stack_physical ? 0x200000 : 0;
     log_layout();
     for (size_t i = 0; i < map()->count; i++) check_run(&map()->extents[i]);
-    u64 gib = ROUND_UP(usable, 1ull << 30) >> 30, tables = handover->tables * (PAGE_SIZE / 1024);
-    log("memory: %lu KiB of page tables, %lu KiB per GiB of memory", tables, tables / gib);
+    u64 gib = ROUND_UP(usable, 1ull << 30) >> 30, tables = handover->tables * PAGE_SIZE;
+    log("memory: %lu KiB of page tables, %lu bytes per GiB of memory", tables / 1024, tables / gib);
     if (handover->not_write_back)
         log("memory: ignored %lu KiB that are not write-back by the MTRRs", handover->not_write_back / 1024);
     if (handover->ignored) log("memory: ignored %lu entries of the firmware's map that wrap", handover->ignored);
