@@ -1,6 +1,7 @@
 #!/bin/sh
 # Everything one does with vmos, one short function per command; "./build.sh help" lists them. All products go to out/.
 set -eu
+[ -e /proc/$$/fd/0 ] || exec </dev/null # standard input was closed, and files opened below would take its place
 
 caller=$PWD # names of programs are relative to where the user stands
 cd "$(dirname "$0")"
@@ -43,7 +44,7 @@ test busybox busybox-static
 test clang clang
 test /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a libclang-rt-dev
 test g++ g++
-test gdb gdb
+debug gdb gdb
 test python3 python3
 "
 
@@ -130,7 +131,7 @@ build_all() {
         /^#define __NR_/ { name[$3] = substr($2, 6); if ($3 > last) last = $3 + 0 }
         END { for (i = 0; i <= last; i++) printf "\"%s\\0\"\n", name[i] }' >out/names.inc
     loader=$(find loader kernel/lib -name '*.c' -o -path 'loader/*.asm' | sort)
-    loader="$loader kernel/device/logwire.c kernel/device/emulator.c"
+    loader="$loader kernel/device/logwire.c kernel/device/emulator.c kernel/memory/e820.c"
     kernel=$(find kernel -name '*.c' -o -name '*.asm' | sort)
     # shellcheck disable=SC2086 # lists of names and flags
     {
@@ -246,8 +247,8 @@ watch_boot() {
         [ ! -s "$2" ] && kill -0 "$1" 2>/dev/null || return 0
         seconds=$((seconds + 1))
     done
-    kill "$1" && echo "build.sh: nothing in the log for 60 s: the boot sector stopped (its letter, if it gave one, is the" \
-        "last byte on standard output; README.md explains the letters)" >&2
+    kill "$1" && echo "build.sh: nothing in the log for 60 s: the boot sector stopped (its letter, if it gave one, is" \
+        "the last byte on standard output; README.md explains the letters)" >&2
 }
 
 # The status a run ended with, from QEMU's status ($1) and the log ($2): the log must have said it as its last line, and
@@ -266,7 +267,6 @@ run() {
     check_words "$@"
     need build run
     build
-    { : <&0; } 2>/dev/null || exec </dev/null
     dir=$(mktemp -d out/run.XXXXXX)
     qemu=
     terminal=
@@ -337,12 +337,13 @@ bochs_log() {
 
 debug() {
     check_words "$@"
-    need build run
+    need build run debug
     build
     mkdir -p out/debug
     image_of "--disk out/debug/disk.img" "$@" || exit 125
     gdb_script >out/vmos.gdb
-    echo "QEMU waits for gdb; in another terminal: cd $PWD && gdb -x out/vmos.gdb" >&2
+    echo "QEMU waits for gdb; in another terminal: cd $PWD && gdb -x out/vmos.gdb" \
+        "(its \"monitor quit\" ends QEMU)" >&2
     qemu_with -drive file=out/debug/disk.img,format=raw,if=virtio -debugcon file:out/run.log -S \
         -gdb unix:out/debug/gdb,server=on,wait=off -chardev stdio,id=com1,signal=off -serial chardev:com1
 }
@@ -355,7 +356,7 @@ set pagination off
 add-symbol-file out/loader.elf
 add-symbol-file out/kernel.elf -o 0x100000
 add-symbol-file out/kernel.elf -o 0xfffffeffc0000000
-add-symbol-file $program -o $(base_of "$program")
+add-symbol-file "$program" -o $(base_of "$program")
 target remote out/debug/gdb
 echo Stages, for "hbreak *ADDRESS" and "continue": 0x7c00 MBR (16-bit code: "monitor x/8i \$pc"), 0x8000 loader,\n
 echo 0x$(symbol out/kernel.elf kernel_entry 0x100000) kernel low, 0x$(high_symbol kernel_high) kernel high,\
@@ -459,12 +460,13 @@ forbidden() {
     done
 }
 
+# The output goes to standard output: no tool that root runs should be given a device as its output file.
 analyze() {
     # shellcheck disable=SC2086 # lists of flags
     case $1 in
-    tools/*) gcc $flags -fanalyzer -DPLUGIN_API=1 -fPIC -c "$1" -o /dev/null ;;
-    *) gcc $flags $freestanding -fanalyzer -c "$1" -o /dev/null ;;
-    esac
+    tools/*) gcc $flags -fanalyzer -DPLUGIN_API=1 -fPIC -S "$1" -o - ;;
+    *) gcc $flags $freestanding -fanalyzer -S "$1" -o - ;;
+    esac >/dev/null
 }
 
 check() {
@@ -487,7 +489,7 @@ check() {
 }
 
 tests() {
-    need build run bochs check test
+    need build run bochs debug check test
     build
     exec python3 test/run.py "$@"
 }

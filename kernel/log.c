@@ -11,8 +11,8 @@ void log_add_sink(log_sink sink) {
     sinks[sink_count++] = sink;
 }
 
-// A line that is too long ends in "...".
-static void log_line(const char *prefix, const char *fmt, va_list args) {
+// A line that is too long ends in "...". A sink is out while it works, so that a panic inside it goes to the others.
+void log_line(const char *prefix, const char *fmt, va_list args) {
     char line[LOG_LINE + 1]; // and a NUL, which gives way to the newline
     size_t length = format(line, sizeof(line), "%s", prefix);
     length += vformat(line + length, LOG_LINE - length, fmt, args);
@@ -21,7 +21,12 @@ static void log_line(const char *prefix, const char *fmt, va_list args) {
         memcpy(line + length - 3, "...", 3);
     }
     line[length++] = '\n';
-    for (size_t i = 0; i < sink_count; i++) sinks[i](line, length);
+    for (size_t i = 0; i < sink_count; i++) {
+        log_sink sink = sinks[i];
+        sinks[i] = NULL;
+        if (sink) sink(line, length);
+        sinks[i] = sink;
+    }
 }
 
 #define LOG_FUNCTION(name, prefix)                                                                                     \

@@ -1,7 +1,6 @@
 // The order of things. The kernel starts twice: low, identity-mapped, where it plans memory and builds the final
 // address space; then high, from a fresh copy of itself, where it stays.
 #include "kernel/cpu/cpu.h"
-#include "kernel/cpu/panic.h"
 #include "kernel/cpu/time.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
@@ -53,7 +52,7 @@ void kernel_high(struct handover *handover) {
     struct acpi_info acpi;
     acpi_init(boot.rsdp, &acpi);
     power_init(&acpi);
-    time_init(acpi.pm_timer, acpi.pm_timer_32_bit);
+    time_init(acpi.pm_timer);
     if (!serial_init()) log("serial: no COM1; the program's output goes to the screen alone");
     memory_end_boot(handover);
     memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);

@@ -23,52 +23,38 @@
 #define PORT_92_RESET (1u << 0) // fast reset: never set it
 
 // Writes the opposite of what 1 MiB above reads. On a machine with A20 off both are one cell and read equal; a bus
-// that echoes the last value written could do so by chance, hence twice.
-static bool alias_gone(void) {
-    volatile u32 *low = (volatile u32 *)BOUNCE, *high = (volatile u32 *)(BOUNCE + 0x100000);
-    for (int i = 0; i < 2; i++) {
+// that echoes the last value written could do so by chance, hence twice in a row.
+static bool a20_on(int tests) {
+    static volatile u32 cell;
+    volatile u32 *low = &cell, *high = low_memory((uintptr_t)&cell + 0x100000);
+    for (int apart = 0; tests--;) {
         *low = ~*high;
         outb(IO_DELAY_PORT, 0);
-        if (*high == *low) return false;
+        if (*high == *low) apart = 0;
+        else if (++apart == 2) return true;
     }
-    return true;
-}
-
-static bool a20_on(int tests) {
-    while (tests--)
-        if (alias_gone()) return true;
     return false;
 }
 
-static bool kbc_ready(void) {
+// Writes when the controller takes a byte. False: there is no controller, or it hangs.
+static bool kbc_write(u16 port, u8 byte) {
     for (int i = 0; i < KBC_POLLS; i++) {
         u8 status = inb(KBC_CONTROL);
         if (status == KBC_ABSENT) return false;
         if (status & KBC_OUTPUT_FULL) inb(KBC_DATA);
-        if (!(status & KBC_INPUT_FULL)) return true;
+        if (status & KBC_INPUT_FULL) continue;
+        outb(port, byte);
+        return true;
     }
     return false;
 }
 
-static void by_keyboard_controller(void) {
-    if (!kbc_ready()) return;
-    outb(KBC_CONTROL, KBC_WRITE_OUTPUT_PORT);
-    if (!kbc_ready()) return;
-    outb(KBC_DATA, KBC_A20_ON);
-    if (!kbc_ready()) return;
-    outb(KBC_CONTROL, KBC_NULL);
-    kbc_ready();
-}
-
-static void by_port_92(void) {
+void a20_enable(void) {
+    if (a20_on(ALIAS_TESTS)) return;
+    if (kbc_write(KBC_CONTROL, KBC_WRITE_OUTPUT_PORT) && kbc_write(KBC_DATA, KBC_A20_ON))
+        kbc_write(KBC_CONTROL, KBC_NULL);
+    if (a20_on(ALIAS_TESTS_LONG)) return;
     u8 value = inb(PORT_92);
     if (!(value & PORT_92_A20)) outb(PORT_92, (value | PORT_92_A20) & ~PORT_92_RESET);
-}
-
-bool a20_enable(void) {
-    if (a20_on(ALIAS_TESTS)) return true;
-    by_keyboard_controller();
-    if (a20_on(ALIAS_TESTS_LONG)) return true;
-    by_port_92();
-    return a20_on(ALIAS_TESTS_LONG);
+    if (!a20_on(ALIAS_TESTS_LONG)) fail("address line A20 stays off: this machine cannot reach its memory above 1 MiB");
 }

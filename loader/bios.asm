@@ -5,12 +5,10 @@
 %include "layout.inc"
 
 extern loader_gdt_pointer, loader_idt_pointer
-global bios_call, bios_stop, bios_calls
+global bios_call, bios_calls
 
-CODE16 equ 0x18 ; in the GDT of entry.asm
-DATA16 equ 0x20
+CODE16 equ 0x10 ; in the GDT of entry.asm
 REGS equ 40 ; sizeof(struct bios_regs)
-FLAGS_FIXED equ 0x202 ; interrupts on: disk and timer of the BIOS need them
 CR0_PE equ 1 << 0 ; protection
 CR0_PG equ 1 << 31 ; paging
 CR4_PAE equ 1 << 5 ; physical address extension
@@ -35,28 +33,15 @@ bios_call:
         mov edi, REAL_STACK_END - REGS
         mov ecx, REGS / 8
         rep movsq
-        or word [REAL_STACK_END - REGS + 36], FLAGS_FIXED
         mov [long_rsp], rsp
         push CODE16
         push to_real
         o64 retf
 
-; void bios_stop(void): waits in real mode for ever, with interrupts on, so that the BIOS sees Ctrl-Alt-Del.
-bios_stop:
-        mov word [interrupt], 0xeb | (wait_for_ever - interrupt - 2) << 8 ; jmp short
-        push CODE16
-        push to_real
-        o64 retf
-
-; Intel SDM 3 9.8.5.4 and 9.9.2: paging off first, segments with 64 KiB limits, then protection off.
+; Intel SDM 3 9.8.5.4 and 9.9.2: paging off first, then protection off. The data segments need no new 64 KiB limits:
+; long mode ignores them (AMD APM 2 4.5.3), so nothing has loaded them since real mode was left.
 bits 16
 to_real:
-        mov ax, DATA16
-        mov ds, ax
-        mov es, ax
-        mov fs, ax
-        mov gs, ax
-        mov ss, ax
         mov eax, cr0
         and eax, ~CR0_PG
         mov cr0, eax
@@ -74,8 +59,6 @@ to_real:
 real:
         xor ax, ax
         mov ds, ax
-        mov fs, ax
-        mov gs, ax
         lidt [real_idt_pointer]
         mov ax, REAL_STACK >> 4
         mov ss, ax
@@ -84,6 +67,7 @@ real:
         pop ds
         pop es
         popf
+        sti ; disk and timer of the BIOS need interrupts
 interrupt:
         int 0
         pushf
@@ -109,17 +93,8 @@ interrupt:
         mov cr0, eax
         jmp KERNEL_CS:to_long
 
-wait_for_ever:
-        sti
-        hlt
-        jmp wait_for_ever
-
 bits 64
 to_long:
-        mov eax, KERNEL_SS
-        mov ds, eax
-        mov es, eax
-        mov ss, eax
         lidt [loader_idt_pointer]
         mov rsp, [long_rsp]
         mov esi, REAL_STACK_END - REGS

@@ -1,7 +1,8 @@
-// Reads the boot medium through the BIOS (int 13h) into the bounce buffer and copies from there to its place: by EDD
-// (AH=42h) with up to 127 sectors a call where the BIOS has it, else by cylinder, head and sector (AH=02h), never
-// across a track. The buffer is aligned to 64 KiB, so no transfer crosses a line that ISA DMA cannot. Reads that fail
-// are tried again after a reset, then halved, which is remembered, then tried by the other method.
+// Reads the boot medium through the BIOS (int 13h) into the bounce buffer and copies from there to its place. Disks by
+// EDD (AH=42h) with up to 127 sectors a call, floppies by cylinder, head and sector (AH=02h), never across a track:
+// start.asm has read the loader by the same rule. The buffer is aligned to 64 KiB, so no transfer crosses a line that
+// ISA DMA cannot. Reads that fail are tried again after a reset, then halved, which is remembered; a disk is then tried
+// by CHS.
 #include "loader/loader.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/lib/string.h"
@@ -9,13 +10,9 @@
 #define DISK_RESET        0x0000
 #define DISK_READ_CHS     0x0200
 #define DISK_GEOMETRY     0x0800
-#define DISK_EDD_CHECK    0x4100
 #define DISK_EDD_READ     0x4200
-#define EDD_QUESTION      0x55aa
-#define EDD_ANSWER        0xaa55
-#define EDD_PACKETS       (1u << 0) // CX of the answer: AH=42h is there
-#define STATUS_CORRECTED  0x11      // ECC put it right: the data is good
-#define FLOPPY_TRACK      18        // sectors, on 1.44 MB
+#define STATUS_CORRECTED  0x11 // ECC put it right: the data is good
+#define FLOPPY_TRACK      18   // sectors, on 1.44 MB
 #define CYLINDERS         1024
 #define TRIES             2     // at each size
 #define TRIES_ONE_SECTOR  6     // a floppy needs three to spin up and notice its change
@@ -33,50 +30,38 @@ struct packet {
 _Static_assert(sizeof(struct packet) == 16, "EDD 1.1");
 
 static struct {
-    bool changed;     // the other method was taken, once
     u32 track, heads; // sectors a track; 0: no geometry
     u32 most;         // sectors a call
 } disk;
 
-static bool edd_offered(void) {
-    struct bios_regs regs = {.eax = DISK_EDD_CHECK, .ebx = EDD_QUESTION, .edx = boot.drive, .flags = FLAGS_CF};
-    bios_call(0x13, &regs);
-    return !(regs.flags & FLAGS_CF) && (u16)regs.ebx == EDD_ANSWER && regs.ecx & EDD_PACKETS;
+static bool is_floppy(void) { return boot.drive < 0x80; }
+
+// Calls int 13h for the boot drive. Returns 0 or the status of the failure; carry with status 0 is none on some BIOSes.
+static u8 disk_call(struct bios_regs *regs) {
+    regs->edx |= boot.drive;
+    bios_call(0x13, regs);
+    u8 status = regs->eax >> 8;
+    return regs->flags & FLAGS_CF && status != STATUS_CORRECTED ? status : 0;
 }
 
-// The same geometry as start.asm takes, by which it has read a loader of several tracks whose CRC fits. On disks AH=08h
-// may report 64 sectors a track as 0: no geometry then.
-static void find_geometry(void) {
-    struct bios_regs regs = {.eax = DISK_GEOMETRY, .edx = boot.drive};
-    bios_call(0x13, &regs);
-    bool known = !(regs.flags & FLAGS_CF && regs.eax >> 8 & 0xff);
-    disk.track = known ? regs.ecx & 63 : 0;
+// On disks AH=08h may report 64 sectors a track as 0: no geometry then.
+void disk_init(void) {
+    struct bios_regs regs = {.eax = DISK_GEOMETRY};
+    disk.most = DAP_MAX_SECTORS;
+    boot.edd = !is_floppy();
+    if (!disk_call(&regs)) disk.track = regs.ecx & 63;
     disk.heads = (regs.edx >> 8 & 0xff) + 1;
-    if (boot.drive < 0x80 && !disk.track) {
+    if (is_floppy() && !disk.track) {
         disk.track = FLOPPY_TRACK;
         disk.heads = 2;
     }
 }
 
-void disk_init(void) {
-    disk.most = DAP_MAX_SECTORS;
-    boot.edd = edd_offered();
-    find_geometry();
-    if (!disk.track) boot.edd = true;
-}
-
-static u8 status_of(const struct bios_regs *regs) {
-    u8 status = regs->eax >> 8; // 0 with carry set is no failure on some BIOSes
-    return regs->flags & FLAGS_CF && status != STATUS_CORRECTED ? status : 0;
-}
-
 static u8 read_edd(u64 lba, u32 sectors) {
-    static struct packet packet; // below 1 MiB like all of the loader
-    packet = (struct packet){.size = sizeof(packet), .sectors = sectors, .segment = BOUNCE >> 4, .lba = lba};
+    struct packet packet = {.size = sizeof(packet), .sectors = sectors, .segment = BOUNCE >> 4, .lba = lba};
     uintptr_t at = (uintptr_t)&packet;
-    struct bios_regs regs = {.eax = DISK_EDD_READ, .edx = boot.drive, .ds = at >> 4, .esi = at & 15};
-    bios_call(0x13, &regs);
-    return status_of(&regs);
+    struct bios_regs regs = {.eax = DISK_EDD_READ, .ds = at >> 4, .esi = at & 15};
+    return disk_call(&regs);
 }
 
 static u8 read_chs(u64 lba, u32 sectors) {
@@ -85,24 +70,9 @@ static u8 read_chs(u64 lba, u32 sectors) {
     if (cylinder >= CYLINDERS) fail("sector %lu lies behind cylinder 1023, where this BIOS cannot read", lba);
     struct bios_regs regs = {.eax = DISK_READ_CHS | sectors,
                              .ecx = (cylinder & 0xff) << 8 | (cylinder >> 8) << 6 | sector,
-                             .edx = head << 8 | boot.drive,
+                             .edx = head << 8,
                              .es = BOUNCE >> 4};
-    bios_call(0x13, &regs);
-    return status_of(&regs);
-}
-
-static void reset(void) {
-    struct bios_regs regs = {.eax = DISK_RESET, .edx = boot.drive};
-    bios_call(0x13, &regs);
-}
-
-// Some BIOSes offer EDD and fail, some have it and do not say so.
-static bool change_method(void) {
-    if (disk.changed || (boot.edd ? !disk.track : boot.drive < 0x80)) return false;
-    disk.changed = true;
-    boot.edd = !boot.edd;
-    disk.most = DAP_MAX_SECTORS;
-    return true;
+    return disk_call(&regs);
 }
 
 // Reads up to sectors into the bounce buffer and returns how many it were.
@@ -112,14 +82,19 @@ static u32 read_some(u64 lba, u64 sectors) {
         if (!boot.edd && count > disk.track - lba % disk.track) count = disk.track - lba % disk.track;
         u8 status = boot.edd ? read_edd(lba, count) : read_chs(lba, count);
         if (!status) return count;
-        reset();
+        disk_call(&(struct bios_regs){.eax = DISK_RESET});
         if (++failures < (count > 1 ? TRIES : TRIES_ONE_SECTOR)) continue;
         failures = 0;
-        if (count > 1) disk.most = count / 2;
-        else if (!change_method())
+        if (count > 1) {
+            disk.most = count / 2;
+        } else if (boot.edd && lba < (u64)CYLINDERS * disk.heads * disk.track) {
+            boot.edd = false;
+            disk.most = DAP_MAX_SECTORS;
+        } else {
             fail("the BIOS cannot read sector %lu of drive %02xh (status %02xh): the medium is damaged, or the image "
                  "on it is not complete",
                  lba, boot.drive, status);
+        }
     }
 }
 
@@ -127,11 +102,12 @@ void disk_read(u64 lba, u64 sectors, void *to) {
     u32 last = LOW_MEMORY(u32, BIOS_TICKS);
     for (u64 done = 0; done < sectors;) {
         u32 count = read_some(lba + done, sectors - done);
+        a20_enable(); // a BIOS that reaches above 1 MiB itself may have switched it off again
         memcpy((u8 *)to + done * SECTOR_SIZE, (const void *)BOUNCE, count * SECTOR_SIZE);
         done += count;
         boot.sectors += count;
         u32 now = LOW_MEMORY(u32, BIOS_TICKS);
-        if (now - last < TICKS_SECOND) continue;
+        if (now - last < TICKS_SECOND || done == sectors) continue;
         last = now;
         say("read %lu of %lu KiB", done / 2, sectors / 2);
     }
@@ -139,5 +115,5 @@ void disk_read(u64 lba, u64 sectors, void *to) {
 
 // Without the BIOS's timer interrupt nothing else would stop it.
 void disk_done(void) {
-    if (boot.drive < 0x80) outb(FLOPPY_CONTROL, FLOPPY_MOTORS_OFF);
+    if (is_floppy()) outb(FLOPPY_CONTROL, FLOPPY_MOTORS_OFF);
 }

@@ -19,8 +19,7 @@ _Static_assert(sizeof(struct bios_regs) == 40, "bios.asm copies exactly this");
 
 // int interrupt, in real mode with interrupts on; regs goes in and comes out. Memory for it lies below 1 MiB.
 void bios_call(u8 interrupt, struct bios_regs *regs);
-extern u32 bios_calls;                          // made so far
-void bios_stop(void) __attribute__((noreturn)); // back to real mode, waiting for Ctrl-Alt-Del
+extern u32 bios_calls; // made so far
 
 // What the BIOS and the MBR left in low memory. gcc takes constants below a page for offsets from NULL: hide them.
 static inline void *low_memory(uintptr_t address) {
@@ -29,8 +28,12 @@ static inline void *low_memory(uintptr_t address) {
 }
 #define LOW_MEMORY(type, address) (*(volatile type *)low_memory(address))
 
-// ---- entry.asm ----
-void enter_kernel(u64 entry, const struct boot_info *info) __attribute__((noreturn));
+// ---- check.c, entry.asm ----
+extern struct loader_header loader_header;
+#define CPUID_1_ECX_SSE42 (1u << 20) // the crc32 instruction
+
+// ---- main.c ----
+void loader_main(u64 started) __attribute__((noreturn)); // a time stamp
 
 // ---- say.c ----
 // One line on the log wire and the screen: say puts "vmos: loader: " in front and is for progress; fail puts "vmos! "
@@ -39,7 +42,7 @@ void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void fail(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
 
 // ---- a20.c ----
-bool a20_enable(void) MUST_USE; // false: addresses with bit 20 set cannot be reached
+void a20_enable(void); // fails when addresses with bit 20 set cannot be reached
 
 // ---- disk.c ----
 void disk_init(void); // how boot.drive can be read

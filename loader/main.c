@@ -7,31 +7,27 @@
 #include "kernel/lib/crc32c.h"
 #include "kernel/lib/elf.h"
 #include "kernel/lib/string.h"
+#include "kernel/memory/e820.h"
 
-#define PAGE_PRESENT      (1u << 0)
-#define PAGE_WRITE        (1u << 1)
-#define PAGE_LARGE        (1u << 7)
-#define LARGE_PAGE        0x200000u
-#define GIB               0x40000000u
-#define CPUID_1_ECX_SSE42 (1u << 20) // crc32 instruction
+#define PAGE_PRESENT (1u << 0)
+#define PAGE_WRITE   (1u << 1)
+#define PAGE_LARGE   (1u << 7)
+#define LARGE_PAGE   0x200000u
+#define GIB          0x40000000u
 
 struct boot_info boot;
-extern struct loader_header loader_header;
-static u64 directories[IDENTITY_END / GIB - 1][512] __attribute__((section(".tables"), aligned(PAGE_SIZE)));
+extern u8 loader_bss[], loader_bss_end[];
+static u64 directories[IDENTITY_END / GIB][512] __attribute__((section(".tables"), aligned(PAGE_SIZE)));
 static struct image_header header;
 static bool has_crc32;
 
-static const struct e820_entry *const map = (const struct e820_entry *)E820_ENTRIES;
-
 // 2 MiB pages only: they are on every CPU, and unlike 1 GiB pages they seldom span memory of different types, which
-// the SDM (3 11.11.9) leaves undefined. The first one stays what it was, so nothing needs flushing.
+// the SDM (3 11.11.9) leaves undefined. What is mapped already stays where it was, so nothing needs flushing.
 static void map_identity(void) {
-    u64 *pdpt = (u64 *)BOOT_PDPT;
-    for (u64 gib = 0; gib < IDENTITY_END / GIB; gib++) {
-        u64 *pd = gib ? directories[gib - 1] : (u64 *)BOOT_PD;
-        for (u64 i = 0; i < 512; i++) pd[i] = (gib * GIB + i * LARGE_PAGE) | PAGE_PRESENT | PAGE_WRITE | PAGE_LARGE;
-        pdpt[gib] = (u64)pd | PAGE_PRESENT | PAGE_WRITE;
-    }
+    u64 *entries = directories[0], *pdpt = (u64 *)BOOT_PDPT;
+    for (u64 i = 0; i < IDENTITY_END / LARGE_PAGE; i++)
+        entries[i] = i * LARGE_PAGE | PAGE_PRESENT | PAGE_WRITE | PAGE_LARGE;
+    for (u64 gib = 0; gib < IDENTITY_END / GIB; gib++) pdpt[gib] = (u64)directories[gib] | PAGE_PRESENT | PAGE_WRITE;
 }
 
 // int 15h AX=EC00h BL=2: "the operating system will run in long mode" (AMD BIOS and kernel guide 13.1). Firmware that
@@ -41,11 +37,25 @@ static void announce_long_mode(void) {
     bios_call(0x15, &regs);
 }
 
+// Lists the usable memory below 4 GiB in the bounce buffer, where it stays until something is read.
+static struct range *const ranges = (struct range *)BOUNCE;
+static size_t find_ranges(void) {
+    u64 *edges = (u64 *)(ranges + E820_MAX);
+    _Static_assert(E820_MAX * sizeof(*ranges) + E820_EDGES(E820_MAX) * sizeof(*edges) <= BOUNCE_END - BOUNCE,
+                   "both fit");
+    const struct e820_entry *map = (const struct e820_entry *)boot.e820;
+    size_t count = e820_ranges(map, boot.e820_count, E820_USABLE, edges, ranges);
+    return ranges_subtract(ranges, count, IDENTITY_END, E820_TOP);
+}
+
 static void check_low_memory(void) {
-    struct boot_part conflict;
-    if (image_usable(map, boot.e820_count, BOOT_PML4, BOOT_MEMORY_END, &conflict)) return;
-    fail("the BIOS keeps memory 0x%lx-0x%lx for itself (E820), but vmos boots in 0x%x-0x%x", conflict.start,
-         conflict.start + conflict.length - 1, BOOT_PML4, BOOT_MEMORY_END - 1);
+    u64 usable = BOOT_PML4; // up to here
+    size_t count = find_ranges();
+    for (size_t i = 0; i < count; i++)
+        if (ranges[i].start <= usable && ranges[i].end > usable) usable = ranges[i].end;
+    if (usable < BOOT_MEMORY_END)
+        fail("the BIOS keeps memory at 0x%lx for itself (E820), but vmos boots in 0x%x-0x%x", usable, BOOT_PML4,
+             BOOT_MEMORY_END - 1);
 }
 
 static u64 header_sector(void) { return (SECTOR_SIZE + loader_header.length) / SECTOR_SIZE; }
@@ -58,12 +68,11 @@ static void read_header(void) {
 
 // [kernel, loaded][payload: header and parts as they lie in the image], in one piece
 static void place_image(void) {
-    u64 payload = ROUND_UP(header.total, PAGE_SIZE), largest;
-    u64 start = image_place(map, boot.e820_count, header.kernel_memory + payload, &largest);
+    u64 bytes = header.kernel_memory + ROUND_UP(header.total, PAGE_SIZE), count = find_ranges();
+    u64 start = ranges_place(ranges, count, bytes, HIGH_MEMORY);
     if (!start)
-        fail("the image needs %lu KiB of memory above 1 MiB in one piece; the largest piece this machine has is %lu "
-             "KiB",
-             (header.kernel_memory + payload) >> 10, largest >> 10);
+        fail("the image needs %lu KiB of memory above 1 MiB in one piece; all of this machine's below 4 GiB is %lu KiB",
+             bytes >> 10, ranges_bytes(ranges, count) >> 10);
     boot.kernel_low = (struct boot_part){start, header.kernel_memory};
     boot.payload = (struct boot_part){start + header.kernel_memory, header.total};
 }
@@ -91,8 +100,9 @@ static void check_parts(void) {
     boot.has_input = image_has_part(&header.parts[IMAGE_INPUT]);
 }
 
-// Returns the address of its first instruction.
-static u64 load_kernel(void) {
+typedef void (*kernel_entry)(const struct boot_info *); // does not return
+
+static kernel_entry load_kernel(void) {
     struct elf elf;
     enum elf_error error = elf_open(&elf, (const void *)boot.kernel.start, boot.kernel.length, false);
     if (error) fail("the kernel in the image %s; write it again", elf_error_text(error));
@@ -102,7 +112,7 @@ static u64 load_kernel(void) {
     elf_load(&elf, (void *)boot.kernel_low.start);
     error = elf_relocate(&elf, (void *)boot.kernel_low.start, boot.kernel_low.start);
     if (error) fail("the kernel in the image %s; write it again", elf_error_text(error));
-    return boot.kernel_low.start + elf.header->e_entry - elf.low;
+    return (kernel_entry)(boot.kernel_low.start + elf.header->e_entry - elf.low);
 }
 
 static void describe_boot(u64 started) {
@@ -116,11 +126,11 @@ static void describe_boot(u64 started) {
     boot.tsc[STAGE_LOADER] = started;
 }
 
-void loader_main(u64 started) __attribute__((noreturn));
 void loader_main(u64 started) {
+    memset(loader_bss, 0, (u64)loader_bss_end - (u64)loader_bss);
     has_crc32 = cpuid(1, 0).ecx & CPUID_1_ECX_SSE42;
     logwire_init();
-    if (!a20_enable()) fail("address line A20 stays off: this machine cannot reach its memory above 1 MiB");
+    a20_enable();
     map_identity();
     announce_long_mode();
     describe_boot(started);
@@ -130,11 +140,13 @@ void loader_main(u64 started) {
     place_image();
     read_payload();
     check_parts();
-    u64 entry = load_kernel();
+    kernel_entry enter = load_kernel();
     machine_describe();
     say("%lu KiB from drive %02xh (%s) at 0x%lx", boot.payload.length >> 10, boot.drive, boot.edd ? "EDD" : "CHS",
         boot.kernel_low.start);
+    a20_enable();
     boot.bios_calls = bios_calls;
     boot.tsc[STAGE_KERNEL_LOW] = rdtsc();
-    enter_kernel(entry, &boot);
+    enter(&boot);
+    __builtin_unreachable();
 }

@@ -1,9 +1,13 @@
-// What the loader tells: lines on the log wire (where it is, logwire.c knows) and on the screen by the BIOS.
+// What the loader tells: lines on the log wire (where it is, logwire.c knows) and on the screen by the BIOS. The last
+// one may be about an exception: while the loader runs, and in the kernel's first instructions until it has handlers
+// of its own.
 #include "loader/loader.h"
+#include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
 #include "kernel/lib/print.h"
 
 #define VIDEO_TELETYPE 0x0e00 // int 10h AH=0Eh: AL at the cursor, BH page, BL colour in graphics modes
+#define KEYBOARD_WAIT  0x0000 // int 16h AH=00h: returns with a key
 
 static void screen_byte(char byte) {
     // All of EAX anew each time, and EBP is ours again: some BIOSes lose AX, some BP.
@@ -34,17 +38,36 @@ void say(const char *fmt, ...) {
 
 void fail(const char *fmt, ...) {
     static bool failing; // an exception on the way out must not come back here
-    if (failing) bios_stop();
-    failing = true;
-    va_list args;
-    va_start(args, fmt);
-    line("vmos! ", fmt, args);
-    va_end(args);
-    if (emulator_recognise() != EMULATOR_NONE) {
-        static const char status[] = "vmos: exit 125\n";
-        logwire_write(status, sizeof(status) - 1);
-        logwire_flush();
-        emulator_exit();
+    if (!failing) {
+        failing = true;
+        va_list args;
+        va_start(args, fmt);
+        line("vmos! ", fmt, args);
+        va_end(args);
+        if (emulator_recognise() != EMULATOR_NONE) {
+            static const char status[] = "vmos: exit 125\n";
+            logwire_write(status, sizeof(status) - 1);
+            logwire_flush();
+            emulator_exit();
+        }
     }
-    bios_stop();
+    for (;;) { // the BIOS waits with interrupts on, so Ctrl-Alt-Del works
+        struct bios_regs regs = {.eax = KEYBOARD_WAIT};
+        bios_call(0x16, &regs);
+    }
+}
+
+// As the stubs of entry.asm and the CPU leave it on the stack (Intel SDM 3 6.14.2).
+struct exception_frame {
+    u64 vector, error, rip, cs, rflags, rsp, ss;
+};
+
+void loader_exception(const struct exception_frame *frame) __attribute__((noreturn));
+void loader_exception(const struct exception_frame *frame) {
+    // Two letters for each vector (SDM 3 table 6-1; NI is the NMI, CS the coprocessor segment overrun).
+    static const char names[] = "DEDBNIBPOFBRUDNMDFCSTSNPSSGPPF??MFACMCXMVECP????????????HVVCSX??";
+    bool ours = frame->rip >= LOADER && frame->rip < LOADER_END;
+    fail("%s stopped on exception %lu (#%.2s), error 0x%lx, at 0x%lx, CR2 0x%lx",
+         ours ? "the loader" : "the kernel, before it had handlers,", frame->vector, names + 2 * frame->vector,
+         frame->error, frame->rip, read_cr2());
 }

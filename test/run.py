@@ -20,8 +20,8 @@ SANITIZE = "address,undefined"
 
 def host_test(source):
     out = vm.OUT / "test" / f"host-{source.stem}"
-    vm.run(["gcc", "-std=gnu11", "-g", "-O1", "-I.", f"-fsanitize={SANITIZE}", "-fno-sanitize-recover", "-Wall", "-Wextra",
-            source, "-o", out])
+    vm.run(["gcc", "-std=gnu11", "-g", "-O1", "-I.", f"-fsanitize={SANITIZE}", "-fno-sanitize-recover", "-Wall",
+            "-Wextra", source, "-o", out])
     vm.run([out])
 
 
@@ -30,7 +30,8 @@ def fuzz_test(source):
     vm.run(["clang", "-std=gnu11", "-g", "-O1", "-I.", f"-fsanitize=fuzzer,{SANITIZE}", "-fno-sanitize-recover", source,
             "-o", out])
     with vm.directory() as corpus:
-        vm.run([out, f"-runs={FUZZ_RUNS}", "-seed=1", "-max_len=8192", f"-artifact_prefix={corpus}/", corpus], timeout=600)
+        vm.run([out, f"-runs={FUZZ_RUNS}", "-seed=1", "-max_len=8192", f"-artifact_prefix={corpus}/", corpus],
+               timeout=600)
 
 
 def collect():
@@ -38,7 +39,8 @@ def collect():
     tests = [("check", lambda: vm.run(["./build.sh", "check"], timeout=600))]
     for module in sorted((vm.ROOT / "test/boot").glob("*.py")):
         if module.stem != "vm":
-            tests += [(f"{module.stem}/{name}", function) for name, function in importlib.import_module(module.stem).tests()]
+            for name, function in importlib.import_module(module.stem).tests():
+                tests.append((f"{module.stem}/{name}", function))
     for source in sorted((vm.ROOT / "test/fuzz").glob("*.c")):
         tests.append((f"fuzz/{source.stem}", lambda source=source: fuzz_test(source)))
     for source in sorted((vm.ROOT / "test/host").glob("*.c")):

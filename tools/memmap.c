@@ -142,17 +142,18 @@ static void measure_kernel(const char *name, struct machine *machine) {
 
 // As the loader places both. Says why it would not.
 static void place_image(struct machine *machine) {
-    struct boot_part conflict;
-    u64 bytes = machine->kernel_low.length + ROUND_UP(machine->payload.length, PAGE_SIZE), largest;
-    if (!image_usable(map, machine->entries, BOOT_PML4, BOOT_MEMORY_END, &conflict))
-        printf("# would not boot: 0x%" PRIx64 "-0x%" PRIx64 " is not usable, and vmos boots there\n", conflict.start,
-               conflict.start + conflict.length - 1);
-    machine->kernel_low.start = image_place(map, machine->entries, bytes, &largest);
+    struct range *ranges = (struct range *)scratch;
+    u64 bytes = machine->kernel_low.length + ROUND_UP(machine->payload.length, PAGE_SIZE);
+    size_t count = e820_ranges(map, machine->entries, E820_USABLE, (u64 *)(ranges + E820_MAX), ranges);
+    if (ranges_place(ranges, count, BOOT_MEMORY_END - BOOT_PML4, BOOT_PML4) != BOOT_PML4)
+        printf("# would not boot: part of 0x%x-0x%x is not usable, and vmos boots there\n", BOOT_PML4,
+               BOOT_MEMORY_END - 1);
+    count = ranges_subtract(ranges, count, IDENTITY_END, E820_TOP);
+    machine->kernel_low.start = ranges_place(ranges, count, bytes, HIGH_MEMORY);
     machine->payload.start = machine->kernel_low.start + machine->kernel_low.length;
     if (machine->kernel_low.start) return;
     machine->kernel_low.length = 0; // the rest is as with --bare
-    printf("# would not boot: the image needs %" PRIu64 " KiB in one piece above 1 MiB, the largest has %" PRIu64 "\n",
-           bytes >> 10, largest >> 10);
+    printf("# would not boot: the image needs %" PRIu64 " KiB in one piece above 1 MiB\n", bytes >> 10);
 }
 
 // ---- output ----

@@ -5,13 +5,14 @@
 
 #include "kernel/cpu/trap.h"
 
-#define IST_STACK_SIZE 8192
-#define IST_CANARY     0x5354414b454e4421 // lowest word of each interrupt stack
+enum { VECTOR_DB = 1, VECTOR_NMI = 2, VECTOR_BP = 3, VECTOR_DF = 8, VECTOR_GP = 13, VECTOR_PF = 14, VECTOR_MC = 18 };
+#define EXCEPTIONS 32 // vectors below are the CPU's own
 
 // Interrupt stacks by their number in the IDT. One stack must never be entered twice at once: #DF, NMI, #MC, #DB and
 // #PF can come while another one is in use, the rest cannot nest.
-enum ist { IST_DOUBLE_FAULT = 1, IST_NMI, IST_MACHINE_CHECK, IST_DEBUG, IST_EXCEPTION, IST_INTERRUPT, IST_PAGE_FAULT };
-#define IST_COUNT 7
+enum ist { IST_DF = 1, IST_NMI, IST_MC, IST_DB, IST_PF, IST_EXCEPTION, IST_INTERRUPT };
+#define IST_COUNT      7
+#define IST_STACK_SIZE 8192
 
 struct tss { // Intel SDM 3A 8.7; all but the stacks is history
     u32 zero;
@@ -20,21 +21,15 @@ struct tss { // Intel SDM 3A 8.7; all but the stacks is history
 } __attribute__((packed));
 _Static_assert(sizeof(struct tss) == 104, "Intel SDM 3A 8.7");
 
-union ist_stack {
-    u64 canary;
-    u8 bytes[IST_STACK_SIZE];
-} __attribute__((aligned(16)));
-
 struct cpu {
     struct cpu *self;
     struct context *current;
     u64 scratch;          // the program's RSP between SYSCALL and the context
     u64 stack_top;        // of the slot stack; every entry from the program starts there
     u64 fs_base, gs_base; // what this CPU's registers hold for the program
-    unsigned number;
-    u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
+    u64 gdt[8];           // by the selectors of layout.h; the TSS takes two
     struct tss tss;
-    union ist_stack ist[IST_COUNT]; // of IST number n + 1
+    u8 ist[IST_COUNT][IST_STACK_SIZE] __attribute__((aligned(IST_STACK_SIZE))); // of IST number n + 1
 };
 _Static_assert(offsetof(struct cpu, current) == CPU_CURRENT && offsetof(struct cpu, scratch) == CPU_SCRATCH &&
                    offsetof(struct cpu, stack_top) == CPU_STACK_TOP && sizeof(struct cpu) <= SLOT_DATA_MAX,
@@ -55,12 +50,15 @@ extern const u8 trap_stubs[]; // 256, TRAP_STUB_SIZE bytes each
 void syscall_entry(void);
 void resume_by_iret(struct context *context) __attribute__((noreturn));
 void resume_by_sysret(struct context *context) __attribute__((noreturn));
-extern const u8 resume_iretq[], resume_iretq_failed[]; // the instruction, and where to go on when it faults
 // The only code of the kernel that touches the program's memory; a page fault inside it goes on at usercopy_failed.
 bool usercopy(void *to, const void *from, u64 bytes);
 extern const u8 usercopy_failed[], usercopy_end[];
 
+// ---- panic.c ----
+// A panic because of an exception; address is CR2 for a page fault.
+void panic_exception(const struct registers *regs, u64 address) __attribute__((noreturn));
+
 // ---- pic.c ----
 void pic_init(void);
-void pic_interrupt(unsigned line); // acknowledges and calls the handler
+void pic_interrupt(unsigned line); // calls the handler
 #define PIC_VECTOR 0x20            // of line 0

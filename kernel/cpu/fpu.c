@@ -1,35 +1,27 @@
 // Vector and x87 state (Intel SDM 1 chapter 13). Plain XSAVE: XSAVEOPT leaves out what it believes unchanged in memory,
 // which is wrong as soon as somebody writes to an area or gives it to another context.
 #include "kernel/cpu/fpu.h"
-#include "boot/layout.h"
 #include "kernel/cpu/x86.h"
-#include "kernel/kernel.h"
 #include "kernel/lib/string.h"
 
-#define CPUID_1_ECX_XSAVE (1u << 26)
-#define CPUID_XSAVE       0xd
-#define XCR0_AMX          (3u << 17) // tile state: 8 KiB that a program must ask for on Linux too
-#define FXSAVE_BYTES      512
-#define FCW_DEFAULT       0x37f  // x87 control word: all exceptions masked, 64-bit mantissa
-#define MXCSR_DEFAULT     0x1f80 // all exceptions masked
+#define CPUID_XSAVE 0xd
+// x87, SSE, AVX, AVX-512: state that is nothing but registers, 2688 bytes in all. Others need more than a place to save
+// them: AMX a permission (as on Linux too), PKRU its CR4 bit; XSAVE of AMD's LWP writes to the program's memory.
+#define XCR0_USED     0xe7u
+#define FXSAVE_BYTES  512
+#define FCW_DEFAULT   0x37f  // x87 control word: all exceptions masked, 64-bit mantissa
+#define MXCSR_DEFAULT 0x1f80 // all exceptions masked
 
 static bool has_xsave;
 static size_t state_size;
 
 void fpu_init(void) {
-    has_xsave = cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE;
-    write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | (has_xsave ? CR4_OSXSAVE : 0));
-    state_size = FXSAVE_BYTES;
-    if (!has_xsave) return;
-    struct cpuid offered = cpuid(CPUID_XSAVE, 0);
-    __asm__ volatile("xsetbv" ::"c"(0), "a"(offered.eax & ~XCR0_AMX), "d"(offered.edx));
-    state_size = cpuid(CPUID_XSAVE, 0).ebx; // for what XCR0 has now
+    has_xsave = read_cr4() & CR4_OSXSAVE;
+    if (has_xsave) __asm__ volatile("xsetbv" ::"c"(0), "a"(cpuid(CPUID_XSAVE, 0).eax & XCR0_USED), "d"(0));
+    state_size = has_xsave ? cpuid(CPUID_XSAVE, 0).ebx : FXSAVE_BYTES; // ebx: for what XCR0 has now
 }
 
-size_t fpu_state_size(void) {
-    if (state_size > PAGE_SIZE) panic("this CPU's vector state takes %zu bytes; areas are one page", state_size);
-    return state_size;
-}
+size_t fpu_state_size(void) { return state_size; }
 
 // Zero in the XSAVE header means: every component in its initial state; MXCSR is loaded from memory all the same, and
 // FXRSTOR takes all of it from memory. Offsets: Intel SDM 1, table 10-2.

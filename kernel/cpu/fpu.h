@@ -3,8 +3,8 @@
 
 #include "kernel/lib/types.h"
 
-void fpu_init(void);             // CR0, CR4.OSFXSR/OSXSAVE, XCR0: everything CPUID offers except AMX
-size_t fpu_state_size(void);     // bytes of one save area, at most PAGE_SIZE (else panic); areas are 64-byte aligned
+void fpu_init(void);             // after CR4; XCR0: x87, SSE, AVX and AVX-512, as far as CPUID offers them
+size_t fpu_state_size(void);     // bytes of one save area, less than PAGE_SIZE; areas are 64-byte aligned
 void fpu_state_init(void *area); // the state a Linux program starts with: FCW 0x37f, MXCSR 0x1f80, the rest 0
 void fpu_save(void *area);
 void fpu_restore(const void *area);

@@ -18,6 +18,8 @@ struct registers {
 _Static_assert(sizeof(struct registers) == REGISTERS_SIZE, "traps.asm pushes exactly this");
 _Static_assert(offsetof(struct registers, cs) == REGISTERS_CS, "traps.asm tells program from kernel by it");
 
+void registers_log(const struct registers *regs); // as lines of an error report
+
 struct context {
     struct registers regs;
     u64 fs_base, gs_base; // the program's, below USER_END; a new value holds from the next return on
@@ -40,7 +42,8 @@ struct trap_hooks {
 // page-fault stack (IST_STACK_SIZE) and must return. hooks must live for ever.
 void traps_init(const struct trap_hooks *hooks);
 
-// Interrupt line 0-15 of the PICs; the handler runs with interrupts off and acknowledges nothing itself.
+// Lets line 0-15 of the PICs interrupt; the handler (NULL: it only wakes) runs with interrupts off and acknowledges
+// nothing itself.
 void interrupt_set(unsigned line, void (*handler)(void));
 
 // Makes context current on this CPU: saves the vector state of the one before, whose memory must still be there, and
@@ -48,7 +51,7 @@ void interrupt_set(unsigned line, void (*handler)(void));
 void context_switch(struct context *to);
 struct context *context_current(void); // NULL before the first switch
 // Leaves for the program with the current context, by SYSRET when it entered by SYSCALL and its rip and rflags are what
-// SYSCALL left in rcx and r11; else by IRETQ. Registers that IRETQ refuses are a #GP of the program.
+// SYSCALL left in rcx and r11; else by IRETQ. A rip that the program cannot have is a #GP of the program.
 void context_resume(void) __attribute__((noreturn));
 
 // Waits for one interrupt with interrupts on, then off again (the kernel runs with them off everywhere else).

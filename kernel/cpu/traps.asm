@@ -11,27 +11,22 @@ RFLAGS_ONE  equ 2               ; the bit that is always set: interrupts, direct
 RFLAGS_AC   equ 1 << 18
 MSR_GS_BASE equ 0xc0000101
 
-extern syscall_from_program, trap_from_program, trap_from_kernel, resume_failed, panic_with, panic_registers
-global trap_stubs, syscall_entry, resume_by_iret, resume_by_sysret, resume_iretq, resume_iretq_failed
+extern syscall_from_program, trap_from_program, trap_from_kernel, panic_with, panic_registers
+global trap_stubs, syscall_entry, resume_by_iret, resume_by_sysret
 global usercopy, usercopy_failed, usercopy_end, panic
 
-%macro push_all 1-*
-  %rep %0
-        push    %1
+; each push, a, b: push a, then push b
+%macro each 2-*
+  %xdefine instruction %1
+  %rep %0 - 1
     %rotate 1
-  %endrep
-%endmacro
-
-%macro pop_all 1-*
-  %rep %0
-        pop     %1
-    %rotate 1
+        instruction %1
   %endrep
 %endmacro
 
 ; The general registers of struct registers, below vector and error. Clobbers only RSP.
-%define push_registers push_all rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
-%define pop_registers pop_all r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax
+%define push_registers each push, rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+%define pop_registers each pop, r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax
 
 section .text
 
@@ -83,10 +78,9 @@ trap:
         push    RFLAGS_ONE              ; usercopy runs with AC
         popfq
         call    trap_from_kernel        ; rdi = struct registers, which it may change
+        mov     rdi, rsp
         test    r12d, r12d
-        jz      .return
-        swapgs
-.return:
+        jnz     resume_by_iret
         pop_registers
         add     rsp, 16                 ; vector, error
         iretq
@@ -97,27 +91,20 @@ syscall_entry:
         mov     [gs:CPU_SCRATCH], rsp
         mov     rsp, [gs:CPU_CURRENT]
         lea     rsp, [rsp + REGISTERS_SIZE]
-        push_all USER_SS, qword [gs:CPU_SCRATCH], r11, USER_CS, rcx
-        push_all 0, VECTOR_SYSCALL      ; error, vector
+        each push, USER_SS, qword [gs:CPU_SCRATCH], r11, USER_CS, rcx
+        each push, 0, VECTOR_SYSCALL      ; error, vector
         push_registers
         mov     rsp, [gs:CPU_STACK_TOP]
         xor     ebp, ebp
         call    syscall_from_program    ; does not return
 
-; In: rdi = context, whose registers are the stack until they are loaded.
+; In: rdi = struct registers with the program's GS and a canonical rip, the stack until all are loaded.
 resume_by_iret:
         mov     rsp, rdi
         pop_registers
         swapgs
         add     rsp, 16                 ; vector, error
-resume_iretq:
-        iretq                           ; faults here, in the kernel, when rip is not canonical
-
-; After such a fault, on a slot stack made anew; the interrupted GS was the program's and was given back.
-resume_iretq_failed:
-        swapgs
-        xor     ebp, ebp
-        call    resume_failed           ; does not return
+        iretq
 
 ; In: rdi = context with rcx == rip < USER_END and r11 == rflags: SYSRET takes them from there. A non-canonical rcx
 ; would fault in the kernel on the program's stack (Intel SDM 2B, SYSRET).
@@ -155,13 +142,13 @@ panic:
         push    rax
         lea     rax, [panic_registers + REGISTERS_SIZE]
         xchg    rax, rsp                ; rax = own stack
-        push_all KERNEL_SS, rax
+        each push, KERNEL_SS, rax
         add     qword [rsp], 16         ; rsp before the call: over rax and the return address
         pushfq
-        push_all KERNEL_CS, qword [rax + 8]
+        each push, KERNEL_CS, qword [rax + 8]
         sub     qword [rsp], 5          ; rip: of the call, which is 5 bytes long
-        push_all 0, 0, qword [rax]      ; error, vector, the caller's rax
-        push_all rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+        each push, 0, 0, qword [rax]      ; error, vector, the caller's rax
+        each push, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
         mov     rsp, rax
         pop     rax                     ; al: number of vector arguments, part of a variadic call
         jmp     panic_with

@@ -2,22 +2,13 @@
 // copies, an interrupt in cpu_idle() and an NMI are expected, everything else is a panic.
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/fpu.h"
-#include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
-
-enum { VECTOR_DEBUG = 1, VECTOR_NMI = 2, VECTOR_DOUBLE_FAULT = 8, VECTOR_PAGE_FAULT = 14, VECTOR_MACHINE_CHECK = 18 };
-#define EXCEPTIONS 32
+#include "kernel/lib/string.h"
 
 #define NMI_PORT         0x61      // system control port B
 #define NMI_CAUSE_MEMORY (1u << 7) // SERR or parity
 #define NMI_CAUSE_BUS    (1u << 6) // IOCHK
-
-// Called by traps.asm only.
-void syscall_from_program(void) __attribute__((noreturn));
-void trap_from_program(void) __attribute__((noreturn));
-void trap_from_kernel(struct registers *regs);
-void resume_failed(void) __attribute__((noreturn));
 
 static const struct trap_hooks *hooks;
 
@@ -37,27 +28,8 @@ void context_switch(struct context *to) {
 
 // SYSRET loads rip and rflags from rcx and r11, and cannot set RF; with TF the trap would come one instruction early.
 static bool can_sysret(const struct registers *r) {
-    return r->vector == VECTOR_SYSCALL && r->rcx == r->rip && r->r11 == r->rflags && r->rip < USER_END &&
-           r->cs == USER_CS && r->ss == USER_SS && !(r->rflags & (RFLAGS_TF | RFLAGS_RF));
-}
-
-void context_resume(void) {
-    struct cpu *cpu = this_cpu();
-    struct context *context = cpu->current;
-    if (cpu->fs_base != context->fs_base) wrmsr(MSR_FS_BASE, cpu->fs_base = context->fs_base);
-    if (cpu->gs_base != context->gs_base) wrmsr(MSR_KERNEL_GS_BASE, cpu->gs_base = context->gs_base);
-    if (can_sysret(&context->regs)) resume_by_sysret(context);
-    resume_by_iret(context);
-}
-
-static void __attribute__((noreturn)) leave(void) {
-    hooks->after(context_current());
-    context_resume();
-}
-
-void syscall_from_program(void) {
-    hooks->syscall(context_current());
-    leave();
+    return r->vector == VECTOR_SYSCALL && r->rcx == r->rip && r->r11 == r->rflags &&
+           !(r->rflags & (RFLAGS_TF | RFLAGS_RF));
 }
 
 static void fault_of_program(u64 vector, u64 error, u64 address) {
@@ -65,15 +37,30 @@ static void fault_of_program(u64 vector, u64 error, u64 address) {
     hooks->fault(context_current(), &fault);
 }
 
-// IRETQ refused the current context's registers; a #GP at the place it was to go to, as if the program had jumped
-// there.
-void resume_failed(void) {
-    fault_of_program(13, 0, 0);
-    leave();
+static void __attribute__((noreturn)) leave(void) {
+    hooks->after(context_current());
+    context_resume();
 }
 
-// DR6 collects the reasons of #DB and is never cleared by the CPU.
-static void clear_dr6(void) { __asm__ volatile("mov %0, %%dr6" ::"r"(0xffff0ff0ul)); }
+void context_resume(void) {
+    struct cpu *cpu = this_cpu();
+    struct context *context = cpu->current;
+    // An interrupt can find a rip that is not canonical (on AMD CPUs after a RET); IRETQ to it would fault here.
+    if (context->regs.rip >= USER_END) {
+        fault_of_program(VECTOR_GP, 0, 0);
+        leave();
+    }
+    if (cpu->fs_base != context->fs_base) wrmsr(MSR_FS_BASE, cpu->fs_base = context->fs_base);
+    if (cpu->gs_base != context->gs_base) wrmsr(MSR_KERNEL_GS_BASE, cpu->gs_base = context->gs_base);
+    if (can_sysret(&context->regs)) resume_by_sysret(context);
+    resume_by_iret(context);
+}
+
+// Called by traps.asm, as are the two below whose names begin with trap_from.
+void __attribute__((noreturn)) syscall_from_program(void) {
+    hooks->syscall(context_current());
+    leave();
+}
 
 static void nmi(const struct registers *regs) {
     u8 cause = inb(NMI_PORT);
@@ -81,55 +68,68 @@ static void nmi(const struct registers *regs) {
     log_error("NMI at %#lx without a known cause (port 61h reads %#x): ignored", regs->rip, cause);
 }
 
-void trap_from_program(void) {
-    struct context *context = context_current();
-    u64 vector = context->regs.vector;
-    u64 address = vector == VECTOR_PAGE_FAULT ? read_cr2() : 0;
-    if (vector == VECTOR_NMI) {
-        nmi(&context->regs);
+void __attribute__((noreturn)) trap_from_program(void) {
+    const struct registers *regs = &context_current()->regs;
+    if (regs->vector == VECTOR_NMI) {
+        nmi(regs);
         context_resume(); // by IRETQ, and at once: until then the CPU holds further NMIs back
     }
-    if (vector == VECTOR_DOUBLE_FAULT || vector == VECTOR_MACHINE_CHECK) panic_exception(&context->regs, 0);
-    if (vector == VECTOR_DEBUG) clear_dr6();
-    if (vector < EXCEPTIONS) fault_of_program(vector, context->regs.error, address);
-    else pic_interrupt(vector - PIC_VECTOR);
+    if (regs->vector == VECTOR_DF || regs->vector == VECTOR_MC) panic_exception(regs, 0);
+    if (regs->vector >= EXCEPTIONS) pic_interrupt(regs->vector - PIC_VECTOR);
+    else fault_of_program(regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0);
     leave();
 }
 
-// A page that only has to be made is made; else the copy fails.
-static void usercopy_fault(struct registers *regs, u64 address) {
-    struct fault fault = {regs->vector, regs->error, address};
-    if (!hooks->user_copy_fault(&fault)) regs->rip = (u64)usercopy_failed;
-}
-
-// An interrupt stack that was too small has written over its neighbour: better known than guessed.
-static void check_canaries(void) {
-    const struct cpu *cpu = this_cpu();
-    for (unsigned i = 0; i < IST_COUNT; i++)
-        if (cpu->ist[i].canary != IST_CANARY) panic("interrupt stack %u of CPU %u ran over", i + 1, cpu->number);
-}
+static bool in_usercopy(u64 rip) { return rip >= (u64)usercopy && rip < (u64)usercopy_end; }
 
 void trap_from_kernel(struct registers *regs) {
-    u64 address = regs->vector == VECTOR_PAGE_FAULT ? read_cr2() : 0;
-    if (regs->vector == VECTOR_NMI) {
-        nmi(regs);
-    } else if (regs->vector == VECTOR_DEBUG) {
-        // TF or "mov ss; int3" of the program reached the first instruction of an entry, which has saved its flags.
-        clear_dr6();
-        regs->rflags &= ~(u64)RFLAGS_TF;
-    } else if (regs->vector == VECTOR_PAGE_FAULT && regs->rip >= (u64)usercopy && regs->rip < (u64)usercopy_end &&
-               address < USER_END) {
-        usercopy_fault(regs, address);
-    } else if (regs->vector < EXCEPTIONS && regs->rip == (u64)resume_iretq) {
-        regs->rip = (u64)resume_iretq_failed;
-        regs->rsp = this_cpu()->stack_top;
-    } else if (regs->vector >= EXCEPTIONS) {
+    struct fault fault = {regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0};
+    if (regs->vector >= EXCEPTIONS) {
         pic_interrupt(regs->vector - PIC_VECTOR);
+    } else if (regs->vector == VECTOR_NMI) {
+        nmi(regs);
+    } else if (regs->vector == VECTOR_DB) {
+        regs->rflags &= ~(u64)RFLAGS_TF; // of the program, at the first instruction of an entry, which saved its flags
+    } else if (regs->vector == VECTOR_PF && fault.address < USER_END && in_usercopy(regs->rip)) {
+        if (!hooks->user_copy_fault(&fault)) regs->rip = (u64)usercopy_failed;
     } else {
-        panic_exception(regs, address);
+        panic_exception(regs, fault.address);
     }
-    check_canaries();
+    // The slot was zeroed, so an interrupt stack whose lowest word is not zero has run into the one below.
+    if (*(const u64 *)ROUND_DOWN((u64)regs, IST_STACK_SIZE)) panic("an interrupt stack ran over");
 }
 
 // STI lets interrupts in only after the next instruction, so one that came before still ends the HLT.
 void cpu_idle(void) { __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory"); }
+
+// No length or address of the program reaches the kernel or wraps around.
+static bool in_user_range(u64 start, u64 bytes) { return start <= USER_END && bytes <= USER_END - start; }
+
+bool copy_from_user(void *to, u64 from, u64 bytes) {
+    return in_user_range(from, bytes) && usercopy(to, (const void *)from, bytes);
+}
+
+bool copy_to_user(u64 to, const void *from, u64 bytes) {
+    return in_user_range(to, bytes) && usercopy((void *)to, from, bytes);
+}
+
+bool clear_user(u64 to, u64 bytes) {
+    static const u8 zeroes[512];
+    for (u64 part; bytes > 0; to += part, bytes -= part) {
+        part = bytes < sizeof(zeroes) ? bytes : sizeof(zeroes);
+        if (!copy_to_user(to, zeroes, part)) return false;
+    }
+    return true;
+}
+
+// Copies up to the end of each page, since what follows the NUL need not be there beyond it.
+s64 copy_string_from_user(char *to, u64 from, u64 max) {
+    for (u64 done = 0, part; done < max; done += part) {
+        part = PAGE_SIZE - (from + done) % PAGE_SIZE;
+        if (part > max - done) part = max - done;
+        if (!copy_from_user(to + done, from + done, part)) return -1;
+        u64 length = strnlen(to + done, part);
+        if (length < part) return (s64)(done + length);
+    }
+    return (s64)max;
+}

@@ -4,13 +4,13 @@
 
 #include "kernel/lib/types.h"
 
+#define CR0_PE         (1u << 0)  // protected mode
 #define CR0_MP         (1u << 1)  // monitor coprocessor: WAIT obeys TS
-#define CR0_EM         (1u << 2)  // no x87: every instruction of it faults
-#define CR0_TS         (1u << 3)  // task switched: the next vector instruction faults
 #define CR0_NE         (1u << 5)  // x87 errors as #MF, not as an interrupt
 #define CR0_WP         (1u << 16) // read-only pages are read-only for the kernel too
 #define CR0_AM         (1u << 18) // the program's RFLAGS.AC gives #AC, as on Linux
-#define CR4_DE         (1u << 3)  // debugging extensions
+#define CR0_PG         (1u << 31) // paging
+#define CR4_PAE        (1u << 5)  // 8-byte page table entries
 #define CR4_MCE        (1u << 6)  // machine checks as #MC, not as a reset
 #define CR4_PGE        (1u << 7)  // global pages
 #define CR4_OSFXSR     (1u << 9)  // SSE
@@ -28,9 +28,12 @@
 #define RFLAGS_RF  (1u << 16) // resume: no breakpoint on the next instruction
 #define RFLAGS_AC  (1u << 18) // alignment check; lifts SMAP
 
+#define MSR_SYSENTER_CS    0x174
 #define MSR_PAT            0x277 // what the bits PCD and PWT of a page mean
 #define MSR_EFER           0xc0000080
 #define EFER_SCE           (1u << 0)  // SYSCALL
+#define EFER_LME           (1u << 8)  // long mode enabled
+#define EFER_LMA           (1u << 10) // and active
 #define EFER_NXE           (1u << 11) // no-execute pages
 #define MSR_STAR           0xc0000081 // selectors of SYSCALL and SYSRET
 #define MSR_LSTAR          0xc0000082 // 64-bit SYSCALL entry

@@ -28,19 +28,14 @@ void screen_init(const struct boot_info *boot);
 void screen_write(const char *text, size_t bytes);
 
 // ---- rtc.c ----
-u64 rtc_seconds(void);  // since 1970; 0 when the clock gives no plausible time
 u64 time_wall_ns(void); // since 1970: the RTC read at first use, time_now_ns() from there on
 
 // ---- acpi.c: pure parsers (host-tested, fuzzed); table memory is reached by window_map ----
 struct acpi_info {
     u16 pm1a_control, pm1b_control; // ports; 0: none
     u16 pm_timer;                   // port; 0: none
-    bool pm_timer_32_bit;
     bool has_s5;
-    u8 s5_a, s5_b;  // SLP_TYP values of _S5_
-    u8 reset_space; // generic address of the reset register; 0xff: none
-    u8 reset_value;
-    u64 reset_address;
+    u8 s5_a, s5_b; // SLP_TYP values of _S5_
 };
 void acpi_init(u64 rsdp, struct acpi_info *info); // leaves zeroes (and says so in the log) for what is missing
 

@@ -9,7 +9,6 @@
 #define PM1_SCI_EN        (1u << 0) // ACPI 6.5, 4.8.3.2.1
 #define PM1_SLP_TYP(type) (((type)&7u) << 10)
 #define PM1_SLP_EN        (1u << 13)
-#define RESET_SPACE_IO    1 // ACPI address space
 
 #define KBC_DATA        0x60
 #define KBC_STATUS      0x64
@@ -31,23 +30,11 @@ static void soft_off(u16 port, u8 type) {
     if (port) outw(port, (u16)((inw(port) & PM1_SCI_EN) | PM1_SLP_TYP(type) | PM1_SLP_EN));
 }
 
-// A byte of the keyboard controller, 0 when it has none; it reads ff throughout where there is no controller.
-static u8 scan_code(void) {
+// A key was pressed since the last call; the status reads ff throughout where there is no controller.
+static bool key_pressed(void) {
     u8 status = inb(KBC_STATUS);
-    if (status == 0xff || !(status & KBC_OUTPUT_FULL)) return 0;
-    u8 code = inb(KBC_DATA);
-    return status & KBC_FROM_MOUSE ? 0 : code;
-}
-
-// The ways to restart a PC, best first; the last one cannot fail: without an IDT the first exception resets the CPU.
-static void __attribute__((noreturn)) restart(void) {
-    if (acpi.reset_space == RESET_SPACE_IO) outb((u16)acpi.reset_address, acpi.reset_value);
-    wait_ms(100);
-    outb(KBC_STATUS, KBC_PULSE_RESET);
-    wait_ms(100);
-    static const u8 no_idt[10];
-    __asm__ volatile("lidt %0\n\tint3" ::"m"(no_idt));
-    __builtin_unreachable();
+    if (status == 0xff || !(status & KBC_OUTPUT_FULL)) return false;
+    return !(inb(KBC_DATA) & KEY_RELEASED) && !(status & KBC_FROM_MOUSE);
 }
 
 void power_end(int status) {
@@ -55,7 +42,7 @@ void power_end(int status) {
     serial_flush();
     logwire_flush();
     emulator_exit();
-    bool is_virtual = cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR || emulator_recognise() != EMULATOR_NONE;
+    bool is_virtual = cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR || emulator_has_debugcon();
     if (is_virtual && acpi.has_s5) {
         soft_off(acpi.pm1a_control, acpi.s5_a);
         soft_off(acpi.pm1b_control, acpi.s5_b);
@@ -63,7 +50,11 @@ void power_end(int status) {
     }
     static const char prompt[] = "Press any key to restart.\n";
     screen_write(prompt, sizeof(prompt) - 1);
-    for (int i = 0; i < 64 && scan_code(); i++) {}                           // keys pressed before
-    for (u8 code = 0; code == 0 || code & KEY_RELEASED;) code = scan_code(); // this is the end: it may wait for ever
-    restart();
+    for (int i = 0; i < 64; i++) key_pressed(); // earlier ones do not count
+    while (!key_pressed()) {}                   // this is the end: it may wait for ever
+    outb(KBC_STATUS, KBC_PULSE_RESET);
+    wait_ms(100);
+    static const u8 no_idt[10]; // should that fail: without an IDT the first exception resets the CPU
+    __asm__ volatile("lidt %0\n\tint3" ::"m"(no_idt));
+    __builtin_unreachable();
 }

@@ -9,24 +9,25 @@
 #define RTC_DATA          0x71
 #define RTC_STATUS_A      0x0a
 #define STATUS_A_UPDATING (1u << 7)
-#define RTC_STATUS_B      0x0b
 #define STATUS_B_24_HOURS (1u << 1)
 #define STATUS_B_BINARY   (1u << 2)
 #define HOUR_PM           (1u << 7) // in 12-hour mode
-// An update lasts at most 2 ms; a read takes about a microsecond.
-#define UPDATE_READS 20000
-#define READINGS     5
+#define READS_MAX         20000     // an update lasts at most 2 ms; a read takes about a microsecond
 
-enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, CENTURY, FIELDS };
-struct rtc_reading {
-    u8 field[FIELDS];
-    u8 status_b;
-};
+enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, CENTURY, STATUS_B, FIELDS };
+static const u8 registers[FIELDS] = {0x00, 0x02, 0x04, 0x07, 0x08, 0x09, 0x32, 0x0b};
 
 // A field's value, 255 when it is no number.
 static u8 number(u8 field, bool binary) {
     if (binary) return field;
     return (field & 0x0f) <= 9 && field >> 4 <= 9 ? (field >> 4) * 10 + (field & 0x0f) : 255;
+}
+
+// 0-23, or 255 when the field makes no sense.
+static u8 hour_of(u8 field, bool binary, bool is_24) {
+    u8 hour = number(is_24 ? field : field & ~HOUR_PM, binary);
+    if (is_24) return hour < 24 ? hour : 255;
+    return hour >= 1 && hour <= 12 ? hour % 12 + (field & HOUR_PM ? 12 : 0) : 255; // 12 AM is 0, 12 PM is 12
 }
 
 // Days since 1970-01-01 of a Gregorian date from 1970 on. A year that begins in March has its leap day at the end, so
@@ -37,21 +38,13 @@ static u64 days_from_date(unsigned year, unsigned month, unsigned day) {
     return 365ull * year + year / 4 - year / 100 + year / 400 + in_year - 719468;
 }
 
-// 0-23, or 255 when the field makes no sense.
-static u8 hour_of(u8 field, bool binary, bool is_24) {
-    u8 hour = number(is_24 ? field : field & ~HOUR_PM, binary);
-    if (is_24) return hour < 24 ? hour : 255;
-    if (hour == 0 || hour > 12) return 255;
-    return hour % 12 + (field & HOUR_PM ? 12 : 0); // 12 AM is 0, 12 PM is 12
-}
-
 // Seconds since 1970, 0 when the fields are no date and time. The century register is not on every clock: 19, 20 and 21
 // are believed, anything else is 20.
-static u64 rtc_convert(const struct rtc_reading *r) {
-    bool binary = r->status_b & STATUS_B_BINARY;
+static u64 rtc_convert(const u8 field[FIELDS]) {
+    bool binary = field[STATUS_B] & STATUS_B_BINARY;
     u8 value[FIELDS];
-    for (int i = 0; i < FIELDS; i++) value[i] = number(r->field[i], binary);
-    u8 hour = hour_of(r->field[HOUR], binary, r->status_b & STATUS_B_24_HOURS);
+    for (int i = 0; i < FIELDS; i++) value[i] = number(field[i], binary);
+    u8 hour = hour_of(field[HOUR], binary, field[STATUS_B] & STATUS_B_24_HOURS);
     unsigned century = value[CENTURY] >= 19 && value[CENTURY] <= 21 ? value[CENTURY] : 20;
     unsigned year = century * 100 + value[YEAR];
     if (value[SECOND] > 59 || value[MINUTE] > 59 || hour > 23 || value[YEAR] > 99 || year < 1970) return 0;
@@ -65,23 +58,15 @@ static u8 rtc_read(u8 index) {
     return inb(RTC_DATA);
 }
 
-// One reading outside an update; false when the update does not end.
-static bool read_fields(struct rtc_reading *reading) {
-    static const u8 index[FIELDS] = {0x00, 0x02, 0x04, 0x07, 0x08, 0x09, 0x32};
-    for (int reads = 0; rtc_read(RTC_STATUS_A) & STATUS_A_UPDATING; reads++)
-        if (reads == UPDATE_READS) return false;
-    for (int i = 0; i < FIELDS; i++) reading->field[i] = rtc_read(index[i]);
-    reading->status_b = rtc_read(RTC_STATUS_B);
-    return true;
-}
-
-// An update can begin between two registers: the same twice is right.
-u64 rtc_seconds(void) {
-    struct rtc_reading before, now;
-    if (!read_fields(&before)) return 0;
-    for (int i = 0; i < READINGS && read_fields(&now); i++) {
-        if (memcmp(&before, &now, sizeof(now)) == 0) return rtc_convert(&now);
-        before = now;
+// Seconds since 1970, 0 without a plausible time. Registers are read outside an update; since one can begin between
+// two of them, the same twice is right.
+static u64 rtc_seconds(void) {
+    u8 before[FIELDS] = {0}, now[FIELDS];
+    for (int reads = 0; reads < READS_MAX; reads++) {
+        if (rtc_read(RTC_STATUS_A) & STATUS_A_UPDATING) continue;
+        for (int i = 0; i < FIELDS; i++) now[i] = rtc_read(registers[i]);
+        if (memcmp(before, now, sizeof(now)) == 0) return rtc_convert(now);
+        memcpy(before, now, sizeof(now));
     }
     return 0;
 }

@@ -1,6 +1,6 @@
 // The text screen: 32 KiB of video memory, of which the CRT controller shows 25 rows from a start address. Scrolling
 // moves that address; only when the memory's end is reached are the rows in sight copied to its beginning, once in
-// about 180 lines. Video memory is slow: nothing is written that is not seen.
+// about 180 lines: video memory is slow.
 #include "kernel/device/devices.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
@@ -11,7 +11,6 @@
 #define CRTC_CURSOR 0x0e
 #define CELLS       0x4000u // 32 KiB from TEXT_SCREEN
 #define BLANK       0x0720u // grey on black, space
-#define BLANKS      (BLANK * 0x0001000100010001ull)
 #define TAB         8
 
 static volatile u16 *cells; // NULL: no text screen
@@ -40,8 +39,7 @@ static void scroll(void) {
     } else {
         top += columns;
     }
-    volatile u64 *last = (volatile u64 *)(cells + top + (rows - 1) * columns);
-    for (unsigned i = 0; i < columns / 4; i++) last[i] = BLANKS;
+    for (unsigned i = 0; i < columns; i++) cells[top + (rows - 1) * columns + i] = BLANK;
 }
 
 static void new_line(void) {
@@ -91,7 +89,7 @@ void screen_init(const struct boot_info *boot) {
     if (boot->text_columns == 0) return;
     columns = boot->text_columns;
     rows = boot->text_rows;
-    bool fits = columns % 4 == 0 && rows > 0 && columns * (rows + 1) <= CELLS;
+    bool fits = rows > 0 && columns * (rows + 1) <= CELLS;
     cells = fits ? window_map(TEXT_SCREEN, CELLS * sizeof(u16), WINDOW_DEVICE) : NULL;
     if (!cells) {
         log_error("screen: %u x %u characters not used: %s", columns, rows, fits ? "no memory to map it" : "too many");
@@ -104,19 +102,9 @@ void screen_init(const struct boot_info *boot) {
     column = (cursor - top) % columns;
 }
 
-// What a long text scrolls out of sight again is not written: only the last rows of it, counted by line ends.
-static size_t out_of_sight(const char *bytes, size_t count) {
-    size_t start = count;
-    for (unsigned lines = 0; start > 0; start--)
-        if (bytes[start - 1] == '\n' && ++lines > rows) return start;
-    return 0;
-}
-
 void screen_write(const char *text, size_t bytes) {
     if (!cells) return;
-    size_t start = out_of_sight(text, bytes);
-    if (start > 0) feed('\n');
-    for (size_t i = start; i < bytes; i++) feed((u8)text[i]);
+    for (size_t i = 0; i < bytes; i++) feed((u8)text[i]);
     crtc_write(CRTC_START, top);
     crtc_write(CRTC_CURSOR, top + row * columns + (column < columns ? column : columns - 1));
 }

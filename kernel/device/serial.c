@@ -28,7 +28,8 @@ void serial_flush(void) {
     if (burst) uart_wait(COM1_PORT, LSR_IDLE, UART_WAIT_SHORT);
 }
 
-// Takes what is there, at most what can have come meanwhile: a port that is always ready is broken.
+// Takes what is there. A port that is always ready must leave time for the rest: its interrupt goes off and on, so that
+// the line, of which the PIC sees only edges, rises anew for what is left.
 static void received(void) {
     for (int i = 0; i < 4 * UART_FIFO; i++) {
         u8 status = inb(COM1_PORT + UART_LSR);
@@ -36,6 +37,8 @@ static void received(void) {
         if (!(status & LSR_READY)) return;
         input(inb(COM1_PORT + UART_DATA));
     }
+    outb(COM1_PORT + UART_IER, 0);
+    outb(COM1_PORT + UART_IER, IER_RECEIVED);
 }
 
 void serial_on_input(void (*got)(u8 byte)) {

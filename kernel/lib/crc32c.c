@@ -9,14 +9,12 @@
 static u32 slices[8][256];
 
 static void build_slices(void) {
-    for (u32 byte = 0; byte < 256; byte++) {
-        u32 crc = byte;
-        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? CRC32C_REFLECTED : 0);
-        slices[0][byte] = crc;
-    }
-    for (int n = 1; n < 8; n++)
-        for (int byte = 0; byte < 256; byte++)
-            slices[n][byte] = slices[n - 1][byte] >> 8 ^ slices[0][slices[n - 1][byte] & 0xff];
+    for (int n = 0; n < 8; n++)
+        for (u32 byte = 0; byte < 256; byte++) {
+            u32 crc = n ? slices[n - 1][byte] : byte;
+            for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? CRC32C_REFLECTED : 0);
+            slices[n][byte] = crc;
+        }
 }
 
 static u32 crc_by_table(u32 crc, const u8 *at, size_t bytes) {

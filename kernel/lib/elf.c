@@ -10,42 +10,25 @@ typedef Elf64_Rela loose_rela __attribute__((aligned(1)));
 typedef Elf64_Shdr loose_section __attribute__((aligned(1)));
 typedef Elf64_Sym loose_symbol __attribute__((aligned(1)));
 
+#define ELF_ERROR_TEXT(name, text) text,
 const char *elf_error_text(enum elf_error error) {
-    static const char *const texts[] = {
-        [ELF_OK] = "is fine",
-        [ELF_SHORT] = "is cut off: it is shorter than its header says",
-        [ELF_NOT_ELF] = "is not an ELF program",
-        [ELF_32_BIT] = "is a 32-bit program; vmos runs x86-64 programs",
-        [ELF_BIG_ENDIAN] = "is a big-endian program; vmos runs x86-64 programs",
-        [ELF_OTHER_MACHINE] = "is a program for another processor; vmos runs x86-64 programs",
-        [ELF_NOT_PROGRAM] = "is an ELF file but not a program (an object file or a core dump?)",
-        [ELF_DYNAMIC] = "is dynamically linked; vmos runs static programs so far: link it with -static",
-        [ELF_BAD_HEADERS] = "is damaged: its ELF header or program header table makes no sense",
-        [ELF_BAD_SEGMENT] = "is cut off or damaged: a segment's place in the file or in memory makes no sense",
-        [ELF_OVERLAP] = "is damaged: two of its segments overlap",
-        [ELF_NO_SEGMENTS] = "has nothing to load",
-        [ELF_BAD_ENTRY] = "has no code at its entry point (a shared library?)",
-        [ELF_BAD_ADDRESS] = "wants an address that programs cannot have",
-        [ELF_BAD_RELOCATION] = "has relocations that cannot be applied",
-    };
+    static const char *const texts[] = {ELF_ERRORS(ELF_ERROR_TEXT)};
     return (u32)error < ARRAY_SIZE(texts) ? texts[error] : "has an unknown error";
 }
 
 static bool inside(u64 offset, u64 bytes, u64 length) { return offset <= length && bytes <= length - offset; }
 
 static enum elf_error check_header(const elf_header *header, u64 length) {
-    if (length < SELFMAG) return ELF_SHORT;
-    if (memcmp(header->e_ident, ELFMAG, SELFMAG)) return ELF_NOT_ELF;
-    if (length < EI_NIDENT) return ELF_SHORT;
+    if (memcmp(header->e_ident, ELFMAG, length < SELFMAG ? length : SELFMAG)) return ELF_NOT_ELF;
+    if (length < sizeof *header) return ELF_SHORT;
     if (header->e_ident[EI_CLASS] == ELFCLASS32) return ELF_32_BIT;
     if (header->e_ident[EI_DATA] == ELFDATA2MSB) return ELF_BIG_ENDIAN;
     if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB) return ELF_BAD_HEADERS;
-    if (length < sizeof *header) return ELF_SHORT;
     if (header->e_machine != EM_X86_64) return ELF_OTHER_MACHINE;
     if (header->e_type != ET_EXEC && header->e_type != ET_DYN) return ELF_NOT_PROGRAM;
     if (!header->e_phnum) return ELF_NO_SEGMENTS;
-    if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == PN_XNUM) return ELF_BAD_HEADERS;
-    if (header->e_phoff < sizeof *header) return ELF_BAD_HEADERS;
+    if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == PN_XNUM || header->e_phoff < sizeof *header)
+        return ELF_BAD_HEADERS;
     return inside(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr), length) ? ELF_OK : ELF_SHORT;
 }
 
@@ -108,15 +91,14 @@ void elf_load(const struct elf *elf, void *memory) {
     memset(to + filled, 0, elf->high - elf->low - filled);
 }
 
-// What the dynamic table says about relocations; addresses as linked.
-struct dynamic {
-    u64 rela, rela_bytes, rela_entry;
-    bool others; // tables of other kinds that are not empty
+// Where the relocations lie, as linked; 0 bytes when there are none.
+struct rela_table {
+    u64 address, bytes;
 };
 
-// The table ends with DT_NULL or with its segment. A segment that is no whole number of entries loses the remainder.
-static enum elf_error read_dynamic(const struct elf *elf, const u8 *memory, struct dynamic *dynamic) {
-    *dynamic = (struct dynamic){.rela_entry = sizeof(Elf64_Rela)};
+// The dynamic table ends with DT_NULL or with its segment; a segment that is no whole number of entries loses the
+// remainder. Relocations of other kinds, or of another size, cannot be applied.
+static enum elf_error find_rela(const struct elf *elf, const u8 *memory, struct rela_table *rela) {
     const elf_segment *table = NULL;
     for (int i = 0; i < elf->header->e_phnum && !table; i++)
         if (elf->segments[i].p_type == PT_DYNAMIC) table = &elf->segments[i];
@@ -126,29 +108,24 @@ static enum elf_error read_dynamic(const struct elf *elf, const u8 *memory, stru
     const loose_dyn *entry = (const loose_dyn *)(memory + start);
     for (u64 left = table->p_memsz / sizeof *entry; left && entry->d_tag != DT_NULL; left--, entry++) {
         u64 value = entry->d_un.d_val;
-        switch (entry->d_tag) {
-        case DT_RELA: dynamic->rela = value; break;
-        case DT_RELASZ: dynamic->rela_bytes = value; break;
-        case DT_RELAENT: dynamic->rela_entry = value; break;
-        case DT_RELSZ:
-        case DT_RELRSZ:
-        case DT_PLTRELSZ: dynamic->others |= value != 0; break;
-        }
+        if (entry->d_tag == DT_RELA) rela->address = value;
+        if (entry->d_tag == DT_RELASZ) rela->bytes = value;
+        if (entry->d_tag == DT_RELAENT && value != sizeof(Elf64_Rela)) return ELF_BAD_RELOCATION;
+        bool other = entry->d_tag == DT_RELSZ || entry->d_tag == DT_RELRSZ || entry->d_tag == DT_PLTRELSZ;
+        if (other && value) return ELF_BAD_RELOCATION;
     }
-    return ELF_OK;
+    return rela->bytes % sizeof(Elf64_Rela) ? ELF_BAD_RELOCATION : ELF_OK;
 }
 
 enum elf_error elf_relocate(const struct elf *elf, void *memory, u64 run_address) {
     u8 *image = memory;
     u64 span = elf->high - elf->low;
-    struct dynamic dynamic;
-    enum elf_error error = read_dynamic(elf, image, &dynamic);
-    if (error) return error;
-    u64 start = dynamic.rela - elf->low;
-    if (dynamic.others || dynamic.rela_entry != sizeof(Elf64_Rela)) return ELF_BAD_RELOCATION;
-    if (dynamic.rela_bytes % sizeof(Elf64_Rela)) return ELF_BAD_RELOCATION;
-    if (dynamic.rela_bytes && !inside(start, dynamic.rela_bytes, span)) return ELF_BAD_RELOCATION;
-    for (u64 at = start; at != start + dynamic.rela_bytes; at += sizeof(Elf64_Rela)) {
+    struct rela_table table = {0};
+    enum elf_error error = find_rela(elf, image, &table);
+    if (error || !table.bytes) return error;
+    u64 start = table.address - elf->low;
+    if (!inside(start, table.bytes, span)) return ELF_BAD_RELOCATION;
+    for (u64 at = start; at != start + table.bytes; at += sizeof(Elf64_Rela)) {
         const loose_rela *rela = (const loose_rela *)(image + at);
         u64 place = rela->r_offset - elf->low;
         if (ELF64_R_TYPE(rela->r_info) == R_X86_64_NONE) continue;
@@ -164,22 +141,23 @@ static const loose_section *section_at(const struct elf *elf, u32 index) {
     if (header->e_shentsize != sizeof(Elf64_Shdr) || index >= header->e_shnum) return NULL;
     if (!inside(header->e_shoff, header->e_shnum * sizeof(Elf64_Shdr), elf->length)) return NULL;
     const loose_section *section = (const loose_section *)(elf->file + header->e_shoff) + index;
-    bool bytes = section->sh_type != SHT_NOBITS;
-    return !bytes || inside(section->sh_offset, section->sh_size, elf->length) ? section : NULL;
+    if (section->sh_type == SHT_NOBITS) return section;
+    return inside(section->sh_offset, section->sh_size, elf->length) ? section : NULL;
 }
 
-static const loose_section *find_symbol_table(const struct elf *elf) {
-    for (u32 i = 1; i < elf->header->e_shnum; i++) {
-        const loose_section *section = section_at(elf, i);
-        if (section && section->sh_type == SHT_SYMTAB && section->sh_entsize == sizeof(Elf64_Sym)) return section;
-    }
-    return NULL;
+// The symbol table and its names; NULL when there is none that passes its checks.
+static const loose_section *find_symbols(const struct elf *elf, const loose_section **names) {
+    const loose_section *table = NULL;
+    for (u32 i = 1; i < elf->header->e_shnum && (!table || table->sh_type != SHT_SYMTAB); i++)
+        table = section_at(elf, i);
+    bool usable = table && table->sh_type == SHT_SYMTAB && table->sh_entsize == sizeof(Elf64_Sym);
+    *names = usable ? section_at(elf, table->sh_link) : NULL;
+    return *names && (*names)->sh_type == SHT_STRTAB && (*names)->sh_size ? table : NULL;
 }
 
 u64 elf_symbols_start(const struct elf *elf) {
-    const loose_section *table = find_symbol_table(elf);
-    const loose_section *names = table ? section_at(elf, table->sh_link) : NULL;
-    if (!names) return elf->length;
+    const loose_section *names, *table = find_symbols(elf, &names);
+    if (!table) return elf->length;
     u64 first = table->sh_offset < names->sh_offset ? table->sh_offset : names->sh_offset;
     return first < elf->header->e_shoff ? first : elf->header->e_shoff;
 }
@@ -200,9 +178,8 @@ static bool is_candidate(const struct elf *elf, const loose_symbol *symbol, u64 
 // A symbol with a size that covers the address wins, the innermost of several; next the nearest one below, if it has
 // no size. Nearest but too short means padding behind a function: nobody's.
 bool elf_symbol(const struct elf *elf, u64 address, struct elf_symbol *found) {
-    const loose_section *table = find_symbol_table(elf);
-    const loose_section *names = table ? section_at(elf, table->sh_link) : NULL;
-    if (!names || names->sh_type != SHT_STRTAB || !names->sh_size) return false;
+    const loose_section *names, *table = find_symbols(elf, &names);
+    if (!table) return false;
     const char *text = (const char *)elf->file + names->sh_offset;
     if (text[names->sh_size - 1]) return false; // every name inside must end inside
     const loose_symbol *covering = NULL, *nearest = NULL;

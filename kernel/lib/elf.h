@@ -6,23 +6,26 @@
 #include <elf.h>
 #include "kernel/lib/types.h"
 
-enum elf_error {
-    ELF_OK,
-    ELF_SHORT,   // too short for what its header says
-    ELF_NOT_ELF, // no ELF magic
-    ELF_32_BIT,  // ELFCLASS32
-    ELF_BIG_ENDIAN,
-    ELF_OTHER_MACHINE, // e_machine is not EM_X86_64
-    ELF_NOT_PROGRAM,   // e_type neither ET_EXEC nor ET_DYN
-    ELF_DYNAMIC,       // PT_INTERP: needs a dynamic linker
-    ELF_BAD_HEADERS,   // program header table misplaced, or entries of another size
-    ELF_BAD_SEGMENT,   // a PT_LOAD outside the file, wrapping, file size above memory size, misaligned, or unsorted
-    ELF_OVERLAP,       // two PT_LOADs share bytes
-    ELF_NO_SEGMENTS,   // nothing to load
-    ELF_BAD_ENTRY,     // entry point in no executable PT_LOAD
-    ELF_BAD_ADDRESS,   // a segment outside the address range the caller allows
-    ELF_BAD_RELOCATION // table outside the image, or a type other than R_X86_64_RELATIVE and R_X86_64_NONE
-};
+// What a file can suffer from, each with the end of a sentence about it for a person.
+#define ELF_ERRORS(X)                                                                                                  \
+    X(ELF_OK, "is fine")                                                                                               \
+    X(ELF_SHORT, "is cut off: it is shorter than its header says")                                                     \
+    X(ELF_NOT_ELF, "is not an ELF program")                                                                            \
+    X(ELF_32_BIT, "is a 32-bit program; vmos runs x86-64 programs")                                                    \
+    X(ELF_BIG_ENDIAN, "is a big-endian program; vmos runs x86-64 programs")                                            \
+    X(ELF_OTHER_MACHINE, "is a program for another processor; vmos runs x86-64 programs")                              \
+    X(ELF_NOT_PROGRAM, "is an ELF file but not a program (an object file or a core dump?)")                            \
+    X(ELF_DYNAMIC, "is dynamically linked; vmos runs static programs so far: link it with -static")                    \
+    X(ELF_BAD_HEADERS, "is damaged: its ELF header or program header table makes no sense")                            \
+    X(ELF_BAD_SEGMENT, "is cut off or damaged: a segment's place in the file or in memory makes no sense")             \
+    X(ELF_OVERLAP, "is damaged: two of its segments overlap")                                                          \
+    X(ELF_NO_SEGMENTS, "has nothing to load")                                                                          \
+    X(ELF_BAD_ENTRY, "has no code at its entry point (a shared library?)")                                             \
+    X(ELF_BAD_ADDRESS, "wants an address that programs cannot have")                                                   \
+    X(ELF_BAD_RELOCATION, "has relocations that cannot be applied")
+
+#define ELF_ERROR_NAME(name, text) name,
+enum elf_error { ELF_ERRORS(ELF_ERROR_NAME) };
 
 // As they lie in the file: at any address.
 typedef Elf64_Ehdr elf_header __attribute__((aligned(1)));
@@ -42,7 +45,7 @@ struct elf_symbol {
     u64 offset;       // of the address from the symbol's value
 };
 
-// A sentence's end for a person: "is a 32-bit program (i386)". Never NULL.
+// Never NULL.
 const char *elf_error_text(enum elf_error error);
 
 // Checks the whole file and fills elf. allow_interp: PT_INTERP is no error. file need not be aligned.

@@ -48,24 +48,15 @@ int memcmp(const void *a, const void *b, size_t bytes) {
     return 0;
 }
 
-size_t strlen(const char *s) {
-    size_t length = 0;
-    while (s[length]) length++;
-    return length;
-}
-
 size_t strnlen(const char *s, size_t max) {
     size_t length = 0;
     while (length < max && s[length]) length++;
     return length;
 }
 
+size_t strlen(const char *s) { return strnlen(s, SIZE_MAX); }
+
 int strcmp(const char *a, const char *b) {
     for (; *a && *a == *b; a++) b++;
     return (u8)*a - (u8)*b;
-}
-
-int strncmp(const char *a, const char *b, size_t max) {
-    for (; max && *a && *a == *b; a++, max--) b++;
-    return max ? (u8)*a - (u8)*b : 0;
 }

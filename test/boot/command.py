@@ -43,6 +43,8 @@ def bytes_survive():
     data = bytes(range(256)) * 400 + random.Random(2).randbytes(100_001)
     vm.expect("standard output", build_sh(["run", "/bin/busybox", "cat"], input=data).stdout == data, True)
     vm.expect("standard error", build_sh(["run", "/bin/busybox", "cat", "/nowhere"], status=1).stderr, b"")
+    closed = vm.run(["sh", "-c", "./build.sh run /bin/busybox wc -c <&-"])
+    vm.expect("bytes of a closed standard input", closed, b"0\n")
 
 
 def slow_reader():
@@ -128,9 +130,10 @@ def interrupted():
     """Ctrl-C when standard input is no terminal."""
     run = subprocess.Popen(["./build.sh", "run", vm.compile_guest("test/boot/spin.c")], cwd=vm.ROOT, stdin=subprocess.DEVNULL,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-    vm.expect("first line", run.stdout.readline(), b"ready\n")
+    first = run.stdout.readline()
     os.killpg(run.pid, signal.SIGINT)
     run.communicate(timeout=vm.HANG)
+    vm.expect("first line", first, b"ready\n")
     vm.expect("status", run.returncode, 130)
 
 
@@ -148,7 +151,7 @@ class Terminal:
         end = time.monotonic() + vm.HANG
         while wanted not in self.seen:
             if not select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
-                os.kill(self.pid, signal.SIGTERM)
+                os.kill(self.pid, signal.SIGTERM) # build.sh ends QEMU
                 raise vm.Failed(f"no {wanted!r} on the terminal: {self.seen!r}")
             try:
                 self.seen += os.read(self.fd, 4096)

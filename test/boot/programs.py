@@ -35,6 +35,11 @@ def statuses(program):
         runs(program, status, b"", args=[str(status)])
 
 
+def border():
+    for way, status in enumerate([133, 133, 77, 77, 136, 133, 139, 139, 132, 132, 139, 139, 139, 139, 77, 139, 139]):
+        runs(vm.guest("border"), status, args=[str(way)])
+
+
 def environment(program):
     runs(program, com1=b"hello\narg x\narg a b\narg \narg \xc3\xa4\xff\nenv A=1\nenv B=two words\nenv C=\n", name="x",
          args=["a b", "", b"\xc3\xa4\xff"], env=["A=1", "B=two words", "C="])
@@ -44,6 +49,22 @@ def stdin_sum(program):
     data = random.Random(1).randbytes(1_234_567) + bytes(range(256)) + b"\x04\x03no end of line"
     runs(program, com1=b"%d bytes, adler32 %08lx\n" % (len(data), zlib.adler32(data)), input=data)
     runs(program, com1=b"0 bytes, adler32 00000001\n")
+
+
+def unknown_call():
+    """Named once in the log, however often it is made."""
+    result = vm.boot(vm.guest("registers")).expect(0)
+    vm.expect("lines about io_uring_setup", len([line for line in result.log.splitlines() if "io_uring_setup" in line]), 1)
+
+
+def large():
+    """256 MiB of program, with progress on the way."""
+    with vm.directory() as tmp:
+        (tmp / "large").write_bytes(vm.guest("hello").read_bytes())
+        with open(tmp / "large", "r+b") as file:
+            file.truncate(256 << 20)
+        result = vm.boot(tmp / "large", memory="600M", hang=4 * vm.HANG).expect(0, b"hello\narg large\n")
+        vm.expect_in("the log", "loader: read ", result.log)
 
 
 def guests(compiler, flag):
@@ -66,11 +87,14 @@ def guests(compiler, flag):
 
 
 def tests():
+    yield "256 MiB", large
+    yield "unknown system call", unknown_call
     yield "busybox echo", lambda: busybox(["echo", "a  b", "", "c"], b"a  b  c\n")
     yield "busybox expr", lambda: busybox(["expr", "6", "*", "7"], b"42\n")
     yield "busybox expr 0", lambda: busybox(["expr", "1", "-", "1"], b"0\n", 1)
     yield "busybox sha256sum of 5 MB", five_megabytes
     yield "busybox awk", awk
+    yield "border", border
     yield "C++", lambda: runs(vm.compile_guest("test/guest/cpp.cpp", "g++", "-static"))
     yield "C++ -static-pie", lambda: runs(vm.compile_guest("test/guest/cpp.cpp", "g++", "-static-pie"))
     for compiler, flag in STATIC:

@@ -141,8 +141,8 @@ def qemu_words(image, machine="pc", medium="virtio", cpu="max", memory="256M", e
             *MEDIA[machine.split(",")[0], medium].format(str(image).replace(",", ",,")).split(), *extra]
 
 
-def qemu(image, *, com1=None, hang=HANG, until=None, **machine):
-    """Boots to the end. com1: a file for the output when it is large. until: ends QEMU once COM1 has these bytes."""
+def qemu(image, *, hang=HANG, until=None, **machine):
+    """Boots to the end. until: ends QEMU once COM1 has these bytes."""
     with directory() as tmp:
         words = qemu_words(image, **machine) + ["-serial", f"file:{tmp}/com1", "-debugcon", f"file:{tmp}/log"]
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -154,6 +154,8 @@ def qemu(image, *, com1=None, hang=HANG, until=None, **machine):
         except subprocess.TimeoutExpired:
             process.kill()
             stderr = process.communicate()[1] + f" (ended by the test after {hang} s)".encode()
+        finally: # also when wait_for gave up
+            process.kill()
         return Result(read(tmp / "com1"), read(tmp / "log").decode(errors="replace"), process.returncode, stderr)
 
 

@@ -1,4 +1,5 @@
 // tools/mkimage.c from its command line to the bytes it writes: each run is a child process in a directory of its own.
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/resource.h>

@@ -1,0 +1,47 @@
+// kernel/log.c: prefixes and long lines, and a sink that fails while it works is left out of what is said about it.
+#include <stdlib.h>
+#include <string.h>
+
+#define log vmos_log // the C library has another
+#include "test/check.h"
+#include "kernel/lib/print.c"
+#include "kernel/log.c"
+
+void panic(const char *fmt, ...) {
+    (void)fmt;
+    abort();
+}
+
+static char good[4096], bad[4096];
+static bool fails;
+
+static void good_sink(const char *text, size_t bytes) { strncat(good, text, bytes); }
+
+static void bad_sink(const char *text, size_t bytes) {
+    if (fails) log_error("the sink faulted");
+    strncat(bad, text, bytes);
+}
+
+int main(void) {
+    char text[1000], prefix[] = "vmos: ";
+    log_add_sink(bad_sink);
+    log_add_sink(good_sink);
+    log("one %d", 1);
+    log_error("two %s", "2");
+    CHECK(strcmp(good, "vmos: one 1\nvmos! two 2\n") == 0 && strcmp(bad, good) == 0);
+
+    for (size_t length = 230; length < 300; length++) { // the longest that fits whole: LOG_LINE with prefix and newline
+        memset(text, 'x', length);
+        text[length] = *good = *bad = 0;
+        log("%s", text);
+        size_t whole = sizeof(prefix) - 1 + length + 1;
+        CHECK(strlen(good) == (whole <= LOG_LINE ? whole : LOG_LINE) && good[strlen(good) - 1] == '\n');
+        CHECK((strstr(good, "...\n") != NULL) == (whole > LOG_LINE));
+    }
+
+    *good = *bad = 0;
+    fails = true;
+    log("three");
+    CHECK(strcmp(good, "vmos! the sink faulted\nvmos: three\n") == 0 && strcmp(bad, "vmos: three\n") == 0);
+    return check_done("log");
+}
