@@ -19,29 +19,19 @@ static void take(struct plan *plan, struct ranges *from, u64 start, u64 end, con
     from->count = ranges_subtract(from->list, from->count, start, end);
 }
 
-static void take_part(struct plan *plan, struct ranges *from, struct boot_part part, const char *why) {
-    take(plan, from, part.start, part.start + part.length, why);
-}
-
-// Linear memory is the smaller one of the two places that show all memory.
-static u64 reach(const struct machine *machine) {
-    u64 limit = LINEAR_END - LINEAR;
-    return machine->address_bits < 46 ? 1ull << machine->address_bits : limit;
-}
-
-static void take_above(const struct machine *machine, struct plan *plan, struct ranges *from) {
-    take(plan, from, reach(machine), E820_TOP, "beyond the addresses of the CPU or of vmos");
-}
-
-// Memory that is not write-back is slow beyond use, or a large page over it and its neighbour would be undefined.
-static void take_uncached(struct plan *plan, struct ranges *from, const struct range *cached, size_t count) {
-    u64 at = 0, before = ranges_bytes(from->list, from->count);
-    for (size_t i = 0; i < count; i++) {
-        take(plan, from, at, cached[i].start, "not write-back by the MTRRs");
-        at = cached[i].end;
+// What nobody can use: beyond linear memory, the smaller one of the two places that show all memory, and what is not
+// write-back, which is slow beyond use, or a large page over it and its neighbour undefined. cached: NULL, all is.
+static void take_useless(const struct machine *machine, struct plan *plan, struct ranges *from,
+                         const struct ranges *cached) {
+    u64 limit = machine->address_bits < 46 ? 1ull << machine->address_bits : LINEAR_END - LINEAR, at = 0;
+    take(plan, from, limit, E820_TOP, "beyond the addresses of the CPU or of vmos");
+    u64 before = ranges_bytes(from->list, from->count);
+    for (size_t i = 0; cached && i <= cached->count; i++) { // what lies between them, and behind the last
+        u64 end = i < cached->count ? cached->list[i].start : E820_TOP;
+        take(plan, from, at, end, "not write-back by the MTRRs");
+        if (i < cached->count) at = cached->list[i].end;
     }
-    take(plan, from, at, E820_TOP, "not write-back by the MTRRs");
-    plan->not_write_back += before - ranges_bytes(from->list, from->count);
+    plan->not_write_back = before - ranges_bytes(from->list, from->count);
 }
 
 // Adds what of [start, end) is usable to what comes back, which stays sorted.
@@ -61,7 +51,7 @@ static void bring_back(struct plan *plan, u64 start, u64 end) {
 static void find_memory(const struct machine *machine, struct plan *plan, u64 *edges, void *work) {
     const struct e820_entry *map = machine->map;
     struct e820_entry *types = work;
-    struct range *cached = (struct range *)(types + MTRR_ENTRIES);
+    struct ranges cached = {(struct range *)(types + MTRR_ENTRIES), 0};
     size_t known = machine->mtrr ? mtrr_write_back(machine->mtrr, types) : 0;
     bool acpi = false;
     for (u32 i = 0; i < machine->entries; i++) {
@@ -70,19 +60,16 @@ static void find_memory(const struct machine *machine, struct plan *plan, u64 *e
     }
     plan->usable.count = e820_ranges(map, machine->entries, E820_USABLE, edges, plan->usable.list);
     if (acpi) plan->back.count = e820_ranges(map, machine->entries, E820_RECLAIMABLE, edges, plan->back.list);
-    size_t cached_count = e820_ranges(types, known, E820_USABLE, edges, cached);
+    if (known) cached.count = e820_ranges(types, known, E820_USABLE, edges, cached.list);
 
     struct reservation *reserved = plan->reserved;
     plan->reserved = NULL; // what was never usable is no reservation
     take(plan, &plan->back, 0, HIGH_MEMORY, NULL);
-    take_above(machine, plan, &plan->back);
-    if (known) take_uncached(plan, &plan->back, cached, cached_count);
-    plan->not_write_back = 0;
+    take_useless(machine, plan, &plan->back, known ? &cached : NULL);
     plan->reserved = reserved;
     take(plan, &plan->usable, machine->ebda, LEGACY_HOLE, "EBDA");
     take(plan, &plan->usable, LEGACY_HOLE, HIGH_MEMORY, "video memory and ROMs");
-    take_above(machine, plan, &plan->usable);
-    if (known) take_uncached(plan, &plan->usable, cached, cached_count);
+    take_useless(machine, plan, &plan->usable, known ? &cached : NULL);
 }
 
 // [kernel image | table of extents | copy of the BIOS map]
@@ -103,6 +90,7 @@ static bool place_kernel(const struct machine *machine, struct plan *plan) {
 }
 
 enum plan_error plan_make(const struct machine *machine, struct plan *plan, void *scratch) {
+    struct boot_part low = machine->kernel_low, image = machine->payload;
     struct range *lists = scratch;
     size_t room = PLAN_RANGES(machine->entries);
     *plan = (struct plan){.reserved = plan->reserved};
@@ -115,16 +103,16 @@ enum plan_error plan_make(const struct machine *machine, struct plan *plan, void
     plan->left.count = plan->usable.count;
     memcpy(plan->left.list, plan->usable.list, plan->usable.count * sizeof(struct range));
     take(plan, &plan->left, 0, PAGE_SIZE, "page 0");
-    if (!machine->kernel_low.length) {
+    if (!low.length) {
         plan->back.count = 0;
         return PLAN_OK;
     }
     take(plan, &plan->left, BOOT_PML4, BOOT_MEMORY_END, "boot pages");
-    take_part(plan, &plan->left, machine->kernel_low, "kernel while booting");
-    take_part(plan, &plan->left, machine->payload, "image");
+    take(plan, &plan->left, low.start, low.start + low.length, "kernel while booting");
+    take(plan, &plan->left, image.start, image.start + image.length, "image");
     bring_back(plan, BOOT_PML4, BOOT_MEMORY_END);
-    bring_back(plan, machine->kernel_low.start, machine->kernel_low.start + machine->kernel_low.length);
-    bring_back(plan, machine->payload.start, ROUND_UP(machine->payload.start + machine->payload.length, PAGE_SIZE));
+    bring_back(plan, low.start, low.start + low.length);
+    bring_back(plan, image.start, ROUND_UP(image.start + image.length, PAGE_SIZE));
     if (!place_kernel(machine, plan)) return PLAN_NO_PLACE;
     if (ranges_bytes(plan->usable.list, plan->usable.count) >= SMALL_MACHINE)
         plan->stack = ranges_place_stack(plan->left.list, plan->left.count, machine->has_1g);

@@ -24,17 +24,15 @@ static void log_layout(void) {
         pages_total() * (PAGE_SIZE / 1024), pages[0], pages[1], pages[2]);
 }
 
-// The first and the last page of a run, by the tables and by the extents: one look at each end of each table's row.
-static void check_page(u64 linear, u64 physical, u64 page) {
-    u64 bytes;
-    const u64 *entry = tables_leaf(tables_root(), linear, &bytes);
-    if (!entry || bytes != page || (*entry & PTE_ADDRESS & -page) != physical)
-        panic("linear memory: 0x%lx is not mapped to the page of %lu KiB at 0x%lx", linear, page / 1024, physical);
-}
-
+// The first and the last page of a run must be in the page tables as the extents have it.
 static void check_run(const struct extent *run) {
-    check_page(run->linear, run->physical, run->page);
-    check_page(run->linear + run->bytes - run->page, run->physical + run->bytes - run->page, run->page);
+    for (int last = 0; last < 2; last++) {
+        u64 offset = last ? run->bytes - run->page : 0, bytes;
+        const u64 *entry = tables_leaf(tables_root(), run->linear + offset, &bytes);
+        if (!entry || bytes != run->page || (*entry & PTE_ADDRESS & -bytes) != run->physical + offset)
+            panic("linear memory: 0x%lx is not mapped to its page of %u KiB at 0x%lx", run->linear + offset,
+                  run->page / 1024, run->physical + offset);
+    }
 }
 
 void memory_take_over(const struct handover *handover) {
