@@ -140,6 +140,8 @@ build_all() {
         link_loader $loader
         link_kernel $kernel
         gcc $flags tools/mkimage.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/mkimage
+        gcc $flags tools/memmap.c kernel/memory/plan.c kernel/memory/e820.c kernel/memory/mtrr.c kernel/memory/linear.c \
+            loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/memmap
     }
     musl-gcc -static -std=gnu11 -O2 -Wall -Wextra -Werror tools/demo.c -o out/demo
 }
@@ -362,6 +364,15 @@ echo 0x$(symbol out/kernel.elf kernel_entry 0x100000) kernel low, 0x$(high_symbo
 END
 }
 
+# What vmos would do with the memory map in a file; its names are relative to where the user stands.
+memmap() {
+    need build
+    build
+    tree=$PWD
+    cd "$caller"
+    exec "$tree/out/memmap" --kernel "$tree/out/kernel.strip" "$@"
+}
+
 # ---- counting -------------------------------------------------------------------------------------------------------
 
 # The value of a symbol of a file, in hexadecimal, moved by $3; empty when there is none.
@@ -514,6 +525,7 @@ help() {
 ./build.sh image [--env K=V]... PROGRAM [ARG...]   write out/vmos.img and, when it fits, out/vmos-floppy.img
 ./build.sh bochs [--env K=V]... [PROGRAM [ARG...]] the same as run, in Bochs; its COM1 is shown at the end
 ./build.sh debug [--env K=V]... [PROGRAM [ARG...]] QEMU, stopped at reset, and out/vmos.gdb for gdb
+./build.sh memmap FILE [--image FILE] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
 ./build.sh bench boot [PROGRAM [ARG...]]           instructions and BIOS calls per stage, up to PROGRAM's main
 ./build.sh bench frames                            the frame allocator: ns, and units of one lock xadd
 ./build.sh test [NAME...]                          all tests, or those whose name contains a NAME
@@ -526,7 +538,7 @@ END
 command=${1-help}
 [ $# = 0 ] || shift
 case $command in
-run | image | debug | bench | check | help | object | analyze) "$command" "$@" ;;
+run | image | debug | bench | memmap | check | help | object | analyze) "$command" "$@" ;;
 bochs) bochs_run "$@" ;;
 test) tests "$@" ;;
 build) need build && build ;;

@@ -25,5 +25,6 @@ void panic(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
 void unfit(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
 // Who ends the machine after either; before this is set the CPU halts.
 void panic_set_end(void (*end)(int status));
-// The kernel's ELF file, for function names; it runs with its address 0 at run_address.
-void panic_set_symbols(const void *elf_file, u64 length, u64 run_address);
+// The kernel's ELF file, for function names; it runs with its address 0 at run_address. Returns how many bytes of the
+// file, behind the ELF header, are not needed for that.
+u64 panic_set_symbols(const void *elf_file, u64 length, u64 run_address);

@@ -4,8 +4,10 @@
 #include "kernel/cpu/time.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
+#include "kernel/lib/elf.h"
 #include "kernel/memory/build.h"
 #include "kernel/memory/tables.h"
+#include "kernel/memory/takeover.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
@@ -37,23 +39,6 @@ void kernel_low(const struct boot_info *given) {
     kernel_leave_low(WINDOW + BOUNCE, handover->root, handover->stack_top, handover->entry);
 }
 
-static void memory_init(const struct handover *handover) {
-    struct pages handed = handover->pages;
-    const struct linear_map *map = &handed.map;
-    handed.map.extents = window((u64)map->extents);
-    pages_init(&handed, 0);
-    u64 pages[3] = {0};
-    for (size_t i = 0; i < map->count; i++) {
-        u64 page = map->extents[i].page;
-        pages[page == PAGE_SIZE ? 2 : page == 0x200000 ? 1 : 0] += map->extents[i].bytes / page;
-    }
-    log("memory: %lu KiB usable, %lu KiB of it linear: %lu pages of 1 GiB, %lu of 2 MiB, %lu of 4 KiB",
-        handover->usable / 1024, pages_total() * (PAGE_SIZE / 1024), pages[0], pages[1], pages[2]);
-    log("memory: %lu KiB free in pages of 4 KiB; page tables, maps of frames, the first stack and CPU data take the "
-        "rest",
-        pages_free() * (PAGE_SIZE / 1024));
-}
-
 void kernel_high(struct handover *handover) {
     window_base = WINDOW; // before anything reaches for physical memory
     tables_allow = handover->tables_allow;
@@ -61,13 +46,15 @@ void kernel_high(struct handover *handover) {
     cpu_init(0); // GDT, IDT, TSS, control registers: from here on faults are reported by our own handlers
     boot.tsc[STAGE_KERNEL_HIGH] = tsc();
     log_init();
-    panic_set_symbols(window(boot.kernel.start), boot.kernel.length, KERNEL_BASE);
-    memory_init(handover);
+    u64 file = boot.kernel.start, code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
+    memory_take_over(handover);
 
     struct acpi_info acpi;
     acpi_init(boot.rsdp, &acpi);
     power_init(&acpi);
     time_init(acpi.pm_timer);
     if (!serial_init()) log("serial: no COM1; the program's output goes to the screen alone");
+    memory_end_boot(handover);
+    memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);
     program_run(&boot);
 }

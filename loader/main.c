@@ -40,9 +40,12 @@ static void announce_long_mode(void) {
 // Lists the usable memory below 4 GiB in the bounce buffer, where it stays until something is read.
 static struct range *const ranges = (struct range *)BOUNCE;
 static size_t find_ranges(void) {
-    struct range_edge *edges = (struct range_edge *)(ranges + E820_MAX);
-    _Static_assert(E820_MAX * (sizeof(*ranges) + 2 * sizeof(*edges)) <= BOUNCE_END - BOUNCE, "both fit");
-    return e820_usable((const struct e820_entry *)boot.e820, boot.e820_count, IDENTITY_END, edges, ranges);
+    u64 *edges = (u64 *)(ranges + E820_MAX);
+    _Static_assert(E820_MAX * sizeof(*ranges) + E820_EDGES(E820_MAX) * sizeof(*edges) <= BOUNCE_END - BOUNCE,
+                   "both fit");
+    const struct e820_entry *map = (const struct e820_entry *)boot.e820;
+    size_t count = e820_ranges(map, boot.e820_count, E820_USABLE, edges, ranges);
+    return ranges_subtract(ranges, count, IDENTITY_END, E820_TOP);
 }
 
 static void check_low_memory(void) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """All tests, or those whose name contains one of the words given. One line per test; the last line is
-"N passed, N failed". Two run at a time. Started by build.sh test, which has built out/ and installed what is needed."""
+"N passed, N failed", where a skipped test is neither; "N skipped" stands before it when there are any. Two run at a
+time. Started by build.sh test, which has built out/ and installed what is needed."""
 import concurrent.futures
 import importlib
 import os
@@ -55,6 +56,9 @@ def one(name, function):
     try:
         function()
         reason = None
+    except vm.Skipped as skipped:
+        print(f"skipped {name}: {skipped}", flush=True)
+        return None
     except (vm.Failed, subprocess.TimeoutExpired) as failure:
         reason = str(failure)
     except Exception as failure:  # a bug in the test itself is a failure with its place
@@ -73,8 +77,10 @@ def main(words):
     tests = [test for test in collect() if not words or any(word in test[0] for word in words)]
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         results = list(pool.map(lambda test: one(*test), tests))
-    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
-    return 0 if results and all(results) else 1
+    if None in results:
+        print(f"{results.count(None)} skipped")
+    print(f"{results.count(True)} passed, {results.count(False)} failed")
+    return 0 if True in results and False not in results else 1
 
 
 if __name__ == "__main__":

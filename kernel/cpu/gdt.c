@@ -92,6 +92,10 @@ static void control_registers_init(void) {
     __asm__ volatile("mov %0, %%dr7" ::"r"((u64)DR7_NONE));
 }
 
+// As after reset, but PWT alone says write-combining (Intel SDM 3A 12.12.2; every CPU with long mode has it). Nothing
+// is mapped with PWT alone yet, so nothing in a cache changes its type.
+#define PAT_WITH_WC 0x0007040600070106ull // 0 write-back, 1 write-combining, 2 uncached unless MTRRs say WC, 3 uncached
+
 // SYSCALL takes CS from STAR[47:32] and SS 8 above; SYSRET takes SS 8 and CS 16 above STAR[63:48] (AMD APM 2 6.1.1).
 // SYSENTER faults while its CS is null. Of EFER only what the low stage chose stays: AMD's FFXSR would make FXSAVE
 // leave out the XMM registers.
@@ -118,6 +122,7 @@ void cpu_init(unsigned number) {
     wrmsr(MSR_KERNEL_GS_BASE, 0);
     wrmsr(MSR_GS_BASE, slot); // after the null selector, which clears it on Intel CPUs
     control_registers_init();
+    wrmsr(MSR_PAT, PAT_WITH_WC);
     syscall_init();
     fpu_init();
 }

@@ -21,9 +21,11 @@ static u64 kernel_at;
 
 void panic_set_end(void (*given)(int status)) { end_machine = given; }
 
-void panic_set_symbols(const void *elf_file, u64 length, u64 run_address) {
-    if (elf_open(&kernel, elf_file, length, false) != ELF_OK) kernel.high = 0;
+u64 panic_set_symbols(const void *elf_file, u64 length, u64 run_address) {
+    bool ok = elf_open(&kernel, elf_file, length, false) == ELF_OK;
+    if (!ok) kernel.high = 0;
     kernel_at = run_address;
+    return (ok ? elf_symbols_start(&kernel) : length) - sizeof(elf_header);
 }
 
 static void __attribute__((noreturn)) end(void) {

@@ -29,6 +29,7 @@
 #define RFLAGS_AC  (1u << 18) // alignment check; lifts SMAP
 
 #define MSR_SYSENTER_CS    0x174
+#define MSR_PAT            0x277 // what the bits PCD and PWT of a page mean
 #define MSR_EFER           0xc0000080
 #define EFER_SCE           (1u << 0)  // SYSCALL
 #define EFER_LME           (1u << 8)  // long mode enabled

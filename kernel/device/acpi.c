@@ -114,6 +114,16 @@ static const u8 *next_table(const struct root *root, const char *signature, size
     return table;
 }
 
+// Maps all tables as a whole: what is mapped stays when the memory that ACPI lent is used.
+static void keep_tables(const struct root *root) {
+    for (size_t i = 0; i < root->count; i++) {
+        u64 physical = number(root->table + TABLE_BYTES + i * root->entry_bytes, root->entry_bytes);
+        const u8 *table = physical ? window_map(physical, TABLE_BYTES, WINDOW_TABLES) : NULL;
+        size_t length = table ? length_of(table) : 0;
+        if (length > TABLE_BYTES && length <= TABLE_MAX) window_map(physical, length, WINDOW_TABLES);
+    }
+}
+
 // Fields that an older, shorter FADT does not have count as 0.
 static u64 field(const u8 *fadt, size_t offset, size_t bytes) {
     return offset + bytes <= length_of(fadt) ? number(fadt + offset, bytes) : 0;
@@ -216,6 +226,7 @@ void acpi_init(u64 rsdp, struct acpi_info *info) {
     *info = (struct acpi_info){0};
     struct root root = find_root(rsdp);
     if (!root.table) return;
+    keep_tables(&root);
     size_t index = 0;
     const u8 *fadt = next_table(&root, "FACP", &index);
     if (!fadt) {

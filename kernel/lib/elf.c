@@ -145,6 +145,23 @@ static const loose_section *section_at(const struct elf *elf, u32 index) {
     return inside(section->sh_offset, section->sh_size, elf->length) ? section : NULL;
 }
 
+// The symbol table and its names; NULL when there is none that passes its checks.
+static const loose_section *find_symbols(const struct elf *elf, const loose_section **names) {
+    const loose_section *table = NULL;
+    for (u32 i = 1; i < elf->header->e_shnum && (!table || table->sh_type != SHT_SYMTAB); i++)
+        table = section_at(elf, i);
+    bool usable = table && table->sh_type == SHT_SYMTAB && table->sh_entsize == sizeof(Elf64_Sym);
+    *names = usable ? section_at(elf, table->sh_link) : NULL;
+    return *names && (*names)->sh_type == SHT_STRTAB && (*names)->sh_size ? table : NULL;
+}
+
+u64 elf_symbols_start(const struct elf *elf) {
+    const loose_section *names, *table = find_symbols(elf, &names);
+    if (!table) return elf->length;
+    u64 first = table->sh_offset < names->sh_offset ? table->sh_offset : names->sh_offset;
+    return first < elf->header->e_shoff ? first : elf->header->e_shoff;
+}
+
 // A function or an assembler's label, in the section that holds the address, that begins at or below it. Labels have
 // no type and no size; the ones in data and the linker script's own fail by their section. Names with a dot in front
 // are an assembler's inner labels (NASM: ..@5.name in each use of a macro), which tell nobody where they are.
@@ -161,12 +178,8 @@ static bool is_candidate(const struct elf *elf, const loose_symbol *symbol, u64 
 // A symbol with a size that covers the address wins, the innermost of several; next the nearest one below, if it has
 // no size. Nearest but too short means padding behind a function: nobody's.
 bool elf_symbol(const struct elf *elf, u64 address, struct elf_symbol *found) {
-    const loose_section *table = NULL;
-    for (u32 i = 1; i < elf->header->e_shnum && (!table || table->sh_type != SHT_SYMTAB); i++)
-        table = section_at(elf, i);
-    bool usable = table && table->sh_type == SHT_SYMTAB && table->sh_entsize == sizeof(Elf64_Sym);
-    const loose_section *names = usable ? section_at(elf, table->sh_link) : NULL;
-    if (!names || names->sh_type != SHT_STRTAB || !names->sh_size) return false;
+    const loose_section *names, *table = find_symbols(elf, &names);
+    if (!table) return false;
     const char *text = (const char *)elf->file + names->sh_offset;
     if (text[names->sh_size - 1]) return false; // every name inside must end inside
     const loose_symbol *covering = NULL, *nearest = NULL;

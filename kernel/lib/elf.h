@@ -62,3 +62,6 @@ enum elf_error elf_relocate(const struct elf *elf, void *memory, u64 run_address
 // The function symbol that covers address (an address as in the file, not relocated). False when the file has no
 // symbol table that passes its checks, or none covers it (beyond the symbol's size when that is not 0).
 bool elf_symbol(const struct elf *elf, u64 address, struct elf_symbol *symbol);
+
+// The first byte of the file, behind the ELF header, that elf_symbol() reads; the file's length when it has no symbols.
+u64 elf_symbols_start(const struct elf *elf);

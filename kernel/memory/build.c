@@ -1,8 +1,5 @@
-// Plans memory and builds the final address space, in the low stage: identity-mapped, one CPU, nothing freed.
-//
-//   E820 -> usable ranges -> minus what is in use -> [kernel image | extents], first stack -> linear layout -> tables
-//
-// The tables are made with pages from the top of linear memory, the 4 KiB tail first.
+// Executes the plan of memory and builds the final address space, in the low stage: identity-mapped, one CPU, nothing
+// freed. The tables are made with pages from the top of linear memory, the 4 KiB tail first.
 #include "kernel/memory/build.h"
 
 #include "kernel/cpu/cpu.h"
@@ -15,25 +12,20 @@
 
 #define PAGE_1G                    0x40000000ull
 #define PAGE_2M                    0x200000ull
-#define SMALL_STACK                0x4000               // the boot CPU's stack where memory is short,
-#define SMALL_MACHINE              (64ull << 20)        // which is below this much
-#define SCRATCH                    (BOUNCE + PAGE_SIZE) // ranges and edges while planning
-#define REACH                      (BOUNCE_END - 8 * PAGE_SIZE)
+#define SMALL_STACK                0x4000               // the boot CPU's stack where memory is short
+#define SCRATCH                    (BOUNCE + PAGE_SIZE) // for planning
+#define REACH                      (BOUNCE_END - 6 * PAGE_SIZE)
 #define CPUID_1_EDX_PGE            (1u << 13) // global pages
 #define CPUID_80000001_EDX_NX      (1u << 20)
 #define CPUID_80000001_EDX_PDPE1GB (1u << 26) // 1 GiB pages
-#define RESERVATIONS               8          // each can cut one range in two
+_Static_assert(PLAN_SCRATCH(E820_MAX) <= REACH - SCRATCH, "a map that start.asm takes can be planned");
 
 static struct elf kernel_elf;
 static bool has_1g;
 static u64 reach_next = REACH;
 
-// What the BIOS map calls usable, for the window, and what is left of it, for linear memory; both in scratch memory.
-static struct range *usable, *ranges;
-static size_t usable_count, range_count;
-
 // Page tables may come from above the 4 GiB that the loader mapped: extends its identity map, 2 MiB at a time. Such
-// pages lie side by side at the end of memory, so eight tables are plenty on every machine known.
+// pages lie side by side at the end of memory, so six tables are plenty on every machine known.
 static void reach(u64 physical) {
     if (physical < IDENTITY_END) return;
     u64 *table = window(tables_root());
@@ -51,61 +43,40 @@ static void reach(u64 physical) {
 }
 
 // What this CPU offers to page tables. Physical addresses beyond what it implements are reserved bits in an entry.
-static u64 find_features(struct handover *handover) {
+static void find_features(struct handover *handover, struct machine *machine) {
     struct cpuid extended = cpuid(0x80000001, 0), basic = cpuid(1, 0);
-    has_1g = extended.edx & CPUID_80000001_EDX_PDPE1GB;
+    machine->has_1g = has_1g = extended.edx & CPUID_80000001_EDX_PDPE1GB;
     handover->tables_allow = ~0ull;
     if (!(basic.edx & CPUID_1_EDX_PGE)) handover->tables_allow &= ~PTE_G;
     if (extended.edx & CPUID_80000001_EDX_NX) wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
     else handover->tables_allow &= ~PTE_NX;
     tables_allow = handover->tables_allow;
-    unsigned bits = cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
-    u64 limit = bits < 46 ? 1ull << bits : WINDOW_END - WINDOW;
-    return limit < LINEAR_END - LINEAR ? limit : LINEAR_END - LINEAR;
+    machine->address_bits = cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
 }
 
-static void subtract(u64 start, u64 length) {
-    if (length) range_count = ranges_subtract(ranges, range_count, start, start + length);
-}
-
-static void find_usable(struct handover *handover) {
-    const struct boot_info *boot = &handover->boot;
-    size_t entries = boot->e820_count;
-    struct range_edge *edges = (void *)SCRATCH;
-    usable = (void *)(edges + 2 * entries);
-    ranges = usable + entries + RESERVATIONS;
-    if ((u64)(ranges + entries + RESERVATIONS) > REACH)
-        unfit("the firmware's memory map has %zu entries, more than vmos has room for", entries);
-    usable_count = e820_usable((const struct e820_entry *)boot->e820, entries, find_features(handover), edges, usable);
-    usable_count = ranges_subtract(usable, usable_count, boot->ebda, HIGH_MEMORY);
-    handover->usable = ranges_bytes(usable, usable_count);
-}
-
-// Takes out of the usable ranges what is in use, the kernel's final place included, and what becomes the first stack.
-// Returns the stack's 2 MiB, 0 on a small machine.
-static u64 reserve(struct handover *handover) {
-    const struct boot_info *boot = &handover->boot;
-    range_count = usable_count;
-    memcpy(ranges, usable, usable_count * sizeof(*ranges));
-    subtract(0, BOOT_MEMORY_END);
-    subtract(boot->kernel_low.start, boot->kernel_low.length);
-    subtract(boot->payload.start, boot->payload.length);
-
-    u64 extents = EXTENTS_PER_RANGE * (range_count + RESERVATIONS) * sizeof(struct extent);
-    u64 length = boot->kernel_low.length + ROUND_UP(extents, PAGE_SIZE);
-    u64 behind =
-        boot->payload.start + boot->payload.length; // together with what is in use: it cuts no other large page
-    u64 place = ranges_place(ranges, range_count, length, behind);
-    if (!place) place = ranges_place(ranges, range_count, length, HIGH_MEMORY);
-    if (!place || place + length > IDENTITY_END)
-        unfit("no %lu KiB of memory in one piece for the kernel", length / 1024);
-    subtract(place, length);
-    handover->kernel_physical = place;
-    handover->pages.map.extents = window(place + boot->kernel_low.length);
-
-    u64 stack = handover->usable < SMALL_MACHINE ? 0 : ranges_place_stack(ranges, range_count, has_1g);
-    subtract(stack, stack ? PAGE_2M : 0);
-    return stack;
+static void make_plan(struct handover *handover, struct plan *plan) {
+    struct boot_info *boot = &handover->boot;
+    struct machine machine = {(const struct e820_entry *)boot->e820, boot->e820_count, .ebda = boot->ebda};
+    struct mtrr mtrr;
+    machine.kernel_low = boot->kernel_low;
+    machine.payload = boot->payload;
+    find_features(handover, &machine);
+    mtrr_read(&mtrr, machine.address_bits);
+    machine.mtrr = &mtrr;
+    plan->reserved = NULL;
+    enum plan_error error = plan_make(&machine, plan, (void *)SCRATCH);
+    if (error == PLAN_TOO_MANY)
+        unfit("the firmware's memory map has %u entries; vmos has room for %u", boot->e820_count, E820_MAX);
+    if (error == PLAN_NO_PLACE) unfit("no %lu KiB of memory in one piece for the kernel", plan->kernel_bytes / 1024);
+    handover->usable = ranges_bytes(plan->usable.list, plan->usable.count);
+    handover->not_write_back = plan->not_write_back;
+    handover->ignored = plan->ignored;
+    handover->kernel_physical = plan->kernel;
+    handover->stack_physical = plan->stack;
+    handover->back = (u64)plan->back.list;
+    handover->back_count = plan->back.count;
+    memcpy(window(plan->map_copy), machine.map, machine.entries * sizeof(struct e820_entry));
+    boot->e820 = plan->map_copy;
 }
 
 static void map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
@@ -138,9 +109,9 @@ static u64 map_kernel(u64 root, u64 physical) {
 }
 
 // All usable memory, in the largest pages; the kernel's read-only frames are read-only here, too.
-static void map_window(u64 root, u64 read_only, u64 length) {
-    for (size_t i = 0; i < usable_count; i++) {
-        u64 start = usable[i].start, end = usable[i].end, max_page = has_1g ? PAGE_1G : PAGE_2M;
+static void map_window(u64 root, const struct ranges *usable, u64 read_only, u64 length) {
+    for (size_t i = 0; i < usable->count; i++) {
+        u64 start = usable->list[i].start, end = usable->list[i].end, max_page = has_1g ? PAGE_1G : PAGE_2M;
         if (start <= read_only && read_only + length <= end) {
             map(root, WINDOW + start, start, read_only - start, PTE_W | PTE_NX, max_page);
             map(root, WINDOW + read_only, read_only, length, PTE_NX, max_page);
@@ -175,21 +146,23 @@ void address_space_build(struct handover *handover, u64 entry) {
     const struct boot_info *boot = &handover->boot;
     enum elf_error error = elf_open(&kernel_elf, window(boot->kernel.start), boot->kernel.length, false);
     if (error) unfit("the kernel %s", elf_error_text(error));
-    find_usable(handover);
-    u64 stack = reserve(handover);
-    linear_lay_out(&handover->pages.map, ranges, range_count, has_1g);
+    struct plan plan;
+    make_plan(handover, &plan);
+    handover->pages.map = (struct linear_map){.extents = window(plan.extents), .room = plan.extents_room};
+    linear_lay_out(&handover->pages.map, plan.left.list, plan.left.count, has_1g);
     handover->pages.top = handover->pages.map.end;
     pages_begin(&handover->pages, reach);
 
     u64 root = page_alloc_cleared();
     if (!root) unfit("%lu KiB of usable memory are too little", handover->usable / 1024);
-    u64 read_only = map_kernel(root, handover->kernel_physical);
-    map_window(root, handover->kernel_physical, read_only);
+    u64 read_only = map_kernel(root, plan.kernel);
+    map_window(root, &plan.usable, plan.kernel, read_only);
     map_linear(root, &handover->pages.map);
-    map_slot(root, stack);
-    load_kernel(handover->kernel_physical);
+    map_slot(root, plan.stack);
+    load_kernel(plan.kernel);
 
     handover->pages = *pages_state();
+    handover->tables = tables_count() + 1;
     handover->root = root;
     handover->entry = KERNEL_BASE + entry;
     handover->stack_top = SLOTS + SLOT_SIZE;

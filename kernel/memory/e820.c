@@ -6,55 +6,71 @@
 #define PAGE_2M 0x200000ull
 #define PAGE_1G 0x40000000ull
 
+// An edge is an address, shifted up by two bits to make room for these.
+#define EDGE_OPENS    1u
+#define EDGE_WANTED   2u // of an entry of the type that is asked for
+#define EDGE_AT(edge) ((edge) >> 2)
+
 // Insertion sort: maps are sorted or nearly so, and then this takes one pass.
-static void edges_sort(struct range_edge *edges, size_t count) {
+static void edges_sort(u64 *edges, size_t count) {
     for (size_t i = 1; i < count; i++) {
-        struct range_edge edge = edges[i];
+        u64 edge = edges[i];
         size_t j = i;
-        for (; j > 0 && edges[j - 1].at > edge.at; j--) edges[j] = edges[j - 1];
+        for (; j > 0 && edges[j - 1] > edge; j--) edges[j] = edges[j - 1];
         edges[j] = edge;
     }
 }
 
-// Both edges of one entry, rounded and cut to limit; returns how many it wrote, 2 or 0.
-static size_t edges_add(struct range_edge *edges, const struct e820_entry *entry, u64 limit) {
-    bool usable = entry->type == 1;
-    u64 start = entry->base, end = start + entry->length;
-    if (entry->length == 0) return 0;
-    if (end < start) {
-        if (usable) return 0;
-        end = UINT64_MAX;
+// Both edges of one entry; returns how many it wrote, 2 or 0.
+static size_t edges_add(u64 *edges, const struct e820_entry *entry, u32 type) {
+    bool wanted = entry->type == type;
+    u64 start = entry->base, end = start + entry->length, flags = wanted ? EDGE_WANTED : 0;
+    if (entry->length == 0 || (end < start && wanted)) return 0;
+    if (end < start || end > E820_TOP) end = E820_TOP;
+    if (!wanted) {
+        start = ROUND_DOWN(start, PAGE_SIZE);
+        end = ROUND_UP(end, PAGE_SIZE);
     }
-    if (end > limit) end = limit;
     if (start >= end) return 0;
-    start = usable ? ROUND_UP(start, PAGE_SIZE) : ROUND_DOWN(start, PAGE_SIZE);
-    end = usable ? ROUND_DOWN(end, PAGE_SIZE) : ROUND_UP(end, PAGE_SIZE);
-    if (start >= end) return 0;
-    edges[0] = (struct range_edge){.at = start, .usable = usable, .opens = 1};
-    edges[1] = (struct range_edge){.at = end, .usable = usable, .opens = 0};
+    edges[0] = start << 2 | flags | EDGE_OPENS;
+    edges[1] = end << 2 | flags;
     return 2;
 }
 
-size_t e820_usable(const struct e820_entry *map, size_t count, u64 limit, struct range_edge *edges, struct range *out) {
-    limit = ROUND_DOWN(limit, PAGE_SIZE);
+size_t e820_ranges(const struct e820_entry *map, size_t count, u32 type, u64 *edges, struct range *out) {
     size_t edge_count = 0, ranges = 0;
-    for (size_t i = 0; i < count; i++) edge_count += edges_add(edges + edge_count, &map[i], limit);
+    for (size_t i = 0; i < count; i++) edge_count += edges_add(edges + edge_count, &map[i], type);
     edges_sort(edges, edge_count);
 
-    int usable = 0, taken = 0;
+    int wanted = 0, taken = 0;
+    u64 start = 0;
     bool open = false;
     for (size_t i = 0; i < edge_count;) {
-        u64 at = edges[i].at; // all edges at one address count before the state is looked at
-        for (; i < edge_count && edges[i].at == at; i++) {
-            int *depth = edges[i].usable ? &usable : &taken;
-            *depth += edges[i].opens ? 1 : -1;
-        }
-        bool now = usable > 0 && taken == 0;
-        if (now && !open) out[ranges].start = at;
-        if (!now && open) out[ranges++].end = at;
+        u64 at = EDGE_AT(edges[i]); // all edges at one address count before the state is looked at
+        for (; i < edge_count && EDGE_AT(edges[i]) == at; i++)
+            *(edges[i] & EDGE_WANTED ? &wanted : &taken) += edges[i] & EDGE_OPENS ? 1 : -1;
+        bool now = wanted > 0 && taken == 0;
+        if (now && !open) start = ROUND_UP(at, PAGE_SIZE);
+        if (!now && open && start < ROUND_DOWN(at, PAGE_SIZE))
+            out[ranges++] = (struct range){start, ROUND_DOWN(at, PAGE_SIZE)};
         open = now;
     }
     return ranges;
+}
+
+bool e820_covers(const struct e820_entry *map, size_t count, u64 start, u64 end) {
+    for (u64 at = ROUND_DOWN(start, PAGE_SIZE); at < end;) {
+        u64 next = at;
+        for (size_t i = 0; i < count && next == at; i++) {
+            u64 last = map[i].base + map[i].length - 1; // of an entry that wraps: the end of all addresses
+            if (map[i].length && last < map[i].base) last = UINT64_MAX;
+            if (map[i].length && map[i].base < at + PAGE_SIZE && last >= at)
+                next = last >= end ? end : ROUND_DOWN(last, PAGE_SIZE) + PAGE_SIZE;
+        }
+        if (next == at) return false;
+        at = next;
+    }
+    return true;
 }
 
 size_t ranges_subtract(struct range *ranges, size_t count, u64 start, u64 end) {

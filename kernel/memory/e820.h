@@ -3,22 +3,23 @@
 
 #include "boot/bootinfo.h"
 
+#define E820_USABLE       1
+#define E820_RECLAIMABLE  3            // ACPI tables: ours once they are read (ACPI 6.4 table 15.5)
+#define E820_TOP          (1ull << 61) // nothing is believed at or above: x86-64 ends at 2^52
+#define E820_EDGES(count) (2 * (count))
+
 struct range {
     u64 start, end; // end is the first byte behind
 };
 
-// Scratch for e820_usable: two edges for each entry.
-struct range_edge {
-    u64 at;
-    u32 usable; // this edge belongs to a usable entry
-    u32 opens;
-};
+// Writes the ranges of one type to out, below E820_TOP, sorted, apart from each other and page-aligned; returns their
+// number, at most count. Entries of this type are joined and then rounded inward to pages, all others are rounded
+// outward; where they overlap, the others win. Entries of length 0 are ignored; one of this type that wraps is too, any
+// other that wraps reaches to the end. The order of the entries makes no difference. edges: E820_EDGES(count) of them.
+size_t e820_ranges(const struct e820_entry *map, size_t count, u32 type, u64 *edges, struct range *out);
 
-// Writes the usable ranges below limit to out, sorted, apart from each other and page-aligned; returns their number,
-// at most count. Type 1 is usable and rounded inward to pages, every other type is not and rounded outward; where
-// entries overlap, usable loses. Entries of length 0 are ignored; a usable one that wraps is too, any other that wraps
-// reaches to the end. The order of the entries makes no difference. edges: room for 2 * count.
-size_t e820_usable(const struct e820_entry *map, size_t count, u64 limit, struct range_edge *edges, struct range *out);
+// True when every page of [start, end) is touched by some entry: what is not is a hole, where devices may be.
+bool e820_covers(const struct e820_entry *map, size_t count, u64 start, u64 end);
 
 // Takes [start, end), rounded outward to pages, out of the ranges; returns their new number, at most count + 1.
 size_t ranges_subtract(struct range *ranges, size_t count, u64 start, u64 end);

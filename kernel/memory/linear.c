@@ -6,11 +6,19 @@ static const u64 page_sizes[3] = {0x40000000, 0x200000, PAGE_SIZE};
 // Appends physical [start, end); joins the run before when it continues it.
 static void extent_add(struct linear_map *map, size_t first, u64 start, u64 end, u64 page) {
     if (start >= end) return;
-    struct extent *last = map->count > first ? &map->extents[map->count - 1] : NULL;
-    if (last && last->physical + last->bytes == start) last->bytes += end - start;
-    else
-        map->extents[map->count++] =
-            (struct extent){.linear = map->end, .physical = start, .bytes = end - start, .page = page};
+    struct extent *extents = map->extents, *last = map->count > first ? &extents[map->count - 1] : NULL;
+    if (last && last->physical + last->bytes == start) {
+        last->bytes += end - start;
+    } else {
+        size_t i = map->count, new = map->count++;
+        for (; i > 0 && extents[extents[i - 1].by_physical].physical > start; i--)
+            extents[i].by_physical = extents[i - 1].by_physical;
+        extents[i].by_physical = (u32) new;
+        extents[new].linear = map->end;
+        extents[new].physical = start;
+        extents[new].bytes = end - start;
+        extents[new].page = (u32)page;
+    }
     map->end += end - start;
 }
 
@@ -41,7 +49,28 @@ void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t c
             }
         }
     }
-    map->first[3] = map->count;
+    map->first[3] = map->first[4] = map->count;
+}
+
+bool linear_append(struct linear_map *map, u64 start, u64 end) {
+    const struct extent *last = &map->extents[map->count - 1];
+    bool continues = map->count > map->first[3] && last->physical + last->bytes == start;
+    if (!continues && map->count == map->room) return false;
+    extent_add(map, map->first[3], start, end, PAGE_SIZE);
+    map->first[4] = map->count;
+    return true;
+}
+
+// Every size begins where a table of the next smaller one would: only the last table of each level is not full.
+u64 linear_tables(const struct linear_map *map) {
+    u64 covered[3] = {0}; // by pages of at most 1 GiB, 2 MiB, 4 KiB
+    for (size_t i = 0; i < map->count; i++)
+        for (size_t size = 0; size < 3; size++)
+            if (map->extents[i].page <= page_sizes[size]) covered[size] += map->extents[i].bytes;
+    u64 tables = 0;
+    for (size_t size = 0; size < 3; size++)
+        tables += ROUND_UP(covered[size], page_sizes[size] << 9) / (page_sizes[size] << 9);
+    return tables;
 }
 
 u64 linear_to_physical(const struct linear_map *map, u64 linear) {
@@ -57,18 +86,16 @@ u64 linear_to_physical(const struct linear_map *map, u64 linear) {
     return offset < extent->bytes ? extent->physical + offset : UINT64_MAX;
 }
 
-// Extents of one page size ascend in physical order as well, so each size is searched by itself.
 u64 physical_to_linear(const struct linear_map *map, u64 physical) {
-    for (size_t size = 0; size < 3; size++) {
-        size_t first = map->first[size], low = first, high = map->first[size + 1];
-        while (low < high) {
-            size_t middle = (low + high) / 2;
-            if (map->extents[middle].physical <= physical) low = middle + 1;
-            else high = middle;
-        }
-        if (low == first) continue;
-        const struct extent *extent = &map->extents[low - 1];
-        if (physical - extent->physical < extent->bytes) return extent->linear + (physical - extent->physical);
+    const struct extent *extents = map->extents;
+    size_t low = 0, high = map->count;
+    while (low < high) { // as above, in the other order
+        size_t middle = (low + high) / 2;
+        if (extents[extents[middle].by_physical].physical <= physical) low = middle + 1;
+        else high = middle;
     }
-    return UINT64_MAX;
+    if (low == 0) return UINT64_MAX;
+    const struct extent *extent = &extents[extents[low - 1].by_physical];
+    u64 offset = physical - extent->physical;
+    return offset < extent->bytes ? extent->linear + offset : UINT64_MAX;
 }

@@ -11,21 +11,29 @@
 
 struct extent { // pages of one size, consecutive in both address spaces
     u64 linear, physical, bytes;
-    u64 page; // size of one page: 1 GiB, 2 MiB or 4 KiB
+    u32 page;        // size of one page: 1 GiB, 2 MiB or 4 KiB
+    u32 by_physical; // in entry n of the table: the index of the extent that is n-th in physical order
 };
 
 struct linear_map {
     struct extent *extents; // in linear order
-    size_t count;
-    size_t first[4]; // index of the first extent of 1 GiB, 2 MiB and 4 KiB pages; then count
+    size_t count, room;
+    size_t first[5]; // index of the first extent of 1 GiB, 2 MiB and 4 KiB pages, of what was appended; then count
     u64 end;         // linear address behind the last page
 };
 
 #define EXTENTS_PER_RANGE 5 // 4K head, 2M head, 1G, 2M tail, 4K tail
 
-// Lays out the ranges. map->extents has room for EXTENTS_PER_RANGE * count.
+// Lays out the ranges. map->extents has room for map->room, at least EXTENTS_PER_RANGE * count.
 void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t count, bool has_1g);
 
-// Both ways, by binary search; UINT64_MAX for an address that is not linear memory.
+// Appends physical [start, end), which nothing in the map overlaps, in 4 KiB pages, wherever it lies. False when there
+// is no room for another extent.
+bool linear_append(struct linear_map *map, u64 start, u64 end) MUST_USE;
+
+// How many page tables linear memory takes below its PML4 entries.
+u64 linear_tables(const struct linear_map *map);
+
+// Both ways, by one binary search; UINT64_MAX for an address that is not linear memory.
 u64 linear_to_physical(const struct linear_map *map, u64 linear);
 u64 physical_to_linear(const struct linear_map *map, u64 physical);

@@ -136,11 +136,7 @@ void pages_init(const struct pages *handed, u64 later) {
     else if (pages.top % FRAME_BYTES) group_begin(top_frame, pages.top % FRAME_BYTES / PAGE_SIZE);
 }
 
-void pages_grow(const struct linear_map *map) {
-    u64 end = pages.map.end;
-    pages.map = *map;
-    tail_give(end, map->end);
-}
+void pages_grow(const struct linear_map *map) { pages.map = *map; }
 
 // ---- pages ----
 

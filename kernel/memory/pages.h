@@ -21,7 +21,7 @@ const struct pages *pages_state(void);
 // High stage: everything below handed->top is free, but for what the allocator takes for itself. later: bytes that
 // pages_grow() may add in all. handed->map must stay.
 void pages_init(const struct pages *handed, u64 later);
-// Linear memory has grown at its end by pages of 4 KiB, which are free: map has the old extents and the new ones.
+// Linear memory has grown at its end by pages of 4 KiB, in use until page_free(): map has the old extents and the new.
 void pages_grow(const struct linear_map *map);
 
 u64 page_alloc(void);         // contents undefined; 0 when there is none

@@ -39,6 +39,18 @@ static u64 *walk(u64 root, u64 address, int level, bool create) {
     return entry_in(table, address, level);
 }
 
+u64 *tables_leaf(u64 root, u64 address, u64 *bytes) {
+    u64 table = root;
+    for (int level = 3; level >= 0; level--) {
+        u64 *entry = entry_in(table, address, level);
+        *bytes = LEVEL_BYTES(level);
+        if (!(*entry & PTE_P)) return NULL;
+        if (level == 0 || *entry & PTE_PS) return entry;
+        table = *entry;
+    }
+    return NULL;
+}
+
 u64 *tables_entry(u64 root, u64 address, bool create) { return walk(root, address, 0, create); }
 
 bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
@@ -48,15 +60,21 @@ bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 ma
         while (level > 0 && ((address | physical) % LEVEL_BYTES(level) != 0 || bytes < LEVEL_BYTES(level))) level--;
         u64 *entry = walk(root, address, level, true);
         if (!entry) return false;
-        // Fill this table as far as pages of this size go: one walk for up to 512 entries.
-        u64 page = LEVEL_BYTES(level), leaf = bits | (level ? PTE_PS : 0);
-        do {
-            *entry++ = physical | leaf;
-            address += page;
-            physical += page;
-            bytes -= page;
-        } while (bytes >= page && (address >> LEVEL_SHIFT(level)) % ENTRIES != 0 &&
-                 (level == 2 || max_page == page || (address | physical) % (page * ENTRIES) != 0));
+        // Fill this table as far as pages of this size go: one walk for up to 512 entries, and few instructions each,
+        // since without 1 GiB pages every 2 MiB of memory come by here twice.
+        u64 page = LEVEL_BYTES(level), next = physical | bits | (level ? PTE_PS : 0);
+        u64 count = ENTRIES - (address >> LEVEL_SHIFT(level)) % ENTRIES;
+        if (count > bytes / page) count = bytes / page;
+        address += count * page;
+        physical += count * page;
+        bytes -= count * page;
+        for (; count >= 4; count -= 4, entry += 4, next += 4 * page) {
+            entry[0] = next;
+            entry[1] = next + page;
+            entry[2] = next + 2 * page;
+            entry[3] = next + 3 * page;
+        }
+        for (; count; count--, next += page) *entry++ = next;
     }
     return true;
 }

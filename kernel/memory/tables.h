@@ -6,7 +6,7 @@
 #define PTE_P       (1ull << 0)  // present
 #define PTE_W       (1ull << 1)  // writable
 #define PTE_U       (1ull << 2)  // user
-#define PTE_PWT     (1ull << 3)  // write-through
+#define PTE_PWT     (1ull << 3)  // write-combining: cpu_init() changes what PAT entry 1 says
 #define PTE_PCD     (1ull << 4)  // cache disable; PWT and PCD together: uncached
 #define PTE_A       (1ull << 5)  // accessed
 #define PTE_D       (1ull << 6)  // dirty
@@ -22,6 +22,9 @@ extern u64 tables_allow;
 // The entry for a 4 KiB page, in the window. create: missing tables are made (NULL when there is no memory for one);
 // without create NULL when a table is missing. Panics when a large page is in the way.
 u64 *tables_entry(u64 root, u64 address, bool create);
+
+// The entry that maps address, and the size of its page; NULL when nothing is mapped, then *bytes is how much at least.
+u64 *tables_leaf(u64 root, u64 address, u64 *bytes);
 
 // Maps bytes at address to physical memory with the given PTE bits, in pages of at most max_page bytes (1 GiB, 2 MiB or
 // 4 KiB), as large as alignment and length allow. All three are multiples of PAGE_SIZE; nothing there is mapped yet.

@@ -1,31 +1,47 @@
-// The window onto physical memory: RAM is mapped when the address space is built, the rest here on demand.
+// The window onto physical memory: RAM is mapped when the address space is built, the rest here on demand. A frame has
+// one memory type: two mappings of different types are undefined (Intel SDM 3A 12.12.4), and what the CPU does there
+// can be a machine check long afterwards. Holes of the map are never mapped write-back, since the CPU would read ahead
+// into whatever device is there.
 #include "kernel/memory/window.h"
 
-#include "boot/layout.h"
+#include "kernel/kernel.h"
+#include "kernel/memory/e820.h"
 #include "kernel/memory/tables.h"
 
-u64 window_base;
+#define TYPE_BITS (PTE_PCD | PTE_PWT)
 
-// Is the page mapped, at any page size?
-static bool is_mapped(u64 address) {
-    u64 table = tables_root();
-    for (int shift = 39; shift >= 12; shift -= 9) {
-        u64 entry = ((u64 *)window(table))[(address >> shift) % 512];
-        if (!(entry & PTE_P)) return false;
-        if (entry & PTE_PS) return true;
-        table = entry & PTE_ADDRESS;
+u64 window_base;
+static const struct e820_entry *firmware_map;
+static u32 firmware_entries;
+
+void window_set_map(const struct e820_entry *map, u32 entries) {
+    firmware_map = map;
+    firmware_entries = entries;
+}
+
+// NULL when the range can have these bits. Below 1 MiB maps say little; the BIOS keeps its tables there.
+static const char *objection(u64 start, u64 end, enum window_kind kind, u64 bits) {
+    for (u64 page = start, bytes; page < end; page = ROUND_DOWN(page, bytes) + bytes) {
+        const u64 *entry = tables_leaf(tables_root(), WINDOW + page, &bytes);
+        if (entry && (*entry ^ bits) & TYPE_BITS) return "part of it is mapped with another memory type";
     }
-    return true;
+    u64 high = start < HIGH_MEMORY ? HIGH_MEMORY : start;
+    if (kind == WINDOW_TABLES && !e820_covers(firmware_map, firmware_entries, high, end))
+        return "the firmware's memory map has nothing there";
+    return NULL;
 }
 
 void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
-    u64 start = ROUND_DOWN(physical, PAGE_SIZE), end = physical + bytes;
-    if (bytes == 0 || end < physical || end > WINDOW_END - WINDOW) return NULL;
-    if (window_base == 0) return end <= IDENTITY_END ? window(physical) : NULL; // low stage: the loader's identity map
-    u64 bits = PTE_P | PTE_G | PTE_NX | (kind == WINDOW_DEVICE ? PTE_W | PTE_PCD | PTE_PWT : 0);
-    for (u64 page = start; page < end; page += PAGE_SIZE) {
-        if (is_mapped(WINDOW + page)) continue;
-        if (!tables_map(tables_root(), WINDOW + page, page, PAGE_SIZE, bits, PAGE_SIZE)) return NULL;
+    static const u64 kind_bits[] = {0, PTE_W | PTE_PCD | PTE_PWT, PTE_W | PTE_PWT};
+    u64 start = ROUND_DOWN(physical, PAGE_SIZE), end = physical + bytes, mapped;
+    bool inside = bytes && end > physical && end <= WINDOW_END - WINDOW;
+    if (inside && window_base == 0 && end <= IDENTITY_END) return window(physical); // low stage: the loader's tables
+    const char *why = inside && window_base ? objection(start, end, kind, kind_bits[kind]) : "it is out of reach";
+    for (u64 page = start; !why && page < end; page += PAGE_SIZE) {
+        if (tables_leaf(tables_root(), WINDOW + page, &mapped)) continue;
+        if (!tables_map(tables_root(), WINDOW + page, page, PAGE_SIZE, kind_bits[kind] | PTE_G | PTE_NX, PAGE_SIZE))
+            why = "no memory is left for page tables";
     }
-    return window(physical);
+    if (why) log("memory: 0x%lx-0x%lx cannot be mapped: %s", physical, physical + bytes - 1, why);
+    return why ? NULL : window(physical);
 }

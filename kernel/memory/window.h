@@ -2,7 +2,7 @@
 // high stage on it lies at WINDOW; the same code runs in both.
 #pragma once
 
-#include "kernel/lib/types.h"
+#include "boot/bootinfo.h"
 
 extern u64 window_base;
 
@@ -10,9 +10,16 @@ extern u64 window_base;
 static inline void *window(u64 physical) { return (void *)(window_base + physical); }
 static inline u64 window_physical(const void *pointer) { return (u64)pointer - window_base; }
 
-enum window_kind { WINDOW_TABLES, WINDOW_DEVICE }; // read-only write-back for firmware tables; uncached for devices
+// What the firmware says there is, in the window; firmware tables are looked for nowhere else above 1 MiB.
+void window_set_map(const struct e820_entry *map, u32 entries);
 
-// Maps what is not mapped yet of a physical range outside usable RAM and returns a pointer to its first byte; what is
-// mapped already keeps its memory type. NULL when the range wraps or leaves the window, or memory for page tables is
-// short.
+enum window_kind {
+    WINDOW_TABLES, // firmware tables: read-only, write-back
+    WINDOW_DEVICE, // uncached
+    WINDOW_WRITE_COMBINING,
+};
+
+// Maps what is not mapped yet of a physical range and returns a pointer to its first byte. NULL, with the reason in the
+// log, when the range wraps or leaves the window, when part of it is mapped with another memory type (usable RAM is
+// write-back), when a firmware table would lie in a hole of the map, or when memory for page tables is short.
 void *window_map(u64 physical, u64 bytes, enum window_kind kind);

@@ -7,6 +7,7 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/pages.h"
+#include "kernel/memory/takeover.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 #include "kernel/program/start.h"
@@ -78,6 +79,20 @@ static u64 build_stack(const struct boot_info *boot) {
     return sp;
 }
 
+// Gives back the pages of the file that no segment and no symbol lies in: debugging information, above all.
+static void give_unused(const struct elf *elf, u64 file) {
+    struct range unused[16] = {{sizeof(elf_header), elf_symbols_start(elf)}};
+    u64 headers = elf->header->e_phoff;
+    size_t count = ranges_subtract(unused, 1, headers, headers + elf->header->e_phnum * sizeof(elf_segment));
+    for (int i = 0; i < elf->header->e_phnum; i++) {
+        const elf_segment *segment = &elf->segments[i];
+        if (segment->p_type != PT_LOAD) continue;
+        if (count == ARRAY_SIZE(unused)) return;
+        count = ranges_subtract(unused, count, segment->p_offset, segment->p_offset + segment->p_filesz);
+    }
+    for (size_t i = 0; i < count; i++) memory_give(file + unused[i].start, file + unused[i].end);
+}
+
 __attribute__((noinline)) void program_load(struct boot_info *boot, struct registers *regs) {
     boot->tsc[STAGE_PROGRAM_LOAD] = tsc();
     program.boot = boot;
@@ -85,6 +100,8 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct regis
     enum elf_error error = elf_open(elf, window(boot->program.start), boot->program.length, false);
     if (error) unfit("the program %s", elf_error_text(error));
     if (boot->program.start % PAGE_SIZE) unfit("the program does not start at a page in the image");
+    give_unused(elf, boot->program.start);
+    memory_report();
     program.bias = choose_bias(elf);
     u64 low = program.bias + elf->low, high = program.bias + elf->high;
     if (low < USER_START || high > SPACE_PLACE_END || high < low)

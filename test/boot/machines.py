@@ -3,10 +3,15 @@ import re
 
 import vm
 
+UNITS = {"M": 1 << 10, "G": 1 << 20, "T": 1 << 30}
+BIG = "max,phys-bits=46"  # QEMU's CPUs have 40 bits
+
 
 def memory(size, machine="pc", **more):
+    """Boots a program that needs little; at least 99.5 % of what is usable, from 16 GiB on 99.99 %, must be linear memory
+    or the first stack in the end. Returns the log."""
     extra = []
-    if size.endswith("G") and int(size[:-1]) > 3:  # the host need not have it
+    if size[-1] == "T" or size[-1] == "G" and int(size[:-1]) > 3:  # the host need not have it
         extra = ["-object", f"memory-backend-ram,id=m0,size={size},reserve=off"]
         machine += ",memory-backend=m0"
     result = vm.boot(vm.guest("hello"), memory=size, machine=machine, extra=extra, name="hello", **more)
@@ -14,9 +19,38 @@ def memory(size, machine="pc", **more):
     usable = re.search(r"memory: (\d+) KiB usable", result.log)
     if not usable:
         raise vm.Failed(f"the log does not say how much memory is usable: {result.log!r}")
-    given = int(size[:-1]) * {"M": 1 << 10, "G": 1 << 20}[size[-1]]
+    given = int(size[:-1]) * UNITS[size[-1]]
     if not given - 1024 <= int(usable[1]) <= given:
         raise vm.Failed(f"{usable[1]} KiB usable of {given}")
+    end = int(re.search(r"memory: in the end (\d+) KiB", result.log)[1])
+    share = 0.9999 if given >= 16 << 20 else 0.995 if given >= 256 << 10 else 0.9
+    if end < share * int(usable[1]):
+        raise vm.Failed(f"{end} KiB of {usable[1]} are linear or the first stack in the end")
+    return result.log
+
+
+def relocated(size, cpu, start):
+    """On CPUs of AMD QEMU moves memory above 4 GiB up to 1 TiB, out of the way of HyperTransport, once it would reach
+    there."""
+    if f" {start:#x} " not in memory(size, "q35", cpu=cpu):
+        raise vm.Failed(f"the log has no run of linear memory from {start:#x} on")
+
+
+def sixteen_tebibytes():
+    free = int(re.search(r"MemAvailable: +(\d+) kB", open("/proc/meminfo").read())[1])
+    if free < 4 << 20:
+        raise vm.Skipped(f"only {free >> 10} MiB of memory are free here, and QEMU wants up to 4 GiB for this")
+    memory("16T", cpu=BIG)
+
+
+def in_bochs(megabytes):
+    with vm.directory() as tmp:
+        image = vm.mkimage(tmp / "disk.img", vm.guest("hello"), name="hello")
+        result = vm.bochs(image, cpu="corei7_haswell_4770", memory=megabytes)
+        if megabytes == 1:
+            result.expect_unfit("KiB of memory above 1 MiB")
+        else:
+            result.expect(0, b"hello\narg hello\n")
 
 
 def too_little():
@@ -53,6 +87,14 @@ def tests():
         yield f"{size} pc", lambda s=size: memory(s)
     for size in "8M", "4G", "16G":
         yield f"{size} q35", lambda s=size: memory(s, "q35")
+    for size in "1T", "512G":
+        yield f"{size} pc", lambda s=size: memory(s, cpu=BIG)
+    yield "16T pc", sixteen_tebibytes
+    yield "1T at 4 GiB", lambda: relocated("1T", "Haswell,phys-bits=46", 0x100000000)
+    yield "1T moved to 1 TiB", lambda: relocated("1T", "EPYC,phys-bits=46", 0x10000000000)
+    yield "64M, half of it above 4 GiB", lambda: memory("64M", "q35,max-ram-below-4g=32M")
+    for size in 1, 2, 3, 8, 64, 2048:
+        yield f"{size}M in Bochs", lambda s=size: in_bochs(s)
     yield "64G without 1 GiB pages", lambda: memory("64G", cpu="Haswell")
     yield "too little memory", too_little
     yield "memory on both sides of 4 GiB", split_memory

@@ -3,7 +3,6 @@ the memory map the firmware printed on its own debug port and with the bytes of 
 import re
 import struct
 
-import broken
 import vm
 
 PAGE = 4096
@@ -58,10 +57,29 @@ def walk(machine):
 
 
 def firmware_map(text):
-    """The usable ranges the firmware printed last, rounded inward to pages."""
+    """The entries (start, end, type) that the firmware printed last."""
     text = text[text.rindex("e820 map has"):]
-    ranges = re.findall(r"\d+: ([0-9a-f]{16}) - ([0-9a-f]{16}) = 1 RAM", text)
-    return [(-(-int(start, 16) // PAGE) * PAGE, int(end, 16) // PAGE * PAGE) for start, end in ranges]
+    return [(int(start, 16), int(end, 16), int(kind)) for start, end, kind in
+            re.findall(r"\d+: ([0-9a-f]{16}) - ([0-9a-f]{16}) = (\d+) ", text)]
+
+
+def usable_of(entries):
+    """The usable ranges, rounded inward to pages."""
+    return [(-(-start // PAGE) * PAGE, end // PAGE * PAGE) for start, end, kind in entries if kind == 1]
+
+
+SIZES = {"1G": 1 << 30, "2M": 2 << 20, "4K": PAGE}
+
+
+def memmap(entries, image, *options):
+    """What ./build.sh memmap says about a map: the reserved ranges by reason, and the runs as it prints them."""
+    with vm.directory() as tmp:
+        (tmp / "map").write_text("".join(f"{start:x} {end - start:x} {kind:x}\n" for start, end, kind in entries))
+        text = vm.run(["./build.sh", "memmap", tmp / "map", "--image", image, *options]).decode()
+    reserved = {}
+    for base, length, why in re.findall(r"(?m)^reserved (\w+) (\w+) (.*)$", text):
+        reserved.setdefault(why, []).append((int(base, 16), int(base, 16) + int(length, 16)))
+    return reserved, re.findall(r"(?m)^0x\w+ 0x\w+ \d+ \w\w$", text)
 
 
 def frames(ranges):
@@ -118,47 +136,69 @@ def check_window(leaves, usable):
     vm.expect("usable memory missing in the window", sorted(usable - frames(ranges_of(window)))[:5], [])
 
 
-def check_linear(leaves, usable, kernel, image):
-    """Without holes, largest pages first, each usable frame once; what is missing is in use, and nothing else is."""
+def check_linear(leaves, usable, reserved, runs, log):
+    """The runs that memmap and the log say, then boot pages; no hole, each usable frame once, and what is missing is the
+    kernel, page 0 and the first stack."""
+    vm.expect("runs in the log", re.findall(r"memory: (0x\w+ 0x\w+ \d+ \w\w)\n", log), runs)
     linear = between(leaves, L["LINEAR"], L["LINEAR_END"])
-    at, size = L["LINEAR"], 1 << 30
-    for leaf in linear:
-        vm.expect("hole in linear memory before", hex(leaf.address), hex(at))
-        vm.expect("a larger page behind a smaller one", leaf.size <= size, True)
-        at, size = at + leaf.size, leaf.size
-        vm.expect(f"rights of {leaf}", leaf.writable and not leaf.executable and not leaf.uncached, True)
+    rest = iter(linear)
+    at = L["LINEAR"]
+    for run in runs:
+        address, physical, count, size = run.split()
+        address, physical, size = int(address, 16), int(physical, 16), SIZES[size]
+        vm.expect("a run's address", address, at)
+        for page in range(int(count)):
+            leaf = next(rest)
+            vm.expect(f"page {page} of run {run}", (leaf.address, leaf.physical, leaf.size),
+                      (at, physical + page * size, size))
+            at += size
+    back = list(rest)
+    for leaf in back:
+        vm.expect("an appended page", (leaf.address, leaf.size), (at, PAGE))
+        at += PAGE
+    nobody("rights of linear memory", (leaf for leaf in linear if not leaf.writable or leaf.executable or leaf.uncached))
     covered = frames(ranges_of(linear))
     vm.expect("frames in linear memory twice", sum(leaf.size for leaf in linear) // PAGE - len(covered), 0)
     vm.expect("frames in linear memory that are not usable", sorted(covered - usable)[:5], [])
-    total, kernel_memory = struct.unpack_from("<QQ", image.bytes, image.header + 16)
-    loaded = [(L["HIGH_MEMORY"], L["HIGH_MEMORY"] + kernel_memory + -(-total // PAGE) * PAGE)]
-    slot = between(leaves, L["SLOTS"], 1 << 64)
-    # The table of extents lies behind the kernel's last page.
-    last = kernel[-1].physical + PAGE
-    in_use = frames([(0, L["BOOT_MEMORY_END"]), (last, last + 2 * PAGE)] + loaded + ranges_of(kernel) + ranges_of(slot))
-    vm.expect("usable frames that nobody has", sorted(usable - covered - in_use)[:5], [])
+    came_back = frames(ranges_of(back))
+    boot = frames(reserved["boot pages"] + reserved["kernel while booting"] + reserved["image"])
+    vm.expect("what came back", sorted(came_back ^ boot)[:5], [])
+    kept = frames(reserved["page 0"] + reserved["kernel"] + reserved.get("first stack", []))
+    vm.expect("frames that nobody has", sorted(usable - covered - kept)[:5], [])
+    slot = frames(ranges_of(leaf for leaf in between(leaves, L["SLOTS"], 1 << 64) if leaf.size > PAGE))
+    vm.expect("the first stack", slot, frames(reserved.get("first stack", [])))
 
 
-def address_space(memory, large, **machine):
+def address_space(memory, large, *options, **machine):
     program = vm.compile_guest("test/boot/spin.c")
     with vm.directory() as tmp:
-        image = broken.Image(vm.mkimage(tmp / "disk.img", program))
-        with vm.Running(image.path, memory=memory, **machine) as running:
+        image = vm.mkimage(tmp / "disk.img", program)
+        with vm.Running(image, memory=memory, **machine) as running:
             running.wait(b"ready\n")
             leaves, _ = walk(running)
-            usable = frames(firmware_map(running.firmware.read_text(errors="replace")))
-    usable -= frames([(0x9F000, 0x100000)])  # EBDA, video memory, ROMs
+            entries = firmware_map(running.firmware.read_text(errors="replace"))
+            log = running.log()
+        reserved, runs = memmap(entries, image, *options)
+    usable = frames(usable_of(entries))
     check_rights(leaves)
     kernel = check_kernel(leaves)
-    check_window(leaves, usable)
-    check_linear(leaves, usable, kernel, image)
+    vm.expect("the kernel's place", reserved["kernel"][0][0], kernel[0].physical)
+    check_window(leaves, usable - frames([(0x9F000, 0x100000)]))  # EBDA, video memory, ROMs
+    check_linear(leaves, usable, reserved, runs, log)
     if max(leaf.size for leaf in between(leaves, L["LINEAR"], L["LINEAR_END"])) != large:
         raise vm.Failed(f"the largest page of linear memory is not {large:#x}")
+
+
+def large(size):
+    """Machine words for memory that the host need not have."""
+    return {"memory": size, "extra": ["-object", f"memory-backend-ram,id=m0,size={size},reserve=off"]}
 
 
 def tests():
     yield "8M", lambda: address_space("8M", 2 << 20)
     yield "256M", lambda: address_space("256M", 2 << 20)
     yield "3G with 1 GiB pages", lambda: address_space("3G", 1 << 30)
-    yield "3G without", lambda: address_space("3G", 2 << 20, cpu="Haswell")
+    yield "3G without", lambda: address_space("3G", 2 << 20, "--no-1g", cpu="Haswell")
     yield "both sides of 4 GiB", lambda: address_space("192M", 2 << 20, machine="q35,max-ram-below-4g=64M")
+    yield "6G", lambda: address_space(large=1 << 30, machine="pc,memory-backend=m0", **large("6G"))
+    yield "32M and 32M", lambda: address_space("64M", 2 << 20, machine="q35,max-ram-below-4g=32M")

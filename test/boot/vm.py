@@ -23,6 +23,10 @@ class Failed(Exception):
     """A test's verdict; its text is the reason."""
 
 
+class Skipped(Exception):
+    """What this machine cannot test; its text is why."""
+
+
 def expect(what, got, wanted):
     if got != wanted:
         raise Failed(f"{what}: {short(got)}, expected {short(wanted)}")

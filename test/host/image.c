@@ -72,7 +72,7 @@ static void test_header(void) {
 
 // What the loader makes of a map: where bytes fit below 4 GiB, and how much there is in all.
 static struct range ranges[E820_MAX];
-static struct range_edge edges[2 * E820_MAX];
+static u64 edges[E820_EDGES(E820_MAX)];
 
 struct case_of {
     struct e820_entry map[8];
@@ -102,7 +102,8 @@ static void test_place(void) {
         {{{IDENTITY_END - 0x800, 0x10000000, 1}}, 1, 0x1000, 0, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        size_t count = e820_usable(cases[i].map, cases[i].entries, IDENTITY_END, edges, ranges);
+        size_t count = e820_ranges(cases[i].map, cases[i].entries, E820_USABLE, edges, ranges);
+        count = ranges_subtract(ranges, count, IDENTITY_END, E820_TOP);
         u64 at = ranges_place(ranges, count, cases[i].bytes, HIGH_MEMORY);
         CHECK(at == cases[i].at);
         CHECK(at || ranges_bytes(ranges, count) == cases[i].usable);

@@ -10,7 +10,7 @@
 #define MAP_MAX     40
 #define MODEL_PAGES 0x4000 // the model covers 64 MiB; scaled maps reach further
 
-static struct range_edge edges[2 * E820_MAX];
+static u64 edges[E820_EDGES(E820_MAX)];
 static struct range ranges[E820_MAX + 8];
 static struct extent extents[EXTENTS_PER_RANGE * (E820_MAX + 8)];
 
@@ -23,18 +23,26 @@ static void shuffle(struct e820_entry *map, size_t count) {
     }
 }
 
-// Is this page usable by the definition: wholly covered by usable entries, each rounded inward, touched by no other?
+// Is this page usable by the definition: wholly covered by usable entries, touched by no other? One entry after the
+// other fills it from its start.
 static bool model_usable(const struct e820_entry *map, size_t count, u64 page) {
-    bool usable = false;
+    u64 filled = page;
     for (size_t i = 0; i < count; i++) {
         u64 start = map[i].base, end = start + map[i].length;
-        if (map[i].length == 0) continue;
-        if (end < start && map[i].type == 1) continue;
+        if (map[i].length == 0 || map[i].type == 1) continue;
         if (end < start) end = UINT64_MAX;
-        if (map[i].type == 1) usable |= start <= page && end >= page + PAGE_SIZE;
-        else if (start < page + PAGE_SIZE && end > page) return false;
+        if (start < page + PAGE_SIZE && end > page) return false;
     }
-    return usable;
+    for (bool more = true; more && filled < page + PAGE_SIZE;) {
+        more = false;
+        for (size_t i = 0; i < count; i++)
+            if (map[i].type == 1 && map[i].base <= filled && map[i].base + map[i].length > filled) {
+                if (map[i].base + map[i].length < map[i].base) continue;
+                filled = map[i].base + map[i].length;
+                more = true;
+            }
+    }
+    return filled >= page + PAGE_SIZE;
 }
 
 static bool in_ranges(size_t count, u64 page) {
@@ -57,7 +65,7 @@ static void check_ranges(const struct e820_entry *map, size_t entries, size_t co
 
 // Exact cover, alignment, order, maximal pages, and the round trip for first, last and a middle byte of each run.
 static void check_layout(size_t count, bool has_1g) {
-    struct linear_map map = {.extents = extents};
+    struct linear_map map = {.extents = extents, .room = ARRAY_SIZE(extents)};
     linear_lay_out(&map, ranges, count, has_1g);
     u64 at = LINEAR;
     for (size_t i = 0; i < map.count; i++) {
@@ -105,13 +113,15 @@ static void random_maps(void) {
             map[i].type = rand() % 4 ? 1 : (u32)rand() % 20;
             if (rand() % 30 == 0) map[i].length = UINT64_MAX - (u64)rand();
         }
-        size_t count = e820_usable(map, entries, 1ull << 40, edges, ranges);
+        size_t count = e820_ranges(map, entries, E820_USABLE, edges, ranges);
         CHECK(count <= entries);
+        count = ranges_subtract(ranges, count, 1ull << 40, E820_TOP);
         check_ranges(map, entries, count);
         struct range before[MAP_MAX];
         memcpy(before, ranges, sizeof(before));
         shuffle(map, entries);
-        CHECK(e820_usable(map, entries, 1ull << 40, edges, ranges) == count);
+        size_t again = e820_ranges(map, entries, E820_USABLE, edges, ranges);
+        CHECK(ranges_subtract(ranges, again, 1ull << 40, E820_TOP) == count);
         CHECK(memcmp(before, ranges, count * sizeof(*ranges)) == 0);
 
         u64 start = (u64)rand() % (MODEL_PAGES * PAGE_SIZE), end = start + (u64)rand() % 0x400000;
@@ -145,15 +155,20 @@ static void big_maps(void) {
 }
 
 static void hand_made(void) {
-    CHECK(e820_usable(NULL, 0, 1ull << 40, edges, ranges) == 0);
+    CHECK(e820_ranges(NULL, 0, E820_USABLE, edges, ranges) == 0);
     // A usable entry that wraps is nonsense; a reserved one takes everything up to the end.
     struct e820_entry wrap[3] = {{0x100000, 0x4000000, 1}, {0x200000, UINT64_MAX, 2}, {0x300000, UINT64_MAX, 1}};
-    CHECK(e820_usable(wrap, 3, 1ull << 40, edges, ranges) == 1);
+    CHECK(e820_ranges(wrap, 3, E820_USABLE, edges, ranges) == 1);
     CHECK(ranges[0].start == 0x100000 && ranges[0].end == 0x200000);
-    struct e820_entry beyond[2] = {{0x100000, 0x100000, 1}, {1ull << 46, 1ull << 30, 1}};
-    CHECK(e820_usable(beyond, 2, 1ull << 40, edges, ranges) == 1);
+    struct e820_entry two[2] = {{0x100000, 0x80800, 1}, {0x180800, 0x7f800, 1}}; // they share a page
+    CHECK(e820_ranges(two, 2, E820_USABLE, edges, ranges) == 1);
     CHECK(ranges_place(ranges, 1, 0x80000, 0x180000) == 0x180000);
     CHECK(ranges_place(ranges, 1, 0x80001, 0x180000) == 0);
+
+    struct e820_entry holes[3] = {{0x100000, 0x1800, 1}, {0x102000, 0x10, 3}, {0x104000, UINT64_MAX, 2}};
+    CHECK(e820_covers(holes, 3, 0x100000, 0x103000) && !e820_covers(holes, 3, 0x100000, 0x103001));
+    CHECK(e820_covers(holes, 3, 0x100fff, 0x101001) && e820_covers(holes, 3, 0x104fff, 1ull << 46));
+    CHECK(!e820_covers(holes, 3, 0xff000, 0x101000) && e820_covers(holes, 3, 0x200000, 0x100000));
 
     // The stack: not out of a 1 GiB page when there is any other 2 MiB.
     struct range a[] = {{0x1000, 0x9f000}, {0x100000, 0xbffe0000}, {0x100000000, 0x140000000}};

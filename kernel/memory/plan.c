@@ -1,0 +1,121 @@
+// See plan.h. The order matters: first what is no good for anybody, then what is in use, then a place for the kernel
+// next to that, so that it cuts no other large page, then the stack.
+#include "kernel/memory/plan.h"
+
+#include "kernel/lib/string.h"
+
+#define PAGE_2M       0x200000ull
+#define SMALL_MACHINE (64ull << 20) // less than this has no 2 MiB to spare for a stack
+
+// Takes [start, end) out of the ranges, and keeps a record.
+static void take(struct plan *plan, struct ranges *from, u64 start, u64 end, const char *why) {
+    if (start >= end) return;
+    for (size_t i = 0; plan->reserved && i < from->count; i++) {
+        u64 first = ROUND_DOWN(start, PAGE_SIZE), last = ROUND_UP(end, PAGE_SIZE);
+        if (first < from->list[i].start) first = from->list[i].start;
+        if (last > from->list[i].end) last = from->list[i].end;
+        if (first < last) plan->reserved[plan->reserved_count++] = (struct reservation){first, last, why};
+    }
+    from->count = ranges_subtract(from->list, from->count, start, end);
+}
+
+// What nobody can use: beyond linear memory, the smaller one of the two places that show all memory, and what is not
+// write-back, which is slow beyond use, or a large page over it and its neighbour undefined. cached: NULL, all is.
+static void take_useless(const struct machine *machine, struct plan *plan, struct ranges *from,
+                         const struct ranges *cached) {
+    u64 limit = machine->address_bits < 46 ? 1ull << machine->address_bits : LINEAR_END - LINEAR, at = 0;
+    take(plan, from, limit, E820_TOP, "beyond the addresses of the CPU or of vmos");
+    u64 before = ranges_bytes(from->list, from->count);
+    for (size_t i = 0; cached && i <= cached->count; i++) { // what lies between them, and behind the last
+        u64 end = i < cached->count ? cached->list[i].start : E820_TOP;
+        take(plan, from, at, end, "not write-back by the MTRRs");
+        if (i < cached->count) at = cached->list[i].end;
+    }
+    plan->not_write_back = before - ranges_bytes(from->list, from->count);
+}
+
+// Adds what of [start, end) is usable to what comes back, which stays sorted.
+static void bring_back(struct plan *plan, u64 start, u64 end) {
+    for (size_t i = 0; i < plan->usable.count; i++) {
+        struct range part = plan->usable.list[i];
+        if (part.start < start) part.start = start;
+        if (part.end > end) part.end = end;
+        if (part.start >= part.end) continue;
+        size_t j = plan->back.count++;
+        for (; j > 0 && plan->back.list[j - 1].start > part.start; j--) plan->back.list[j] = plan->back.list[j - 1];
+        plan->back.list[j] = part;
+    }
+}
+
+// The three sweeps over the map: usable memory, write-back memory, memory that ACPI lends.
+static void find_memory(const struct machine *machine, struct plan *plan, u64 *edges, void *work) {
+    const struct e820_entry *map = machine->map;
+    struct e820_entry *types = work;
+    struct ranges cached = {(struct range *)(types + MTRR_ENTRIES), 0};
+    size_t known = machine->mtrr ? mtrr_write_back(machine->mtrr, types) : 0;
+    bool acpi = false;
+    for (u32 i = 0; i < machine->entries; i++) {
+        acpi |= map[i].type == E820_RECLAIMABLE;
+        plan->ignored += map[i].type == E820_USABLE && map[i].base + map[i].length < map[i].base;
+    }
+    plan->usable.count = e820_ranges(map, machine->entries, E820_USABLE, edges, plan->usable.list);
+    if (acpi) plan->back.count = e820_ranges(map, machine->entries, E820_RECLAIMABLE, edges, plan->back.list);
+    if (known) cached.count = e820_ranges(types, known, E820_USABLE, edges, cached.list);
+
+    struct reservation *reserved = plan->reserved;
+    plan->reserved = NULL; // what was never usable is no reservation
+    take(plan, &plan->back, 0, HIGH_MEMORY, NULL);
+    take_useless(machine, plan, &plan->back, known ? &cached : NULL);
+    plan->reserved = reserved;
+    take(plan, &plan->usable, machine->ebda, LEGACY_HOLE, "EBDA");
+    take(plan, &plan->usable, LEGACY_HOLE, HIGH_MEMORY, "video memory and ROMs");
+    take_useless(machine, plan, &plan->usable, known ? &cached : NULL);
+}
+
+// [kernel image | table of extents | copy of the BIOS map]
+static bool place_kernel(const struct machine *machine, struct plan *plan) {
+    struct ranges *left = &plan->left;
+    u64 image = machine->kernel_low.length, behind = machine->payload.start + machine->payload.length;
+    plan->extents_room = EXTENTS_PER_RANGE * (left->count + 2) + plan->back.count + 3; // two cuts are to come
+    u64 tables = plan->extents_room * sizeof(struct extent) + machine->entries * sizeof(struct e820_entry);
+    plan->kernel_bytes = image + ROUND_UP(tables, PAGE_SIZE);
+    plan->extents_room += (plan->kernel_bytes - image - tables) / sizeof(struct extent);
+    plan->kernel = ranges_place(left->list, left->count, plan->kernel_bytes, behind);
+    if (!plan->kernel) plan->kernel = ranges_place(left->list, left->count, plan->kernel_bytes, HIGH_MEMORY);
+    if (!plan->kernel || plan->kernel + plan->kernel_bytes > IDENTITY_END) return false;
+    plan->extents = plan->kernel + image;
+    plan->map_copy = plan->extents + plan->extents_room * sizeof(struct extent);
+    take(plan, left, plan->kernel, plan->kernel + plan->kernel_bytes, "kernel");
+    return true;
+}
+
+enum plan_error plan_make(const struct machine *machine, struct plan *plan, void *scratch) {
+    struct boot_part low = machine->kernel_low, image = machine->payload;
+    struct range *lists = scratch;
+    size_t room = PLAN_RANGES(machine->entries);
+    *plan = (struct plan){.reserved = plan->reserved};
+    if (machine->entries > E820_MAX) return PLAN_TOO_MANY;
+    plan->usable.list = lists;
+    plan->back.list = lists + room;
+    plan->left.list = lists + 2 * room; // the edges lie there before
+    find_memory(machine, plan, (u64 *)plan->left.list, lists + 3 * room);
+
+    plan->left.count = plan->usable.count;
+    memcpy(plan->left.list, plan->usable.list, plan->usable.count * sizeof(struct range));
+    take(plan, &plan->left, 0, PAGE_SIZE, "page 0");
+    if (!low.length) {
+        plan->back.count = 0;
+        return PLAN_OK;
+    }
+    take(plan, &plan->left, BOOT_PML4, BOOT_MEMORY_END, "boot pages");
+    take(plan, &plan->left, low.start, low.start + low.length, "kernel while booting");
+    take(plan, &plan->left, image.start, image.start + image.length, "image");
+    bring_back(plan, BOOT_PML4, BOOT_MEMORY_END);
+    bring_back(plan, low.start, low.start + low.length);
+    bring_back(plan, image.start, ROUND_UP(image.start + image.length, PAGE_SIZE));
+    if (!place_kernel(machine, plan)) return PLAN_NO_PLACE;
+    if (ranges_bytes(plan->usable.list, plan->usable.count) >= SMALL_MACHINE)
+        plan->stack = ranges_place_stack(plan->left.list, plan->left.count, machine->has_1g);
+    if (plan->stack) take(plan, &plan->left, plan->stack, plan->stack + PAGE_2M, "first stack");
+    return PLAN_OK;
+}

@@ -1,0 +1,115 @@
+// See takeover.h. Boot pages that come back keep their place in the window, which shows all usable memory anyway; what
+// ACPI lent is new there. Everything is appended before the first page is given away, since the list of what comes back
+// lies in boot pages itself.
+#include "kernel/memory/takeover.h"
+
+#include "kernel/kernel.h"
+#include "kernel/memory/tables.h"
+#include "kernel/memory/window.h"
+
+static u64 usable, stack; // bytes
+static struct linear_map map;
+
+static void log_layout(void) {
+    static const char *const names[] = {"1G", "2M", "4K"};
+    u64 pages[3] = {0};
+    for (size_t i = 0, size = 0; i < map.count; i++) {
+        const struct extent *run = &map.extents[i];
+        while (i >= map.first[size + 1]) size++;
+        pages[size] += run->bytes / run->page;
+        log("memory: 0x%lx 0x%lx %lu %s", run->linear, run->physical, run->bytes / run->page, names[size]);
+    }
+    log("memory: %lu KiB usable, %lu KiB of it linear: %lu pages of 1 GiB, %lu of 2 MiB, %lu of 4 KiB", usable / 1024,
+        pages_total() * (PAGE_SIZE / 1024), pages[0], pages[1], pages[2]);
+}
+
+// The first and the last page of a run must be in the page tables as the extents have it.
+static void check_run(const struct extent *run) {
+    for (int last = 0; last < 2; last++) {
+        u64 offset = last ? run->bytes - run->page : 0, bytes;
+        const u64 *entry = tables_leaf(tables_root(), run->linear + offset, &bytes);
+        if (!entry || bytes != run->page || (*entry & PTE_ADDRESS & -bytes) != run->physical + offset)
+            panic("linear memory: 0x%lx is not mapped to its page of %u KiB at 0x%lx", run->linear + offset,
+                  run->page / 1024, run->physical + offset);
+    }
+}
+
+// Bytes that join linear memory in the end, at most.
+static u64 later(const struct handover *handover) {
+    const struct range *back = window(handover->back);
+    u64 bytes = 0;
+    for (size_t i = 0; i < handover->back_count; i++) bytes += back[i].end - back[i].start;
+    return bytes;
+}
+
+void memory_take_over(const struct handover *handover) {
+    struct pages pages = handover->pages;
+    pages.map.extents = window((u64)pages.map.extents);
+    map = pages.map;
+    pages_init(&pages, later(handover));
+    window_set_map(window(handover->boot.e820), handover->boot.e820_count);
+    usable = handover->usable;
+    stack = handover->stack_physical ? 0x200000 : 0;
+    log_layout();
+    for (size_t i = 0; i < map.count; i++) check_run(&map.extents[i]);
+    u64 gib = ROUND_UP(usable, 1ull << 30) >> 30, tables = handover->tables * PAGE_SIZE;
+    log("memory: %lu KiB of page tables, %lu bytes per GiB of memory", tables / 1024, tables / gib);
+    if (handover->not_write_back)
+        log("memory: ignored %lu KiB that are not write-back by the MTRRs", handover->not_write_back / 1024);
+    if (handover->ignored) log("memory: ignored %lu entries of the firmware's map that wrap", handover->ignored);
+}
+
+static void append(const struct range *run) {
+    u64 linear = map.end, bytes = run->end - run->start;
+    if (!bytes) return;
+    if (!linear_append(&map, run->start, run->end))
+        log("memory: 0x%lx-0x%lx is not given back: it is too scattered", run->start, run->end - 1);
+    else if (!tables_map(tables_root(), linear, run->start, bytes, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
+        unfit("no memory is left for page tables");
+}
+
+// A range of usable memory is in the window as a whole. What ACPI lent is there only where somebody mapped it.
+static void append_back(const struct range *range) {
+    struct range run = {range->start, range->end};
+    u64 bytes;
+    const u64 *entry = tables_leaf(tables_root(), WINDOW + run.start, &bytes);
+    if (entry && (*entry & (PTE_W | PTE_PCD | PTE_PWT)) == PTE_W) {
+        append(&run);
+        return;
+    }
+    for (u64 at = run.end = run.start; at < range->end; at += PAGE_SIZE) {
+        if (tables_leaf(tables_root(), WINDOW + at, &bytes)) continue; // a firmware table
+        if (!tables_map(tables_root(), WINDOW + at, at, PAGE_SIZE, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
+            unfit("no memory is left for page tables");
+        if (at != run.end) {
+            append(&run);
+            run.start = at;
+        }
+        run.end = at + PAGE_SIZE;
+    }
+    append(&run);
+}
+
+void memory_give(u64 start, u64 end) {
+    start = ROUND_UP(start, PAGE_SIZE);
+    if (physical_to_linear(&map, start) == UINT64_MAX) return; // there was no room to append it
+    for (u64 page = start; page + PAGE_SIZE <= end; page += PAGE_SIZE) page_free(page);
+}
+
+void memory_end_boot(const struct handover *handover) {
+    const struct range *back = window(handover->back);
+    struct boot_part image = handover->boot.payload;
+    for (size_t i = 0; i < handover->back_count; i++) append_back(&back[i]);
+    pages_grow(&map);
+    for (size_t i = map.first[3]; i < map.count; i++) {
+        u64 start = map.extents[i].physical, end = start + map.extents[i].bytes;
+        memory_give(start, end < image.start ? end : image.start);
+        memory_give(start > image.start + image.length ? start : image.start + image.length, end);
+    }
+}
+
+void memory_report(void) {
+    u64 linear = pages_total() * PAGE_SIZE + stack, share = linear < usable ? linear * 10000 / usable : 10000;
+    log("memory: in the end %lu KiB are linear or the first stack, %lu.%02lu %% of what is usable; %lu KiB are free",
+        linear / 1024, share / 100, share % 100, pages_free() * (PAGE_SIZE / 1024));
+}

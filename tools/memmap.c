@@ -1,0 +1,224 @@
+// Prints what vmos would do with a machine's memory map, by the kernel's own plan, without booting:
+//   memmap --kernel F FILE [--image F] [--no-1g] [--bare]
+// FILE has lines "base length type" in hexadecimal, or lines "BIOS-e820: ..." of a Linux log among any others. What is
+// no map is refused with a line and status 1; a wrong command line is status 2. README.md describes the output.
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/lib/elf.h"
+#include "kernel/memory/plan.h"
+#include "loader/image.h"
+
+struct options {
+    const char *map, *kernel, *image;
+    bool no_1g, bare;
+};
+
+static struct e820_entry map[E820_MAX];
+static struct reservation reserved[PLAN_RESERVATIONS(E820_MAX)];
+static u8 scratch[PLAN_SCRATCH(E820_MAX)] __attribute__((aligned(8)));
+static struct extent extents[EXTENTS_PER_RANGE * PLAN_RANGES(E820_MAX)];
+
+static void fail(int status, const char *fmt, ...) PRINTF_LIKE(2, 3) __attribute__((noreturn));
+static void fail(int status, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    fputs("memmap: ", stderr);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+    exit(status);
+}
+
+// ---- the map ----
+
+// A hexadecimal number of at most 64 bits, with or without 0x; moves at behind it.
+static bool read_hex(const char **at, u64 *value) {
+    const char *start = *at + strspn(*at, " \t");
+    if (start[0] == '0' && (start[1] | 0x20) == 'x') start += 2;
+    size_t digits = strspn(start, "0123456789abcdefABCDEF");
+    if (!digits || strspn(start, "0") + 16 < digits) return false;
+    *value = strtoull(start, NULL, 16);
+    *at = start + digits;
+    return true;
+}
+
+static bool at_end(const char *at) { return at[strspn(at, " \t\r\n")] == 0; }
+
+static bool read_plain(const char *at, struct e820_entry *entry) {
+    u64 base, length, type;
+    if (!read_hex(&at, &base) || !read_hex(&at, &length) || !read_hex(&at, &type) || !at_end(at)) return false;
+    *entry = (struct e820_entry){base, length, (u32)type};
+    return type <= UINT32_MAX;
+}
+
+// "[mem 0x0-0x9fbff] usable", last byte included; before Linux 3.5 "0000 - 9fc00 (usable)", end excluded.
+static bool read_linux(const char *at, struct e820_entry *entry) {
+    static const struct {
+        const char *name;
+        u32 type;
+    } types[] = {{"unusable", 5}, {"usable", 1}, {"System RAM", 1}, {"ACPI data", 3}, {"ACPI NVS", 4}, {"", 2}};
+    u64 start, end;
+    size_t type = 0;
+    at += strspn(at, " \t");
+    bool newer = !strncmp(at, "[mem ", 5);
+    at += newer ? 5 : 0;
+    if (!read_hex(&at, &start)) return false;
+    at += strspn(at, " -");
+    if (!read_hex(&at, &end) || end < start) return false;
+    while (!strstr(at, types[type].name)) type++; // whatever else it is, it is not usable
+    *entry = (struct e820_entry){start, end - start + newer, types[type].type};
+    return !at_end(at);
+}
+
+static void add_entry(u32 *count, const char *name, struct e820_entry entry) {
+    if (*count == E820_MAX)
+        fail(1, "%s has more than %d entries; vmos has room for no more, and what is lost could be reserved", name,
+             E820_MAX);
+    map[(*count)++] = entry;
+}
+
+static u32 read_map(const char *name) {
+    FILE *file = fopen(name, "r");
+    char line[1024];
+    struct e820_entry entry;
+    u32 count = 0, number = 0, bad_number = 0;
+    bool is_log = false;
+    if (!file) fail(2, "cannot open %s", name);
+    while (fgets(line, sizeof line, file)) {
+        const char *log = strstr(line, "BIOS-e820:");
+        number++;
+        if (log && strstr(log, "[gap ")) continue;
+        if (log && !read_linux(log + 10, &entry)) fail(1, "%s, line %u, is no line of a memory map", name, number);
+        if (log) is_log = true;
+        if (log || (!is_log && read_plain(line, &entry))) add_entry(&count, name, entry);
+        else if (!is_log && !at_end(line) && line[strspn(line, " \t")] != '#' && !bad_number) bad_number = number;
+    }
+    if (ferror(file)) fail(1, "cannot read %s", name);
+    fclose(file);
+    if (bad_number && !is_log)
+        fail(1, "%s is no memory map: line %u is not \"base length type\" in hexadecimal", name, bad_number);
+    if (!count) fail(1, "%s is no memory map: it has no entries", name);
+    return count;
+}
+
+// ---- what is in memory besides ----
+
+static size_t read_at(const char *name, long offset, void *to, size_t bytes) {
+    FILE *file = fopen(name, "rb");
+    if (!file) fail(2, "cannot open %s", name);
+    size_t got = fseek(file, offset, SEEK_SET) ? 0 : fread(to, 1, bytes, file);
+    fclose(file);
+    return got;
+}
+
+// Memory that an image takes: the kernel's and, behind it, the payload.
+static void measure_image(const char *name, struct machine *machine) {
+    struct loader_header loader;
+    struct image_header header;
+    if (read_at(name, SECTOR_SIZE, &loader, sizeof loader) < sizeof loader || loader.magic != LOADER_MAGIC ||
+        read_at(name, SECTOR_SIZE + loader.length, &header, sizeof header) < sizeof header)
+        fail(1, "%s is no image of vmos", name);
+    const char *wrong = image_check(&header, false);
+    if (wrong) fail(1, "the image %s %s", name, wrong);
+    machine->kernel_low.length = header.kernel_memory;
+    machine->payload.length = header.total;
+}
+
+// The same for an image of this kernel and no program.
+static void measure_kernel(const char *name, struct machine *machine) {
+    static u8 file[4 << 20];
+    struct elf elf;
+    size_t length = read_at(name, 0, file, sizeof file);
+    enum elf_error error = elf_open(&elf, file, length, false);
+    if (error) fail(1, "%s %s", name, elf_error_text(error));
+    machine->kernel_low.length = elf.high - elf.low;
+    machine->payload.length = sizeof(struct image_header) + length;
+}
+
+// As the loader places both. Says why it would not.
+static void place_image(struct machine *machine) {
+    struct range *ranges = (struct range *)scratch;
+    u64 bytes = machine->kernel_low.length + ROUND_UP(machine->payload.length, PAGE_SIZE);
+    size_t count = e820_ranges(map, machine->entries, E820_USABLE, (u64 *)(ranges + E820_MAX), ranges);
+    if (ranges_place(ranges, count, BOOT_MEMORY_END - BOOT_PML4, BOOT_PML4) != BOOT_PML4)
+        printf("# would not boot: part of 0x%x-0x%x is not usable, and vmos boots there\n", BOOT_PML4,
+               BOOT_MEMORY_END - 1);
+    count = ranges_subtract(ranges, count, IDENTITY_END, E820_TOP);
+    machine->kernel_low.start = ranges_place(ranges, count, bytes, HIGH_MEMORY);
+    machine->payload.start = machine->kernel_low.start + machine->kernel_low.length;
+    if (machine->kernel_low.start) return;
+    machine->kernel_low.length = 0; // the rest is as with --bare
+    printf("# would not boot: the image needs %" PRIu64 " KiB in one piece above 1 MiB\n", bytes >> 10);
+}
+
+// ---- output ----
+
+static int by_start(const void *a, const void *b) {
+    u64 x = ((const struct reservation *)a)->start, y = ((const struct reservation *)b)->start;
+    return x < y ? -1 : x > y;
+}
+
+static void print_reserved(struct reservation *list, size_t count) {
+    qsort(list, count, sizeof *list, by_start);
+    for (size_t i = 0, j; i < count; i = j) {
+        u64 end = list[i].end;
+        for (j = i + 1; j < count && list[j].start == end && !strcmp(list[j].why, list[i].why); j++) end = list[j].end;
+        printf("reserved 0x%" PRIx64 " 0x%" PRIx64 " %s\n", list[i].start, end - list[i].start, list[i].why);
+    }
+}
+
+static void print_plan(const struct machine *machine, const struct plan *plan) {
+    static const char *const names[] = {"1G", "2M", "4K"};
+    struct linear_map linear = {.extents = extents, .room = ARRAY_SIZE(extents)};
+    linear_lay_out(&linear, plan->left.list, plan->left.count, machine->has_1g);
+    u64 back = ranges_bytes(plan->back.list, plan->back.count), taken = 0, bytes = linear.end - LINEAR;
+    for (size_t i = 0; i < plan->reserved_count; i++) taken += plan->reserved[i].end - plan->reserved[i].start;
+    printf("# %u entries", machine->entries);
+    if (plan->ignored) printf(", %u of them wrap and are ignored", plan->ignored);
+    printf("; usable: %" PRIu64 " KiB\n# reserved: %" PRIu64 " KiB\n", (bytes + taken) >> 10, taken >> 10);
+    printf("# linear: %" PRIu64 " KiB in %zu runs\n", bytes >> 10, linear.count);
+    printf("# page tables of linear memory: %" PRIu64 " KiB\n", linear_tables(&linear) * (PAGE_SIZE / 1024));
+    printf("# appended when booting is over: at most %" PRIu64 " KiB\n", back >> 10);
+    print_reserved(plan->reserved, plan->reserved_count);
+    for (size_t size = 0; size < 3; size++)
+        for (size_t i = linear.first[size]; i < linear.first[size + 1]; i++)
+            printf("0x%" PRIx64 " 0x%" PRIx64 " %" PRIu64 " %s\n", extents[i].linear, extents[i].physical,
+                   extents[i].bytes / extents[i].page, names[size]);
+}
+
+static struct options read_options(int argc, char **argv) {
+    static const struct option known[] = {
+        {"kernel", 1, 0, 'k'}, {"image", 1, 0, 'i'}, {"no-1g", 0, 0, 'n'}, {"bare", 0, 0, 'b'}, {0, 0, 0, 0}};
+    struct options options = {0};
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        if (option == '?') exit(2); // getopt_long has said what it did not like
+        if (option == 'k') options.kernel = optarg;
+        if (option == 'i') options.image = optarg;
+        if (option == 'n') options.no_1g = true;
+        if (option == 'b') options.bare = true;
+    }
+    if (optind + 1 != argc || (options.image && options.bare))
+        fail(2, "usage: memmap FILE [--image FILE] [--no-1g] [--bare]");
+    options.map = argv[optind];
+    return options;
+}
+
+int main(int argc, char **argv) {
+    struct options options = read_options(argc, argv);
+    struct plan plan = {.reserved = reserved};
+    struct machine machine = {map, read_map(options.map), .address_bits = 52, .ebda = LEGACY_HOLE};
+    machine.has_1g = !options.no_1g;
+    if (options.image) measure_image(options.image, &machine);
+    else if (!options.bare) measure_kernel(options.kernel, &machine);
+    if (!options.bare) place_image(&machine);
+    if (plan_make(&machine, &plan, scratch) == PLAN_NO_PLACE)
+        printf("# would not boot: the kernel needs %" PRIu64 " KiB in one piece above 1 MiB\n",
+               plan.kernel_bytes >> 10);
+    print_plan(&machine, &plan);
+    return fflush(stdout) || ferror(stdout) ? 1 : 0;
+}
