@@ -494,8 +494,10 @@ tests() {
     exec python3 test/run.py "$@"
 }
 
+# Prints two counts: lines that hold something, comments included, and all lines.
 lines_of_code() {
-    find boot loader kernel tools \( -name '*.[ch]' -o -name '*.asm' \) -exec cat {} + | wc -l
+    find boot loader kernel tools \( -name '*.[ch]' -o -name '*.asm' \) -exec cat {} + |
+        awk 'NF { held++ } END { print held " lines of C and assembly without tests, " NR " with blank ones" }'
 }
 
 help() {
@@ -511,7 +513,7 @@ help() {
 ./build.sh test [NAME...]                          all tests, or those whose name contains a NAME
 ./build.sh check                                   formatting, static analysis, forbidden instructions
 ./build.sh build | clean | help
-$(lines_of_code) lines of C and assembly without tests
+$(lines_of_code)
 END
 }
 

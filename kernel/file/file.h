@@ -1,58 +1,45 @@
-// Open files and the numbers the program knows them by. There are three kinds: the terminal (COM1 and the screen), the
-// standard input that travelled in the image, and a few texts made on reading. Nothing can be created.
+// What the program's open files can be: the terminal (COM1 and the screen), and a few texts made on reading. All copy
+// to and from program memory: bytes done, 0 at the end, a negative errno, or TTY_WAIT with nothing done.
 #pragma once
 
-#include <asm/stat.h>
+#include <asm/errno.h>
+#include <asm/termbits.h>
 #include "boot/bootinfo.h"
+#include "kernel/cpu/trap.h"
 
-#define FILES_MAX  64
-#define FILE_WAITS (-100000) // no error number: nothing to read yet, execute the call anew when woken
+// ---- tty.c: the line discipline of a terminal (termios(3)): what a typed byte means, what is echoed, when a read has
+// something ----
+#define TTY_RING 4096
+#define TTY_WAIT (-100000) // no error number: nothing to read yet
 
-enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_INPUT, FILE_TEXT };
-
-struct file {
-    enum file_kind kind;
-    u32 references; // file numbers that mean it
-    u32 flags;      // O_ACCMODE and O_NONBLOCK
-    bool is_tty;    // a terminal that says so; else it looks like a pipe
-    int text;       // which one
-    u64 offset;
+struct tty {
+    struct termios settings;
+    void (*put)(const void *bytes, size_t count);
+    u16 ring[TTY_RING];     // typed bytes, and TTY_END where ^D ended a line
+    u32 read, ready, write; // free-running: [read, ready) can be read, [ready, write) is the line being edited
 };
 
-// What rooms above want to know.
-struct file_events {
-    void (*wake)(void);         // a read may have something now
-    void (*signal)(int signal); // a key that means a signal
-};
-
-// Opens 0, 1 and 2: standard input as the image has it, output on COM1 and the screen. output_is_tty: 1 and 2 are a
-// terminal although 0 is none.
-void files_init(const struct boot_info *boot, const struct file_events *events, bool output_is_tty);
-
-struct file *file_at(int fd); // NULL: not open
-// Opens a text that text_find found; its number, or a negative errno.
-int file_open_text(int text, u32 flags);
-// Another number, not below lowest, for an open file.
-int file_duplicate(struct file *file, int lowest);
-int file_close(int fd);
-
-// To and from program memory. Bytes done, 0 at the end, a negative errno, or FILE_WAITS with nothing done.
-s64 file_read(struct file *file, u64 to, u64 bytes);
-s64 file_write(struct file *file, u64 from, u64 bytes);
-s64 file_read_at(struct file *file, u64 to, u64 bytes, u64 offset);
-s64 file_seek(struct file *file, s64 offset, int whence);
-s64 file_ioctl(struct file *file, u32 request, u64 arg);
-bool file_readable(const struct file *file); // a read would not wait
-void file_stat(const struct file *file, struct stat *to);
+void tty_init(struct tty *tty, void (*put)(const void *bytes, size_t count));
+void tty_set(struct tty *tty, const struct termios *settings, bool flush);
+// One typed byte. The signal it means, or 0.
+int tty_input(struct tty *tty, u8 byte);
+// At most bytes of what is there: a line at most in canonical mode. 0: end of file.
+s64 tty_read(struct tty *tty, u8 *to, size_t bytes);
+u32 tty_readable(const struct tty *tty);
+void tty_output(const struct tty *tty, const u8 *bytes, size_t count);
 
 // ---- terminal.c ----
-void terminal_init(const struct file_events *events, bool has_input);
+// typed: called in interrupt context when a read may have something now, with the signal a key means, or 0. NULL: the
+// terminal has no input.
+void terminal_init(void (*typed)(int signal));
 s64 terminal_read(u64 to, u64 bytes);
 s64 terminal_write(u64 from, u64 bytes);
-u64 terminal_readable(void); // bytes, or 1 for an end of file
+bool terminal_readable(void); // a read would not wait
 s64 terminal_ioctl(u32 request, u64 arg);
 
 // ---- texts.c ----
 void texts_init(const struct boot_info *boot);
 int text_find(const char *path); // -1: none
 s64 text_read(int text, u64 to, u64 bytes, u64 offset);
+
+static inline s64 put_user(u64 to, const void *from, u64 bytes) { return copy_to_user(to, from, bytes) ? 0 : -EFAULT; }

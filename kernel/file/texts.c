@@ -1,9 +1,7 @@
 // Texts that tell the program what machine it woke on. Made anew at every read, and only the part that was asked for
 // is copied: they take no memory and have no longest length.
-#include <asm/errno.h>
 #include <stdarg.h>
 #include "kernel/cpu/time.h"
-#include "kernel/cpu/trap.h"
 #include "kernel/file/file.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"
@@ -38,28 +36,24 @@ static void line(struct reader *reader, const char *fmt, ...) {
 static void iomem(struct reader *reader) {
     static const char *const types[] = {
         "Reserved", "System RAM", "Reserved", "ACPI Tables", "ACPI Non-volatile Storage", "Unusable memory"};
-    const struct e820_entry *entries = window(boot->e820);
-    for (u32 i = 0; i < boot->e820_count; i++) {
-        const struct e820_entry *e = &entries[i];
-        if (!e->length) continue;
-        line(reader, "%08lx-%08lx : %s\n", e->base, e->base + e->length - 1,
-             e->type < ARRAY_SIZE(types) ? types[e->type] : "Reserved");
-    }
+    const struct e820_entry *e = window(boot->e820), *end = e + boot->e820_count;
+    for (; e < end; e++)
+        if (e->length)
+            line(reader, "%08lx-%08lx : %s\n", e->base, e->base + e->length - 1,
+                 e->type < ARRAY_SIZE(types) ? types[e->type] : "Reserved");
 }
 
 static void meminfo(struct reader *reader) {
     u64 total = pages_total() * (PAGE_SIZE / 1024), available = pages_free() * (PAGE_SIZE / 1024);
-    line(reader, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\n", total, available);
-    line(reader, "MemAvailable:   %8lu kB\n", available);
+    line(reader, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n", total, available,
+         available);
 }
 
 static void vmos(struct reader *reader) {
     static const char *const stages[STAGES] = {"firmware",    "MBR",          "loader",
                                                "kernel, low", "kernel, high", "program load"};
-    for (int i = 0; i < STAGES; i++) {
-        u64 since = i ? boot->tsc[i - 1] : 0;
-        line(reader, "%-13s %8lu us\n", stages[i], time_tsc_to_ns(boot->tsc[i] - since) / 1000);
-    }
+    for (int i = 0; i < STAGES; i++)
+        line(reader, "%-13s %8lu us\n", stages[i], time_tsc_to_ns(boot->tsc[i] - (i ? boot->tsc[i - 1] : 0)) / 1000);
     line(reader, "read by %s from drive %02xh: %u sectors, %u BIOS calls\n", boot->edd ? "EDD" : "CHS", boot->drive,
          boot->sectors, boot->bios_calls);
 }

@@ -9,18 +9,13 @@
 #include "kernel/memory/takeover.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
-#include "kernel/program/space.h"
 #include "kernel/program/start.h"
 
 #define PIE_BASE           0x555555554000ull // where Linux puts position-independent programs
 #define PIE_MAX_ALIGN      (1ull << 30)
-#define CR4_FSGSBASE       (1u << 16) // RDFSBASE and its like are allowed
-#define HWCAP2_FSGSBASE    (1u << 1)
 #define CLOCK_TICKS        100               // per second, in times() and AT_CLKTCK
 #define SIGNAL_FRAME_BYTES 704               // a signal frame without the vector state
 #define START_DATA_MAX     (STACK_BYTES / 4) // arguments and environment, as on Linux
-
-static void fail(enum elf_error error) { unfit("the program %s", elf_error_text(error)); }
 
 // The bias that puts an ET_DYN file at PIE_BASE, with every segment aligned as it asks.
 static u64 choose_bias(const struct elf *elf) {
@@ -34,83 +29,52 @@ static u64 choose_bias(const struct elf *elf) {
     return ROUND_UP(PIE_BASE, align) - ROUND_DOWN(elf->low, align);
 }
 
-// One PT_LOAD as an area. A segment that has no more memory than file and cannot be written shows the rest of its last
-// page as the file has it, like a mapping on Linux; every other rest is zero.
+// One PT_LOAD as an area.
 static void map_segment(const elf_segment *segment, u64 file) {
     u64 start = ROUND_DOWN(segment->p_vaddr, PAGE_SIZE), end = segment->p_vaddr + segment->p_memsz;
     struct area area = {.start = program.bias + start, .end = program.bias + ROUND_UP(end, PAGE_SIZE)};
     area.rights = (segment->p_flags & PF_R ? AREA_READ : 0) | (segment->p_flags & PF_W ? AREA_WRITE : 0) |
                   (segment->p_flags & PF_X ? AREA_EXEC : 0);
-    if (segment->p_filesz) {
-        u64 offset = ROUND_DOWN(segment->p_offset, PAGE_SIZE), last = segment->p_offset + segment->p_filesz;
-        if (!(area.rights & AREA_WRITE) && segment->p_memsz == segment->p_filesz) {
-            last = ROUND_UP(last, PAGE_SIZE);
-            if (last > program.elf.length) last = program.elf.length;
-        }
-        area.file = file + offset;
-        area.file_bytes = last - offset;
-    }
-    if (!segment->p_filesz && space_area(area.start)) area.start += PAGE_SIZE; // begins in another one's last page
-    if (area.start >= area.end) return;
-    if ((area.rights & (AREA_WRITE | AREA_EXEC)) == (AREA_WRITE | AREA_EXEC))
-        log("the program asks for memory at 0x%lx that is both writable and executable; it gets it", area.start);
-    if (!space_put(&area))
+    u64 skew = segment->p_offset % PAGE_SIZE, bytes = segment->p_filesz ? segment->p_filesz + skew : 0;
+    if (!bytes && space_area(area.start)) area.start += PAGE_SIZE; // begins in another one's last page
+    if (area.start < area.end && !space_put_file(&area, file + segment->p_offset - skew, bytes))
         unfit("the program needs %lu KiB at 0x%lx, and only %lu KiB of memory are free", (area.end - area.start) / 1024,
               area.start, pages_free() * (PAGE_SIZE / 1024));
 }
 
-static void map_stack(const struct elf *elf) {
-    struct area stack = {.start = USER_END - STACK_BYTES, .end = USER_END, .rights = AREA_READ | AREA_WRITE};
-    stack.flags = AREA_NORESERVE; // only what is touched counts
-    for (int i = 0; i < elf->header->e_phnum; i++)
-        if (elf->segments[i].p_type == PT_GNU_STACK && elf->segments[i].p_flags & PF_X) stack.rights |= AREA_EXEC;
-    if (stack.rights & AREA_EXEC) log("the program asks for an executable stack; it gets it");
-    if (!space_put(&stack)) unfit("no memory is left for the program's stack");
-}
-
-// Where the program sees its own program headers: PT_PHDR says so, else the segment whose pages hold them in the file.
-static u64 headers_address(const struct elf *elf) {
-    u64 found = 0;
-    for (int i = 0; i < elf->header->e_phnum; i++) {
-        const elf_segment *segment = &elf->segments[i];
-        if (segment->p_type == PT_PHDR) return program.bias + segment->p_vaddr;
-        u64 skew = segment->p_offset % PAGE_SIZE, inside = elf->header->e_phoff - (segment->p_offset - skew);
+// Where the program sees its own program headers: in the segment whose pages hold them in the file.
+static u64 headers_address(void) {
+    const elf_header *header = program.elf.header;
+    for (int i = 0; i < header->e_phnum; i++) {
+        const elf_segment *segment = &program.elf.segments[i];
+        u64 skew = segment->p_offset % PAGE_SIZE, inside = header->e_phoff - (segment->p_offset - skew);
         if (segment->p_type == PT_LOAD && inside < segment->p_filesz + skew)
-            found = program.bias + segment->p_vaddr - skew + inside;
+            return program.bias + segment->p_vaddr - skew + inside;
     }
-    return found;
+    return 0;
 }
 
 static u64 build_stack(const struct boot_info *boot) {
-    const struct elf *elf = &program.elf;
-    const u64 auxv[] = {AT_PHDR,        headers_address(elf),
-                        AT_PHENT,       sizeof(Elf64_Phdr),
-                        AT_PHNUM,       elf->header->e_phnum,
-                        AT_PAGESZ,      PAGE_SIZE,
-                        AT_BASE,        0,
-                        AT_FLAGS,       0,
-                        AT_ENTRY,       program.bias + elf->header->e_entry,
-                        AT_UID,         0,
-                        AT_EUID,        0,
-                        AT_GID,         0,
-                        AT_EGID,        0,
-                        AT_SECURE,      0,
-                        AT_HWCAP,       cpuid(1, 0).edx,
-                        AT_HWCAP2,      read_cr4() & CR4_FSGSBASE ? HWCAP2_FSGSBASE : 0,
-                        AT_CLKTCK,      CLOCK_TICKS,
-                        AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES};
+    const elf_header *header = program.elf.header;
+    // clang-format off
+    const u64 auxv[] = { // all ids are 0; AT_HWCAP2 would offer RDFSBASE, which CR4 does not allow
+        AT_PHDR, headers_address(), AT_PHENT, sizeof(Elf64_Phdr), AT_PHNUM, header->e_phnum, AT_PAGESZ, PAGE_SIZE,
+        AT_BASE, 0, AT_FLAGS, 0, AT_ENTRY, program.bias + header->e_entry, AT_CLKTCK, CLOCK_TICKS,
+        AT_UID, 0, AT_EUID, 0, AT_GID, 0, AT_EGID, 0, AT_SECURE, 0, AT_HWCAP, cpuid(1, 0).edx, AT_HWCAP2, 0,
+        AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES};
+    // clang-format on
     struct start start = {.command = window(boot->command.start),
                           .command_length = boot->command.length,
                           .top = USER_END,
                           .limit = START_DATA_MAX,
                           .auxv = auxv,
                           .auxv_bytes = sizeof auxv,
+                          .random = {random_u64(), random_u64()},
                           .put = copy_to_user};
-    random_bytes(start.random, sizeof start.random);
     u64 sp = start_stack(&start);
     if (!sp)
-        unfit("the program's arguments and environment take more than %llu KiB or more memory than there is",
-              START_DATA_MAX / 1024);
+        unfit("the program's arguments and environment take more than %llu KiB, or than there is",
+              START_DATA_MAX >> 10);
     return sp;
 }
 
@@ -133,18 +97,22 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct regis
     program.boot = boot;
     struct elf *elf = &program.elf;
     enum elf_error error = elf_open(elf, window(boot->program.start), boot->program.length, false);
-    if (error) fail(error);
+    if (error) unfit("the program %s", elf_error_text(error));
     if (boot->program.start % PAGE_SIZE) unfit("the program does not start at a page in the image");
     give_unused(elf, boot->program.start);
     memory_report();
     space_init();
     program.bias = choose_bias(elf);
     u64 low = program.bias + elf->low, high = program.bias + elf->high;
-    if (low < USER_START || high > SPACE_PLACE_END || high < low) fail(ELF_BAD_ADDRESS);
+    if (low < USER_START || high > SPACE_PLACE_END || high < low)
+        unfit("the program %s", elf_error_text(ELF_BAD_ADDRESS));
+    space_init(high);
     for (int i = 0; i < elf->header->e_phnum; i++)
         if (elf->segments[i].p_type == PT_LOAD) map_segment(&elf->segments[i], boot->program.start);
-    map_stack(elf);
-    space_set_brk(high);
+    struct area stack = {.start = STACK_START, .end = USER_END, .rights = AREA_READ | AREA_WRITE};
+    stack.flags = AREA_NORESERVE; // only what is touched counts
+    if (elf->executable_stack) stack.rights |= AREA_EXEC;
+    if (!space_put(&stack)) unfit("no memory is left for the program's stack");
     *regs = (struct registers){.rip = program.bias + elf->header->e_entry, .cs = USER_CS, .ss = USER_SS};
     regs->rflags = RFLAGS_ONE | RFLAGS_IF;
     regs->rsp = build_stack(boot);

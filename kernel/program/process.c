@@ -1,51 +1,68 @@
-// Calls about the process itself: who and where it is, what it may use, and its end.
+// Calls about the process itself and its machine: what it may use, randomness, time, sleeping and the futex, whose
+// waits are sleeps too, and its end.
 #include <asm/prctl.h>
+#include <linux/futex.h>
 #include <linux/prctl.h>
 #include <linux/resource.h>
 #include <linux/sysinfo.h>
+#include <linux/time.h>
 #include <linux/utsname.h>
 #include "kernel/cpu/time.h"
+#include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
+#include "kernel/kernel.h"
 #include "kernel/memory/frames.h"
-#include "kernel/program/calls.h"
 #include "kernel/program/program.h"
-#include "kernel/program/space.h"
 
-#define NAME_BYTES 16         // of PR_SET_NAME
-#define RANDOM_MAX (1u << 20) // bytes of one getrandom(), which cannot be interrupted
-#define GRND_FLAGS 7u
+#define NAME_BYTES         16         // of PR_SET_NAME
+#define RANDOM_MAX         (1u << 20) // bytes of one getrandom(), which cannot be interrupted
+#define GRND_FLAGS         7u
+#define CPUID_1_ECX_RDRAND (1u << 30)
+#define SECOND             1000000000ull
 
 // The bases hold from the next return on. One that SYSRET's address space does not have would fault in the kernel.
 CALL(arch_prctl) {
     bool fs = arg[0] == ARCH_SET_FS || arg[0] == ARCH_GET_FS;
     u64 *base = fs ? &thread->context.fs_base : &thread->context.gs_base;
-    if (arg[0] == ARCH_GET_FS || arg[0] == ARCH_GET_GS) return copy_to_user(arg[1], base, sizeof *base) ? 0 : -EFAULT;
+    if (arg[0] == ARCH_GET_FS || arg[0] == ARCH_GET_GS) return put_user(arg[1], base, sizeof *base);
     if (arg[0] != ARCH_SET_FS && arg[0] != ARCH_SET_GS) return -EINVAL;
     if (arg[1] >= USER_END) return -EPERM;
     *base = arg[1];
     return 0;
 }
 
-CALL(set_tid_address) { return thread->id; } // the word is cleared when a thread ends before the process: never here
-
 // prlimit64(process, resource, new, old): limits are what they are.
 CALL(prlimit64) {
     struct rlimit64 limit = {RLIM64_INFINITY, RLIM64_INFINITY};
-    if (arg[0] && (int)arg[0] != thread->id) return -ESRCH;
+    if (arg[0] && (int)arg[0] != 1) return -ESRCH;
     if (arg[1] >= RLIM_NLIMITS || arg[2]) return arg[2] ? -EPERM : -EINVAL;
     if (arg[1] == RLIMIT_STACK) limit.rlim_cur = STACK_BYTES;
     if (arg[1] == RLIMIT_NOFILE) limit.rlim_cur = limit.rlim_max = FILES_MAX;
-    return !arg[3] || copy_to_user(arg[3], &limit, sizeof limit) ? 0 : -EFAULT;
+    return arg[3] ? put_user(arg[3], &limit, sizeof limit) : 0;
+}
+
+// SplitMix64 over a state that every call's time stamp changes and, where the CPU has it, RDRAND. That fails when the
+// generator is drained; ten tries in a row fail only when it is broken (SDM 1, 7.3.17.1).
+u64 random_u64(void) {
+    static u64 state;
+    static bool has_rdrand;
+    if (!state && !(has_rdrand = cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND))
+        log("random: this CPU has no RDRAND; random numbers come from the time stamp counter, not for secrets");
+    u64 hardware = 0;
+    u8 ok = !has_rdrand;
+    for (int i = 0; i < 10 && !ok; i++) __asm__ volatile("rdrand %0; setc %1" : "=r"(hardware), "=qm"(ok)::"cc");
+    u64 z = state += 0x9e3779b97f4a7c15 + tsc();
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return (z ^ z >> 31) ^ hardware;
 }
 
 CALL(getrandom) {
-    u8 bytes[256];
     u64 count = arg[1] < RANDOM_MAX ? arg[1] : RANDOM_MAX;
     if (arg[2] & ~(u64)GRND_FLAGS) return -EINVAL;
-    for (u64 done = 0, part; done < count; done += part) {
-        part = count - done < sizeof bytes ? count - done : sizeof bytes;
-        random_bytes(bytes, part);
-        if (!copy_to_user(arg[0] + done, bytes, part)) return -EFAULT;
+    for (u64 done = 0; done < count; done += sizeof(u64)) {
+        u64 value = random_u64(), rest = count - done;
+        if (!copy_to_user(arg[0] + done, &value, rest < sizeof value ? rest : sizeof value)) return -EFAULT;
     }
     return (s64)count;
 }
@@ -53,42 +70,107 @@ CALL(getrandom) {
 CALL(uname) {
     // The release says which interface is meant; programs compare it with what they need.
     static const struct new_utsname name = {"Linux", "vmos", "6.1.0-vmos", "#1 vmos", "x86_64", "(none)"};
-    return copy_to_user(arg[0], &name, sizeof name) ? 0 : -EFAULT;
+    return put_user(arg[0], &name, sizeof name);
 }
 
 CALL(sysinfo) {
-    struct sysinfo info = {.uptime = (s64)(time_now_ns() / 1000000000), .procs = 1, .mem_unit = PAGE_SIZE};
+    struct sysinfo info = {.uptime = (s64)(time_now_ns() / SECOND), .procs = 1, .mem_unit = PAGE_SIZE};
     info.totalram = pages_total();
     info.freeram = pages_free();
-    return copy_to_user(arg[0], &info, sizeof info) ? 0 : -EFAULT;
+    return put_user(arg[0], &info, sizeof info);
 }
 
 // sched_getaffinity(process, bytes, mask): CPU 0 alone; returns how many bytes it wrote.
 CALL(sched_getaffinity) {
     u64 cpus = 1;
     if (arg[1] < sizeof cpus || arg[1] % sizeof cpus) return -EINVAL;
-    if (arg[0] && (int)arg[0] != thread->id) return -ESRCH;
+    if (arg[0] && (int)arg[0] != 1) return -ESRCH;
     return copy_to_user(arg[2], &cpus, sizeof cpus) ? (s64)sizeof cpus : -EFAULT;
 }
 
+// A name for lists of processes, which nobody makes here.
 CALL(prctl) {
-    static char name[NAME_BYTES];
-    if (arg[0] == PR_GET_NAME) return copy_to_user(arg[1], name, NAME_BYTES) ? 0 : -EFAULT;
+    char name[NAME_BYTES];
     if (arg[0] != PR_SET_NAME) return -EINVAL;
-    if (copy_string_from_user(name, arg[1], NAME_BYTES) < 0) return -EFAULT;
-    name[NAME_BYTES - 1] = 0;
+    return copy_string_from_user(name, arg[1], NAME_BYTES) < 0 ? -EFAULT : 0;
+}
+
+CALL(exit) { power_end((int)(arg[0] & 255)); }
+
+static u64 cpu_time_ns(void) {
+    u64 ns = time_tsc_to_ns(tsc() - program.boot->tsc[STAGE_PROGRAM]), idle = program.idle_ns;
+    return ns > idle ? ns - idle : 0; // two measures of time, which may differ a little
+}
+
+// False for a clock that Linux has not either, or that is not built (alarm clocks, other processes).
+static bool clock_read(u64 clock, u64 *ns) {
+    static const char kinds[] = "wbccbwbb"; // by number: wall clock, since boot, CPU time; raw and coarse are no others
+    if (clock >= sizeof kinds - 1) return false;
+    *ns = kinds[clock] == 'w' ? time_wall_ns() : kinds[clock] == 'b' ? time_now_ns() : cpu_time_ns();
+    return true;
+}
+
+// Seconds and a fraction in units of so many ns: struct timespec has 1, struct timeval 1000.
+static s64 put_time(u64 to, u64 ns, u64 unit) {
+    s64 time[2] = {(s64)(ns / SECOND), (s64)(ns % SECOND / unit)};
+    return put_user(to, time, sizeof time);
+}
+
+// A struct timespec of the program in ns, NEVER when that is beyond all; 0, -EFAULT or -EINVAL.
+static s64 time_get(u64 from, u64 *ns) {
+    s64 time[2];
+    if (!copy_from_user(time, from, sizeof time)) return -EFAULT;
+    if (time[0] < 0 || (u64)time[1] >= SECOND) return -EINVAL;
+    *ns = (u64)time[0] >= NEVER / SECOND - 1 ? NEVER : (u64)time[0] * SECOND + (u64)time[1];
     return 0;
 }
 
-CALL(getpid) { return 1; }
-CALL(gettid) { return thread->id; }
-CALL(getppid) { return 0; }
-CALL(getpgrp) { return 1; }
-CALL(getpgid) { return 1; }
-CALL(getsid) { return 1; }
-CALL(getuid) { return 0; }
-CALL(geteuid) { return 0; }
-CALL(getgid) { return 0; }
-CALL(getegid) { return 0; }
-CALL(exit) { power_end((int)(arg[0] & 255)); }
-CALL(exit_group) { power_end((int)(arg[0] & 255)); }
+CALL(clock_gettime) {
+    u64 ns;
+    return clock_read(arg[0], &ns) ? put_time(arg[1], ns, 1) : -EINVAL;
+}
+
+CALL(gettimeofday) {
+    if (arg[1] && !clear_user(arg[1], sizeof(struct timezone))) return -EFAULT; // UTC
+    return arg[0] ? put_time(arg[0], time_wall_ns(), 1000) : 0;
+}
+
+CALL(time) {
+    s64 seconds = (s64)(time_wall_ns() / SECOND);
+    return arg[0] && !copy_to_user(arg[0], &seconds, sizeof seconds) ? -EFAULT : seconds;
+}
+
+// clock_nanosleep(clock, flags, time, left): nothing interrupts a sleep but death, so left is never written.
+CALL(clock_nanosleep) {
+    u64 ns, now;
+    s64 error = time_get(arg[2], &ns);
+    if (error || arg[0] == CLOCK_THREAD_CPUTIME_ID || !clock_read(arg[0], &now)) return error ? error : -EINVAL;
+    if (arg[1] & TIMER_ABSTIME) ns = ns > now ? ns - now : 0;
+    return thread_deadline(thread, ns) ? 0 : CALL_WAITS;
+}
+
+CALL(nanosleep) { return call_clock_nanosleep(thread, (u64[]){CLOCK_MONOTONIC, 0, arg[0]}); }
+
+// getrusage(who, usage): the time comes first, the rest is zero.
+CALL(getrusage) {
+    if (!clear_user(arg[1], sizeof(struct rusage))) return -EFAULT;
+    return put_time(arg[1], (int)arg[0] == RUSAGE_CHILDREN ? 0 : cpu_time_ns(), 1000);
+}
+
+// futex(word, operation, value, timeout, word 2, bits). There is one thread: nobody waits when it wakes, and nobody
+// wakes it when it waits but time. The timeout of WAIT counts from now; that of WAIT_BITSET is a time on a clock.
+CALL(futex) {
+    u32 word;
+    u64 command = arg[1] & FUTEX_CMD_MASK, ns = NEVER, now = 0;
+    bool with_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;
+    if (arg[0] % sizeof word || (with_bits && !(u32)arg[5])) return -EINVAL;
+    if (command == FUTEX_WAKE || command == FUTEX_WAKE_BITSET) return 0;
+    if (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET) return -ENOSYS;
+    s64 error = arg[3] ? time_get(arg[3], &ns) : 0;
+    if (error) return error;
+    if (with_bits && arg[3]) now = arg[1] & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
+    if (!copy_from_user(&word, arg[0], sizeof word)) return -EFAULT;
+    if (word != (u32)arg[2]) return -EAGAIN;
+    if (ns == NEVER && !thread->has_deadline) log("the program waits for another thread, and there is none");
+    return thread_deadline(thread, ns > now ? ns - now : 0) ? -ETIMEDOUT : CALL_WAITS;
+}

@@ -1,9 +1,16 @@
-// Signals: what the program asked for, what is pending, and the default actions. Handlers of the program's own are not
-// built; asking for one is refused with ENOSYS rather than taken and never called.
+// Signals, and how the program dies of them. An exception becomes the signal Linux would send, and ends the program
+// with a report that names places by the program's own symbols. Handlers of the program's own are not built; asking for
+// one is refused with ENOSYS rather than taken and never called.
 #include <asm/signal.h>
+#include "kernel/device/devices.h"
 #include "kernel/kernel.h"
-#include "kernel/program/calls.h"
+#include "kernel/lib/print.h"
 #include "kernel/program/program.h"
+
+#define VECTOR_PAGE_FAULT 14
+#define STACK_WORDS       256 // of the stack that are searched for callers
+#define CALLERS           16  // that are shown at most
+#define PLACE             128 // bytes of a place as text
 
 #define SIGNALS     64
 #define BIT(signal) (1ull << ((signal)-1))
@@ -13,10 +20,17 @@
     (BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT) | BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) |          \
      BIT(SIGTTOU))
 
-struct action { // struct kernel_sigaction
+// Of the first 15 signals, in their order.
+static const char *signal_name(int signal) {
+    static const char names[][8] = {"0",       "SIGHUP",  "SIGINT",  "SIGQUIT", "SIGILL",  "SIGTRAP",
+                                    "SIGABRT", "SIGBUS",  "SIGFPE",  "SIGKILL", "SIGUSR1", "SIGSEGV",
+                                    "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM"};
+    return signal < (int)ARRAY_SIZE(names) ? names[signal] : "no name";
+}
+
+static struct action { // struct kernel_sigaction
     u64 handler, flags, restorer, mask;
-};
-static struct action actions[SIGNALS + 1];
+} actions[SIGNALS + 1];
 
 static bool ignored(int signal) {
     u64 handler = actions[signal].handler;
@@ -28,19 +42,21 @@ void signal_send(struct thread *thread, int signal) {
 }
 
 void signal_deliver(struct thread *thread) {
-    if (signal_due(thread)) program_killed(__builtin_ctzll(signal_due(thread)) + 1);
+    if (!signal_due(thread)) return;
+    int signal = __builtin_ctzll(signal_due(thread)) + 1;
+    log_error("the program was killed by signal %d (%s)", signal, signal_name(signal));
+    power_end(128 + signal);
 }
 
 // rt_sigaction(signal, new, old, bytes of a mask)
 CALL(rt_sigaction) {
     u64 signal = arg[0];
     struct action wanted;
-    if (arg[3] != sizeof(u64) || !signal || signal > SIGNALS) return -EINVAL;
-    if (arg[1] && (BIT(signal) & UNMASKABLE)) return -EINVAL;
+    if (arg[3] != sizeof(u64) || !signal || signal > SIGNALS || (arg[1] && BIT(signal) & UNMASKABLE)) return -EINVAL;
+    wanted = actions[signal];
     if (arg[1] && !copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
-    if (arg[1] && wanted.handler != (u64)SIG_DFL && wanted.handler != (u64)SIG_IGN) return -ENOSYS;
+    if (wanted.handler != (u64)SIG_DFL && wanted.handler != (u64)SIG_IGN) return -ENOSYS;
     if (arg[2] && !copy_to_user(arg[2], &actions[signal], sizeof wanted)) return -EFAULT;
-    if (!arg[1]) return 0;
     actions[signal] = wanted;
     if (ignored((int)signal)) thread->signals_pending &= ~BIT(signal);
     return 0;
@@ -53,10 +69,10 @@ CALL(rt_sigprocmask) {
     if (arg[1]) {
         if (!copy_from_user(&set, arg[1], sizeof set)) return -EFAULT;
         if (arg[0] > SIG_SETMASK) return -EINVAL;
-        u64 blocked = arg[0] == SIG_BLOCK ? old | set : arg[0] == SIG_UNBLOCK ? old & ~set : set;
-        thread->signals_blocked = blocked & ~UNMASKABLE;
+        set = arg[0] == SIG_BLOCK ? old | set : arg[0] == SIG_UNBLOCK ? old & ~set : set;
+        thread->signals_blocked = set & ~UNMASKABLE;
     }
-    return arg[2] && !copy_to_user(arg[2], &old, sizeof old) ? -EFAULT : 0;
+    return arg[2] ? put_user(arg[2], &old, sizeof old) : 0;
 }
 
 // A signal to oneself; nobody else is there.
@@ -67,9 +83,65 @@ static s64 send(struct thread *thread, u64 signal, bool is_me) {
     return 0;
 }
 
-CALL(kill) {
-    int target = (int)arg[0]; // 0: one's group; -1: everybody
-    return send(thread, arg[1], target == thread->id || target == 0 || target == -1 || target == -thread->id);
+CALL(kill) { return send(thread, arg[1], (int)arg[0] >= -1 && (int)arg[0] <= 1); } // -1, 0: everybody, one's group
+CALL(tkill) { return send(thread, arg[1], (int)arg[0] == 1); }
+CALL(tgkill) { return send(thread, arg[2], (int)arg[0] == 1 && (int)arg[1] == 1); }
+
+static const struct {
+    u8 signal;
+    char what[33];
+} exceptions[] = {
+    [0] = {SIGFPE, "division by zero or overflow"},
+    [1] = {SIGTRAP, "debug trap"},
+    [3] = {SIGTRAP, "breakpoint"},
+    [6] = {SIGILL, "invalid instruction"},
+    [12] = {SIGBUS, "stack at a non-canonical address"},
+    [13] = {SIGSEGV, "general protection fault"},
+    [16] = {SIGFPE, "x87 floating-point error"},
+    [17] = {SIGBUS, "misaligned access"},
+    [19] = {SIGFPE, "SIMD floating-point error"},
+};
+
+// "main+0x12 (0x401172)", or the address alone when no symbol covers it. Returns whether one did.
+static bool place(char *text, u64 address) {
+    struct elf_symbol symbol;
+    const struct area *area = space_area(address);
+    bool code = area && area->rights & AREA_EXEC && address - program.bias < program.elf.high;
+    bool found = code && elf_symbol(&program.elf, address - program.bias, &symbol);
+    if (found) format(text, PLACE, "%.80s+0x%lx (0x%lx)", symbol.name, symbol.offset, address);
+    else format(text, PLACE, "0x%lx", address);
+    return found;
 }
-CALL(tkill) { return send(thread, arg[1], (int)arg[0] == thread->id); }
-CALL(tgkill) { return send(thread, arg[2], (int)arg[0] == 1 && (int)arg[1] == thread->id); }
+
+// Words on the stack that point into code are, newest first, the places calls may return to: nearly every one does.
+static void report_callers(u64 sp) {
+    char text[PLACE];
+    u64 word;
+    for (int i = 0, shown = 0; i < STACK_WORDS && shown < CALLERS; i++) {
+        if (!copy_from_user(&word, sp + 8 * (u64)i, sizeof word)) return;
+        if (!place(text, word)) continue;
+        log_error("  rsp+0x%03x: %s", 8 * i, text);
+        shown++;
+    }
+}
+
+void program_fault(struct context *context, const struct fault *fault) {
+    const struct registers *r = &context->regs;
+    const char *why = fault->vector == VECTOR_PAGE_FAULT ? space_fault(fault->address, fault->error) : "";
+    if (!why) return;
+    bool known = fault->vector < ARRAY_SIZE(exceptions) && exceptions[fault->vector].signal;
+    int signal = known ? exceptions[fault->vector].signal : why == space_no_memory ? SIGBUS : SIGSEGV;
+    char access[PLACE], at[PLACE];
+    const char *how = fault->error & FAULT_FETCH ? "jump to" : fault->error & FAULT_WRITE ? "write to" : "read of";
+    const char *what = known ? exceptions[fault->vector].what : *why ? access : "unexpected exception";
+    format(access, PLACE, "%s address 0x%lx (%s)", how, fault->address, why);
+    place(at, r->rip);
+    log_error("the program died of signal %d (%s): %s at %s", signal, signal_name(signal), what, at);
+    log_error("  rax %016lx rbx %016lx rcx %016lx rdx %016lx", r->rax, r->rbx, r->rcx, r->rdx);
+    log_error("  rsi %016lx rdi %016lx rbp %016lx rsp %016lx", r->rsi, r->rdi, r->rbp, r->rsp);
+    log_error("  r8  %016lx r9  %016lx r10 %016lx r11 %016lx", r->r8, r->r9, r->r10, r->r11);
+    log_error("  r12 %016lx r13 %016lx r14 %016lx r15 %016lx", r->r12, r->r13, r->r14, r->r15);
+    log_error("  rip %016lx rflags %08lx", r->rip, r->rflags);
+    report_callers(r->rsp);
+    power_end(128 + signal);
+}

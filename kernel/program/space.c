@@ -1,6 +1,6 @@
-// See space.h. One program per machine, so there is one space; its page tables are the lower half of the root.
-#include "kernel/program/space.h"
-
+// The program's address space: its areas (areas.h), and the pages that exist of them. Pages come on first touch; those
+// of the program file are mapped from where the loader put it, and copied when they are written. One program per
+// machine, so there is one space; its page tables are the lower half of the root.
 #include <linux/mman.h>
 #include "boot/layout.h"
 #include "kernel/kernel.h"
@@ -8,11 +8,9 @@
 #include "kernel/memory/frames.h"
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
-#include "kernel/program/calls.h"
+#include "kernel/program/program.h"
 
-#define FAULT_WRITE (1u << 1) // page-fault error code, SDM 3A 4.7
-#define FAULT_FETCH (1u << 4)
-#define AROUND      (16 * PAGE_SIZE) // pages of the file that are mapped by one fault, aligned
+const char space_no_memory[] = "out of memory: no page is free for it";
 
 static struct areas areas;
 static u64 root, promised_pages, brk_start, brk_now;
@@ -33,9 +31,9 @@ void area_give(struct area *area) {
     spare_count++;
 }
 
-// Enough nodes for two operations on areas; false when there is no page for them.
+// Enough nodes for an operation on areas; false when there is no page for them.
 static bool nodes_ready(void) {
-    if (spare_count >= 2 * AREAS_TAKEN) return true;
+    if (spare_count >= AREAS_TAKEN) return true;
     u64 page = page_alloc();
     if (!page) return false;
     struct area *area = window(page);
@@ -43,38 +41,33 @@ static bool nodes_ready(void) {
     return true;
 }
 
-void space_init(void) {
+void space_init(u64 heap) {
     root = tables_root();
     promised_pages = pages_free() - pages_free() / 256; // the rest for page tables
+    brk_start = brk_now = heap;
 }
-
-void space_set_brk(u64 start) { brk_start = brk_now = start; }
 
 const struct area *space_area(u64 address) {
     const struct area *area = areas_find(&areas, address);
     return area && area->start <= address ? area : NULL;
 }
 
-// Whether so many more pages, instead of those given up, can be promised.
-static bool can_promise(u64 pages, u64 given_up) {
-    return pages <= promised_pages && areas.counted - given_up <= promised_pages - pages;
+// Whether so many pages can be promised in [start, end), instead of those counted there now, and nodes are there.
+static bool can_promise(u64 start, u64 end, u64 pages) {
+    u64 others = areas.counted - areas_counted(&areas, start, end, false);
+    return pages <= promised_pages && others <= promised_pages - pages && nodes_ready();
 }
 
 bool space_put(const struct area *like) {
-    u64 pages =
-        like->rights & AREA_WRITE && !(like->flags & AREA_NORESERVE) ? (like->end - like->start) / PAGE_SIZE : 0;
-    if (!can_promise(pages, areas_counted(&areas, like->start, like->end, false)) || !nodes_ready()) return false;
+    bool counts = like->rights & AREA_WRITE && !(like->flags & AREA_NORESERVE);
+    if (!can_promise(like->start, like->end, counts ? (like->end - like->start) / PAGE_SIZE : 0)) return false;
     areas_put(&areas, like);
     return true;
 }
 
-// ---- pages ----
-
 static u64 page_bits(const struct area *area) {
-    u64 bits = PTE_U | PTE_A | PTE_D | (area->rights ? PTE_P : 0);
-    if (area->rights & AREA_WRITE) bits |= PTE_W;
-    if (!(area->rights & AREA_EXEC)) bits |= PTE_NX;
-    return bits & tables_allow;
+    u64 rights = (area->rights & AREA_WRITE ? PTE_W : 0) | (area->rights & AREA_EXEC ? 0 : PTE_NX);
+    return (PTE_U | PTE_A | PTE_D | (area->rights ? PTE_P : 0) | rights) & tables_allow;
 }
 
 static void page_drop(u64 *entry, u64 address) {
@@ -83,15 +76,11 @@ static void page_drop(u64 *entry, u64 address) {
     tlb_flush_page(address);
 }
 
-// After a change of rights. A page of the file leaves when it could be written now: the next touch copies it. One
-// without rights keeps its frame but is not present, so that the kernel cannot touch it for the program either.
+// After a change of rights. A page of the file is never writable: a write copies it. One without rights keeps its frame
+// but is not present, so that the kernel cannot touch it for the program either.
 static void page_refresh(u64 *entry, u64 address) {
-    const struct area *area = areas_find(&areas, address);
-    if (!(*entry & PTE_OURS)) {
-        page_drop(entry, address);
-        return;
-    }
-    *entry = (*entry & PTE_ADDRESS) | PTE_OURS | page_bits(area);
+    u64 bits = page_bits(areas_find(&areas, address));
+    *entry = (*entry & (PTE_ADDRESS | PTE_OURS)) | (*entry & PTE_OURS ? bits : bits & ~PTE_W);
     tlb_flush_page(address);
 }
 
@@ -100,60 +89,50 @@ static void page_refresh(u64 *entry, u64 address) {
 static void pages_drop(u64 start, u64 end, bool is_hole) {
     tables_each(root, start, end, page_drop);
     if (!is_hole) return;
-    u64 hole_start, hole_end;
-    areas_hole_at(&areas, start, USER_END, &hole_start, &hole_end);
-    tables_free(root, hole_start, hole_end);
+    const struct area *left = areas_before(&areas, start), *right = areas_find(&areas, start);
+    tables_free(root, left ? left->end : 0, right ? right->start : USER_END);
     tlb_flush_page(start);
 }
 
-// Maps the pages of the file around page that are whole and not mapped yet; they lie in one table, as AROUND divides
-// it.
-static void map_file(const struct area *area, u64 page, u64 *entry) {
-    u64 from = ROUND_DOWN(page, AROUND), to = from + AROUND;
-    u64 last = area->start + ROUND_DOWN(area->file_bytes, PAGE_SIZE);
-    if (from < area->start) from = area->start;
-    if (to > last) to = last;
-    u64 *at = entry - (page - from) / PAGE_SIZE;
-    for (u64 address = from; address < to; address += PAGE_SIZE, at++)
-        if (!*at) *at = (area->file + (address - area->start)) | page_bits(area);
+bool space_put_file(const struct area *like, u64 file, u64 bytes) {
+    if (!space_put(like)) return false;
+    pages_drop(like->start, like->end, false); // the last segment may have ended in the same page
+    u64 rest = bytes % PAGE_SIZE, whole = bytes - rest;
+    if (!tables_map(root, like->start, file, whole, page_bits(like) & ~PTE_W, PAGE_SIZE)) return false;
+    if (!rest) return true;
+    u64 *entry = tables_entry(root, like->start + whole, true), frame = entry ? page_alloc_cleared() : 0;
+    if (!frame) return false;
+    memcpy(window(frame), window(file + whole), rest);
+    *entry = frame | PTE_OURS | page_bits(like);
+    return true;
 }
 
-// A frame of its own for a page: bytes of the file as far as they go, zeroes behind them. 0: no memory.
-static u64 page_make(const struct area *area, u64 page) {
-    u64 offset = page - area->start;
-    if (offset >= area->file_bytes) return page_alloc_cleared();
-    u64 frame = page_alloc();
-    if (!frame) return 0;
-    u64 bytes = area->file_bytes - offset < PAGE_SIZE ? area->file_bytes - offset : PAGE_SIZE;
-    memcpy(window(frame), window(area->file + offset), bytes);
-    memset((u8 *)window(frame) + bytes, 0, PAGE_SIZE - bytes);
-    return frame;
+// Why nothing is mapped at an address, or (area given) why its rights do not allow an access.
+static const char *refusal(const struct area *area, u64 address, u64 error) {
+    if (!area && address < PAGE_SIZE) return "null pointer";
+    if (!area)
+        return address < STACK_START && address >= SPACE_PLACE_END ? "stack overflow" : "nothing is mapped there";
+    if (!area->rights) return "no access is allowed there";
+    if (error & FAULT_FETCH) return "data, not executable";
+    return area->rights & AREA_EXEC ? "read-only code" : "read-only data";
 }
 
-enum space_fault space_fault(u64 address, u64 error) {
+// A page that is touched first gets a cleared frame, one of the file that is to be writable a copy. An entry that is
+// there already was only remembered otherwise by the CPU.
+const char *space_fault(u64 address, u64 error) {
     const struct area *area = space_area(address);
-    u64 stack_start = USER_END - STACK_BYTES;
-    if (!area) {
-        bool below_stack = address < stack_start && address >= stack_start - STACK_GUARD;
-        return below_stack ? SPACE_STACK_OVERFLOW : SPACE_NOTHING_THERE;
+    u32 needed = error & FAULT_FETCH ? AREA_EXEC : error & FAULT_WRITE ? AREA_WRITE : ~0u;
+    if (!area || !(area->rights & needed)) return refusal(area, address, error);
+    u64 *entry = tables_entry(root, address, true);
+    if (!entry) return space_no_memory;
+    if (!*entry || (area->rights & AREA_WRITE && !(*entry & PTE_OURS))) {
+        u64 frame = *entry ? page_alloc() : page_alloc_cleared();
+        if (!frame) return space_no_memory;
+        if (*entry) memcpy(window(frame), window(*entry & PTE_ADDRESS), PAGE_SIZE);
+        *entry = frame | PTE_OURS | page_bits(area);
     }
-    u32 needed = error & FAULT_FETCH ? AREA_EXEC : error & FAULT_WRITE ? AREA_WRITE : area->rights;
-    if (!(area->rights & needed)) return SPACE_NO_RIGHT;
-    u64 page = ROUND_DOWN(address, PAGE_SIZE);
-    u64 *entry = tables_entry(root, page, true);
-    if (!entry) return SPACE_NO_MEMORY;
-    if (*entry) { // the CPU remembered an older entry
-        tlb_flush_page(page);
-        return SPACE_MAPPED;
-    }
-    if (!(area->rights & AREA_WRITE) && page - area->start + PAGE_SIZE <= area->file_bytes) {
-        map_file(area, page, entry);
-        return SPACE_MAPPED;
-    }
-    u64 frame = page_make(area, page);
-    if (!frame) return SPACE_NO_MEMORY;
-    *entry = frame | PTE_OURS | page_bits(area);
-    return SPACE_MAPPED;
+    tlb_flush_page(ROUND_DOWN(address, PAGE_SIZE));
+    return NULL;
 }
 
 // ---- system calls ----
@@ -182,7 +161,7 @@ static u64 place(u64 hint, u64 bytes, u64 flags) {
 CALL(mmap) {
     u64 at = arg[0], bytes = arg[1], flags = arg[3], type = flags & MAP_TYPE;
     if (type != MAP_PRIVATE && type != MAP_SHARED) return -EINVAL;
-    if (!(flags & MAP_ANONYMOUS)) return file_at((int)arg[4]) ? -ENODEV : -EBADF;
+    if (!(flags & MAP_ANONYMOUS)) return file_at(arg[4]) ? -ENODEV : -EBADF;
     if (!bytes || arg[5] % PAGE_SIZE) return -EINVAL;
     if (bytes > USER_END) return -ENOMEM;
     bytes = ROUND_UP(bytes, PAGE_SIZE);
@@ -218,12 +197,10 @@ CALL(mprotect) {
     u64 at = arg[0], bytes = arg[1], rights = arg[2];
     if (at % PAGE_SIZE || rights & ~7ull) return -EINVAL;
     if (!bytes) return 0;
-    if (!range_ok(at, &bytes) || !nodes_ready()) return -ENOMEM;
-    u64 counted = areas_counted(&areas, at, at + bytes, false);
-    u64 then = rights & AREA_WRITE ? areas_counted(&areas, at, at + bytes, true) : counted;
-    if (!can_promise(then, counted)) return -ENOMEM;
-    if (!areas_protect(&areas, at, at + bytes, (u32)rights)) return -ENOMEM;
-    tables_each(root, at, at + bytes, page_refresh);
+    if (!range_ok(at, &bytes)) return -ENOMEM;
+    u64 end = at + bytes, pages = areas_counted(&areas, at, end, rights & AREA_WRITE);
+    if (!can_promise(at, end, pages) || !areas_protect(&areas, at, end, (u32)rights)) return -ENOMEM;
+    tables_each(root, at, end, page_refresh);
     return 0;
 }
 
@@ -233,6 +210,7 @@ CALL(madvise) {
     if (at % PAGE_SIZE) return -EINVAL;
     if (!bytes || arg[2] != MADV_DONTNEED) return 0;
     if (!range_ok(at, &bytes)) return -ENOMEM;
+    if (at < brk_start && at + bytes > program.bias + program.elf.low) return -EINVAL; // would not be the file's again
     pages_drop(at, at + bytes, false);
     return 0;
 }
@@ -241,59 +219,8 @@ CALL(madvise) {
 CALL(brk) {
     u64 to = arg[0], old_end = ROUND_UP(brk_now, PAGE_SIZE), end = ROUND_UP(to, PAGE_SIZE);
     if (to < brk_start || to > SPACE_PLACE_END) return (s64)brk_now;
-    if (end > old_end) {
-        struct area more = {.start = old_end, .end = end, .rights = AREA_READ | AREA_WRITE};
-        if (!range_free(old_end, end - old_end) || !space_put(&more)) return (s64)brk_now;
-    } else if (end < old_end && !unmap(end, old_end)) {
-        return (s64)brk_now;
-    }
-    brk_now = to;
-    return (s64)to;
-}
-
-// Moves the pages of [from, from + bytes) to another place; with only_tables it makes the tables for that and may fail.
-static bool pages_move(u64 from, u64 to, u64 bytes, bool only_tables) {
-    for (u64 offset = 0; offset < bytes; offset += PAGE_SIZE) {
-        u64 *old = tables_entry(root, from + offset, false);
-        if (!old) offset = ROUND_UP(from + offset + 1, 512 * PAGE_SIZE) - from - PAGE_SIZE;
-        if (!old || !*old) continue;
-        u64 *new = tables_entry(root, to + offset, only_tables);
-        if (!new) return false;
-        if (only_tables) continue;
-        *new = *old;
-        *old = 0;
-        tlb_flush_page(from + offset);
-    }
-    return true;
-}
-
-static s64 remap_elsewhere(struct area area, u64 at, u64 old_bytes, u64 bytes) {
-    u64 to = place(0, bytes, 0), old_counted = areas_counted(&areas, at, at + old_bytes, false);
-    if (!to || !can_promise(old_counted ? bytes / PAGE_SIZE : 0, old_counted)) return -ENOMEM;
-    if (!nodes_ready() || !pages_move(at, to, old_bytes, true)) {
-        pages_drop(to, to + bytes, true); // the tables made in vain
-        return -ENOMEM;
-    }
-    areas_cut(&areas, at, at + old_bytes);
-    area.start = to;
-    area.end = to + bytes;
-    areas_put(&areas, &area);
-    pages_move(at, to, old_bytes, false);
-    pages_drop(at, at + old_bytes, true);
-    return (s64)to;
-}
-
-// mremap(address, old length, new length, flags): anonymous areas; shrinks, grows in place, else moves when it may.
-CALL(mremap) {
-    u64 at = arg[0], old_bytes = arg[1], bytes = arg[2];
-    if (!range_ok(at, &old_bytes) || !bytes || bytes > USER_END || arg[3] & ~(u64)MREMAP_MAYMOVE) return -EINVAL;
-    bytes = ROUND_UP(bytes, PAGE_SIZE);
-    const struct area *area = space_area(at);
-    if (!area || area->end < at + old_bytes || area->file_bytes) return -EFAULT;
-    if (bytes <= old_bytes) return bytes == old_bytes || unmap(at + bytes, at + old_bytes) ? (s64)at : -ENOMEM;
-    struct area more = {.start = at + old_bytes, .end = at + bytes, .rights = area->rights};
-    more.flags = area->flags & AREA_NORESERVE;
-    if (at + bytes <= SPACE_PLACE_END && range_free(more.start, bytes - old_bytes))
-        return space_put(&more) ? (s64)at : -ENOMEM;
-    return arg[3] & MREMAP_MAYMOVE ? remap_elsewhere(*area, at, old_bytes, bytes) : -ENOMEM;
+    const struct area more = {.start = old_end, .end = end, .rights = AREA_READ | AREA_WRITE};
+    bool grows = end > old_end && range_free(old_end, end - old_end) && space_put(&more);
+    if (grows || end == old_end || (end < old_end && unmap(end, old_end))) brk_now = to;
+    return (s64)brk_now;
 }

@@ -17,7 +17,7 @@ struct start {
     u64 limit;       // bytes that the start data may take
     const u64 *auxv; // pairs to pass on; those that point into the stack and AT_NULL are added
     u64 auxv_bytes;
-    u8 random[16];
+    u64 random[2];
     bool (*put)(u64 to, const void *from, u64 bytes); // stores into the program's memory; false: no memory there
 };
 

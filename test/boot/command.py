@@ -73,7 +73,7 @@ def failures_are_125():
     vm.expect_in("no ELF", b"ELF", build_sh(["run", vm.ROOT / "build.sh"], status=125).stderr)
     done = build_sh(["run"], env={"QEMU_OPTS": "-device no-such-device"}, status=125)
     vm.expect_in("QEMU's own failure", b"no-such-device", done.stderr)
-    done = build_sh(["run"], env={"QEMU_OPTS": "-m 1536K"}, status=125)
+    done = build_sh(["run"], env={"QEMU_OPTS": "-m 1280K"}, status=125)
     vm.expect("the error of the log", done.stderr.startswith(b"vmos! ") and done.stderr.count(b"\n") == 1, True)
 
 

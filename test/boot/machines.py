@@ -54,9 +54,9 @@ def in_bochs(megabytes):
 
 
 def too_little():
-    """2 MiB are enough for a small program, but not for 2 MiB of busybox; 1.5 MiB are not enough for any."""
+    """2 MiB are enough for a small program, but not for 2 MiB of busybox; 1.25 MiB are not enough for any."""
     vm.boot("/bin/busybox", ["true"], memory="2M").expect_unfit("KiB")
-    vm.boot(vm.guest("hello"), memory="1536K").expect_unfit("KiB")
+    vm.boot(vm.guest("hello"), memory="1280K").expect_unfit("KiB")
     vm.boot(vm.guest("hello"), memory="1M", medium="ide").expect_unfit("KiB")
 
 

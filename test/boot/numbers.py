@@ -16,11 +16,17 @@ def bench(options=""):
     return {name: int(count) for name, count in re.findall(r"(?m)^(.+?) +(\d+) +\d+$", table)}
 
 
+def from_the_sector(options=""):
+    """Instructions from 0x7c00 on: the least of three, since a BIOS that waits for its disk longer only adds some."""
+    tables = [bench(options) for _ in range(3)]
+    least = min(table["reset to main"] for table in tables)
+    vm.expect(f"reset to main in at most {TO_MAIN}: {tables}", least <= TO_MAIN, True)
+    return min(table["reset to main"] - table["firmware"] for table in tables)
+
+
 def instructions():
-    small = bench()
-    vm.expect(f"reset to main in at most {TO_MAIN}: {small}", small["reset to main"] <= TO_MAIN, True)
-    large = bench("-object memory-backend-ram,id=m0,size=16G,reserve=off -m 16G -M pc,memory-backend=m0")
-    more = (large["reset to main"] - large["firmware"]) - (small["reset to main"] - small["firmware"])
+    more = from_the_sector("-object memory-backend-ram,id=m0,size=16G,reserve=off -m 16G -M pc,memory-backend=m0")
+    more -= from_the_sector()
     vm.expect(f"16 GiB cost at most {MORE_MEMORY} more, not {more}", more <= MORE_MEMORY, True)
 
 

@@ -1,4 +1,4 @@
-// mmap and its family: splits, replacement, reservations, rights, moves, giving up, the break.
+// mmap and its family: splits, replacement, reservations, rights, giving up, the file, the break.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdint.h>
@@ -71,19 +71,6 @@ static int rights(void) {
     return 0;
 }
 
-static int moves(void) {
-    char *p = map(NULL, 600 * PAGE, RW, 0), *end = p + 600 * PAGE;
-    for (size_t i = 0; i < 600; i += 3) memcpy(p + i * PAGE, &i, sizeof i);
-    map(end, PAGE, PROT_READ, MAP_FIXED_NOREPLACE); // in the way, if nothing was there
-    WANT(mremap(p, 600 * PAGE, 700 * PAGE, 0) == MAP_FAILED && errno == ENOMEM);
-    char *q = mremap(p, 600 * PAGE, 1200 * PAGE, MREMAP_MAYMOVE);
-    WANT(q != MAP_FAILED && q != p && !readable(p));
-    for (size_t i = 0; i < 1200; i++) WANT(*(size_t *)(q + i * PAGE) == (i < 600 && i % 3 == 0 ? i : 0));
-    WANT(mremap(q, 1200 * PAGE, 2 * PAGE, 0) == q && readable(q) && !readable(q + 2 * PAGE));
-    WANT(mremap(q, 2 * PAGE, 20 * PAGE, 0) == q && q[19 * PAGE] == 0);
-    return 0;
-}
-
 static int giving_up(void) {
     char *p = map(NULL, 16 * PAGE, RW, 0);
     memset(p, 9, 16 * PAGE);
@@ -99,6 +86,26 @@ static int giving_up(void) {
     return 0;
 }
 
+// Pages of the program's own file: private when written, by the program or by a call, and kept over changes of rights.
+static char data[4 * PAGE] = {[0 ... 4 * PAGE - 1] = 7};
+static const char constant[4 * PAGE] = {[0 ... 4 * PAGE - 1] = 3};
+
+static int the_image(void) {
+    char *p = (char *)(((uintptr_t)data + PAGE - 1) & -PAGE), *c = (char *)(((uintptr_t)constant + PAGE - 1) & -PAGE);
+    p[5] = 8;
+    WANT(p[4] == 7 && p[5] == 8 && p[6] == 7);
+    WANT(writable(p + PAGE) && p[PAGE + 16] == 7 && p[2 * PAGE] == 7);
+    WANT(mprotect(p + 2 * PAGE, PAGE, PROT_NONE) == 0 && !readable(p + 2 * PAGE) && !writable(p + 2 * PAGE));
+    WANT(mprotect(p + 2 * PAGE, PAGE, PROT_READ) == 0 && p[2 * PAGE] == 7 && !writable(p + 2 * PAGE));
+    WANT(mprotect(p + 2 * PAGE, PAGE, RW) == 0 && writable(p + 2 * PAGE) && p[2 * PAGE + 16] == 7);
+    WANT(!writable(c) && mprotect(c, PAGE, RW) == 0 && c[9] == 3);
+    c[9] = 4;
+    WANT(c[8] == 3 && c[9] == 4 && c[PAGE] == 3 && mprotect(c, PAGE, PROT_READ) == 0 && c[9] == 4 && !writable(c));
+    WANT(madvise(p, PAGE, MADV_DONTNEED) == -1 || p[5] == 7); // as in the file again, or refused
+    WANT(p[4] == 7 && p[3 * PAGE - 1] == 7);
+    return 0;
+}
+
 static int the_break(void) {
     uintptr_t start = (uintptr_t)syscall(SYS_brk, 0), to = start + 3 * PAGE + 17;
     WANT((uintptr_t)syscall(SYS_brk, to) == to);
@@ -111,7 +118,7 @@ static int the_break(void) {
 }
 
 int main(void) {
-    if (splits() || reservation() || rights() || moves() || giving_up() || the_break()) return 1;
+    if (splits() || reservation() || rights() || giving_up() || the_image() || the_break()) return 1;
     puts("mmap ok");
     return 0;
 }

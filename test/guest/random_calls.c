@@ -72,11 +72,10 @@ static void map_call(void) {
 
 static void memory_call(void) {
     unsigned long at = RANGE + below(64) * (below(2) ? PAGE : LARGE), bytes = below(64) * PAGE;
-    switch (below(6)) {
+    switch (below(5)) {
     case 0: syscall(SYS_munmap, at, bytes); break;
     case 1: syscall(SYS_mprotect, at, bytes, below(8)); break;
-    case 2: syscall(SYS_mremap, at, bytes, below(128) * PAGE, below(2)); break;
-    case 3: syscall(SYS_madvise, at, bytes, MADV_DONTNEED); break;
+    case 2: syscall(SYS_madvise, at, bytes, MADV_DONTNEED); break;
     default: map_call();
     }
 }

@@ -7,11 +7,10 @@
 #define PAGES    96
 #define AT(page) ((u64)(page)*PAGE_SIZE)
 
-static int nodes_out, taken;
-static bool with_files;
+static int nodes_out, most_out;
 struct area *area_take(void) {
     nodes_out++;
-    taken++;
+    if (nodes_out > most_out) most_out = nodes_out;
     return malloc(sizeof(struct area));
 }
 void area_give(struct area *area) {
@@ -22,7 +21,6 @@ void area_give(struct area *area) {
 static struct model_page {
     bool used, counted, noreserve;
     u32 rights;
-    u64 file, file_bytes;
 } model[PAGES];
 
 static u64 random_state = 88172645463325252;
@@ -31,14 +29,6 @@ static unsigned random_below(unsigned n) {
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
     return random_state % n;
-}
-
-static u64 check_subtree(const struct area *area) {
-    if (!area) return 0;
-    struct area copy = *area;
-    summarise(&copy);
-    CHECK(copy.low == area->low && copy.high == area->high && copy.hole == area->hole);
-    return 1 + check_subtree(RB_LEFT(area, link)) + check_subtree(RB_RIGHT(area, link));
 }
 
 static void check_against_model(struct areas *areas) {
@@ -50,13 +40,11 @@ static void check_against_model(struct areas *areas) {
         nodes++;
         for (u64 at = area->start; at < area->end; at += PAGE_SIZE) {
             struct model_page *page = &model[at / PAGE_SIZE];
-            u64 offset = at - area->start, bytes = area->file_bytes > offset ? area->file_bytes - offset : 0;
             CHECK(page->used && page->rights == area->rights && page->counted == !!(area->flags & AREA_COUNTED));
-            CHECK(MIN(bytes, PAGE_SIZE) == page->file_bytes && (!bytes || area->file + offset == page->file));
             pages++;
         }
         struct area *next = RB_NEXT(area_tree, &areas->tree, area);
-        if (next && !with_files) CHECK(!alike(area, next));
+        if (next) CHECK(area->end != next->start || !alike(area, next));
     }
     u64 used = 0;
     for (int i = 0; i < PAGES; i++) {
@@ -64,7 +52,7 @@ static void check_against_model(struct areas *areas) {
         counted += model[i].used && model[i].counted;
     }
     CHECK(pages == used && counted == areas->counted);
-    CHECK(check_subtree(RB_ROOT(&areas->tree)) == nodes && nodes == (u64)nodes_out);
+    CHECK(nodes == (u64)nodes_out);
 }
 
 static u64 model_hole(unsigned pages, unsigned low, unsigned high) {
@@ -79,21 +67,14 @@ static u64 model_hole(unsigned pages, unsigned low, unsigned high) {
 static void random_step(struct areas *areas) {
     unsigned start = random_below(PAGES), length = 1 + random_below(random_below(4) ? 8 : PAGES - start);
     unsigned end = MIN(start + length, PAGES), rights = random_below(8), kind = random_below(10);
-    taken = 0;
+    int nodes_before = most_out = nodes_out;
     if (kind < 4) {
         struct area like = {.start = AT(start), .end = AT(end), .rights = rights};
         if (random_below(4) == 0) like.flags = AREA_NORESERVE;
-        if (with_files && random_below(3) == 0) {
-            like.file = AT(1000 + random_below(50));
-            like.file_bytes = 1 + random_below(AT(end - start));
-        }
         areas_put(areas, &like);
         for (unsigned i = start; i < end; i++) {
-            u64 offset = AT(i - start), bytes = like.file_bytes > offset ? like.file_bytes - offset : 0;
             model[i] = (struct model_page){.used = true, .rights = rights, .noreserve = like.flags & AREA_NORESERVE};
             model[i].counted = rights & AREA_WRITE && !model[i].noreserve;
-            model[i].file_bytes = MIN(bytes, PAGE_SIZE);
-            model[i].file = bytes ? like.file + offset : 0;
         }
     } else if (kind < 7) {
         areas_cut(areas, AT(start), AT(end));
@@ -115,18 +96,18 @@ static void random_step(struct areas *areas) {
         CHECK(areas_counted(areas, AT(start), AT(end), false) == counted);
         CHECK(areas_counted(areas, AT(start), AT(end), true) == could);
     }
-    CHECK(taken <= AREAS_TAKEN);
+    CHECK(most_out - nodes_before <= AREAS_TAKEN);
     for (unsigned pages = 1; pages < 20; pages += 3) {
         unsigned low = 1 + random_below(PAGES / 2), high = low + random_below(PAGES - low);
         CHECK(areas_hole(areas, AT(pages), AT(low), AT(high)) == model_hole(pages, low, high));
     }
     unsigned at = random_below(PAGES);
     if (!model[at].used) {
-        u64 from, to, model_from = at, model_to = at;
+        u64 model_from = at, model_to = at;
         while (model_from > 0 && !model[model_from - 1].used) model_from--;
         while (model_to < PAGES && !model[model_to].used) model_to++;
-        areas_hole_at(areas, AT(at), AT(PAGES), &from, &to);
-        CHECK(from == AT(model_from) && to == AT(model_to));
+        const struct area *left = areas_before(areas, AT(at)), *right = areas_find(areas, AT(at));
+        CHECK((left ? left->end : 0) == AT(model_from) && (right ? right->start : AT(PAGES)) == AT(model_to));
     }
 }
 
@@ -149,7 +130,6 @@ static void large(void) {
 int main(void) {
     struct areas areas = {0};
     for (int i = 0; i < 60000; i++) {
-        with_files = i >= 30000;
         random_step(&areas);
         check_against_model(&areas);
     }
