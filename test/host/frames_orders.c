@@ -18,7 +18,7 @@ static void step(void);
 #define FRAMES      256
 #define STACK       4096
 #define OPERATIONS  6
-#define SEEN        (1u << 24) // states, a power of two
+#define SEEN        (1u << 23) // states, a power of two
 #define DEPTH       4096
 #define STATE_BYTES (CPUS * (STACK + 64) + 4096)
 
@@ -47,6 +47,7 @@ static int cpus, running = -1, depth, path[DEPTH];
 static u64 explorer_stack, scenarios, all_states, states, ends;
 static u64 (*seen)[2];
 static const char *wrong;
+static u64 summary_before;
 
 // Saves the callee-saved registers on the stack, *save = stack pointer; goes on at the other one.
 void switch_stack(u64 *save, u64 to);
@@ -229,6 +230,7 @@ static void scenario(const char *name, int count, const u64 *free_frames, const 
     CHECK(frames_bytes(FRAMES, (unsigned)cpus) <= sizeof state.memory);
     frames_init(&frames, state.memory, FRAMES, 0, (unsigned)cpus);
     frames.claim = 64;
+    *frames.summary |= summary_before & ((1u << frames.supersets) - 1);
     memset(state.in_use, 1, sizeof state.in_use);
     for (; *free_frames; free_frames++) {
         put_back(&frames, &(struct piece){*free_frames / 64, 1ull << *free_frames % 64}, 1);
@@ -272,12 +274,18 @@ int main(void) {
              {{GIVE, 2}, {GIVE, 66}, {GIVE, 34}, {GIVE, 130}});
     SCENARIO("one is given while others look", FREE(0), {{GIVE, 5}}, {{TAKE, 0}}, {{TAKE, 0}});
     SCENARIO("one gives, two take", FREE(0), {{GIVE, 1}, {GIVE, 65}}, {{TAKE, 0}}, {{TAKE, 0}});
+    SCENARIO("an entry becomes current", FREE(0), {{GIVE, 1}, {GIVE, 2}, {GIVE, 33}, {TAKE, 0}, {TAKE, 0}},
+             {{TAKE, 0}});
+    summary_before = ~0ull; // it may show what is not there
+    SCENARIO("the summary is put right", FREE(0), {{TAKE, 0}}, {{GIVE_RUN, 6}}, {{TAKE, 0}});
+    summary_before = 0;
     // Cleared frames and runs.
     SCENARIO("cleared", FREE(5, 70), {{FILL, 0}}, {{TAKE, 0}, {TAKE, 0}});
     SCENARIO("two clear", FREE(5), {{FILL, 0}}, {{FILL, 0}, {TAKE, 0}});
     SCENARIO("runs", FREE(6, 7), {{TAKE_RUN, 0}, {GIVE_RUN, 0}}, {{TAKE, 0}, {GIVE, 0}});
     SCENARIO("runs over words", FREE(63, 64, 65), {{TAKE_RUN, 0}, {GIVE_RUN, 0}}, {{TAKE_RUN, 0}, {GIVE_RUN, 0}});
     SCENARIO("runs of what others hold", FREE(200), {{TAKE_RUN, 0}}, {{GIVE, 6}, {GIVE, 7}, {TAKE, 0}});
+    SCENARIO("a run in vain", FREE(0), {{TAKE_RUN, 0}}, {{GIVE, 6}, {GIVE, 8}, {GIVE, 10}, {TAKE, 0}});
     SCENARIO("runs given, single frames taken", FREE(200), {{GIVE_RUN, 6}, {GIVE_RUN, 70}}, {{TAKE, 0}, {TAKE, 0}});
     return check_done("frames_orders");
 }
