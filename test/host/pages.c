@@ -157,7 +157,7 @@ static void give_everything(void) {
 static void exercise(const struct range *ranges, size_t count, u64 low_pages) {
     start(ranges, count, low_pages, 0);
     u64 pages_before = pages_free(), frames_before = frames_free(&frames);
-    for (int step = 0; step < 160; step++) random_step(step / 40 % 2 == 0);
+    for (int step = 0; step < 80; step++) random_step(step / 20 % 2 == 0);
     while (take_page()) {}
     CHECK(page_alloc() == 0 && page_alloc_cleared() == 0 && frame_alloc() == 0 && frame_alloc_cleared() == 0);
     give_everything();
