@@ -24,7 +24,7 @@ static char *linear_view;
 
 u64 window_base;
 static struct extent extents[64];
-static struct linear_map map = {.extents = extents};
+static struct linear_map map = {.extents = extents, .room = 64};
 static u8 given[MODEL / PAGE_SIZE]; // 1: a page; 2: part of a whole frame; 3: the low stage's
 static int memory;
 
@@ -187,9 +187,7 @@ static void growing(void) {
     start((struct range[]){{MIB, 8 * MIB + 0x5000}}, 1, 3, 5 * MIB);
     u64 before = pages_free();
     while (take_page()) {}
-    extents[map.count] = (struct extent){map.end, 34 * MIB + 0x3000, 3 * MIB, PAGE_SIZE};
-    map.first[3] = ++map.count;
-    map.end += 3 * MIB;
+    CHECK(linear_append(&map, 34 * MIB + 0x3000, 37 * MIB + 0x3000));
     map_extents(map.count - 1);
     pages_grow(&map);
     CHECK(pages_free() == 0);
