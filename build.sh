@@ -4,7 +4,7 @@ set -eu
 [ -e /proc/$$/fd/0 ] || exec </dev/null # standard input was closed, and files opened below would take its place
 
 caller=$PWD # names of programs are relative to where the user stands
-cd "$(dirname "$0")"
+cd "$(dirname "$(readlink -f "$0")")"
 
 flags="-std=gnu11 -O2 -g -I. -Wall -Wextra -Wshadow -Wvla -Werror"
 # No vector registers, since they hold the program's state; no red zone, since an interrupt would write over it.
@@ -247,8 +247,24 @@ watch_boot() {
         [ ! -s "$2" ] && kill -0 "$1" 2>/dev/null || return 0
         seconds=$((seconds + 1))
     done
-    kill "$1" && echo "build.sh: nothing in the log for 60 s: the boot sector stopped (its letter, if it gave one, is" \
-        "the last byte on standard output; README.md explains the letters)" >&2
+    kill "$1" && echo "build.sh: nothing in the log for 60 s: the boot sector stopped" >&2
+}
+
+# Passes on what COM1 says. What comes before the log has its first line is the boot sector's letter: no output of the
+# program, and the end.
+pass_on() {
+    dd bs=1 count=1 of="$dir/first" 2>/dev/null
+    if [ -s "$dir/first" ] && [ ! -s "$dir/log" ]; then
+        kill -KILL "$qemu"
+        echo "build.sh: the boot sector stopped with the letter $(cat "$dir/first"); README.md has what it means" >&2
+        return 125
+    fi
+    cat "$dir/first" - || {
+        lost=$?
+        kill -KILL "$qemu"
+        [ "$lost" = 141 ] && return 141
+        return 125
+    }
 }
 
 # The status a run ended with, from QEMU's status ($1) and the log ($2): the log must have said it as its last line, and
@@ -302,14 +318,14 @@ boot() {
     qemu_with -drive "file=$dir/disk.img,format=raw,if=virtio" -debugcon "file:$dir/log" \
         -chardev stdio,id=com1,signal=off -serial chardev:com1 <&3 >"$dir/stdout" &
     qemu=$!
-    (cat "$dir/stdout" || { kill "$qemu" && exit 141; }) &
+    (pass_on <"$dir/stdout") &
     copy=$!
     watch_boot "$qemu" "$dir/log" >/dev/null &
     watch=$!
     status=0
-    wait "$qemu" || status=$?
+    wait "$qemu" 2>/dev/null || status=$? # the shell would say that it was killed
     kill "$watch" 2>/dev/null || :
-    wait "$copy" || exit 141
+    wait "$copy" || exit $?
     grep '^vmos! ' "$dir/log" >&2 || :
     verdict "$status" "$dir/log"
 }
@@ -322,7 +338,9 @@ bochs_run() {
     mkdir -p out/bochs
     rm -f out/bochs/disk.img.lock
     : >out/bochs-com1.txt
-    image_of "--disk out/bochs/disk.img" "$@" || exit 125
+    : >out/bochs/input
+    [ -t 0 ] || cat >out/bochs/input
+    image_of "--disk out/bochs/disk.img --input out/bochs/input" "$@" || exit 125
     printf 'c\nq\n' >out/bochs/commands
     TERM=xterm bochs -q -f tools/bochsrc -rc out/bochs/commands </dev/null >out/bochs/screen 2>&1 || :
     bochs_log <out/bochs/screen >out/run.log

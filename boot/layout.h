@@ -31,7 +31,7 @@
 #define LOADER_STACK_END 0x20000
 #define BOUNCE           0x20000 // BIOS transfers: 64 KiB on a 64 KiB line, since ISA DMA cannot cross one
 #define BOUNCE_END       0x30000
-#define BOOT_MEMORY_END  0x30000 // everything below is in use until the kernel leaves the identity map
+#define BOOT_MEMORY_END  0x30000 // everything below is in use until memory_end_boot() gives it back
 #define EBDA_LOWEST      0x80000 // an EBDA segment below this is nonsense (boot-time sanity check)
 #define LEGACY_HOLE      0xa0000 // video memory and ROMs up to 1 MiB, never RAM whatever the map says
 #define TEXT_SCREEN      0xb8000

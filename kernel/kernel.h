@@ -15,7 +15,7 @@ void log_line(const char *prefix, const char *fmt, va_list args);
 typedef void (*log_sink)(const char *text, size_t bytes);
 void log_add_sink(log_sink sink);
 
-// Our own bug, or a machine vmos cannot run on: report with registers and backtrace, then end the machine with 125.
+// Our own bug: report with registers and backtrace, then end the machine with 125.
 void panic(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
 #define ASSERT(condition)                                                                                              \
     do {                                                                                                               \

@@ -66,7 +66,7 @@ void loader_exception(const struct exception_frame *frame) __attribute__((noretu
 void loader_exception(const struct exception_frame *frame) {
     // Two letters for each vector (SDM 3 table 6-1; NI is the NMI, CS the coprocessor segment overrun).
     static const char names[] = "DEDBNIBPOFBRUDNMDFCSTSNPSSGPPF??MFACMCXMVECP????????????HVVCSX??";
-    bool ours = frame->rip >= LOADER && frame->rip < LOADER_END;
+    bool ours = !boot.tsc[STAGE_KERNEL_LOW]; // it is stamped right before the jump
     fail("%s stopped on exception %lu (#%.2s), error 0x%lx, at 0x%lx, CR2 0x%lx",
          ours ? "the loader" : "the kernel, before it had handlers,", frame->vector, names + 2 * frame->vector,
          frame->error, frame->rip, read_cr2());

@@ -55,12 +55,14 @@ static void report_backtrace(u64 rip, u64 rbp) {
     }
 }
 
+// Three to a line: the screen has 80 columns.
 void registers_log(const struct registers *r) {
-    log_error("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx", r->rax, r->rbx, r->rcx, r->rdx);
-    log_error("  rsi %016lx  rdi %016lx  rbp %016lx  rsp %016lx", r->rsi, r->rdi, r->rbp, r->rsp);
-    log_error("  r8  %016lx  r9  %016lx  r10 %016lx  r11 %016lx", r->r8, r->r9, r->r10, r->r11);
-    log_error("  r12 %016lx  r13 %016lx  r14 %016lx  r15 %016lx", r->r12, r->r13, r->r14, r->r15);
-    log_error("  rip %016lx  cs %02lx  rflags %lx  ss %02lx", r->rip, r->cs, r->rflags, r->ss);
+    log_error("  rax %016lx  rbx %016lx  rcx %016lx", r->rax, r->rbx, r->rcx);
+    log_error("  rdx %016lx  rsi %016lx  rdi %016lx", r->rdx, r->rsi, r->rdi);
+    log_error("  rbp %016lx  rsp %016lx  r8  %016lx", r->rbp, r->rsp, r->r8);
+    log_error("  r9  %016lx  r10 %016lx  r11 %016lx", r->r9, r->r10, r->r11);
+    log_error("  r12 %016lx  r13 %016lx  r14 %016lx", r->r12, r->r13, r->r14);
+    log_error("  r15 %016lx  rip %016lx  flags %08lx cs %02lx ss %02lx", r->r15, r->rip, r->rflags, r->cs, r->ss);
 }
 
 static void report(const struct registers *r) {

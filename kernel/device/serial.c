@@ -11,8 +11,11 @@
 
 static size_t burst; // 0: there is no port
 static void (*input)(u8 byte);
+static int early = -1; // a byte that came before, a ^C perhaps: turning the FIFOs on would drop it
 
 bool serial_init(void) {
+    u8 status = inb(COM1_PORT + UART_LSR);
+    if (status != 0xff && status & LSR_READY) early = inb(COM1_PORT + UART_DATA);
     outb(COM1_PORT + UART_FCR, FCR_ON_AND_CLEAR);
     burst = uart_init(COM1_PORT);
     return burst != 0;
@@ -44,6 +47,7 @@ static void received(void) {
 void serial_on_input(void (*got)(u8 byte)) {
     if (!burst) return;
     input = got;
+    if (early >= 0) input((u8)early);
     interrupt_set(COM1_LINE, received);
     outb(COM1_PORT + UART_IER, IER_RECEIVED);
 }

@@ -137,11 +137,7 @@ void program_fault(struct context *context, const struct fault *fault) {
     format(access, PLACE, "%s address 0x%lx (%s)", how, fault->address, why);
     place(at, r->rip);
     log_error("the program died of signal %d (%s): %s at %s", signal, signal_name(signal), what, at);
-    log_error("  rax %016lx rbx %016lx rcx %016lx rdx %016lx", r->rax, r->rbx, r->rcx, r->rdx);
-    log_error("  rsi %016lx rdi %016lx rbp %016lx rsp %016lx", r->rsi, r->rdi, r->rbp, r->rsp);
-    log_error("  r8  %016lx r9  %016lx r10 %016lx r11 %016lx", r->r8, r->r9, r->r10, r->r11);
-    log_error("  r12 %016lx r13 %016lx r14 %016lx r15 %016lx", r->r12, r->r13, r->r14, r->r15);
-    log_error("  rip %016lx rflags %08lx", r->rip, r->rflags);
+    registers_log(r);
     report_callers(r->rsp);
     power_end(128 + signal);
 }
