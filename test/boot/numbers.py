@@ -7,7 +7,7 @@ import vm
 TO_MAIN = 8_000_000
 MORE_MEMORY = 50_000
 BYTES = 256 << 10
-LINES = 6000
+LINES = 9000
 
 
 def bench(options=""):

@@ -187,9 +187,8 @@ static void growing(void) {
     start((struct range[]){{MIB, 8 * MIB + 0x5000}}, 1, 3, 5 * MIB);
     u64 before = pages_free();
     while (take_page()) {}
-    extents[map.count] = (struct extent){map.end, 34 * MIB + 0x3000, 3 * MIB, PAGE_SIZE};
-    map.first[3] = ++map.count;
-    map.end += 3 * MIB;
+    map.room = ARRAY_SIZE(extents);
+    CHECK(linear_append(&map, 34 * MIB + 0x3000, 37 * MIB + 0x3000));
     map_extents(map.count - 1);
     pages_grow(&map);
     CHECK(pages_free() == 0);
