@@ -125,13 +125,3 @@ void tables_join(u64 root, u64 address, int level) {
 }
 
 u64 tables_count(void) { return tables_made; }
-
-void tlb_flush_page(u64 address) { __asm__ volatile("invlpg (%0)" ::"r"(address) : "memory"); }
-
-void tlb_flush_all(void) { __asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" ::: "rax", "memory"); }
-
-u64 tables_root(void) {
-    u64 cr3;
-    __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
-    return cr3 & PTE_ADDRESS;
-}
