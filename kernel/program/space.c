@@ -383,7 +383,7 @@ CALL(mremap) {
     if (bytes == old && !fixed) return (s64)at;
     if (space_area(at)->end < at + old) return -EFAULT;
     struct area like = *space_area(at);
-    bool in_place = !fixed && bytes <= USER_END - at && range_free(at + old, bytes - old);
+    bool in_place = !fixed && at + bytes <= SPACE_PLACE_END && range_free(at + old, bytes - old);
     if (!fixed && !in_place) to = flags & MREMAP_MAYMOVE ? place(0, bytes, PAGE_SIZE, 0) : 0;
     like.start = in_place ? at + old : to;
     like.end = in_place ? at + bytes : to + bytes;
