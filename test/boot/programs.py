@@ -67,6 +67,15 @@ def large():
         vm.expect_in("the log", "loader: read ", result.log)
 
 
+def fill(memory, program=None):
+    runs(program or vm.guest("fill"), memory=memory)
+
+
+def areas():
+    """Their number must not show in what a call costs."""
+    runs(vm.guest("fill"), args=["areas"], memory="16M")
+
+
 def guests(compiler, flag):
     def of(name):
         return vm.compile_guest(f"test/guest/{name}.c", compiler, flag)
@@ -95,6 +104,12 @@ def tests():
     yield "busybox sha256sum of 5 MB", five_megabytes
     yield "busybox awk", awk
     yield "border", border
+    for memory in "8M", "64M", "256M":
+        yield f"90 % of {memory}", lambda memory=memory: fill(memory)
+    yield "90 % of 64M by glibc", lambda: fill("64M", vm.compile_guest("test/guest/fill.c", "gcc", "-static"))
+    yield "60,000 areas", areas
+    yield "overcommitment", lambda: runs(vm.guest("fill"), 135, b"before\n", error="out of memory", args=["overcommit"],
+                                         memory="64M")
     yield "C++", lambda: runs(vm.compile_guest("test/guest/cpp.cpp", "g++", "-static"))
     yield "C++ -static-pie", lambda: runs(vm.compile_guest("test/guest/cpp.cpp", "g++", "-static-pie"))
     for compiler, flag in STATIC:
