@@ -112,8 +112,9 @@ void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first) {
 }
 
 void tables_join(u64 root, u64 address, int level) {
-    u64 *above = tables_entry(root, address, level + 1), table = *above & PTE_ADDRESS, *entries = window(table);
-    u64 first = entries[0], bytes = LEVEL_BYTES(level);
+    u64 *above = tables_entry(root, address, level + 1);
+    if (!above || !(*above & PTE_P) || *above & PTE_PS) return;
+    u64 table = *above & PTE_ADDRESS, *entries = window(table), first = entries[0], bytes = LEVEL_BYTES(level);
     if (!first || (first & PTE_ADDRESS) % LEVEL_BYTES(level + 1)) return;
     for (u64 i = ENTRIES - 1; i; i--)
         if (entries[i] != first + i * bytes) return;

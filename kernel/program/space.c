@@ -351,7 +351,7 @@ CALL(madvise) {
 
 // Of mremap: makes the tables that pages need when they move, and splits those that would not be aligned any more; with
 // really, moves them, which after the first time cannot fail.
-static bool move(u64 from, u64 to, u64 bytes, bool really) {
+static bool move_pages(u64 from, u64 to, u64 bytes, bool really) {
     for (u64 at = from, page; at < from + bytes; at = ROUND_DOWN(at, page) + page) {
         u64 *entry;
         while ((entry = tables_leaf(root, at, &page)) && (to - from) % page)
@@ -363,6 +363,20 @@ static bool move(u64 from, u64 to, u64 bytes, bool really) {
         *target = *entry;
         *entry = 0;
     }
+    return true;
+}
+
+// Puts an area like this one, where nothing is, with the pages of [at, at + old), which is not there any more
+// afterwards.
+static bool move_area(const struct area *like, u64 at, u64 old) {
+    if (!borders(at, at + old) || !move_pages(at, like->start, old, false)) {
+        pages_drop(like->start, like->end); // the tables
+        return false;
+    }
+    move_pages(at, like->start, old, true);
+    areas_put(&areas, like);
+    areas_cut(&areas, at, at + old);
+    pages_drop(at, at + old);
     return true;
 }
 
@@ -381,24 +395,18 @@ CALL(mremap) {
         old = bytes;
     }
     if (bytes == old && !fixed) return (s64)at;
-    if (space_area(at)->end < at + old) return -EFAULT;
-    struct area like = *space_area(at);
+    const struct area *area = space_area(at);
+    if (!area || area->end < at + old) return -EFAULT;
+    struct area like = *area;
     bool in_place = !fixed && at + bytes <= SPACE_PLACE_END && range_free(at + old, bytes - old);
     if (!fixed && !in_place) to = flags & MREMAP_MAYMOVE ? place(0, bytes, PAGE_SIZE, 0) : 0;
     like.start = in_place ? at + old : to;
     like.end = in_place ? at + bytes : to + bytes;
     if (!like.start || !can_promise(like.start, like.end, like.flags & AREA_COUNTED ? PAGES(bytes - old) : 0))
         return -ENOMEM;
-    if (!in_place && (!borders(at, at + old) || !move(at, to, old, false))) {
-        pages_drop(to, to + bytes); // the tables
-        return -ENOMEM;
-    }
-    if (!in_place) move(at, to, old, true);
+    if (!in_place) return move_area(&like, at, old) ? (s64)to : -ENOMEM;
     areas_put(&areas, &like);
-    if (in_place) return (s64)at;
-    areas_cut(&areas, at, at + old);
-    pages_drop(at, at + old);
-    return (s64)to;
+    return (s64)at;
 }
 
 // The exact break, as asked for, or the old one on failure: never an error number.

@@ -10,10 +10,10 @@
 #include <sys/sysinfo.h>
 #include <time.h>
 
-#define PAGE  4096ul
-#define RW    (PROT_READ | PROT_WRITE)
-#define ANON  (MAP_PRIVATE | MAP_ANONYMOUS)
-#define AREAS 20000
+#define PAGE      4096ul
+#define RW        (PROT_READ | PROT_WRITE)
+#define ANON      (MAP_PRIVATE | MAP_ANONYMOUS)
+#define AREAS     20000
 #define FAIL(...) return printf(__VA_ARGS__), putchar('\n'), 1
 
 static int use(char *p, size_t bytes, uintptr_t salt, int is_new) {
@@ -78,7 +78,8 @@ static int areas(void) {
     char *q = mmap(p, 2 * PAGE, RW, ANON, -1, 0); // no hole below fits
     if (q == MAP_FAILED || (q >= p && q < p + 8 * AREAS * PAGE)) FAIL("%p is no place for two pages", (void *)q);
     if (munmap(p, tib)) FAIL("no munmap of everything");
-    printf("20000 calls: %.3f s among few areas, %.3f s among %d; making those: %.3f s\n", few, many, 3 * AREAS, making);
+    printf("20000 calls: %.3f s among few areas, %.3f s among %d; making those: %.3f s\n", few, many, 3 * AREAS,
+           making);
     return many > 10 * few + 0.1;
 }
 

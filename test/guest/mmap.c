@@ -147,7 +147,7 @@ static int moves(void) {
     char *p = map(NULL, 8 * MIB, RW, 0), *q = p + 4 * MIB;
     WANT(p != MAP_FAILED && munmap(q, 4 * MIB) == 0);
     for (size_t i = 0; i < 4 * MIB; i += PAGE) p[i] = (char)(i / PAGE % 251 + 1);
-    WANT(mremap(p, 4 * MIB, 5 * MIB, 0) == p && p[5 * MIB - 1] == 0);           // grows in place
+    WANT(mremap(p, 4 * MIB, 5 * MIB, 0) == p && p[5 * MIB - 1] == 0);            // grows in place
     WANT(map(p + 5 * MIB, PAGE, PROT_READ, MAP_FIXED_NOREPLACE) == p + 5 * MIB); // now it cannot
     WANT(mremap(p, 5 * MIB, 6 * MIB, 0) == MAP_FAILED && errno == ENOMEM);
     q = mremap(p, 5 * MIB, 6 * MIB, MREMAP_MAYMOVE);

@@ -120,7 +120,8 @@ static void large(void) {
     CHECK(areas.counted == 0);
     CHECK(areas_protect(&areas, (1ull << 40) + AT(5), (1ull << 40) + AT(7), AREA_READ | AREA_WRITE));
     CHECK(areas.counted == 2 && areas_find(&areas, (1ull << 40) + AT(6))->rights == 3);
-    for (unsigned i = 0; i < 60000; i++) { // alternating rights, so that nothing joins: a search stays short wherever the hole is
+    for (unsigned i = 0; i < 60000;
+         i++) { // alternating rights, so that nothing joins: a search stays short wherever the hole is
         struct area page = {.start = AT(2 * i + 1), .end = AT(2 * i + 2), .rights = i % 8};
         areas_put(&areas, &page);
     }

@@ -19,15 +19,15 @@ static void *clear_fast(void *to, int byte, size_t bytes) {
 #define memset(to, byte, bytes) clear_fast(to, byte, bytes)
 
 #define LINEAR_POINTER(linear) window(linear_to_physical(&pages.map, linear))
-#define clear   pages_clear
-#define frames  pages_frames
+#define clear                  pages_clear
+#define frames                 pages_frames
 #include "kernel/memory/frames.c"
 #include "kernel/memory/linear.c"
 #include "kernel/memory/pages.c"
 #undef clear
 #define is_tail tables_is_tail
 #include "kernel/memory/tables.c"
-#define split areas_split
+#define split  areas_split
 #define insert areas_insert
 #include "kernel/program/areas.c"
 #include "kernel/program/space.c"
@@ -48,7 +48,9 @@ void panic(const char *fmt, ...) {
 }
 void unfit(const char *fmt, ...) { panic("%s", fmt); }
 void log(const char *fmt, ...) { (void)fmt; }
-struct file *file_at(u64 number) { return (void)number, NULL; }
+struct file *file_at(u64 number) {
+    return (void)number, NULL;
+}
 
 static u64 state = 88172645463325252;
 static u64 random_below(u64 n) {
@@ -204,8 +206,8 @@ static void check_model(void) {
         if (!area || area->end <= at) area = areas_find(&areas, at);
         bool used = area && area->start <= at;
         counted += page->used && page->counted;
-        if (used != page->used || (used && (area->rights != page->rights ||
-                                            !!(area->flags & AREA_COUNTED) != page->counted)))
+        if (used != page->used ||
+            (used && (area->rights != page->rights || !!(area->flags & AREA_COUNTED) != page->counted)))
             CHECK(!"the area is as the model has it");
         if (at >= until) {
             entry = tables_leaf(root, at, &bytes);
@@ -245,16 +247,16 @@ static u64 page_of(u64 address) { return (address - space_start) / PAGE_SIZE; }
 #define CALL6(name, ...) call_##name(NULL, (const u64[6]){__VA_ARGS__})
 
 // The last call, for the report of a failure.
-static struct call { const char *name; u64 address, old, count, flags, to; s64 result; } last;
+static struct call {
+    const char *name;
+    u64 address, old, count, flags, to;
+    s64 result;
+} last;
 
 // Out of memory may only be said when there is little left for so many pages.
-static bool is_short(u64 pages) {
-    return pages_free() + kept < areas.counted + pages + 3 * reserve + 600;
-}
+static bool is_short(u64 pages) { return pages_free() + kept < areas.counted + pages + 3 * reserve + 600; }
 
-static u64 some_rights(void) {
-    return random_below(3) ? AREA_READ | AREA_WRITE : random_below(8);
-}
+static u64 some_rights(void) { return random_below(3) ? AREA_READ | AREA_WRITE : random_below(8); }
 
 static void random_range(u64 *at, u64 *count) {
     u64 unit = random_below(3) ? 1 : 512, shift = page_of(ROUND_UP(space_start, 2 * MIB)) % 512;
@@ -333,7 +335,8 @@ static void do_remap(u64 at, u64 old) {
     if (random_below(2) == 0 && to / 512 && fixed) to = ROUND_DOWN(to, 512) + at % 512; // large pages stay large
     if (to + count > model_pages) return;
     const struct area *area = space_area(address_of(at));
-    bool overlap = to < at + old && at < to + count, one = area && area->end >= address_of(at + (old < count ? old : count));
+    bool overlap = to < at + old && at < to + count,
+         one = area && area->end >= address_of(at + (old < count ? old : count));
     u64 more = count > old ? count - old : 0;
     s64 result = CALL6(mremap, address_of(at), old * PAGE_SIZE, count * PAGE_SIZE, flags, address_of(to));
     last = (struct call){"mremap", at, old, count, flags, to, result};
@@ -411,9 +414,7 @@ static void random_step(void) {
     case 7 ... 8: do_advise(at, count); break;
     case 9 ... 10: do_remap(at, count); break;
     case 11: do_brk(); break;
-    case 12:
-        frames_idle();
-        break;
+    case 12: frames_idle(); break;
     default:
         if (random_below(2)) count = 1 + random_below(100);
         for (u64 i = at; i < at + count && i < model_pages; i += 1 + random_below(random_below(2) ? 2 : 600)) touch(i);
