@@ -88,8 +88,9 @@ static void free_below(u64 table, int level, u64 at, const u64 range[2], const u
     for (u64 i = first; i < ENTRIES && at + i * bytes < range[1]; i++) {
         u64 *entry = (u64 *)window(table) + i, from = at + i * bytes, below = *entry & PTE_ADDRESS;
         if (!(*entry & PTE_P) || *entry & PTE_PS) continue;
-        if (level > 1) free_below(below, level - 1, from, range, limits);
-        if (from < limits[0] || from + bytes > limits[1]) continue;
+        bool goes = from >= limits[0] && from + bytes <= limits[1];
+        if (level > 1) free_below(below, level - 1, from, goes ? (u64[]){from, from + bytes} : range, limits);
+        if (!goes) continue;
         *entry = 0;
         page_free(below);
         tables_made--;

@@ -74,9 +74,22 @@ static bool can_promise(u64 start, u64 end, u64 pages) {
     return pages <= have && others + reserve <= have - pages;
 }
 
+// Of what is promised, the first and the last page of a range can lie alone in a page table: that is made with the
+// promise. For the others the reserve is enough. Large pages that cross the borders were split before.
+static bool tables_ready(u64 start, u64 end) {
+    const u64 pages[] = {start, end - PAGE_SIZE};
+    for (int i = 0; i < 2; i++) {
+        u64 first = ROUND_DOWN(pages[i], LEVEL_BYTES(LEVEL_2M)), bytes;
+        bool is_whole = first >= start && first + LEVEL_BYTES(LEVEL_2M) <= end;
+        if (!is_whole && !tables_leaf(root, pages[i], &bytes) && !tables_entry(root, pages[i], 0)) return false;
+    }
+    return true;
+}
+
 bool space_put(const struct area *like) {
     bool counts = like->rights & AREA_WRITE && !(like->flags & AREA_NORESERVE);
     if (!can_promise(like->start, like->end, counts ? PAGES(like->end - like->start) : 0)) return false;
+    if (counts && !tables_ready(like->start, like->end)) return false;
     areas_put(&areas, like);
     return true;
 }
@@ -320,7 +333,7 @@ CALL(mprotect) {
     if (!bytes) return 0;
     if (!range_ok(at, &bytes)) return -ENOMEM;
     u64 end = at + bytes, pages = areas_counted(&areas, at, end, rights & AREA_WRITE);
-    if (!can_promise(at, end, pages) || !borders(at, end)) return -ENOMEM;
+    if (!can_promise(at, end, pages) || !borders(at, end) || (pages && !tables_ready(at, end))) return -ENOMEM;
     if (!areas_protect(&areas, at, end, (u32)rights)) return -ENOMEM;
     tables_each(root, at, end, page_refresh);
     flush(at, end);
@@ -402,8 +415,9 @@ CALL(mremap) {
     if (!fixed && !in_place) to = flags & MREMAP_MAYMOVE ? place(0, bytes, PAGE_SIZE, 0) : 0;
     like.start = in_place ? at + old : to;
     like.end = in_place ? at + bytes : to + bytes;
-    if (!like.start || !can_promise(like.start, like.end, like.flags & AREA_COUNTED ? PAGES(bytes - old) : 0))
-        return -ENOMEM;
+    u64 pages = like.flags & AREA_COUNTED ? PAGES(bytes - old) : 0;
+    if (!like.start || !can_promise(like.start, like.end, pages)) return -ENOMEM;
+    if (pages && !tables_ready(like.start, like.end)) return -ENOMEM;
     if (!in_place) return move_area(&like, at, old) ? (s64)to : -ENOMEM;
     areas_put(&areas, &like);
     return (s64)at;

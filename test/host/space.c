@@ -548,6 +548,21 @@ static void nine_tenths(const struct range *ranges, size_t count) {
     }
 }
 
+// As many pages as will be promised, each in a page table of its own: all of them are there.
+static void scattered(const struct range *ranges, size_t count) {
+    const char *why;
+    start(ranges, count, 48 * MIB, false);
+    CHECK(CALL6(munmap, USER_START, space_start - USER_START) == 0);
+    u64 base = 1ull << 40, at = base, refused = 0;
+    while (CALL6(mmap, at, PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0, 0) > 0) at += 2 * MIB;
+    CHECK(at > base + 200 * 2 * MIB);
+    for (u64 i = base; i < at; i += 2 * MIB) refused += !access(i, FAULT_WRITE, &why);
+    CHECK(refused == 0);
+    trace();
+    CHECK(CALL6(munmap, base, 1ull << 40) == 0);
+    trace();
+}
+
 int main(int argc, char **argv) {
     int scale = argc > 1 ? atoi(argv[1]) : 3; // how long, and from where the random numbers go
     if (argc > 2) state += strtoull(argv[2], NULL, 0);
@@ -559,6 +574,8 @@ int main(int argc, char **argv) {
     struct range small[] = {{0x1000, 0x9f000}, {MIB + 0x3000, 6 * MIB - 0x7000}}; // two frames
     struct range middle[] = {{0x1000, 0x9f000}, {MIB, 24 * MIB + 0x20000}};
     struct range large[] = {{0x1000, 0x9f000}, {1020 * MIB, 2050 * MIB + 0x20000}};
+    scattered(small, 2);
+    scattered(middle, 2);
     nine_tenths(small, 2);
     nine_tenths(middle, 2);
     random_machine(middle, 2, 48 * MIB, false, 3000 * scale);
