@@ -517,9 +517,11 @@ static void gigabytes(void) {
     start((struct range[]){{MIB, 8 * MIB}, {1020 * MIB, 4096 * MIB + 0x40000}}, 2, 4 * GIB - 8 * MIB, true);
     at = (u64)CALL6(mmap, 0, 3 * GIB - 64 * MIB, rw, flags);
     const char *why;
-    for (u64 i = 0; i < 3 * GIB - 64 * MIB; i += 2 * MIB) CHECK(access(at + i, FAULT_WRITE, &why));
+    for (u64 i = 0; i < 3 * GIB - 64 * MIB; i += 2 * MIB) {
+        CHECK(access(at + i, FAULT_WRITE, &why));
+        check_tlb();
+    }
     count_leaves(leaves);
-    check_tlb();
     trace();
     CHECK(leaves[0] == 0 && leaves[2] == 2);
     CHECK(CALL6(munmap, at, 3 * GIB - 64 * MIB) == 0 && LEAVES(0, 0, 0));
