@@ -13,11 +13,6 @@
 #include "kernel/memory/plan.h"
 #include "loader/image.h"
 
-struct options {
-    const char *map, *kernel, *image;
-    bool no_1g, bare;
-};
-
 static struct e820_entry map[E820_MAX];
 static struct reservation reserved[PLAN_RESERVATIONS(E820_MAX)];
 static u8 scratch[PLAN_SCRATCH(E820_MAX)] __attribute__((aligned(8)));
@@ -191,34 +186,28 @@ static void print_plan(const struct machine *machine, const struct plan *plan) {
                    extents[i].bytes / extents[i].page, names[size]);
 }
 
-static struct options read_options(int argc, char **argv) {
+int main(int argc, char **argv) {
     static const struct option known[] = {
         {"kernel", 1, 0, 'k'}, {"image", 1, 0, 'i'}, {"no-1g", 0, 0, 'n'}, {"bare", 0, 0, 'b'}, {0, 0, 0, 0}};
-    struct options options = {0};
-    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        if (option == '?') exit(2); // getopt_long has said what it did not like
-        if (option == 'k') options.kernel = optarg;
-        if (option == 'i') options.image = optarg;
-        if (option == 'n') options.no_1g = true;
-        if (option == 'b') options.bare = true;
-    }
-    if (optind + 1 != argc || (options.image && options.bare))
-        fail(2, "usage: memmap FILE [--image FILE] [--no-1g] [--bare]");
-    options.map = argv[optind];
-    return options;
-}
-
-int main(int argc, char **argv) {
-    struct options options = read_options(argc, argv);
+    const char *kernel = NULL, *image = NULL;
+    bool bare = false;
     struct plan plan = {.reserved = reserved};
-    struct machine machine = {map, read_map(options.map), .address_bits = 52, .ebda = LEGACY_HOLE};
-    machine.has_1g = !options.no_1g;
-    if (options.image) measure_image(options.image, &machine);
-    else if (!options.bare) measure_kernel(options.kernel, &machine);
-    if (!options.bare) place_image(&machine);
+    struct machine machine = {map, .has_1g = true, .address_bits = 52, .ebda = LEGACY_HOLE};
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        if (option == '?') return 2; // getopt_long has said what it did not like
+        if (option == 'k') kernel = optarg;
+        if (option == 'i') image = optarg;
+        if (option == 'n') machine.has_1g = false;
+        if (option == 'b') bare = true;
+    }
+    if (optind + 1 != argc || !kernel || (image && bare))
+        fail(2, "usage: memmap FILE [--image FILE] [--no-1g] [--bare]");
+    machine.entries = read_map(argv[optind]);
+    if (image) measure_image(image, &machine);
+    else if (!bare) measure_kernel(kernel, &machine);
+    if (!bare) place_image(&machine);
     if (plan_make(&machine, &plan, scratch) == PLAN_NO_PLACE)
-        printf("# would not boot: the kernel needs %" PRIu64 " KiB in one piece above 1 MiB\n",
-               plan.kernel_bytes >> 10);
+        printf("# would not boot: the kernel needs %" PRIu64 " KiB in one piece\n", plan.kernel_bytes >> 10);
     print_plan(&machine, &plan);
     return fflush(stdout) || ferror(stdout) ? 1 : 0;
 }

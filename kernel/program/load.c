@@ -100,12 +100,12 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct regis
     enum elf_error error = elf_open(elf, window(boot->program.start), boot->program.length, false);
     if (error) unfit("the program %s", elf_error_text(error));
     if (boot->program.start % PAGE_SIZE) unfit("the program does not start at a page in the image");
-    give_unused(elf, boot->program.start);
-    memory_report();
     program.bias = choose_bias(elf);
     u64 low = program.bias + elf->low, high = program.bias + elf->high;
     if (low < USER_START || high > SPACE_PLACE_END || high < low)
         unfit("the program %s", elf_error_text(ELF_BAD_ADDRESS));
+    give_unused(elf, boot->program.start);
+    memory_report();
     space_init(high);
     for (int i = 0; i < elf->header->e_phnum; i++)
         if (elf->segments[i].p_type == PT_LOAD) map_segment(&elf->segments[i], boot->program.start);

@@ -25,12 +25,21 @@ struct samples {
     u32 count;
 };
 
+enum { BULK_TAKE, BULK_GIVE, REPEAT, RANDOM_TAKE, RANDOM_GIVE, KINDS };
+static const struct {
+    const char *name;
+    double limit[THREADS_MAX]; // in units, for the median, with one thread and with two; 0: none
+} kinds[KINDS] = {
+    {"bulk take", {2.5, 4}},  {"bulk give", {2.5, 4}},  {"repeat", {0, 0}},
+    {"random take", {0, 15}}, {"random give", {0, 15}},
+};
+
 static struct worker {
     pthread_t thread;
     unsigned cpu;
     u32 *mine; // its part of all
     u64 count;
-    struct samples bulk_take, bulk_give, repeat, random_take, random_give;
+    struct samples samples[KINDS];
 } workers[THREADS_MAX];
 
 static struct frames frames;
@@ -107,7 +116,7 @@ static void repeat(struct worker *worker) {
     for (int i = 0; i < 2000; i++) {
         u64 start = __rdtsc();
         for (u64 j = 0; j < CHUNK; j++) frames_give(&frames.cpu[worker->cpu], frames_take(&frames.cpu[worker->cpu]));
-        note(&worker->repeat, start, 2 * CHUNK);
+        note(&worker->samples[REPEAT], start, 2 * CHUNK);
     }
     for (u64 i = 0; i < worker->count / 2; i++) frames_give(&frames.cpu[worker->cpu], worker->mine[i]);
 }
@@ -130,18 +139,19 @@ static void *work(void *argument) {
     pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus);
     for (unsigned round = 0; round < rounds; round++) {
         pthread_barrier_wait(&barrier);
-        take_all(worker, &worker->bulk_take);
+        take_all(worker, &worker->samples[BULK_TAKE]);
         pthread_barrier_wait(&barrier);
-        give_all(worker, &worker->bulk_give);
+        give_all(worker, &worker->samples[BULK_GIVE]);
         pthread_barrier_wait(&barrier);
         if (round == 0) repeat(worker);
         pthread_barrier_wait(&barrier);
-        struct samples *samples = round ? &worker->random_take : &worker->bulk_take; // the first: memory in order
+        struct samples *samples =
+            round ? &worker->samples[RANDOM_TAKE] : &worker->samples[BULK_TAKE]; // the first: memory in order
         take_all(worker, samples);
         pthread_barrier_wait(&barrier);
         if (worker->cpu == 0) shuffle();
         pthread_barrier_wait(&barrier);
-        give_all(worker, &worker->random_give);
+        give_all(worker, &worker->samples[RANDOM_GIVE]);
     }
     return NULL;
 }
@@ -189,18 +199,10 @@ static void measure(u64 gigabytes, unsigned how_many) {
         if (pthread_create(&workers[i].thread, NULL, work, &workers[i])) abort();
     }
     for (unsigned i = 0; i < threads; i++) pthread_join(workers[i].thread, NULL);
-    struct worker *first = &workers[0], *second = &workers[1];
-    gather(&first->bulk_take, &second->bulk_take);
-    gather(&first->bulk_give, &second->bulk_give);
-    gather(&first->repeat, &second->repeat);
-    gather(&first->random_take, &second->random_take);
-    gather(&first->random_give, &second->random_give);
-    double bulk = threads == 1 ? 2.5 : 4, scattered = threads == 1 ? 0 : 15;
-    report("bulk take", &first->bulk_take, bulk, "median");
-    report("bulk give", &first->bulk_give, bulk, "median");
-    report("repeat", &first->repeat, 0, "");
-    report("random take", &first->random_take, scattered, "median");
-    report("random give", &first->random_give, scattered, "median");
+    for (int kind = 0; kind < KINDS; kind++) {
+        gather(&workers[0].samples[kind], &workers[1].samples[kind]);
+        report(kinds[kind].name, &workers[0].samples[kind], kinds[kind].limit[threads - 1], "median");
+    }
     if (threads == 1) search();
     free(all);
     free(memory);

@@ -43,6 +43,17 @@ def sixteen_tebibytes():
     memory("16T", cpu=BIG)
 
 
+def unused_parts_come_back():
+    """20 MiB of a program's file that nobody loads are free memory when it starts, and its symbols are still found."""
+    with vm.directory() as tmp:
+        (tmp / "debug").write_bytes(bytes(20 << 20))
+        vm.run(["objcopy", "--add-section", f".debug_x={tmp}/debug", vm.guest("nullptr"), tmp / "program"])
+        result = vm.boot(tmp / "program", memory="64M").expect(139)
+    vm.expect_in("the crash report", "main", result.log)
+    free = int(re.search(r"; (\d+) KiB are free", result.log)[1])
+    vm.expect(f"{free} KiB free of 64 MiB", free > 62 << 10, True)
+
+
 def in_bochs(megabytes):
     with vm.directory() as tmp:
         image = vm.mkimage(tmp / "disk.img", vm.guest("hello"), name="hello")
@@ -89,6 +100,7 @@ def tests():
         yield f"{size} q35", lambda s=size: memory(s, "q35")
     for size in "1T", "512G":
         yield f"{size} pc", lambda s=size: memory(s, cpu=BIG)
+    yield "unused parts of the image come back", unused_parts_come_back
     yield "16T pc", sixteen_tebibytes
     yield "1T at 4 GiB", lambda: relocated("1T", "Haswell,phys-bits=46", 0x100000000)
     yield "1T moved to 1 TiB", lambda: relocated("1T", "EPYC,phys-bits=46", 0x10000000000)

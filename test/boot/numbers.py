@@ -7,7 +7,7 @@ import vm
 TO_MAIN = 8_000_000
 MORE_MEMORY = 50_000
 BYTES = 256 << 10
-LINES = 9000
+LINES = 9000  # with memory and CPUs
 
 
 def bench(options=""):

@@ -24,7 +24,7 @@ static char *linear_view;
 
 u64 window_base;
 static struct extent extents[64];
-static struct linear_map map = {.extents = extents};
+static struct linear_map map = {.extents = extents, .room = 64};
 static u8 given[MODEL / PAGE_SIZE]; // 1: a page; 2: part of a whole frame; 3: the low stage's
 static int memory;
 
@@ -157,7 +157,7 @@ static void give_everything(void) {
 static void exercise(const struct range *ranges, size_t count, u64 low_pages) {
     start(ranges, count, low_pages, 0);
     u64 pages_before = pages_free(), frames_before = frames_free(&frames);
-    for (int step = 0; step < 160; step++) random_step(step / 40 % 2 == 0);
+    for (int step = 0; step < 80; step++) random_step(step / 20 % 2 == 0);
     while (take_page()) {}
     CHECK(page_alloc() == 0 && page_alloc_cleared() == 0 && frame_alloc() == 0 && frame_alloc_cleared() == 0);
     give_everything();
@@ -187,7 +187,6 @@ static void growing(void) {
     start((struct range[]){{MIB, 8 * MIB + 0x5000}}, 1, 3, 5 * MIB);
     u64 before = pages_free();
     while (take_page()) {}
-    map.room = ARRAY_SIZE(extents);
     CHECK(linear_append(&map, 34 * MIB + 0x3000, 37 * MIB + 0x3000));
     map_extents(map.count - 1);
     pages_grow(&map);

@@ -566,7 +566,7 @@ static void scattered(const struct range *ranges, size_t count) {
 }
 
 int main(int argc, char **argv) {
-    int scale = argc > 1 ? atoi(argv[1]) : 3; // how long, and from where the random numbers go
+    int scale = argc > 1 ? atoi(argv[1]) : 2; // how long, and from where the random numbers go
     if (argc > 2) state += strtoull(argv[2], NULL, 0);
     void *all = mmap(NULL, 5 * GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (all == MAP_FAILED) abort();
