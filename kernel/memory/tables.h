@@ -40,8 +40,7 @@ u64 *tables_leaf(u64 root, u64 address, u64 *bytes);
 bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) MUST_USE;
 
 // Calls each(entry, address, bytes) for every page in [start, end) of the lower half, of whatever size, one without
-// rights included, skipping absent tables as a whole. No page crosses start or end. each may empty the entry, or put a
-// table into it, which is then not entered.
+// rights included, skipping absent tables as a whole. No page crosses start or end. each may change or empty the entry.
 void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 address, u64 bytes));
 
 // Frees the tables, not the pages, that touch [start, end) and lie wholly inside [low, high) of the lower half.
