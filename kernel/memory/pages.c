@@ -201,6 +201,8 @@ u64 frame_alloc_cleared(void) {
 
 void frame_free(u64 physical) { frames_give(&frames.cpu[CPU], frame_number(physical)); }
 
+void frame_split(u64 physical) { group_begin(frame_number(physical), 1); }
+
 bool frames_idle(void) { return frames_fill(&frames.cpu[CPU], clear); }
 
 // Pieces of physical memory in pages of at least this size, one after another.

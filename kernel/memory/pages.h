@@ -33,7 +33,8 @@ u64 pages_total(void); // pages of linear memory
 u64 frame_alloc(void);         // a whole frame, contents undefined; 0 when there is none
 u64 frame_alloc_cleared(void); // filled with zeroes; at once if the idle CPU has cleared one
 void frame_free(u64 physical);
-bool frames_idle(void); // clears one frame if that is of use later; false when there is nothing to do
+void frame_split(u64 physical); // its pages but the first, which is lost, are then in use one by one
+bool frames_idle(void);         // clears one frame if that is of use later; false when there is nothing to do
 
 // Whole frames that are neighbours in physical memory; 512 of them, aligned to 1 GiB. They are given back frame by
 // frame or as a run. 0 when there are none.

@@ -5,9 +5,7 @@
 #include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 
-#define ENTRIES            512
-#define LEVEL_SHIFT(level) (12 + 9 * (level))
-#define LEVEL_BYTES(level) (1ull << LEVEL_SHIFT(level))
+#define ENTRIES 512
 
 u64 tables_allow = ~0ull;
 static u64 tables_made;
@@ -16,12 +14,13 @@ static u64 *entry_in(u64 table, u64 address, int level) {
     return (u64 *)window(table & PTE_ADDRESS) + (address >> LEVEL_SHIFT(level)) % ENTRIES;
 }
 
-// The table below an entry, made when it is missing and create is set. Rights are decided at the leaf alone, so tables
-// carry all of them; only those of the lower half may carry PTE_U (SDM 3A 4.6: U must be set at every level).
-static u64 table_below(u64 *entry, u64 address, bool create) {
+// The table below an entry, made when it is missing; 0 when there is no memory for it. Rights are decided at the leaf
+// alone, so tables carry all of them; only those of the lower half may carry PTE_U (SDM 3A 4.6: U must be set at every
+// level).
+static u64 table_below(u64 *entry, u64 address) {
     if (*entry & PTE_PS) panic("page tables: a large page is in the way at 0x%lx", address);
     if (!(*entry & PTE_P)) {
-        u64 table = create ? page_alloc_cleared() : 0;
+        u64 table = page_alloc_cleared();
         if (!table) return 0;
         tables_made++;
         *entry = table | PTE_P | PTE_W | (address < 1ull << 47 ? PTE_U : 0);
@@ -29,11 +28,10 @@ static u64 table_below(u64 *entry, u64 address, bool create) {
     return *entry & PTE_ADDRESS;
 }
 
-// The entry for address at the given level.
-static u64 *walk(u64 root, u64 address, int level, bool create) {
+u64 *tables_entry(u64 root, u64 address, int level) {
     u64 table = root;
     for (int at = 3; at > level; at--) {
-        table = table_below(entry_in(table, address, at), address, create);
+        table = table_below(entry_in(table, address, at), address);
         if (!table) return NULL;
     }
     return entry_in(table, address, level);
@@ -44,21 +42,19 @@ u64 *tables_leaf(u64 root, u64 address, u64 *bytes) {
     for (int level = 3; level >= 0; level--) {
         u64 *entry = entry_in(table, address, level);
         *bytes = LEVEL_BYTES(level);
-        if (!(*entry & PTE_P)) return NULL;
+        if (!*entry) return NULL;
         if (level == 0 || *entry & PTE_PS) return entry;
         table = *entry;
     }
     return NULL;
 }
 
-u64 *tables_entry(u64 root, u64 address, bool create) { return walk(root, address, 0, create); }
-
 bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
     bits = (bits | PTE_P) & tables_allow;
     while (bytes > 0) {
         int level = max_page >= LEVEL_BYTES(2) ? 2 : max_page >= LEVEL_BYTES(1) ? 1 : 0;
         while (level > 0 && ((address | physical) % LEVEL_BYTES(level) != 0 || bytes < LEVEL_BYTES(level))) level--;
-        u64 *entry = walk(root, address, level, true);
+        u64 *entry = tables_entry(root, address, level);
         if (!entry) return false;
         // Fill this table as far as pages of this size go: one walk for up to 512 entries, and few instructions each,
         // since without 1 GiB pages every 2 MiB of memory come by here twice.
@@ -79,52 +75,55 @@ bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 ma
     return true;
 }
 
-void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 address)) {
-    for (u64 address = start; address < end;) {
-        u64 table = root;
-        int level = 3;
-        for (; level > 0; level--) {
-            u64 *entry = entry_in(table, address, level);
-            if (!(*entry & PTE_P)) break;
-            table = table_below(entry, address, false);
-        }
-        if (level == 0) {
-            u64 *entry = entry_in(table, address, 0);
-            if (*entry) each(entry, address);
-        }
-        u64 next = ROUND_DOWN(address, LEVEL_BYTES(level)) + LEVEL_BYTES(level);
-        if (next < address) return;
-        address = next;
+void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 address, u64 bytes)) {
+    for (u64 address = start, bytes; address < end; address = ROUND_DOWN(address, bytes) + bytes) {
+        u64 *entry = tables_leaf(root, address, &bytes);
+        if (entry) each(entry, address, bytes);
     }
 }
 
-// Frees the tables below the table that cover nothing outside [start, end); at: first address the table covers.
-static void free_below(u64 table, int level, u64 at, u64 start, u64 end) {
-    for (u64 i = 0; i < ENTRIES; i++) {
-        u64 *entry = (u64 *)window(table) + i, from = at + i * LEVEL_BYTES(level), to = from + LEVEL_BYTES(level);
-        if (to <= start || from >= end || !(*entry & PTE_P)) continue;
-        u64 below = *entry & PTE_ADDRESS;
-        if (level > 1) free_below(below, level - 1, from, start, end);
-        if (from < start || to > end) continue;
+// Of the tables below one table, whose first address is at.
+static void free_below(u64 table, int level, u64 at, const u64 range[2], const u64 limits[2]) {
+    u64 bytes = LEVEL_BYTES(level), first = range[0] > at ? (range[0] - at) / bytes : 0;
+    for (u64 i = first; i < ENTRIES && at + i * bytes < range[1]; i++) {
+        u64 *entry = (u64 *)window(table) + i, from = at + i * bytes, below = *entry & PTE_ADDRESS;
+        if (!(*entry & PTE_P) || *entry & PTE_PS) continue;
+        bool goes = from >= limits[0] && from + bytes <= limits[1];
+        if (level > 1) free_below(below, level - 1, from, goes ? (u64[]){from, from + bytes} : range, limits);
+        if (!goes) continue;
         *entry = 0;
         page_free(below);
         tables_made--;
     }
 }
 
-void tables_free(u64 root, u64 start, u64 end) {
-    ASSERT(end <= 1ull << 47);
-    free_below(root, 3, 0, start, end);
+void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high) {
+    ASSERT(end <= high && high <= 1ull << 47);
+    free_below(root, 3, 0, (u64[]){start, end}, (u64[]){low, high});
+}
+
+void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first) {
+    u64 part = bytes / ENTRIES, next = part == PAGE_SIZE ? *entry & ~PTE_PS : *entry, *entries = window(table);
+    for (u64 i = 0; i < ENTRIES; i++) entries[i] = next + i * part;
+    entries[0] ^= (entries[0] & PTE_ADDRESS) ^ first;
+    *entry = 0;
+    tlb_flush_page(address);
+    *entry = table | PTE_P | PTE_W | PTE_U;
+    tables_made++;
+}
+
+void tables_join(u64 root, u64 address, int level) {
+    u64 *above = tables_entry(root, address, level + 1);
+    if (!above || !(*above & PTE_P) || *above & PTE_PS) return;
+    u64 table = *above & PTE_ADDRESS, *entries = window(table), first = entries[0], bytes = LEVEL_BYTES(level);
+    if (!first || (first & PTE_ADDRESS) % LEVEL_BYTES(level + 1)) return;
+    for (u64 i = ENTRIES - 1; i; i--)
+        if (entries[i] != first + i * bytes) return;
+    *above = 0;
+    tlb_flush_all(); // whichever of the 512 it remembers
+    *above = first | PTE_PS;
+    page_free(table);
+    tables_made--;
 }
 
 u64 tables_count(void) { return tables_made; }
-
-void tlb_flush_page(u64 address) { __asm__ volatile("invlpg (%0)" ::"r"(address) : "memory"); }
-
-void tlb_flush_all(void) { __asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" ::: "rax", "memory"); }
-
-u64 tables_root(void) {
-    u64 cr3;
-    __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
-    return cr3 & PTE_ADDRESS;
-}

@@ -13,17 +13,25 @@
 #define PTE_PS      (1ull << 7)  // leaf above the lowest level
 #define PTE_G       (1ull << 8)  // survives a CR3 write
 #define PTE_OURS    (1ull << 9)  // available to software: the frame belongs to the mapping and is freed with it
+#define PTE_COUNTED (1ull << 10) // available to software: the page was promised before it existed, see space.c
 #define PTE_NX      (1ull << 63) // no execute; must be 0 on CPUs without NX, see tables_allow
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
 // Which PTE bits this CPU has: without NX, or without global pages, they are dropped from every entry made here.
 extern u64 tables_allow;
 
-// The entry for a 4 KiB page, in the window. create: missing tables are made (NULL when there is no memory for one);
-// without create NULL when a table is missing. Panics when a large page is in the way.
-u64 *tables_entry(u64 root, u64 address, bool create);
+// Page sizes by the level of the table that holds their entries.
+#define LEVEL_SHIFT(level) (12 + 9 * (level))
+#define LEVEL_BYTES(level) (1ull << LEVEL_SHIFT(level))
+#define LEVEL_2M           1
+#define LEVEL_1G           2
 
-// The entry that maps address, and the size of its page; NULL when nothing is mapped, then *bytes is how much at least.
+// The entry for address in the table of that level, in the window; missing tables are made. NULL when there is no
+// memory for one. Panics when a larger page is in the way.
+u64 *tables_entry(u64 root, u64 address, int level);
+
+// The entry that says something about address, and the size of its page; NULL when there is none, then *bytes is how
+// much at least says nothing. In the lower half a page without rights is an entry that is not present.
 u64 *tables_leaf(u64 root, u64 address, u64 *bytes);
 
 // Maps bytes at address to physical memory with the given PTE bits, in pages of at most max_page bytes (1 GiB, 2 MiB or
@@ -31,12 +39,20 @@ u64 *tables_leaf(u64 root, u64 address, u64 *bytes);
 // False when there is no memory for a table.
 bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) MUST_USE;
 
-// Calls each(entry) for every 4 KiB entry that is not 0 (a page without rights is kept, not present) in [start, end),
-// skipping absent tables as a whole.
-void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 address));
+// Calls each(entry, address, bytes) for every page in [start, end) of the lower half, of whatever size, one without
+// rights included, skipping absent tables as a whole. No page crosses start or end. each may change or empty the entry.
+void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 address, u64 bytes));
 
-// Frees the tables, not the pages, that lie wholly inside [start, end) of the lower half.
-void tables_free(u64 root, u64 start, u64 end);
+// Frees the tables, not the pages, that touch [start, end) and lie wholly inside [low, high) of the lower half.
+void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high);
+
+// A page of 2 MiB or 1 GiB becomes 512 smaller ones with the same rights in the given table, whose contents do not
+// matter; the first of them lies at first. While the size changes the page is not present: a CPU that found two sizes
+// for one address could raise a machine check (AMD family 10h erratum 383; Intel SKL002).
+void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first);
+// The reverse, for the table of that level that has address: when its 512 pages are alike and neighbours in physical
+// memory, and the first is aligned for it, they become one and the table's page is freed.
+void tables_join(u64 root, u64 address, int level);
 
 u64 tables_count(void); // tables made so far
 

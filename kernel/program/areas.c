@@ -1,6 +1,7 @@
 // See areas.h. Neighbours that are alike are always one area, so that a heap that grows page by page stays one node,
 // and so does a row of allocations.
-#define __unused __attribute__((unused)) // tree.h marks its functions with BSD's name for it
+#define __unused         __attribute__((unused)) // tree.h marks its functions with BSD's name for it
+#define RB_AUGMENT(area) summarise(area)         // it says so of the nodes that a rotation moves
 
 #include "kernel/program/areas.h"
 
@@ -8,6 +9,20 @@
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+// What a node says of its subtree, from its children alone.
+static void summarise(struct area *area) {
+    const struct area *left = RB_LEFT(area, link), *right = RB_RIGHT(area, link);
+    area->low = left ? left->low : area->start;
+    area->high = right ? right->high : area->end;
+    area->hole = 0;
+    if (left) area->hole = MAX(left->hole, area->start - left->high);
+    if (right) area->hole = MAX(area->hole, MAX(right->hole, right->low - area->end));
+}
+
+static void summarise_up(struct area *area) {
+    for (; area; area = RB_PARENT(area, link)) summarise(area);
+}
 
 static int compare(const struct area *a, const struct area *b) {
     return a->start < b->start ? -1 : a->start > b->start;
@@ -35,15 +50,32 @@ static void insert(struct areas *areas, const struct area *like, u64 start, u64 
     *area = *like;
     area->start = start;
     area->end = end;
+    RB_LEFT(area, link) = RB_RIGHT(area, link) = NULL;
+    summarise(area); // a rotation on the way may read it
     RB_INSERT(area_tree, &areas->tree, area);
+    summarise_up(area);
+}
+
+// What a removal changes in the tree lies on the way to the root from a neighbour: from the one before, from the next
+// one, which may take the removed node's place, or from the one whose place that had.
+static void erase(struct areas *areas, struct area *area) {
+    struct area *before = RB_PREV(area_tree, &areas->tree, area), *next = RB_NEXT(area_tree, &areas->tree, area);
+    struct area *second = next ? RB_NEXT(area_tree, &areas->tree, next) : NULL;
+    RB_REMOVE(area_tree, &areas->tree, area);
+    summarise_up(second);
+    summarise_up(next);
+    summarise_up(before);
+    area_give(area);
 }
 
 // Makes address a border when it lies inside an area.
 static void split(struct areas *areas, u64 address) {
     struct area *area = areas_find(areas, address);
     if (!area || area->start >= address) return;
-    insert(areas, area, address, area->end);
+    u64 end = area->end;
     area->end = address;
+    summarise_up(area);
+    insert(areas, area, address, end);
 }
 
 static u64 counted_pages(const struct area *area) {
@@ -53,10 +85,8 @@ static u64 counted_pages(const struct area *area) {
 void areas_cut(struct areas *areas, u64 start, u64 end) {
     split(areas, start);
     split(areas, end);
-    for (struct area *area; (area = areas_find(areas, start)) && area->start < end; area_give(area)) {
+    for (struct area *area; (area = areas_find(areas, start)) && area->start < end; erase(areas, area))
         areas->counted -= counted_pages(area);
-        RB_REMOVE(area_tree, &areas->tree, area);
-    }
 }
 
 static bool alike(const struct area *a, const struct area *b) { return a->rights == b->rights && a->flags == b->flags; }
@@ -96,12 +126,18 @@ u64 areas_counted(struct areas *areas, u64 start, u64 end, bool if_writable) {
     return pages;
 }
 
-u64 areas_hole(struct areas *areas, u64 bytes, u64 low, u64 high) {
-    for (struct area *area; high > low; high = area->start) {
-        area = areas_before(areas, high);
-        u64 bottom = area ? MAX(area->end, low) : low;
-        if (high > bottom && high - bottom >= bytes) return high - bytes;
-        if (!area) return 0;
-    }
-    return 0;
+// The highest fit in [low, high), where areas of no other subtree lie. A subtree without a large enough hole inside and
+// at either edge is not entered: only the nodes along the two borders are entered in vain.
+static u64 hole_in(const struct area *area, u64 bytes, u64 low, u64 high) {
+    if (low >= high || high - low < bytes) return 0;
+    if (!area) return high - bytes;
+    u64 edge_low = MAX(low, area->high), edge_high = MIN(high, area->low);
+    bool at_top = high > edge_low && high - edge_low >= bytes, at_bottom = edge_high > low && edge_high - low >= bytes;
+    if (area->hole < bytes && !at_top && !at_bottom) return 0;
+    u64 found = hole_in(RB_RIGHT(area, link), bytes, MAX(low, area->end), high);
+    return found ? found : hole_in(RB_LEFT(area, link), bytes, low, MIN(high, area->start));
+}
+
+u64 areas_hole(const struct areas *areas, u64 bytes, u64 low, u64 high) {
+    return hole_in(RB_ROOT(&areas->tree), bytes, low, high);
 }

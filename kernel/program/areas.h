@@ -1,6 +1,7 @@
 // The areas of the program's address space: which addresses mean something, and with which rights. Pure: no page
-// tables, no frames; the caller keeps those in step. A red-black tree by address: no operation depends on how large
-// areas are, and only the search for a hole, from the top down, on how many there are.
+// tables, no frames; the caller keeps those in step. A red-black tree by address in which every node knows the largest
+// hole below it: no operation depends on how large areas are, and each takes O(log n) steps, with those that change or
+// count a range O(log n) for each area in it.
 #pragma once
 
 #include <bsd/sys/tree.h>
@@ -17,6 +18,7 @@ struct area {
     u64 start, end; // multiples of PAGE_SIZE
     u32 rights, flags;
     RB_ENTRY(area) link;
+    u64 low, high, hole; // of this subtree: its first and last address, the largest hole between two of its areas
 };
 
 RB_HEAD(area_tree, area);
@@ -46,4 +48,4 @@ bool areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) MUST_USE
 // Pages in [start, end) that are counted, and those that would be if the range became writable.
 u64 areas_counted(struct areas *areas, u64 start, u64 end, bool if_writable);
 // The highest address in [low, high) with that many free bytes behind it; 0 when there is none.
-u64 areas_hole(struct areas *areas, u64 bytes, u64 low, u64 high);
+u64 areas_hole(const struct areas *areas, u64 bytes, u64 low, u64 high);

@@ -90,7 +90,7 @@ u64 random_u64(void);
 // clang-format off
 #define CALLS(X) \
     X(read) X(write) X(readv) X(writev) X(ioctl) X(fcntl) X(fstat) X(close) X(lseek) X(stat) X(open) \
-    X(openat) X(newfstatat) X(getcwd) X(poll) X(mmap) X(munmap) X(mprotect) X(madvise) X(brk) \
+    X(openat) X(newfstatat) X(getcwd) X(poll) X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(brk) \
     X(clock_gettime) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(getrusage) X(futex) \
     X(rt_sigaction) X(rt_sigprocmask) X(kill) X(tkill) X(tgkill) X(arch_prctl) X(prlimit64) X(getrandom) X(uname) \
     X(sysinfo) X(sched_getaffinity) X(prctl) X(exit)

@@ -1,8 +1,14 @@
-// The program's address space: its areas (areas.h), and the pages that exist of them. Pages come on first touch; those
-// of the program file are mapped from where the loader put it, and copied when they are written. One program per
-// machine, so there is one space; its page tables are the lower half of the root.
+// The program's address space: its areas (areas.h), and the pages that exist of them. Pages come on first touch, as
+// large as fits: a page lies within one area, and is split before only a part of it changes. Those of the program file
+// are mapped from where the loader put it, and copied when they are written. One program per machine, so there is one
+// space; its page tables are the lower half of the root. A page that is the program's is in one entry there, with
+// PTE_OURS, and nowhere else.
+//
+// What is committed (areas.counted) is always there when it is touched: a promise is made only when so many pages are
+// free now, for all promises that are not kept yet and the reserve. Others take a page only when that leaves enough.
 #include <linux/mman.h>
 #include "boot/layout.h"
+#include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
 #include "kernel/memory/pages.h"
@@ -10,10 +16,17 @@
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
+#define LOWEST                     (16 * PAGE_SIZE) // of what is placed by choice, as Linux's mmap_min_addr
+#define PAGES(bytes)               ((bytes) / PAGE_SIZE)
+#define CPUID_80000001_EDX_PAGE1GB (1u << 26)
+
 const char space_no_memory[] = "out of memory: no page is free for it";
 
 static struct areas areas;
-static u64 root, promised_pages, brk_start, brk_now;
+static u64 root, brk_start, brk_now;
+static u64 kept;           // pages with PTE_COUNTED
+static u64 reserve;        // pages for page tables, nodes, and the maps of frames that are split
+static int largest;        // level
 static struct area *spare; // free nodes, linked through left
 static u64 spare_count;
 
@@ -43,7 +56,8 @@ static bool nodes_ready(void) {
 
 void space_init(u64 heap) {
     root = tables_root();
-    promised_pages = pages_free() - pages_free() / 256; // the rest for page tables
+    reserve = pages_total() / 256 + 16; // the most there can be: 2 for each frame
+    largest = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PAGE1GB ? LEVEL_1G : LEVEL_2M;
     brk_start = brk_now = heap;
 }
 
@@ -52,15 +66,30 @@ const struct area *space_area(u64 address) {
     return area && area->start <= address ? area : NULL;
 }
 
-// Whether so many pages can be promised in [start, end), instead of those counted there now, and nodes are there.
+// Whether so many pages can be promised in [start, end), instead of those counted there now, and nodes are there. What
+// is kept there already comes back, or is what it is kept for.
 static bool can_promise(u64 start, u64 end, u64 pages) {
-    u64 others = areas.counted - areas_counted(&areas, start, end, false);
-    return pages <= promised_pages && others <= promised_pages - pages && nodes_ready();
+    if (!nodes_ready()) return false;
+    u64 others = areas.counted - areas_counted(&areas, start, end, false), have = pages_free() + kept;
+    return pages <= have && others + reserve <= have - pages;
+}
+
+// Of what is promised, the first and the last page of a range can lie alone in a page table: that is made with the
+// promise. For the others the reserve is enough. Large pages that cross the borders were split before.
+static bool tables_ready(u64 start, u64 end) {
+    const u64 pages[] = {start, end - PAGE_SIZE};
+    for (int i = 0; i < 2; i++) {
+        u64 first = ROUND_DOWN(pages[i], LEVEL_BYTES(LEVEL_2M)), bytes;
+        bool is_whole = first >= start && first + LEVEL_BYTES(LEVEL_2M) <= end;
+        if (!is_whole && !tables_leaf(root, pages[i], &bytes) && !tables_entry(root, pages[i], 0)) return false;
+    }
+    return true;
 }
 
 bool space_put(const struct area *like) {
     bool counts = like->rights & AREA_WRITE && !(like->flags & AREA_NORESERVE);
-    if (!can_promise(like->start, like->end, counts ? (like->end - like->start) / PAGE_SIZE : 0)) return false;
+    if (!can_promise(like->start, like->end, counts ? PAGES(like->end - like->start) : 0)) return false;
+    if (counts && !tables_ready(like->start, like->end)) return false;
     areas_put(&areas, like);
     return true;
 }
@@ -70,40 +99,124 @@ static u64 page_bits(const struct area *area) {
     return (PTE_U | PTE_A | PTE_D | (area->rights ? PTE_P : 0) | rights) & tables_allow;
 }
 
-static void page_drop(u64 *entry, u64 address) {
-    if (*entry & PTE_OURS) page_free(*entry & PTE_ADDRESS);
+// ---- pages that exist ----
+
+// Fills the entry for an area's page of that size with one of the program's own.
+static void page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes) {
+    bool counts = area->flags & AREA_COUNTED;
+    if (counts) kept += PAGES(bytes);
+    *entry = physical | PTE_OURS | page_bits(area) | (counts ? PTE_COUNTED : 0) | (bytes > PAGE_SIZE ? PTE_PS : 0);
+}
+
+static void page_drop(u64 *entry, u64 address, u64 bytes) {
+    u64 physical = *entry & PTE_ADDRESS;
+    (void)address;
+    if (*entry & PTE_COUNTED) kept -= PAGES(bytes);
+    if (*entry & PTE_OURS) {
+        if (bytes == PAGE_SIZE) page_free(physical);
+        else frames_free_run(physical, bytes / LEVEL_BYTES(LEVEL_2M));
+    }
     *entry = 0;
-    tlb_flush_page(address);
 }
 
 // After a change of rights. A page of the file is never writable: a write copies it. One without rights keeps its frame
 // but is not present, so that the kernel cannot touch it for the program either.
-static void page_refresh(u64 *entry, u64 address) {
-    u64 bits = page_bits(areas_find(&areas, address));
-    *entry = (*entry & (PTE_ADDRESS | PTE_OURS)) | (*entry & PTE_OURS ? bits : bits & ~PTE_W);
-    tlb_flush_page(address);
+static void page_refresh(u64 *entry, u64 address, u64 bytes) {
+    const struct area *area = areas_find(&areas, address);
+    if (*entry & PTE_COUNTED) kept -= PAGES(bytes);
+    if (*entry & PTE_OURS) page_put(entry, area, *entry & PTE_ADDRESS, bytes);
+    else *entry = (*entry & PTE_ADDRESS) | (page_bits(area) & ~PTE_W);
 }
 
-// Drops the pages of a range and, when nothing is left there, the tables of the whole hole around it. The last flush is
-// for the CPU's memory of tables, which INVLPG empties too (SDM 3A 4.10.4.1).
-static void pages_drop(u64 start, u64 end, bool is_hole) {
+// After entries of a range changed. A few pages are flushed one by one.
+static void flush(u64 start, u64 end) {
+    if (PAGES(end - start) > 32) tlb_flush_all();
+    else
+        for (; start < end; start += PAGE_SIZE) tlb_flush_page(start);
+}
+
+// Splits pages until none crosses address. A frame that is split keeps its map in its first page, whose contents move.
+// False when there is no memory for that.
+static bool border(u64 address) {
+    u64 bytes, *entry;
+    while ((entry = tables_leaf(root, address, &bytes)) && address % bytes) {
+        u64 physical = *entry & PTE_ADDRESS, table = page_alloc(), first = physical;
+        if (table && bytes == LEVEL_BYTES(LEVEL_2M) && !(first = page_alloc())) page_free(table);
+        if (!table || !first) return false;
+        if (first != physical) memcpy(window(first), window(physical), PAGE_SIZE);
+        tables_split(entry, ROUND_DOWN(address, bytes), bytes, table, first);
+        if (first != physical) frame_split(physical);
+    }
+    return true;
+}
+
+static bool borders(u64 start, u64 end) { return border(start) && border(end); }
+
+// Drops the pages of a range, at whose borders none crosses, and the tables that nobody needs any more. The flush is
+// also for the CPU's memory of tables, which INVLPG empties too (SDM 3A 4.10.4.1).
+static void pages_drop(u64 start, u64 end) {
+    const struct area *left = areas_before(&areas, end), *right = areas_find(&areas, start);
+    bool is_hole = (!left || left->end <= start) && (!right || right->start >= end);
     tables_each(root, start, end, page_drop);
-    if (!is_hole) return;
-    const struct area *left = areas_before(&areas, start), *right = areas_find(&areas, start);
-    tables_free(root, left ? left->end : 0, right ? right->start : USER_END);
-    tlb_flush_page(start);
+    if (!is_hole) tables_free(root, start, end, start, end);
+    else tables_free(root, start, end, left ? left->end : 0, right ? right->start : USER_END);
+    flush(start, end);
 }
 
 bool space_put_file(const struct area *like, u64 file, u64 bytes) {
     if (!space_put(like)) return false;
-    pages_drop(like->start, like->end, false); // the last segment may have ended in the same page
+    pages_drop(like->start, like->end); // the last segment may have ended in the same page
     u64 rest = bytes % PAGE_SIZE, whole = bytes - rest;
     if (!tables_map(root, like->start, file, whole, page_bits(like) & ~PTE_W, PAGE_SIZE)) return false;
     if (!rest) return true;
-    u64 *entry = tables_entry(root, like->start + whole, true), frame = entry ? page_alloc_cleared() : 0;
-    if (!frame) return false;
-    memcpy(window(frame), window(file + whole), rest);
-    *entry = frame | PTE_OURS | page_bits(like);
+    u64 *entry = tables_entry(root, like->start + whole, 0), page = entry ? page_alloc_cleared() : 0;
+    if (!page) return false;
+    memcpy(window(page), window(file + whole), rest);
+    page_put(entry, like, page, PAGE_SIZE);
+    return true;
+}
+
+// Whether a page of that many pages may be made: what was promised comes first, but for the stack. An area that was
+// never counted is likely to be touched here and there only, so it gets large pages while there is plenty.
+static bool may_take(const struct area *area, u64 pages) {
+    if (area->flags & AREA_COUNTED || (pages == 1 && area->end == USER_END)) return true;
+    u64 plenty = pages > 1 ? pages_total() / 2 : 0;
+    return pages_free() >= areas.counted - kept + reserve + pages + plenty;
+}
+
+static u64 alloc_cleared(int level) {
+    if (level < LEVEL_1G) return level ? frame_alloc_cleared() : page_alloc_cleared();
+    u64 physical = frames_alloc_1g();
+    if (physical) memset(window(physical), 0, LEVEL_BYTES(LEVEL_1G));
+    return physical;
+}
+
+// Makes the page for an address where there is none, of at most that level: the largest that lies within the area and
+// that there is memory for. Returns its size, 0 when there is no memory.
+static u64 page_make(const struct area *area, u64 address, int level) {
+    for (; level >= 0; level--) {
+        u64 bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes), empty;
+        if (start < area->start || start + bytes > area->end || !may_take(area, PAGES(bytes))) continue;
+        if (!tables_leaf(root, address, &empty) && empty < bytes) continue; // smaller pages are there
+        u64 *entry = tables_entry(root, start, level), physical = entry ? alloc_cleared(level) : 0;
+        if (!physical) continue;
+        page_put(entry, area, physical, bytes);
+        if (level != LEVEL_2M || largest < LEVEL_1G) return bytes;
+        start = ROUND_DOWN(address, LEVEL_BYTES(LEVEL_1G));
+        if (start >= area->start && start + LEVEL_BYTES(LEVEL_1G) <= area->end) tables_join(root, start, LEVEL_2M);
+        return bytes;
+    }
+    return 0;
+}
+
+// Makes what is missing in a range of one area. False when memory or, with exactly, pages of that level ran out.
+static bool populate(u64 start, u64 end, int level, bool exactly) {
+    const struct area *area = areas_find(&areas, start);
+    for (u64 bytes; start < end; start += bytes) {
+        if (tables_leaf(root, start, &bytes)) continue;
+        bytes = page_make(area, start, level);
+        if (!bytes || (exactly && bytes < LEVEL_BYTES(level))) return false;
+    }
     return true;
 }
 
@@ -117,19 +230,19 @@ static const char *refusal(const struct area *area, u64 address, u64 error) {
     return area->rights & AREA_EXEC ? "read-only code" : "read-only data";
 }
 
-// A page that is touched first gets a cleared frame, one of the file that is to be writable a copy. An entry that is
-// there already was only remembered otherwise by the CPU.
+// A page of the file that is to be writable gets a copy. An entry that is there already was only remembered otherwise
+// by the CPU.
 const char *space_fault(u64 address, u64 error) {
     const struct area *area = space_area(address);
     u32 needed = error & FAULT_FETCH ? AREA_EXEC : error & FAULT_WRITE ? AREA_WRITE : ~0u;
     if (!area || !(area->rights & needed)) return refusal(area, address, error);
-    u64 *entry = tables_entry(root, address, true);
-    if (!entry) return space_no_memory;
-    if (!*entry || (area->rights & AREA_WRITE && !(*entry & PTE_OURS))) {
-        u64 frame = *entry ? page_alloc() : page_alloc_cleared();
-        if (!frame) return space_no_memory;
-        if (*entry) memcpy(window(frame), window(*entry & PTE_ADDRESS), PAGE_SIZE);
-        *entry = frame | PTE_OURS | page_bits(area);
+    u64 bytes, *entry = tables_leaf(root, address, &bytes);
+    if (!entry) return page_make(area, address, LEVEL_2M) ? NULL : space_no_memory;
+    if (area->rights & AREA_WRITE && !(*entry & PTE_OURS)) {
+        u64 page = may_take(area, 1) ? page_alloc() : 0;
+        if (!page) return space_no_memory;
+        memcpy(window(page), window(*entry & PTE_ADDRESS), PAGE_SIZE);
+        page_put(entry, area, page, PAGE_SIZE);
     }
     tlb_flush_page(ROUND_DOWN(address, PAGE_SIZE));
     return NULL;
@@ -144,47 +257,68 @@ static bool range_ok(u64 start, u64 *bytes) {
     return *bytes && *bytes <= USER_END - start;
 }
 
+static bool unmap(u64 start, u64 end) {
+    if (!nodes_ready() || !borders(start, end)) return false;
+    areas_cut(&areas, start, end);
+    pages_drop(start, end);
+    return true;
+}
+
 static bool range_free(u64 start, u64 bytes) {
     const struct area *next = areas_find(&areas, start);
     return !next || next->start >= start + bytes;
 }
 
-// Where a mapping goes that names no place it must have: at the hint when it is free, else as high as it fits.
-static u64 place(u64 hint, u64 bytes, u64 flags) {
+// Where a mapping goes that names no place it must have: at the hint when it is free, else as high as it fits, and from
+// 2 MiB or 1 GiB on aligned for pages of that size.
+static u64 place(u64 hint, u64 bytes, u64 align, u64 flags) {
     hint = ROUND_DOWN(hint, PAGE_SIZE);
-    if (hint >= USER_START && hint < SPACE_PLACE_END && bytes <= SPACE_PLACE_END - hint && range_free(hint, bytes))
+    if (hint >= USER_START && hint < SPACE_PLACE_END && bytes <= SPACE_PLACE_END - hint && range_free(hint, bytes) &&
+        hint % align == 0)
         return hint;
-    return areas_hole(&areas, bytes, 16 * PAGE_SIZE, flags & MAP_32BIT ? 1ull << 31 : SPACE_PLACE_END);
+    u64 end = flags & MAP_32BIT ? 1ull << 31 : SPACE_PLACE_END;
+    for (int level = bytes >= LEVEL_BYTES(LEVEL_1G) ? LEVEL_1G : LEVEL_2M; level >= 0; level--) {
+        u64 size = LEVEL_BYTES(level);
+        if (size < align || size > bytes) continue;
+        u64 at = areas_hole(&areas, bytes + size - PAGE_SIZE, LOWEST, end);
+        if (at) return ROUND_UP(at, size);
+    }
+    return 0;
 }
 
-// mmap(address, length, rights, flags, fd, offset): anonymous memory; no file here can be mapped.
+// The level of the pages that MAP_HUGETLB asks for, -1 for none that there is. Without it 0.
+static int huge_level(u64 flags) {
+    u64 shift = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
+    if (!(flags & MAP_HUGETLB)) return 0;
+    if (!shift || shift == LEVEL_SHIFT(LEVEL_2M)) return LEVEL_2M;
+    return shift == LEVEL_SHIFT(LEVEL_1G) && largest == LEVEL_1G ? LEVEL_1G : -1;
+}
+
+// mmap(address, length, rights, flags, fd, offset): anonymous memory; no file here can be mapped. Pages that
+// MAP_HUGETLB asks for are all made at once, so that none is missing later.
 CALL(mmap) {
     u64 at = arg[0], bytes = arg[1], flags = arg[3], type = flags & MAP_TYPE;
-    if (type != MAP_PRIVATE && type != MAP_SHARED) return -EINVAL;
+    int huge = huge_level(flags);
+    if ((type != MAP_PRIVATE && type != MAP_SHARED) || huge < 0) return -EINVAL;
     if (!(flags & MAP_ANONYMOUS)) return file_at(arg[4]) ? -ENODEV : -EBADF;
     if (!bytes || arg[5] % PAGE_SIZE) return -EINVAL;
     if (bytes > USER_END) return -ENOMEM;
-    bytes = ROUND_UP(bytes, PAGE_SIZE);
+    bytes = ROUND_UP(bytes, LEVEL_BYTES(huge));
     if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
-        if (at % PAGE_SIZE) return -EINVAL;
+        if (at % LEVEL_BYTES(huge)) return -EINVAL;
         if (!range_ok(at, &bytes)) return -ENOMEM;
         if (flags & MAP_FIXED_NOREPLACE && !range_free(at, bytes)) return -EEXIST;
     } else {
-        at = place(at, bytes, flags);
+        at = place(at, bytes, LEVEL_BYTES(huge), flags);
         if (!at) return -ENOMEM;
     }
     struct area like = {.start = at, .end = at + bytes, .rights = arg[2] & 7};
     if (flags & MAP_NORESERVE) like.flags = AREA_NORESERVE;
-    if (!space_put(&like)) return -ENOMEM;
-    if (flags & MAP_FIXED) pages_drop(at, at + bytes, false);
+    if (!borders(at, at + bytes) || !space_put(&like)) return -ENOMEM;
+    if (flags & MAP_FIXED) pages_drop(at, at + bytes);
+    if (huge && !populate(at, at + bytes, huge, true)) return unmap(at, at + bytes), -ENOMEM;
+    if (flags & (MAP_POPULATE | MAP_LOCKED) && like.rights) populate(at, at + bytes, largest, false);
     return (s64)at;
-}
-
-static bool unmap(u64 start, u64 end) {
-    if (!nodes_ready()) return false;
-    areas_cut(&areas, start, end);
-    pages_drop(start, end, true);
-    return true;
 }
 
 CALL(munmap) {
@@ -199,20 +333,94 @@ CALL(mprotect) {
     if (!bytes) return 0;
     if (!range_ok(at, &bytes)) return -ENOMEM;
     u64 end = at + bytes, pages = areas_counted(&areas, at, end, rights & AREA_WRITE);
-    if (!can_promise(at, end, pages) || !areas_protect(&areas, at, end, (u32)rights)) return -ENOMEM;
+    if (!can_promise(at, end, pages) || !borders(at, end) || (pages && !tables_ready(at, end))) return -ENOMEM;
+    if (!areas_protect(&areas, at, end, (u32)rights)) return -ENOMEM;
     tables_each(root, at, end, page_refresh);
+    flush(at, end);
     return 0;
+}
+
+// Whether there are areas everywhere in a range.
+static bool is_covered(u64 start, u64 end) {
+    for (const struct area *area; start < end && (area = space_area(start));) start = area->end;
+    return start >= end;
 }
 
 // madvise: giving pages up is the one advice that changes what the program reads afterwards.
 CALL(madvise) {
-    u64 at = arg[0], bytes = arg[1];
-    if (at % PAGE_SIZE) return -EINVAL;
-    if (!bytes || arg[2] != MADV_DONTNEED) return 0;
+    const u64 known = 0x3ffd1f; // MADV_NORMAL to MADV_PAGEOUT without MADV_REMOVE and what poisons pages
+    u64 at = arg[0], bytes = arg[1], advice = arg[2];
+    if (at % PAGE_SIZE || advice > MADV_PAGEOUT || !(known >> advice & 1)) return -EINVAL;
+    if (!bytes) return 0;
     if (!range_ok(at, &bytes)) return -ENOMEM;
-    if (at < brk_start && at + bytes > program.bias + program.elf.low) return -EINVAL; // would not be the file's again
-    pages_drop(at, at + bytes, false);
-    return 0;
+    if (advice == MADV_DONTNEED || advice == MADV_FREE) {
+        if (at < brk_start && at + bytes > program.bias + program.elf.low)
+            return -EINVAL; // would not be the file's again
+        if (!borders(at, at + bytes)) return -ENOMEM;
+        pages_drop(at, at + bytes);
+    }
+    return is_covered(at, at + bytes) ? 0 : -ENOMEM;
+}
+
+// Of mremap: makes the tables that pages need when they move, and splits those that would not be aligned any more; with
+// really, moves them, which after the first time cannot fail.
+static bool move_pages(u64 from, u64 to, u64 bytes, bool really) {
+    for (u64 at = from, page; at < from + bytes; at = ROUND_DOWN(at, page) + page) {
+        u64 *entry;
+        while ((entry = tables_leaf(root, at, &page)) && (to - from) % page)
+            if (!border(at + page / 512)) return false;
+        if (!entry) continue;
+        u64 *target = tables_entry(root, at - from + to, (__builtin_ctzll(page) - LEVEL_SHIFT(0)) / 9);
+        if (!target) return false;
+        if (!really) continue;
+        *target = *entry;
+        *entry = 0;
+    }
+    return true;
+}
+
+// Puts an area like this one, where nothing is, with the pages of [at, at + old), which is not there any more
+// afterwards.
+static bool move_area(const struct area *like, u64 at, u64 old) {
+    if (!borders(at, at + old) || !move_pages(at, like->start, old, false)) {
+        pages_drop(like->start, like->end); // the tables
+        return false;
+    }
+    move_pages(at, like->start, old, true);
+    areas_put(&areas, like);
+    areas_cut(&areas, at, at + old);
+    pages_drop(at, at + old);
+    return true;
+}
+
+// mremap(address, length, new length, flags, new address)
+CALL(mremap) {
+    u64 at = arg[0], old = arg[1], bytes = arg[2], flags = arg[3], to = arg[4], fixed = flags & MREMAP_FIXED;
+    if (flags & ~(u64)(MREMAP_MAYMOVE | MREMAP_FIXED) || (fixed && !(flags & MREMAP_MAYMOVE))) return -EINVAL;
+    if (at % PAGE_SIZE || !old || !bytes) return -EINVAL;
+    if (!range_ok(at, &old) || !space_area(at)) return -EFAULT;
+    if (bytes > USER_END) return -ENOMEM;
+    bytes = ROUND_UP(bytes, PAGE_SIZE);
+    if (fixed && (!range_ok(to, &bytes) || (to < at + old && at < to + bytes))) return -EINVAL;
+    if (fixed && !unmap(to, to + bytes)) return -ENOMEM;
+    if (bytes < old) {
+        if (!unmap(at + bytes, at + old)) return -ENOMEM;
+        old = bytes;
+    }
+    if (bytes == old && !fixed) return (s64)at;
+    const struct area *area = space_area(at);
+    if (!area || area->end < at + old) return -EFAULT;
+    struct area like = *area;
+    bool in_place = !fixed && at + bytes <= SPACE_PLACE_END && range_free(at + old, bytes - old);
+    if (!fixed && !in_place) to = flags & MREMAP_MAYMOVE ? place(0, bytes, PAGE_SIZE, 0) : 0;
+    like.start = in_place ? at + old : to;
+    like.end = in_place ? at + bytes : to + bytes;
+    u64 pages = like.flags & AREA_COUNTED ? PAGES(bytes - old) : 0;
+    if (!like.start || !can_promise(like.start, like.end, pages)) return -ENOMEM;
+    if (pages && !tables_ready(like.start, like.end)) return -ENOMEM;
+    if (!in_place) return move_area(&like, at, old) ? (s64)to : -ENOMEM;
+    areas_put(&areas, &like);
+    return (s64)at;
 }
 
 // The exact break, as asked for, or the old one on failure: never an error number.

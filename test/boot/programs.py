@@ -1,6 +1,7 @@
 """Programs inside: Debian's busybox, and those of test/guest by three compilers and libraries."""
 import hashlib
 import random
+import re
 import zlib
 
 import vm
@@ -67,6 +68,24 @@ def large():
         vm.expect_in("the log", "loader: read ", result.log)
 
 
+def fill(memory, program=None):
+    runs(program or vm.guest("fill"), memory=memory)
+
+
+def gigabyte():
+    """A CPU that has pages of 1 GiB, and one that has not."""
+    free = int(re.search(r"MemAvailable: +(\d+) kB", open("/proc/meminfo").read())[1])
+    if free < 4 << 20:
+        raise vm.Skipped(f"only {free >> 10} MiB of memory are free here, and QEMU wants up to 3 GiB for this")
+    runs(vm.guest("gigabyte"), memory="3G", com1=b"pages of 1 GiB: yes\ngigabyte ok\n")
+    runs(vm.guest("gigabyte"), memory="3G", cpu="qemu64", com1=b"pages of 1 GiB: no\ngigabyte ok\n")
+
+
+def areas():
+    """Their number must not show in what a call costs."""
+    runs(vm.guest("fill"), args=["areas"], memory="16M")
+
+
 def guests(compiler, flag):
     def of(name):
         return vm.compile_guest(f"test/guest/{name}.c", compiler, flag)
@@ -95,6 +114,13 @@ def tests():
     yield "busybox sha256sum of 5 MB", five_megabytes
     yield "busybox awk", awk
     yield "border", border
+    for memory in "8M", "64M", "256M":
+        yield f"90 % of {memory}", lambda memory=memory: fill(memory)
+    yield "90 % of 64M by glibc", lambda: fill("64M", vm.compile_guest("test/guest/fill.c", "gcc", "-static"))
+    yield "60,000 areas", areas
+    yield "pages of 1 GiB", gigabyte
+    yield "overcommitment", lambda: runs(vm.guest("fill"), 135, b"before\n", error="out of memory", args=["overcommit"],
+                                         memory="64M")
     yield "C++", lambda: runs(vm.compile_guest("test/guest/cpp.cpp", "g++", "-static"))
     yield "C++ -static-pie", lambda: runs(vm.compile_guest("test/guest/cpp.cpp", "g++", "-static-pie"))
     for compiler, flag in STATIC:

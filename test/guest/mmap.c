@@ -117,7 +117,58 @@ static int the_break(void) {
     return 0;
 }
 
+#define MIB (1ul << 20)
+
+// Pages as large as 2 MiB: changed, given up and moved in part; large alignment; what mremap does and refuses.
+static int large(void) {
+    size_t n = 6 * MIB;
+    char *p = map(NULL, n, RW, 0);
+    WANT(p != MAP_FAILED && (uintptr_t)p % (2 * MIB) == 0);
+    for (size_t i = 0; i < n; i += PAGE) p[i] = (char)(i / PAGE % 251 + 1);
+    WANT(mprotect(p + 3 * MIB, PAGE, PROT_READ) == 0 && !writable(p + 3 * MIB));
+    WANT(madvise(p + 512 * PAGE, 3 * PAGE, MADV_DONTNEED) == 0 && munmap(p + 5 * MIB, PAGE) == 0);
+    for (size_t i = 0; i < n; i += PAGE) {
+        char wanted = i >= 2 * MIB && i < 2 * MIB + 3 * PAGE ? 0 : (char)(i / PAGE % 251 + 1);
+        if (i == 5 * MIB) WANT(!readable(p + i));
+        else WANT(p[i] == wanted);
+    }
+    WANT(madvise(p, n, MADV_DONTNEED) == -1 && errno == ENOMEM && p[0] == 0 && p[n - PAGE] == 0); // it has a hole
+    WANT(madvise(p, PAGE, 1000) == -1 && errno == EINVAL && madvise(p, PAGE, MADV_WILLNEED) == 0);
+    WANT(munmap(p, n) == 0);
+    p = map(NULL, 3 * MIB, RW, MAP_HUGETLB);
+    WANT(p != MAP_FAILED && (uintptr_t)p % (2 * MIB) == 0 && p[4 * MIB - 1] == 0 && munmap(p, 4 * MIB) == 0);
+    WANT(map(NULL, 3 * MIB, RW, MAP_HUGETLB | 16 << 26) == MAP_FAILED && errno == EINVAL); // pages of 64 KiB
+    p = map(NULL, 5 * MIB, RW, MAP_POPULATE);
+    WANT(p != MAP_FAILED && p[5 * MIB - 1] == 0 && munmap(p, 5 * MIB) == 0);
+    return 0;
+}
+
+static int moves(void) {
+    char *p = map(NULL, 8 * MIB, RW, 0), *q = p + 4 * MIB;
+    WANT(p != MAP_FAILED && munmap(q, 4 * MIB) == 0);
+    for (size_t i = 0; i < 4 * MIB; i += PAGE) p[i] = (char)(i / PAGE % 251 + 1);
+    WANT(mremap(p, 4 * MIB, 5 * MIB, 0) == p && p[5 * MIB - 1] == 0);            // grows in place
+    WANT(map(p + 5 * MIB, PAGE, PROT_READ, MAP_FIXED_NOREPLACE) == p + 5 * MIB); // now it cannot
+    WANT(mremap(p, 5 * MIB, 6 * MIB, 0) == MAP_FAILED && errno == ENOMEM);
+    q = mremap(p, 5 * MIB, 6 * MIB, MREMAP_MAYMOVE);
+    WANT(q != MAP_FAILED && q != p && !readable(p) && q[6 * MIB - 1] == 0);
+    char *r = map(NULL, 10 * MIB, RW, 0) + PAGE; // no large page fits there as it is
+    r[0] = 1;
+    WANT(mremap(q, 6 * MIB, 3 * MIB, MREMAP_MAYMOVE | MREMAP_FIXED, r) == r && !readable(q) && !readable(q + 4 * MIB));
+    for (size_t i = 0; i < 3 * MIB; i += PAGE) WANT(r[i] == (char)(i / PAGE % 251 + 1));
+    WANT(mremap(r, 3 * MIB, PAGE, 0) == r && r[0] == 1 && !readable(r + PAGE) && readable(r + 3 * MIB));
+    WANT(mremap(r, PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, r + PAGE - 1) == MAP_FAILED && errno == EINVAL);
+    WANT(mremap(r, PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, r - PAGE) == MAP_FAILED && errno == EINVAL);
+    WANT(mremap(r, PAGE, 2 * PAGE, MREMAP_FIXED, r + 8 * MIB) == MAP_FAILED && errno == EINVAL);
+    WANT(mremap(r + PAGE, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EFAULT);
+    WANT(mremap(r + 1, PAGE, PAGE, 0) == MAP_FAILED && errno == EINVAL && mremap(r, PAGE, 0, 0) == MAP_FAILED);
+    WANT(mremap(r, PAGE, 1ul << 40, MREMAP_MAYMOVE) == MAP_FAILED && errno == ENOMEM && r[0] == 1);
+    WANT(munmap(r - PAGE, 10 * MIB) == 0);
+    return 0;
+}
+
 int main(void) {
+    if (large() || moves()) return 1;
     if (splits() || reservation() || rights() || giving_up() || the_image() || the_break()) return 1;
     puts("mmap ok");
     return 0;

@@ -43,7 +43,9 @@ static void check_against_model(struct areas *areas) {
             CHECK(page->used && page->rights == area->rights && page->counted == !!(area->flags & AREA_COUNTED));
             pages++;
         }
-        struct area *next = RB_NEXT(area_tree, &areas->tree, area);
+        struct area *next = RB_NEXT(area_tree, &areas->tree, area), told = *area;
+        summarise(area);
+        CHECK(told.low == area->low && told.high == area->high && told.hole == area->hole);
         if (next) CHECK(area->end != next->start || !alike(area, next));
     }
     u64 used = 0;
@@ -118,11 +120,19 @@ static void large(void) {
     CHECK(areas.counted == 0);
     CHECK(areas_protect(&areas, (1ull << 40) + AT(5), (1ull << 40) + AT(7), AREA_READ | AREA_WRITE));
     CHECK(areas.counted == 2 && areas_find(&areas, (1ull << 40) + AT(6))->rights == 3);
-    for (unsigned i = 0; i < 60000; i++) { // alternating rights, so that nothing joins: a search stays short
+    for (unsigned i = 0; i < 60000;
+         i++) { // alternating rights, so that nothing joins: a search stays short wherever the hole is
         struct area page = {.start = AT(2 * i + 1), .end = AT(2 * i + 2), .rights = i % 8};
         areas_put(&areas, &page);
     }
-    for (unsigned i = 0; i < 60000; i++) CHECK(areas_hole(&areas, AT(1), PAGE_SIZE, AT(119999)) == AT(119998));
+    for (unsigned i = 0; i < 60000; i++) {
+        CHECK(areas_hole(&areas, AT(1), PAGE_SIZE, AT(119999)) == AT(119998));
+        unsigned wide = 2 * random_below(50000) + 1; // only this hole has two pages
+        struct area page = *areas_find(&areas, AT(wide));
+        areas_cut(&areas, AT(wide), AT(wide + 1));
+        CHECK(areas_hole(&areas, AT(2), AT(1), AT(119999)) == AT(wide));
+        areas_put(&areas, &page);
+    }
     areas_cut(&areas, 0, 1ull << 47);
     CHECK(RB_EMPTY(&areas.tree) && areas.counted == 0);
 }

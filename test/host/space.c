@@ -1,0 +1,588 @@
+// The program's address space, for real: space.c, areas.c, the page tables and the allocator on simulated physical
+// memory, with random calls and touches against a naive model of every page's rights and contents. After every step the
+// tracer walks the roots: each page of memory must be in use exactly once, or free, and nothing that the simulated TLB
+// still remembers may differ from the tables.
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "test/check.h"
+#include "kernel/lib/types.h"
+#define log kernel_log // the C library has one of its own
+
+// Clearing much at once leaves the pages to the host.
+static void *clear_fast(void *to, int byte, size_t bytes) {
+    if (byte || bytes < 0x200000) return (memset)(to, byte, bytes);
+    madvise(to, bytes, 4); // MADV_DONTNEED: zeroes, as the memory is anonymous
+    return to;
+}
+#define memset(to, byte, bytes) clear_fast(to, byte, bytes)
+
+#define LINEAR_POINTER(linear) window(linear_to_physical(&pages.map, linear))
+#define clear                  pages_clear
+#define frames                 pages_frames
+#include "kernel/memory/frames.c"
+#include "kernel/memory/linear.c"
+#include "kernel/memory/pages.c"
+#undef clear
+#define is_tail tables_is_tail
+#include "kernel/memory/tables.c"
+#define split  areas_split
+#define insert areas_insert
+#include "kernel/program/areas.c"
+#include "kernel/program/space.c"
+
+#define MIB       (1ull << 20)
+#define GIB       (1ull << 30)
+#define MAX_PAGES (4 * GIB / PAGE_SIZE)
+
+u64 window_base;
+struct program program;
+static struct extent extents[64];
+static u64 test_root, physical_end, space_start;
+static u64 file_start, file_pages;
+
+void panic(const char *fmt, ...) {
+    fprintf(stderr, "panic: %s\n", fmt);
+    abort();
+}
+void unfit(const char *fmt, ...) { panic("%s", fmt); }
+void log(const char *fmt, ...) { (void)fmt; }
+struct file *file_at(u64 number) {
+    return (void)number, NULL;
+}
+
+static u64 state = 88172645463325252;
+static u64 random_below(u64 n) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return n ? state % n : 0;
+}
+
+// ---- the CPU ----
+
+#define REMEMBERED 4096
+static struct remembered { u64 address, bytes, entry; } tlb[REMEMBERED];
+
+u64 tables_root(void) { return test_root; }
+void tlb_flush_all(void) { (memset)(tlb, 0, sizeof tlb); }
+void tlb_flush_page(u64 address) {
+    for (int i = 0; i < REMEMBERED; i++)
+        if (address - tlb[i].address < tlb[i].bytes) tlb[i].bytes = 0;
+}
+
+static void check_tlb(void) {
+    for (int i = 0; i < REMEMBERED; i++) {
+        u64 bytes, *entry = tlb[i].bytes ? tables_leaf(root, tlb[i].address, &bytes) : NULL;
+        if (tlb[i].bytes) CHECK(entry && bytes == tlb[i].bytes && *entry == tlb[i].entry);
+    }
+}
+
+// The memory at an address for an access with this error code; NULL, and why.
+static u64 *access(u64 address, u64 error, const char **why) {
+    for (int i = 0; i < 3; i++) {
+        u64 bytes, *entry = tables_leaf(root, address, &bytes), at = ROUND_DOWN(address, bytes);
+        bool allowed = entry && *entry & PTE_P && *entry & PTE_U && !(error & FAULT_WRITE && !(*entry & PTE_W)) &&
+                       !(error & FAULT_FETCH && *entry & PTE_NX);
+        if (allowed) {
+            tlb[at / PAGE_SIZE % REMEMBERED] = (struct remembered){at, bytes, *entry};
+            return window((*entry & PTE_ADDRESS) + (address - at));
+        }
+        if ((*why = space_fault(address, error))) return NULL;
+    }
+    CHECK(!"the fault comes back");
+    return NULL;
+}
+
+// ---- the tracer ----
+
+enum owner { NOBODY, FREE, PROGRAM, TABLE, NODES, SPLIT_MAP, THE_FILE, OUTSIDE };
+static u8 owners[MAX_PAGES + GIB / PAGE_SIZE];
+
+static void own(u64 physical, u64 bytes, enum owner owner) {
+    for (u64 at = physical; at < physical + bytes; at += PAGE_SIZE) {
+        if (at >= physical_end || owners[at / PAGE_SIZE] != NOBODY) {
+            CHECK(at < physical_end && owners[at / PAGE_SIZE] == NOBODY);
+            return;
+        }
+        owners[at / PAGE_SIZE] = owner;
+    }
+}
+
+static void trace_table(u64 table, int level) {
+    own(table, PAGE_SIZE, TABLE);
+    for (int i = 0; i < (level == 3 ? ENTRIES / 2 : ENTRIES); i++) {
+        u64 entry = ((u64 *)window(table))[i], at = entry & PTE_ADDRESS;
+        if (!entry) continue;
+        if (level && !(entry & PTE_PS)) trace_table(at, level - 1);
+        else if (entry & PTE_OURS) own(at, LEVEL_BYTES(level), PROGRAM);
+        else CHECK(level == 0 && at >= file_start && at < file_start + file_pages * PAGE_SIZE && !(entry & PTE_W));
+        if (entry & PTE_PS) CHECK(level && at % LEVEL_BYTES(level) == 0 && entry & PTE_OURS);
+    }
+}
+
+static void own_node(const struct area *area) {
+    u64 page = ROUND_DOWN(window_physical(area), PAGE_SIZE);
+    if (owners[page / PAGE_SIZE] != NODES) own(page, PAGE_SIZE, NODES);
+}
+
+static void own_frames_free(void) {
+    u64 known = 0;
+    for (u64 word = 0; word * 64 < pages_frames.count; word++)
+        for (u64 bits = pages_frames.bits[word]; bits; bits &= bits - 1, known++)
+            own(frame_physical(word * 64 + (u64)__builtin_ctzll(bits)), FRAME_BYTES, FREE);
+    const struct frames_cpu *cpu = &pages_frames.cpu[0];
+    for (size_t i = 0; i < ARRAY_SIZE(cpu->held); i++)
+        for (u64 bits = cpu->held[i] & UINT32_MAX; bits; bits &= bits - 1, known++)
+            own(frame_physical((cpu->held[i] >> 32) * 32 + (u64)__builtin_ctzll(bits)), FRAME_BYTES, FREE);
+    for (size_t i = 0; i < ARRAY_SIZE(cpu->cleared); i++)
+        if (cpu->cleared[i]) own(frame_physical(cpu->cleared[i] - 1), FRAME_BYTES, FREE), known++;
+    CHECK(known == frames_free(&pages_frames));
+}
+
+static void own_group_free(const struct group *group, u64 linear) {
+    u64 count = 0;
+    for (u64 page = 0; page < GROUP_PAGES; page++)
+        if (group->map[page / 64] >> page % 64 & 1)
+            own(linear_to_physical(&pages.map, linear + page * PAGE_SIZE), PAGE_SIZE, FREE), count++;
+    CHECK(count == group->free);
+}
+
+static void trace(void) {
+    (memset)(owners, OUTSIDE, physical_end / PAGE_SIZE);
+    for (u64 at = LINEAR; at < pages.top; at += PAGE_SIZE)
+        owners[linear_to_physical(&pages.map, at) / PAGE_SIZE] = NOBODY;
+    trace_table(root, 3);
+    own(file_start, file_pages * PAGE_SIZE, THE_FILE);
+    struct area *area;
+    RB_FOREACH(area, area_tree, &areas.tree) own_node(area);
+    for (area = spare; area; area = RB_LEFT(area, link)) own_node(area);
+    own_frames_free();
+    for (u64 i = 0; i < tail_count; i++) own_group_free(&tail[i], LINEAR + (pages_frames.count + i) * FRAME_BYTES);
+    struct group *group;
+    LIST_FOREACH(group, &split_groups, link) {
+        u64 physical = window_physical(group);
+        own(physical, PAGE_SIZE, SPLIT_MAP);
+        own_group_free(group, physical_to_linear(&pages.map, physical));
+    }
+    for (u64 frame = 0; frame < pages_frames.count; frame++) { // those that are split and have nothing free
+        u64 physical = frame_physical(frame), used = 1;
+        if (owners[physical / PAGE_SIZE] != NOBODY) continue;
+        while (used < GROUP_PAGES && owners[physical / PAGE_SIZE + used] != NOBODY) used++;
+        bool full = used == GROUP_PAGES && ((struct group *)window(physical))->free == 0;
+        if (full) own(physical, PAGE_SIZE, SPLIT_MAP);
+    }
+    u64 lost = 0;
+    for (u64 page = 0; page < physical_end / PAGE_SIZE; page++) lost += owners[page] == NOBODY;
+    CHECK(lost == 0);
+}
+
+// ---- the model ----
+
+static struct model_page {
+    bool used, counted, noreserve;
+    u8 rights;
+    u32 value; // stands at several places of the page; 0: nothing does, it is all zeroes
+} model[MAX_PAGES];
+static u64 model_pages; // from space_start to SPACE_PLACE_END
+
+static const u64 places[] = {0, 255, 511};
+
+static void check_page(const u64 *content, u32 value) {
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+        if (content[places[i]] != value) CHECK(content[places[i]] == value);
+    u64 other = 1 + random_below(250);
+    if (content[other] != 0) CHECK(content[other] == 0);
+}
+
+static void check_model(void) {
+    u64 counted = 0, kept_now = 0;
+    const struct area *area = NULL;
+    u64 bytes = 0, *entry = NULL, until = 0;
+    for (u64 i = 0; i < model_pages; i++) {
+        struct model_page *page = &model[i];
+        u64 at = space_start + i * PAGE_SIZE;
+        if (!area || area->end <= at) area = areas_find(&areas, at);
+        bool used = area && area->start <= at;
+        counted += page->used && page->counted;
+        if (used != page->used ||
+            (used && (area->rights != page->rights || !!(area->flags & AREA_COUNTED) != page->counted)))
+            CHECK(!"the area is as the model has it");
+        if (at >= until) {
+            entry = tables_leaf(root, at, &bytes);
+            until = ROUND_DOWN(at, bytes) + bytes;
+            if (entry) CHECK(used && ROUND_DOWN(at, bytes) >= area->start && until <= area->end);
+        }
+        if (!entry) {
+            if (page->value) CHECK(page->value == 0);
+            continue;
+        }
+        kept_now += !!(*entry & PTE_COUNTED);
+        u64 ours = *entry & PTE_OURS, writable = ours && page->rights & AREA_WRITE;
+        if (!!(*entry & PTE_P) != !!page->rights || !!(*entry & PTE_W) != !!writable ||
+            !!(*entry & PTE_NX) != !(page->rights & AREA_EXEC) || !!(*entry & PTE_COUNTED) != (ours && page->counted))
+            CHECK(!"the page's rights are as the model has them");
+        check_page(window((*entry & PTE_ADDRESS & -bytes) + at % bytes), page->value);
+    }
+    CHECK(counted == areas.counted && kept_now == kept);
+    CHECK(pages_free() + kept >= counted); // what was promised is there
+}
+
+static void model_put(u64 at, u64 count, u32 rights, bool noreserve) {
+    for (u64 i = at; i < at + count; i++)
+        model[i] = (struct model_page){true, rights & AREA_WRITE && !noreserve, noreserve, (u8)rights, 0};
+}
+static void model_cut(u64 at, u64 count) { (memset)(model + at, 0, count * sizeof model[0]); }
+static bool model_all(u64 at, u64 count, bool used) {
+    for (u64 i = at; i < at + count; i++)
+        if (model[i].used != used) return false;
+    return true;
+}
+
+// ---- calls ----
+
+static u64 address_of(u64 page) { return space_start + page * PAGE_SIZE; }
+static u64 page_of(u64 address) { return (address - space_start) / PAGE_SIZE; }
+#define CALL6(name, ...) call_##name(NULL, (const u64[6]){__VA_ARGS__})
+
+// The last call, for the report of a failure.
+static struct call {
+    const char *name;
+    u64 address, old, count, flags, to;
+    s64 result;
+} last;
+
+// Out of memory may only be said when there is little left for so many pages.
+static bool is_short(u64 pages) { return pages_free() + kept < areas.counted + pages + 3 * reserve + 600; }
+
+static u64 some_rights(void) { return random_below(3) ? AREA_READ | AREA_WRITE : random_below(8); }
+
+static void random_range(u64 *at, u64 *count) {
+    u64 unit = random_below(3) ? 1 : 512, shift = page_of(ROUND_UP(space_start, 2 * MIB)) % 512;
+    *at = random_below(model_pages);
+    if (unit > 1) *at = ROUND_DOWN(*at, unit) + shift;
+    u64 most = model_pages - *at;
+    *count = 1 + random_below(random_below(2) ? 20 : random_below(3) ? 3000 : most);
+    if (random_below(3) == 0) *count = ROUND_UP(*count, 512);
+    if (*at >= model_pages) *at = model_pages - 1;
+    if (*count > model_pages - *at) *count = model_pages - *at;
+}
+
+static void do_mmap(u64 at, u64 count) {
+    u64 rights = some_rights(), flags = MAP_PRIVATE | MAP_ANONYMOUS, kind = random_below(6);
+    bool noreserve = random_below(6) == 0, was_free = model_all(at, count, false);
+    if (kind < 3) flags |= MAP_FIXED;
+    if (kind == 3) flags |= MAP_FIXED_NOREPLACE;
+    if (noreserve) flags |= MAP_NORESERVE;
+    if (random_below(8) == 0) flags |= MAP_POPULATE;
+    if (random_below(10) == 0 && count <= 2048) {
+        flags |= MAP_HUGETLB;
+        count = ROUND_UP(count, 512);
+        if (kind < 4 && (address_of(at) % (2 * MIB) || at + count > model_pages)) return;
+        was_free = model_all(at, count, false);
+    }
+    s64 result = CALL6(mmap, address_of(at), count * PAGE_SIZE, rights, flags, ~0ull, 0);
+    last = (struct call){"mmap", at, 0, count, flags, rights, result};
+    if (result == -EEXIST) CHECK(kind == 3 && !was_free);
+    else if (result == -ENOMEM) {
+        // A failed MAP_HUGETLB leaves a hole where something may have been, as a failed replacement on Linux may.
+        if (flags & MAP_HUGETLB && kind < 3 && range_free(address_of(at), count * PAGE_SIZE)) model_cut(at, count);
+        else if (kind < 3 || (kind == 3 && was_free)) CHECK(is_short(count) || flags & MAP_HUGETLB);
+    } else {
+        CHECK(result > 0 && (u64)result >= space_start && (u64)result + count * PAGE_SIZE <= SPACE_PLACE_END);
+        if (kind < 4) CHECK((u64)result == address_of(at));
+        if (kind == 3) CHECK(was_free);
+        if (kind > 3) CHECK(model_all(page_of((u64)result), count, false));
+        if (kind > 3 && was_free && !(flags & MAP_HUGETLB)) CHECK((u64)result == address_of(at)); // the hint
+        model_put(page_of((u64)result), count, (u32)rights, noreserve);
+    }
+}
+
+static void do_protect(u64 at, u64 count) {
+    u64 rights = some_rights();
+    bool covered = model_all(at, count, true);
+    s64 result = CALL6(mprotect, address_of(at), count * PAGE_SIZE, rights);
+    last = (struct call){"mprotect", at, 0, count, rights, 0, result};
+    CHECK(result == 0 ? covered : result == -ENOMEM && (!covered || is_short(count)));
+    for (u64 i = at; result == 0 && i < at + count; i++) {
+        model[i].rights = (u8)rights;
+        if (rights & AREA_WRITE && !model[i].noreserve) model[i].counted = true;
+    }
+}
+
+static void do_advise(u64 at, u64 count) {
+    bool covered = model_all(at, count, true);
+    s64 result = CALL6(madvise, address_of(at), count * PAGE_SIZE, random_below(4) ? MADV_DONTNEED : MADV_FREE);
+    last = (struct call){"madvise", at, 0, count, 0, 0, result};
+    CHECK(result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && pages_free() < 8));
+    if (result == -ENOMEM && covered) return;
+    for (u64 i = at; i < at + count; i++) model[i].value = 0;
+}
+
+static void do_unmap(u64 at, u64 count) {
+    s64 result = CALL6(munmap, address_of(at), count * PAGE_SIZE);
+    last = (struct call){"munmap", at, 0, count, 0, 0, result};
+    CHECK(result == 0 || pages_free() < 8);
+    if (result == 0) model_cut(at, count);
+}
+
+static void do_remap(u64 at, u64 old) {
+    static struct model_page moved[MAX_PAGES];
+    u64 count, to, flags = random_below(4) ? MREMAP_MAYMOVE : 0, fixed = 0;
+    random_range(&to, &count);
+    if (flags && random_below(2)) flags |= fixed = MREMAP_FIXED;
+    if (random_below(2) == 0 && to / 512 && fixed) to = ROUND_DOWN(to, 512) + at % 512; // large pages stay large
+    if (to + count > model_pages) return;
+    const struct area *area = space_area(address_of(at));
+    bool overlap = to < at + old && at < to + count,
+         one = area && area->end >= address_of(at + (old < count ? old : count));
+    u64 more = count > old ? count - old : 0;
+    s64 result = CALL6(mremap, address_of(at), old * PAGE_SIZE, count * PAGE_SIZE, flags, address_of(to));
+    last = (struct call){"mremap", at, old, count, flags, to, result};
+    if (result < 0) {
+        if (!model[at].used) CHECK(result == -EFAULT || (fixed && overlap && result == -EINVAL));
+        else if (fixed && overlap) CHECK(result == -EINVAL);
+        else if (!one) CHECK(result == -EFAULT);
+        else CHECK(result == -ENOMEM && (is_short(more) || pages_free() < 2500 || !fixed)); // splitting takes pages
+        // What was done before the failure stays done, as on Linux.
+        if (result == -EINVAL || !model[at].used) return;
+        if (fixed && range_free(address_of(to), count * PAGE_SIZE)) model_cut(to, count);
+        u64 end = at + old;
+        if (count < old && !space_area(address_of(end - 1))) model_cut(at + count, old - count);
+        return;
+    }
+    if (count < old) model_cut(at + count, old - count);
+    u64 stay = old < count ? old : count, new = page_of((u64)result);
+    if (fixed) CHECK(new == to);
+    if (!flags) CHECK(new == at);
+    CHECK(one || (!fixed && count <= old));
+    memcpy(moved, model + at, stay * sizeof model[0]);
+    struct model_page like = moved[0];
+    like.value = 0;
+    if (new != at) {
+        if (fixed) model_cut(to, count);
+        CHECK(model_all(new, count, false));
+        model_cut(at, stay);
+    } else CHECK(model_all(at + stay, count - stay, false));
+    memcpy(model + new, moved, stay * sizeof model[0]);
+    for (u64 i = new + stay; i < new + count; i++) model[i] = like;
+}
+
+static void do_brk(void) {
+    u64 now = (u64)CALL6(brk, 0), to = brk_start + random_below(8 * MIB);
+    u64 old_end = page_of(ROUND_UP(now, PAGE_SIZE)), end = page_of(ROUND_UP(to, PAGE_SIZE));
+    bool was_free = end > old_end && model_all(old_end, end - old_end, false);
+    u64 result = (u64)CALL6(brk, to);
+    last = (struct call){"brk", old_end, 0, end, 0, 0, (s64)result};
+    if (result != to) {
+        CHECK(result == now && end > old_end && (!was_free || is_short(end - old_end)));
+        return;
+    }
+    CHECK(end <= old_end || was_free);
+    if (end > old_end) model_put(old_end, end - old_end, AREA_READ | AREA_WRITE, false);
+    else model_cut(end, old_end - end);
+}
+
+static void touch(u64 at) {
+    static const u64 errors[] = {0, FAULT_WRITE, FAULT_WRITE, FAULT_FETCH};
+    static u32 values;
+    struct model_page *page = &model[at];
+    u64 error = errors[random_below(4)];
+    bool allowed = page->used && page->rights && !(error & FAULT_WRITE && !(page->rights & AREA_WRITE)) &&
+                   !(error & FAULT_FETCH && !(page->rights & AREA_EXEC));
+    const char *why = NULL;
+    u64 *content = access(address_of(at), error, &why);
+    if (!content) {
+        CHECK(why == space_no_memory ? allowed && !page->counted : !allowed); // what was promised is there
+        return;
+    }
+    CHECK(allowed);
+    check_page(content, page->value);
+    if (!(error & FAULT_WRITE)) return;
+    page->value = ++values;
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) content[places[i]] = page->value;
+}
+
+static void random_step(void) {
+    u64 at, count;
+    random_range(&at, &count);
+    switch (random_below(16)) {
+    case 0 ... 3: do_mmap(at, count); break;
+    case 4: do_unmap(at, count); break;
+    case 5 ... 6: do_protect(at, count); break;
+    case 7 ... 8: do_advise(at, count); break;
+    case 9 ... 10: do_remap(at, count); break;
+    case 11: do_brk(); break;
+    case 12: frames_idle(); break;
+    default:
+        if (random_below(2)) count = 1 + random_below(100);
+        for (u64 i = at; i < at + count && i < model_pages; i += 1 + random_below(random_below(2) ? 2 : 600)) touch(i);
+    }
+}
+
+// ---- machines ----
+
+// A machine with these ranges of memory, and of the program's space its last so many bytes; the rest is taken.
+static void start(const struct range *ranges, size_t count, u64 bytes, bool has_1g) {
+    physical_end = ranges[count - 1].end;
+    madvise(window(0), physical_end, 4);
+    areas = (struct areas){0};
+    spare = NULL;
+    spare_count = kept = 0;
+    LIST_INIT(&tail_groups);
+    LIST_INIT(&split_groups);
+    free_in_groups = 0;
+    (memset)(&pages_frames, 0, sizeof pages_frames);
+    (memset)(model, 0, sizeof model);
+    tlb_flush_all();
+    struct pages handed = {.map = {.extents = extents, .room = ARRAY_SIZE(extents)}};
+    linear_lay_out(&handed.map, ranges, count, true);
+    handed.top = handed.map.end;
+    pages_init(&handed, 0);
+    test_root = page_alloc_cleared();
+    file_pages = 0;
+    space_start = ROUND_DOWN(SPACE_PLACE_END - bytes, 2 * MIB);
+    model_pages = (SPACE_PLACE_END - space_start) / PAGE_SIZE;
+    program.elf.low = USER_END; // nothing of it is the image, which DONTNEED spares
+    space_init(space_start + 4 * MIB + 0x10);
+    largest = has_1g ? LEVEL_1G : LEVEL_2M;
+    struct area rest = {.start = USER_START, .end = space_start};
+    CHECK(space_put(&rest));
+}
+
+static void random_machine(const struct range *ranges, size_t count, u64 bytes, bool has_1g, int steps) {
+    start(ranges, count, bytes, has_1g);
+    u64 free_before = pages_free();
+    file_start = page_alloc(); // a file of one page and a half
+    file_pages = 1;
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) ((u64 *)window(file_start))[places[i]] = 77;
+    struct area area = {.start = address_of(3), .end = address_of(7), .rights = AREA_READ | AREA_WRITE};
+    CHECK(space_put_file(&area, file_start, PAGE_SIZE));
+    model_put(3, 4, 3, false);
+    model[3].value = 77;
+    for (int i = 0; i < steps && !checks_failed; i++) {
+        random_step();
+        check_model();
+        check_tlb();
+        trace();
+        if (checks_failed)
+            fprintf(stderr, "step %d; last call: %s page %lu, %lu pages, then %lu; %lx to %lu = %ld\n", i, last.name,
+                    last.address, last.old, last.count, last.flags, last.to, (long)last.result);
+    }
+    CHECK(CALL6(munmap, space_start, SPACE_PLACE_END - space_start) == 0);
+    model_cut(0, model_pages);
+    check_model();
+    trace();
+    check_page(window(file_start), 77);
+    page_free(file_start);
+    u64 lost = free_before - pages_free(); // nodes stay
+    CHECK(lost < 40);
+}
+
+static void count_leaves(u64 *leaves) {
+    leaves[0] = leaves[1] = leaves[2] = 0;
+    for (u64 at = space_start, bytes; at < SPACE_PLACE_END; at = ROUND_DOWN(at, bytes) + bytes)
+        if (tables_leaf(root, at, &bytes)) leaves[bytes == GIB ? 2 : bytes == 2 * MIB ? 1 : 0]++;
+}
+#define LEAVES(g, m, k) (count_leaves(leaves), leaves[2] == (g) && leaves[1] == (m) && leaves[0] == (k))
+
+// Pages of 1 GiB: asked for, joined, split at both borders, moved, given back.
+static void gigabytes(void) {
+    u64 leaves[3];
+    start((struct range[]){{MIB, 8 * MIB}, {1020 * MIB, 4096 * MIB + 0x40000}}, 2, 3 * GIB, true);
+    u64 rw = AREA_READ | AREA_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    u64 at = (u64)CALL6(mmap, 0, 2 * GIB, rw, flags | MAP_POPULATE);
+    CHECK(at % GIB == 0 && LEAVES(2, 0, 0));
+    CHECK(CALL6(mprotect, at + GIB + 5 * MIB, PAGE_SIZE, AREA_READ) == 0 && LEAVES(1, 511, 512));
+    CHECK(CALL6(madvise, at + 2 * MIB, 3 * MIB, MADV_DONTNEED) == 0 && LEAVES(0, 511 + 510, 512 + 256));
+    trace();
+    CHECK(CALL6(munmap, at, 2 * GIB) == 0 && LEAVES(0, 0, 0));
+    trace();
+    u64 free_before = pages_free();
+    at = (u64)CALL6(mmap, 0, GIB, rw, flags | MAP_HUGETLB | LEVEL_SHIFT(LEVEL_1G) << MAP_HUGE_SHIFT);
+    CHECK(at % GIB == 0 && LEAVES(1, 0, 0));
+    u64 next = (u64)CALL6(mmap, 0, GIB, rw, flags | MAP_HUGETLB | LEVEL_SHIFT(LEVEL_2M) << MAP_HUGE_SHIFT);
+    CHECK(next % GIB == 0 && LEAVES(1, 512, 0));
+    CHECK(CALL6(mmap, 0, 2 * GIB, rw, flags | MAP_HUGETLB | LEVEL_SHIFT(LEVEL_1G) << MAP_HUGE_SHIFT) == -ENOMEM);
+    CHECK(CALL6(mmap, 0, PAGE_SIZE, rw, flags | MAP_HUGETLB | 16 << MAP_HUGE_SHIFT) == -EINVAL);
+    CHECK(CALL6(munmap, next, GIB) == 0);
+    CHECK((u64)CALL6(mremap, at, GIB, GIB, MREMAP_MAYMOVE | MREMAP_FIXED, at - GIB) == at - GIB && LEAVES(1, 0, 0));
+    at -= GIB;
+    CHECK((u64)CALL6(mremap, at, GIB, GIB, MREMAP_MAYMOVE | MREMAP_FIXED, at + GIB + 2 * MIB) == at + GIB + 2 * MIB);
+    CHECK(LEAVES(0, 512, 0));
+    trace();
+    CHECK(CALL6(munmap, at + GIB + 2 * MIB, GIB) == 0 && pages_free() + 3 >= free_before);
+    // Touched in order, pages of 2 MiB become one of 1 GiB.
+    start((struct range[]){{MIB, 8 * MIB}, {1020 * MIB, 4096 * MIB + 0x40000}}, 2, 4 * GIB - 8 * MIB, true);
+    at = (u64)CALL6(mmap, 0, 3 * GIB - 64 * MIB, rw, flags);
+    const char *why;
+    for (u64 i = 0; i < 3 * GIB - 64 * MIB; i += 2 * MIB) {
+        CHECK(access(at + i, FAULT_WRITE, &why));
+        check_tlb();
+    }
+    count_leaves(leaves);
+    trace();
+    CHECK(leaves[0] == 0 && leaves[2] == 2);
+    CHECK(CALL6(munmap, at, 3 * GIB - 64 * MIB) == 0 && LEAVES(0, 0, 0));
+    trace();
+}
+
+// Nine tenths of what is free in one mapping, all of it touched; and again after it was given back.
+static void nine_tenths(const struct range *ranges, size_t count) {
+    start(ranges, count, physical_end + 64 * MIB, false);
+    for (int round = 0; round < 3; round++) {
+        u64 bytes = pages_free() * 9 / 10 * PAGE_SIZE;
+        u64 at = (u64)CALL6(mmap, 0, bytes, 3, MAP_PRIVATE | MAP_ANONYMOUS), refused = 0;
+        const char *why;
+        CHECK(at < USER_END);
+        for (u64 i = 0; i < bytes; i += PAGE_SIZE) refused += !access(at + i, FAULT_WRITE, &why);
+        CHECK(refused == 0);
+        CHECK(CALL6(mmap, 0, pages_free() * PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS) == -ENOMEM);
+        trace();
+        if (round == 1) {
+            CHECK(CALL6(madvise, at, bytes, MADV_DONTNEED) == 0);
+            for (u64 i = 0; i < bytes; i += PAGE_SIZE) refused += !access(at + i, FAULT_WRITE, &why);
+            CHECK(refused == 0);
+        }
+        CHECK(CALL6(munmap, at, bytes) == 0);
+        trace();
+    }
+}
+
+// As many pages as will be promised, each in a page table of its own: all of them are there.
+static void scattered(const struct range *ranges, size_t count) {
+    const char *why;
+    start(ranges, count, 48 * MIB, false);
+    CHECK(CALL6(munmap, USER_START, space_start - USER_START) == 0);
+    u64 base = 1ull << 40, at = base, refused = 0;
+    while (CALL6(mmap, at, PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0, 0) > 0) at += 2 * MIB;
+    CHECK(at > base + 200 * 2 * MIB);
+    for (u64 i = base; i < at; i += 2 * MIB) refused += !access(i, FAULT_WRITE, &why);
+    CHECK(refused == 0);
+    trace();
+    CHECK(CALL6(munmap, base, 1ull << 40) == 0);
+    trace();
+}
+
+int main(int argc, char **argv) {
+    int scale = argc > 1 ? atoi(argv[1]) : 2; // how long, and from where the random numbers go
+    if (argc > 2) state += strtoull(argv[2], NULL, 0);
+    void *all = mmap(NULL, 5 * GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (all == MAP_FAILED) abort();
+    window_base = (u64)all;
+    is_high = true;
+    tables_allow = ~0ull;
+    struct range small[] = {{0x1000, 0x9f000}, {MIB + 0x3000, 6 * MIB - 0x7000}}; // two frames
+    struct range middle[] = {{0x1000, 0x9f000}, {MIB, 24 * MIB + 0x20000}};
+    struct range large[] = {{0x1000, 0x9f000}, {1020 * MIB, 2050 * MIB + 0x20000}};
+    scattered(small, 2);
+    scattered(middle, 2);
+    nine_tenths(small, 2);
+    nine_tenths(middle, 2);
+    random_machine(middle, 2, 48 * MIB, false, 3000 * scale);
+    random_machine(small, 2, 16 * MIB, false, 3000 * scale);
+    gigabytes();
+    random_machine(large, 2, 1100 * MIB, true, 40 * scale);
+    return check_done("space");
+}
