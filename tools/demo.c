@@ -18,7 +18,7 @@ static void print_memory(void) {
     FILE *file = fopen("/proc/meminfo", "r");
     if (!file) return;
     if (fscanf(file, "MemTotal: %lu", &kib) == 1)
-        printf("memory         %lu.%lu MiB for the program", kib / 1024, kib % 1024 * 10 / 1024);
+        printf("usable memory  %lu.%lu MiB for the program", kib / 1024, kib % 1024 * 10 / 1024);
     if (fscanf(file, " kB MemFree: %lu", &kib) == 1) printf(", %lu.%lu free\n", kib / 1024, kib % 1024 * 10 / 1024);
     fclose(file);
 }
