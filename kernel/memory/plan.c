@@ -81,7 +81,8 @@ static bool place_kernel(const struct machine *machine, struct plan *plan) {
     plan->kernel_bytes = image + ROUND_UP(tables, PAGE_SIZE);
     plan->extents_room += (plan->kernel_bytes - image - tables) / sizeof(struct extent);
     plan->kernel = ranges_place(left->list, left->count, plan->kernel_bytes, behind);
-    if (!plan->kernel) plan->kernel = ranges_place(left->list, left->count, plan->kernel_bytes, HIGH_MEMORY);
+    if (!plan->kernel || plan->kernel + plan->kernel_bytes > IDENTITY_END)
+        plan->kernel = ranges_place(left->list, left->count, plan->kernel_bytes, HIGH_MEMORY);
     if (!plan->kernel || plan->kernel + plan->kernel_bytes > IDENTITY_END) return false;
     plan->extents = plan->kernel + image;
     plan->map_copy = plan->extents + plan->extents_room * sizeof(struct extent);

@@ -284,6 +284,22 @@ static void random_maps(void) {
     }
 }
 
+// The kernel's place: behind the image, else the lowest above 1 MiB, never above 4 GiB.
+static void kernel_place(void) {
+    struct e820_entry entries[] = {
+        {0, 0xa0000, 1}, {0x100000, 0x20000, 1}, {0x300000, 0x3c000, 1}, {1ull << 32, 1 << 30, 1}};
+    struct machine m = {entries, 4, .address_bits = 40, .ebda = LEGACY_HOLE, .kernel_low = {0x300000, 0x10000}};
+    struct plan plan = {0};
+    m.payload = (struct boot_part){0x310000, 0x2c000};
+    CHECK(plan_make(&m, &plan, scratch) == PLAN_OK && plan.kernel == 0x100000);
+    m.payload.length = 0x4000;
+    CHECK(plan_make(&m, &plan, scratch) == PLAN_OK && plan.kernel == 0x314000);
+    entries[1].type = 2;
+    m.payload.length = 0x2c000;
+    CHECK(plan_make(&m, &plan, scratch) == PLAN_NO_PLACE);
+    try_machine(&m);
+}
+
 // ---- memory types ----
 
 static struct mtrr mtrr;
@@ -396,6 +412,7 @@ int main(void) {
     files("test/maps/real/*.e820", 286);
     CHECK(most_runs < 1 << 7); // so that a translation takes at most 7 steps
     files("test/maps/hostile/*.e820", 8);
+    kernel_place();
     known_types();
     random_types();
     too_many();
