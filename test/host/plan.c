@@ -390,6 +390,19 @@ static void known_types(void) {
     CHECK(extents[1].physical == 1ull << 32 && extents[1].bytes == 1ull << 30);
     CHECK(extents[2].physical == 6ull << 30 || extents[2].physical == 0x180000000);
     CHECK(physical_to_linear(&map, 0x140200000) == UINT64_MAX && physical_to_linear(&map, 0x140201000) != UINT64_MAX);
+    // Masks for 36 bits on this CPU of 40, of either type: as if they were whole.
+    mtrr.count = 3, mtrr.default_type = 0;
+    mtrr.variable[0].base = 6, mtrr.variable[0].mask = 0xf00000800;
+    mtrr.variable[1].base = 0x100000006, mtrr.variable[1].mask = 0xf00000800;
+    mtrr.variable[2].base = 0xc0000000, mtrr.variable[2].mask = 0xfc0000800;
+    CHECK(plan_types(&m, &plan) == 2 && plan.not_write_back == 0 && plan.usable.list[1].end == 8ull << 30);
+    mtrr.default_type = 6, mtrr.variable[2].base = 0x140000001;
+    CHECK(plan_types(&m, &plan) == 3 && plan.not_write_back == 1 << 30);
+    mtrr.default_type = 0, mtrr.variable[1].mask = 0xd00000800; // a hole: the first of the ranges it matches
+    CHECK(plan_types(&m, &plan) == 3 && plan.not_write_back == 1 << 30);
+    mtrr.default_type = 6, mtrr.variable[2].mask = 0xdc0000800; // a hole: all between the first and the last
+    CHECK(plan_types(&m, &plan) == 2 && plan.not_write_back == 3ull << 30);
+    mtrr.count = 1, mtrr.variable[0].base = 4;
     // Everything write-through: nothing is left.
     mtrr.default_type = 4;
     CHECK(plan_types(&m, &plan) == 0 && plan.not_write_back == 0xbff00000 + (4ull << 30));
