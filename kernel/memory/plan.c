@@ -56,7 +56,7 @@ static void find_memory(const struct machine *machine, struct plan *plan, u64 *e
     bool acpi = false;
     for (u32 i = 0; i < machine->entries; i++) {
         acpi |= map[i].type == E820_RECLAIMABLE;
-        plan->ignored += map[i].type == E820_USABLE && map[i].base + map[i].length < map[i].base;
+        plan->ignored += map[i].type == E820_USABLE && e820_wraps(&map[i]);
     }
     plan->usable.count = e820_ranges(map, machine->entries, E820_USABLE, edges, plan->usable.list);
     if (acpi) plan->back.count = e820_ranges(map, machine->entries, E820_RECLAIMABLE, edges, plan->back.list);

@@ -24,7 +24,7 @@ def usable_pages(entries):
     """Pieces between all borders, as long as they are usable; then joined and rounded inward."""
     claims = [(base // PAGE * PAGE if kind != 1 else base,
                TOP if base + length > 1 << 64 else -(-(base + length) // PAGE) * PAGE if kind != 1 else base + length, kind)
-              for base, length, kind in entries if length and (kind != 1 or base + length < 1 << 64)]
+              for base, length, kind in entries if length and (kind != 1 or base + length <= 1 << 64)]
     borders = sorted({min(edge, TOP) for claim in claims for edge in claim[:2]})
     ranges = []
     for start, end in zip(borders, borders[1:]):

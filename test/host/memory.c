@@ -36,8 +36,9 @@ static bool model_usable(const struct e820_entry *map, size_t count, u64 page) {
     for (bool more = true; more && filled < page + PAGE_SIZE;) {
         more = false;
         for (size_t i = 0; i < count; i++)
-            if (map[i].type == 1 && map[i].base <= filled && map[i].base + map[i].length > filled) {
-                if (map[i].base + map[i].length < map[i].base) continue;
+            if (map[i].type == 1 && map[i].length && map[i].base <= filled &&
+                map[i].base + map[i].length - 1 >= filled) {
+                if (map[i].base + map[i].length - 1 == UINT64_MAX) return true;
                 filled = map[i].base + map[i].length;
                 more = true;
             }
@@ -160,6 +161,15 @@ static void hand_made(void) {
     struct e820_entry wrap[3] = {{0x100000, 0x4000000, 1}, {0x200000, UINT64_MAX, 2}, {0x300000, UINT64_MAX, 1}};
     CHECK(e820_ranges(wrap, 3, E820_USABLE, edges, ranges) == 1);
     CHECK(ranges[0].start == 0x100000 && ranges[0].end == 0x200000);
+    // One that ends with the last address does not wrap; from 2^61 on nothing counts.
+    struct e820_entry full[2] = {{0x100000, -0x100000ull, 1}, {0x300000, -0x300000ull, 2}};
+    CHECK(e820_ranges(full, 1, E820_USABLE, edges, ranges) == 1);
+    CHECK(ranges[0].start == 0x100000 && ranges[0].end == E820_TOP);
+    CHECK(e820_ranges(full, 2, E820_USABLE, edges, ranges) == 1 && ranges[0].end == 0x300000);
+    full[0].length++;
+    CHECK(e820_wraps(&full[0]) && e820_ranges(full, 1, E820_USABLE, edges, ranges) == 0);
+    struct e820_entry far[1] = {{E820_TOP, 0x1000, 1}};
+    CHECK(e820_ranges(far, 1, E820_USABLE, edges, ranges) == 0);
     struct e820_entry two[2] = {{0x100000, 0x80800, 1}, {0x180800, 0x7f800, 1}}; // they share a page
     CHECK(e820_ranges(two, 2, E820_USABLE, edges, ranges) == 1);
     CHECK(ranges_place(ranges, 1, 0x80000, 0x180000) == 0x180000);

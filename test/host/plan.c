@@ -39,7 +39,7 @@ static bool is_usable(const struct machine *m, u64 start, u64 end) {
         u64 base = m->map[i].base, last = base + m->map[i].length - 1;
         if (!m->map[i].length) continue;
         if (m->map[i].type == 1) {
-            if (base + m->map[i].length > base && base <= start && last >= end - 1) usable = true;
+            if (last >= base && base <= start && last >= end - 1) usable = true;
             continue;
         }
         if (last < base) last = UINT64_MAX;
