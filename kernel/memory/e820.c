@@ -26,6 +26,7 @@ static size_t edges_add(u64 *edges, const struct e820_entry *entry, u32 type) {
     bool wanted = entry->type == type;
     u64 start = entry->base, end = start + entry->length, flags = wanted ? EDGE_WANTED : 0;
     if (entry->length == 0 || (wanted && e820_wraps(entry))) return 0;
+    if (!wanted && entry->type == E820_USABLE) return 0;
     if (end < start || end > E820_TOP) end = E820_TOP;
     if (!wanted) {
         start = ROUND_DOWN(start, PAGE_SIZE);

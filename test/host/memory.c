@@ -180,6 +180,15 @@ static void hand_made(void) {
     CHECK(e820_covers(holes, 3, 0x100fff, 0x101001) && e820_covers(holes, 3, 0x104fff, 1ull << 46));
     CHECK(!e820_covers(holes, 3, 0xff000, 0x101000) && e820_covers(holes, 3, 0x200000, 0x100000));
 
+    // ACPI data inside a usable entry is ACPI data, less the parts of pages; usable memory ends before those.
+    struct e820_entry inside[3] = {{0x100000, 0x400000, 1}, {0x200800, 0x2000, 3}, {0x300000, 0x1000, 4}};
+    CHECK(e820_ranges(inside, 3, E820_RECLAIMABLE, edges, ranges) == 1);
+    CHECK(ranges[0].start == 0x201000 && ranges[0].end == 0x202000);
+    CHECK(e820_ranges(inside, 3, E820_USABLE, edges, ranges) == 3);
+    CHECK(ranges[0].end == 0x200000 && ranges[1].start == 0x203000 && ranges[1].end == 0x300000);
+    inside[2].base = 0x201000; // any other type takes it from both
+    CHECK(e820_ranges(inside, 3, E820_RECLAIMABLE, edges, ranges) == 0);
+
     // The stack: not out of a 1 GiB page when there is any other 2 MiB.
     struct range a[] = {{0x1000, 0x9f000}, {0x100000, 0xbffe0000}, {0x100000000, 0x140000000}};
     CHECK(ranges_place_stack(a, 3, true) == 0xbfc00000);

@@ -196,6 +196,10 @@ static void try_machine(struct machine *m) {
         CHECK(plan.stack % sizes[1] == 0 && plan.stack < IDENTITY_END);
     }
     for (size_t i = 1; i < plan.back.count; i++) CHECK(plan.back.list[i - 1].end <= plan.back.list[i].start);
+    for (size_t i = 0; i < plan.back.count; i++)
+        for (size_t j = 0; j < plan.left.count; j++)
+            if (plan.back.list[i].start < plan.left.list[j].end && plan.left.list[j].start < plan.back.list[i].end)
+                CHECK(!"what comes back is in linear memory");
     // What comes back joins at the end and is found again.
     size_t runs = map.count;
     bool up = random_number() & 1; // in either order
