@@ -45,9 +45,19 @@ def islands(size):
     boots(low + [(at * GIB + size, size, 1) for at in range(4, 60)], "Haswell,phys-bits=46", "--no-1g")
 
 
+def acpi_data():
+    """32 MiB of it inside a usable entry come back, and do not count as usable."""
+    log = boots([(0, 0x9F000, 1), (0x100000, 0x7F00000, 1), (0x2000000, 0x2000000, 3)], "max")
+    vm.expect_in("the log", "of what is usable, and 32768 KiB that ACPI lent; ", log)
+    usable, end = (int(re.search(pattern, log)[1]) for pattern in (r"memory: (\d+) KiB usable", r"in the end (\d+) KiB"))
+    if not usable - 1024 < end <= usable < 96 << 10:
+        raise vm.Failed(f"{end} KiB of {usable} are linear memory or the first stack in the end")
+
+
 def tests():
     for name in "0065", "0285":
         yield f"{name} without 1 GiB pages", lambda n=name: boots(real(n), "Haswell,phys-bits=46", "--no-1g")
         yield name, lambda n=name: boots(real(n), "max,phys-bits=46")
     for size in 4096, 2 << 20:
         yield f"islands of {size >> 10} KiB above 4 GiB", lambda s=size: islands(s)
+    yield "ACPI data in usable memory", acpi_data
