@@ -51,6 +51,20 @@ static bool read_plain(const char *at, struct e820_entry *entry) {
     return type <= UINT32_MAX;
 }
 
+// dmesg may colour its lines: takes every "ESC [ numbers letter" out.
+static void strip_colours(char *line) {
+    char *to = line;
+    for (const char *at = line; *at;) {
+        if (at[0] == '\033' && at[1] == '[') {
+            at += 2 + strspn(at + 2, "0123456789;");
+            at += *at != 0;
+        } else {
+            *to++ = *at++;
+        }
+    }
+    *to = 0;
+}
+
 // "[mem 0x0-0x9fbff] usable", last byte included; before Linux 3.5 "0000 - 9fc00 (usable)", end excluded.
 static bool read_linux(const char *at, struct e820_entry *entry) {
     static const struct {
@@ -64,9 +78,11 @@ static bool read_linux(const char *at, struct e820_entry *entry) {
     at += newer ? 5 : 0;
     if (!read_hex(&at, &start)) return false;
     at += strspn(at, " -");
-    if (!read_hex(&at, &end) || end < start) return false;
+    if (!read_hex(&at, &end) || (end < start && start - end > newer)) return false;
     while (!strstr(at, types[type].name)) type++; // whatever else it is, it is not usable
-    *entry = (struct e820_entry){start, end - start + newer, types[type].type};
+    u64 length = end - start + newer; // all addresses: 2^64 does not fit, and the last byte makes no difference
+    if (newer && start == 0 && end == UINT64_MAX) length = UINT64_MAX;
+    *entry = (struct e820_entry){start, length, types[type].type};
     return !at_end(at);
 }
 
@@ -85,6 +101,7 @@ static u32 read_map(const char *name) {
     bool is_log = false;
     if (!file) fail(2, "cannot open %s", name);
     while (fgets(line, sizeof line, file)) {
+        strip_colours(line);
         const char *log = strstr(line, "BIOS-e820:");
         number++;
         if (log && strstr(log, "[gap ")) continue;

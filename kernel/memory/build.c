@@ -1,5 +1,6 @@
 // Executes the plan of memory and builds the final address space, in the low stage: identity-mapped, one CPU, nothing
-// freed. The tables are made with pages from the top of linear memory, the 4 KiB tail first.
+// freed. The tables are made with pages from the top of linear memory, the 4 KiB tail first,
+// as far as they lie below 4 GiB.
 #include "kernel/memory/build.h"
 
 #include "kernel/cpu/cpu.h"
@@ -14,33 +15,13 @@
 #define PAGE_2M                    0x200000ull
 #define SMALL_STACK                0x4000               // the boot CPU's stack where memory is short
 #define SCRATCH                    (BOUNCE + PAGE_SIZE) // for planning
-#define REACH                      (BOUNCE_END - 6 * PAGE_SIZE)
-#define CPUID_1_EDX_PGE            (1u << 13) // global pages
+#define CPUID_1_EDX_PGE            (1u << 13)           // global pages
 #define CPUID_80000001_EDX_NX      (1u << 20)
 #define CPUID_80000001_EDX_PDPE1GB (1u << 26) // 1 GiB pages
-_Static_assert(PLAN_SCRATCH(E820_MAX) <= REACH - SCRATCH, "a map that start.asm takes can be planned");
+_Static_assert(PLAN_SCRATCH(E820_MAX) <= BOUNCE_END - SCRATCH, "a map that start.asm takes can be planned");
 
 static struct elf kernel_elf;
 static bool has_1g;
-static u64 reach_next = REACH;
-
-// Page tables may come from above the 4 GiB that the loader mapped: extends its identity map, 2 MiB at a time. Such
-// pages lie side by side at the end of memory, so six tables are plenty on every machine known.
-static void reach(u64 physical) {
-    if (physical < IDENTITY_END) return;
-    u64 *table = window(tables_root());
-    for (int shift = 39; shift > 21; shift -= 9) {
-        u64 *entry = &table[physical >> shift & 511];
-        if (!(*entry & PTE_P)) {
-            if (reach_next == BOUNCE_END) unfit("memory above 4 GiB is too scattered: no room to map 0x%lx", physical);
-            memset(window(reach_next), 0, PAGE_SIZE);
-            *entry = reach_next | PTE_P | PTE_W;
-            reach_next += PAGE_SIZE;
-        }
-        table = window(*entry & PTE_ADDRESS);
-    }
-    table[physical >> 21 & 511] = ROUND_DOWN(physical, PAGE_2M) | PTE_P | PTE_W | PTE_PS;
-}
 
 // What this CPU offers to page tables. Physical addresses beyond what it implements are reserved bits in an entry.
 static void find_features(struct handover *handover, struct machine *machine) {
@@ -81,7 +62,8 @@ static void make_plan(struct handover *handover, struct plan *plan) {
 
 static void map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
     if (!tables_map(root, address, physical, bytes, bits | PTE_G, max_page))
-        unfit("%lu KiB of usable memory are too little for the page tables", pages_total() * (PAGE_SIZE / 1024));
+        unfit("the part below 4 GiB of %lu KiB of usable memory is too little for the page tables",
+              pages_total() * (PAGE_SIZE / 1024));
 }
 
 static void map_new_pages(u64 root, u64 address, u64 bytes) {
@@ -151,7 +133,7 @@ void address_space_build(struct handover *handover, u64 entry) {
     handover->pages.map = (struct linear_map){.extents = window(plan.extents), .room = plan.extents_room};
     linear_lay_out(&handover->pages.map, plan.left.list, plan.left.count, has_1g);
     handover->pages.top = handover->pages.map.end;
-    pages_begin(&handover->pages, reach);
+    pages_begin(&handover->pages);
 
     u64 root = page_alloc_cleared();
     if (!root) unfit("%lu KiB of usable memory are too little", handover->usable / 1024);

@@ -25,7 +25,8 @@ static void edges_sort(u64 *edges, size_t count) {
 static size_t edges_add(u64 *edges, const struct e820_entry *entry, u32 type) {
     bool wanted = entry->type == type;
     u64 start = entry->base, end = start + entry->length, flags = wanted ? EDGE_WANTED : 0;
-    if (entry->length == 0 || (end < start && wanted)) return 0;
+    if (entry->length == 0 || (wanted && e820_wraps(entry))) return 0;
+    if (!wanted && entry->type == E820_USABLE) return 0;
     if (end < start || end > E820_TOP) end = E820_TOP;
     if (!wanted) {
         start = ROUND_DOWN(start, PAGE_SIZE);
@@ -35,6 +36,10 @@ static size_t edges_add(u64 *edges, const struct e820_entry *entry, u32 type) {
     edges[0] = start << 2 | flags | EDGE_OPENS;
     edges[1] = end << 2 | flags;
     return 2;
+}
+
+bool e820_wraps(const struct e820_entry *entry) {
+    return entry->length && entry->base + (entry->length - 1) < entry->base;
 }
 
 size_t e820_ranges(const struct e820_entry *map, size_t count, u32 type, u64 *edges, struct range *out) {

@@ -14,9 +14,13 @@ struct range {
 
 // Writes the ranges of one type to out, below E820_TOP, sorted, apart from each other and page-aligned; returns their
 // number, at most count. Entries of this type are joined and then rounded inward to pages, all others are rounded
-// outward; where they overlap, the others win. Entries of length 0 are ignored; one of this type that wraps is too, any
-// other that wraps reaches to the end. The order of the entries makes no difference. edges: E820_EDGES(count) of them.
+// outward; where they overlap, the others win, but that usable ones take nothing from any type. Entries of length 0 are
+// ignored; one of this type that wraps is too, any other that wraps reaches to the end. What lies at or above E820_TOP
+// is cut off. The order of the entries makes no difference. edges: E820_EDGES(count) of them.
 size_t e820_ranges(const struct e820_entry *map, size_t count, u32 type, u64 *edges, struct range *out);
+
+// True when the entry has a byte beyond the last address; one that ends with the last does not wrap.
+bool e820_wraps(const struct e820_entry *entry);
 
 // True when every page of [start, end) is touched by some entry: what is not is a hole, where devices may be.
 bool e820_covers(const struct e820_entry *map, size_t count, u64 start, u64 end);

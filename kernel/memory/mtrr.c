@@ -57,10 +57,18 @@ static size_t add(struct e820_entry *out, size_t count, u64 start, u64 end, u8 t
     return count + 1;
 }
 
+// Some BIOSes compute masks for 36 address bits on a CPU with more, so that the set bits are consecutive and only those
+// at the top missing. Taken at its word such a range would be there again every 64 GiB; Linux fills the top up, too.
+static u64 whole_mask(const struct mtrr *mtrr, u64 mask) {
+    mask &= mtrr->address_mask & ~(PAGE_SIZE - 1ull);
+    u64 lowest = mask & -mask, carry = mask + lowest;
+    return carry & (carry - 1) ? mask : mtrr->address_mask & -lowest;
+}
+
 // A mask with holes matches many small ranges. Of write-back ones the first is taken, of others all the addresses from
 // the first to the last: a mistake costs memory, not correctness.
 static size_t add_variable(const struct mtrr *mtrr, size_t i, u64 low, struct e820_entry *out, size_t count) {
-    u64 mask = mtrr->variable[i].mask & mtrr->address_mask & ~(PAGE_SIZE - 1ull), base = mtrr->variable[i].base & mask;
+    u64 mask = whole_mask(mtrr, mtrr->variable[i].mask), base = mtrr->variable[i].base & mask;
     u8 type = mtrr->variable[i].base & 0xff;
     u64 end = (base | (mtrr->address_mask & ~mask)) + 1;
     if (type == WRITE_BACK && mask) end = base + (mask & -mask);

@@ -5,7 +5,7 @@
 //                         ^ map in its first page   ^ maps in a table of their own
 //
 // Only groups with a free page are in a list. The frame that the low stage stopped in is split from the beginning;
-// what lies above it among the frames is never given back.
+// what it took above that among the frames is never given back.
 #include "kernel/memory/pages.h"
 
 #include <sys/queue.h>
@@ -31,7 +31,7 @@ struct group {
 LIST_HEAD(group_list, group);
 
 static struct pages pages;
-static void (*reach)(u64 physical);
+static size_t low_run; // the extent that the low stage takes pages from
 
 static bool is_high;
 static struct frames frames;
@@ -42,19 +42,26 @@ static u64 free_in_groups;
 
 // ---- the low stage ----
 
-void pages_begin(const struct pages *given, void (*how)(u64 physical)) {
+void pages_begin(const struct pages *given) {
     pages = *given;
-    reach = how;
+    low_run = pages.map.count - 1;
 }
 
 const struct pages *pages_state(void) { return &pages; }
 
 static u64 low_alloc(void) {
-    if (pages.top == LINEAR) return 0;
-    pages.top -= PAGE_SIZE;
-    u64 physical = linear_to_physical(&pages.map, pages.top);
-    reach(physical);
-    return physical;
+    while (pages.top > LINEAR) {
+        const struct extent *run = &pages.map.extents[low_run];
+        u64 end = run->physical + (pages.top - run->linear);
+        if (end > IDENTITY_END) end = IDENTITY_END;
+        if (end > run->physical) {
+            pages.top = run->linear + (end - PAGE_SIZE - run->physical);
+            return end - PAGE_SIZE;
+        }
+        pages.top = run->linear;
+        low_run--;
+    }
+    return 0;
 }
 
 // ---- groups ----
@@ -119,6 +126,23 @@ static u64 frames_end(const struct linear_map *map) { // linear address behind t
     return end;
 }
 
+// The frames of linear [start, end) are in use for ever.
+static void frames_keep(u64 start, u64 end) {
+    u64 first = (start - LINEAR) / FRAME_BYTES, last = ROUND_UP(end - LINEAR, FRAME_BYTES) / FRAME_BYTES;
+    if (frames_take_run(&frames.cpu[CPU], last - first, 1, first, last) != first) panic("frames: a new one is in use");
+}
+
+// The part of an extent that is not free: from pages.top to the low stage's top all of it, above that what is below
+// 4 GiB. It begins in the middle of a frame at most once, at pages.top, and never ends there.
+static struct range used_part(const struct extent *run, u64 low_top) {
+    u64 end = run->linear + run->bytes, low_end = run->linear;
+    if (run->physical < IDENTITY_END) low_end += IDENTITY_END - run->physical;
+    if (low_end < low_top) low_end = low_top;
+    struct range used = {run->linear > pages.top ? run->linear : pages.top, low_end < end ? low_end : end};
+    if (used.end < used.start) used.end = used.start;
+    return used;
+}
+
 void pages_init(const struct pages *handed, u64 later) {
     pages = *handed;
     is_high = true;
@@ -128,12 +152,19 @@ void pages_init(const struct pages *handed, u64 later) {
     if (own > pages.top - LINEAR) unfit("%lu KiB of usable memory are too little", pages_total() * (PAGE_SIZE / 1024));
     pages.top -= own;
 
-    u64 top_frame = (pages.top - LINEAR) / FRAME_BYTES, whole = top_frame < count ? top_frame : count;
-    frames_init(&frames, LINEAR_POINTER(pages.top), count, whole, 1);
+    frames_init(&frames, LINEAR_POINTER(pages.top), count, count, 1);
     tail = LINEAR_POINTER(pages.top + frames_bytes(count, 1));
     memset(tail, 0, tail_count * sizeof(struct group));
     if (pages.top > tail_start) tail_give(tail_start, pages.top);
-    else if (pages.top % FRAME_BYTES) group_begin(top_frame, pages.top % FRAME_BYTES / PAGE_SIZE);
+    for (size_t i = 0; i < pages.map.count; i++) {
+        const struct extent *run = &pages.map.extents[i];
+        if (run->linear + run->bytes <= pages.top) continue;
+        struct range used = used_part(run, handed->top);
+        if (run->page < FRAME_BYTES) tail_give(used.end, run->linear + run->bytes);
+        else if (used.start < used.end) frames_keep(used.start, used.end);
+    }
+    if (pages.top < tail_start && pages.top % FRAME_BYTES)
+        group_begin((pages.top - LINEAR) / FRAME_BYTES, pages.top % FRAME_BYTES / PAGE_SIZE);
 }
 
 void pages_grow(const struct linear_map *map) { pages.map = *map; }
@@ -157,7 +188,7 @@ u64 page_alloc_cleared(void) {
 void page_free(u64 physical) {
     u64 linear = physical_to_linear(&pages.map, physical), frame = (linear - LINEAR) / FRAME_BYTES;
     bool is_frame = frame < frames.count;
-    ASSERT(is_high && linear < pages.map.end && !(is_frame && linear >= pages.top));
+    ASSERT(is_high && linear < pages.map.end && !(is_frame && linear >= pages.top && physical < IDENTITY_END));
     struct group *group = is_frame ? window(ROUND_DOWN(physical, FRAME_BYTES)) : &tail[frame - frames.count];
     u64 page = linear % FRAME_BYTES / PAGE_SIZE;
     group_give(group, page, page + 1);
@@ -167,10 +198,7 @@ void page_free(u64 physical) {
     frames_give(&frames.cpu[CPU], frame);
 }
 
-u64 pages_free(void) {
-    if (!is_high) return (pages.top - LINEAR) / PAGE_SIZE;
-    return free_in_groups + frames_free(&frames) * (GROUP_PAGES - 1);
-}
+u64 pages_free(void) { return free_in_groups + frames_free(&frames) * (GROUP_PAGES - 1); }
 
 u64 pages_total(void) { return (pages.map.end - LINEAR) / PAGE_SIZE; }
 
@@ -182,7 +210,7 @@ static u64 frame_physical(u64 frame) {
 
 static u64 frame_number(u64 physical) {
     u64 linear = physical_to_linear(&pages.map, physical);
-    ASSERT(linear % FRAME_BYTES == 0 && linear < pages.top);
+    ASSERT(linear % FRAME_BYTES == 0 && linear < LINEAR + frames.count * FRAME_BYTES);
     return (linear - LINEAR) / FRAME_BYTES;
 }
 

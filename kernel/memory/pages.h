@@ -1,24 +1,23 @@
 // Memory in use and free, for one CPU so far: pages of 4 KiB, frames of 2 MiB, and runs of frames, all by physical
 // address. Page 0 of physical memory is never usable, so 0 means "none".
 //
-// In the low stage pages come off the top of linear memory, one after another, and none comes back. The high stage
-// begins with pages_init(): whole frames go to frames.h; the 4 KiB tail, and frames that are split because the tail is
-// used up, are groups of 512 pages with a map. The tail comes first. A split frame keeps its map in its first page, so
-// it yields 511; when all of them are free it is whole again.
+// In the low stage pages come off the top of linear memory, one after another, and none comes back. Only those below
+// 4 GiB do, since the loader mapped no more. The high stage begins with pages_init(): whole frames go to frames.h; the
+// 4 KiB tail, and frames that are split because the tail is used up, are groups of 512 pages with a map. The tail comes
+// first. A split frame keeps its map in its first page, so it yields 511; when all of them are free it is whole again.
 #pragma once
 
 #include "kernel/memory/linear.h"
 
 struct pages { // all that the low stage knows, and hands on
     struct linear_map map;
-    u64 top; // linear address: everything at or above is in use
+    u64 top; // linear address: what is at or above and below 4 GiB in physical memory is in use
 };
 
-// Low stage: takes a copy. reach makes a page reachable by the window before it is used.
-void pages_begin(const struct pages *pages, void (*reach)(u64 physical));
+void pages_begin(const struct pages *pages); // low stage; takes a copy
 const struct pages *pages_state(void);
 
-// High stage: everything below handed->top is free, but for what the allocator takes for itself. later: bytes that
+// High stage: what handed says is not in use is free, but for what the allocator takes for itself. later: bytes that
 // pages_grow() may add in all. handed->map must stay.
 void pages_init(const struct pages *handed, u64 later);
 // Linear memory has grown at its end by pages of 4 KiB, in use until page_free(): map has the old extents and the new.

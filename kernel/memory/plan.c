@@ -56,7 +56,7 @@ static void find_memory(const struct machine *machine, struct plan *plan, u64 *e
     bool acpi = false;
     for (u32 i = 0; i < machine->entries; i++) {
         acpi |= map[i].type == E820_RECLAIMABLE;
-        plan->ignored += map[i].type == E820_USABLE && map[i].base + map[i].length < map[i].base;
+        plan->ignored += map[i].type == E820_USABLE && e820_wraps(&map[i]);
     }
     plan->usable.count = e820_ranges(map, machine->entries, E820_USABLE, edges, plan->usable.list);
     if (acpi) plan->back.count = e820_ranges(map, machine->entries, E820_RECLAIMABLE, edges, plan->back.list);
@@ -81,7 +81,8 @@ static bool place_kernel(const struct machine *machine, struct plan *plan) {
     plan->kernel_bytes = image + ROUND_UP(tables, PAGE_SIZE);
     plan->extents_room += (plan->kernel_bytes - image - tables) / sizeof(struct extent);
     plan->kernel = ranges_place(left->list, left->count, plan->kernel_bytes, behind);
-    if (!plan->kernel) plan->kernel = ranges_place(left->list, left->count, plan->kernel_bytes, HIGH_MEMORY);
+    if (!plan->kernel || plan->kernel + plan->kernel_bytes > IDENTITY_END)
+        plan->kernel = ranges_place(left->list, left->count, plan->kernel_bytes, HIGH_MEMORY);
     if (!plan->kernel || plan->kernel + plan->kernel_bytes > IDENTITY_END) return false;
     plan->extents = plan->kernel + image;
     plan->map_copy = plan->extents + plan->extents_room * sizeof(struct extent);

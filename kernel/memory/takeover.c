@@ -7,7 +7,7 @@
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 
-static u64 usable, stack; // bytes
+static u64 usable, stack, lent; // bytes; lent: by ACPI, in linear memory now
 static struct linear_map map;
 
 static void log_layout(void) {
@@ -77,6 +77,7 @@ static void append_back(const struct range *range) {
         append(&run);
         return;
     }
+    u64 before = map.end;
     for (u64 at = run.end = run.start; at < range->end; at += PAGE_SIZE) {
         if (tables_leaf(tables_root(), WINDOW + at, &bytes)) continue; // a firmware table
         if (!tables_map(tables_root(), WINDOW + at, at, PAGE_SIZE, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
@@ -88,6 +89,7 @@ static void append_back(const struct range *range) {
         run.end = at + PAGE_SIZE;
     }
     append(&run);
+    lent += map.end - before;
 }
 
 void memory_give(u64 start, u64 end) {
@@ -109,7 +111,9 @@ void memory_end_boot(const struct handover *handover) {
 }
 
 void memory_report(void) {
-    u64 linear = pages_total() * PAGE_SIZE + stack, share = linear < usable ? linear * 10000 / usable : 10000;
-    log("memory: in the end %lu KiB are linear or the first stack, %lu.%02lu %% of what is usable; %lu KiB are free",
-        linear / 1024, share / 100, share % 100, pages_free() * (PAGE_SIZE / 1024));
+    u64 linear = pages_total() * PAGE_SIZE - lent + stack, share = linear / 1024 * 10000 / (usable / 1024);
+    log("memory: in the end %lu KiB are linear or the first stack, %lu.%02lu %% of what is usable, and %lu KiB that "
+        "ACPI "
+        "lent; %lu KiB are free",
+        linear / 1024, share / 100, share % 100, lent / 1024, pages_free() * (PAGE_SIZE / 1024));
 }

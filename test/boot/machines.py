@@ -24,7 +24,7 @@ def memory(size, machine="pc", **more):
         raise vm.Failed(f"{usable[1]} KiB usable of {given}")
     end = int(re.search(r"memory: in the end (\d+) KiB", result.log)[1])
     share = 0.9999 if given >= 16 << 20 else 0.995 if given >= 256 << 10 else 0.9
-    if end < share * int(usable[1]):
+    if not share * int(usable[1]) <= end <= int(usable[1]):
         raise vm.Failed(f"{end} KiB of {usable[1]} are linear or the first stack in the end")
     return result.log
 

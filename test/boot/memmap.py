@@ -24,7 +24,7 @@ def usable_pages(entries):
     """Pieces between all borders, as long as they are usable; then joined and rounded inward."""
     claims = [(base // PAGE * PAGE if kind != 1 else base,
                TOP if base + length > 1 << 64 else -(-(base + length) // PAGE) * PAGE if kind != 1 else base + length, kind)
-              for base, length, kind in entries if length and (kind != 1 or base + length < 1 << 64)]
+              for base, length, kind in entries if length and (kind != 1 or base + length <= 1 << 64)]
     borders = sorted({min(edge, TOP) for claim in claims for edge in claim[:2]})
     ranges = []
     for start, end in zip(borders, borders[1:]):
@@ -113,6 +113,24 @@ def forms():
                 vm.expect(f"{path} as {form!r}", got, wanted)
 
 
+def log_lines():
+    """Colours, an entry of no length, and one of all addresses."""
+    usable = "BIOS-e820: [mem 0x0000000000100000-0x0000000007ffffff] usable\n"
+    coloured = "\x1b[32m[    0.000000] \x1b[0m\x1b[33mBIOS-e820: \x1b[0m[mem 0x0000000000100000-0x0000000007ffffff] usable\x1b[0m\n"
+    wanted = outcome(usable)
+    vm.expect("most of 127 MiB in runs", 120 << 20 < sum(count * size for _, _, count, size in wanted[1]), True)
+    vm.expect("with colours", outcome(coloured), wanted)
+    vm.expect("with an empty entry", outcome(usable + "BIOS-e820: [mem 0x200000-0x1fffff] reserved\n"), wanted)
+    vm.expect("all reserved", outcome(usable + "BIOS-e820: [mem 0x0-0xffffffffffffffff] reserved\n"), ([], []))
+    vm.expect("the upper part", outcome(usable + "BIOS-e820: [mem 0x8000000-0xffffffffffffffff] reserved\n"), wanted)
+
+
+def outcome(log):
+    with vm.directory() as tmp:
+        (tmp / "map").write_text(log)
+        return parse(command.build_sh(["memmap", tmp / "map"], status=0).stdout.decode())
+
+
 def image():
     """An image with a program reserves more than the kernel alone."""
     with vm.directory() as tmp:
@@ -133,7 +151,7 @@ def refused(words, status):
 def refusals():
     with vm.directory() as tmp:
         for text in b"", b"# nothing\n", b"no map\n", b"0 1000\n", b"0 1000 1 1\n", b"0 1000 100000000\n", b"0 -1 1\n", \
-                b"0 11111111111111111 1\n", b"BIOS-e820: [mem 0x1000-0x0] usable\n", b"BIOS-e820: what\n", b"\0\1\2", \
+                b"0 11111111111111111 1\n", b"BIOS-e820: [mem 0x1000-0xffe] usable\n", b"BIOS-e820: what\n", b"\0\1\2", \
                 b"".join(b"%x 1000 1\n" % (n << 13) for n in range(615)):
             (tmp / "map").write_bytes(text)
             refused([tmp / "map"], 1)
@@ -147,5 +165,5 @@ def refusals():
 def tests():
     for options in [], ["--no-1g"], ["--bare"], ["--bare", "--no-1g"]:
         yield " ".join(["every map", *options]), lambda o=options: every_map(*o)
-    for test in forms, image, refusals:
+    for test in forms, log_lines, image, refusals:
         yield test.__name__, test

@@ -36,8 +36,9 @@ static bool model_usable(const struct e820_entry *map, size_t count, u64 page) {
     for (bool more = true; more && filled < page + PAGE_SIZE;) {
         more = false;
         for (size_t i = 0; i < count; i++)
-            if (map[i].type == 1 && map[i].base <= filled && map[i].base + map[i].length > filled) {
-                if (map[i].base + map[i].length < map[i].base) continue;
+            if (map[i].type == 1 && map[i].length && map[i].base <= filled &&
+                map[i].base + map[i].length - 1 >= filled) {
+                if (map[i].base + map[i].length - 1 == UINT64_MAX) return true;
                 filled = map[i].base + map[i].length;
                 more = true;
             }
@@ -160,6 +161,15 @@ static void hand_made(void) {
     struct e820_entry wrap[3] = {{0x100000, 0x4000000, 1}, {0x200000, UINT64_MAX, 2}, {0x300000, UINT64_MAX, 1}};
     CHECK(e820_ranges(wrap, 3, E820_USABLE, edges, ranges) == 1);
     CHECK(ranges[0].start == 0x100000 && ranges[0].end == 0x200000);
+    // One that ends with the last address does not wrap; from 2^61 on nothing counts.
+    struct e820_entry full[2] = {{0x100000, -0x100000ull, 1}, {0x300000, -0x300000ull, 2}};
+    CHECK(e820_ranges(full, 1, E820_USABLE, edges, ranges) == 1);
+    CHECK(ranges[0].start == 0x100000 && ranges[0].end == E820_TOP);
+    CHECK(e820_ranges(full, 2, E820_USABLE, edges, ranges) == 1 && ranges[0].end == 0x300000);
+    full[0].length++;
+    CHECK(e820_wraps(&full[0]) && e820_ranges(full, 1, E820_USABLE, edges, ranges) == 0);
+    struct e820_entry far[1] = {{E820_TOP, 0x1000, 1}};
+    CHECK(e820_ranges(far, 1, E820_USABLE, edges, ranges) == 0);
     struct e820_entry two[2] = {{0x100000, 0x80800, 1}, {0x180800, 0x7f800, 1}}; // they share a page
     CHECK(e820_ranges(two, 2, E820_USABLE, edges, ranges) == 1);
     CHECK(ranges_place(ranges, 1, 0x80000, 0x180000) == 0x180000);
@@ -169,6 +179,15 @@ static void hand_made(void) {
     CHECK(e820_covers(holes, 3, 0x100000, 0x103000) && !e820_covers(holes, 3, 0x100000, 0x103001));
     CHECK(e820_covers(holes, 3, 0x100fff, 0x101001) && e820_covers(holes, 3, 0x104fff, 1ull << 46));
     CHECK(!e820_covers(holes, 3, 0xff000, 0x101000) && e820_covers(holes, 3, 0x200000, 0x100000));
+
+    // ACPI data inside a usable entry is ACPI data, less the parts of pages; usable memory ends before those.
+    struct e820_entry inside[3] = {{0x100000, 0x400000, 1}, {0x200800, 0x2000, 3}, {0x300000, 0x1000, 4}};
+    CHECK(e820_ranges(inside, 3, E820_RECLAIMABLE, edges, ranges) == 1);
+    CHECK(ranges[0].start == 0x201000 && ranges[0].end == 0x202000);
+    CHECK(e820_ranges(inside, 3, E820_USABLE, edges, ranges) == 3);
+    CHECK(ranges[0].end == 0x200000 && ranges[1].start == 0x203000 && ranges[1].end == 0x300000);
+    inside[2].base = 0x201000; // any other type takes it from both
+    CHECK(e820_ranges(inside, 3, E820_RECLAIMABLE, edges, ranges) == 0);
 
     // The stack: not out of a 1 GiB page when there is any other 2 MiB.
     struct range a[] = {{0x1000, 0x9f000}, {0x100000, 0xbffe0000}, {0x100000000, 0x140000000}};

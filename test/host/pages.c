@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #include "test/check.h"
+#include "boot/layout.h"
+#undef IDENTITY_END
+#define IDENTITY_END (26ull << 20) // so that memory on both sides of it is small
 
 static char *linear_view;
 #define LINEAR_POINTER(linear) ((void *)(linear_view + ((linear)-LINEAR)))
@@ -34,8 +37,6 @@ void panic(const char *fmt, ...) {
 }
 
 void unfit(const char *fmt, ...) { panic("%s", fmt); }
-
-static void reachable(u64 physical) { CHECK(physical_to_linear(&map, physical) != UINT64_MAX); }
 
 static void map_extents(size_t from) {
     for (size_t i = from; i < map.count; i++)
@@ -80,14 +81,20 @@ static void start(const struct range *ranges, size_t count, u64 low_pages, u64 l
     free_in_groups = 0;
     linear_lay_out(&map, ranges, count, true);
     map_extents(0);
-    pages_begin(&(struct pages){map, map.end}, reachable);
-    u64 all = pages_free();
-    CHECK(all == ranges_total(ranges, count) && all == pages_total());
-    for (u64 i = 0; i < low_pages; i++) fill(page_alloc(), PAGE_SIZE, 3);
-    CHECK(pages_free() == all - low_pages);
+    pages_begin(&(struct pages){map, map.end});
+    u64 all = pages_total();
+    CHECK(all == ranges_total(ranges, count));
+    for (u64 i = 0; i < low_pages; i++) {
+        u64 page = page_alloc();
+        CHECK(page < IDENTITY_END);
+        fill(page, PAGE_SIZE, 3);
+    }
     struct pages handed = *pages_state();
     pages_init(&handed, later);
     CHECK(pages_total() == all && pages_free() <= all - low_pages);
+    // Lost are the allocator's own pages, the first page of each frame, and what is left of one that is begun.
+    u64 own = ROUND_UP(frames_bytes(frames.count, 1) + tail_count * sizeof(struct group), PAGE_SIZE) / PAGE_SIZE;
+    CHECK(pages_free() + low_pages + own + frames.count >= all);
 }
 
 static u64 some_given(u8 kind) {
@@ -229,6 +236,15 @@ int main(void) {
         exercise((struct range[]){{0x1000, 0x9f000}, {MIB, 2 * MIB - 0x1000}}, 2, low);    // no frame at all
         exercise((struct range[]){{3 * MIB, 5 * MIB}, {6 * MIB, 7 * MIB}}, 2, 10 * low);   // nor here
         exercise((struct range[]){{2 * MIB, 6 * MIB}, {9 * MIB, 31 * MIB}}, 2, low * 900); // deep into the frames
+    }
+    for (u64 low = 1; low < 2000; low = low * 5 + 3) { // on both sides of IDENTITY_END
+        exercise((struct range[]){{MIB, 2 * MIB + 0x3000}, {10 * MIB, 20 * MIB}, {26 * MIB, 37 * MIB + 0x5000}}, 3,
+                 low);
+        exercise((struct range[]){{2 * MIB, 20 * MIB}, {28 * MIB, 38 * MIB}}, 2, low);
+        exercise((struct range[]){{2 * MIB, 12 * MIB}, {22 * MIB, 38 * MIB}}, 2, low); // a run over the line
+        exercise((struct range[]){{2 * MIB, 12 * MIB}, {25 * MIB + 0x7000, 27 * MIB - 0x3000}}, 2, low);
+        exercise((struct range[]){{2 * MIB, 12 * MIB}, {27 * MIB, 27 * MIB + 0x1000}, {29 * MIB, 29 * MIB + 0x1000}}, 3,
+                 low);
     }
     cleared();
     growing();

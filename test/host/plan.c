@@ -39,7 +39,7 @@ static bool is_usable(const struct machine *m, u64 start, u64 end) {
         u64 base = m->map[i].base, last = base + m->map[i].length - 1;
         if (!m->map[i].length) continue;
         if (m->map[i].type == 1) {
-            if (base + m->map[i].length > base && base <= start && last >= end - 1) usable = true;
+            if (last >= base && base <= start && last >= end - 1) usable = true;
             continue;
         }
         if (last < base) last = UINT64_MAX;
@@ -196,6 +196,10 @@ static void try_machine(struct machine *m) {
         CHECK(plan.stack % sizes[1] == 0 && plan.stack < IDENTITY_END);
     }
     for (size_t i = 1; i < plan.back.count; i++) CHECK(plan.back.list[i - 1].end <= plan.back.list[i].start);
+    for (size_t i = 0; i < plan.back.count; i++)
+        for (size_t j = 0; j < plan.left.count; j++)
+            if (plan.back.list[i].start < plan.left.list[j].end && plan.left.list[j].start < plan.back.list[i].end)
+                CHECK(!"what comes back is in linear memory");
     // What comes back joins at the end and is found again.
     size_t runs = map.count;
     bool up = random_number() & 1; // in either order
@@ -282,6 +286,22 @@ static void random_maps(void) {
         try_machine(&m);
         if (round % 4 == 0) try_shuffled(&m, entries);
     }
+}
+
+// The kernel's place: behind the image, else the lowest above 1 MiB, never above 4 GiB.
+static void kernel_place(void) {
+    struct e820_entry entries[] = {
+        {0, 0xa0000, 1}, {0x100000, 0x20000, 1}, {0x300000, 0x3c000, 1}, {1ull << 32, 1 << 30, 1}};
+    struct machine m = {entries, 4, .address_bits = 40, .ebda = LEGACY_HOLE, .kernel_low = {0x300000, 0x10000}};
+    struct plan plan = {0};
+    m.payload = (struct boot_part){0x310000, 0x2c000};
+    CHECK(plan_make(&m, &plan, scratch) == PLAN_OK && plan.kernel == 0x100000);
+    m.payload.length = 0x4000;
+    CHECK(plan_make(&m, &plan, scratch) == PLAN_OK && plan.kernel == 0x314000);
+    entries[1].type = 2;
+    m.payload.length = 0x2c000;
+    CHECK(plan_make(&m, &plan, scratch) == PLAN_NO_PLACE);
+    try_machine(&m);
 }
 
 // ---- memory types ----
@@ -374,6 +394,19 @@ static void known_types(void) {
     CHECK(extents[1].physical == 1ull << 32 && extents[1].bytes == 1ull << 30);
     CHECK(extents[2].physical == 6ull << 30 || extents[2].physical == 0x180000000);
     CHECK(physical_to_linear(&map, 0x140200000) == UINT64_MAX && physical_to_linear(&map, 0x140201000) != UINT64_MAX);
+    // Masks for 36 bits on this CPU of 40, of either type: as if they were whole.
+    mtrr.count = 3, mtrr.default_type = 0;
+    mtrr.variable[0].base = 6, mtrr.variable[0].mask = 0xf00000800;
+    mtrr.variable[1].base = 0x100000006, mtrr.variable[1].mask = 0xf00000800;
+    mtrr.variable[2].base = 0xc0000000, mtrr.variable[2].mask = 0xfc0000800;
+    CHECK(plan_types(&m, &plan) == 2 && plan.not_write_back == 0 && plan.usable.list[1].end == 8ull << 30);
+    mtrr.default_type = 6, mtrr.variable[2].base = 0x140000001;
+    CHECK(plan_types(&m, &plan) == 3 && plan.not_write_back == 1 << 30);
+    mtrr.default_type = 0, mtrr.variable[1].mask = 0xd00000800; // a hole: the first of the ranges it matches
+    CHECK(plan_types(&m, &plan) == 3 && plan.not_write_back == 1 << 30);
+    mtrr.default_type = 6, mtrr.variable[2].mask = 0xdc0000800; // a hole: all between the first and the last
+    CHECK(plan_types(&m, &plan) == 2 && plan.not_write_back == 3ull << 30);
+    mtrr.count = 1, mtrr.variable[0].base = 4;
     // Everything write-through: nothing is left.
     mtrr.default_type = 4;
     CHECK(plan_types(&m, &plan) == 0 && plan.not_write_back == 0xbff00000 + (4ull << 30));
@@ -396,6 +429,7 @@ int main(void) {
     files("test/maps/real/*.e820", 286);
     CHECK(most_runs < 1 << 7); // so that a translation takes at most 7 steps
     files("test/maps/hostile/*.e820", 8);
+    kernel_place();
     known_types();
     random_types();
     too_many();
