@@ -56,9 +56,8 @@ static void init_counts(u16 *counts, u64 count, u16 frames, u64 free) {
 }
 
 void frames_init(struct frames *frames, void *memory, u64 count, u64 free, unsigned cpus) {
-    u64 sets = sets_of(count), supersets = supersets_of(count), each = free / cpus / 16;
+    u64 sets = sets_of(count), supersets = supersets_of(count);
     *frames = (struct frames){.count = count, .supersets = supersets, .cpus = cpus, .cpu = memory};
-    frames->claim = each < 1 ? 1 : each < 64 ? (unsigned)each : 64; // claims tie down a small part of memory
     frames->bits = (u64 *)(frames->cpu + cpus);
     frames->in_set = (u16 *)(frames->bits + sets * SET_WORDS);
     frames->summary = (u64 *)(frames->in_set + supersets * SUPERSET_SETS);
@@ -185,15 +184,15 @@ void frames_give(struct frames_cpu *cpu, u64 frame) {
 
 // ---- claims ----
 
-// Takes frames out of one word, at most frames->claim, into cpu's entries, which are all empty.
-static bool claim_word(struct frames_cpu *cpu, u64 word) {
+// Takes frames out of one word, at most so many and at least one, into cpu's entries, which are all empty.
+static bool claim_word(struct frames_cpu *cpu, u64 word, unsigned most) {
     struct frames *frames = cpu->frames;
     u64 bits = LOAD(&frames->bits[word]), left;
     if (!bits) return false;
     begin(cpu);
     do {
-        left = frames->claim == 64 ? 0 : bits;
-        for (unsigned i = 0; i < frames->claim && left; i++) left &= left - 1;
+        left = most < 64 ? bits & (bits - 1) : 0;
+        for (unsigned i = 1; i < most && left; i++) left &= left - 1;
     } while (bits && !CAS(&frames->bits[word], &bits, left));
     if (bits) {
         bits ^= left;
@@ -207,7 +206,8 @@ static bool claim_word(struct frames_cpu *cpu, u64 word) {
 
 static bool claim_in_superset(struct frames_cpu *cpu, u64 superset) {
     struct frames *frames = cpu->frames;
-    if (!LOAD(&frames->in_superset[superset])) {
+    unsigned in_superset = LOAD(&frames->in_superset[superset]), most = CLAIM_SIZE(in_superset, frames->cpus);
+    if (!in_superset) {
         begin(cpu); // what the summary does not show for a moment is on its way, too
         summary_clear(frames, superset);
         end(cpu);
@@ -217,7 +217,7 @@ static bool claim_in_superset(struct frames_cpu *cpu, u64 superset) {
         u64 set = superset * SUPERSET_SETS + (cpu->set + i) % SUPERSET_SETS;
         if (!LOAD(&frames->in_set[set])) continue;
         for (u64 word = set * SET_WORDS; word < (set + 1) * SET_WORDS; word++) {
-            if (!claim_word(cpu, word)) continue;
+            if (!claim_word(cpu, word, most)) continue;
             cpu->set = (u32)set;
             return true;
         }
