@@ -56,9 +56,8 @@ static void init_counts(u16 *counts, u64 count, u16 frames, u64 free) {
 }
 
 void frames_init(struct frames *frames, void *memory, u64 count, u64 free, unsigned cpus) {
-    u64 sets = sets_of(count), supersets = supersets_of(count), each = free / cpus / 16;
+    u64 sets = sets_of(count), supersets = supersets_of(count);
     *frames = (struct frames){.count = count, .supersets = supersets, .cpus = cpus, .cpu = memory};
-    frames->claim = each < 1 ? 1 : each < 64 ? (unsigned)each : 64; // claims tie down a small part of memory
     frames->bits = (u64 *)(frames->cpu + cpus);
     frames->in_set = (u16 *)(frames->bits + sets * SET_WORDS);
     frames->summary = (u64 *)(frames->in_set + supersets * SUPERSET_SETS);
@@ -185,15 +184,15 @@ void frames_give(struct frames_cpu *cpu, u64 frame) {
 
 // ---- claims ----
 
-// Takes frames out of one word, at most frames->claim, into cpu's entries, which are all empty.
-static bool claim_word(struct frames_cpu *cpu, u64 word) {
+// Takes frames out of one word, at most so many and at least one, into cpu's entries, which are all empty.
+static bool claim_word(struct frames_cpu *cpu, u64 word, unsigned most) {
     struct frames *frames = cpu->frames;
     u64 bits = LOAD(&frames->bits[word]), left;
     if (!bits) return false;
     begin(cpu);
     do {
-        left = frames->claim == 64 ? 0 : bits;
-        for (unsigned i = 0; i < frames->claim && left; i++) left &= left - 1;
+        left = most < 64 ? bits & (bits - 1) : 0;
+        for (unsigned i = 1; i < most && left; i++) left &= left - 1;
     } while (bits && !CAS(&frames->bits[word], &bits, left));
     if (bits) {
         bits ^= left;
@@ -207,7 +206,8 @@ static bool claim_word(struct frames_cpu *cpu, u64 word) {
 
 static bool claim_in_superset(struct frames_cpu *cpu, u64 superset) {
     struct frames *frames = cpu->frames;
-    if (!LOAD(&frames->in_superset[superset])) {
+    unsigned in_superset = LOAD(&frames->in_superset[superset]), most = CLAIM_SIZE(in_superset, frames->cpus);
+    if (!in_superset) {
         begin(cpu); // what the summary does not show for a moment is on its way, too
         summary_clear(frames, superset);
         end(cpu);
@@ -217,7 +217,7 @@ static bool claim_in_superset(struct frames_cpu *cpu, u64 superset) {
         u64 set = superset * SUPERSET_SETS + (cpu->set + i) % SUPERSET_SETS;
         if (!LOAD(&frames->in_set[set])) continue;
         for (u64 word = set * SET_WORDS; word < (set + 1) * SET_WORDS; word++) {
-            if (!claim_word(cpu, word)) continue;
+            if (!claim_word(cpu, word, most)) continue;
             cpu->set = (u32)set;
             return true;
         }
@@ -324,6 +324,7 @@ static u64 mask_of(u64 frame, u64 end) {
     return end < behind ? mask & ~(~0ull << end % 64) : mask;
 }
 
+static u64 align_up(u64 frame, u64 align) { return (frame + align - 1) & -align; } // no division for each word
 static u64 next_word(u64 frame) { return ROUND_DOWN(frame, 64) + 64; }
 
 static void run_put_back(struct frames *frames, u64 frame, u64 end) {
@@ -337,11 +338,23 @@ void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count) {
     end(cpu);
 }
 
-// The first frame behind the last one in [frame, end) that is not there; frame when all are.
+// A word of bits as it would be with all cleared frames put back.
+static u64 with_cleared(const struct frames *frames, u64 word) {
+    u64 bits = LOAD(&frames->bits[word]);
+    for (struct frames_cpu *cpu = frames->cpu; cpu < frames->cpu + frames->cpus; cpu++) {
+        for (int i = 0; i < FRAMES_CLEARED; i++) {
+            u32 next = LOAD(&cpu->cleared[i]);
+            if (next && (next - 1) / 64 == word) bits |= 1ull << (next - 1) % 64;
+        }
+    }
+    return bits;
+}
+
+// The first frame behind the last one in [frame, end) that is neither there nor cleared; frame when all are.
 static u64 run_behind_gap(const struct frames *frames, u64 frame, u64 end) {
     while (end > frame) {
         u64 from = ROUND_DOWN(end - 1, 64);
-        u64 taken = ~LOAD(&frames->bits[from / 64]) & mask_of(from < frame ? frame : from, end);
+        u64 taken = ~with_cleared(frames, from / 64) & mask_of(from < frame ? frame : from, end);
         if (taken) return from + 64 - (unsigned)__builtin_clzll(taken);
         end = from;
     }
@@ -366,38 +379,123 @@ static bool run_take(struct frames_cpu *cpu, u64 frame, u64 end_frame) {
     return complete;
 }
 
+// The first frame from at on, or one from end on, whose set has at least so many frames in bits. Full memory is gone
+// through by supersets: 16 TiB are 256 of them.
+static u64 skip_sets(const struct frames *frames, u64 at, u64 end, u64 least) {
+    while (at < end) {
+        u64 set = at / FRAMES_SET, size = FRAMES_SET;
+        if (LOAD(&frames->in_superset[set / SUPERSET_SETS]) < least) size *= SUPERSET_SETS;
+        else if (LOAD(&frames->in_set[set]) >= least) break;
+        at = ROUND_DOWN(at, size) + size;
+    }
+    return at;
+}
+
+// Where in a word count bits follow each other: the lowest bit of each such place. Not for a word of ones.
+static u64 runs_in(u64 bits, u64 count) {
+    for (u64 have = 1, more; bits && have < count; have += more) {
+        more = have < count - have ? have : count - have;
+        bits &= bits >> more;
+    }
+    return bits;
+}
+
+// Reads each word once. [first, at) are there, and first is a multiple of align. A set in which no run can begin is
+// passed over when none leads up to it: one with fewer than least frames, the fewest of a run before a set's end.
 static u64 run_find(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
-    for (u64 frame = ROUND_UP(start, align); frame < end && count <= end - frame;) {
-        u64 behind = run_behind_gap(cpu->frames, frame, frame + count);
-        if (behind == frame && run_take(cpu, frame, frame + count)) return frame;
-        frame = ROUND_UP(behind, align);
+    u64 least = count < align ? count : align, first = align_up(start, align), at = first, checked = 0;
+    u64 aligned = align < 64 ? ~0ull / ((1ull << align) - 1) : 0; // bits of a word; its first one needs no look
+    if (least > FRAMES_SET) least = FRAMES_SET;
+    while (first < end && count <= end - first) {
+        if (at >= checked) {
+            u64 next = skip_sets(cpu->frames, at, end, at == first ? least : 1);
+            checked = ROUND_DOWN(next, FRAMES_SET) + FRAMES_SET;
+            if (next != at) first = at = align_up(next, align);
+            if (next != at || at >= end) continue;
+        }
+        u64 word = ROUND_DOWN(at, 64), mask = mask_of(at, end), taken = ~LOAD(&cpu->frames->bits[at / 64]) & mask;
+        u64 gap = taken ? word + (unsigned)__builtin_ctzll(taken) : next_word(at) < end ? next_word(at) : end;
+        u64 inside = taken && gap - first < count ? runs_in(mask & ~taken, count) & aligned : 0;
+        if (inside || gap - first >= count) {
+            if (inside) first = word + (unsigned)__builtin_ctzll(inside);
+            if (run_take(cpu, first, first + count)) return first;
+            at = first;
+            checked = 0;
+        } else if (taken) {
+            first = align_up(word + 64 - (unsigned)__builtin_clzll(taken), align);
+            at = first < word + 64 ? word + 64 : first;
+        } else at = gap;
     }
     return FRAME_NONE;
 }
 
-// Puts back everything that CPUs hold; runs cannot be had from it.
-static void all_put_back(struct frames_cpu *self) {
+// Puts an entry back when it has frames of [start, end). Its first frame, or FRAME_NONE when nothing was put back.
+static u64 entry_put_back(struct frames_cpu *self, u64 *at, u64 start, u64 end_frame) {
+    u64 entry = LOAD(at), first = (entry >> 32) * ENTRY_FRAMES;
+    if (!(u32)entry || first >= end_frame || first + ENTRY_FRAMES <= start) return FRAME_NONE;
+    begin(self);
+    entry = SWAP(at, 0);
+    struct piece piece = entry_piece(entry);
+    if (piece.bits) put_back(self->frames, &piece, 1);
+    end(self);
+    return piece.bits ? (entry >> 32) * ENTRY_FRAMES : FRAME_NONE;
+}
+
+// Puts entries of all CPUs back, one after another, and looks around each: a run that was not there can only be there.
+static u64 run_of_held(struct frames_cpu *self, u64 count, u64 align, u64 start, u64 end) {
+    struct frames *frames = self->frames;
+    for (struct frames_cpu *cpu = frames->cpu; cpu < frames->cpu + frames->cpus; cpu++) {
+        for (int i = 0; i <= FRAMES_RING; i++) {
+            u64 first = entry_put_back(self, &cpu->held[i], start, end), behind = first + ENTRY_FRAMES + count;
+            if (first == FRAME_NONE) continue;
+            u64 from = first < start + count ? start : first - count;
+            if (from < first) from = run_behind_gap(frames, from, first);
+            u64 frame = run_find(self, count, align, from, behind < end ? behind : end);
+            if (frame != FRAME_NONE) return frame;
+        }
+    }
+    return FRAME_NONE;
+}
+
+static void cleared_put_back(struct frames_cpu *self, u64 start, u64 end_frame) {
     struct frames *frames = self->frames;
     begin(self);
-    for (unsigned n = 0; n < frames->cpus; n++) {
-        struct frames_cpu *cpu = &frames->cpu[n];
-        for (int i = 0; i <= FRAMES_RING; i++) {
-            u64 entry = LOAD(&cpu->held[i]);
-            while ((u32)entry && !CAS(&cpu->held[i], &entry, 0)) {}
-            struct piece piece = entry_piece(entry);
-            if (piece.bits) put_back(frames, &piece, 1);
+    for (struct frames_cpu *cpu = frames->cpu; cpu < frames->cpu + frames->cpus; cpu++) {
+        for (int i = 0; i < FRAMES_CLEARED; i++) {
+            u32 next = LOAD(&cpu->cleared[i]);
+            u64 frame = next - 1ull;
+            if (next && frame >= start && frame < end_frame && CAS(&cpu->cleared[i], &next, 0))
+                put_back(frames, &(struct piece){frame / 64, 1ull << frame % 64}, 1);
         }
-        for (u64 frame; (frame = cleared_take(cpu)) != FRAME_NONE;)
-            put_back(frames, &(struct piece){frame / 64, 1ull << frame % 64}, 1);
     }
     end(self);
 }
 
+// A run with cleared frames in it. They cost much to clear, so none is put back before it is seen to complete a run.
+static u64 run_of_cleared(struct frames_cpu *self, u64 count, u64 align, u64 start, u64 end) {
+    struct frames *frames = self->frames;
+    for (struct frames_cpu *cpu = frames->cpu; cpu < frames->cpu + frames->cpus; cpu++) {
+        for (int i = 0; i < FRAMES_CLEARED; i++) {
+            u32 next = LOAD(&cpu->cleared[i]);
+            u64 frame = next - 1ull;
+            if (!next || frame < start || frame >= end) continue;
+            u64 first = run_behind_gap(frames, frame < start + count ? start : frame - count + 1, frame);
+            first = align_up(first, align);
+            if (first > frame || count > end - first || run_behind_gap(frames, first, first + count) != first) continue;
+            cleared_put_back(self, first, first + count);
+            if (run_take(self, first, first + count)) return first;
+        }
+    }
+    return FRAME_NONE;
+}
+
 u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
+    if (end > cpu->count) end = cpu->count;
+    if (!count || start > end || count > end - start) return FRAME_NONE;
     u64 frame = run_find(cpu, count, align, start, end);
-    if (frame != FRAME_NONE) return frame;
-    all_put_back(cpu);
-    return run_find(cpu, count, align, start, end);
+    if (frame == FRAME_NONE) frame = run_of_held(cpu, count, align, start, end);
+    if (frame == FRAME_NONE) frame = run_of_cleared(cpu, count, align, start, end);
+    return frame;
 }
 
 u64 frames_free(const struct frames *frames) {

@@ -28,6 +28,9 @@
 //   - begun and ended: their CPU alone, before and after every time it puts free frames anywhere: what is given back,
 //     and what only moves from one place to another and is in the CPU's registers in between.
 //
+// Claims shrink when memory is short: from 64 frames, a word, to 1 when a superset has few left, so that the last
+// frames stay among the bits, where everybody finds them (two CPUs: at less than 512 frames in a superset, 1 GiB).
+//
 // Nothing is stranded: a CPU that finds no bits takes single frames out of what others hold. It gives up only after it
 // saw every place empty while no other CPU put anything anywhere: when it read all the ended before the search, all the
 // begun after it, and their sums are equal (a CPU that was at it in between has begun more than it had ended). Since
@@ -43,6 +46,8 @@
 #define SUPERSET_SETS  32
 #define FRAMES_RING    16 // a power of two
 #define FRAMES_CLEARED 4
+// How many of the frames that its superset has left a claim takes; at least 1, at most what is in a word.
+#define CLAIM_SIZE(left, cpus) ((left) / (cpus) / 4)
 #endif
 #define SET_WORDS (FRAMES_SET / 64)
 
@@ -61,11 +66,11 @@ struct frames_cpu {
 
 struct frames {
     u64 count, supersets;
-    u64 *bits;            // for each frame; 1: free and not claimed
-    u16 *in_set;          // for each set, rounded up to whole supersets: frames that are free and not claimed
-    u16 *in_superset;     // for each superset, the same
-    u64 *summary;         // for each superset, a bit: it may have some
-    unsigned cpus, claim; // a claim takes at most this many frames
+    u64 *bits;        // for each frame; 1: free and not claimed
+    u16 *in_set;      // for each set, rounded up to whole supersets: frames that are free and not claimed
+    u16 *in_superset; // for each superset, the same
+    u64 *summary;     // for each superset, a bit: it may have some
+    unsigned cpus;
     struct frames_cpu *cpu;
 };
 
@@ -81,8 +86,10 @@ void frames_init(struct frames *frames, void *memory, u64 count, u64 free, unsig
 u64 frames_take(struct frames_cpu *cpu); // a frame; FRAME_NONE when none is free anywhere
 void frames_give(struct frames_cpu *cpu, u64 frame);
 
-// count neighbours, the first a multiple of align, within [start, end), where the caller knows that memory is one
-// physical piece. FRAME_NONE when there is no such run even after everything that CPUs hold was put back.
+// count neighbours, the first a multiple of align, a power of two, within [start, end), where the caller knows that
+// memory is one physical piece. FRAME_NONE when there is no such run even with everything that CPUs hold. A search in
+// vain reads no set that has too few frames and no other word more than once, but for those around what CPUs hold; what
+// they hold goes back to the bits, and cleared frames stay cleared.
 u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end);
 void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count);
 

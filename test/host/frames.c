@@ -1,5 +1,13 @@
 // The frame allocator, one thread in the roles of several CPUs: random calls against a model that is a byte for each
-// frame, with the checker after each step; runs; cleared frames; filling and draining 16 TiB.
+// frame, with the checker after each step; runs, and how much of 16 TiB they look at; cleared frames; frames given back
+// twice; filling and draining 16 TiB.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static unsigned long accesses; // accesses to what CPUs share
+#define STEP() (accesses++)
+
 #include "test/frames_check.h"
 
 static struct frames frames;
@@ -57,7 +65,8 @@ static bool model_has_run(u64 count, u64 align, u64 from, u64 to) {
 }
 
 static void random_run(unsigned cpu) {
-    u64 count = 1 + rnd(rnd(2) ? 4 : 200), align = 1ull << rnd(8), from = rnd(frames.count);
+    static const u64 longest[] = {4, 100, 200, 3000};
+    u64 count = 1 + rnd(longest[rnd(4)]), align = 1ull << rnd(rnd(4) ? 8 : 12), from = rnd(frames.count);
     u64 to = from + rnd(frames.count - from + 1);
     bool there = model_has_run(count, align, from, to);
     u64 frame = frames_take_run(&frames.cpu[cpu], count, align, from, to);
@@ -145,6 +154,127 @@ static void gigabytes(void) {
     stop();
 }
 
+// What a run in vain may read of 16 TiB: when it is full, supersets; with every 8th frame free, sets when the run is to
+// lie in one; with every second one free, each word once.
+static void runs_in_vain(void) {
+    const u64 count = 1ull << 23, words = count / 64, sets = count / FRAMES_SET;
+    start(count, 0, 2);
+    accesses = 0;
+    CHECK(frames_take_run(&frames.cpu[0], 2, 1, 0, count) == FRAME_NONE && accesses < 1000);
+    for (u64 frame = 0; frame < count; frame += 8) give(1, frame);
+    accesses = 0;
+    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count) == FRAME_NONE && accesses < 2 * sets + 1000);
+    for (u64 frame = 0; frame < count; frame += 2)
+        if (in_use[frame]) give(1, frame);
+    accesses = 0;
+    CHECK(frames_take_run(&frames.cpu[0], 2, 1, 0, count) == FRAME_NONE && accesses < words + 2 * sets + 1000);
+    accesses = 0;
+    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count) == FRAME_NONE && accesses < words / 8 + 2 * sets + 1000);
+    frames_check(&frames, in_use);
+    give(0, count - 4097);
+    CHECK(frames_take_run(&frames.cpu[1], 3, 2, 0, count) == count - 4098);
+    stop();
+}
+
+// Runs that end in a set, or a superset, which has less of them than their alignment.
+static void tails(void) {
+    start(100000, 0, 1);
+    for (u64 edge = FRAMES_SET; edge <= FRAMES_SET * SUPERSET_SETS; edge *= SUPERSET_SETS) {
+        memset(in_use + edge - 24, 0, 28);
+        frames_give_run(&frames.cpu[0], edge - 24, 28);
+        CHECK(frames_take_run(&frames.cpu[0], 29, 8, 0, 100000) == FRAME_NONE);
+        CHECK(frames_take_run(&frames.cpu[0], 28, 8, 0, 100000) == edge - 24);
+    }
+    stop();
+}
+
+static unsigned cleared_count(void) {
+    unsigned sum = 0;
+    for (unsigned n = 0; n < frames.cpus; n++)
+        for (int i = 0; i < FRAMES_CLEARED; i++) sum += frames.cpu[n].cleared[i] != 0;
+    return sum;
+}
+
+// Runs in vain leave cleared frames where they are; a run takes those that it needs.
+static void cleared_and_runs(void) {
+    start(1000, 1000, 2);
+    for (unsigned n = 0; n < 2; n++) frames_take_cleared(&frames.cpu[n]);
+    for (unsigned i = 0; i < 2 * FRAMES_CLEARED; i++) CHECK(frames_fill(&frames.cpu[i % 2], clear));
+    CHECK(frames_take_run(&frames.cpu[0], 1, 1, 700, 701) == 700);
+    CHECK(frames_take_run(&frames.cpu[0], 701, 1, 0, 1000) == FRAME_NONE);
+    CHECK(frames_take_run(&frames.cpu[0], 4, 1, 997, UINT64_MAX) == FRAME_NONE);
+    CHECK(cleared_count() == 2 * FRAMES_CLEARED);
+    u64 frame = frames.cpu[1].cleared[0] - 1;
+    CHECK(frames_take_run(&frames.cpu[0], 1, 1, frame, frame + 1) == frame &&
+          cleared_count() == 2 * FRAMES_CLEARED - 1);
+    frames_give_run(&frames.cpu[0], frame, 1);
+    frames_give_run(&frames.cpu[0], 700, 1);
+    CHECK(frames_take_run(&frames.cpu[0], 1000, 1, 0, 1000) == 0 && cleared_count() == 0);
+    memset(in_use, 1, 1000);
+    frames_check(&frames, in_use);
+    stop();
+}
+
+static void trapped(int number) {
+    (void)number;
+    _exit(77);
+}
+
+// Whether a call ends in the trap, in a process of its own.
+static bool traps(void (*give_run_or_frame)(u64 frame, u64 number), u64 frame, u64 number) {
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGILL, trapped);
+        give_run_or_frame(frame, number);
+        _exit(0);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77);
+    return WEXITSTATUS(status) == 77;
+}
+
+static void give_run(u64 frame, u64 number) { frames_give_run(&frames.cpu[1], frame, number); }
+
+// The frame, and then, after so many others that lie in entries of their own, the frame again.
+static void give_again(u64 frame, u64 others) {
+    frames_give(&frames.cpu[0], frame);
+    for (u64 i = 0; i < others; i++) frames_give(&frames.cpu[0], (4 + i) * ENTRY_FRAMES);
+    frames_give(&frames.cpu[0], frame);
+    for (u64 i = 0; i < others; i++) frames_give(&frames.cpu[0], (4 + others + i) * ENTRY_FRAMES);
+}
+
+// At the latest when both entries have left the ring.
+static void given_twice(void) {
+    start(3000, 100, 2);
+    CHECK(traps(give_again, 500, 0)); // into the entry it is in
+    CHECK(traps(give_again, 2999, FRAMES_RING * 2));
+    CHECK(!traps(give_run, 150, 2850) && traps(give_run, 150, 2851));
+    CHECK(traps(give_run, 3000, 1) && traps(give_run, UINT64_MAX, 2) && traps(give_run, 150, UINT64_MAX - 100));
+    CHECK(traps(give_run, 99, 1)); // it is free
+    CHECK(traps(give_run, 99, 2000) && traps(give_run, 0, 3000) && !traps(give_run, 100, 2000));
+    CHECK(traps(give_again, 3000, 0));
+    stop();
+}
+
+// While memory is long a claim takes a word; of the last frames one CPU never has much more than it was asked for.
+static void claims(void) {
+    start(4096, 4096, 4);
+    CHECK(take(0) && count_bits((u32)frames.cpu[0].held[0]) + count_bits((u32)*ring_entry(&frames.cpu[0], 0)) == 63);
+    u64 left = 4096 - 64;
+    for (bool took = true; left > 0 && took;) {
+        for (unsigned n = 0; n < 4; n++) {
+            u64 held = 0, among = frames.in_superset[0];
+            took = take(n);
+            for (int i = 0; i <= FRAMES_RING; i++) held += count_bits((u32)frames.cpu[n].held[i]);
+            CHECK(among == frames.in_superset[0] || held + 1 <= (among < 16 ? 1 : among / 16));
+            left = frames.in_superset[0];
+        }
+    }
+    CHECK(left == 0);
+    stop();
+}
+
 // Any order of filling and draining, by two CPUs: each frame comes exactly once, and none is missing at the end.
 static void fill_and_drain(u64 count) {
     start(count, count, 2);
@@ -171,6 +301,11 @@ int main(void) {
     random_calls();
     cleared();
     gigabytes();
+    runs_in_vain();
+    tails();
+    cleared_and_runs();
+    given_twice();
+    claims();
     fill_and_drain(1ull << 23); // 16 TiB
     fill_and_drain(1000003);
     return check_done("frames");

@@ -4,11 +4,13 @@
 // stacks, registers, the model) is not gone into again. Sets and rings are small, so that every path is short.
 #include <stdint.h>
 
-#define FRAMES_SET     64
-#define SUPERSET_SETS  2
-#define FRAMES_RING    2
-#define FRAMES_CLEARED 1
+#define FRAMES_SET             64
+#define SUPERSET_SETS          2
+#define FRAMES_RING            2
+#define FRAMES_CLEARED         1
+#define CLAIM_SIZE(left, cpus) claim_size
 
+static unsigned claim_size = 64; // frames, at most: a word, if a scenario does not want less
 static void step(void);
 #define STEP() step()
 
@@ -229,7 +231,6 @@ static void scenario(const char *name, int count, const u64 *free_frames, const 
     memset(stacks, 0, sizeof stacks);
     CHECK(frames_bytes(FRAMES, (unsigned)cpus) <= sizeof state.memory);
     frames_init(&frames, state.memory, FRAMES, 0, (unsigned)cpus);
-    frames.claim = 64;
     *frames.summary |= summary_before & ((1u << frames.supersets) - 1);
     memset(state.in_use, 1, sizeof state.in_use);
     for (; *free_frames; free_frames++) {
@@ -279,6 +280,10 @@ int main(void) {
     summary_before = ~0ull; // it may show what is not there
     SCENARIO("the summary is put right", FREE(0), {{TAKE, 0}}, {{GIVE_RUN, 6}}, {{TAKE, 0}});
     summary_before = 0;
+    claim_size = 1;
+    SCENARIO("claims of one frame", FREE(5, 6, 40), {{TAKE, 0}, {GIVE, 0}, {TAKE, 0}}, {{TAKE, 0}, {TAKE, 0}});
+    SCENARIO("small claims and runs", FREE(6, 7, 40), {{TAKE, 0}, {GIVE, 0}}, {{TAKE_RUN, 0}, {GIVE_RUN, 0}});
+    claim_size = 64;
     // Cleared frames and runs.
     SCENARIO("cleared", FREE(5, 70), {{FILL, 0}}, {{TAKE, 0}, {TAKE, 0}});
     SCENARIO("two clear", FREE(5), {{FILL, 0}}, {{FILL, 0}, {TAKE, 0}});
