@@ -291,6 +291,8 @@ int main(void) {
     SCENARIO("runs over words", FREE(63, 64, 65), {{TAKE_RUN, 0}, {GIVE_RUN, 0}}, {{TAKE_RUN, 0}, {GIVE_RUN, 0}});
     SCENARIO("runs of what others hold", FREE(200), {{TAKE_RUN, 0}}, {{GIVE, 6}, {GIVE, 7}, {TAKE, 0}});
     SCENARIO("a run in vain", FREE(0), {{TAKE_RUN, 0}}, {{GIVE, 6}, {GIVE, 8}, {GIVE, 10}, {TAKE, 0}});
+    SCENARIO("a run with a cleared frame", FREE(6, 7), {{FILL, 0}, {TAKE_RUN, 0}}, {{TAKE, 0}});
+    SCENARIO("a run taken apart", FREE(6, 7), {{FILL, 0}, {TAKE_RUN, 0}}, {{GIVE, 9}, {TAKE, 0}, {TAKE, 0}});
     SCENARIO("runs given, single frames taken", FREE(200), {{GIVE_RUN, 6}, {GIVE_RUN, 70}}, {{TAKE, 0}, {TAKE, 0}});
     return check_done("frames_orders");
 }
