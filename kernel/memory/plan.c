@@ -5,7 +5,7 @@
 #include "kernel/lib/string.h"
 
 #define PAGE_2M       0x200000ull
-#define SMALL_MACHINE (64ull << 20) // less than this has no 2 MiB to spare for a stack
+#define SMALL_MACHINE (60ull << 20) // RAM of less than 64 MiB, of which firmware keeps some: no 2 MiB for a stack
 
 // Takes [start, end) out of the ranges, and keeps a record.
 static void take(struct plan *plan, struct ranges *from, u64 start, u64 end, const char *why) {
