@@ -30,9 +30,9 @@ static void log_init(void) {
 void kernel_low(const struct boot_info *given) {
     boot = *given;
     log_init(); // for what can go wrong here
-    panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
     if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION || boot.size != sizeof(boot))
         unfit("the loader is of another version than the kernel");
+    panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
     struct handover *handover = (void *)BOUNCE;
     *handover = (struct handover){.boot = boot}; // BIOS transfers went through here
     address_space_build(handover, (u64)kernel_high_entry - (u64)kernel_image);

@@ -12,12 +12,10 @@
 #define PAGE_PRESENT (1u << 0)
 #define PAGE_WRITE   (1u << 1)
 #define PAGE_LARGE   (1u << 7)
-#define LARGE_PAGE   0x200000u
-#define GIB          0x40000000u
 
 struct boot_info boot;
 extern u8 loader_bss[], loader_bss_end[];
-static u64 directories[IDENTITY_END / GIB][512] __attribute__((section(".tables"), aligned(PAGE_SIZE)));
+static u64 directories[IDENTITY_END / PAGE_1G][512] __attribute__((section(".tables"), aligned(PAGE_SIZE)));
 static struct image_header header;
 static bool has_crc32;
 
@@ -25,9 +23,9 @@ static bool has_crc32;
 // the SDM (3 11.11.9) leaves undefined. What is mapped already stays where it was, so nothing needs flushing.
 static void map_identity(void) {
     u64 *entries = directories[0], *pdpt = (u64 *)BOOT_PDPT;
-    for (u64 i = 0; i < IDENTITY_END / LARGE_PAGE; i++)
-        entries[i] = i * LARGE_PAGE | PAGE_PRESENT | PAGE_WRITE | PAGE_LARGE;
-    for (u64 gib = 0; gib < IDENTITY_END / GIB; gib++) pdpt[gib] = (u64)directories[gib] | PAGE_PRESENT | PAGE_WRITE;
+    for (u64 i = 0; i < IDENTITY_END / PAGE_2M; i++) entries[i] = i * PAGE_2M | PAGE_PRESENT | PAGE_WRITE | PAGE_LARGE;
+    for (u64 gib = 0; gib < IDENTITY_END / PAGE_1G; gib++)
+        pdpt[gib] = (u64)directories[gib] | PAGE_PRESENT | PAGE_WRITE;
 }
 
 // int 15h AX=EC00h BL=2: "the operating system will run in long mode" (AMD BIOS and kernel guide 13.1). Firmware that

@@ -77,6 +77,11 @@ static inline u64 rdtsc(void) {
 
 // The leaf must not be above the highest one of its range (leaf 0, 0x40000000 or 0x80000000): Intel CPUs answer beyond
 // it with the data of their highest basic leaf.
+// The features that several files ask for, by leaf and register.
+#define CPUID_1_ECX_HYPERVISOR     (1u << 31)
+#define CPUID_1_EDX_PGE            (1u << 13) // global pages
+#define CPUID_80000001_EDX_PDPE1GB (1u << 26) // 1 GiB pages
+
 struct cpuid {
     u32 eax, ebx, ecx, edx;
 };

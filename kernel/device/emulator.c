@@ -3,8 +3,7 @@
 #include "kernel/device/devices.h"
 #include "kernel/cpu/x86.h"
 
-#define CPUID_1_ECX_HYPERVISOR (1u << 31)
-#define CPUID_HYPERVISOR       0x40000000 // EBX, ECX, EDX: the hypervisor's signature
+#define CPUID_HYPERVISOR 0x40000000 // EBX, ECX, EDX: the hypervisor's signature
 
 bool emulator_has_debugcon(void) { return inb(DEBUGCON_PORT) == DEBUGCON_PORT; }
 

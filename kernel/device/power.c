@@ -4,8 +4,6 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 
-#define CPUID_1_ECX_HYPERVISOR (1u << 31)
-
 #define PM1_SCI_EN        (1u << 0) // ACPI 6.5, 4.8.3.2.1
 #define PM1_SLP_TYP(type) (((type)&7u) << 10)
 #define PM1_SLP_EN        (1u << 13)

@@ -1,6 +1,6 @@
 // Executes the plan of memory and builds the final address space, in the low stage: identity-mapped, one CPU, nothing
-// freed. The tables are made with pages from the top of linear memory, the 4 KiB tail first,
-// as far as they lie below 4 GiB.
+// freed. The tables are made with pages from the top of linear memory, the 4 KiB tail first, as far as they lie below
+// 4 GiB.
 #include "kernel/memory/build.h"
 
 #include "kernel/cpu/cpu.h"
@@ -11,13 +11,9 @@
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 
-#define PAGE_1G                    0x40000000ull
-#define PAGE_2M                    0x200000ull
-#define SMALL_STACK                0x4000               // the boot CPU's stack where memory is short
-#define SCRATCH                    (BOUNCE + PAGE_SIZE) // for planning
-#define CPUID_1_EDX_PGE            (1u << 13)           // global pages
-#define CPUID_80000001_EDX_NX      (1u << 20)
-#define CPUID_80000001_EDX_PDPE1GB (1u << 26) // 1 GiB pages
+#define SMALL_STACK           0x4000               // the boot CPU's stack where memory is short
+#define SCRATCH               (BOUNCE + PAGE_SIZE) // for planning
+#define CPUID_80000001_EDX_NX (1u << 20)
 _Static_assert(PLAN_SCRATCH(E820_MAX) <= BOUNCE_END - SCRATCH, "a map that start.asm takes can be planned");
 
 static struct elf kernel_elf;

@@ -3,9 +3,6 @@
 // of all entries serves them all.
 #include "kernel/memory/e820.h"
 
-#define PAGE_2M 0x200000ull
-#define PAGE_1G 0x40000000ull
-
 // An edge is an address, shifted up by two bits to make room for these.
 #define EDGE_OPENS    1u
 #define EDGE_WANTED   2u // of an entry of the type that is asked for

@@ -3,6 +3,9 @@
 
 #include "boot/bootinfo.h"
 
+#define PAGE_2M 0x200000ull // the larger pages, beside PAGE_SIZE
+#define PAGE_1G 0x40000000ull
+
 #define E820_USABLE       1
 #define E820_RECLAIMABLE  3            // ACPI tables: ours once they are read (ACPI 6.4 table 15.5)
 #define E820_TOP          (1ull << 61) // nothing is believed at or above: x86-64 ends at 2^52

@@ -1,7 +1,7 @@
 // Lays out linear memory and translates between it and physical addresses; see linear.h for the picture.
 #include "kernel/memory/linear.h"
 
-static const u64 page_sizes[3] = {0x40000000, 0x200000, PAGE_SIZE};
+static const u64 page_sizes[3] = {PAGE_1G, PAGE_2M, PAGE_SIZE};
 
 // Appends physical [start, end); joins the run before when it continues it.
 static void extent_add(struct linear_map *map, size_t first, u64 start, u64 end, u64 page) {

@@ -18,7 +18,7 @@
 #ifndef LINEAR_POINTER // a test has no linear memory
 #define LINEAR_POINTER(linear) ((void *)(linear))
 #endif
-#define FRAME_BYTES 0x200000ull
+#define FRAME_BYTES PAGE_2M
 #define GROUP_PAGES (FRAME_BYTES / PAGE_SIZE)
 #define FRAMES_1G   512
 #define CPU         0 // the only one that allocates so far

@@ -4,7 +4,6 @@
 
 #include "kernel/lib/string.h"
 
-#define PAGE_2M       0x200000ull
 #define SMALL_MACHINE (60ull << 20) // RAM of less than 64 MiB, of which firmware keeps some: no 2 MiB for a stack
 
 // Takes [start, end) out of the ranges, and keeps a record.

@@ -34,22 +34,14 @@ static void check_run(const struct extent *run) {
     }
 }
 
-// Bytes that join linear memory in the end, at most.
-static u64 later(const struct handover *handover) {
-    const struct range *back = window(handover->back);
-    u64 bytes = 0;
-    for (size_t i = 0; i < handover->back_count; i++) bytes += back[i].end - back[i].start;
-    return bytes;
-}
-
 void memory_take_over(const struct handover *handover) {
     struct pages pages = handover->pages;
     pages.map.extents = window((u64)pages.map.extents);
     map = pages.map;
-    pages_init(&pages, later(handover));
+    pages_init(&pages, ranges_bytes(window(handover->back), handover->back_count));
     window_set_map(window(handover->boot.e820), handover->boot.e820_count);
     usable = handover->usable;
-    stack = handover->stack_physical ? 0x200000 : 0;
+    stack = handover->stack_physical ? PAGE_2M : 0;
     log_layout();
     for (size_t i = 0; i < map.count; i++) check_run(&map.extents[i]);
     u64 gib = ROUND_UP(usable, 1ull << 30) >> 30, tables = handover->tables * PAGE_SIZE;
@@ -112,8 +104,7 @@ void memory_end_boot(const struct handover *handover) {
 
 void memory_report(void) {
     u64 linear = pages_total() * PAGE_SIZE - lent + stack, share = linear / 1024 * 10000 / (usable / 1024);
-    log("memory: in the end %lu KiB are linear or the first stack, %lu.%02lu %% of what is usable, and %lu KiB that "
-        "ACPI "
-        "lent; %lu KiB are free",
+    log("memory: in the end %lu KiB are linear or the first stack, %lu.%02lu %% of what is usable, "
+        "and %lu KiB that ACPI lent; %lu KiB are free",
         linear / 1024, share / 100, share % 100, lent / 1024, pages_free() * (PAGE_SIZE / 1024));
 }

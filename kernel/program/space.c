@@ -16,9 +16,8 @@
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
-#define LOWEST                     (16 * PAGE_SIZE) // of what is placed by choice, as Linux's mmap_min_addr
-#define PAGES(bytes)               ((bytes) / PAGE_SIZE)
-#define CPUID_80000001_EDX_PAGE1GB (1u << 26)
+#define LOWEST       (16 * PAGE_SIZE) // of what is placed by choice, as Linux's mmap_min_addr
+#define PAGES(bytes) ((bytes) / PAGE_SIZE)
 
 const char space_no_memory[] = "out of memory: no page is free for it";
 
@@ -57,7 +56,7 @@ static bool nodes_ready(void) {
 void space_init(u64 heap) {
     root = tables_root();
     reserve = pages_total() / 256 + 16; // the most there can be: 2 for each frame
-    largest = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PAGE1GB ? LEVEL_1G : LEVEL_2M;
+    largest = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PDPE1GB ? LEVEL_1G : LEVEL_2M;
     brk_start = brk_now = heap;
 }
 

@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "kernel/memory/e820.c"
-#undef PAGE_2M
-#undef PAGE_1G
 #include "kernel/memory/linear.c"
 #include "kernel/memory/mtrr.c"
 #include "kernel/memory/plan.c"
