@@ -49,7 +49,7 @@ void kernel_high(struct handover *handover) {
     u64 file = boot.kernel.start, code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
     memory_take_over(handover);
 
-    struct acpi_info acpi;
+    static struct acpi_info acpi;
     acpi_init(boot.rsdp, &acpi);
     power_init(&acpi);
     time_init(acpi.pm_timer);

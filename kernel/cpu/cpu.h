@@ -27,7 +27,9 @@ struct cpu {
     u64 scratch;          // the program's RSP between SYSCALL and the context
     u64 stack_top;        // of the slot stack; every entry from the program starts there
     u64 fs_base, gs_base; // what this CPU's registers hold for the program
-    u64 gdt[8];           // by the selectors of layout.h; the TSS takes two
+    unsigned number;      // of the slot
+    u32 apic_id;
+    u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
     struct tss tss;
     u8 ist[IST_COUNT][IST_STACK_SIZE] __attribute__((aligned(IST_STACK_SIZE))); // of IST number n + 1
 };

@@ -110,6 +110,7 @@ void cpu_init(unsigned number) {
     u64 slot = SLOTS + number * (u64)SLOT_SIZE;
     struct cpu *cpu = (struct cpu *)slot;
     cpu->self = cpu;
+    cpu->number = number;
     cpu->stack_top = slot + SLOT_SIZE;
     gdt_init(cpu);
     if (number == 0) {

@@ -1,0 +1,23 @@
+// All CPUs: their numbers, their start, and what they say to each other. CPU n lives in slot n; 0 is the boot CPU, the
+// others are numbered in the order in which they arrive.
+#pragma once
+
+#include "kernel/cpu/cpu.h"
+
+#define CPUS_MAX 1024 // slots in the address space
+
+static inline struct cpu *cpu_number(unsigned number) { return (struct cpu *)(SLOTS + number * (u64)SLOT_SIZE); }
+unsigned cpus_online(void); // those that have arrived: 0 to this - 1
+
+// Interrupts between CPUs. Vectors above all devices', by the APIC's priority classes (Intel SDM 3A 11.8.3.1).
+enum { VECTOR_TIMER = 0xf0, VECTOR_WAKE, VECTOR_FLUSH, VECTOR_STOP, VECTOR_SPURIOUS = 0xff };
+void ipi_send(unsigned cpu, u8 vector);
+void ipi_nmi(unsigned cpu);
+
+// What this CPU was asked by others and can do anywhere: TLB flushes, and stopping. For whoever waits with interrupts
+// off.
+void cpu_serve(void);
+
+// Looks after CPUs that have not arrived: the second SIPI, and their names when the deadline has passed. Called by CPU
+// 0 from time to time; returns when it wants to be called again (time_now_ns()), UINT64_MAX for never.
+u64 cpus_watch(void);

@@ -1,0 +1,23 @@
+// See lock.h. Whoever comes first gets it, in no order: a virtual CPU that the host has put aside would hold up
+// everybody who queued behind it.
+#include "kernel/cpu/lock.h"
+
+#include "kernel/cpu/cpus.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/kernel.h"
+
+#define WAIT_TSC_MAX 20000000000ull
+
+bool lock_try(struct lock *lock) { return !__atomic_exchange_n(&lock->taken, true, __ATOMIC_ACQUIRE); }
+
+void lock_take(struct lock *lock) {
+    u64 since = 0;
+    while (!lock_try(lock)) {
+        while (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED)) {
+            if (!since) since = rdtsc();
+            if (rdtsc() - since > WAIT_TSC_MAX) panic("the lock at %p is held for ever", (void *)lock);
+            cpu_serve();
+            __asm__ volatile("pause");
+        }
+    }
+}

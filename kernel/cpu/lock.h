@@ -1,0 +1,18 @@
+// Locks between CPUs. The kernel runs with interrupts off, so nobody on the same CPU can want a lock that is held,
+// but for a page fault inside a user copy; NMI, #MC and #DB handlers take none. A CPU that waits for a lock serves what
+// others ask of it meanwhile (cpu_serve), so that two CPUs never wait for each other.
+//
+// Order, outer first: a futex's bucket, the threads, the address space, pages, page tables of the kernel's half; then a
+// CPU's timers, a CPU's queue, the terminal, the log. User copies fault, so they happen under buckets at most.
+#pragma once
+
+#include "kernel/lib/types.h"
+
+struct lock {
+    bool taken;
+};
+
+// Panics when it takes more than 20 s by a clock of 1 GHz: then somebody forgot to give it back.
+void lock_take(struct lock *lock);
+bool lock_try(struct lock *lock) MUST_USE;
+static inline void lock_give(struct lock *lock) { __atomic_store_n(&lock->taken, false, __ATOMIC_RELEASE); }
