@@ -32,7 +32,7 @@ u64 time_wall_ns(void); // since 1970: the RTC read at first use, time_now_ns() 
 
 // ---- acpi.c: pure parsers (host-tested, fuzzed); table memory is reached by window_map ----
 #define ACPI_CPUS     1024 // that there are slots for
-#define ACPI_IO_APICS 16
+#define ACPI_IO_APICS 64   // servers with four sockets have 17
 struct acpi_info {
     u16 pm1a_control, pm1b_control; // ports; 0: none
     u16 pm_timer;                   // port; 0: none
