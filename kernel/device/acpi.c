@@ -92,7 +92,7 @@ static void find_tables(const struct root *root, const u8 *found[KINDS]) {
         size_t length = table ? length_of(table) : 0;
         if (length > TABLE_BYTES && length <= TABLE_MAX) window_map(physical, length, WINDOW_TABLES);
         for (int kind = 0; table && kind < KINDS; kind++) {
-            if (memcmp(table, signatures[kind], 4)) continue;
+            if (number(table, 4) != number((const u8 *)signatures[kind], 4)) continue;
             if (!found[kind]) found[kind] = find_table(physical, signatures[kind], true);
             else log("ACPI: ignored the %s at %lx: it is not the first", signatures[kind], physical);
         }
@@ -129,7 +129,7 @@ static void read_mcfg(const u8 *table, struct acpi_info *info) {
 
 void acpi_init(u64 rsdp, struct acpi_info *info) {
     const u8 *found[KINDS] = {0};
-    *info = (struct acpi_info){.nmi_lint = 0xff};
+    info->nmi_lint = 0xff;
     for (u8 source = 0; source < ARRAY_SIZE(info->isa); source++) info->isa[source].gsi = source;
     struct root root = find_root(rsdp);
     if (root.table) find_tables(&root, found);

@@ -12,10 +12,10 @@
 #define SPACE_MEMORY  0
 #define SPACE_IO      1
 
-// A little-endian number of up to 8 bytes, at any address.
+// A little-endian number of up to 8 bytes, at any address; one load where their number is a constant.
 static inline u64 number(const u8 *at, size_t bytes) {
     u64 value = 0;
-    memcpy(&value, at, bytes);
+    __builtin_memcpy(&value, at, bytes);
     return value;
 }
 
@@ -31,6 +31,7 @@ bool aml_find_s5(const u8 *table, struct acpi_info *info);
 void madt_read(const u8 *madt, struct acpi_info *info);
 void srat_read(const u8 *srat);
 // What MADT and MP table have in common.
+#define ACPI_ENABLED (1u << 0) // in flags: it is there; without it, bit 1 of a CPU's says that it may come one day
 struct acpi_seen {
     u64 bits[32]; // one for each id modulo their number: one that is clear was not seen
     u32 off;      // CPUs that are switched off

@@ -47,8 +47,7 @@ struct acpi_info {
     u32 cpus[ACPI_CPUS]; // their APIC ids, each once, in the table's order
     u32 io_apic_count;
     struct {
-        u64 address;
-        u32 gsi; // its first line
+        u32 address, gsi; // physical; its first line
     } io_apics[ACPI_IO_APICS];
     struct {
         u32 gsi;    // the line of this ISA interrupt: the same number unless overridden
@@ -58,7 +57,8 @@ struct acpi_info {
     u8 nmi_lint;  // the local APICs' pin for NMIs, 0 or 1; 0xff: none said
     bool nmi_low; // which is active low
 };
-void acpi_init(u64 rsdp, struct acpi_info *info); // leaves zeroes (and says so in the log) for what is missing
+void acpi_init(u64 rsdp,
+               struct acpi_info *info); // info: zeroes, and left so (with a line in the log) where it is missing
 
 // ---- power.c ----
 void power_init(const struct acpi_info *acpi);

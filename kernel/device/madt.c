@@ -6,8 +6,7 @@
 #define MADT_LOCAL_APIC 36
 #define MADT_ENTRIES    44
 #define SRAT_ENTRIES    48
-#define ENABLED         (1u << 0) // a CPU or memory that is there; without it, bit 1 says that it may come one day
-#define NO_ID           0xff      // the id of entries that stand for no CPU; 0xffffffff where ids have 32 bits
+#define NO_ID           0xff // the id of entries that stand for no CPU; 0xffffffff where ids have 32 bits
 #define LINTS           2
 
 void acpi_add_cpu(struct acpi_info *info, struct acpi_seen *seen, u32 id, bool enabled) {
@@ -87,8 +86,8 @@ void madt_read(const u8 *madt, struct acpi_info *info) {
         }
         u32 word = bytes >= 8 ? (u32)number(entry + 4, 4) : 0;
         switch (type) {
-        case LOCAL_APIC: acpi_add_cpu(info, &seen, entry[3], entry[3] != NO_ID && word & ENABLED); break;
-        case LOCAL_X2APIC: acpi_add_cpu(info, &seen, word, word != UINT32_MAX && entry[8] & ENABLED); break;
+        case LOCAL_APIC: acpi_add_cpu(info, &seen, entry[3], entry[3] != NO_ID && word & ACPI_ENABLED); break;
+        case LOCAL_X2APIC: acpi_add_cpu(info, &seen, word, word != UINT32_MAX && entry[8] & ACPI_ENABLED); break;
         case IO_APIC: acpi_add_io_apic(info, word, (u32)number(entry + 8, 4)); break;
         case OVERRIDE: acpi_set_isa(info, entry[3], word, (u16)number(entry + 8, 2)); break;
         case NMI: acpi_set_nmi(info, entry[5], (u16)number(entry + 3, 2)); break;
@@ -104,18 +103,20 @@ void madt_read(const u8 *madt, struct acpi_info *info) {
 static const struct { u8 bytes, flags, node; } srat_types[] = {{16, 4, 2}, {40, 28, 2}, {24, 12, 4}};
 
 void srat_read(const u8 *srat) {
-    u64 nodes[4] = {0}, bytes = 0;
+    u64 nodes[4] = {0}, bytes[2] = {0}; // memory to stay, memory that can be unplugged
     u32 count = 0, cpus = 0;
     size_t at = SRAT_ENTRIES;
     for (const u8 *entry; (entry = next_entry(srat, "SRAT", &at));) {
         u8 type = entry[0] < ARRAY_SIZE(srat_types) ? entry[0] : 0;
         if (type != entry[0] || entry[1] < srat_types[type].bytes) continue;
-        if ((entry[srat_types[type].flags] & 3) != ENABLED) continue;
-        if (type == 1) bytes += number(entry + 16, 8);
+        u8 flags = entry[srat_types[type].flags];
+        if (!(flags & ACPI_ENABLED)) continue;
+        if (type == 1) bytes[flags >> 1 & 1] += number(entry + 16, 8);
         else cpus++;
         u8 node = entry[srat_types[type].node];
         count += !(nodes[node / 64] >> node % 64 & 1);
         nodes[node / 64] |= 1ull << node % 64;
     }
-    log("ACPI: %u CPUs and %lu MiB belong to %u memory nodes", cpus, bytes >> 20, count);
+    log("ACPI: %u CPUs, %lu MiB of memory and %lu MiB that can be unplugged belong to %u nodes", cpus, bytes[0] >> 20,
+        bytes[1] >> 20, count);
 }

@@ -7,12 +7,11 @@
 
 #define MP_ROM       0xf0000
 #define HEADER_BYTES 44
-#define ENABLED      1 // in the flags of a CPU and of an I/O APIC
 #define ALL_IO_APICS 0xff
 #define APIC_LINES   256 // GSIs given to each I/O APIC: the table counts pins, and none has more than 240
 
-enum { CPU, BUS, IO_APIC, IO_INTERRUPT, LOCAL_INTERRUPT, TYPES };
-enum { KIND_INT, KIND_NMI }; // of interrupts
+enum { MP_CPU, MP_BUS, MP_IO_APIC, MP_INTERRUPT, MP_LOCAL_INTERRUPT, MP_TYPES };
+enum { MP_INT, MP_NMI }; // kinds of interrupts
 
 static const u8 *find_pointer(u64 start, u64 end) {
     const u8 *at = window_map(start, end - start, WINDOW_TABLES);
@@ -23,7 +22,7 @@ static const u8 *find_pointer(u64 start, u64 end) {
 
 // The pointer to it is in the first KiB of the EBDA, or where there is none in the last one of base memory, or in the
 // BIOS ROM.
-static const u8 *find_table(void) {
+static const u8 *find_mp_table(void) {
     const u8 *segment = window_map(BDA_EBDA_SEGMENT, 2, WINDOW_TABLES);
     u64 ebda = segment ? number(segment, 2) << 4 : 0;
     if (ebda < EBDA_LOWEST || ebda > LEGACY_HOLE - 1024) ebda = LEGACY_HOLE - 1024;
@@ -39,7 +38,7 @@ static const u8 *find_table(void) {
 }
 
 void mp_read(struct acpi_info *info) {
-    const u8 *table = find_table(), *entry, *end;
+    const u8 *table = find_mp_table(), *entry, *end;
     struct acpi_seen seen = {0};
     bool isa[256] = {0};    // by bus
     u8 io_apics[256] = {0}; // by id: index + 1; 0: none
@@ -51,23 +50,23 @@ void mp_read(struct acpi_info *info) {
     entry = table + HEADER_BYTES;
     end = table + number(table + 4, 2);
     for (u64 left = number(table + 34, 2); left; left--) {
-        u8 type = entry < end ? *entry : TYPES, bytes = type == CPU ? 20 : 8;
-        if (type >= TYPES || bytes > end - entry) {
+        u8 type = entry < end ? *entry : MP_TYPES, bytes = type == MP_CPU ? 20 : 8;
+        if (type >= MP_TYPES || bytes > end - entry) {
             log("MP table: ignored its last %lu entries: one has no sensible type or length", left);
             break;
         }
         u32 count = info->io_apic_count;
-        if (type == CPU) acpi_add_cpu(info, &seen, entry[1], entry[3] & ENABLED);
-        if (type == BUS) isa[entry[1]] = !memcmp(entry + 2, "ISA   ", 6);
-        if (type == IO_APIC && entry[3] & ENABLED)
+        if (type == MP_CPU) acpi_add_cpu(info, &seen, entry[1], entry[3] & ACPI_ENABLED);
+        if (type == MP_BUS) isa[entry[1]] = !memcmp(entry + 2, "ISA   ", 6);
+        if (type == MP_IO_APIC && entry[3] & ACPI_ENABLED)
             acpi_add_io_apic(info, (u32)number(entry + 4, 4), count * APIC_LINES);
         if (info->io_apic_count > count) io_apics[entry[1]] = (u8)(count + 1);
-        if (type == IO_INTERRUPT && entry[1] == KIND_INT && isa[entry[4]]) {
+        if (type == MP_INTERRUPT && entry[1] == MP_INT && isa[entry[4]]) {
             u32 apic = entry[6] == ALL_IO_APICS ? 1 : io_apics[entry[6]];
             if (apic) acpi_set_isa(info, entry[5], (apic - 1) * APIC_LINES + entry[7], (u16)number(entry + 2, 2));
             else log("MP table: ignored the line of ISA interrupt %u: there is no I/O APIC %u", entry[5], entry[6]);
         }
-        if (type == LOCAL_INTERRUPT && entry[1] == KIND_NMI) acpi_set_nmi(info, entry[7], (u16)number(entry + 2, 2));
+        if (type == MP_LOCAL_INTERRUPT && entry[1] == MP_NMI) acpi_set_nmi(info, entry[7], (u16)number(entry + 2, 2));
         entry += bytes;
     }
     acpi_say(info, "MP table", &seen);

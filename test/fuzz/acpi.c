@@ -1,9 +1,7 @@
 // Fuzz target: acpi.c on the tables of the host test, with patches from the input and with its bytes as AML; checksums
 // are set right again in most runs, so that what lies behind them is reached.
 // Run with clang -fsanitize=fuzzer,address,undefined and -runs=20000.
-#define main acpi_test_main
-#include "test/host/acpi.c"
-#undef main
+#include "test/acpi_tables.h"
 
 static void fix_table(u64 physical) {
     u32 length;
