@@ -191,3 +191,29 @@ static void put_new(void) {
     put_table(SSDT, "SSDT", "\x08_S4_\x12", 6);
     put_fadt(new_fadt(), 244);
 }
+
+// ---- CPU tables, put together entry by entry ----
+
+static u8 body[0x8000];
+static size_t body_bytes;
+
+static void put_entry(const void *bytes, size_t count) {
+    memcpy(body + body_bytes, bytes, count);
+    body_bytes += count;
+}
+
+static struct acpi_info read_body(const char *signature) {
+    clear_memory(), put_rsdp(0, RSDT, 0), put_table(RSDT, "RSDT", (u32[]){MANY}, 4);
+    put_table(MANY, signature, body, body_bytes);
+    return read_tables();
+}
+
+// An MP table with these entries and the pointer to it.
+static void put_mp(u64 pointer, u64 table, size_t entries) {
+    u8 floating[16] = {'_', 'M', 'P', '_', (u8)table, (u8)(table >> 8), (u8)(table >> 16), 0, 1, 4};
+    u8 header[44] = {'P', 'C', 'M', 'P', (u8)(44 + body_bytes), (u8)((44 + body_bytes) >> 8), 4};
+    header[34] = (u8)entries, header[38] = 0xe0, header[39] = 0xfe;
+    memcpy(at(table), header, 44), memcpy(at(table) + 44, body, body_bytes);
+    memcpy(at(pointer), floating, 16);
+    fix_checksum(table, 44 + body_bytes, 7), fix_checksum(pointer, 16, 10);
+}

@@ -112,25 +112,12 @@ static void test_mp_files(void) {
 
 // ---- tables entry by entry ----
 
-static u8 body[0x8000];
-static size_t body_bytes;
-
-static void put_entry(const void *bytes, size_t count) {
-    memcpy(body + body_bytes, bytes, count);
-    body_bytes += count;
-}
 #define ENTRY(...) put_entry((u8[]){__VA_ARGS__}, sizeof((u8[]){__VA_ARGS__}))
 
 static void begin(void) { memset(body, 0, 8), body_bytes = 8; }
 static void put_cpu(u8 id, u8 flags) { ENTRY(0, 8, id, id, flags, 0, 0, 0); }
 static void put_x2apic(u32 id, u8 flags) {
     ENTRY(9, 16, 0, 0, (u8)id, (u8)(id >> 8), (u8)(id >> 16), (u8)(id >> 24), flags, 0, 0, 0, 0, 0, 0, 0);
-}
-
-static struct acpi_info read_body(const char *signature) {
-    clear_memory(), put_rsdp(0, RSDT, 0), put_table(RSDT, "RSDT", (u32[]){MANY}, 4);
-    put_table(MANY, signature, body, body_bytes);
-    return read_tables();
 }
 
 // 360 CPUs as the ACPI tables of a Google cloud machine list them (linux-kernel mailing list, July 2024, without the
@@ -235,15 +222,6 @@ static void test_srat(void) {
 }
 
 // ---- MP tables ----
-
-static void put_mp(u64 pointer, u64 table, size_t entries) {
-    u8 floating[16] = {'_', 'M', 'P', '_', (u8)table, (u8)(table >> 8), (u8)(table >> 16), 0, 1, 4};
-    u8 header[44] = {'P', 'C', 'M', 'P', (u8)(44 + body_bytes), (u8)((44 + body_bytes) >> 8), 4};
-    header[34] = (u8)entries, header[38] = 0xe0, header[39] = 0xfe;
-    memcpy(at(table), header, 44), memcpy(at(table) + 44, body, body_bytes);
-    memcpy(at(pointer), floating, 16);
-    fix_checksum(table, 44 + body_bytes, 7), fix_checksum(pointer, 16, 10);
-}
 
 static void put_mp_cpu(u8 id, u8 flags) { ENTRY(0, id, 0x14, flags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0); }
 
