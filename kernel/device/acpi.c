@@ -120,10 +120,7 @@ static void read_mcfg(const u8 *table, struct acpi_info *info) {
         bool use = !segment && !info->pci_config && address && at[10] <= at[11];
         log("ACPI: %sPCI configuration space of segment %lu, buses %u-%u, at 0x%lx", use ? "" : "ignored the ", segment,
             at[10], at[11], address);
-        if (!use) continue;
-        info->pci_config = address;
-        info->pci_first_bus = at[10];
-        info->pci_last_bus = at[11];
+        if (use) info->pci_config = address, info->pci_first_bus = at[10], info->pci_last_bus = at[11];
     }
 }
 

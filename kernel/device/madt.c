@@ -11,10 +11,8 @@
 
 void acpi_add_cpu(struct acpi_info *info, struct acpi_seen *seen, u32 id, bool enabled) {
     u64 *word = &seen->bits[id / 64 % ARRAY_SIZE(seen->bits)], bit = 1ull << id % 64;
-    if (!enabled) {
-        seen->off++;
-        return;
-    }
+    seen->off += !enabled;
+    if (!enabled) return;
     for (u32 i = 0; *word & bit && i < info->cpu_count; i++)
         if (info->cpus[i] == id) return;
     *word |= bit;
@@ -44,12 +42,9 @@ void acpi_set_isa(struct acpi_info *info, u8 source, u32 gsi, u16 flags) {
 
 // Tables can name a pin for each CPU; all are wired alike.
 void acpi_set_nmi(struct acpi_info *info, u8 lint, u16 flags) {
-    if (lint >= LINTS || (info->nmi_lint < LINTS && info->nmi_lint != lint)) {
+    if (lint >= LINTS || (info->nmi_lint < LINTS && info->nmi_lint != lint))
         log("ACPI: ignored pin %u of a local APIC as one for NMIs", lint);
-        return;
-    }
-    info->nmi_lint = lint;
-    info->nmi_low = (flags & 3) == 3;
+    else info->nmi_lint = lint, info->nmi_low = (flags & 3) == 3;
 }
 
 void acpi_say(const struct acpi_info *info, const char *source, const struct acpi_seen *seen) {
