@@ -190,7 +190,11 @@ static void test_hpet_and_mcfg(void) {
     CHECK(says("ignored the PCI configuration space of segment 1, buses 0-255, at 0xc0000000\n"));
     CHECK(says("ACPI: PCI configuration space of segment 0, buses 0-127, at 0xb0000000\n"));
     CHECK(says("ignored the PCI configuration space of segment 0, buses 128-255, at 0xd0000000\n"));
-    mcfg.entries[1].first = 128;
+    mcfg.entries[1].address = 0;
+    put_table(MANY, "MCFG", &mcfg, sizeof mcfg);
+    CHECK(read_tables().pci_first_bus == 128 &&
+          says("ignored the PCI configuration space of segment 0, buses 0-127, at 0x0"));
+    mcfg.entries[1] = mcfg.entries[2], mcfg.entries[1].last = 127;
     for (size_t bytes = 0; bytes <= 39; bytes++) { // no whole entry that is any good
         put_table(MANY, "MCFG", &mcfg, bytes);
         CHECK(!read_tables().pci_config && says("segment 1") == (bytes >= 24));

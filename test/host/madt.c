@@ -175,6 +175,9 @@ static void test_rules(void) {
     begin(), ENTRY(4, 6, 255, 7, 0, 2), ENTRY(4, 6, 0, 7, 0, 1), ENTRY(4, 6, 1, 5, 0, 0);
     info = read_body("APIC");
     CHECK(info.nmi_lint == 1 && info.nmi_low && says("ignored pin 2 ") && says("ignored pin 0 "));
+    begin(), ENTRY(10, 12, 7, 0, 0, 0, 0, 0, 1, 0, 0, 0);
+    info = read_body("APIC");
+    CHECK(info.nmi_lint == 1 && info.nmi_low);
     // more of everything than there is room for
     begin();
     for (u32 id = 0; id < 2000; id++) put_x2apic(id * 3, 1);
@@ -265,8 +268,15 @@ static void test_mp(void) {
     CHECK(read_tables().cpu_count == 2 && says("ignored its last 1 entries"));
     body[0] = 5, clear_memory(), put_mp(EBDA, 0xe8000, 17);
     CHECK(!read_tables().cpu_count && says("ignored its last 17 entries"));
-    clear_memory(), put_mp(EBDA, 0xe8000, 17), at(0xe8000)[50] ^= 1;
+    body[0] = 0, clear_memory(), put_mp(EBDA, 0xe8000, 17), at(0xe8000)[50] ^= 1;
     CHECK(!read_tables().cpu_count && says("MP table: ignored at 0xe8000") && says(SAYS_NO_CPUS));
+    clear_memory(), put_mp(EBDA, 0xe8000, 17), at(EBDA)[10] ^= 1; // what looks like the pointer: the next one counts
+    CHECK(!read_tables().cpu_count &&
+          says_only("ACPI: no root pointer, so no power-off and no PM timer\n" SAYS_NO_CPUS));
+    put_mp(0xf1230, 0xe8000, 17);
+    CHECK(read_tables().cpu_count == 2);
+    body_bytes = 0, clear_memory(), put_mp(EBDA, 0xe8000, 0), at(0xe8000)[4] = 43, fix_checksum(0xe8000, 43, 7);
+    CHECK(!read_tables().local_apic && says("MP table: ignored at 0xe8000 (43 bytes)"));
     clear_memory(), put_mp(EBDA, 0, 0); // a default configuration
     CHECK(!read_tables().cpu_count && says("MP table: ignored at 0x0 "));
 }
