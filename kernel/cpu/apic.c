@@ -10,7 +10,6 @@
 #define BASE_X2APIC        (1u << 10)
 #define BASE_ON            (1u << 11)
 #define MSR_X2APIC         0x800
-#define XAPIC_ID_MAX       254 // 255 is everybody
 
 #define REG_ID         0x20
 #define REG_VERSION    0x30
@@ -69,7 +68,7 @@ u32 apic_id(void) { return apic.mode == APIC_MSRS ? get(REG_ID) : get(REG_ID) >>
 void apic_end_interrupt(void) { set(REG_EOI, 0); }
 
 // A masked entry gets a vector all the same: one below 16 counts as an error as soon as it is written (SDM 3A 11.5.3).
-void apic_init(void) {
+void apic_init(bool pics) {
     static const u16 local[] = {REG_LVT_TIMER, REG_LVT_LINT0, REG_LVT_LINT1, REG_LVT_ERROR,
                                 REG_LVT_PERF,  REG_LVT_HEAT,  REG_LVT_CMCI};
     u64 base = rdmsr(MSR_APIC_BASE);
@@ -79,7 +78,7 @@ void apic_init(void) {
     for (u32 i = 0; i < entries && i < ARRAY_SIZE(local); i++) set(local[i], LVT_MASKED | VECTOR_SPURIOUS);
     set(REG_SPURIOUS, SPURIOUS_ON | VECTOR_SPURIOUS);
     set(REG_PRIORITY, 0);
-    if (apic.pics && this_cpu()->number == 0) set(REG_LVT_LINT0, MODE_EXTINT);
+    if (pics) set(REG_LVT_LINT0, MODE_EXTINT);
     set(apic.nmi_lint == 0 ? REG_LVT_LINT0 : REG_LVT_LINT1, MODE_NMI | (apic.nmi_low ? LVT_ACTIVE_LOW : 0));
     set(REG_ERRORS, 0); // the first write latches, the second leaves nothing
     set(REG_ERRORS, 0);

@@ -4,12 +4,12 @@
 
 #include "kernel/lib/types.h"
 
+#define XAPIC_ID_MAX 254 // 255 is everybody
 enum apic_mode { APIC_NONE, APIC_MEMORY, APIC_MSRS };
 
 struct apic_setup {
     enum apic_mode mode;
     volatile u8 *registers; // APIC_MEMORY: where they are mapped, uncached
-    bool pics;              // the boot CPU takes the legacy PICs' interrupts
     u8 nmi_lint;            // the pin for NMIs, 0 or 1; 0xff: nobody says, which means 1, as on every PC
     bool nmi_low;           // which is active low
 };
@@ -21,7 +21,8 @@ enum apic_mode apic_choose(u32 ecx, u32 edx, u64 base, u32 highest_id);
 
 u64 apic_base(void); // IA32_APIC_BASE; 0 when this CPU has no local APIC
 void apic_set_up(const struct apic_setup *setup); // before the first apic_init()
-void apic_init(void);                             // this CPU's: on, everything masked but the pin for NMIs
+// This CPU's: on, everything masked but the pin for NMIs; pics: and the one for the legacy PICs.
+void apic_init(bool pics);
 enum apic_mode apic_mode(void);                   // APIC_NONE before apic_set_up()
 u32 apic_id(void);                                // this CPU's; another number than CPUID's where firmware changed it
 void apic_end_interrupt(void);

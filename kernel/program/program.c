@@ -89,7 +89,8 @@ static void idle_until_woken(struct thread *thread) {
     bool limited = thread->has_deadline && thread->deadline != NEVER;
     while (!thread->woken && !signal_due(thread) && !(limited && thread->deadline <= time_now_ns())) {
         if (frames_idle()) continue;
-        if (limited) timer_set(thread->deadline);
+        u64 watch = cpus_watch(), until = limited && thread->deadline < watch ? thread->deadline : watch;
+        if (until != NEVER) timer_set(until);
         cpu_idle();
     }
     thread->woken = false;
