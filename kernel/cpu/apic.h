@@ -19,12 +19,12 @@ struct apic_setup {
 // only for CPUs that xAPIC cannot name.
 enum apic_mode apic_choose(u32 ecx, u32 edx, u64 base, u32 highest_id);
 
-u64 apic_base(void); // IA32_APIC_BASE; 0 when this CPU has no local APIC
+u64 apic_base(void);                              // IA32_APIC_BASE; 0 when this CPU has no local APIC
 void apic_set_up(const struct apic_setup *setup); // before the first apic_init()
 // This CPU's: on, everything masked but the pin for NMIs; pics: and the one for the legacy PICs.
 void apic_init(bool pics);
-enum apic_mode apic_mode(void);                   // APIC_NONE before apic_set_up()
-u32 apic_id(void);                                // this CPU's; another number than CPUID's where firmware changed it
+enum apic_mode apic_mode(void); // APIC_NONE before apic_set_up()
+u32 apic_id(void);              // this CPU's; another number than CPUID's where firmware changed it
 void apic_end_interrupt(void);
 // Starts of other CPUs (SDM 3A 9.4.4): INIT makes the CPU with that APIC id wait for a SIPI, which lets it begin in
 // real mode at page, below 1 MiB.

@@ -1,5 +1,5 @@
-// See cpus.h. Nobody waits for a CPU to start: the boot CPU wakes them all and goes on; each takes the next number, puts
-// itself in order and checks in. CPUs count as online in the order of their numbers, so that a number below
+// See cpus.h. Nobody waits for a CPU to start: the boot CPU wakes them all and goes on; each takes the next number,
+// puts itself in order and checks in. CPUs count as online in the order of their numbers, so that a number below
 // cpus_online() is always that of a CPU that answers.
 #include "kernel/cpu/cpus.h"
 
@@ -13,9 +13,9 @@
 #define DEADLINE_NS    1000000000 // after the second SIPI, or whoever came last
 
 // For ap_start.asm.
-u64 cpus_root;      // the kernel's page tables
-u32 cpus_next = 1;  // number of the next one to arrive
-u32 cpus_made = 1;  // slots there are
+u64 cpus_root;     // the kernel's page tables
+u32 cpus_next = 1; // number of the next one to arrive
+u32 cpus_made = 1; // slots there are
 
 extern const u8 ap_start[], ap_start_end[];
 void ap_enter(void);
@@ -60,7 +60,8 @@ static void check_in(unsigned number) {
     __atomic_store_n(&arrived[number], true, __ATOMIC_SEQ_CST);
     for (unsigned n = cpus_online(); n < CPUS_MAX && __atomic_load_n(&arrived[n], __ATOMIC_SEQ_CST); n++) {
         unsigned expected = n;
-        if (!__atomic_compare_exchange_n(&online, &expected, n + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) n = expected - 1;
+        if (!__atomic_compare_exchange_n(&online, &expected, n + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+            n = expected - 1;
         else if (n != number) ipi_send(n, VECTOR_WAKE);
     }
 }

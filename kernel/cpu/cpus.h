@@ -13,8 +13,8 @@ unsigned cpus_online(void); // those that have arrived: 0 to this - 1
 // them. page: where AP_START is written to; AP_ROOT shows it, and the kernel; root: the kernel's page tables. Waits for
 // nobody. ids must stay.
 void cpus_wake(const u32 *ids, unsigned count, u8 *page, u64 root);
-// What every other CPU does, now or when it arrives, after cpu_init() on its own stack; until then, and when it returns,
-// it sleeps.
+// What every other CPU does, now or when it arrives, after cpu_init() on its own stack; until then, and when it
+// returns, it sleeps.
 void cpus_set_join(void (*run)(void));
 
 // Interrupts between CPUs. Vectors above all devices', by the APIC's priority classes (Intel SDM 3A 11.8.3.1).

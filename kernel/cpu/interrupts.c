@@ -34,7 +34,8 @@ void interrupt(u64 vector) {
     void (*handler)(void) = NULL;
     if (vector == VECTOR_TIMER || vector == VECTOR_WAKE) handler = nothing;
     else if (vector == VECTOR_FLUSH || vector == VECTOR_STOP) handler = cpu_serve;
-    else if (vector - VECTOR_LINES < LINES) handler = __atomic_load_n(&handlers[vector - VECTOR_LINES], __ATOMIC_ACQUIRE);
+    else if (vector - VECTOR_LINES < LINES)
+        handler = __atomic_load_n(&handlers[vector - VECTOR_LINES], __ATOMIC_ACQUIRE);
     if (handler) handler();
     else ignore(vector);
     if (apic_mode() != APIC_NONE && vector != VECTOR_SPURIOUS) apic_end_interrupt();

@@ -1,5 +1,5 @@
-// The memory type registers of the other CPUs: where the firmware set them on the boot CPU alone, or the CPU forgot them
-// in its sleep, the same byte would have two memory types.
+// The memory type registers of the other CPUs: where the firmware set them on the boot CPU alone, or the CPU forgot
+// them in its sleep, the same byte would have two memory types.
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/x86.h"
 

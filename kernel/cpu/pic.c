@@ -1,6 +1,7 @@
 // The two 8259A interrupt controllers (Intel 8259A data sheet): moved away from the exceptions, everything masked but
-// what somebody handles on a machine without IO-APIC. They end each interrupt themselves when the CPU takes it: handlers run with interrupts off, so
-// none can nest, and the interrupt 7 or 15 of a line that fell back too soon needs no special treatment.
+// what somebody handles on a machine without IO-APIC. They end each interrupt themselves when the CPU takes it:
+// handlers run with interrupts off, so none can nest, and the interrupt 7 or 15 of a line that fell back too soon needs
+// no special treatment.
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/x86.h"
 

@@ -1,5 +1,5 @@
-// Interrupts of devices: the boot CPU's local APIC and the IO-APICs (Intel 82093AA data sheet), or the legacy PICs where
-// one of the two is missing. Every line goes to the boot CPU.
+// Interrupts of devices: the boot CPU's local APIC and the IO-APICs (Intel 82093AA data sheet), or the legacy PICs
+// where one of the two is missing. Every line goes to the boot CPU.
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/lock.h"
@@ -9,8 +9,8 @@
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 
-#define SELECT     0 // 32-bit registers: the number of another one goes here,
-#define DATA       4 // and that one is here
+#define SELECT     0    // 32-bit registers: the number of another one goes here,
+#define DATA       0x10 // and that one is here
 #define VERSION    1
 #define ENTRY(pin) (0x10 + 2 * (pin)) // the lower half, the upper one behind it
 
@@ -62,7 +62,7 @@ static bool find_io_apics(void) {
     bool any = false;
     for (u32 i = 0; i < tables->io_apic_count; i++) {
         u64 physical = tables->io_apics[i].address;
-        struct io_apic io = {window_map(physical, DATA * 5, WINDOW_DEVICE), tables->io_apics[i].gsi, 0};
+        struct io_apic io = {window_map(physical, DATA + 4, WINDOW_DEVICE), tables->io_apics[i].gsi, 0};
         if (!io.registers) continue;
         u32 version = get(&io, VERSION);
         if (version == UINT32_MAX) {
@@ -84,7 +84,8 @@ void interrupts_init(const struct acpi_info *acpi) {
     u32 highest = 0;
     for (u32 i = 0; i < acpi->cpu_count; i++)
         if (acpi->cpus[i] > highest) highest = acpi->cpus[i];
-    struct apic_setup setup = {apic_choose(features.ecx, features.edx, base, highest), NULL, acpi->nmi_lint, acpi->nmi_low};
+    struct apic_setup setup = {apic_choose(features.ecx, features.edx, base, highest), NULL, acpi->nmi_lint,
+                               acpi->nmi_low};
     if (setup.mode == APIC_MEMORY) {
         setup.registers = window_map(base & PTE_ADDRESS, PAGE_SIZE, WINDOW_DEVICE);
         if (!setup.registers) setup.mode = APIC_NONE;

@@ -4,6 +4,7 @@
 #include "kernel/program/program.h"
 
 #include <asm/unistd_64.h>
+#include "kernel/cpu/cpus.h"
 #include "kernel/cpu/fpu.h"
 #include "kernel/cpu/time.h"
 #include "kernel/kernel.h"
