@@ -1,19 +1,35 @@
 // See slots.h.
 #include "kernel/memory/slots.h"
 
-#include "kernel/cpu/cpu.h"
+#include "kernel/lib/string.h"
 #include "kernel/memory/pages.h"
 #include "kernel/memory/tables.h"
+#include "kernel/memory/window.h"
 
-static bool map_new(u64 address, u64 bytes) {
-    for (u64 at = address; at < address + bytes; at += PAGE_SIZE) {
+#define SLOT_PAGES  ((SLOT_DATA + SLOT_STACK) / PAGE_SIZE + SLOT_RESERVE + 3) // with the page tables
+#define SLOTS_SHARE 8                                                         // of memory, at most, goes to them
+
+// Fills the entries of pages that lie in one page table.
+static bool map_new(u64 start, u64 bytes) {
+    u64 *entry = tables_entry(tables_root(), start, 0);
+    for (u64 *end = entry + bytes / PAGE_SIZE; entry && entry < end; entry++) {
         u64 page = page_alloc();
-        if (!page || !tables_map(tables_root(), at, page, PAGE_SIZE, PTE_W | PTE_NX | PTE_G, PAGE_SIZE)) return false;
+        if (!page) return false;
+        *entry = (page | PTE_P | PTE_W | PTE_NX | PTE_G) & tables_allow;
     }
-    return true;
+    return entry;
 }
 
 bool slot_make(unsigned number) {
-    u64 slot = SLOTS + number * (u64)SLOT_SIZE;
-    return map_new(slot, ROUND_UP(sizeof(struct cpu), PAGE_SIZE)) && map_new(slot + SLOT_SIZE - SLOT_STACK, SLOT_STACK);
+    struct slot *slot = slot_number(number);
+    u64 start = (u64)cpu_number(number);
+    if (number * SLOT_PAGES > pages_total() / SLOTS_SHARE) return false;
+    if (!map_new(start, SLOT_DATA) || !map_new(start + SLOT_SIZE - SLOT_STACK, SLOT_STACK)) return false;
+    memset(slot, 0, sizeof *slot);
+    while (slot->reserved < SLOT_RESERVE) {
+        u64 page = page_alloc();
+        if (!page) return false;
+        slot->reserve[slot->reserved++] = page;
+    }
+    return true;
 }
