@@ -9,8 +9,6 @@
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 
-#define SHARE 4 // of free memory, all slots together take at most the fourth part
-
 static u32 ids[ACPI_CPUS];
 
 // The lower half shows the one page that they begin in, not writable.
@@ -35,14 +33,13 @@ void cpus_start(const struct acpi_info *acpi) {
     }
     if (beyond) log("cpus: %u with APIC ids above %u are left off: the CPU has no x2APIC", beyond, XAPIC_ID_MAX);
     for (unsigned i = 0; i < count; i++) apic_send_init(ids[i]); // making slots gives them time
-    u64 before = pages_free();
     if (!make_root()) {
         log_error("cpus: no memory to start the other %u by", count);
         return;
     }
-    while (made < count && (before - pages_free()) * SHARE <= before && slot_make(made + 1)) made++;
+    while (made < count && slot_make(made + 1)) made++;
     if (made < count)
-        log("cpus: %u are left off: with %lu KiB for %u, a fourth of the free memory is used", count - made,
-            (before - pages_free()) * (PAGE_SIZE / 1024), made);
+        log("cpus: %u are left off: slots for more than %u would take too much of %lu KiB of memory", count - made,
+            made + 1, pages_total() * (PAGE_SIZE / 1024));
     cpus_wake(ids, made, window(AP_START), tables_root());
 }
