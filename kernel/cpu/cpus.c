@@ -42,7 +42,7 @@ void cpus_set_join(void (*run)(void)) {
 }
 
 void cpus_wake(const u32 *ids, unsigned count, u8 *page, u64 root) {
-    memcpy(page, ap_start, (size_t)(ap_start_end - ap_start));
+    memcpy(page, ap_start, (u64)ap_start_end - (u64)ap_start);
     *(u64 *)(page + AP_ENTRY - AP_START) = (u64)ap_enter;
     *(u32 *)(page + AP_EFER - AP_START) = rdmsr(MSR_EFER) & (EFER_LME | EFER_NXE);
     cpus_root = root;

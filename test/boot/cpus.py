@@ -13,9 +13,11 @@ def ran(log, count, of=None):
 def started(count, **machine):
     extra = ["-smp", str(count), *machine.pop("extra", ())]
     result = vm.boot(vm.guest("cpus"), [str(count)], extra=extra, hang=3 * vm.HANG, **machine).expect(0, b"")
+    # On a busy host one in hundreds may not get its turn for a second; the program saw it run all the same.
+    late = len(re.findall(r"cpus: the one with APIC id \d+ came late", result.log))
     if count > 1:
-        ran(result.log, count)
-    vm.expect("errors", result.errors, [])
+        ran(result.log, count - late, count)
+    vm.expect("errors", [line for line in result.errors if not late or "not start" not in line], [])
     return result.log
 
 
@@ -26,7 +28,7 @@ def pics(why, **machine):
 
 def too_little_memory():
     """As many as memory is there for, and the rest is named."""
-    result = vm.boot(vm.guest("cpus"), ["2", "100"], memory="8M", extra=["-smp", "64"]).expect(0, b"")
+    result = vm.boot(vm.guest("cpus"), ["2", "1500"], memory="8M", extra=["-smp", "64"]).expect(0, b"")
     left = int(re.search(r"cpus: (\d+) are left off: ", result.log)[1])
     ran(result.log, 64 - left)
 
