@@ -42,8 +42,8 @@ struct trap_hooks {
 // page-fault stack (IST_STACK_SIZE) and must return. hooks must live for ever.
 void traps_init(const struct trap_hooks *hooks);
 
-// Lets line 0-15 of the PICs interrupt; the handler (NULL: it only wakes) runs with interrupts off and acknowledges
-// nothing itself.
+// Lets an ISA line, 0-15, interrupt the boot CPU; the handler (NULL: it only wakes) runs with interrupts off and
+// acknowledges nothing itself. To be called before the device can raise its line: an IO-APIC forgets what comes before.
 void interrupt_set(unsigned line, void (*handler)(void));
 
 // Makes context current on this CPU: saves the vector state of the one before, whose memory must still be there, and

@@ -59,6 +59,14 @@ struct acpi_info {
 };
 void acpi_init(u64 rsdp, struct acpi_info *info); // info: zeroes; what is missing stays so, and the log says it
 
+// ---- ioapic.c ----
+// The boot CPU's local APIC, and the IO-APICs with all lines masked; acpi must stay.
+void interrupts_init(const struct acpi_info *acpi);
+
+// ---- aps.c ----
+// Makes slots for the other CPUs and wakes them; waits for none (cpus_watch() does). Says who is left off, and why.
+void cpus_start(const struct acpi_info *acpi);
+
 // ---- power.c ----
 void power_init(const struct acpi_info *acpi);
 // Ends the machine: "vmos: exit N" as the last line, then emulator, ACPI S5; on a PC the report stays on the screen
