@@ -29,6 +29,8 @@ struct cpu {
     u64 fs_base, gs_base; // what this CPU's registers hold for the program
     unsigned number;      // of the slot
     u32 apic_id;
+    bool tlb_used; // tlb.c's
+    u64 tlb_seen;
     u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
     struct tss tss;
     u8 ist[IST_COUNT][IST_STACK_SIZE] __attribute__((aligned(IST_STACK_SIZE))); // of IST number n + 1

@@ -2,6 +2,7 @@
 // copies, an interrupt in cpu_idle() and an NMI are expected, everything else is a panic.
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/fpu.h"
+#include "kernel/cpu/tlb.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
@@ -22,6 +23,7 @@ void context_switch(struct context *to) {
     struct cpu *cpu = this_cpu();
     if (cpu->current == to) return;
     if (cpu->current) fpu_save(cpu->current->xstate);
+    else tlb_enter();
     fpu_restore(to->xstate);
     cpu->current = to;
 }
@@ -99,8 +101,13 @@ void trap_from_kernel(struct registers *regs) {
     if (*(const u64 *)ROUND_DOWN((u64)regs, IST_STACK_SIZE)) panic("an interrupt stack ran over");
 }
 
-// STI lets interrupts in only after the next instruction, so one that came before still ends the HLT.
-void cpu_idle(void) { __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory"); }
+// STI lets interrupts in only after the next instruction, so one that came before still ends the HLT. A CPU that had no
+// context yet has not come to the program's address space.
+void cpu_idle(void) {
+    tlb_leave();
+    __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory");
+    if (this_cpu()->current) tlb_enter();
+}
 
 // No length or address of the program reaches the kernel or wraps around.
 static bool in_user_range(u64 start, u64 bytes) { return start <= USER_END && bytes <= USER_END - start; }

@@ -11,6 +11,7 @@ struct slot { // what this room keeps of a CPU, behind struct cpu
     struct frames_cpu frames;
     u64 reserve[SLOT_RESERVE]; // physical
     u32 reserved;              // how many of them there are
+    bool allocating;           // this CPU is inside the page allocator
     char why[80];              // the stack cannot grow
 };
 #define SLOT_DATA ROUND_UP(sizeof(struct cpu) + sizeof(struct slot), PAGE_SIZE)
