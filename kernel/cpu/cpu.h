@@ -59,8 +59,8 @@ bool usercopy(void *to, const void *from, u64 bytes);
 extern const u8 usercopy_failed[], usercopy_end[];
 
 // ---- panic.c ----
-// A panic because of an exception; address is CR2 for a page fault.
-void panic_exception(const struct registers *regs, u64 address) __attribute__((noreturn));
+// A panic because of an exception; address is CR2 for a page fault, why is more about it, or empty.
+void panic_exception(const struct registers *regs, u64 address, const char *why) __attribute__((noreturn));
 
 // ---- pic.c ----
 void pic_init(void);

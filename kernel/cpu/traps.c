@@ -10,10 +10,13 @@
 #define NMI_PORT         0x61      // system control port B
 #define NMI_CAUSE_MEMORY (1u << 7) // SERR or parity
 #define NMI_CAUSE_BUS    (1u << 6) // IOCHK
+#define PF_PRESENT       (1u << 0) // error code of a page fault, Intel SDM 3A 4.7
 
 static const struct trap_hooks *hooks;
+static const char *(*grow_stack)(u64 address, u64 rsp);
 
 void traps_init(const struct trap_hooks *given) { hooks = given; }
+void traps_set_stack_growth(const char *(*grow)(u64 address, u64 rsp)) { grow_stack = grow; }
 
 struct context *context_current(void) {
     return this_cpu()->current;
@@ -66,7 +69,7 @@ void __attribute__((noreturn)) syscall_from_program(void) {
 
 static void nmi(const struct registers *regs) {
     u8 cause = inb(NMI_PORT);
-    if (cause & (NMI_CAUSE_MEMORY | NMI_CAUSE_BUS)) panic_exception(regs, 0);
+    if (cause & (NMI_CAUSE_MEMORY | NMI_CAUSE_BUS)) panic_exception(regs, 0, "");
     log_error("NMI at %#lx without a known cause (port 61h reads %#x): ignored", regs->rip, cause);
 }
 
@@ -76,7 +79,7 @@ void __attribute__((noreturn)) trap_from_program(void) {
         nmi(regs);
         context_resume(); // by IRETQ, and at once: until then the CPU holds further NMIs back
     }
-    if (regs->vector == VECTOR_DF || regs->vector == VECTOR_MC) panic_exception(regs, 0);
+    if (regs->vector == VECTOR_DF || regs->vector == VECTOR_MC) panic_exception(regs, 0, "");
     if (regs->vector >= EXCEPTIONS) pic_interrupt(regs->vector - PIC_VECTOR);
     else fault_of_program(regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0);
     leave();
@@ -95,7 +98,9 @@ void trap_from_kernel(struct registers *regs) {
     } else if (regs->vector == VECTOR_PF && fault.address < USER_END && in_usercopy(regs->rip)) {
         if (!hooks->user_copy_fault(&fault)) regs->rip = (u64)usercopy_failed;
     } else {
-        panic_exception(regs, fault.address);
+        bool missing = regs->vector == VECTOR_PF && !(regs->error & PF_PRESENT) && grow_stack;
+        const char *why = missing ? grow_stack(fault.address, regs->rsp) : "";
+        if (why) panic_exception(regs, fault.address, why);
     }
     // The slot was zeroed, so an interrupt stack whose lowest word is not zero has run into the one below.
     if (*(const u64 *)ROUND_DOWN((u64)regs, IST_STACK_SIZE)) panic("an interrupt stack ran over");

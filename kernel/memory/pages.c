@@ -17,10 +17,8 @@
 #include "kernel/memory/slots.h"
 #include "kernel/memory/window.h"
 
-#ifndef LINEAR_POINTER // a test has no linear memory and no slots
+#ifndef LINEAR_POINTER // a test has no linear memory
 #define LINEAR_POINTER(linear) ((void *)(linear))
-#define SLOT_NUMBER            slot_number
-#define THIS_SLOT              this_slot
 #endif
 #define FRAME_BYTES PAGE_2M
 #define GROUP_PAGES (FRAME_BYTES / PAGE_SIZE)

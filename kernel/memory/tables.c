@@ -23,10 +23,10 @@ static u64 *entry_in(u64 table, u64 address, int level) {
 // The table below an entry, made when it is missing; 0 when there is no memory for it. Rights are decided at the leaf
 // alone, so tables carry all of them; only those of the lower half may carry PTE_U (SDM 3A 4.6: U must be set at every
 // level).
-static u64 table_below(u64 *entry, u64 address) {
+static u64 table_below(u64 *entry, u64 address, u64 (*new_table)(void)) {
     if (*entry & PTE_PS) panic("page tables: a large page is in the way at 0x%lx", address);
     if (!(*entry & PTE_P)) {
-        u64 table = page_alloc_cleared();
+        u64 table = new_table();
         if (!table) return 0;
         count_tables(1);
         *entry = table | PTE_P | PTE_W | (address < 1ull << 47 ? PTE_U : 0);
@@ -34,13 +34,17 @@ static u64 table_below(u64 *entry, u64 address) {
     return *entry & PTE_ADDRESS;
 }
 
-u64 *tables_entry(u64 root, u64 address, int level) {
+u64 *tables_entry_with(u64 root, u64 address, int level, u64 (*new_table)(void)) {
     u64 table = root;
     for (int at = 3; at > level; at--) {
-        table = table_below(entry_in(table, address, at), address);
+        table = table_below(entry_in(table, address, at), address, new_table);
         if (!table) return NULL;
     }
     return entry_in(table, address, level);
+}
+
+u64 *tables_entry(u64 root, u64 address, int level) {
+    return tables_entry_with(root, address, level, page_alloc_cleared);
 }
 
 u64 *tables_leaf(u64 root, u64 address, u64 *bytes) {

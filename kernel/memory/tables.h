@@ -29,6 +29,8 @@ extern u64 tables_allow;
 // The entry for address in the table of that level, in the window; missing tables are made. NULL when there is no
 // memory for one. Panics when a larger page is in the way.
 u64 *tables_entry(u64 root, u64 address, int level);
+// The same with tables that new_table gives, cleared; 0 when it has none.
+u64 *tables_entry_with(u64 root, u64 address, int level, u64 (*new_table)(void));
 
 // The entry that says something about address, and the size of its page; NULL when there is none, then *bytes is how
 // much at least says nothing. In the lower half a page without rights is an entry that is not present.

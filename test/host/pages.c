@@ -17,12 +17,12 @@
 static char *linear_view;
 #define LINEAR_POINTER(linear) ((void *)(linear_view + ((linear)-LINEAR)))
 
-#include "kernel/memory/slots.h"
 // What is of a CPU lies in a slot, a page each; which CPU it is changes from call to call.
 static char slots[3][8192] __attribute__((aligned(64)));
 static unsigned cpu_now;
 #define SLOT_NUMBER(number) ((struct slot *)slots[number])
 #define THIS_SLOT()         SLOT_NUMBER(cpu_now)
+#include "kernel/memory/slots.h"
 
 #include "kernel/memory/frames.c"
 #include "kernel/memory/linear.c"

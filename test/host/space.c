@@ -24,10 +24,10 @@ static void *clear_fast(void *to, int byte, size_t bytes) {
 #define LINEAR_POINTER(linear) window(linear_to_physical(&pages.map, linear))
 #define clear                  pages_clear
 #define frames                 pages_frames
+#define SLOT_NUMBER(number)    (&slots[number])
+#define THIS_SLOT()            (&slots[0])
 #include "kernel/memory/slots.h"
 static struct slot slots[2];
-#define SLOT_NUMBER(number) (&slots[number])
-#define THIS_SLOT()         (&slots[0])
 #include "kernel/memory/frames.c"
 #include "kernel/memory/linear.c"
 #include "kernel/memory/pages.c"
