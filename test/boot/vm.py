@@ -215,12 +215,14 @@ def bochs_log(screen):
 class Running:
     """A machine with QMP, for looking at it from outside: with Running(image) as vm: ..."""
 
-    def __init__(self, image, **machine):
+    def __init__(self, image, *, debugger=False, **machine):
         self.tmp = pathlib.Path(tempfile.mkdtemp(prefix="vmos-test-"))
         self.com1, self.firmware = self.tmp / "com1", self.tmp / "firmware"
         extra = [*machine.pop("extra", ()), "-serial", f"file:{self.com1}", "-debugcon", f"file:{self.tmp}/log",
                  "-chardev", f"file,id=bios,path={self.firmware}", "-device", "isa-debugcon,iobase=0x402,chardev=bios",
                  "-qmp", f"unix:{self.tmp}/qmp,server=on,wait=off"]
+        if debugger:
+            extra += ["-gdb", f"unix:{self.tmp}/gdb,server=on,wait=off"]
         self.process = subprocess.Popen(qemu_words(image, extra=extra, **machine), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -237,6 +239,9 @@ class Running:
 
     def wait(self, wanted):
         wait_for(self.com1, wanted, self.process)
+        self.connect()
+
+    def connect(self):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(HANG)
         self.socket.connect(f"{self.tmp}/qmp")
