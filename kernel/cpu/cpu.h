@@ -21,6 +21,7 @@ struct tss { // Intel SDM 3A 8.7; all but the stacks is history
 } __attribute__((packed));
 _Static_assert(sizeof(struct tss) == 104, "Intel SDM 3A 8.7");
 
+#define CPU_PROGRAM 256
 struct cpu {
     struct cpu *self;
     struct context *current;
@@ -31,6 +32,7 @@ struct cpu {
     u32 apic_id;
     u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
     struct tss tss;
+    u8 program[CPU_PROGRAM] __attribute__((aligned(64))); // the scheduler's, which begins with zeroes
     u8 ist[IST_COUNT][IST_STACK_SIZE] __attribute__((aligned(IST_STACK_SIZE))); // of IST number n + 1
 };
 _Static_assert(offsetof(struct cpu, current) == CPU_CURRENT && offsetof(struct cpu, scratch) == CPU_SCRATCH &&

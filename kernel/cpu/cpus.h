@@ -7,7 +7,10 @@
 #define CPUS_MAX 1024 // slots in the address space
 
 static inline struct cpu *cpu_number(unsigned number) { return (struct cpu *)(SLOTS + number * (u64)SLOT_SIZE); }
-unsigned cpus_online(void); // those that have arrived: 0 to this - 1
+unsigned cpus_online(void);   // those that have arrived: 0 to this - 1
+unsigned cpus_expected(void); // and those that may still come
+// What every other CPU does, now or when it arrives, after cpu_init() on its own stack.
+void cpus_set_join(void (*run)(void));
 
 // Interrupts between CPUs. Vectors above all devices', by the APIC's priority classes (Intel SDM 3A 11.8.3.1).
 enum { VECTOR_TIMER = 0xf0, VECTOR_WAKE, VECTOR_FLUSH, VECTOR_STOP, VECTOR_SPURIOUS = 0xff };

@@ -46,10 +46,12 @@ void traps_init(const struct trap_hooks *hooks);
 // nothing itself.
 void interrupt_set(unsigned line, void (*handler)(void));
 
-// Makes context current on this CPU: saves the vector state of the one before, whose memory must still be there, and
-// loads that of the new one. Nothing to do when it is current already.
-void context_switch(struct context *to);
-struct context *context_current(void); // NULL before the first switch
+// Makes context, which no CPU has, current on this CPU, which has none: loads its vector state.
+void context_enter(struct context *context);
+// From here on this CPU has no context. With save the vector state is stored in the one it had, whose registers are
+// complete then; else that is not touched any more.
+void context_leave(bool save);
+struct context *context_current(void); // NULL: none; the program does not run here
 // Leaves for the program with the current context, by SYSRET when it entered by SYSCALL and its rip and rflags are what
 // SYSCALL left in rcx and r11; else by IRETQ. A rip that the program cannot have is a #GP of the program.
 void context_resume(void) __attribute__((noreturn));

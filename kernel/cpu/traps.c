@@ -18,12 +18,15 @@ struct context *context_current(void) {
     return this_cpu()->current;
 }
 
-void context_switch(struct context *to) {
+void context_enter(struct context *context) {
+    fpu_restore(context->xstate);
+    this_cpu()->current = context;
+}
+
+void context_leave(bool save) {
     struct cpu *cpu = this_cpu();
-    if (cpu->current == to) return;
-    if (cpu->current) fpu_save(cpu->current->xstate);
-    fpu_restore(to->xstate);
-    cpu->current = to;
+    if (save) fpu_save(cpu->current->xstate);
+    cpu->current = NULL;
 }
 
 // SYSRET loads rip and rflags from rcx and r11, and cannot set RF; with TF the trap would come one instruction early.

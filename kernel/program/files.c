@@ -129,12 +129,13 @@ CALL(poll) {
         if (!copy_to_user(arg[0] + i * sizeof one, &one, sizeof one)) return -EFAULT;
     }
     u64 timeout_ns = (int)arg[2] < 0 ? NEVER : (u32)arg[2] * 1000000ull;
-    return ready || thread_deadline(thread, timeout_ns) ? ready : CALL_WAITS;
+    return ready || thread_deadline(thread, timeout_ns) ? ready : TTY_WAIT;
 }
 
 // The text at a path, or a negative errno. Relative paths count from the root, the only directory there is.
 static s64 find(u64 path_at) {
-    static char path[PATH_MAX + 1] = "/";
+    char path[PATH_MAX + 1];
+    path[0] = '/';
     s64 length = copy_string_from_user(path + 1, path_at, PATH_MAX);
     if (length < 0 || length == PATH_MAX) return length < 0 ? -EFAULT : -ENAMETOOLONG;
     int text = text_find(path[1] == '/' ? path + 1 : path);

@@ -1,8 +1,10 @@
-// The program: one Linux ELF file, its thread, its system calls, and how it ends.
+// The program: one Linux ELF file, its threads, its system calls, and how it ends.
 #pragma once
 
 #include <asm/errno.h>
+#include <bsd/sys/tree.h>
 #include "boot/bootinfo.h"
+#include "kernel/cpu/lock.h"
 #include "kernel/cpu/trap.h"
 #include "kernel/file/file.h"
 #include "kernel/lib/elf.h"
@@ -11,22 +13,33 @@
 struct program {
     const struct boot_info *boot;
     struct elf elf;
-    u64 bias;    // what was added to the addresses in the file
-    u64 idle_ns; // time the CPU has spent waiting for anything to do
+    u64 bias;            // what was added to the addresses in the file
+    u64 signals_pending; // sent to the process: for any thread that does not block them
 };
 extern struct program program;
 
-// A thread (process and thread 1) is its saved registers and its state; kernel stacks belong to CPUs. A call that
-// cannot finish yet returns CALL_WAITS: the thread then waits, and the scheduler executes the call anew when it is
-// woken or its deadline has passed. What the call must remember between two executions stands in the progress record
-// here.
+// A thread (process and thread 1) is its saved registers and its state, in a page of its own with its vector state;
+// kernel stacks belong to CPUs. A call that cannot finish yet returns CALL_WAITS: the thread then waits, and the
+// scheduler executes the call anew when it is woken or its deadline has passed. What the call must remember between two
+// executions stands in the progress record here.
 struct thread {
-    struct context context;               // first: the trap code's context is the thread
+    struct context context; // first: the trap code's context is the thread
+    u32 tid;
+    u32 state;                            // scheduler.c
+    unsigned cpu;                         // where it runs, or ran last
     bool waiting;                         // in a call that returned CALL_WAITS
-    bool woken;                           // something happened that it may wait for
+    bool ended;                           // made its last call
     bool has_deadline;                    // progress record: deadline was set by the first execution of this call
     u64 deadline;                         // time_now_ns() when the wait ends whatever happens, or NEVER
+    u64 word;                             // progress record: the futex it waits at; 0: none, or a waker took it out
+    u64 order;                            // of waiting at one futex: who came first has less
+    u32 bits;                             // that a waker must have one of
+    struct scheduler *bed;                // the CPU that wakes it at its deadline; NULL: none
+    struct thread *next;                  // in a queue of a CPU
+    u64 time;                             // TSC ticks on CPUs: see scheduler.c
+    u64 clear_tid;                        // where 0 goes when it ends, which wakes a futex there; 0: nowhere
     u64 signals_blocked, signals_pending; // bit n - 1 for signal n
+    RB_ENTRY(thread) by_tid, by_deadline, by_word;
 };
 #define NEVER (~0ull)
 
@@ -36,6 +49,34 @@ void program_run(struct boot_info *boot) __attribute__((noreturn));
 // The first execution of a call sets its deadline, the later ones keep it: no timeout starts again. True when it
 // passed.
 bool thread_deadline(struct thread *thread, u64 ns_from_now);
+// Executes the call in thread's registers, for the first time or anew.
+void syscall_run(struct thread *thread);
+// To be called before anything is reported about the program's end: returns to the first CPU only.
+void program_ends(void);
+
+// ---- scheduler.c: which thread runs on which CPU ----
+void scheduler_init(struct thread *first); // on each CPU; first: what runs there, or NULL
+void schedule(struct context *context);    // the hook for the end of every entry; NULL: a CPU that has run nothing yet
+void thread_start(struct thread *thread);  // a new one, all its registers ready
+// Something happened that thread may wait for. It may be gone afterwards, unless the caller holds what keeps it.
+void thread_wake(struct thread *thread);
+void thread_interrupt(struct thread *thread); // the same, and it enters the kernel wherever it runs
+void thread_yield(void);                      // the current one lets others run first
+u64 thread_time(const struct thread *thread); // TSC ticks on CPUs, of the current thread
+u64 program_time(void);                       // of all
+
+// ---- threads.c ----
+extern struct lock threads_lock;                       // of the tids; while somebody holds it, no thread goes
+struct thread *thread_make(const struct thread *like); // NULL: no memory. like: its maker, current; NULL: the first
+struct thread *thread_find(u32 tid);                   // under threads_lock; NULL: none
+struct thread *thread_after(struct thread *thread);    // NULL: the first, or the end
+unsigned threads_count(void);
+
+// ---- futex.c: who waits for a word of memory, or for the terminal ----
+#define FUTEX_INPUT 8                             // no address that a program can have
+u64 futex_wake(u64 word, u32 bits, u64 count);    // those who came first; returns how many
+void futex_wait(struct thread *thread, u64 word); // from here on it is woken; it goes on to look whether it must wait
+void futex_leave(struct thread *thread);          // that call is over
 
 // ---- load.c ----
 // Maps the program and builds its stack; fills regs for its first instruction. Ends the machine when it is unfit.
@@ -44,9 +85,8 @@ void program_load(struct boot_info *boot, struct registers *regs);
 // ---- signal.c ----
 // An exception of the program: a page that only has to be made, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
-void signal_send(struct thread *thread, int signal);
-void signal_deliver(struct thread *thread); // ends the program when a signal is due
-static inline u64 signal_due(const struct thread *thread) { return thread->signals_pending & ~thread->signals_blocked; }
+void signal_send_all(int signal);           // to the process
+void signal_deliver(struct thread *thread); // of the current one: ends the program when a signal is due
 
 // ---- files.c ----
 #define FILES_MAX 64
@@ -80,10 +120,12 @@ const struct area *space_area(u64 address);
 
 // ---- process.c ----
 u64 random_u64(void);
+// A struct timespec of the program in ns, NEVER when that is beyond all; 0, -EFAULT or -EINVAL.
+s64 time_get(u64 from, u64 *ns);
 
 // The calls that do something, by the names of <asm/unistd_64.h>: call_NAME gets the thread and the six arguments and
 // returns the result, a negative errno, or CALL_WAITS.
-#define CALL_WAITS TTY_WAIT
+#define CALL_WAITS (TTY_WAIT - 1) // or TTY_WAIT, which typed input ends
 #define CALL(name)                                                                                                     \
     s64 call_##name(struct thread *thread __attribute__((unused)), const u64 *arg __attribute__((unused)))
 #define CALL_DECLARE(name) CALL(name);
@@ -93,6 +135,7 @@ u64 random_u64(void);
     X(openat) X(newfstatat) X(getcwd) X(poll) X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(brk) \
     X(clock_gettime) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(getrusage) X(futex) \
     X(rt_sigaction) X(rt_sigprocmask) X(kill) X(tkill) X(tgkill) X(arch_prctl) X(prlimit64) X(getrandom) X(uname) \
-    X(sysinfo) X(sched_getaffinity) X(prctl) X(exit)
+    X(sysinfo) X(sched_getaffinity) X(prctl) X(exit) \
+    X(exit_group) X(clone) X(set_tid_address) X(gettid) X(sched_yield) X(getcpu)
 // clang-format on
 CALLS(CALL_DECLARE)
