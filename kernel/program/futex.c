@@ -180,8 +180,8 @@ CALL(futex) {
     if (arg[0] >= USER_END || (moves && arg[4] >= USER_END)) return -EFAULT;
     if (moves) return requeue(arg, command == FUTEX_CMP_REQUEUE);
     if (!is_wait) return (s64)futex_wake(arg[0], bits, (int)arg[2] > 1 ? arg[2] : 1);
-    if (ns == NEVER && threads_count() == 1) log("the program waits for another thread, and there is none");
     s64 result = wait(thread, arg[0], (u32)arg[2], bits);
-    if (result == CALL_WAITS && thread_deadline(thread, ns)) return wait_on(thread);
-    return result;
+    if (result != CALL_WAITS) return result;
+    if (ns == NEVER && threads_count() == 1) log("the program waits for another thread, and there is none");
+    return thread_deadline(thread, ns) ? wait_on(thread) : CALL_WAITS;
 }

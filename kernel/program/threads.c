@@ -25,7 +25,6 @@ struct lock threads_lock;
 static struct tids tids;
 static u32 latest;
 static unsigned count;
-static int status; // of the first thread, once it has ended
 
 static int compare(const struct thread *a, const struct thread *b) { return a->tid < b->tid ? -1 : a->tid > b->tid; }
 RB_GENERATE_STATIC(tids, thread, by_tid, compare)
@@ -101,10 +100,9 @@ CALL(exit) {
     if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof zero)) futex_wake(thread->clear_tid, ~0u, 1);
     lock_take(&threads_lock);
     RB_REMOVE(tids, &tids, thread);
-    if (thread->tid == 1) status = (int)(arg[0] & 255);
     bool last = --count == 0;
     lock_give(&threads_lock);
-    if (last) call_exit_group(thread, (u64[]){(u64)status});
+    if (last) call_exit_group(thread, arg);
     thread->ended = true;
     return 0;
 }
