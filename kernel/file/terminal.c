@@ -55,12 +55,8 @@ s64 terminal_write(u64 from, u64 bytes) {
     return (s64)bytes;
 }
 
-bool terminal_readable(void) {
-    take();
-    bool readable = tty_readable(&tty);
-    lock_give(&lock);
-    return readable;
-}
+// Without the lock: what it sees may just have been read by another thread, as it may be after any answer.
+bool terminal_readable(void) { return tty_readable(&tty); }
 
 s64 terminal_ioctl(u32 request, u64 arg) {
     static const struct winsize size; // zeroes: nobody told us, as on any serial line

@@ -91,12 +91,9 @@ static bool clock_read(const struct thread *thread, u64 clock, u64 *ns) {
     static const char kinds[] =
         "wbptbwbb"; // wall clock, since boot, CPU time of all or one; raw and coarse are no others
     if (clock >= sizeof kinds - 1) return false;
-    switch (kinds[clock]) {
-    case 'w': *ns = time_wall_ns(); break;
-    case 'b': *ns = time_now_ns(); break;
-    case 'p': *ns = time_tsc_to_ns(program_time()); break;
-    default: *ns = time_tsc_to_ns(thread_time(thread));
-    }
+    *ns = kinds[clock] == 'w'   ? time_wall_ns()
+          : kinds[clock] == 'b' ? time_now_ns()
+                                : time_tsc_to_ns(kinds[clock] == 'p' ? program_time() : thread_time(thread));
     return true;
 }
 

@@ -23,8 +23,10 @@ bool thread_deadline(struct thread *thread, u64 ns_from_now) {
 }
 
 static void typed(int signal) {
-    futex_wake(FUTEX_INPUT, ~0u, NEVER);
-    if (signal) signal_send_all(signal);
+    futex_wake(FUTEX_INPUT, ~0u);
+    lock_take(&threads_lock);
+    if (signal) signal_send(NULL, signal);
+    lock_give(&threads_lock);
 }
 
 void program_ends(void) {
@@ -75,12 +77,13 @@ void syscall_run(struct thread *thread) {
     const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9}, number = regs->rax;
     s64 result = call(thread, number, args);
     if (result == TTY_WAIT) { // what is typed from here on wakes it; what was typed before is there now
-        futex_wait(thread, FUTEX_INPUT);
-        result = call(thread, number, args);
+        futex_waits(thread, true);
+        result = futex_wait(thread, FUTEX_INPUT, ~0u, NULL);
+        if (!result) result = call(thread, number, args);
     }
     thread->waiting = result == CALL_WAITS || result == TTY_WAIT;
     if (thread->waiting) return;
-    futex_leave(thread);
+    futex_waits(thread, true);
     regs->rax = (u64)result;
 }
 

@@ -25,21 +25,24 @@ extern struct program program;
 struct thread {
     struct context context; // first: the trap code's context is the thread
     u32 tid;
-    u32 state;                            // scheduler.c
-    unsigned cpu;                         // where it runs, or ran last
-    bool waiting;                         // in a call that returned CALL_WAITS
-    bool ended;                           // made its last call
-    bool has_deadline;                    // progress record: deadline was set by the first execution of this call
-    u64 deadline;                         // time_now_ns() when the wait ends whatever happens, or NEVER
-    u64 word;                             // progress record: the futex it waits at; 0: none, or a waker took it out
-    u64 order;                            // of waiting at one futex: who came first has less
-    u32 bits;                             // that a waker must have one of
-    struct scheduler *bed;                // the CPU that wakes it at its deadline; NULL: none
-    struct thread *next;                  // in a queue of a CPU
-    u64 time;                             // TSC ticks on CPUs: see scheduler.c
-    u64 clear_tid;                        // where 0 goes when it ends, which wakes a futex there; 0: nowhere
-    u64 signals_blocked, signals_pending; // bit n - 1 for signal n
-    RB_ENTRY(thread) by_tid, by_deadline, by_word;
+    u32 state;           // scheduler.c
+    unsigned cpu;        // where it runs, or ran last
+    bool waiting;        // in a call that returned CALL_WAITS
+    bool ended;          // made its last call
+    u64 time;            // on CPUs, in TSC ticks
+    u64 clear_tid;       // where 0 goes when it ends, which wakes a futex there; 0: nowhere
+    u64 signals_blocked; // bit n - 1 for signal n
+    u64 signals_pending;
+    // The progress record:
+    bool has_deadline; // deadline was set by the first execution of this call
+    u64 deadline;      // time_now_ns() when the wait ends whatever happens, or NEVER
+    u64 word;          // the futex in whose bucket it is; 0: none, or a waker took it out
+    u32 bits;          // that a waker must have one of
+    // Where it is:
+    struct thread *next;           // in a queue of a CPU
+    struct scheduler *bed;         // the CPU among whose sleepers it is, or NULL
+    struct thread *before, *after; // in a bucket
+    RB_ENTRY(thread) by_tid, by_deadline;
 };
 #define NEVER (~0ull)
 
@@ -49,34 +52,35 @@ void program_run(struct boot_info *boot) __attribute__((noreturn));
 // The first execution of a call sets its deadline, the later ones keep it: no timeout starts again. True when it
 // passed.
 bool thread_deadline(struct thread *thread, u64 ns_from_now);
-// Executes the call in thread's registers, for the first time or anew.
-void syscall_run(struct thread *thread);
-// To be called before anything is reported about the program's end: returns to the first CPU only.
-void program_ends(void);
+void syscall_run(struct thread *thread); // executes the call in its registers, for the first time or anew
+void program_ends(void); // before anything is said about the program's end: returns to the first CPU only
 
 // ---- scheduler.c: which thread runs on which CPU ----
 void scheduler_init(struct thread *first); // on each CPU; first: what runs there, or NULL
-void schedule(struct context *context);    // the hook for the end of every entry; NULL: a CPU that has run nothing yet
-void thread_start(struct thread *thread);  // a new one, all its registers ready
-// Something happened that thread may wait for. It may be gone afterwards, unless the caller holds what keeps it.
+// Before every return to the program: a fatal signal ends it here, also when it never makes a call, and a thread whose
+// call waits does not return before the call, executed anew, has its result. NULL: nothing has run here yet.
+void schedule(struct context *context);
+void thread_start(struct thread *thread); // a new one, all its registers ready
+// Something happened that thread may wait for: it looks again, and enters the kernel if it runs elsewhere. The caller
+// holds what keeps it from ending.
 void thread_wake(struct thread *thread);
-void thread_interrupt(struct thread *thread); // the same, and it enters the kernel wherever it runs
-void thread_yield(void);                      // the current one lets others run first
 u64 thread_time(const struct thread *thread); // TSC ticks on CPUs, of the current thread
 u64 program_time(void);                       // of all
 
 // ---- threads.c ----
-extern struct lock threads_lock;                       // of the tids; while somebody holds it, no thread goes
-struct thread *thread_make(const struct thread *like); // NULL: no memory. like: its maker, current; NULL: the first
-struct thread *thread_find(u32 tid);                   // under threads_lock; NULL: none
-struct thread *thread_after(struct thread *thread);    // NULL: the first, or the end
+extern struct lock threads_lock; // of the tids; while somebody holds it, no thread goes
+// A thread like its maker, the current one; NULL: the first. NULL: no memory.
+struct thread *thread_make(const struct thread *like);
+struct thread *thread_find(u32 tid);                // under threads_lock; NULL: none
+struct thread *thread_after(struct thread *thread); // NULL: the first, or the end
 unsigned threads_count(void);
 
 // ---- futex.c: who waits for a word of memory, or for the terminal ----
-#define FUTEX_INPUT 8                             // no address that a program can have
-u64 futex_wake(u64 word, u32 bits, u64 count);    // those who came first; returns how many
-void futex_wait(struct thread *thread, u64 word); // from here on it is woken; it goes on to look whether it must wait
-void futex_leave(struct thread *thread);          // that call is over
+#define FUTEX_INPUT 8                 // no address that a program can have
+void futex_wake(u64 word, u64 count); // those who came first
+// If the word has the value expected (NULL: any), thread is at it from here on. 0, -EFAULT or -EAGAIN.
+s64 futex_wait(struct thread *thread, u64 word, u32 bits, const u32 *expected);
+bool futex_waits(struct thread *thread, bool leave); // whether it is at one; leave: not any more
 
 // ---- load.c ----
 // Maps the program and builds its stack; fills regs for its first instruction. Ends the machine when it is unfit.
@@ -85,7 +89,8 @@ void program_load(struct boot_info *boot, struct registers *regs);
 // ---- signal.c ----
 // An exception of the program: a page that only has to be made, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
-void signal_send_all(int signal);           // to the process
+// To a thread, or (NULL) to the process: some thread that does not block it takes it. Under threads_lock.
+void signal_send(struct thread *to, int signal);
 void signal_deliver(struct thread *thread); // of the current one: ends the program when a signal is due
 
 // ---- files.c ----

@@ -13,31 +13,33 @@
 #include "kernel/cpu/time.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/pages.h"
-#include "kernel/memory/slots.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
-#define SLICE_NS 10000000
+#define SLICE_NS          10000000
+#define LOAD(at)          __atomic_load_n(at, __ATOMIC_SEQ_CST)
+#define STORE(at, value)  __atomic_store_n(at, value, __ATOMIC_SEQ_CST)
+#define SWAP(at, old, to) __atomic_compare_exchange_n(at, old, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
 enum { READY, RUNNING, RUNNING_WOKEN, WAITING };
 
 RB_HEAD(sleepers, thread);
 
 struct scheduler {
-    struct lock queue, timers; // of the next lines each
-    struct thread *head, *tail;
+    struct lock lock; // of the queue
     u32 length;
+    struct thread *head, *tail;
+    struct lock timers; // of the sleepers
     struct sleepers sleepers;
-    // The rest is for this CPU alone; time is read by all.
-    u64 first;     // deadline of the first sleeper, or earlier
-    u64 armed;     // when the timer comes, or later
-    u64 watch;     // CPU 0: when cpus_watch() wants to be called
+    u64 time; // on this CPU, of all threads
+    // For this CPU alone:
+    u64 first, armed,
+        watch;     // when the first sleeper wakes, or earlier; the timer comes; cpus_watch() wants to be called
     u64 slice_end; // of the current thread; 0: nobody waits for its CPU
-    u64 time;
     unsigned neighbour;
     bool switch_due, slice_over;
 };
-_Static_assert(sizeof(struct scheduler) <= sizeof(((struct cpu *)0)->program), "the room that struct cpu has for it");
+_Static_assert(sizeof(struct scheduler) <= CPU_PROGRAM, "the room that struct cpu has for it");
 
 static u64 idle_cpus[CPUS_MAX / 64]; // bit: nobody has claimed it yet
 static u32 ready_count;              // threads in all queues
@@ -50,15 +52,14 @@ RB_GENERATE_STATIC(sleepers, thread, by_deadline, compare)
 
 static struct scheduler *scheduler_of(unsigned cpu) { return (struct scheduler *)cpu_number(cpu)->program; }
 
-// ---- time on CPUs ----
+// ---- time on CPUs: one that runs is (total - TSC at its start) | 1, one that stands is the total, even ----
 
-// A time that runs is (total - TSC at its start) | 1, one that stands is the total, even: others read it as one word.
 static u64 time_read(const u64 *time) {
-    u64 value = __atomic_load_n(time, __ATOMIC_RELAXED);
+    u64 value = LOAD(time);
     return value & 1 ? (value & ~1ull) + tsc() : value;
 }
-static void time_go(u64 *time) { __atomic_store_n(time, (*time - tsc()) | 1, __ATOMIC_RELAXED); }
-static void time_stop(u64 *time) { __atomic_store_n(time, time_read(time) & ~1ull, __ATOMIC_RELAXED); }
+static void time_go(u64 *time) { STORE(time, (*time - tsc()) | 1); }
+static void time_stop(u64 *time) { STORE(time, time_read(time) & ~1ull); }
 
 u64 thread_time(const struct thread *thread) { return time_read(&thread->time); }
 
@@ -71,34 +72,33 @@ u64 program_time(void) {
 // ---- queues ----
 
 static void push(struct scheduler *to, struct thread *thread) {
-    lock_take(&to->queue);
+    lock_take(&to->lock);
     thread->next = NULL;
-    if (to->head) to->tail->next = thread;
-    else to->head = thread;
+    *(to->head ? &to->tail->next : &to->head) = thread;
     to->tail = thread;
-    __atomic_store_n(&to->length, to->length + 1, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&ready_count, 1, __ATOMIC_SEQ_CST); // before the caller looks who is idle
-    lock_give(&to->queue);
+    STORE(&to->length, to->length + 1);
+    __atomic_fetch_add(&ready_count, 1, __ATOMIC_SEQ_CST);
+    lock_give(&to->lock);
 }
 
 static struct thread *pop(struct scheduler *from) {
-    if (!__atomic_load_n(&from->length, __ATOMIC_RELAXED)) return NULL;
-    lock_take(&from->queue);
+    if (!LOAD(&from->length)) return NULL;
+    lock_take(&from->lock);
     struct thread *thread = from->head;
     if (thread) {
         from->head = thread->next;
-        __atomic_store_n(&from->length, from->length - 1, __ATOMIC_RELAXED);
+        STORE(&from->length, from->length - 1);
         __atomic_fetch_sub(&ready_count, 1, __ATOMIC_SEQ_CST);
     }
-    lock_give(&from->queue);
+    lock_give(&from->lock);
     return thread;
 }
 
-static struct thread *steal(unsigned me) {
+// From this CPU's queue, else from another one's.
+static struct thread *find(unsigned me) {
     unsigned count = cpus_online();
-    struct thread *thread = NULL;
-    for (unsigned i = 1; i < count && !thread && __atomic_load_n(&ready_count, __ATOMIC_RELAXED); i++)
-        thread = pop(scheduler_of((me + i) % count));
+    struct thread *thread = pop(scheduler_of(me));
+    for (unsigned i = 1; i < count && !thread && LOAD(&ready_count); i++) thread = pop(scheduler_of((me + i) % count));
     return thread;
 }
 
@@ -107,45 +107,33 @@ static struct thread *steal(unsigned me) {
 // Takes an idle CPU, which only one waker can.
 static bool claim(unsigned cpu) {
     u64 bit = 1ull << cpu % 64, *word = &idle_cpus[cpu / 64];
-    return __atomic_load_n(word, __ATOMIC_SEQ_CST) & bit && __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST) & bit;
+    return LOAD(word) & bit && __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST) & bit;
 }
 
-#define NO_CPU (~0u)
-static unsigned claim_any(unsigned near) {
-    unsigned words = (cpus_online() + 63) / 64;
-    for (unsigned i = 0; i < words; i++) {
-        unsigned word = (near / 64 + i) % words;
-        for (u64 idle; (idle = __atomic_load_n(&idle_cpus[word], __ATOMIC_SEQ_CST));) {
-            unsigned cpu = word * 64 + (unsigned)__builtin_ctzll(idle);
-            if (claim(cpu)) return cpu;
-        }
-    }
-    return NO_CPU;
+// The same with whichever there is, else no_cpu.
+static unsigned claim_any(unsigned no_cpu) {
+    u64 idle;
+    for (unsigned word = 0; word * 64 < cpus_online(); word++)
+        while ((idle = LOAD(&idle_cpus[word])))
+            if (claim(word * 64 + (unsigned)__builtin_ctzll(idle))) return word * 64 + (unsigned)__builtin_ctzll(idle);
+    return no_cpu;
 }
 
 // Queues a thread where it ran last if that CPU is idle, else at any idle one, else here. A CPU that goes idle shows it
 // and then looks at the count; this counts and then looks who is idle: one of the two sees the other.
-static void place(struct thread *thread) {
-    unsigned me = this_cpu()->number, last = thread->cpu, cpu = claim(last) ? last : claim_any(me);
-    push(scheduler_of(cpu == NO_CPU ? me : cpu), thread);
-    if (cpu == NO_CPU) cpu = claim_any(me); // it takes the thread from here
-    if (cpu != NO_CPU && cpu != me) ipi_send(cpu, VECTOR_WAKE);
+void thread_start(struct thread *thread) {
+    unsigned me = this_cpu()->number, cpu = claim(thread->cpu) ? thread->cpu : claim_any(CPUS_MAX);
+    push(scheduler_of(cpu < CPUS_MAX ? cpu : me), thread);
+    if (cpu == CPUS_MAX) cpu = claim_any(me);
+    if (cpu != me) ipi_send(cpu, VECTOR_WAKE);
 }
-
-void thread_start(struct thread *thread) { place(thread); }
 
 void thread_wake(struct thread *thread) {
     u32 state = WAITING;
-    while (!__atomic_compare_exchange_n(&thread->state, &state, state == WAITING ? READY : RUNNING_WOKEN, false,
-                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-        if (state != WAITING && state != RUNNING) return; // its next look is still to come
-    if (state == WAITING) place(thread);
-}
-
-void thread_interrupt(struct thread *thread) {
-    thread_wake(thread);
-    unsigned cpu = __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED);
-    if (cpu != this_cpu()->number) ipi_send(cpu, VECTOR_WAKE);
+    while (state != READY && !SWAP(&thread->state, &state, state == WAITING ? READY : RUNNING_WOKEN)) {}
+    unsigned cpu = LOAD(&thread->cpu);
+    if (state == WAITING) thread_start(thread);
+    else if (state != READY && cpu != this_cpu()->number) ipi_send(cpu, VECTOR_WAKE);
 }
 
 // ---- sleepers ----
@@ -160,7 +148,7 @@ static void sleep_begin(struct scheduler *own, struct thread *thread) {
 
 // Of a thread that was woken, before anything else is done with it: its CPU may be about to wake it too.
 static void sleep_end(struct thread *thread) {
-    struct scheduler *bed = __atomic_load_n(&thread->bed, __ATOMIC_ACQUIRE);
+    struct scheduler *bed = LOAD(&thread->bed);
     if (!bed) return;
     lock_take(&bed->timers);
     if (thread->bed) RB_REMOVE(sleepers, &bed->sleepers, thread);
@@ -174,7 +162,7 @@ static void wake_sleepers(struct scheduler *own, u64 now) {
     while ((thread = RB_MIN(sleepers, &own->sleepers)) && thread->deadline <= now) {
         RB_REMOVE(sleepers, &own->sleepers, thread);
         thread_wake(thread);
-        __atomic_store_n(&thread->bed, NULL, __ATOMIC_RELEASE); // until then it gets no further than sleep_end()
+        STORE(&thread->bed, NULL); // until then it gets no further than sleep_end()
     }
     own->first = thread ? thread->deadline : NEVER;
     lock_give(&own->timers);
@@ -182,7 +170,7 @@ static void wake_sleepers(struct scheduler *own, u64 now) {
 
 // After an interrupt, which may have been the timer's.
 static void tick(struct scheduler *own) {
-    u64 now = own->first < NEVER || own->slice_end || own->watch < NEVER ? time_now_ns() : 0;
+    u64 now = own->armed < NEVER ? time_now_ns() : 0;
     own->armed = NEVER;
     if (now >= own->first) wake_sleepers(own, now);
     if (now >= own->watch) own->watch = cpus_watch();
@@ -191,7 +179,7 @@ static void tick(struct scheduler *own) {
 
 static void timer_update(struct scheduler *own) {
     u64 when = own->first < own->watch ? own->first : own->watch;
-    if (!__atomic_load_n(&own->length, __ATOMIC_RELAXED)) own->slice_end = 0;
+    if (!LOAD(&own->length)) own->slice_end = 0;
     else if (!own->slice_end) own->slice_end = time_now_ns() + SLICE_NS;
     if (own->slice_end && own->slice_end < when) when = own->slice_end;
     if (when < own->armed) timer_set(own->armed = when);
@@ -203,8 +191,8 @@ static void timer_update(struct scheduler *own) {
 static void requeue(struct scheduler *own, struct thread *thread) {
     own->neighbour = (own->neighbour + 1) % cpus_online();
     struct scheduler *to = scheduler_of(own->neighbour);
-    bool moves = own->slice_over && __atomic_load_n(&to->length, __ATOMIC_RELAXED) + 1 < own->length;
-    __atomic_store_n(&thread->state, READY, __ATOMIC_SEQ_CST);
+    bool moves = own->slice_over && LOAD(&to->length) + 1 < LOAD(&own->length);
+    STORE(&thread->state, READY);
     push(moves ? to : own, thread);
     if (moves) ipi_send(own->neighbour, VECTOR_WAKE); // its current thread has a slice from now on
 }
@@ -215,22 +203,16 @@ static struct thread *put_down(struct scheduler *own, struct thread *thread) {
     time_stop(&thread->time);
     time_stop(&own->time);
     context_leave(!thread->ended);
-    if (thread->ended) {
-        page_free(window_physical(thread));
-    } else if (!thread->waiting) {
-        requeue(own, thread);
-    } else {
-        if (thread->has_deadline && thread->deadline != NEVER) sleep_begin(own, thread);
-        if (!__atomic_compare_exchange_n(&thread->state, &state, WAITING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-            return thread;
-    }
-    return NULL;
+    if (thread->ended) return page_free(window_physical(thread)), NULL;
+    if (!thread->waiting) return requeue(own, thread), NULL;
+    if (thread->has_deadline && thread->deadline != NEVER) sleep_begin(own, thread);
+    return SWAP(&thread->state, &state, WAITING) ? NULL : thread;
 }
 
 static void pick_up(struct scheduler *own, struct thread *thread) {
     sleep_end(thread);
     thread->cpu = this_cpu()->number;
-    __atomic_store_n(&thread->state, RUNNING, __ATOMIC_SEQ_CST);
+    STORE(&thread->state, RUNNING);
     own->slice_end = 0;
     own->switch_due = own->slice_over = false;
     context_enter(&thread->context);
@@ -247,18 +229,16 @@ void scheduler_init(struct thread *first) {
 
 // Interrupts are off until cpu_idle() lets them in and sleeps in one step, so no wake-up is lost after the last look.
 static void idle(struct scheduler *own) {
-    unsigned me = this_cpu()->number;
-    __atomic_fetch_or(&idle_cpus[me / 64], 1ull << me % 64, __ATOMIC_SEQ_CST);
-    if (!__atomic_load_n(&ready_count, __ATOMIC_SEQ_CST) && !frames_idle()) {
+    u64 bit = 1ull << this_cpu()->number % 64, *word = &idle_cpus[this_cpu()->number / 64];
+    __atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST);
+    if (!LOAD(&ready_count) && !frames_idle()) {
         timer_update(own);
         cpu_idle();
     }
     tick(own); // still idle: the first sleeper stays here
-    __atomic_fetch_and(&idle_cpus[me / 64], ~(1ull << me % 64), __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
 }
 
-// Before every return to the program: a fatal signal ends it here, also when it never makes a call, and a thread whose
-// call waits does not return before the call, executed anew, has its result.
 void schedule(struct context *context) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
     struct thread *thread = (struct thread *)context;
@@ -267,14 +247,15 @@ void schedule(struct context *context) {
         if (thread && !thread->ended) signal_deliver(thread);
         if (thread && !thread->ended && !thread->waiting && !own->switch_due) break;
         if (thread) thread = put_down(own, thread);
-        while (!thread && !(thread = pop(own)) && !(thread = steal(this_cpu()->number))) idle(own);
+        while (!thread && !(thread = find(this_cpu()->number))) idle(own);
         pick_up(own, thread);
         if (thread->waiting) syscall_run(thread);
     }
     timer_update(own);
 }
 
-void thread_yield(void) {
+CALL(sched_yield) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
-    if (__atomic_load_n(&own->length, __ATOMIC_RELAXED)) own->switch_due = true;
+    own->switch_due = LOAD(&own->length);
+    return 0;
 }

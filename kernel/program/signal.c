@@ -37,22 +37,12 @@ static bool ignored(int signal) {
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && BIT(signal) & HARMLESS);
 }
 
-static void signal_send(struct thread *thread, int signal) {
+void signal_send(struct thread *to, int signal) {
+    struct thread *taker = to ? to : thread_after(NULL);
     if (ignored(signal)) return;
-    __atomic_fetch_or(&thread->signals_pending, BIT(signal), __ATOMIC_RELAXED);
-    thread_interrupt(thread);
-}
-
-// Some thread that does not block it takes it; when all do, the first that unblocks it.
-void signal_send_all(int signal) {
-    if (ignored(signal)) return;
-    __atomic_fetch_or(&program.signals_pending, BIT(signal), __ATOMIC_RELAXED);
-    lock_take(&threads_lock);
-    struct thread *thread = thread_after(NULL);
-    while (thread && __atomic_load_n(&thread->signals_blocked, __ATOMIC_RELAXED) & BIT(signal))
-        thread = thread_after(thread);
-    if (thread) thread_interrupt(thread);
-    lock_give(&threads_lock);
+    __atomic_fetch_or(to ? &to->signals_pending : &program.signals_pending, BIT(signal), __ATOMIC_SEQ_CST);
+    while (!to && taker && taker->signals_blocked & BIT(signal)) taker = thread_after(taker);
+    if (taker) thread_wake(taker);
 }
 
 void signal_deliver(struct thread *thread) {
@@ -66,13 +56,6 @@ void signal_deliver(struct thread *thread) {
     power_end(128 + signal);
 }
 
-// What was sent before and is ignored from now on is forgotten.
-static void forget(int signal) {
-    __atomic_fetch_and(&program.signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
-    for (struct thread *thread = NULL; (thread = thread_after(thread));)
-        __atomic_fetch_and(&thread->signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
-}
-
 // rt_sigaction(signal, new, old, bytes of a mask)
 CALL(rt_sigaction) {
     u64 signal = arg[0];
@@ -83,7 +66,10 @@ CALL(rt_sigaction) {
     lock_take(&threads_lock);
     before = actions[signal];
     if (arg[1]) actions[signal] = wanted;
-    if (arg[1] && ignored((int)signal)) forget((int)signal);
+    bool forgets = arg[1] && ignored((int)signal); // what was sent before, too
+    if (forgets) __atomic_fetch_and(&program.signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
+    for (struct thread *one = NULL; forgets && (one = thread_after(one));)
+        __atomic_fetch_and(&one->signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
     lock_give(&threads_lock);
     return arg[2] ? put_user(arg[2], &before, sizeof before) : 0;
 }
@@ -101,27 +87,20 @@ CALL(rt_sigprocmask) {
     return arg[2] ? put_user(arg[2], &old, sizeof old) : 0;
 }
 
-CALL(kill) {
-    int process = (int)arg[0];
-    if (arg[1] > SIGNALS) return -EINVAL;
-    if (process < -1 || process > 1) return -ESRCH; // -1, 0: everybody, one's group
-    if (arg[1]) signal_send_all((int)arg[1]);
-    return 0;
-}
-
-CALL(tkill) {
-    if (arg[1] > SIGNALS || (int)arg[0] <= 0) return -EINVAL;
+// To thread tid, or (0) to the process.
+static s64 send(u32 tid, u64 signal) {
+    if (signal > SIGNALS) return -EINVAL;
     lock_take(&threads_lock);
-    struct thread *to = thread_find((u32)arg[0]);
-    if (to && arg[1]) signal_send(to, (int)arg[1]);
+    struct thread *to = tid ? thread_find(tid) : NULL;
+    bool exists = to || !tid;
+    if (exists && signal) signal_send(to, (int)signal);
     lock_give(&threads_lock);
-    return to ? 0 : -ESRCH;
+    return exists ? 0 : -ESRCH;
 }
 
-CALL(tgkill) {
-    if ((int)arg[0] <= 0) return -EINVAL;
-    return (int)arg[0] == 1 ? call_tkill(thread, arg + 1) : -ESRCH;
-}
+CALL(kill) { return (int)arg[0] >= -1 && (int)arg[0] <= 1 ? send(0, arg[1]) : -ESRCH; } // -1, 0: everybody, one's group
+CALL(tkill) { return (int)arg[0] > 0 ? send((u32)arg[0], arg[1]) : -EINVAL; }
+CALL(tgkill) { return (int)arg[0] == 1 ? call_tkill(thread, arg + 1) : (int)arg[0] > 0 ? -ESRCH : -EINVAL; }
 
 static const struct {
     u8 signal;

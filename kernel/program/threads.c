@@ -97,7 +97,7 @@ CALL(set_tid_address) {
 // The memory of a thread goes when its CPU has left it. Its stack may be gone already.
 CALL(exit) {
     u32 zero = 0;
-    if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof zero)) futex_wake(thread->clear_tid, ~0u, 1);
+    if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof zero)) futex_wake(thread->clear_tid, 1);
     lock_take(&threads_lock);
     RB_REMOVE(tids, &tids, thread);
     bool last = --count == 0;
@@ -110,11 +110,6 @@ CALL(exit) {
 CALL(exit_group) {
     program_ends();
     power_end((int)(arg[0] & 255));
-}
-
-CALL(sched_yield) {
-    thread_yield();
-    return 0;
 }
 
 // sched_getaffinity(thread, bytes, mask): all CPUs, also those that are still to come, since programs ask once. Returns
