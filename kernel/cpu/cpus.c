@@ -138,7 +138,7 @@ u64 cpus_watch(void) {
             if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], AP_START);
         break;
     case WATCH_OVER:
-        log("cpus: %u of %u run", here + 1, woken_count + 1);
+        log("cpus: %u of %u run%s", here + 1, woken_count + 1, apic_mode() == APIC_MSRS ? ", by x2APIC" : "");
         if (adopted) log("cpus: %u had memory type registers unlike the boot CPU's; they have its now", adopted);
         name_missing();
         break;

@@ -160,8 +160,8 @@ u64 time_now_ns(void) {
 void timer_set(u64 deadline_ns) {
     u64 now = time_now_ns(), ns = deadline_ns > now ? deadline_ns - now : 0;
     u64 count = ns < PIT_LONGEST_NS ? ns * PIT_HZ / NS_PER_S + 2 : 0xffff; // 0 would be 65536
+    interrupt_set(PIT_LINE, NULL); // first: an IO-APIC forgets the edge of a masked line
     outb(PIT_COMMAND, PIT_ONE_SHOT0);
     outb(PIT_CHANNEL0, (u8)count);
     outb(PIT_CHANNEL0, (u8)(count >> 8));
-    interrupt_set(PIT_LINE, NULL);
 }

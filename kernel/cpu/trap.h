@@ -43,7 +43,7 @@ struct trap_hooks {
 void traps_init(const struct trap_hooks *hooks);
 
 // Lets an ISA line, 0-15, interrupt the boot CPU; the handler (NULL: it only wakes) runs with interrupts off and acknowledges
-// nothing itself.
+// nothing itself. To be called before the device can raise its line: an IO-APIC forgets what comes before.
 void interrupt_set(unsigned line, void (*handler)(void));
 
 // Makes context, which no CPU has, current on this CPU, which has none: loads its vector state.
