@@ -8,6 +8,7 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
+#include "kernel/cpu/tlb.h"
 
 #define SECOND_SIPI_NS 10000000   // after the first; by the manual's own sequence 200 us are enough
 #define DEADLINE_NS    1000000000 // after the second SIPI, or whoever came last
@@ -39,7 +40,7 @@ unsigned cpus_expected(void) {
     return over ? cpus_online() : woken_count + 1;
 }
 
-void cpu_serve(void) {}
+void cpu_serve(void) { tlb_serve(); }
 
 void cpus_set_join(void (*run)(void)) {
     __atomic_store_n(&join, run, __ATOMIC_SEQ_CST);

@@ -41,6 +41,8 @@ struct trap_hooks {
 // A hook runs on the slot stack, may switch contexts and may end in context_resume(); only user_copy_fault runs on the
 // page-fault stack (IST_STACK_SIZE) and must return. hooks must live for ever.
 void traps_init(const struct trap_hooks *hooks);
+// What a page fault of the kernel does where nothing is mapped: NULL when something is now, else why not, or nothing.
+void traps_set_stack_growth(const char *(*grow)(u64 address, u64 rsp));
 
 // Lets an ISA line, 0-15, interrupt the boot CPU; the handler (NULL: it only wakes) runs with interrupts off and acknowledges
 // nothing itself. To be called before the device can raise its line: an IO-APIC forgets what comes before.

@@ -120,8 +120,10 @@ bool space_put_file(const struct area *like, u64 file, u64 bytes) MUST_USE;
 // NULL, or says why not; space_no_memory is the one reason that is not the program's fault.
 const char *space_fault(u64 address, u64 error);
 extern const char space_no_memory[];
-// The area that contains address, or NULL.
-const struct area *space_area(u64 address);
+// Whether there is an area at address with these rights, or more.
+bool space_allows(u64 address, u32 rights);
+// A page for what the kernel keeps for the program, out of what was not promised to it; 0 when there is none.
+u64 space_page(void);
 
 // ---- process.c ----
 u64 random_u64(void);

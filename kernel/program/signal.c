@@ -120,8 +120,7 @@ static const struct {
 // "main+0x12 (0x401172)", or the address alone when no symbol covers it. Returns whether one did.
 static bool place(char *text, u64 address) {
     struct elf_symbol symbol;
-    const struct area *area = space_area(address);
-    bool code = area && area->rights & AREA_EXEC && address - program.bias < program.elf.high;
+    bool code = address - program.bias < program.elf.high && space_allows(address, AREA_EXEC);
     bool found = code && elf_symbol(&program.elf, address - program.bias, &symbol);
     if (found) format(text, PLACE, "%.80s+0x%lx (0x%lx)", symbol.name, symbol.offset, address);
     else format(text, PLACE, "0x%lx", address);
