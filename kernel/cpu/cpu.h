@@ -3,6 +3,7 @@
 // is.
 #pragma once
 
+#include "kernel/cpu/time.h"
 #include "kernel/cpu/trap.h"
 
 enum { VECTOR_DB = 1, VECTOR_NMI = 2, VECTOR_BP = 3, VECTOR_DF = 8, VECTOR_GP = 13, VECTOR_PF = 14, VECTOR_MC = 18 };
@@ -29,6 +30,7 @@ struct cpu {
     u64 fs_base, gs_base; // what this CPU's registers hold for the program
     unsigned number;      // of the slot
     u32 apic_id;
+    struct time_cpu time;
     u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
     struct tss tss;
     u8 ist[IST_COUNT][IST_STACK_SIZE] __attribute__((aligned(IST_STACK_SIZE))); // of IST number n + 1
