@@ -5,8 +5,6 @@
 #define CPUID_40000010_RATES      0x40000010
 #define CPUID_80000007_POWER      0x80000007
 #define CPUID_80000007_EDX_STEADY (1u << 8)
-#define HYPERVISOR_KVM            0x4b4d564b // "KVMK", EBX of leaf 40000000h
-#define HYPERVISOR_VMWARE         0x61774d56 // "VMwa"
 #define TSC_HZ_FASTEST            100000000000
 
 u64 mul_div(u64 a, u64 b, u64 c) {

@@ -7,6 +7,9 @@
 #define NS_PER_S       1000000000ull
 #define TSC_HZ_SLOWEST 4000000 // Bochs, when nobody tells it how fast to be; no real CPU comes near
 
+#define HYPERVISOR_KVM    0x4b4d564b // "KVMK", EBX of leaf 40000000h
+#define HYPERVISOR_VMWARE 0x61774d56 // "VMwa"
+
 // a * b / c, with 128 bits between; UINT64_MAX when it is more.
 u64 mul_div(u64 a, u64 b, u64 c);
 static inline u64 scale(u64 ticks, u64 factor) { return (u64)((unsigned __int128)ticks * factor >> 32); }

@@ -12,9 +12,9 @@ enum reference_source { REFERENCE_HPET, REFERENCE_PM_TIMER, REFERENCE_PIT }; // 
 struct reference {
     enum reference_source source;
     const char *name;
-    u64 hz, turn;        // it counts up, modulo turn
-    volatile u32 *hpet;  // its registers
-    u16 port;            // of the PM timer
+    u64 hz, turn;       // it counts up, modulo turn
+    volatile u32 *hpet; // its registers
+    u16 port;           // of the PM timer
 };
 
 // False when the registers do not show an HPET. Starts it where firmware left it off.

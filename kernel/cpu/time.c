@@ -13,8 +13,8 @@
 #define WAIT_TSC_MAX           (1ull << 26) // for the reference to move: 10 ms at 6 GHz, 16 s at 4 MHz
 #define LEAST_READINGS_APART   2000         // in a second
 #define COARSE_READINGS_APART  20000
-#define COARSE_TURNS           2  // of the reference, that a rate right to 1/8 and a tick can tell
-#define TURNS_COUNTED          50 // by a rate that is right to 1 %: half a turn of error
+#define COARSE_TURNS           2          // of the reference, that a rate right to 1/8 and a tick can tell
+#define TURNS_COUNTED          50         // by a rate that is right to 1 %: half a turn of error
 #define STATED_DOUBT           (1u << 20) // times 2^-32: a crystal and the reference's differ by up to 244 in a million
 #define STATED_WRONG           128        // 1 part in so many
 #define TRIES_MAX              (1u << 20) // by then whoever changes the rate was stopped for good
@@ -23,17 +23,17 @@ static const struct time_sources *sources;
 static struct lock lock; // for the reference and all up to clock
 static struct reference reference;
 static struct reading origin, first; // the boot CPU's; the rate is measured from first, which may be taken anew
-static u64 hz, doubt_per_tick; // 0: not known yet
-static const char *stated_by;  // NULL: hz was measured
+static u64 hz, doubt_per_tick;       // 0: not known yet
+static const char *stated_by;        // NULL: hz was measured
 
 static struct clock { // time = ns + (tsc - tsc) * ns_per_tsc, which is times 2^32
     u64 tsc, ns, ns_per_tsc, refine_at;
 } clock;
 static u32 sequence; // odd: clock is being changed
 static bool shares_latest;
-static u64 latest;         // largest time given out
-static bool has_adjust;    // MSR_TSC_ADJUST,
-static u64 boot_adjust;    // with this on the boot CPU
+static u64 latest;      // largest time given out
+static bool has_adjust; // MSR_TSC_ADJUST,
+static u64 boot_adjust; // with this on the boot CPU
 
 u64 tsc(void) { return rdtsc() + this_cpu()->time.offset; }
 
@@ -69,7 +69,8 @@ void time_init(const struct time_sources *given) {
 }
 
 // CPUs with equal adjustments have equal TSCs, since reset starts them together. The others are compared by readings of
-// the same counter once its rate is known, which leaves a doubt that is larger than what two CPUs can see of each other.
+// the same counter once its rate is known, which leaves a doubt that is larger than what two CPUs can see of each
+// other.
 void time_cpu_joined(void) {
     struct time_cpu *own = &this_cpu()->time;
     own->unknown = !has_adjust || !can_adjust();
@@ -113,8 +114,8 @@ static bool read_after(const struct reading *from, u64 ticks, u64 rate, struct r
     return clock_ticks(&reference, from, now, rate) >= ticks;
 }
 
-// The first rate, over all the time since this CPU's first reading if the turns of the reference since then can be told,
-// which may need a coarse rate. False when the reference stands still.
+// The first rate, over all the time since this CPU's first reading if the turns of the reference since then can be
+// told, which may need a coarse rate. False when the reference stands still.
 static bool measure(void) {
     struct reading from = this_cpu()->time.first, now = read_both();
     u64 rate = 0;
@@ -137,17 +138,14 @@ static bool measure(void) {
 
 static void calibrate(void) {
     u64 stated = clock_stated_hz(cpuid, &stated_by);
-    if (!stated && sources->stated_hz) {
-        stated = sources->stated_hz();
-        stated_by = "the hypervisor's clock";
-    }
     if (stated) {
         doubt_per_tick = STATED_DOUBT;
         set_rate(stated, tsc() + stated / 8);
     } else {
         stated_by = NULL;
         while (!measure()) {
-            if (reference.source == REFERENCE_PIT) unfit("no clock to measure the CPU's speed by: the PIT stands still");
+            if (reference.source == REFERENCE_PIT)
+                unfit("no clock to measure the CPU's speed by: the PIT stands still");
             log_error("time: %s stands still: ignored", reference.name);
             take_reference(reference.source + 1);
         }
@@ -171,7 +169,8 @@ static void refine(void) {
         set_rate(hz, UINT64_MAX);
         return;
     }
-    if (stated_by) log_error("time: by %s the TSC runs at %lu Hz, not %lu Hz as %s says", reference.name, rate, hz, stated_by);
+    if (stated_by)
+        log_error("time: by %s the TSC runs at %lu Hz, not %lu Hz as %s says", reference.name, rate, hz, stated_by);
     stated_by = NULL;
     set_measured(&first, &now, rate, elapsed < 2 * rate ? first.tsc + 2 * rate : UINT64_MAX);
 }

@@ -4,12 +4,11 @@
 
 #include "kernel/cpu/reference.h"
 
-// Where rates may come from. Lives for ever.
+// What there is to measure by. Lives for ever.
 struct time_sources {
-    volatile u32 *hpet;     // its registers; NULL: none
-    u16 pm_timer;           // port; 0: none
-    struct reading pit;     // by the loader
-    u64 (*stated_hz)(void); // whom to ask for the TSC's rate when CPUID has none; 0: nobody knows
+    volatile u32 *hpet; // its registers; NULL: none
+    u16 pm_timer;       // port; 0: none
+    struct reading pit; // by the loader
 };
 
 // Of one CPU; struct cpu has it.

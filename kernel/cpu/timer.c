@@ -1,6 +1,6 @@
 // The one-shot timer of each CPU: the TSC deadline, else the local APIC's timer, else, on a machine that has no APIC,
-// channel 0 of the PIT. The APIC timer's rate is the same on all CPUs; it is measured by how far a run has come when the
-// next one is set, the first run having begun when its CPU did, and the longest run so far counts.
+// channel 0 of the PIT. The APIC timer's rate is the same on all CPUs; it is measured by how far a run has come when
+// the next one is set, the first run having begun when its CPU did, and the longest run so far counts.
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/clock.h"
 #include "kernel/cpu/cpu.h"
@@ -18,7 +18,6 @@
 
 static bool has_deadline;
 static u64 longest, rate; // TSC ticks of a run; in that run, timer ticks per TSC tick, times 2^32
-
 
 // The TSC is read before a start and after a look, so that a timer is at worst too early.
 static void start(u32 count) {

@@ -1,41 +1,43 @@
-// KVM's clock, as its manual describes it: the hypervisor fills two structs in memory that it is told of. vmos asks once
-// and goes on by the TSC: after a move to another host, the time shown so far counts.
+// KVM's clock (Linux, Documentation/virt/kvm/x86/msr.rst): the hypervisor fills two structs in memory that it is told
+// of. It is asked once, for the time of day; from there on the TSC counts.
 #include "kernel/cpu/clock.h"
 #include "kernel/device/devices.h"
-#include "kernel/lib/string.h"
 #include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 
-#define KVM_SIGNATURE     0x4b4d564b    // "KVMK", EBX of leaf 40000000h
-#define KVM_CLOCKSOURCE2  (1u << 3)     // EAX of leaf 40000001h
-#define MSR_KVM_WALL      0x4b564d00
-#define MSR_KVM_SYSTEM    0x4b564d01
-#define KVM_SYSTEM_ENABLE (1u << 0)
-#define YEAR_2000         946684800     // seconds since 1970
+#define CPUID_40000001_EAX_CLOCK2 (1u << 3) // the clock, by these MSRs
+#define MSR_KVM_WALL_CLOCK        0x4b564d00
+#define MSR_KVM_SYSTEM_TIME       0x4b564d01
+#define KVM_ENABLE                (1u << 0)
+#define YEAR_2000                 946684800 // seconds since 1970
 
 struct kvm_clock {
-    struct { // system_time ns since its start, when the TSC was tsc
-        u32 version, zero; // odd: being changed, 0: never written
-        u64 tsc, system_time;
-        u32 factor; // ns per TSC tick, times 2^32, after a shift by:
-        s8 shift;
-        u8 flags, zero2[2];
-    } now;
-    struct {
-        u32 version, seconds, ns; // since 1970, when system_time was 0
-    } start;
+    u32 version, zero; // odd: being changed, 0: never written
+    u64 tsc, ns;       // ns since a start, at this TSC
+    u32 ns_per_tsc;    // times 2^32, after a shift
+    signed char shift;
+    u8 flags, zero2[2];
+    u32 start_version, start_seconds, start_ns; // since 1970
 };
 
-// ns per TSC tick, times 2^32; 0 when the struct makes no sense.
-static u64 kvm_factor(const struct kvm_clock *clock) {
-    s8 shift = clock->now.shift;
-    if (!clock->now.version || clock->now.version & 1 || shift < -31 || shift > 31) return 0;
-    return shift < 0 ? clock->now.factor >> -shift : (u64)clock->now.factor << shift;
+// ns since 1970 at a TSC; 0 when the values make no sense.
+static u64 kvm_wall_ns(const struct kvm_clock *clock, u64 tsc_now) {
+    signed char shift = clock->shift;
+    bool whole = clock->version && !(clock->version & 1) && clock->start_version && !(clock->start_version & 1);
+    if (!whole || shift < -31 || shift > 31 || clock->start_seconds < YEAR_2000 || tsc_now < clock->tsc) return 0;
+    u64 factor = shift < 0 ? clock->ns_per_tsc >> -shift : (u64)clock->ns_per_tsc << shift;
+    return clock->start_seconds * NS_PER_S + clock->start_ns + clock->ns + scale(tsc_now - clock->tsc, factor);
 }
 
-static u64 kvm_wall(const struct kvm_clock *clock, u64 tsc) {
-    u64 factor = kvm_factor(clock);
-    bool whole = clock->start.version && !(clock->start.version & 1) && clock->start.ns < NS_PER_S;
-    if (!factor || !whole || clock->start.seconds < YEAR_2000) return 0;
-    return clock->start.seconds * NS_PER_S + clock->start.ns + clock->now.system_time + scale(tsc - clock->now.tsc, factor);
+u64 kvm_clock_ns(void) {
+    if (!(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) || cpuid(0x40000000, 0).ebx != HYPERVISOR_KVM) return 0;
+    if (!(cpuid(0x40000001, 0).eax & CPUID_40000001_EAX_CLOCK2)) return 0;
+    u64 page = page_alloc_cleared();
+    if (!page) return 0;
+    wrmsr(MSR_KVM_WALL_CLOCK, page + offsetof(struct kvm_clock, start_version));
+    wrmsr(MSR_KVM_SYSTEM_TIME, page | KVM_ENABLE);
+    u64 ns = kvm_wall_ns(window(page), rdtsc());
+    wrmsr(MSR_KVM_SYSTEM_TIME, 0);
+    page_free(page);
+    return ns;
 }
