@@ -18,26 +18,21 @@
 #define PORT_B_GATE2 (1u << 0) // of channel 2; bit 1 connects the speaker
 #define PORT_B_KEEP  0x0c      // NMI masks; the upper half is read-only
 
-// All HPETs have the lower 32 bits of the counter, and they are read in one piece; the upper ones are not.
-bool reference_hpet(volatile u32 *registers, struct reference *reference) {
-    u32 period = registers[HPET_PERIOD];
-    if (!period || period > HPET_PERIOD_MAX) return false;
-    *reference = (struct reference){REFERENCE_HPET, "the HPET", FS_PER_S / period, 1ull << 32, registers, 0};
-    if (!(registers[HPET_CONFIG] & HPET_ENABLE)) registers[HPET_CONFIG] |= HPET_ENABLE;
-    return true;
-}
-
-// A PM timer has 24 or 32 bits; 24 are counted, since not every one that claims 32 has them.
-struct reference reference_pm_timer(u16 port) {
-    return (struct reference){REFERENCE_PM_TIMER, "the ACPI PM timer", PM_TIMER_HZ, 1u << 24, NULL, port};
-}
-
-struct reference reference_pit(void) {
+// Of the HPET the lower 32 bits are read, which all have, in one piece; of the PM timer 24, since not every one that
+// claims 32 has them.
+struct reference reference_choose(enum reference_source from, volatile u32 *hpet, u16 pm_timer) {
+    u32 period = hpet ? hpet[HPET_PERIOD] : 0;
+    if (from <= REFERENCE_HPET && period && period <= HPET_PERIOD_MAX) {
+        if (!(hpet[HPET_CONFIG] & HPET_ENABLE)) hpet[HPET_CONFIG] |= HPET_ENABLE;
+        return (struct reference){REFERENCE_HPET, "the HPET", FS_PER_S / period, 1ull << 32, hpet, 0};
+    }
+    if (from <= REFERENCE_PM_TIMER && pm_timer)
+        return (struct reference){REFERENCE_PM_TIMER, "the ACPI PM timer", PM_TIMER_HZ, 1u << 24, NULL, pm_timer};
     return (struct reference){REFERENCE_PIT, "the PIT", PIT_HZ, 1u << 16, NULL, 0};
 }
 
 struct reading pit_start(void) {
-    struct reference pit = reference_pit();
+    struct reference pit = reference_choose(REFERENCE_PIT, NULL, 0);
     outb(PORT_B, (inb(PORT_B) & PORT_B_KEEP) | PORT_B_GATE2);
     outb(PIT_COMMAND, PIT_ROUND2);
     outb(PIT_CHANNEL2, 0); // 65536
@@ -45,9 +40,9 @@ struct reading pit_start(void) {
     return reference_read(&pit);
 }
 
-static u32 count(const struct reference *reference) {
+static u32 count_of(const struct reference *reference) {
     if (reference->hpet) return reference->hpet[HPET_COUNTER];
-    if (reference->port) return inl(reference->port);
+    if (reference->pm_timer) return inl(reference->pm_timer);
     outb(PIT_COMMAND, PIT_LATCH2);
     u32 low = inb(PIT_CHANNEL2);
     return -(inb(PIT_CHANNEL2) << 8 | low); // it counts down
@@ -55,15 +50,12 @@ static u32 count(const struct reference *reference) {
 
 // The fastest of three: an emulator can stop for milliseconds between two instructions.
 struct reading reference_read(const struct reference *reference) {
-    struct reading best = {.source = reference->source, .gap = UINT64_MAX};
+    struct reading best = {.gap = UINT64_MAX};
     for (int i = 0; i < 3; i++) {
         u64 before = rdtsc_ordered();
-        u32 now = count(reference);
+        u32 count = count_of(reference);
         u64 gap = rdtsc_ordered() - before;
-        if (gap >= best.gap) continue;
-        best.gap = gap;
-        best.tsc = before + gap / 2;
-        best.count = now;
+        if (gap < best.gap) best = (struct reading){before + gap / 2, count, reference->source, gap};
     }
     return best;
 }

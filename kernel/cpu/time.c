@@ -19,9 +19,9 @@
 #define STATED_WRONG           128        // 1 part in so many
 #define TRIES_MAX              (1u << 20) // by then whoever changes the rate was stopped for good
 
-static const struct time_sources *sources;
-static struct lock lock; // for the reference and all up to clock
-static struct reference reference;
+static struct time_sources sources;
+static struct lock lock; // for all up to clock
+static struct reference references[REFERENCE_PIT + 1], *reference;
 static struct reading origin, first; // the boot CPU's; the rate is measured from first, which may be taken anew
 static u64 hz, doubt_per_tick;       // 0: not known yet
 static const char *stated_by;        // NULL: hz was measured
@@ -38,28 +38,23 @@ static u64 boot_adjust; // with this on the boot CPU
 u64 tsc(void) { return rdtsc() + this_cpu()->time.offset; }
 
 static struct reading read_both(void) {
-    struct reading now = reference_read(&reference);
+    struct reading now = reference_read(reference);
     now.tsc += this_cpu()->time.offset;
     return now;
 }
 
-static void take_reference(enum reference_source best) {
-    bool hpet = best <= REFERENCE_HPET && sources->hpet;
-    if (hpet && !reference_hpet(sources->hpet, &reference)) {
-        log_error("time: the HPET has no period: ignored");
-        hpet = false;
-    }
-    bool pm_timer = !hpet && best <= REFERENCE_PM_TIMER && sources->pm_timer;
-    if (pm_timer) reference = reference_pm_timer(sources->pm_timer);
-    if (!hpet && !pm_timer) reference = reference_pit();
-    origin = first = hpet || pm_timer ? read_both() : sources->pit;
+static void take_reference(enum reference_source from) {
+    references[from] = reference_choose(from, sources.hpet, sources.pm_timer);
+    __atomic_store_n(&reference, &references[from], __ATOMIC_RELEASE);
+    origin = first = reference->source == REFERENCE_PIT ? sources.pit : read_both();
 }
 
 static bool can_adjust(void) { return cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & CPUID_7_EBX_TSC_ADJUST; }
 
 void time_init(const struct time_sources *given) {
-    sources = given;
+    sources = *given;
     take_reference(REFERENCE_HPET);
+    if (sources.hpet && !reference->hpet) log_error("time: the HPET has no plausible rate: ignored");
     this_cpu()->time.first = first;
     clock.tsc = first.tsc;
     shares_latest = !clock_invariant(cpuid);
@@ -81,9 +76,10 @@ void time_cpu_joined(void) {
             (s64)rdmsr(MSR_TSC_ADJUST), (s64)boot_adjust);
         wrmsr(MSR_TSC_ADJUST, boot_adjust);
     }
-    lock_take(&lock);
+    bool shared = reference->source == REFERENCE_PIT; // three instructions read it
+    if (shared) lock_take(&lock);
     own->first = read_both();
-    lock_give(&lock);
+    if (shared) lock_give(&lock);
     timer_init();
 }
 
@@ -101,17 +97,19 @@ static void set_rate(u64 rate, u64 refine_at) {
     __atomic_fetch_add(&sequence, 1, __ATOMIC_RELEASE);
 }
 
-static void set_measured(const struct reading *from, const struct reading *now, u64 rate, u64 refine_at) {
-    doubt_per_tick = (clock_doubt(&reference, from, now, rate) << 32) / (now->tsc - from->tsc);
-    set_rate(rate, refine_at);
+// Refined after an eighth of a second and after two, then it is for good.
+static void set_measured(const struct reading *from, const struct reading *now, u64 rate) {
+    u64 elapsed = now->tsc - from->tsc;
+    doubt_per_tick = mul_div(clock_doubt(reference, from, now, rate), 1ull << 32, elapsed);
+    set_rate(rate, elapsed < 2 * rate ? first.tsc + (elapsed < rate / 8 ? rate / 8 : 2 * rate) : UINT64_MAX);
 }
 
 // Reads until the reference has gone on by so many ticks; rate as for clock_ticks(). False: it stands still.
 static bool read_after(const struct reading *from, u64 ticks, u64 rate, struct reading *now) {
     u64 begin = rdtsc();
     do *now = read_both();
-    while (clock_ticks(&reference, from, now, rate) < ticks && rdtsc() - begin < WAIT_TSC_MAX);
-    return clock_ticks(&reference, from, now, rate) >= ticks;
+    while (clock_ticks(reference, from, now, rate) < ticks && rdtsc() - begin < WAIT_TSC_MAX);
+    return clock_ticks(reference, from, now, rate) >= ticks;
 }
 
 // The first rate, over all the time since this CPU's first reading if the turns of the reference since then can be
@@ -119,20 +117,20 @@ static bool read_after(const struct reading *from, u64 ticks, u64 rate, struct r
 static bool measure(void) {
     struct reading from = this_cpu()->time.first, now = read_both();
     u64 rate = 0;
-    if (from.source != reference.source) from = now;
-    if (now.tsc - from.tsc >= mul_div(reference.turn, TSC_HZ_SLOWEST, reference.hz)) {
+    if (from.source != reference->source) from = now;
+    if (now.tsc - from.tsc >= mul_div(reference->turn, TSC_HZ_SLOWEST, reference->hz)) {
         struct reading begin = now;
-        if (!read_after(&begin, reference.hz / COARSE_READINGS_APART, 0, &now)) return false;
-        rate = clock_hz(&reference, &begin, &now, 0);
-        u64 turn = mul_div(reference.turn, rate, reference.hz);
+        if (!read_after(&begin, reference->hz / COARSE_READINGS_APART, 0, &now)) return false;
+        rate = clock_hz(reference, &begin, &now, 0);
+        u64 turn = mul_div(reference->turn, rate, reference->hz);
         if (begin.gap + now.gap > (now.tsc - begin.tsc) / 8 || now.tsc - from.tsc > COARSE_TURNS * turn) {
             from = begin;
             rate = 0;
         }
     }
-    if (!read_after(&from, reference.hz / LEAST_READINGS_APART, rate, &now)) return false;
-    rate = clock_hz(&reference, &from, &now, rate);
-    set_measured(&from, &now, rate, first.tsc + rate / 8);
+    if (!read_after(&from, reference->hz / LEAST_READINGS_APART, rate, &now)) return false;
+    rate = clock_hz(reference, &from, &now, rate);
+    set_measured(&from, &now, rate);
     return true;
 }
 
@@ -140,45 +138,48 @@ static void calibrate(void) {
     u64 stated = clock_stated_hz(cpuid, &stated_by);
     if (stated) {
         doubt_per_tick = STATED_DOUBT;
-        set_rate(stated, tsc() + stated / 8);
+        set_rate(stated, 0);
     } else {
         stated_by = NULL;
         while (!measure()) {
-            if (reference.source == REFERENCE_PIT)
+            if (reference->source == REFERENCE_PIT)
                 unfit("no clock to measure the CPU's speed by: the PIT stands still");
-            log_error("time: %s stands still: ignored", reference.name);
-            take_reference(reference.source + 1);
+            log_error("time: %s stands still: ignored", reference->name);
+            take_reference(reference->source + 1);
         }
     }
-    log("time: TSC %lu.%03lu MHz, by %s, %s", hz / 1000000, hz / 1000 % 1000, stated ? stated_by : reference.name,
+    log("time: TSC %lu.%03lu MHz, by %s, %s", hz / 1000000, hz / 1000 % 1000, stated ? stated_by : reference->name,
         clock_invariant(cpuid) ? "invariant" : "not invariant");
 }
 
-// After an eighth of a second and after two, then the rate is for good; one that was stated is checked the first time.
-// When the first reading is too long ago to count the turns, it starts anew.
+// One that was stated is checked once, as soon as the readings lie apart. When the first is too long ago to count the
+// turns since, it is taken anew.
 static void refine(void) {
     struct reading now = read_both();
-    u64 elapsed = now.tsc - first.tsc, rate;
-    if (elapsed > mul_div(reference.turn * TURNS_COUNTED, hz, reference.hz)) {
+    u64 elapsed = now.tsc - first.tsc, ticks = clock_ticks(reference, &first, &now, hz);
+    bool apart = ticks >= reference->hz / LEAST_READINGS_APART;
+    if (!apart && stated_by && elapsed < hz / 8) return;
+    u64 rate = mul_div(elapsed, reference->hz, ticks);
+    u64 tolerance = hz / STATED_WRONG + mul_div(clock_doubt(reference, &first, &now, hz), hz, elapsed);
+    if (elapsed > mul_div(reference->turn * TURNS_COUNTED, hz, reference->hz)) {
         first = now;
         set_rate(hz, now.tsc + hz / 8);
-        return;
-    }
-    rate = clock_hz(&reference, &first, &now, hz);
-    if (stated_by && rate - hz + hz / STATED_WRONG <= 2 * hz / STATED_WRONG) {
+    } else if (!apart || (stated_by && rate - hz + tolerance <= 2 * tolerance)) {
+        if (!apart) log_error("time: %s stands still: the rate stays unchecked", reference->name);
         set_rate(hz, UINT64_MAX);
-        return;
+    } else {
+        if (stated_by)
+            log_error("time: the TSC runs at %lu Hz by %s, not at %lu Hz as %s states", rate, reference->name, hz,
+                      stated_by);
+        stated_by = NULL;
+        set_measured(&first, &now, rate);
     }
-    if (stated_by)
-        log_error("time: by %s the TSC runs at %lu Hz, not %lu Hz as %s says", reference.name, rate, hz, stated_by);
-    stated_by = NULL;
-    set_measured(&first, &now, rate, elapsed < 2 * rate ? first.tsc + 2 * rate : UINT64_MAX);
 }
 
 static void compare(struct time_cpu *own) {
     own->unknown = false;
     if (own->first.source != origin.source) return; // one of them stood still
-    own->offset = clock_offset(&reference, &origin, &own->first, hz, doubt_per_tick);
+    own->offset = clock_offset(reference, &origin, &own->first, hz, doubt_per_tick);
     s64 missing = (s64)own->offset;
     if (missing)
         log("time: the TSC of CPU %u is %lu us %s: corrected", this_cpu()->number,

@@ -4,7 +4,7 @@
 
 #include "kernel/cpu/reference.h"
 
-// What there is to measure by. Lives for ever.
+// What there is to measure by.
 struct time_sources {
     volatile u32 *hpet; // its registers; NULL: none
     u16 pm_timer;       // port; 0: none
