@@ -57,8 +57,8 @@ void time_init(const struct time_sources *given) {
     if (sources.hpet && !reference->hpet) log_error("time: the HPET has no plausible rate: ignored");
     this_cpu()->time.first = first;
     clock.tsc = first.tsc;
-    shares_latest = !clock_invariant(cpuid);
     has_adjust = can_adjust();
+    shares_latest = !has_adjust || !clock_invariant(cpuid);
     if (has_adjust) boot_adjust = rdmsr(MSR_TSC_ADJUST);
     timer_init();
 }
@@ -167,11 +167,14 @@ static void refine(void) {
     } else if (!apart || (stated_by && rate - hz + tolerance <= 2 * tolerance)) {
         if (!apart) log_error("time: %s stands still: the rate stays unchecked", reference->name);
         set_rate(hz, UINT64_MAX);
-    } else {
-        if (stated_by)
-            log_error("time: the TSC runs at %lu Hz by %s, not at %lu Hz as %s states", rate, reference->name, hz,
-                      stated_by);
+    } else if (stated_by) {
+        const char *wrong_by = stated_by;
+        u64 wrong = hz;
         stated_by = NULL;
+        bool measured = measure();
+        log_error("time: the TSC does not run at %lu Hz, as %s states, but at %lu Hz, by %s", wrong, wrong_by, hz,
+                  measured ? reference->name : "nobody");
+    } else {
         set_measured(&first, &now, rate);
     }
 }

@@ -9,7 +9,8 @@
 
 #define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
 #define MSR_TSC_DEADLINE         0x6e0
-#define NS_APART                 500000 // a run at least, to measure by
+#define NS_APART                 500000       // a run at least, to measure by
+#define NS_LONGEST               (1ull << 59) // 18 years: more could wrap
 
 #define PIT_CHANNEL0   0x40
 #define PIT_ONE_SHOT0  0x30 // channel 0, both bytes, mode 0: the line rises when the count is done
@@ -52,8 +53,8 @@ static void apic_timer_set(u64 ticks) {
     }
     u64 factor = __atomic_load_n(&rate, __ATOMIC_RELAXED);
     if (!factor) unfit("the timer of the local APIC stands still");
-    u64 count = ticks >> 32 ? UINT32_MAX : scale(ticks, factor) + 1;
-    start(count < UINT32_MAX ? (u32)count : UINT32_MAX);
+    u64 count = mul_div(ticks, factor, 1ull << 32);
+    start(count < UINT32_MAX ? (u32)count + 1 : UINT32_MAX);
 }
 
 static void pit_set(u64 ns) {
@@ -67,6 +68,7 @@ static void pit_set(u64 ns) {
 void timer_set(u64 deadline_ns) {
     bool never = deadline_ns == UINT64_MAX, apic = apic_mode() != APIC_NONE;
     u64 now = never ? 0 : time_now_ns(), ns = !never && deadline_ns > now ? deadline_ns - now : 0;
+    if (ns > NS_LONGEST) ns = NS_LONGEST;
     if (never && !apic) outb(PIT_COMMAND, PIT_ONE_SHOT0); // waits for a count
     else if (!apic) pit_set(ns);
     else if (has_deadline) wrmsr(MSR_TSC_DEADLINE, never ? 0 : rdtsc() + time_ns_to_tsc(ns) + 1);
