@@ -3,6 +3,7 @@
 // is.
 #pragma once
 
+#include "kernel/cpu/time.h"
 #include "kernel/cpu/trap.h"
 
 enum { VECTOR_DB = 1, VECTOR_NMI = 2, VECTOR_BP = 3, VECTOR_DF = 8, VECTOR_GP = 13, VECTOR_PF = 14, VECTOR_MC = 18 };
@@ -32,6 +33,7 @@ struct cpu {
     u32 apic_id;
     bool tlb_used; // tlb.c's
     u64 tlb_seen;
+    struct time_cpu time;
     u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
     struct tss tss;
     u8 program[CPU_PROGRAM] __attribute__((aligned(64))); // the scheduler's, which begins with zeroes

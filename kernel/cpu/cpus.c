@@ -86,6 +86,7 @@ void cpu_arrive(unsigned number) {
     cpu_init(number);
     apic_init(false);
     cpu->apic_id = apic_id();
+    time_cpu_joined();
     if (mtrrs_adopt()) __atomic_fetch_add(&adopted, 1, __ATOMIC_RELAXED);
     note_arrival(cpu->apic_id);
     check_in(number);

@@ -84,6 +84,14 @@ static inline u64 rdtsc(void) {
     return (u64)high << 32 | low;
 }
 
+// Reads the TSC after all reads before it and before all reads behind it (Intel SDM 2B RDTSC; AMD CPUs that do not wait
+// for LFENCE are off by some instructions).
+static inline u64 rdtsc_ordered(void) {
+    u32 low, high;
+    __asm__ volatile("lfence\n\trdtsc\n\tlfence" : "=a"(low), "=d"(high)::"memory");
+    return (u64)high << 32 | low;
+}
+
 // The leaf must not be above the highest one of its range (leaf 0, 0x40000000 or 0x80000000): Intel CPUs answer beyond
 // it with the data of their highest basic leaf.
 // The features that several files ask for, by leaf and register.
