@@ -22,13 +22,16 @@ struct context *context_current(void) {
     return this_cpu()->current;
 }
 
-void context_switch(struct context *to) {
+void context_enter(struct context *context) {
+    if (!this_cpu()->tlb_used) tlb_enter();
+    fpu_restore(context->xstate);
+    this_cpu()->current = context;
+}
+
+void context_leave(bool save) {
     struct cpu *cpu = this_cpu();
-    if (cpu->current == to) return;
-    if (cpu->current) fpu_save(cpu->current->xstate);
-    else tlb_enter();
-    fpu_restore(to->xstate);
-    cpu->current = to;
+    if (save) fpu_save(cpu->current->xstate);
+    cpu->current = NULL;
 }
 
 // SYSRET loads rip and rflags from rcx and r11, and cannot set RF; with TF the trap would come one instruction early.
@@ -80,7 +83,7 @@ void __attribute__((noreturn)) trap_from_program(void) {
         context_resume(); // by IRETQ, and at once: until then the CPU holds further NMIs back
     }
     if (regs->vector == VECTOR_DF || regs->vector == VECTOR_MC) panic_exception(regs, 0, "");
-    if (regs->vector >= EXCEPTIONS) pic_interrupt(regs->vector - PIC_VECTOR);
+    if (regs->vector >= EXCEPTIONS) interrupt(regs->vector);
     else fault_of_program(regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0);
     leave();
 }
@@ -90,7 +93,7 @@ static bool in_usercopy(u64 rip) { return rip >= (u64)usercopy && rip < (u64)use
 void trap_from_kernel(struct registers *regs) {
     struct fault fault = {regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0};
     if (regs->vector >= EXCEPTIONS) {
-        pic_interrupt(regs->vector - PIC_VECTOR);
+        interrupt(regs->vector);
     } else if (regs->vector == VECTOR_NMI) {
         nmi(regs);
     } else if (regs->vector == VECTOR_DB) {
@@ -106,12 +109,11 @@ void trap_from_kernel(struct registers *regs) {
     if (*(const u64 *)ROUND_DOWN((u64)regs, IST_STACK_SIZE)) panic("an interrupt stack ran over");
 }
 
-// STI lets interrupts in only after the next instruction, so one that came before still ends the HLT. A CPU that had no
-// context yet has not come to the program's address space.
+// STI lets interrupts in only after the next instruction, so one that came before still ends the HLT. Without a context
+// a CPU does not touch the program's memory, so it need not be woken for its TLB's sake.
 void cpu_idle(void) {
     tlb_leave();
     __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory");
-    if (this_cpu()->current) tlb_enter();
 }
 
 // No length or address of the program reaches the kernel or wraps around.

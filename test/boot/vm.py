@@ -123,6 +123,7 @@ class Result:
 MEDIA = {  # arguments for a disk (or floppy) image, by machine type
     ("pc", "virtio"): "-drive file={},format=raw,if=virtio",
     ("pc", "ide"): "-drive file={},format=raw,if=ide",
+    ("isapc", "ide"): "-drive file={},format=raw,if=ide",
     ("pc", "ahci"): "-device ich9-ahci,id=a -drive file={},format=raw,if=none,id=d -device ide-hd,drive=d,bus=a.0",
     ("pc", "floppy"): "-drive file={},format=raw,if=floppy",
     ("q35", "virtio"): "-drive file={},format=raw,if=virtio",
@@ -181,13 +182,17 @@ def boot(program, args=(), *, input=b"", env=(), tty=False, medium="virtio", nam
         return qemu(floppy or disk, medium=medium, **more)
 
 
-def bochs(image, *, cpu, medium="disk", memory=256, hang=4 * HANG):
-    """Boots an image in Bochs with the configuration of the tree, changed where it must be."""
+def bochs(image, *, cpu, count=1, medium="disk", memory=256, hang=4 * HANG, first=None):
+    """Boots an image in Bochs with the configuration of the tree, changed where it must be. first: the disk that is
+    booted, the image being the second."""
     with directory() as tmp:
         rc = (ROOT / "tools/bochsrc").read_text()
-        changes = {"megs": str(memory), "cpu": f"model={cpu}, count=1, ips=50000000, reset_on_triple_fault=0",
+        changes = {"megs": str(memory), "cpu": f"model={cpu}, count={count}, ips=50000000, reset_on_triple_fault=0",
                    "com1": f"enabled=1, mode=file, dev={tmp}/com1", "log": f"{tmp}/bochs.log", "boot": medium,
                    "ata0-master": f'type=disk, path="{image}", mode=flat'}
+        if first:
+            changes["ata0-master"] = f'type=disk, path="{first}", mode=flat'
+            rc += f'ata0-slave: type=disk, path="{image}", mode=flat\n'
         if medium == "floppy":
             changes["ata0-master"] = "type=none"
             rc += f"floppya: 1_44={image}, status=inserted\n"
