@@ -66,11 +66,17 @@ static void check_in(unsigned number) {
     }
 }
 
-static void note_arrival(u32 id) {
-    for (unsigned i = 0; i < woken_count; i++)
-        if (woken[i] == id) __atomic_store_n(&came[i], true, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&came_count, 1, __ATOMIC_RELAXED);
-    if (__atomic_load_n(&watch.over, __ATOMIC_RELAXED)) log("cpus: the one with APIC id %u came late", id);
+// False when nobody woke it: one whose local APIC is not in the boot CPU's mode does not know its own id.
+static bool note_arrival(u32 id) {
+    bool found = false;
+    for (unsigned i = 0; i < woken_count; i++) {
+        if (woken[i] != id) continue;
+        __atomic_store_n(&came[i], true, __ATOMIC_RELAXED);
+        found = true;
+    }
+    if (found) __atomic_fetch_add(&came_count, 1, __ATOMIC_RELAXED);
+    if (found && __atomic_load_n(&watch.over, __ATOMIC_RELAXED)) log("cpus: the one with APIC id %u came late", id);
+    return found;
 }
 
 // The first C code of another CPU, on its slot's stack, which is all of the slot that has known contents.
@@ -81,8 +87,8 @@ void cpu_arrive(unsigned number) {
     apic_init(false);
     cpu->apic_id = apic_id();
     if (mtrrs_adopt()) __atomic_fetch_add(&adopted, 1, __ATOMIC_RELAXED);
-    note_arrival(cpu->apic_id);
-    check_in(number);
+    if (note_arrival(cpu->apic_id)) check_in(number);
+    else log_error("cpus: one came that says its APIC id is %u, which nobody woke: it stays asleep", cpu->apic_id);
     for (;;) {
         void (*run)(void) = __atomic_load_n(&join, __ATOMIC_SEQ_CST);
         if (run && cpus_online() > number) run();
