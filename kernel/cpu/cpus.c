@@ -8,6 +8,7 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
+#include "kernel/cpu/tlb.h"
 
 #define SECOND_SIPI_NS 10000000   // after the first; by the manual's own sequence 200 us are enough
 #define DEADLINE_NS    1000000000 // after the second SIPI, or whoever came last
@@ -34,7 +35,12 @@ static struct watch watch = {.over = true};
 
 unsigned cpus_online(void) { return __atomic_load_n(&online, __ATOMIC_SEQ_CST); }
 
-void cpu_serve(void) {}
+unsigned cpus_expected(void) {
+    bool over = __atomic_load_n(&watch.over, __ATOMIC_RELAXED);
+    return over ? cpus_online() : woken_count + 1;
+}
+
+void cpu_serve(void) { tlb_serve(); }
 
 void cpus_set_join(void (*run)(void)) {
     __atomic_store_n(&join, run, __ATOMIC_SEQ_CST);
@@ -86,6 +92,7 @@ void cpu_arrive(unsigned number) {
     cpu_init(number);
     apic_init(false);
     cpu->apic_id = apic_id();
+    time_cpu_joined();
     if (mtrrs_adopt()) __atomic_fetch_add(&adopted, 1, __ATOMIC_RELAXED);
     if (note_arrival(cpu->apic_id)) check_in(number);
     else log_error("cpus: one came that says its APIC id is %u, which nobody woke: it stays asleep", cpu->apic_id);

@@ -27,8 +27,9 @@ void serial_on_input(void (*got)(u8 byte)); // called in interrupt context; enab
 void screen_init(const struct boot_info *boot);
 void screen_write(const char *text, size_t bytes);
 
-// ---- rtc.c ----
-u64 time_wall_ns(void); // since 1970: the RTC read at first use, time_now_ns() from there on
+// ---- rtc.c, kvmclock.c ----
+u64 time_wall_ns(void); // since 1970: KVM's clock or the RTC read at first use, time_now_ns() from there on
+u64 kvm_clock_ns(void); // since 1970; 0: there is none
 
 // ---- acpi.c: pure parsers (host-tested, fuzzed); table memory is reached by window_map ----
 #define ACPI_CPUS     1024 // that there are slots for
