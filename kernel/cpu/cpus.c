@@ -28,8 +28,8 @@ static void (*join)(void);
 
 static const u32 *woken; // APIC ids
 static unsigned woken_count, came_count;
-static bool came[CPUS_MAX]; // in the order of woken
-static unsigned adopted;    // CPUs whose MTRRs were others
+static bool came[CPUS_MAX], said; // in the order of woken; how many came
+static unsigned adopted;          // CPUs whose MTRRs were others
 static u64 woken_tsc;
 static struct watch watch = {.over = true};
 
@@ -72,17 +72,30 @@ static void check_in(unsigned number) {
     }
 }
 
+// Once: when all have come, or the deadline is over. Ids of missing CPUs that follow each other are one line.
+static void say_how_many(void) {
+    if (__atomic_exchange_n(&said, true, __ATOMIC_SEQ_CST)) return;
+    log("cpus: %u of %u run%s", came_count + 1, woken_count + 1, apic_mode() == APIC_MSRS ? ", by x2APIC" : "");
+    if (adopted) log("cpus: %u had memory type registers unlike the boot CPU's; they have its now", adopted);
+    for (unsigned i = 0, end; i < woken_count; i = end) {
+        end = i + 1;
+        if (came[i]) continue;
+        while (end < woken_count && !came[end] && woken[end] == woken[end - 1] + 1) end++;
+        if (end == i + 1) log_error("cpus: the one with APIC id %u does not start", woken[i]);
+        else log_error("cpus: those with APIC ids %u to %u do not start", woken[i], woken[end - 1]);
+    }
+}
+
 // False when nobody woke it: one whose local APIC is not in the boot CPU's mode does not know its own id.
 static bool note_arrival(u32 id) {
-    bool found = false;
-    for (unsigned i = 0; i < woken_count; i++) {
-        if (woken[i] != id) continue;
-        __atomic_store_n(&came[i], true, __ATOMIC_RELAXED);
-        found = true;
-    }
-    if (found) __atomic_fetch_add(&came_count, 1, __ATOMIC_RELAXED);
-    if (found && __atomic_load_n(&watch.over, __ATOMIC_RELAXED)) log("cpus: the one with APIC id %u came late", id);
-    return found;
+    unsigned i = 0;
+    while (i < woken_count && woken[i] != id) i++;
+    if (i == woken_count) return false;
+    __atomic_store_n(&came[i], true, __ATOMIC_RELAXED);
+    unsigned count = __atomic_add_fetch(&came_count, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&said, __ATOMIC_SEQ_CST)) log("cpus: the one with APIC id %u came late", id);
+    else if (count == woken_count) say_how_many();
+    return true;
 }
 
 // The first C code of another CPU, on its slot's stack, which is all of the slot that has known contents.
@@ -124,17 +137,6 @@ enum watch_step watch_step(struct watch *w, unsigned awaited, unsigned came_now,
     return WATCH_WAIT;
 }
 
-// Ids that follow each other are one line.
-static void name_missing(void) {
-    for (unsigned i = 0, end; i < woken_count; i = end) {
-        end = i + 1;
-        if (came[i]) continue;
-        while (end < woken_count && !came[end] && woken[end] == woken[end - 1] + 1) end++;
-        if (end == i + 1) log_error("cpus: the one with APIC id %u does not start", woken[i]);
-        else log_error("cpus: those with APIC ids %u to %u do not start", woken[i], woken[end - 1]);
-    }
-}
-
 u64 cpus_watch(void) {
     if (watch.over) return UINT64_MAX;
     u64 next, now = time_now_ns();
@@ -145,11 +147,7 @@ u64 cpus_watch(void) {
         for (unsigned i = 0; i < woken_count; i++)
             if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], AP_START);
         break;
-    case WATCH_OVER:
-        log("cpus: %u of %u run%s", here + 1, woken_count + 1, apic_mode() == APIC_MSRS ? ", by x2APIC" : "");
-        if (adopted) log("cpus: %u had memory type registers unlike the boot CPU's; they have its now", adopted);
-        name_missing();
-        break;
+    case WATCH_OVER: say_how_many(); break;
     case WATCH_WAIT: break;
     }
     return next;

@@ -29,8 +29,11 @@ static struct cpu cpus[2] = {[1].apic_id = 0x1234}; // instead of slots
 #define cpu_number(number) (&cpus[number])
 #define this_cpu()         (&cpus[0])
 #include "kernel/cpu/apic.c"
-#define get io_get
-#define set io_set
+#define get        io_get
+#define set        io_set
+#define VERSION    IO_VERSION
+#define ACTIVE_LOW IO_ACTIVE_LOW
+#define MASKED     IO_MASKED
 #include "kernel/device/ioapic.c"
 
 void log(const char *fmt, ...) { (void)fmt; }
