@@ -5,10 +5,10 @@
 
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/time.h"
+#include "kernel/cpu/tlb.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
-#include "kernel/cpu/tlb.h"
 
 #define SECOND_SIPI_NS 10000000   // after the first; by the manual's own sequence 200 us are enough
 #define DEADLINE_NS    1000000000 // after the second SIPI, or whoever came last
@@ -116,39 +116,22 @@ void cpu_arrive(unsigned number) {
     }
 }
 
-enum watch_step watch_step(struct watch *w, unsigned awaited, unsigned came_now, u64 now, u64 *next) {
-    *next = UINT64_MAX;
-    if (w->over) return WATCH_WAIT;
-    if (came_now != w->came) {
-        w->came = came_now;
-        w->latest = now;
-    }
-    if (came_now >= awaited || (w->again && now - w->latest >= DEADLINE_NS)) {
-        w->over = true;
-        return WATCH_OVER;
-    }
-    if (!w->again && now - w->first >= SECOND_SIPI_NS) {
-        w->again = true;
-        w->latest = now;
-        *next = now + DEADLINE_NS;
-        return WATCH_AGAIN;
-    }
-    *next = w->again ? w->latest + DEADLINE_NS : w->first + SECOND_SIPI_NS;
-    return WATCH_WAIT;
+u64 watch_step(struct watch *w, unsigned awaited, unsigned came_now, u64 now) {
+    w->send = !w->again && came_now < awaited && now - w->first >= SECOND_SIPI_NS;
+    if (came_now != w->came || w->send) w->latest = now;
+    w->came = came_now;
+    w->again |= w->send;
+    w->over = came_now >= awaited || (w->again && now - w->latest >= DEADLINE_NS);
+    return w->over ? UINT64_MAX : w->again ? w->latest + DEADLINE_NS : w->first + SECOND_SIPI_NS;
 }
 
 u64 cpus_watch(void) {
     if (watch.over) return UINT64_MAX;
-    u64 next, now = time_now_ns();
+    u64 now = time_now_ns();
     if (!watch.first) watch.first = now - time_tsc_to_ns(rdtsc() - woken_tsc);
-    unsigned here = __atomic_load_n(&came_count, __ATOMIC_RELAXED);
-    switch (watch_step(&watch, woken_count, here, now, &next)) {
-    case WATCH_AGAIN:
-        for (unsigned i = 0; i < woken_count; i++)
-            if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], AP_START);
-        break;
-    case WATCH_OVER: say_how_many(); break;
-    case WATCH_WAIT: break;
-    }
+    u64 next = watch_step(&watch, woken_count, __atomic_load_n(&came_count, __ATOMIC_RELAXED), now);
+    for (unsigned i = 0; watch.send && i < woken_count; i++)
+        if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], AP_START);
+    if (watch.over) say_how_many();
     return next;
 }

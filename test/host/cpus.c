@@ -75,26 +75,24 @@ static void in_any_order(void) {
 
 // Lets CPUs come at the given ms after the first SIPI (0: never) and calls when asked to, or up to delay ms later.
 static void watch_over(const unsigned *at_ms, unsigned count, unsigned delay) {
-    struct watch w = {.first = 5 * MS, .latest = 5 * MS};
+    struct watch w = {.first = 5 * MS};
     u64 now = w.first, next = 0, last_seen = now, again_at = 0;
     unsigned calls = 0, here = 0, seen = 0;
-    enum watch_step step;
     do {
         now = (next > now ? next : now) + (delay ? (unsigned)rand() % delay * MS : 0);
         here = 0;
         for (unsigned i = 0; i < count; i++) here += at_ms[i] && w.first + at_ms[i] * MS <= now;
         if (here != seen) last_seen = now;
         seen = here;
-        step = watch_step(&w, count, here, now, &next);
-        if (step == WATCH_AGAIN) {
+        next = watch_step(&w, count, here, now);
+        if (w.send) {
             CHECK(!again_at && here < count && now - w.first >= 10 * MS);
             again_at = now;
         }
-        CHECK(step == WATCH_OVER ? next == UINT64_MAX : next > now && next <= now + 1000 * MS);
-    } while (step != WATCH_OVER && ++calls < 4 * count + 10);
-    CHECK(step == WATCH_OVER);
+        CHECK(w.over ? next == UINT64_MAX : next > now && next <= now + 1000 * MS);
+    } while (!w.over && ++calls < 4 * count + 10);
+    CHECK(w.over && !w.send);
     CHECK(here == count || (again_at && now - again_at >= 1000 * MS && now - last_seen >= 1000 * MS));
-    CHECK(watch_step(&w, count, count, now + 1, &next) == WATCH_WAIT && next == UINT64_MAX); // never again
 }
 
 static void late_and_never(void) {
