@@ -85,6 +85,7 @@ def unknown_interrupts():
             for vector in 0x41, 0x99, 0x41:
                 machine.gdb.run_to("interrupt")
                 machine.gdb["rdi"] = vector
+                machine.gdb.step()
             machine.gdb.go()
             machine.process.wait(vm.HANG)
             log = machine.log()
