@@ -9,8 +9,13 @@
 #define PAGES_MAX    32 // flushed one by one, else everything
 #define WAIT_TSC_MAX 20000000000ull
 
-#define LOAD(at)         __atomic_load_n(at, __ATOMIC_SEQ_CST)
-#define STORE(at, value) __atomic_store_n(at, value, __ATOMIC_SEQ_CST)
+// Everything that CPUs share but the range. STEP is for the test, where another CPU may come in between.
+#ifndef STEP
+#define STEP() ((void)0)
+#endif
+#define LOAD(at)         (STEP(), __atomic_load_n(at, __ATOMIC_SEQ_CST))
+#define STORE(at, value) (STEP(), __atomic_store_n(at, value, __ATOMIC_SEQ_CST))
+#define ADD(at, value)   (STEP(), __atomic_add_fetch(at, value, __ATOMIC_SEQ_CST))
 
 static u64 generation, range_start, range_end; // of the latest flush
 
@@ -57,7 +62,7 @@ void tlb_flush(u64 start, u64 end, bool tables) {
     struct cpu *self = this_cpu();
     range_start = start;
     range_end = end;
-    u64 now = __atomic_add_fetch(&generation, 1, __ATOMIC_SEQ_CST);
+    u64 now = ADD(&generation, 1);
     catch_up(self, now, true);
     unsigned online = cpus_online();
     for (unsigned n = 0; n < online; n++)
