@@ -7,22 +7,20 @@
 #include <string.h>
 
 // The real instructions make way for the simulated ones below.
-#define inl           real_inl
-#define inb           real_inb
-#define outb          real_outb
-#define rdtsc         real_rdtsc
-#define rdtsc_ordered real_rdtsc_ordered
-#define rdmsr         real_rdmsr
-#define wrmsr         real_wrmsr
-#define cpuid(a, b)   real_cpuid(a, b)
-#define this_cpu      real_this_cpu
+#define inl         real_inl
+#define inb         real_inb
+#define outb        real_outb
+#define rdtsc       real_rdtsc
+#define rdmsr       real_rdmsr
+#define wrmsr       real_wrmsr
+#define cpuid(a, b) real_cpuid(a, b)
+#define this_cpu    real_this_cpu
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/x86.h"
 #undef inl
 #undef inb
 #undef outb
 #undef rdtsc
-#undef rdtsc_ordered
 #undef rdmsr
 #undef wrmsr
 #undef cpuid
@@ -69,9 +67,7 @@ static u64 delay(void) { return 100000 + slowest_read * ((seed = seed * 11035152
 
 static struct cpu *this_cpu(void) { return &here->cpu; }
 static u64 tsc_of(struct sim_cpu *cpu, u64 ps) { return cpu->tsc + cpu->adjust + count_at(ps, tsc_hz); }
-static u64 rdtsc(void) { return tsc_of(here, advance(10000)); }
-
-static u64 rdtsc_ordered(void) {
+static u64 rdtsc(void) {
     u64 ps = advance(hpet_femto ? delay() : 10000);
     if (hpet_femto && !hpet_stands && hpet_registers[4] & 1) // mid-way of a read
         hpet_registers[60] = (u32)((unsigned __int128)(ps + 50000) * 1000 / hpet_femto);

@@ -1,7 +1,7 @@
-// What can be said about clocks without touching one: rates, turns of a counter, how far two TSCs are apart. Pure.
+// Counters of known rate, by which the TSC is measured, and what can be said about clocks without touching one.
 #pragma once
 
-#include "kernel/cpu/reference.h"
+#include "boot/bootinfo.h"
 #include "kernel/cpu/x86.h"
 
 #define NS_PER_S       1000000000ull
@@ -10,6 +10,27 @@
 #define HYPERVISOR_KVM    0x4b4d564b // "KVMK", EBX of leaf 40000000h
 #define HYPERVISOR_VMWARE 0x61774d56 // "VMwa"
 
+// ---- reference.c, shared with the loader, which starts the PIT ----
+#define PIT_HZ      1193182
+#define PIT_COMMAND 0x43
+
+enum reference_source { REFERENCE_HPET, REFERENCE_PM_TIMER, REFERENCE_PIT };
+
+struct reference {
+    enum reference_source source;
+    const char *name;
+    u64 hz, turn;       // it counts up, modulo turn
+    volatile u32 *hpet; // its registers, or NULL
+    u16 pm_timer;       // port, or 0
+};
+
+// The first that there is, from a source on. An HPET that the firmware left off is started; one without a plausible
+// rate is none.
+struct reference reference_choose(enum reference_source from, volatile u32 *hpet, u16 pm_timer);
+struct reading reference_read(const struct reference *reference);
+struct reading pit_start(void); // its channel 2 goes round, with the speaker off
+
+// ---- clock.c: pure ----
 // a * b / c, with 128 bits between; UINT64_MAX when it is more.
 u64 mul_div(u64 a, u64 b, u64 c);
 static inline u64 scale(u64 ticks, u64 factor) { return (u64)((unsigned __int128)ticks * factor >> 32); }

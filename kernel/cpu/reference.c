@@ -1,6 +1,5 @@
-// See reference.h. HPET: IA-PC HPET specification 1.0a, 2.3; PM timer: ACPI 6.5, 4.8.3.3; PIT: Intel 8254 data sheet.
-#include "kernel/cpu/reference.h"
-#include "kernel/cpu/x86.h"
+// See clock.h. HPET: IA-PC HPET specification 1.0a, 2.3; PM timer: ACPI 6.5, 4.8.3.3; PIT: Intel 8254 data sheet.
+#include "kernel/cpu/clock.h"
 
 #define HPET_PERIOD     (0x004 / 4) // femtoseconds
 #define HPET_CONFIG     (0x010 / 4)
@@ -52,9 +51,9 @@ static u32 count_of(const struct reference *reference) {
 struct reading reference_read(const struct reference *reference) {
     struct reading best = {.gap = UINT64_MAX};
     for (int i = 0; i < 3; i++) {
-        u64 before = rdtsc_ordered();
+        u64 before = rdtsc();
         u32 count = count_of(reference);
-        u64 gap = rdtsc_ordered() - before;
+        u64 gap = rdtsc() - before;
         if (gap < best.gap) best = (struct reading){before + gap / 2, count, reference->source, gap};
     }
     return best;

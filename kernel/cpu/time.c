@@ -86,7 +86,7 @@ void time_cpu_joined(void) {
 // Nobody reads the time while it is changed, so that the last time by the old rate is not after the first by the new.
 static void set_rate(u64 rate, u64 refine_at) {
     __atomic_fetch_add(&sequence, 1, __ATOMIC_SEQ_CST);
-    u64 now = rdtsc_ordered() + this_cpu()->time.offset;
+    u64 now = rdtsc() + this_cpu()->time.offset;
     if (hz) {
         __atomic_store_n(&clock.ns, clock.ns + scale(now - clock.tsc, clock.ns_per_tsc), __ATOMIC_RELAXED);
         __atomic_store_n(&clock.tsc, now, __ATOMIC_RELAXED);
@@ -167,14 +167,10 @@ static void refine(void) {
     } else if (!apart || (stated_by && rate - hz + tolerance <= 2 * tolerance)) {
         if (!apart) log_error("time: %s stands still: the rate stays unchecked", reference->name);
         set_rate(hz, UINT64_MAX);
-    } else if (stated_by) {
-        const char *wrong_by = stated_by;
-        u64 wrong = hz;
-        stated_by = NULL;
-        bool measured = measure();
-        log_error("time: the TSC does not run at %lu Hz, as %s states, but at %lu Hz, by %s", wrong, wrong_by, hz,
-                  measured ? reference->name : "nobody");
     } else {
+        if (stated_by)
+            log_error("time: %s states %lu Hz for the TSC; by %s it is %lu Hz", stated_by, hz, reference->name, rate);
+        stated_by = NULL;
         set_measured(&first, &now, rate);
     }
 }
@@ -199,7 +195,7 @@ static struct clock read_clock(u64 *now) {
         c.ns = __atomic_load_n(&clock.ns, __ATOMIC_ACQUIRE);
         c.ns_per_tsc = __atomic_load_n(&clock.ns_per_tsc, __ATOMIC_ACQUIRE);
         c.refine_at = __atomic_load_n(&clock.refine_at, __ATOMIC_ACQUIRE);
-        *now = rdtsc_ordered() + this_cpu()->time.offset;
+        *now = rdtsc() + this_cpu()->time.offset;
     } while ((before & 1 || before != __atomic_load_n(&sequence, __ATOMIC_ACQUIRE)) && ++tries < TRIES_MAX);
     return c;
 }
@@ -226,8 +222,8 @@ u64 time_tsc_to_ns(u64 ticks) {
 }
 
 u64 time_ns_to_tsc(u64 ns) {
-    u64 now, ns_per_tsc = ready_clock(&now).ns_per_tsc;
-    return mul_div(ns, 1ull << 32, ns_per_tsc);
+    u64 now;
+    return mul_div(ns, 1ull << 32, ready_clock(&now).ns_per_tsc);
 }
 
 u64 time_now_ns(void) {

@@ -2,7 +2,7 @@
 // the CPU states, else it is measured against a reference counter by two readings that lie apart anyway.
 #pragma once
 
-#include "kernel/cpu/reference.h"
+#include "boot/bootinfo.h"
 
 // What there is to measure by.
 struct time_sources {
