@@ -3,7 +3,8 @@
 // others ask of it meanwhile (cpu_serve), so that two CPUs never wait for each other.
 //
 // Order, outer first: a futex's bucket, the threads, the address space, pages, page tables of the kernel's half; then a
-// CPU's timers, a CPU's queue, the terminal, the log. User copies fault, so they happen under buckets at most.
+// CPU's timers, a CPU's queue, the terminal, the clock, the log. User copies fault, so they happen under buckets at
+// most.
 #pragma once
 
 #include "kernel/lib/types.h"
