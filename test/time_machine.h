@@ -2,6 +2,7 @@
 // and a PIT that wrap and are read with delays, APIC timers, CPUID. Threads may be CPUs.
 #pragma once
 
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,7 @@ static u64 now_ps;       // since the machine was switched on
 static u64 tsc_hz;       // truth
 static u64 apic_hz;      // of the timer
 static u64 slowest_read; // ps
+static u64 yields;       // mask; 0: never
 static bool hpet_stands, pm_stands, pit_stands, has_apic;
 static u32 garbage;
 static u32 hpet_registers[256], hpet_femto;
@@ -67,7 +69,9 @@ static u64 delay(void) { return 100000 + slowest_read * ((seed = seed * 11035152
 
 static struct cpu *this_cpu(void) { return &here->cpu; }
 static u64 tsc_of(struct sim_cpu *cpu, u64 ps) { return cpu->tsc + cpu->adjust + count_at(ps, tsc_hz); }
+// A thread stops where it hurts: between the reading of a TSC and its use.
 static u64 rdtsc(void) {
+    if (yields && !(delay() >> 3 & yields)) sched_yield();
     u64 ps = advance(hpet_femto ? delay() : 10000);
     if (hpet_femto && !hpet_stands && hpet_registers[4] & 1) // mid-way of a read
         hpet_registers[60] = (u32)((unsigned __int128)(ps + 50000) * 1000 / hpet_femto);
