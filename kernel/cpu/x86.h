@@ -76,6 +76,8 @@ static inline void wrmsr(u32 msr, u64 value) {
     __asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
 }
 
+static inline void invlpg(u64 address) { __asm__ volatile("invlpg (%0)" ::"r"(address) : "memory"); }
+
 // The TSC after all reads before it and before all reads behind it (Intel SDM 2B RDTSC; on AMD CPUs that do not wait at
 // LFENCE, off by some instructions).
 static inline u64 rdtsc(void) {
