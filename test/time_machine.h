@@ -170,7 +170,6 @@ static void switch_on(u64 rate_hz, double uptime) {
     here = cpus;
     clock = (struct clock){0};
     hz = sequence = latest = longest = rate = doubt_per_tick = 0;
-    has_adjust = false;
     stated_by = NULL;
     leaf_count = 0;
     memset(hpet_registers, 0, sizeof hpet_registers);
@@ -195,9 +194,8 @@ static void set_leaf(u32 leaf, u32 eax, u32 ebx, u32 ecx, u32 edx) {
 
 // Begins with what the loader reads.
 static void begin_time(enum reference_source best) {
-    struct time_sources given = {best == REFERENCE_HPET ? hpet_registers : NULL, best <= REFERENCE_PM_TIMER ? 0x608 : 0,
-                                 pit_start()};
-    time_init(&given);
+    struct reading pit = pit_start();
+    time_init(best == REFERENCE_HPET ? hpet_registers : NULL, best <= REFERENCE_PM_TIMER ? 0x608 : 0, &pit);
 }
 
 static double error_of(u64 measured) {

@@ -27,7 +27,7 @@ struct reference {
 // The first that there is, from a source on. An HPET that the firmware left off is started; one without a plausible
 // rate is none.
 struct reference reference_choose(enum reference_source from, volatile u32 *hpet, u16 pm_timer);
-struct reading reference_read(const struct reference *reference);
+struct reading reference_read(const struct reference *r);
 struct reading pit_start(void); // its channel 2 goes round, with the speaker off
 
 // ---- clock.c: pure ----
@@ -41,13 +41,13 @@ bool clock_invariant(struct cpuid (*leaf)(u32, u32)); // the TSC's rate never ch
 
 // Ticks of the reference between two readings: their difference modulo a turn, plus the number of whole turns that
 // brings it nearest to what a TSC rate says that is right to within half of them; hz 0: less than a turn.
-u64 clock_ticks(const struct reference *reference, const struct reading *from, const struct reading *to, u64 hz);
-u64 clock_hz(const struct reference *reference, const struct reading *from, const struct reading *to, u64 hz);
+u64 clock_ticks(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz);
+u64 clock_hz(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz);
 
 // What two readings leave unsure about the TSC ticks between them.
-u64 clock_doubt(const struct reference *reference, const struct reading *from, const struct reading *to, u64 hz);
+u64 clock_doubt(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz);
 // What is missing from a CPU's TSC (wraps): 0 when that is less than what is unsure, of the readings and of the rate
 // (doubt_per_tick, times 2^32). The boot CPU's reading is the earlier one. A TSC that is ahead by more than half a turn
 // of the reference comes out ahead by whole turns less.
-u64 clock_offset(const struct reference *reference, const struct reading *boot_cpu, const struct reading *cpu, u64 hz,
+u64 clock_offset(const struct reference *r, const struct reading *boot_cpu, const struct reading *cpu, u64 hz,
                  u64 doubt_per_tick);
