@@ -29,9 +29,16 @@ def openmp(cpus):
          com1=b"%d threads on %d CPUs: 524.036411\n" % (cpus, cpus))
 
 
+def stalled_output():
+    """The CPU that waits for whoever reads the output does what others ask of it: else they give up after 20 s at 1 GHz."""
+    program = vm.compile_guest("test/guest/stalled_output.c", "musl-gcc", "-static")
+    said = vm.run(["sh", "-c", f"QEMU_OPTS='-smp 2' ./build.sh run {program} | (sleep 12; cat)"])
+    vm.expect("what came", said == b"x" * 409600, True)
+
+
 def forks():
     """What is no thread is refused and named."""
-    result = vm.boot("/bin/busybox", ["sh", "-c", "busybox true"], name="busybox").expect(2)
+    result = vm.boot("/bin/busybox", ["sh", "-c", "busybox true; true"], name="busybox").expect(2)
     vm.expect_in("the log", ": only threads are built", result.log)
 
 
@@ -48,3 +55,4 @@ def tests():
             vm.compile_guest("test/guest/threads.cpp", "g++", "-static"), cpus, com1=b"200000 5 3\n")
     yield "1,000 at once", many
     yield "no fork", forks
+    yield "stalled output", stalled_output

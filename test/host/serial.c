@@ -56,6 +56,8 @@ static void outsb(u16 port, const void *bytes, size_t count) {
     for (size_t i = 0; i < count; i++) CHECK(((const u8 *)bytes)[i] == (u8)sent++);
 }
 
+void cpu_serve(void) {}
+
 static void (*on_interrupt)(void);
 void interrupt_set(unsigned number, void (*handler)(void)) {
     CHECK(number == 4);
