@@ -421,8 +421,9 @@ bench_names="firmware MBR loader kernel-low kernel-high program-load to-main"
 bench() {
     case ${1-} in
     boot) shift && bench_boot "$@" ;;
+    cpus) bench_cpus ;;
     frames) bench_frames ;;
-    *) usage "bench knows: boot [PROGRAM [ARG...]], frames" ;;
+    *) usage "bench knows: boot [PROGRAM [ARG...]], cpus, frames" ;;
     esac
 }
 
@@ -438,13 +439,41 @@ bench_frames() {
 }
 
 # Instructions and BIOS calls from reset to the first instruction of main, by stage, median of five boots.
+build_icnt() {
+    # shellcheck disable=SC2086 # a list of flags
+    gcc $flags -fvisibility=hidden -shared -fPIC -DPLUGIN_API="$(plugin_api)" tools/icnt.c -o out/icnt.so
+}
+
+# The kernel's start, from its entry at its final place to the program's load, with more and more CPUs; and what each of
+# the others executes from reset, the firmware's part included, until it sleeps for the first time.
+bench_cpus() {
+    need build run
+    build
+    mkdir -p out/bench
+    build_icnt
+    musl-gcc -static -O2 test/guest/cpus.c -o out/cpus
+    stages=",stage=$(high_symbol kernel_high),stage=$(high_symbol program_load),asleep=$(high_symbol cpu_idle)"
+    echo "CPUs  boot CPU, kernel-high  for each other CPU  on each other CPU: mean      most"
+    for count in 1 2 16 64 255; do
+        image_of "--disk out/bench/disk.img --input /dev/null" "$PWD/out/cpus" "$count" || exit 125
+        (qemu_with -m 1G -smp "$count" -accel tcg,thread=single -plugin "out/icnt.so$stages,out=out/bench/cpus" \
+            -serial null -drive file=out/bench/disk.img,format=raw,if=virtio -debugcon file:out/bench/log) </dev/null || :
+        awk -v cpus="$count" -v alone="${alone-}" '
+            $1 == "cpu" { others++; sum += $3; if ($3 > most) most = $3; next }
+            { took = $2 - before; before = $2 }
+            END { printf "%4d %22d %19d %24d %9d\n", cpus, took, others ? (took - alone) / (cpus - 1) : 0,
+                  others ? sum / others : 0, most; exit others + 1 != cpus }' out/bench/cpus ||
+            fail "not every CPU slept; see out/bench/log"
+        alone=${alone-$(awk 'NR == 1 { before = $2 } NR == 2 { print $2 - before }' out/bench/cpus)}
+    done
+}
+
 bench_boot() {
     check_words "$@"
     need build run
     build
     mkdir -p out/bench
-    # shellcheck disable=SC2086 # a list of flags
-    gcc $flags -fvisibility=hidden -shared -fPIC -DPLUGIN_API="$(plugin_api)" tools/icnt.c -o out/icnt.so
+    build_icnt
     if [ $# = 0 ]; then
         musl-gcc -static -O2 test/guest/hello.c -o out/hello
         set -- "$PWD/out/hello"
@@ -545,6 +574,7 @@ help() {
 ./build.sh debug [--env K=V]... [PROGRAM [ARG...]] QEMU, stopped at reset, and out/vmos.gdb for gdb
 ./build.sh memmap FILE [--image FILE] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
 ./build.sh bench boot [PROGRAM [ARG...]]           instructions and BIOS calls per stage, up to PROGRAM's main
+./build.sh bench cpus                              what a CPU costs to start: instructions
 ./build.sh bench frames                            the frame allocator: ns, and units of one lock xadd
 ./build.sh test [NAME...]                          all tests, or those whose name contains a NAME
 ./build.sh check                                   formatting, static analysis, forbidden instructions

@@ -44,8 +44,8 @@ void traps_init(const struct trap_hooks *hooks);
 // What a page fault of the kernel does where nothing is mapped: NULL when something is now, else why not, or nothing.
 void traps_set_stack_growth(const char *(*grow)(u64 address, u64 rsp));
 
-// Lets an ISA line, 0-15, interrupt the boot CPU; the handler (NULL: it only wakes) runs with interrupts off and acknowledges
-// nothing itself. To be called before the device can raise its line: an IO-APIC forgets what comes before.
+// Lets an ISA line, 0-15, interrupt the boot CPU; the handler (NULL: it only wakes) runs with interrupts off and
+// acknowledges nothing itself. To be called before the device can raise its line: an IO-APIC forgets what comes before.
 void interrupt_set(unsigned line, void (*handler)(void));
 
 // Makes context, which no CPU has, current on this CPU, which has none: loads its vector state.
