@@ -64,13 +64,14 @@ static void gdt_init(struct cpu *cpu) {
     cpu->tss.io_map = sizeof(struct tss);
 }
 
-// CS changes only by a far transfer; the data selectors are null for ever, as a Linux program finds them. RFLAGS: with
-// NT left on the first IRETQ would fault, AC would lift SMAP.
+// CS changes only by a far transfer; the data selectors are null for ever, as a Linux program finds them. After INIT the
+// LDT lies at address 0, usable, where the program could put call gates into the kernel. RFLAGS: with NT left on the
+// first IRETQ would fault, AC would lift SMAP.
 static void tables_load(const struct cpu *cpu) {
     struct table_register gdtr = {sizeof(cpu->gdt) - 1, (u64)cpu->gdt}, idtr = {sizeof(idt) - 1, (u64)idt};
     __asm__ volatile("lgdt %0\n\tpushq %q3\n\tlea 1f(%%rip), %%rax\n\tpushq %%rax\n\tlretq\n"
                      "1:\n\tmov %w4, %%ss\n\tmov %w2, %%ds\n\tmov %w2, %%es\n\tmov %w2, %%fs\n\tmov %w2, %%gs\n\t"
-                     "ltr %w5\n\tlidt %1\n\tpushq %q6\n\tpopfq" ::"m"(gdtr),
+                     "ltr %w5\n\tlldt %w2\n\tlidt %1\n\tpushq %q6\n\tpopfq" ::"m"(gdtr),
                      "m"(idtr), "r"(0), "r"((u64)KERNEL_CS), "r"(KERNEL_SS), "r"(TSS_SELECTOR), "i"(RFLAGS_ONE)
                      : "rax", "memory", "cc");
 }
