@@ -83,7 +83,7 @@ object() {
     [ "$1" != kernel/lib/string.c ] || extra=-fno-tree-loop-distribute-patterns
     # shellcheck disable=SC2086 # lists of flags
     case $1 in
-    *.c) gcc $flags $freestanding $extra -c "$1" -o "$object.new" ;;
+    *.c) gcc $flags $freestanding $extra -fcallgraph-info=su -c "$1" -o "$object.new" ;;
     *.asm) nasm -f elf64 -g -Wall -Werror -Iout/ "$1" -o "$object.new" ;;
     esac
     mv "$object.new" "$object"
@@ -142,6 +142,7 @@ build_all() {
         gcc $flags tools/mkimage.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/mkimage
         gcc $flags tools/memmap.c kernel/memory/plan.c kernel/memory/e820.c kernel/memory/mtrr.c kernel/memory/linear.c \
             loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/memmap
+        gcc $flags tools/stackuse.c -o out/stackuse
     }
     musl-gcc -static -std=gnu11 -O2 -Wall -Wextra -Werror tools/demo.c -o out/demo
 }
@@ -391,6 +392,16 @@ memmap() {
     exec "$tree/out/memmap" --kernel "$tree/out/kernel.strip" "$@"
 }
 
+# How much stack the kernel's functions and chains of calls need, at most, by gcc's own call graph.
+stack() {
+    need build
+    build
+    # shellcheck disable=SC2046 # a list of names
+    out/stackuse tools/stackuse.txt $(find kernel -name '*.c' | while read -r source; do
+        echo "$(object_of "$source").ci"
+    done)
+}
+
 # ---- counting -------------------------------------------------------------------------------------------------------
 
 # The value of a symbol of a file, in hexadecimal, moved by $3; empty when there is none.
@@ -546,6 +557,7 @@ help() {
 ./build.sh memmap FILE [--image FILE] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
 ./build.sh bench boot [PROGRAM [ARG...]]           instructions and BIOS calls per stage, up to PROGRAM's main
 ./build.sh bench frames                            the frame allocator: ns, and units of one lock xadd
+./build.sh stack                                   the functions that use most stack; the deepest chains of calls
 ./build.sh test [NAME...]                          all tests, or those whose name contains a NAME
 ./build.sh check                                   formatting, static analysis, forbidden instructions
 ./build.sh build | clean | help
@@ -556,7 +568,7 @@ END
 command=${1-help}
 [ $# = 0 ] || shift
 case $command in
-run | image | debug | bench | memmap | check | help | object | analyze) "$command" "$@" ;;
+run | image | debug | bench | memmap | stack | check | help | object | analyze) "$command" "$@" ;;
 bochs) bochs_run "$@" ;;
 test) tests "$@" ;;
 build) need build && build ;;
