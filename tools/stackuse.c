@@ -17,7 +17,7 @@
 #include "kernel/cpu/cpu.h"
 #include "kernel/memory/slots.h"
 
-#define MAX          32768
+#define MAX          16384
 #define SPARE        512
 #define ON_THE_CHAIN (-1)
 #define WORD         strtok(NULL, " \n")
@@ -36,9 +36,10 @@ static const struct stack {
 };
 
 static struct function {
-    const char *title, *name, *place; // title: unique, the file is in front of a static function
-    int bytes;                        // -1: not known
-    int most, unit;                   // unit: 0 when not recursive; see enter()
+    char title[512]; // unique: the file is in front of a static function
+    char name[512], place[512];
+    int bytes;      // -1: not known
+    int most, unit; // unit: 0 when not recursive; see enter()
     int first, reached;
 } functions[MAX];
 static struct call {
@@ -53,10 +54,12 @@ static int function_of(const char *title) {
     for (int f = 0; f < function_count; f++)
         if (strcmp(functions[f].title, title) == 0) return f;
     if (function_count == MAX) errx(2, "more than %d functions", MAX);
+    struct function *function = &functions[function_count];
     const char *colon = strrchr(title, ':'), *name = colon ? colon + 1 : title;
-    size_t length = strchr(name, '@') ? strlen(name) : strcspn(name, "."); // without .isra.0, .part.0 and their like
-    functions[function_count] = (struct function){.title = strdup(title), .place = "", .bytes = -1};
-    functions[function_count].name = strndup(name, length);
+    int length = (int)strcspn(name, strchr(name, '@') ? "" : "."); // without .isra.0, .part.0 and their like
+    snprintf(function->title, sizeof function->title, "%s", title);
+    snprintf(function->name, sizeof function->name, "%.*s", length, name);
+    function->bytes = -1;
     return function_count++;
 }
 
@@ -100,9 +103,9 @@ static void graph_line(char *line) {
         add_call(function_of(title), pointer ? pointer_of(place) : function_of(other));
     } else if (sscanf(line, "node: { title: \"%511[^\"]\" label: \"%*[^\\]\\n%511[^\\]\\n%d bytes (%511[^)])", title,
                       place, &bytes, other) == 4) {
-        struct function *function = &functions[function_of(title)];
-        function->bytes = bytes;
-        function->place = strdup(place);
+        int f = function_of(title);
+        functions[f].bytes = bytes;
+        snprintf(functions[f].place, sizeof place, "%s", place);
         if (strcmp(other, "dynamic") == 0) PROBLEM("%s takes as much stack as it likes\n", title);
     }
 }
