@@ -9,6 +9,11 @@
 
 #define BOOT_PML4        0x1000 // first page tables, made by start.asm
 #define BOOT_PDPT        0x2000
+#define AP_START         0x1000 // later, and for ever: where the other CPUs begin, in real mode
+#define AP_ENTRY         0x1ff0 // qword in it: where they go on in long mode
+#define AP_EFER          0x1ff8 // dword in it
+#define AP_ROOT          0x2000 // their first PML4: CR3 has 32 bits then
+#define AP_END           0x3000
 #define E820_MAP         0x3000 // dword: count of entries; the entries follow at E820_ENTRIES, as the BIOS gave them
 #define E820_ENTRIES     0x3008
 #define E820_ENTRY_SIZE  20
@@ -31,7 +36,7 @@
 #define LOADER_STACK_END 0x20000
 #define BOUNCE           0x20000 // BIOS transfers: 64 KiB on a 64 KiB line, since ISA DMA cannot cross one
 #define BOUNCE_END       0x30000
-#define BOOT_MEMORY_END  0x30000 // everything below is in use until memory_end_boot() gives it back
+#define BOOT_MEMORY_END  0x30000 // everything from AP_END is in use until memory_end_boot() gives it back
 #define EBDA_LOWEST      0x80000 // an EBDA segment below this is nonsense (boot-time sanity check)
 #define LEGACY_HOLE      0xa0000 // video memory and ROMs up to 1 MiB, never RAM whatever the map says
 #define TEXT_SCREEN      0xb8000

@@ -52,9 +52,11 @@ void kernel_high(struct handover *handover) {
     static struct acpi_info acpi;
     acpi_init(boot.rsdp, &acpi);
     power_init(&acpi);
+    interrupts_init(&acpi);
     time_init(acpi.pm_timer);
     if (!serial_init()) log("serial: no COM1; the program's output goes to the screen alone");
     memory_end_boot(handover);
     memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);
+    cpus_start(&acpi);
     program_run(&boot);
 }

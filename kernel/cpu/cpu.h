@@ -60,7 +60,19 @@ extern const u8 usercopy_failed[], usercopy_end[];
 // A panic because of an exception; address is CR2 for a page fault.
 void panic_exception(const struct registers *regs, u64 address) __attribute__((noreturn));
 
+// ---- interrupts.c ----
+void interrupt(u64 vector); // what an interrupt does; called by traps.c for every vector from EXCEPTIONS on
+// Lines are the legacy PICs' until somebody gives another way to let one interrupt, on VECTOR_LINES + line.
+void interrupts_route(void (*let)(unsigned line));
+u32 interrupts_ignored(u8 vector); // how many nobody wanted
+#define VECTOR_LINES 0x20
+#define LINES        16 // of the ISA bus
+#define LINE_CASCADE 2  // the second PIC's, on the first
+
+// ---- mtrrs.c ----
+void mtrrs_keep(void);           // the boot CPU's
+bool mtrrs_adopt(void) MUST_USE; // makes this CPU's the same; true when they were not
+
 // ---- pic.c ----
-void pic_init(void);
-void pic_interrupt(unsigned line); // calls the handler
-#define PIC_VECTOR 0x20            // of line 0
+void pic_init(void); // all lines masked
+void pic_let(unsigned line);

@@ -1,15 +1,143 @@
-// See cpus.h.
+// See cpus.h. Nobody waits for a CPU to start: the boot CPU wakes them all and goes on; each takes the next number,
+// puts itself in order and checks in. CPUs count as online in the order of their numbers, so that a number below
+// cpus_online() is always that of a CPU that answers.
 #include "kernel/cpu/cpus.h"
 
-unsigned cpus_online(void) { return 1; }
+#include "kernel/cpu/apic.h"
+#include "kernel/cpu/time.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/kernel.h"
+#include "kernel/lib/string.h"
 
-void ipi_send(unsigned cpu, u8 vector) {
-    (void)cpu;
-    (void)vector;
-}
+#define SECOND_SIPI_NS 10000000   // after the first; by the manual's own sequence 200 us are enough
+#define DEADLINE_NS    1000000000 // after the second SIPI, or whoever came last
 
-void ipi_nmi(unsigned cpu) { (void)cpu; }
+// For ap_start.asm.
+u64 cpus_root;     // the kernel's page tables
+u32 cpus_next = 1; // number of the next one to arrive
+u32 cpus_made = 1; // slots there are
+
+extern const u8 ap_start[], ap_start_end[];
+void ap_enter(void);
+void cpu_arrive(unsigned number) __attribute__((noreturn));
+
+static unsigned online = 1;
+static bool arrived[CPUS_MAX]; // by number
+static void (*join)(void);
+
+static const u32 *woken; // APIC ids
+static unsigned woken_count, came_count;
+static bool came[CPUS_MAX]; // in the order of woken
+static unsigned adopted;    // CPUs whose MTRRs were others
+static u64 woken_tsc;
+static struct watch watch = {.over = true};
+
+unsigned cpus_online(void) { return __atomic_load_n(&online, __ATOMIC_SEQ_CST); }
 
 void cpu_serve(void) {}
 
-u64 cpus_watch(void) { return UINT64_MAX; }
+void cpus_set_join(void (*run)(void)) {
+    __atomic_store_n(&join, run, __ATOMIC_SEQ_CST);
+    for (unsigned i = 1, count = cpus_online(); i < count; i++) ipi_send(i, VECTOR_WAKE);
+}
+
+void cpus_wake(const u32 *ids, unsigned count, u8 *page, u64 root) {
+    memcpy(page, ap_start, (size_t)(ap_start_end - ap_start));
+    *(u64 *)(page + AP_ENTRY - AP_START) = (u64)ap_enter;
+    *(u32 *)(page + AP_EFER - AP_START) = rdmsr(MSR_EFER) & (EFER_LME | EFER_NXE);
+    cpus_root = root;
+    cpus_made = count + 1;
+    woken = ids;
+    woken_count = count;
+    mtrrs_keep();
+    woken_tsc = rdtsc();
+    watch.over = count == 0;
+    for (unsigned i = 0; i < count; i++) apic_send_sipi(ids[i], AP_START);
+}
+
+// Marks number as arrived, and counts everybody who is now in turn. Whoever was in the way wakes those behind.
+static void check_in(unsigned number) {
+    __atomic_store_n(&arrived[number], true, __ATOMIC_SEQ_CST);
+    for (unsigned n = cpus_online(); n < CPUS_MAX && __atomic_load_n(&arrived[n], __ATOMIC_SEQ_CST); n++) {
+        unsigned expected = n;
+        if (!__atomic_compare_exchange_n(&online, &expected, n + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+            n = expected - 1;
+        else if (n != number) ipi_send(n, VECTOR_WAKE);
+    }
+}
+
+static void note_arrival(u32 id) {
+    for (unsigned i = 0; i < woken_count; i++)
+        if (woken[i] == id) __atomic_store_n(&came[i], true, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&came_count, 1, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&watch.over, __ATOMIC_RELAXED)) log("cpus: the one with APIC id %u came late", id);
+}
+
+// The first C code of another CPU, on its slot's stack, which is all of the slot that has known contents.
+void cpu_arrive(unsigned number) {
+    struct cpu *cpu = cpu_number(number);
+    memset(cpu, 0, sizeof(*cpu));
+    cpu_init(number);
+    apic_init(false);
+    cpu->apic_id = apic_id();
+    if (mtrrs_adopt()) __atomic_fetch_add(&adopted, 1, __ATOMIC_RELAXED);
+    note_arrival(cpu->apic_id);
+    check_in(number);
+    for (;;) {
+        void (*run)(void) = __atomic_load_n(&join, __ATOMIC_SEQ_CST);
+        if (run && cpus_online() > number) run();
+        cpu_idle();
+    }
+}
+
+enum watch_step watch_step(struct watch *w, unsigned awaited, unsigned came_now, u64 now, u64 *next) {
+    *next = UINT64_MAX;
+    if (w->over) return WATCH_WAIT;
+    if (came_now != w->came) {
+        w->came = came_now;
+        w->latest = now;
+    }
+    if (came_now >= awaited || (w->again && now - w->latest >= DEADLINE_NS)) {
+        w->over = true;
+        return WATCH_OVER;
+    }
+    if (!w->again && now - w->first >= SECOND_SIPI_NS) {
+        w->again = true;
+        w->latest = now;
+        *next = now + DEADLINE_NS;
+        return WATCH_AGAIN;
+    }
+    *next = w->again ? w->latest + DEADLINE_NS : w->first + SECOND_SIPI_NS;
+    return WATCH_WAIT;
+}
+
+// Ids that follow each other are one line.
+static void name_missing(void) {
+    for (unsigned i = 0, end; i < woken_count; i = end) {
+        end = i + 1;
+        if (came[i]) continue;
+        while (end < woken_count && !came[end] && woken[end] == woken[end - 1] + 1) end++;
+        if (end == i + 1) log_error("cpus: the one with APIC id %u does not start", woken[i]);
+        else log_error("cpus: those with APIC ids %u to %u do not start", woken[i], woken[end - 1]);
+    }
+}
+
+u64 cpus_watch(void) {
+    if (watch.over) return UINT64_MAX;
+    u64 next, now = time_now_ns();
+    if (!watch.first) watch.first = now - time_tsc_to_ns(rdtsc() - woken_tsc);
+    unsigned here = __atomic_load_n(&came_count, __ATOMIC_RELAXED);
+    switch (watch_step(&watch, woken_count, here, now, &next)) {
+    case WATCH_AGAIN:
+        for (unsigned i = 0; i < woken_count; i++)
+            if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], AP_START);
+        break;
+    case WATCH_OVER:
+        log("cpus: %u of %u run", here + 1, woken_count + 1);
+        if (adopted) log("cpus: %u had memory type registers unlike the boot CPU's; they have its now", adopted);
+        name_missing();
+        break;
+    case WATCH_WAIT: break;
+    }
+    return next;
+}

@@ -9,6 +9,14 @@
 static inline struct cpu *cpu_number(unsigned number) { return (struct cpu *)(SLOTS + number * (u64)SLOT_SIZE); }
 unsigned cpus_online(void); // those that have arrived: 0 to this - 1
 
+// Starts CPUs that are waiting for a SIPI: slots 1 to count are made, any of the CPUs with these APIC ids takes any of
+// them. page: where AP_START is written to; AP_ROOT shows it, and the kernel; root: the kernel's page tables. Waits for
+// nobody. ids must stay.
+void cpus_wake(const u32 *ids, unsigned count, u8 *page, u64 root);
+// What every other CPU does, now or when it arrives, after cpu_init() on its own stack; until then, and when it
+// returns, it sleeps.
+void cpus_set_join(void (*run)(void));
+
 // Interrupts between CPUs. Vectors above all devices', by the APIC's priority classes (Intel SDM 3A 11.8.3.1).
 enum { VECTOR_TIMER = 0xf0, VECTOR_WAKE, VECTOR_FLUSH, VECTOR_STOP, VECTOR_SPURIOUS = 0xff };
 void ipi_send(unsigned cpu, u8 vector);
@@ -21,3 +29,12 @@ void cpu_serve(void);
 // Looks after CPUs that have not arrived: the second SIPI, and their names when the deadline has passed. Called by CPU
 // 0 from time to time; returns when it wants to be called again (time_now_ns()), UINT64_MAX for never.
 u64 cpus_watch(void);
+
+// How the watch goes on. Pure.
+struct watch {
+    u64 first, latest; // when the first SIPIs went out; when the second ones did, or somebody last came
+    unsigned came;
+    bool again, over; // second SIPIs are out; nobody is waited for
+};
+enum watch_step { WATCH_WAIT, WATCH_AGAIN /* SIPIs to those who are missing */, WATCH_OVER };
+enum watch_step watch_step(struct watch *watch, unsigned awaited, unsigned came, u64 now, u64 *next);

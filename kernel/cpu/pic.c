@@ -1,20 +1,17 @@
 // The two 8259A interrupt controllers (Intel 8259A data sheet): moved away from the exceptions, everything masked but
-// what somebody handles. They end each interrupt themselves when the CPU takes it: handlers run with interrupts off, so
-// none can nest, and the interrupt 7 or 15 of a line that fell back too soon needs no special treatment.
+// what somebody handles on a machine without IO-APIC. They end each interrupt themselves when the CPU takes it:
+// handlers run with interrupts off, so none can nest, and the interrupt 7 or 15 of a line that fell back too soon needs
+// no special treatment.
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/x86.h"
-#include "kernel/kernel.h"
 
 #define PIC1           0x20 // lines 0-7
 #define PIC2           0xa0 // lines 8-15, through line 2 of the first
 #define PIC_DATA       1    // offset of the data port
 #define ICW1_INIT_ICW4 0x11
 #define ICW4_8086_AEOI 0x03
-#define PIC_LINES      16
-#define CASCADE        2
 
-static void (*handlers[PIC_LINES])(void);
-static u16 masked = (u16) ~(1u << CASCADE);
+static u16 masked = (u16) ~(1u << LINE_CASCADE);
 
 static void write_masks(void) {
     outb(PIC1 + PIC_DATA, (u8)masked);
@@ -32,19 +29,12 @@ static void init_one(u16 port, u8 vector, u8 cascade) {
 }
 
 void pic_init(void) {
-    init_one(PIC1, PIC_VECTOR, 1u << CASCADE); // a second one is on this line
-    init_one(PIC2, PIC_VECTOR + 8, CASCADE);   // it is the second, on that line
+    init_one(PIC1, VECTOR_LINES, 1u << LINE_CASCADE); // a second one is on this line
+    init_one(PIC2, VECTOR_LINES + 8, LINE_CASCADE);   // it is the second, on that line
     write_masks();
 }
 
-void interrupt_set(unsigned line, void (*handler)(void)) {
-    ASSERT(line < PIC_LINES && line != CASCADE);
-    handlers[line] = handler;
+void pic_let(unsigned line) {
     masked &= ~(1u << line);
     write_masks();
-}
-
-void pic_interrupt(unsigned line) {
-    if (line >= PIC_LINES) panic("interrupt on vector %#x, which no device has", line + PIC_VECTOR);
-    if (handlers[line]) handlers[line]();
 }

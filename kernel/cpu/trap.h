@@ -42,7 +42,7 @@ struct trap_hooks {
 // page-fault stack (IST_STACK_SIZE) and must return. hooks must live for ever.
 void traps_init(const struct trap_hooks *hooks);
 
-// Lets line 0-15 of the PICs interrupt; the handler (NULL: it only wakes) runs with interrupts off and acknowledges
+// Lets an ISA line, 0-15, interrupt the boot CPU; the handler (NULL: it only wakes) runs with interrupts off and acknowledges
 // nothing itself.
 void interrupt_set(unsigned line, void (*handler)(void));
 

@@ -75,7 +75,7 @@ void __attribute__((noreturn)) trap_from_program(void) {
         context_resume(); // by IRETQ, and at once: until then the CPU holds further NMIs back
     }
     if (regs->vector == VECTOR_DF || regs->vector == VECTOR_MC) panic_exception(regs, 0);
-    if (regs->vector >= EXCEPTIONS) pic_interrupt(regs->vector - PIC_VECTOR);
+    if (regs->vector >= EXCEPTIONS) interrupt(regs->vector);
     else fault_of_program(regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0);
     leave();
 }
@@ -85,7 +85,7 @@ static bool in_usercopy(u64 rip) { return rip >= (u64)usercopy && rip < (u64)use
 void trap_from_kernel(struct registers *regs) {
     struct fault fault = {regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0};
     if (regs->vector >= EXCEPTIONS) {
-        pic_interrupt(regs->vector - PIC_VECTOR);
+        interrupt(regs->vector);
     } else if (regs->vector == VECTOR_NMI) {
         nmi(regs);
     } else if (regs->vector == VECTOR_DB) {

@@ -9,6 +9,7 @@
 #define CR0_NE         (1u << 5)  // x87 errors as #MF, not as an interrupt
 #define CR0_WP         (1u << 16) // read-only pages are read-only for the kernel too
 #define CR0_AM         (1u << 18) // the program's RFLAGS.AC gives #AC, as on Linux
+#define CR0_CD         (1u << 30) // no caching
 #define CR0_PG         (1u << 31) // paging
 #define CR4_PAE        (1u << 5)  // 8-byte page table entries
 #define CR4_MCE        (1u << 6)  // machine checks as #MC, not as a reset
@@ -28,6 +29,12 @@
 #define RFLAGS_RF  (1u << 16) // resume: no breakpoint on the next instruction
 #define RFLAGS_AC  (1u << 18) // alignment check; lifts SMAP
 
+#define MSR_MTRR_CAP       0xfe // memory type range registers
+#define MTRR_CAP_COUNT     0xffu
+#define MTRR_CAP_FIXED     (1u << 8)
+#define MSR_MTRR_BASE(n)   (0x200 + 2 * (n)) // each with a mask behind it
+#define MSR_MTRR_DEFAULT   0x2ff
+#define MTRR_DEFAULT_ON    (1u << 11)
 #define MSR_SYSENTER_CS    0x174
 #define MSR_PAT            0x277 // what the bits PCD and PWT of a page mean
 #define MSR_EFER           0xc0000080
@@ -79,6 +86,7 @@ static inline u64 rdtsc(void) {
 // it with the data of their highest basic leaf.
 // The features that several files ask for, by leaf and register.
 #define CPUID_1_ECX_HYPERVISOR     (1u << 31)
+#define CPUID_1_EDX_MTRR           (1u << 12)
 #define CPUID_1_EDX_PGE            (1u << 13) // global pages
 #define CPUID_80000001_EDX_PDPE1GB (1u << 26) // 1 GiB pages
 

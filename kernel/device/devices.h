@@ -37,8 +37,10 @@ struct acpi_info {
     u16 pm1a_control, pm1b_control; // ports; 0: none
     u16 pm_timer;                   // port; 0: none
     bool has_s5;
-    u8 s5_a, s5_b;       // SLP_TYP values of _S5_
-    u64 hpet;            // physical; 0: none
+    u8 s5_a, s5_b;  // SLP_TYP values of _S5_
+    u64 hpet;       // physical; 0: none
+    u64 pci_config; // physical, of bus 0 of segment 0; 0: none
+    u8 pci_first_bus, pci_last_bus;
     u64 local_apic;      // physical; 0: nobody says where, the CPU's MSR does
     u32 cpu_count;       // CPUs that firmware calls enabled, the boot CPU among them; 0: no table says
     u32 ignored;         // CPUs beyond ACPI_CPUS
@@ -57,6 +59,14 @@ struct acpi_info {
     bool nmi_low; // which is active low
 };
 void acpi_init(u64 rsdp, struct acpi_info *info); // leaves zeroes (and says so in the log) for what is missing
+
+// ---- ioapic.c ----
+// The boot CPU's local APIC, and the IO-APICs with all lines masked; acpi must stay.
+void interrupts_init(const struct acpi_info *acpi);
+
+// ---- aps.c ----
+// Makes slots for the other CPUs and wakes them; waits for none (cpus_watch() does). Says who is left off, and why.
+void cpus_start(const struct acpi_info *acpi);
 
 // ---- power.c ----
 void power_init(const struct acpi_info *acpi);

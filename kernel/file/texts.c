@@ -1,6 +1,7 @@
 // Texts that tell the program what machine it woke on. Made anew at every read, and only the part that was asked for
 // is copied: they take no memory and have no longest length.
 #include <stdarg.h>
+#include "kernel/cpu/cpus.h"
 #include "kernel/cpu/time.h"
 #include "kernel/file/file.h"
 #include "kernel/lib/print.h"
@@ -56,6 +57,10 @@ static void vmos(struct reader *reader) {
         line(reader, "%-13s %8lu us\n", stages[i], time_tsc_to_ns(boot->tsc[i] - (i ? boot->tsc[i - 1] : 0)) / 1000);
     line(reader, "read by %s from drive %02xh: %u sectors, %u BIOS calls\n", boot->edd ? "EDD" : "CHS", boot->drive,
          boot->sectors, boot->bios_calls);
+    line(reader, "%u CPUs run\n", cpus_online());
+    for (unsigned vector = EXCEPTIONS; vector < 256; vector++)
+        if (interrupts_ignored((u8)vector))
+            line(reader, "%u interrupts on vector %#x ignored\n", interrupts_ignored((u8)vector), vector);
 }
 
 static const struct {

@@ -8,6 +8,7 @@
 #include "kernel/kernel.h"
 #include "kernel/lib/elf.h"
 #include "kernel/lib/string.h"
+#include "kernel/memory/slots.h"
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 
@@ -108,7 +109,7 @@ static void map_linear(u64 root, const struct linear_map *linear) {
 
 // Slot 0: the CPU's own data at the bottom, its stack at the top.
 static void map_slot(u64 root, u64 stack) {
-    map_new_pages(root, SLOTS, ROUND_UP(sizeof(struct cpu), PAGE_SIZE));
+    map_new_pages(root, SLOTS, SLOT_DATA);
     if (stack) map(root, SLOTS + SLOT_SIZE - PAGE_2M, stack, PAGE_2M, PTE_W | PTE_NX, PAGE_2M);
     else map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK);
 }

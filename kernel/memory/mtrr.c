@@ -4,18 +4,11 @@
 
 #include "kernel/cpu/x86.h"
 
-#define CPUID_1_EDX_MTRR      (1u << 12)
-#define MSR_MTRR_CAP          0xfe
-#define MTRR_CAP_COUNT        0xffu
-#define MTRR_CAP_FIXED        (1u << 8)
-#define MSR_MTRR_BASE(n)      (0x200 + 2 * (n))
 #define MSR_MTRR_MASK(n)      (0x201 + 2 * (n))
 #define MTRR_MASK_VALID       (1u << 11)
 #define MSR_MTRR_FIX_00000    0x250 // 64 KiB each
 #define MSR_MTRR_FIX_80000    0x258 // 16 KiB each
-#define MSR_MTRR_DEFAULT      0x2ff
 #define MTRR_DEFAULT_FIXED_ON (1u << 10)
-#define MTRR_DEFAULT_ON       (1u << 11)
 #define MSR_SYSCFG            0xc0010010            // AMD since family 0Fh, and Hygon
 #define SYSCFG_TOP2_FORCES_WB (1u << 21 | 1u << 22) // MtrrTom2En, Tom2ForceMemTypeWB
 #define MSR_TOP_MEM2          0xc001001d

@@ -107,10 +107,11 @@ enum plan_error plan_make(const struct machine *machine, struct plan *plan, void
         plan->back.count = 0;
         return PLAN_OK;
     }
-    take(plan, &plan->left, BOOT_PML4, BOOT_MEMORY_END, "boot pages");
+    take(plan, &plan->left, AP_START, AP_END, "start of other CPUs");
+    take(plan, &plan->left, AP_END, BOOT_MEMORY_END, "boot pages");
     take(plan, &plan->left, low.start, low.start + low.length, "kernel while booting");
     take(plan, &plan->left, image.start, image.start + image.length, "image");
-    bring_back(plan, BOOT_PML4, BOOT_MEMORY_END);
+    bring_back(plan, AP_END, BOOT_MEMORY_END);
     bring_back(plan, low.start, low.start + low.length);
     bring_back(plan, image.start, ROUND_UP(image.start + image.length, PAGE_SIZE));
     if (!place_kernel(machine, plan)) return PLAN_NO_PLACE;

@@ -1,15 +1,24 @@
 // The slots of CPUs: the CPU's own data at the bottom, its stack at the top (DESIGN).
 #pragma once
 
-#include "kernel/lib/types.h"
+#include "kernel/cpu/cpus.h"
+#include "kernel/memory/frames.h"
 
-// Maps the data and the first stack of a CPU other than 0, contents undefined; what a slot needs to be entered. False
-// when there is no memory for it.
+#define SLOT_STACK   0x4000 // bytes of stack to begin with
+#define SLOT_RESERVE 4      // pages for the stack, and for a page table when it enters another 2 MiB
+
+struct slot { // what this room keeps of a CPU, behind struct cpu
+    struct frames_cpu frames;
+    u64 reserve[SLOT_RESERVE]; // physical
+    u32 reserved;              // how many of them there are
+    char why[80];              // the stack cannot grow
+};
+#define SLOT_DATA ROUND_UP(sizeof(struct cpu) + sizeof(struct slot), PAGE_SIZE)
+_Static_assert(SLOT_DATA <= SLOT_DATA_MAX, "the stack ends there");
+
+static inline struct slot *slot_number(unsigned number) { return (struct slot *)(cpu_number(number) + 1); }
+static inline struct slot *this_slot(void) { return (struct slot *)(this_cpu() + 1); }
+
+// Maps the data and the first stack of a CPU other than 0, contents undefined but for struct slot; what a slot needs to
+// be entered. False when slots would take more than an eighth of memory. For CPU 0, one number after the other.
 bool slot_make(unsigned number) MUST_USE;
-#define SLOT_STACK 0x4000 // bytes of stack to begin with
-
-// A page fault of the kernel at an address of its own slot: gives the stack its next page from the CPU's reserve,
-// without locks, or says why it cannot (NULL: done). Runs on the page-fault stack.
-const char *slot_grow(u64 address);
-// Fills the reserve of this CPU again; at every point where no lock is held.
-void slot_refill(void);

@@ -4,6 +4,7 @@
 #include "kernel/program/program.h"
 
 #include <asm/unistd_64.h>
+#include "kernel/cpu/cpus.h"
 #include "kernel/cpu/fpu.h"
 #include "kernel/cpu/time.h"
 #include "kernel/kernel.h"
@@ -89,7 +90,8 @@ static void idle_until_woken(struct thread *thread) {
     bool limited = thread->has_deadline && thread->deadline != NEVER;
     while (!thread->woken && !signal_due(thread) && !(limited && thread->deadline <= time_now_ns())) {
         if (frames_idle()) continue;
-        if (limited) timer_set(thread->deadline);
+        u64 watch = cpus_watch(), until = limited && thread->deadline < watch ? thread->deadline : watch;
+        if (until != NEVER) timer_set(until);
         cpu_idle();
     }
     thread->woken = false;

@@ -181,13 +181,17 @@ def boot(program, args=(), *, input=b"", env=(), tty=False, medium="virtio", nam
         return qemu(floppy or disk, medium=medium, **more)
 
 
-def bochs(image, *, cpu, medium="disk", memory=256, hang=4 * HANG):
-    """Boots an image in Bochs with the configuration of the tree, changed where it must be."""
+def bochs(image, *, cpu, count=1, medium="disk", memory=256, hang=4 * HANG, first=None):
+    """Boots an image in Bochs with the configuration of the tree, changed where it must be. first: the disk that is
+    booted, the image being the second."""
     with directory() as tmp:
         rc = (ROOT / "tools/bochsrc").read_text()
-        changes = {"megs": str(memory), "cpu": f"model={cpu}, count=1, ips=50000000, reset_on_triple_fault=0",
+        changes = {"megs": str(memory), "cpu": f"model={cpu}, count={count}, ips=50000000, reset_on_triple_fault=0",
                    "com1": f"enabled=1, mode=file, dev={tmp}/com1", "log": f"{tmp}/bochs.log", "boot": medium,
                    "ata0-master": f'type=disk, path="{image}", mode=flat'}
+        if first:
+            changes["ata0-master"] = f'type=disk, path="{first}", mode=flat'
+            rc += f'ata0-slave: type=disk, path="{image}", mode=flat\n'
         if medium == "floppy":
             changes["ata0-master"] = "type=none"
             rc += f"floppya: 1_44={image}, status=inserted\n"
@@ -215,12 +219,14 @@ def bochs_log(screen):
 class Running:
     """A machine with QMP, for looking at it from outside: with Running(image) as vm: ..."""
 
-    def __init__(self, image, **machine):
+    def __init__(self, image, *, debugger=False, **machine):
         self.tmp = pathlib.Path(tempfile.mkdtemp(prefix="vmos-test-"))
         self.com1, self.firmware = self.tmp / "com1", self.tmp / "firmware"
         extra = [*machine.pop("extra", ()), "-serial", f"file:{self.com1}", "-debugcon", f"file:{self.tmp}/log",
                  "-chardev", f"file,id=bios,path={self.firmware}", "-device", "isa-debugcon,iobase=0x402,chardev=bios",
                  "-qmp", f"unix:{self.tmp}/qmp,server=on,wait=off"]
+        if debugger:
+            extra += ["-gdb", f"unix:{self.tmp}/gdb,server=on,wait=off"]
         self.process = subprocess.Popen(qemu_words(image, extra=extra, **machine), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -237,6 +243,9 @@ class Running:
 
     def wait(self, wanted):
         wait_for(self.com1, wanted, self.process)
+        self.connect()
+
+    def connect(self):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(HANG)
         self.socket.connect(f"{self.tmp}/qmp")

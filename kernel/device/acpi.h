@@ -1,0 +1,41 @@
+// Between acpi.c, which finds the tables, and the files that read them. A table given to a reader is mapped as a whole
+// and adds up, and its length is at least TABLE_BYTES; everything else in it is unchecked. Section numbers are those of
+// ACPI 6.4.
+#pragma once
+
+#include "kernel/device/devices.h"
+#include "kernel/lib/string.h"
+
+#define TABLE_LENGTH  4 // what every table starts with (5.2.6): offset of the length of the whole table
+#define TABLE_BYTES   36
+#define ADDRESS_VALUE 4 // in a generic address structure (5.2.3.2): 8 bytes; byte 0 is the space
+#define SPACE_MEMORY  0
+#define SPACE_IO      1
+
+// A little-endian number of up to 8 bytes, at any address.
+static inline u64 number(const u8 *at, size_t bytes) {
+    u64 value = 0;
+    memcpy(&value, at, bytes);
+    return value;
+}
+
+static inline size_t length_of(const u8 *table) { return number(table + TABLE_LENGTH, 4); }
+
+bool acpi_adds_up(const void *data, size_t bytes); // to 0 modulo 256, as the bytes of a valid table do
+
+// ---- fadt.c ----
+u64 fadt_read(const u8 *fadt, struct acpi_info *info); // returns where the DSDT lies; 0: nowhere
+bool aml_find_s5(const u8 *table, struct acpi_info *info);
+
+// ---- madt.c ----
+void madt_read(const u8 *madt, struct acpi_info *info);
+void srat_read(const u8 *srat);
+// What MADT and MP table have in common. seen has a bit for each id modulo its size: one that is clear was not seen.
+#define ACPI_SEEN 32
+void acpi_add_cpu(struct acpi_info *info, u64 seen[ACPI_SEEN], u32 id);
+bool acpi_add_io_apic(struct acpi_info *info, u64 address, u32 gsi); // false, with a line in the log: not taken
+void acpi_set_isa(struct acpi_info *info, u8 source, u32 gsi, u16 flags);
+void acpi_set_nmi(struct acpi_info *info, u8 lint, u16 flags);
+
+// ---- mp.c ----
+void mp_read(struct acpi_info *info); // finds and reads the MP table, or says that there is none

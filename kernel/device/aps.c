@@ -1,0 +1,45 @@
+// Which other CPUs are started, and what they need of memory: a slot each, and page tables to come from real mode by.
+#include "kernel/cpu/apic.h"
+#include "kernel/cpu/cpus.h"
+#include "kernel/device/devices.h"
+#include "kernel/kernel.h"
+#include "kernel/lib/string.h"
+#include "kernel/memory/pages.h"
+#include "kernel/memory/slots.h"
+#include "kernel/memory/tables.h"
+#include "kernel/memory/window.h"
+
+static u32 ids[ACPI_CPUS];
+
+// The lower half shows the one page that they begin in, not writable.
+static bool make_root(void) {
+    u64 *root = window(AP_ROOT), bytes;
+    if (!tables_leaf(tables_root(), WINDOW + AP_START, &bytes) || !tables_leaf(tables_root(), WINDOW + AP_ROOT, &bytes))
+        return false; // not write-back, so not usable
+    memset(root, 0, PAGE_SIZE / 2);
+    memcpy(root + 256, (u64 *)window(tables_root()) + 256, PAGE_SIZE / 2);
+    return tables_map(AP_ROOT, AP_START, AP_START, PAGE_SIZE, 0, PAGE_SIZE);
+}
+
+void cpus_start(const struct acpi_info *acpi) {
+    unsigned count = 0, beyond = 0, made = 0;
+    u32 own = this_cpu()->apic_id;
+    if (apic_mode() == APIC_NONE || acpi->cpu_count < 2) return;
+    for (u32 i = 0; i < acpi->cpu_count; i++) {
+        u32 id = acpi->cpus[i];
+        if (id == own) continue;
+        if (apic_mode() == APIC_MEMORY && id > XAPIC_ID_MAX) beyond++;
+        else if (count < CPUS_MAX - 1) ids[count++] = id;
+    }
+    if (beyond) log("cpus: %u with APIC ids above %u are left off: the CPU has no x2APIC", beyond, XAPIC_ID_MAX);
+    for (unsigned i = 0; i < count; i++) apic_send_init(ids[i]); // making slots gives them time
+    if (!make_root()) {
+        log_error("cpus: no memory to start the other %u by", count);
+        return;
+    }
+    while (made < count && slot_make(made + 1)) made++;
+    if (made < count)
+        log("cpus: %u are left off: slots for more than %u would take too much of %lu KiB of memory", count - made,
+            made + 1, pages_total() * (PAGE_SIZE / 1024));
+    cpus_wake(ids, made, window(AP_START), tables_root());
+}

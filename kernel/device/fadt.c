@@ -1,0 +1,116 @@
+// The FADT: the ports for switching off and of the PM timer (5.2.9). And the one package of AML that switching off
+// needs, _S5_: there is no interpreter, since it is a constant that a byte matcher finds.
+#include "kernel/device/acpi.h"
+#include "kernel/kernel.h"
+
+// Byte offsets.
+#define FADT_DSDT           40
+#define FADT_PM1A_CONTROL   64
+#define FADT_PM1B_CONTROL   68
+#define FADT_PM_TIMER       76
+#define FADT_PM_TIMER_BYTES 91
+#define FADT_FLAGS          112
+#define FADT_X_DSDT         140
+#define FADT_X_PM1A_CONTROL 172
+#define FADT_X_PM1B_CONTROL 184
+#define FADT_X_PM_TIMER     208
+
+#define FADT_V1_BYTES         116
+#define FADT_HARDWARE_REDUCED (1u << 20) // there are no PM1 registers and no PM timer
+
+// Fields that an older, shorter FADT does not have count as 0.
+static u64 field(const u8 *fadt, size_t offset, size_t bytes) {
+    return offset + bytes <= length_of(fadt) ? number(fadt + offset, bytes) : 0;
+}
+
+// A register's port: the newer field when it names one, else the older; 0: none.
+static u16 port_of(const u8 *fadt, size_t newer, size_t older) {
+    u64 port = field(fadt, newer + ADDRESS_VALUE, 8);
+    if (field(fadt, newer, 1) != SPACE_IO || !port || port > UINT16_MAX) port = field(fadt, older, 4);
+    return port <= UINT16_MAX ? (u16)port : 0;
+}
+
+u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
+    u64 flags = field(fadt, FADT_FLAGS, 4), dsdt = field(fadt, FADT_X_DSDT, 8);
+    if (length_of(fadt) < FADT_V1_BYTES) {
+        log("ACPI: ignored the FACP: its length is %zu", length_of(fadt));
+        return 0;
+    }
+    if (!(flags & FADT_HARDWARE_REDUCED)) {
+        info->pm1a_control = port_of(fadt, FADT_X_PM1A_CONTROL, FADT_PM1A_CONTROL);
+        info->pm1b_control = port_of(fadt, FADT_X_PM1B_CONTROL, FADT_PM1B_CONTROL);
+        if (fadt[FADT_PM_TIMER_BYTES] == 4) info->pm_timer = port_of(fadt, FADT_X_PM_TIMER, FADT_PM_TIMER);
+    }
+    if (!info->pm1a_control) log("ACPI: no PM1a control port, so no power-off");
+    if (!info->pm_timer) log("ACPI: no PM timer port");
+    return dsdt ? dsdt : field(fadt, FADT_DSDT, 4);
+}
+
+// ---- _S5_: Name (_S5, Package () {SLP_TYPa, SLP_TYPb, ...}); encodings of chapter 20.2 ----
+#define AML_ONE     0x01 // and 0x00: zero
+#define AML_NAME    0x08
+#define AML_BYTE    0x0a // 1, 2 or 4 bytes follow
+#define AML_DWORD   0x0c
+#define AML_PACKAGE 0x12
+#define AML_ROOT    '\\'
+#define SLP_TYP_MAX 7
+
+// The next place of the name, looking at each fourth byte only: one that the name does not contain rules out all four
+// places it could be part of.
+static const u8 *find_name(const u8 *at, const u8 *end) {
+    while (end - at >= 4) {
+        if (at[3] == '_' && !memcmp(at, "_S5_", 4)) return at;
+        at += at[3] == '_' ? 3 : at[3] == 'S' ? 2 : at[3] == '5' ? 1 : 4;
+    }
+    return NULL;
+}
+
+// What is left to read of AML.
+struct aml {
+    const u8 *at, *end;
+};
+
+// Takes a number of up to 4 bytes. False: there are fewer.
+static bool take(struct aml *aml, size_t bytes, u32 *value) {
+    if (aml->end - aml->at < (ptrdiff_t)bytes) return false;
+    *value = (u32)number(aml->at, bytes);
+    aml->at += bytes;
+    return true;
+}
+
+static bool take_constant(struct aml *aml, u32 *value) {
+    if (!take(aml, 1, value)) return false;
+    if (*value <= AML_ONE) return true;
+    return *value >= AML_BYTE && *value <= AML_DWORD && take(aml, (size_t)1 << (*value - AML_BYTE), value);
+}
+
+// A package's length counts from its own first byte, whose top two bits say how many bytes of it follow: without any it
+// has 6 bits, with some the first byte gives the lowest 4. One element alone holds both values, a byte each, as other
+// systems read it.
+static bool read_s5(struct aml aml, struct acpi_info *info) {
+    u32 code, length, more, elements, a, b;
+    if (!take(&aml, 1, &code) || code != AML_PACKAGE) return false;
+    const u8 *start = aml.at;
+    if (!take(&aml, 1, &length) || !take(&aml, length >> 6, &more)) return false;
+    if (length >> 6) length = (length & 0xf) | more << 4;
+    if (length > aml.end - start) return false;
+    aml.end = start + length;
+    if (!take(&aml, 1, &elements) || !elements || !take_constant(&aml, &a)) return false;
+    if (elements == 1) b = a >> 8, a &= 0xff;
+    else if (!take_constant(&aml, &b)) return false;
+    if (a > SLP_TYP_MAX || b > SLP_TYP_MAX) return false;
+    info->has_s5 = true;
+    info->s5_a = (u8)a;
+    info->s5_b = (u8)b;
+    return true;
+}
+
+bool aml_find_s5(const u8 *table, struct acpi_info *info) {
+    const u8 *aml = table + TABLE_BYTES, *end = table + length_of(table);
+    for (const u8 *name = aml; (name = find_name(name, end)); name++) {
+        const u8 *before = name;
+        if (before > aml && before[-1] == AML_ROOT) before--;
+        if (before > aml && before[-1] == AML_NAME && read_s5((struct aml){name + 4, end}, info)) return true;
+    }
+    return false;
+}

@@ -1,0 +1,105 @@
+// Interrupts of devices: the boot CPU's local APIC and the IO-APICs (Intel 82093AA data sheet), or the legacy PICs
+// where one of the two is missing. Every line goes to the boot CPU.
+#include "kernel/cpu/apic.h"
+#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/lock.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/device/devices.h"
+#include "kernel/kernel.h"
+#include "kernel/memory/tables.h"
+#include "kernel/memory/window.h"
+
+#define SELECT     0    // 32-bit registers: the number of another one goes here,
+#define DATA       0x10 // and that one is here
+#define VERSION    1
+#define ENTRY(pin) (0x10 + 2 * (pin)) // the lower half, the upper one behind it
+
+#define ENTRY_MODE     (7u << 8)
+#define ENTRY_SMI      (2u << 8)
+#define ENTRY_LOW      (1u << 13)
+#define ENTRY_LEVEL    (1u << 15)
+#define ENTRY_MASKED   (1u << 16)
+#define DESTINATION_AT 56
+
+static struct io_apic {
+    volatile u8 *registers;
+    u32 first, count; // lines
+} io_apics[ACPI_IO_APICS];
+static const struct acpi_info *tables;
+static struct lock lock; // SELECT and DATA belong together
+
+static u32 get(const struct io_apic *io, u32 reg) {
+    *(volatile u32 *)(io->registers + SELECT) = reg;
+    return *(const volatile u32 *)(io->registers + DATA);
+}
+
+static void set(const struct io_apic *io, u32 reg, u32 value) {
+    *(volatile u32 *)(io->registers + SELECT) = reg;
+    *(volatile u32 *)(io->registers + DATA) = value;
+}
+
+u64 ioapic_entry(const struct acpi_info *acpi, unsigned line, u32 destination) {
+    return (u64)destination << DESTINATION_AT | (acpi->isa[line].level ? ENTRY_LEVEL : 0) |
+           (acpi->isa[line].low ? ENTRY_LOW : 0) | (VECTOR_LINES + line);
+}
+
+static void let(unsigned line) {
+    u64 entry = ioapic_entry(tables, line, apic_id());
+    for (size_t i = 0; i < ARRAY_SIZE(io_apics); i++) {
+        u32 pin = tables->isa[line].gsi - io_apics[i].first;
+        if (pin >= io_apics[i].count) continue;
+        lock_take(&lock);
+        set(&io_apics[i], ENTRY(pin) + 1, (u32)(entry >> 32)); // the lower half, which lets it, comes last
+        set(&io_apics[i], ENTRY(pin), (u32)entry);
+        lock_give(&lock);
+        return;
+    }
+    log_error("interrupts: ISA line %u goes to line %u, which no IO-APIC has: ignored", line, tables->isa[line].gsi);
+}
+
+// Masks all lines but those by which the firmware gets its SMIs. False when there is no IO-APIC.
+static bool find_io_apics(void) {
+    bool any = false;
+    for (u32 i = 0; i < tables->io_apic_count; i++) {
+        u64 physical = tables->io_apics[i].address;
+        struct io_apic io = {window_map(physical, DATA + 4, WINDOW_DEVICE), tables->io_apics[i].gsi, 0};
+        if (!io.registers) continue;
+        u32 version = get(&io, VERSION);
+        if (version == UINT32_MAX) {
+            log_error("interrupts: no IO-APIC answers at %#lx: ignored", physical);
+            continue;
+        }
+        io.count = (version >> 16 & 0xff) + 1;
+        for (u32 pin = 0; pin < io.count; pin++)
+            if ((get(&io, ENTRY(pin)) & ENTRY_MODE) != ENTRY_SMI) set(&io, ENTRY(pin), ENTRY_MASKED);
+        io_apics[i] = io;
+        any = true;
+    }
+    return any;
+}
+
+void interrupts_init(const struct acpi_info *acpi) {
+    struct cpuid features = cpuid(1, 0);
+    u64 base = apic_base();
+    u32 highest = 0;
+    for (u32 i = 0; i < acpi->cpu_count; i++)
+        if (acpi->cpus[i] > highest) highest = acpi->cpus[i];
+    struct apic_setup setup = {apic_choose(features.ecx, features.edx, base, highest), NULL, acpi->nmi_lint,
+                               acpi->nmi_low};
+    if (setup.mode == APIC_MEMORY) {
+        setup.registers = window_map(base & PTE_ADDRESS, PAGE_SIZE, WINDOW_DEVICE);
+        if (!setup.registers) setup.mode = APIC_NONE;
+    }
+    apic_set_up(&setup);
+    tables = acpi;
+    const char *why = NULL;
+    if (setup.mode == APIC_NONE) why = "the CPU has no local APIC";
+    else if (!find_io_apics()) why = "there is no IO-APIC";
+    else if (apic_id() > XAPIC_ID_MAX) why = "the boot CPU's APIC id is above 254, where an IO-APIC does not reach";
+    if (setup.mode != APIC_NONE) {
+        apic_init(why);
+        this_cpu()->apic_id = apic_id();
+    }
+    if (why) log("interrupts: by the legacy PICs, since %s", why);
+    else interrupts_route(let);
+}
