@@ -31,6 +31,7 @@ static const struct stack {
     {"syscall_from_program", SLOT_STACK, 0},
     {"trap_from_program", SLOT_STACK, 0},
     {"kernel_high", SLOT_STACK, 0},
+    {"cpu_arrive", SLOT_STACK, 0},
     {"trap_from_kernel", IST_STACK_SIZE, REGISTERS_SIZE},
     {"kernel_low", LOADER_STACK_END - LOADER_STACK, 256}, // loader_main() is still on it
 };
@@ -204,6 +205,8 @@ int main(int argc, char **argv) {
     puts("the functions that use most stack:");
     for (int i = 0; i < 10 && i < function_count; i++) print_function(order[i]);
     for (size_t i = 0; i < ARRAY_SIZE(stacks); i++) print_stack(&stacks[i]);
+    for (int c = functions[unused].first; c; c = calls[c].next)
+        if (functions[calls[c].to].reached) PROBLEM("%s is not unused\n", functions[calls[c].to].title);
     measure(unused, 0);
     for (int f = 0; f < function_count; f++)
         if (!functions[f].reached) PROBLEM("nothing says who calls %s\n", functions[f].title);

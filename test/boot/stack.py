@@ -4,7 +4,7 @@ import subprocess
 
 import vm
 
-ENTRIES = {"syscall_from_program", "trap_from_program", "trap_from_kernel", "kernel_high", "kernel_low"}
+ENTRIES = {"syscall_from_program", "trap_from_program", "trap_from_kernel", "kernel_high", "kernel_low", "cpu_arrive"}
 
 
 def kernel():
@@ -59,6 +59,7 @@ def made_up():
             ("caller", node("alone", 16), "", "nothing says who calls alone"),
             ("table", "", "gone 16\n", "nothing says who calls gone"),
             ("table", "", "unused 0 gone\n", "the table names gone, which is not there"),
+            ("unused", "", "unused 0 callee\n", "callee is not unused"),
             ("array on the stack", node("callee", 16, "dynamic"), "", "callee takes as much stack as it likes"),
             ("deep", node("callee", 7900), "", "trap_from_kernel leaves less than 512 bytes of its stack")):
         vm.expect_in(what, wanted, stackuse(graph, table)[1])
