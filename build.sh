@@ -455,7 +455,8 @@ bench_plugin() {
     build
     mkdir -p out/bench
     # shellcheck disable=SC2086 # a list of flags
-    gcc $flags -fvisibility=hidden -shared -fPIC -DPLUGIN_API="$(plugin_api)" tools/icnt.c -o out/icnt.so
+    gcc $flags -fvisibility=hidden -shared -fPIC -DPLUGIN_API="$(plugin_api)" tools/icnt.c -o out/bench/icnt.$$
+    mv out/bench/icnt.$$ out/icnt.so # at once: somebody else may be counting
 }
 
 # The plugin's words for stages that begin at these addresses.
@@ -496,16 +497,16 @@ bench_cpus() {
     bench_plugin
     echo 'unsigned sleep(unsigned); int main(void) { return (int)sleep(60); }' |
         musl-gcc -static -O2 -x c - -o out/asleep
-    image_of "--disk out/bench/disk.img --input /dev/null" "$PWD/out/asleep" || exit 125
+    image_of "--disk out/bench/cpus.img --input /dev/null" "$PWD/out/asleep" || exit 125
     stages=$(stages_at 7c00 "$(symbol out/kernel.elf kernel_entry 0x100000)" "$(main_of_program)") || exit 125
     begin=$(awk '$2 == "AP_START" { print substr($3, 3) }' boot/layout.h)
-    rm -f out/bench/cpus-*
+    rm -f out/bench/cpus-* out/bench/cpus.log
     for count in 1 "$@"; do
         file=out/bench/cpus-$count
-        (qemu_with -accel tcg,thread=single -smp "$count" -serial null -debugcon file:out/bench/log \
+        (qemu_with -accel tcg,thread=single -smp "$count" -serial null -debugcon file:out/bench/cpus.log \
             -plugin "out/icnt.so$stages,cpus=$count:$begin:$(high_symbol cpu_idle),out=$file" \
-            -drive file=out/bench/disk.img,format=raw,if=virtio) </dev/null || :
-        [ "$(grep -c cpu "$file")" = "$count" ] || fail "not all of $count CPUs arrived; see out/bench/log"
+            -drive file=out/bench/cpus.img,format=raw,if=virtio) </dev/null || :
+        [ "$(grep -c cpu "$file")" = "$count" ] || fail "not all of $count CPUs arrived; see out/bench/cpus.log"
     done
     # shellcheck disable=SC2046 # a list of names
     bench_cpus_table $(printf 'out/bench/cpus-%s ' 1 "$@")
