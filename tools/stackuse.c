@@ -163,7 +163,7 @@ static int measure(int f, int state) {
             chain->next = to;
         }
     }
-    return chain->bytes = deepest + function->bytes;
+    return chain->bytes = deepest + (function->bytes > 0 ? function->bytes : 0);
 }
 
 static void print_function(int f) {

@@ -54,15 +54,17 @@ def made_up():
     for what, graph, table, wanted in (
             ("recursion", again, "", "nothing says how often again calls itself by way of again"),
             ("recursion of two", two, "", "nothing says how often"),
-            ("pointer", edge("callee", "__indirect_call", "HERE:1:5"), "", "nothing says what f@"),
-            ("size", edge("callee", "unknown"), "", "nothing says what unknown is"),
+            ("pointer", edge("callee", "__indirect_call", "HERE:1:5") * 2, "", "nothing says what f@"),
+            ("size", edge("callee", "unknown") + edge("kernel_high", "unknown"), "", "nothing says what unknown is"),
             ("caller", node("alone", 16), "", "nothing says who calls alone"),
             ("table", "", "gone 16\n", "nothing says who calls gone"),
             ("table", "", "unused 0 gone\n", "the table names gone, which is not there"),
             ("unused", "", "unused 0 callee\n", "callee is not unused"),
             ("array on the stack", node("callee", 16, "dynamic"), "", "callee takes as much stack as it likes"),
             ("deep", node("callee", 7900), "", "trap_from_kernel leaves less than 512 bytes of its stack")):
-        vm.expect_in(what, wanted, stackuse(graph, table)[1])
+        error = stackuse(graph, table)[1]
+        vm.expect_in(what, wanted, error)
+        vm.expect(f"one problem: {error}", error.count("\n"), 1)
 
 
 def tests():
