@@ -131,7 +131,7 @@ build_all() {
         /^#define __NR_/ { name[$3] = substr($2, 6); if ($3 > last) last = $3 + 0 }
         END { for (i = 0; i <= last; i++) printf "\"%s\\0\"\n", name[i] }' >out/names.inc
     loader=$(find loader kernel/lib -name '*.c' -o -path 'loader/*.asm' | sort)
-    loader="$loader kernel/device/logwire.c kernel/device/emulator.c kernel/memory/e820.c"
+    loader="$loader kernel/cpu/reference.c kernel/device/logwire.c kernel/device/emulator.c kernel/memory/e820.c"
     kernel=$(find kernel -name '*.c' -o -name '*.asm' | sort)
     # shellcheck disable=SC2086 # lists of names and flags
     {

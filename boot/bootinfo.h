@@ -6,7 +6,7 @@
 #include "kernel/lib/types.h"
 
 #define BOOT_INFO_MAGIC   0x4f464e49534f4d56 // "VMOSINFO"
-#define BOOT_INFO_VERSION 1
+#define BOOT_INFO_VERSION 2
 
 struct e820_entry {
     u64 base;
@@ -31,6 +31,14 @@ enum boot_stage {
     STAGES
 };
 
+// The TSC and a counter of known rate at one moment.
+struct reading {
+    u64 tsc; // 0: none was taken
+    u32 count;
+    u32 source; // which counter
+    u64 gap;    // TSC ticks within which both were read
+};
+
 struct boot_info {
     u64 magic;
     u32 version;
@@ -53,5 +61,6 @@ struct boot_info {
     struct boot_part command;
     u8 has_input; // standard input travels in the image (perhaps empty); else it is COM1
     u8 zero[7];
-    u64 tsc[STAGES]; // the loader fills the first three
+    u64 tsc[STAGES];    // the loader fills the first three
+    struct reading pit; // channel 2 of the PIT, which counts from here on
 };

@@ -2,6 +2,7 @@
 // Entered from entry.asm; start.asm left its drive, its time stamp and the E820 map in low memory (boot/layout.h).
 #include "loader/loader.h"
 #include "loader/image.h"
+#include "kernel/cpu/reference.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
 #include "kernel/lib/crc32c.h"
@@ -144,6 +145,7 @@ void loader_main(u64 started) {
         boot.kernel_low.start);
     a20_enable();
     boot.bios_calls = bios_calls;
+    boot.pit = pit_start();
     boot.tsc[STAGE_KERNEL_LOW] = rdtsc();
     enter(&boot);
     __builtin_unreachable();

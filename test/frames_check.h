@@ -7,6 +7,16 @@
 #include "test/check.h"
 #include "kernel/memory/frames.c"
 
+// Memory for so many CPUs, one behind the other, and for frames_init(); and the set-up.
+static inline size_t machine_bytes(u64 count, unsigned cpus) {
+    return cpus * sizeof(struct frames_cpu) + frames_bytes(count);
+}
+
+static inline void machine_init(struct frames *frames, void *memory, u64 count, u64 free, unsigned cpus) {
+    frames_init(frames, (struct frames_cpu *)memory + cpus, count, free, memory, sizeof(struct frames_cpu));
+    while (frames->cpus < cpus) frames_join(frames);
+}
+
 // in_use[frame]: 1 when somebody has it. Each frame is in use or in exactly one place; counts and summary are right.
 static void frames_check(const struct frames *frames, const u8 *in_use) {
     u8 *seen = calloc(frames->count + 1, 1);
@@ -33,7 +43,7 @@ static void frames_check(const struct frames *frames, const u8 *in_use) {
     }
     CHECK(right);
     for (unsigned n = 0; n < frames->cpus; n++) {
-        const struct frames_cpu *cpu = &frames->cpu[n];
+        const struct frames_cpu *cpu = frames_cpu(frames, n);
         right &= cpu->begun == cpu->ended && cpu->last - cpu->first <= FRAMES_RING;
         u32 used = 1;
         for (u32 i = cpu->first; i != cpu->last; i++) used |= 2u << i % FRAMES_RING;

@@ -39,7 +39,7 @@
 #define LVT_ACTIVE_LOW   (1u << 13)
 #define LVT_MASKED       (1u << 16)
 #define LVT_TSC_DEADLINE (1u << 18)
-#define DIVIDE_BY_1      0xb
+#define DIVIDE_BY_16     0x3
 #define BUSY_READS_MAX   100000 // of the command register: ms, where a command takes less than a microsecond
 
 static struct apic_setup apic;
@@ -103,7 +103,7 @@ void ipi_nmi(unsigned cpu) { send(cpu_number(cpu)->apic_id, MODE_NMI | COMMAND_A
 
 // The fence: a write to IA32_TSC_DEADLINE could overtake that of the entry in memory (SDM 3A 11.5.4.1).
 void apic_timer_init(bool tsc_deadline) {
-    set(REG_DIVIDER, DIVIDE_BY_1);
+    set(REG_DIVIDER, DIVIDE_BY_16);
     set(REG_LVT_TIMER, (tsc_deadline ? LVT_TSC_DEADLINE : 0) | VECTOR_TIMER);
     __asm__ volatile("mfence" ::: "memory");
 }

@@ -32,8 +32,8 @@ void apic_send_init(u32 id);
 void apic_send_sipi(u32 id, u64 page);
 
 // ---- this CPU's timer; it interrupts on VECTOR_TIMER ----
-// One interrupt each time the count set comes to 0, at the bus or crystal clock; tsc_deadline: when the TSC reaches
-// IA32_TSC_DEADLINE (CPUID.1:ECX bit 24), whose writes then take effect at once.
+// One interrupt each time the count set comes to 0, at a 16th of the bus or crystal clock; tsc_deadline: when the TSC
+// reaches IA32_TSC_DEADLINE (CPUID.1:ECX bit 24), whose writes then take effect at once.
 void apic_timer_init(bool tsc_deadline);
 void apic_timer_start(u32 count); // 0 stops it
 u32 apic_timer_left(void);        // what is left of the count

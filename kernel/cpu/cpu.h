@@ -3,6 +3,7 @@
 // is.
 #pragma once
 
+#include "kernel/cpu/time.h"
 #include "kernel/cpu/trap.h"
 
 enum { VECTOR_DB = 1, VECTOR_NMI = 2, VECTOR_BP = 3, VECTOR_DF = 8, VECTOR_GP = 13, VECTOR_PF = 14, VECTOR_MC = 18 };
@@ -21,6 +22,7 @@ struct tss { // Intel SDM 3A 8.7; all but the stacks is history
 } __attribute__((packed));
 _Static_assert(sizeof(struct tss) == 104, "Intel SDM 3A 8.7");
 
+#define CPU_PROGRAM 256
 struct cpu {
     struct cpu *self;
     struct context *current;
@@ -29,8 +31,12 @@ struct cpu {
     u64 fs_base, gs_base; // what this CPU's registers hold for the program
     unsigned number;      // of the slot
     u32 apic_id;
+    bool tlb_used; // tlb.c's
+    u64 tlb_seen;
+    struct time_cpu time;
     u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
     struct tss tss;
+    u8 program[CPU_PROGRAM] __attribute__((aligned(64))); // the scheduler's, which begins with zeroes
     u8 ist[IST_COUNT][IST_STACK_SIZE] __attribute__((aligned(IST_STACK_SIZE))); // of IST number n + 1
 };
 _Static_assert(offsetof(struct cpu, current) == CPU_CURRENT && offsetof(struct cpu, scratch) == CPU_SCRATCH &&
@@ -57,8 +63,8 @@ bool usercopy(void *to, const void *from, u64 bytes);
 extern const u8 usercopy_failed[], usercopy_end[];
 
 // ---- panic.c ----
-// A panic because of an exception; address is CR2 for a page fault.
-void panic_exception(const struct registers *regs, u64 address) __attribute__((noreturn));
+// A panic because of an exception; address is CR2 for a page fault, why is more about it, or empty.
+void panic_exception(const struct registers *regs, u64 address, const char *why) __attribute__((noreturn));
 
 // ---- interrupts.c ----
 void interrupt(u64 vector); // what an interrupt does; called by traps.c for every vector from EXCEPTIONS on

@@ -8,6 +8,7 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
+#include "kernel/cpu/tlb.h"
 
 #define SECOND_SIPI_NS 10000000   // after the first; by the manual's own sequence 200 us are enough
 #define DEADLINE_NS    1000000000 // after the second SIPI, or whoever came last
@@ -34,7 +35,12 @@ static struct watch watch = {.over = true};
 
 unsigned cpus_online(void) { return __atomic_load_n(&online, __ATOMIC_SEQ_CST); }
 
-void cpu_serve(void) {}
+unsigned cpus_expected(void) {
+    bool over = __atomic_load_n(&watch.over, __ATOMIC_RELAXED);
+    return over ? cpus_online() : woken_count + 1;
+}
+
+void cpu_serve(void) { tlb_serve(); }
 
 void cpus_set_join(void (*run)(void)) {
     __atomic_store_n(&join, run, __ATOMIC_SEQ_CST);
@@ -42,7 +48,7 @@ void cpus_set_join(void (*run)(void)) {
 }
 
 void cpus_wake(const u32 *ids, unsigned count, u8 *page, u64 root) {
-    memcpy(page, ap_start, (size_t)(ap_start_end - ap_start));
+    memcpy(page, ap_start, (u64)ap_start_end - (u64)ap_start);
     *(u64 *)(page + AP_ENTRY - AP_START) = (u64)ap_enter;
     *(u32 *)(page + AP_EFER - AP_START) = rdmsr(MSR_EFER) & (EFER_LME | EFER_NXE);
     cpus_root = root;
@@ -80,6 +86,7 @@ void cpu_arrive(unsigned number) {
     cpu_init(number);
     apic_init(false);
     cpu->apic_id = apic_id();
+    time_cpu_joined();
     if (mtrrs_adopt()) __atomic_fetch_add(&adopted, 1, __ATOMIC_RELAXED);
     note_arrival(cpu->apic_id);
     check_in(number);
@@ -133,7 +140,7 @@ u64 cpus_watch(void) {
             if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], AP_START);
         break;
     case WATCH_OVER:
-        log("cpus: %u of %u run", here + 1, woken_count + 1);
+        log("cpus: %u of %u run%s", here + 1, woken_count + 1, apic_mode() == APIC_MSRS ? ", by x2APIC" : "");
         if (adopted) log("cpus: %u had memory type registers unlike the boot CPU's; they have its now", adopted);
         name_missing();
         break;

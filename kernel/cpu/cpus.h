@@ -7,7 +7,8 @@
 #define CPUS_MAX 1024 // slots in the address space
 
 static inline struct cpu *cpu_number(unsigned number) { return (struct cpu *)(SLOTS + number * (u64)SLOT_SIZE); }
-unsigned cpus_online(void); // those that have arrived: 0 to this - 1
+unsigned cpus_online(void);   // those that have arrived: 0 to this - 1
+unsigned cpus_expected(void); // and those that may still come
 
 // Starts CPUs that are waiting for a SIPI: slots 1 to count are made, any of the CPUs with these APIC ids takes any of
 // them. page: where AP_START is written to; AP_ROOT shows it, and the kernel; root: the kernel's page tables. Waits for

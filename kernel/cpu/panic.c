@@ -93,14 +93,12 @@ void unfit(const char *fmt, ...) {
     end();
 }
 
-void panic_exception(const struct registers *regs, u64 address) {
+void panic_exception(const struct registers *regs, u64 address, const char *why) {
     static const char names[] = "#DE#DBNMI#BP#OF#BR#UD#NM#DF 9 #TS#NP#SS#GP#PF 15#MF#AC#MC#XM";
     const char *how = regs->error & PF_FETCH ? "executing" : regs->error & PF_WRITE ? "writing" : "reading";
-    const char *why = regs->error & PF_PRESENT ? "against its rights" : "where nothing is mapped";
-    bool in_slot = address / SLOT_SIZE == (u64)__builtin_frame_address(0) / SLOT_SIZE;
+    const char *where = regs->error & PF_PRESENT ? "against its rights" : "where nothing is mapped";
     panic_registers = *regs;
-    if (regs->vector == VECTOR_PF)
-        panic_with("page fault %s %#lx %s%s", how, address, why, in_slot ? ": the kernel's stack ran out" : "");
+    if (regs->vector == VECTOR_PF) panic_with("page fault %s %#lx %s%s%s", how, address, where, *why ? ": " : "", why);
     panic_with("exception %lu (%.3s), error %#lx", regs->vector,
                regs->vector < sizeof(names) / 3 ? names + 3 * regs->vector : "?", regs->error);
 }

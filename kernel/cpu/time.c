@@ -1,167 +1,241 @@
-// Time from the TSC. Its rate is measured against a reference counter of known rate (ACPI PM timer, else PIT channel
-// 2) by two readings that lie apart anyway: the first is taken by time_init(), the second when time is first asked for,
-// with a wait only when that is less than half a millisecond later. Later readings refine the rate; the time shown so
-// far is kept, so it never jumps. Channel 0 of the PIT (Intel 8254 data sheet) ends sleeps.
+// See time.h. The rate is shared by all CPUs behind a sequence number: it is set at first need and refined twice, by
+// whoever comes first; the time shown so far is kept, so it never jumps. When the TSCs may differ or change their rate,
+// the largest time given out is shared as well.
 #include "kernel/cpu/time.h"
-#include "kernel/cpu/trap.h"
-#include "kernel/cpu/x86.h"
+
+#include "kernel/cpu/clock.h"
+#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/lock.h"
 #include "kernel/kernel.h"
 
-#define PM_TIMER_HZ    3579545 // ACPI 6.5, 4.8.3.3
-#define NS_PER_S       1000000000ull
-#define SLOWEST_TSC_HZ 4000000      // Bochs, when nobody tells it how fast to be; no real CPU comes near
-#define WAIT_TSC_MAX   (1ull << 26) // for the reference to move: 10 ms at 6 GHz, 16 s at 4 MHz
-#define TURNS_COUNTED  50           // of the reference, by a rate that is right to 1 %: half a turn of error
+#define CPUID_7_EBX_TSC_ADJUST (1u << 1)
+#define MSR_TSC_ADJUST         0x3b         // what software added to this CPU's TSC (Intel SDM 3B 18.17.3)
+#define WAIT_TSC_MAX           (1ull << 26) // for the reference to move: 10 ms at 6 GHz, 16 s at 4 MHz
+#define LEAST_READINGS_APART   2000         // in a second
+#define COARSE_READINGS_APART  20000
+#define COARSE_TURNS           2          // of the reference, that a rate right to 1/8 and a tick can tell
+#define TURNS_COUNTED          50         // by a rate that is right to 1 %: half a turn of error
+#define STATED_DOUBT           (1u << 20) // times 2^-32: a crystal and the reference's differ by up to 244 in a million
+#define STATED_WRONG           128        // 1 part in so many
+#define TRIES_MAX              (1u << 20) // by then whoever changes the rate was stopped for good
 
-#define PIT_HZ         1193182
-#define PIT_CHANNEL0   0x40
-#define PIT_CHANNEL2   0x42
-#define PIT_COMMAND    0x43
-#define PIT_ONE_SHOT0  0x30 // channel 0, both bytes, mode 0: the line rises when the count is done
-#define PIT_ROUND2     0xb4 // channel 2, both bytes, mode 2: counts down, again and again
-#define PIT_LATCH2     0x80
-#define PIT_LINE       0
-#define PIT_LONGEST_NS 54900000
-#define PORT_B         0x61
-#define PORT_B_GATE2   (1u << 0) // of channel 2; bit 1 connects the speaker
-#define PORT_B_KEEP    0x0c      // NMI masks; the upper half is read-only
+static struct time_sources sources;
+static struct lock lock; // for all up to clock
+static struct reference references[REFERENCE_PIT + 1], *reference;
+static struct reading origin, first; // the boot CPU's; the rate is measured from first, which may be taken anew
+static u64 hz, doubt_per_tick;       // 0: not known yet
+static const char *stated_by;        // NULL: hz was measured
 
-struct reading {
-    u64 tsc;
-    u32 reference;
-};
+static struct clock { // time = ns + (tsc - tsc) * ns_per_tsc, which is times 2^32
+    u64 tsc, ns, ns_per_tsc, refine_at;
+} clock;
+static u32 sequence; // odd: clock is being changed
+static bool shares_latest;
+static u64 latest;      // largest time given out
+static bool has_adjust; // MSR_TSC_ADJUST,
+static u64 boot_adjust; // with this on the boot CPU
 
-static u16 pm_timer; // port; 0: the PIT is the reference
-static u64 turn;     // it counts modulo this
-static u64 reference_hz;
+u64 tsc(void) { return rdtsc() + this_cpu()->time.offset; }
 
-static struct reading first;
-static u64 hz;                // 0: not measured yet
-static u64 ns_per_tsc;        // times 2^32
-static u64 base_tsc, base_ns; // time = base_ns + (tsc - base_tsc) * ns_per_tsc
-static u64 refine_at;         // TSC of the next refinement
-static u64 latest;            // largest time given out
-
-u64 tsc(void) { return rdtsc(); }
-
-static u64 scale(u64 ticks, u64 factor) { return (u64)((unsigned __int128)ticks * factor >> 32); }
-
-static u32 reference_read(void) {
-    if (pm_timer) return inl(pm_timer);
-    outb(PIT_COMMAND, PIT_LATCH2);
-    u32 low = inb(PIT_CHANNEL2);
-    return -(inb(PIT_CHANNEL2) << 8 | low); // it counts down
-}
-
-// The fastest of three: an emulator can stop for milliseconds between two instructions.
 static struct reading read_both(void) {
-    struct reading best = {0};
-    u64 best_gap = UINT64_MAX;
-    for (int i = 0; i < 3; i++) {
-        u64 before = rdtsc();
-        u32 reference = reference_read();
-        u64 gap = rdtsc() - before;
-        if (gap >= best_gap) continue;
-        best_gap = gap;
-        best = (struct reading){before + gap / 2, reference};
+    struct reading now = reference_read(reference);
+    now.tsc += this_cpu()->time.offset;
+    return now;
+}
+
+static void take_reference(enum reference_source from) {
+    references[from] = reference_choose(from, sources.hpet, sources.pm_timer);
+    __atomic_store_n(&reference, &references[from], __ATOMIC_RELEASE);
+    origin = first = reference->source == REFERENCE_PIT ? sources.pit : read_both();
+}
+
+static bool can_adjust(void) { return cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & CPUID_7_EBX_TSC_ADJUST; }
+
+void time_init(const struct time_sources *given) {
+    sources = *given;
+    take_reference(REFERENCE_HPET);
+    if (sources.hpet && !reference->hpet) log_error("time: the HPET has no plausible rate: ignored");
+    this_cpu()->time.first = first;
+    clock.tsc = first.tsc;
+    has_adjust = can_adjust();
+    shares_latest = !has_adjust || !clock_invariant(cpuid);
+    if (has_adjust) boot_adjust = rdmsr(MSR_TSC_ADJUST);
+    timer_init();
+}
+
+// CPUs with equal adjustments have equal TSCs, since reset starts them together. The others are compared by readings of
+// the same counter once its rate is known, which leaves a doubt that is larger than what two CPUs can see of each
+// other.
+void time_cpu_joined(void) {
+    struct time_cpu *own = &this_cpu()->time;
+    own->unknown = !has_adjust || !can_adjust();
+    if (own->unknown) {
+        __atomic_store_n(&shares_latest, true, __ATOMIC_RELAXED);
+    } else if (rdmsr(MSR_TSC_ADJUST) != boot_adjust) {
+        log("time: the TSC of CPU %u was adjusted by %ld, now by %ld as CPU 0's", this_cpu()->number,
+            (s64)rdmsr(MSR_TSC_ADJUST), (s64)boot_adjust);
+        wrmsr(MSR_TSC_ADJUST, boot_adjust);
     }
-    return best;
+    bool shared = reference->source == REFERENCE_PIT; // three instructions read it
+    if (shared) lock_take(&lock);
+    own->first = read_both();
+    if (shared) lock_give(&lock);
+    timer_init();
 }
 
-// Reference ticks since the first reading: the difference modulo a turn, plus the number of whole turns that brings it
-// nearest to what the rate so far says.
-static u64 ticks_to(struct reading now) {
-    u64 part = (now.reference - first.reference) & (turn - 1);
-    u64 expected = hz ? (now.tsc - first.tsc) * reference_hz / hz : part;
-    return expected < part ? part : part + (expected - part + turn / 2) / turn * turn;
-}
-
-// A PM timer has 24 or 32 bits; 24 are counted, since not every one that claims 32 has them.
-static void take_reference(u16 port) {
-    pm_timer = port;
-    reference_hz = port ? PM_TIMER_HZ : PIT_HZ;
-    turn = port ? 1u << 24 : 1u << 16;
-    if (!port) { // channel 2 goes round in 65536 ticks, the speaker stays off
-        outb(PORT_B, (inb(PORT_B) & PORT_B_KEEP) | PORT_B_GATE2);
-        outb(PIT_COMMAND, PIT_ROUND2);
-        outb(PIT_CHANNEL2, 0);
-        outb(PIT_CHANNEL2, 0);
+// Nobody reads the time while it is changed, so that the last time by the old rate is not after the first by the new.
+static void set_rate(u64 rate, u64 refine_at) {
+    __atomic_fetch_add(&sequence, 1, __ATOMIC_SEQ_CST);
+    u64 now = rdtsc_ordered() + this_cpu()->time.offset;
+    if (hz) {
+        __atomic_store_n(&clock.ns, clock.ns + scale(now - clock.tsc, clock.ns_per_tsc), __ATOMIC_RELAXED);
+        __atomic_store_n(&clock.tsc, now, __ATOMIC_RELAXED);
     }
-    first = read_both();
+    hz = rate;
+    __atomic_store_n(&clock.ns_per_tsc, (NS_PER_S << 32) / rate, __ATOMIC_RELAXED);
+    __atomic_store_n(&clock.refine_at, refine_at, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&sequence, 1, __ATOMIC_RELEASE);
 }
 
-void time_init(u16 pm_timer_port) {
-    take_reference(pm_timer_port);
-    base_tsc = first.tsc;
+// Refined after an eighth of a second and after two, then it is for good.
+static void set_measured(const struct reading *from, const struct reading *now, u64 rate) {
+    u64 elapsed = now->tsc - from->tsc;
+    doubt_per_tick = mul_div(clock_doubt(reference, from, now, rate), 1ull << 32, elapsed);
+    set_rate(rate, elapsed < 2 * rate ? first.tsc + (elapsed < rate / 8 ? rate / 8 : 2 * rate) : UINT64_MAX);
 }
 
-// The rate since the first reading. No overflow: 50 turns are 235 s at most, times 10 GHz times 3.6 MHz < 2^63.
-static void set_rate(struct reading now) {
-    if (hz) { // what was shown so far stays
-        base_ns += scale(now.tsc - base_tsc, ns_per_tsc);
-        base_tsc = now.tsc;
-    }
-    hz = (now.tsc - first.tsc) * reference_hz / ticks_to(now);
-    ns_per_tsc = (NS_PER_S << 32) / hz;
-}
-
-// For good after two seconds. When the first reading is too long ago to count the turns, it starts anew.
-static void refine(void) {
-    struct reading now = read_both();
-    u64 elapsed = now.tsc - first.tsc;
-    if (elapsed > turn * TURNS_COUNTED * hz / reference_hz) {
-        first = now;
-        refine_at = now.tsc + hz / 8;
-    } else {
-        set_rate(now);
-        refine_at = elapsed < 2 * hz ? first.tsc + 2 * hz : UINT64_MAX;
-    }
-}
-
-// The first rate, over half a millisecond at least; over all the time since the first reading when the reference cannot
-// have turned round since. False when the reference stands still.
-static bool measure(void) {
+// Reads until the reference has gone on by so many ticks; rate as for clock_ticks(). False: it stands still.
+static bool read_after(const struct reading *from, u64 ticks, u64 rate, struct reading *now) {
     u64 begin = rdtsc();
-    if (begin - first.tsc >= turn * SLOWEST_TSC_HZ / reference_hz) first = read_both();
-    for (;;) {
-        struct reading now = read_both();
-        if (ticks_to(now) >= reference_hz / 2000) {
-            set_rate(now);
-            refine_at = first.tsc + hz / 8;
-            return true;
+    do *now = read_both();
+    while (clock_ticks(reference, from, now, rate) < ticks && rdtsc() - begin < WAIT_TSC_MAX);
+    return clock_ticks(reference, from, now, rate) >= ticks;
+}
+
+// The first rate, over all the time since this CPU's first reading if the turns of the reference since then can be
+// told, which may need a coarse rate. False when the reference stands still.
+static bool measure(void) {
+    struct reading from = this_cpu()->time.first, now = read_both();
+    u64 rate = 0;
+    if (from.source != reference->source) from = now;
+    if (now.tsc - from.tsc >= mul_div(reference->turn, TSC_HZ_SLOWEST, reference->hz)) {
+        struct reading begin = now;
+        if (!read_after(&begin, reference->hz / COARSE_READINGS_APART, 0, &now)) return false;
+        rate = clock_hz(reference, &begin, &now, 0);
+        u64 turn = mul_div(reference->turn, rate, reference->hz);
+        if (begin.gap + now.gap > (now.tsc - begin.tsc) / 8 || now.tsc - from.tsc > COARSE_TURNS * turn) {
+            from = begin;
+            rate = 0;
         }
-        if (now.tsc - begin > WAIT_TSC_MAX) return false;
     }
+    if (!read_after(&from, reference->hz / LEAST_READINGS_APART, rate, &now)) return false;
+    rate = clock_hz(reference, &from, &now, rate);
+    set_measured(&from, &now, rate);
+    return true;
 }
 
 static void calibrate(void) {
-    bool measured = measure();
-    if (!measured && pm_timer) {
-        log_error("time: the ACPI PM timer at port %#x stands still: ignored", pm_timer);
-        take_reference(0);
-        measured = measure();
+    u64 stated = clock_stated_hz(cpuid, &stated_by);
+    if (stated) {
+        doubt_per_tick = STATED_DOUBT;
+        set_rate(stated, 0);
+    } else {
+        stated_by = NULL;
+        while (!measure()) {
+            if (reference->source == REFERENCE_PIT)
+                unfit("no clock to measure the CPU's speed by: the PIT stands still");
+            log_error("time: %s stands still: ignored", reference->name);
+            take_reference(reference->source + 1);
+        }
     }
-    if (!measured) unfit("no clock to measure the CPU's speed by: the PIT stands still");
+    log("time: TSC %lu.%03lu MHz, by %s, %s", hz / 1000000, hz / 1000 % 1000, stated ? stated_by : reference->name,
+        clock_invariant(cpuid) ? "invariant" : "not invariant");
+}
+
+// One that was stated is checked once, as soon as the readings lie apart. When the first is too long ago to count the
+// turns since, it is taken anew.
+static void refine(void) {
+    struct reading now = read_both();
+    u64 elapsed = now.tsc - first.tsc, ticks = clock_ticks(reference, &first, &now, hz);
+    bool apart = ticks >= reference->hz / LEAST_READINGS_APART;
+    if (!apart && stated_by && elapsed < hz / 8) return;
+    u64 rate = mul_div(elapsed, reference->hz, ticks);
+    u64 tolerance = hz / STATED_WRONG + mul_div(clock_doubt(reference, &first, &now, hz), hz, elapsed);
+    if (elapsed > mul_div(reference->turn * TURNS_COUNTED, hz, reference->hz)) {
+        first = now;
+        set_rate(hz, now.tsc + hz / 8);
+    } else if (!apart || (stated_by && rate - hz + tolerance <= 2 * tolerance)) {
+        if (!apart) log_error("time: %s stands still: the rate stays unchecked", reference->name);
+        set_rate(hz, UINT64_MAX);
+    } else if (stated_by) {
+        const char *wrong_by = stated_by;
+        u64 wrong = hz;
+        stated_by = NULL;
+        bool measured = measure();
+        log_error("time: the TSC does not run at %lu Hz, as %s states, but at %lu Hz, by %s", wrong, wrong_by, hz,
+                  measured ? reference->name : "nobody");
+    } else {
+        set_measured(&first, &now, rate);
+    }
+}
+
+static void compare(struct time_cpu *own) {
+    own->unknown = false;
+    if (own->first.source != origin.source) return; // one of them stood still
+    own->offset = clock_offset(reference, &origin, &own->first, hz, doubt_per_tick);
+    s64 missing = (s64)own->offset;
+    if (missing)
+        log("time: the TSC of CPU %u is %lu us %s: corrected", this_cpu()->number,
+            mul_div((u64)(missing < 0 ? -missing : missing), 1000000, hz), missing < 0 ? "ahead" : "behind");
+}
+
+// The clock, and where the TSC stood while it was valid.
+static struct clock read_clock(u64 *now) {
+    struct clock c;
+    u32 before, tries = 0;
+    do {
+        before = __atomic_load_n(&sequence, __ATOMIC_ACQUIRE);
+        c.tsc = __atomic_load_n(&clock.tsc, __ATOMIC_ACQUIRE);
+        c.ns = __atomic_load_n(&clock.ns, __ATOMIC_ACQUIRE);
+        c.ns_per_tsc = __atomic_load_n(&clock.ns_per_tsc, __ATOMIC_ACQUIRE);
+        c.refine_at = __atomic_load_n(&clock.refine_at, __ATOMIC_ACQUIRE);
+        *now = rdtsc_ordered() + this_cpu()->time.offset;
+    } while ((before & 1 || before != __atomic_load_n(&sequence, __ATOMIC_ACQUIRE)) && ++tries < TRIES_MAX);
+    return c;
+}
+
+static struct clock ready_clock(u64 *now) {
+    struct time_cpu *own = &this_cpu()->time;
+    struct clock c = read_clock(now);
+    if (c.ns_per_tsc && !own->unknown && *now < c.refine_at) return c;
+    if (c.ns_per_tsc && !own->unknown) { // somebody refines it, and the rate so far will do
+        if (!lock_try(&lock)) return c;
+    } else {
+        lock_take(&lock);
+    }
+    if (!hz) calibrate();
+    if (own->unknown) compare(own);
+    if (tsc() >= clock.refine_at) refine();
+    lock_give(&lock);
+    return read_clock(now);
 }
 
 u64 time_tsc_to_ns(u64 ticks) {
-    if (!hz) calibrate();
-    return scale(ticks, ns_per_tsc);
+    u64 now;
+    return scale(ticks, ready_clock(&now).ns_per_tsc);
+}
+
+u64 time_ns_to_tsc(u64 ns) {
+    u64 now, ns_per_tsc = ready_clock(&now).ns_per_tsc;
+    return mul_div(ns, 1ull << 32, ns_per_tsc);
 }
 
 u64 time_now_ns(void) {
-    if (!hz) calibrate();
-    if (rdtsc() >= refine_at) refine();
-    u64 now = base_ns + scale(rdtsc() - base_tsc, ns_per_tsc);
-    if (now > latest) latest = now;
-    return latest;
-}
-
-void timer_set(u64 deadline_ns) {
-    u64 now = time_now_ns(), ns = deadline_ns > now ? deadline_ns - now : 0;
-    u64 count = ns < PIT_LONGEST_NS ? ns * PIT_HZ / NS_PER_S + 2 : 0xffff; // 0 would be 65536
-    outb(PIT_COMMAND, PIT_ONE_SHOT0);
-    outb(PIT_CHANNEL0, (u8)count);
-    outb(PIT_CHANNEL0, (u8)(count >> 8));
-    interrupt_set(PIT_LINE, NULL);
+    u64 now, last = __atomic_load_n(&latest, __ATOMIC_ACQUIRE);
+    struct clock c = ready_clock(&now);
+    u64 ns = c.ns + ((s64)(now - c.tsc) > 0 ? scale(now - c.tsc, c.ns_per_tsc) : 0); // another CPU's TSC set it
+    if (!__atomic_load_n(&shares_latest, __ATOMIC_RELAXED)) return ns;
+    while (ns > last)
+        if (__atomic_compare_exchange_n(&latest, &last, ns, true, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE)) return ns;
+    return last;
 }

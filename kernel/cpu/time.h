@@ -1,13 +1,36 @@
-// Time from the TSC, calibrated against the ACPI PM timer (or the PIT when there is none) by two readings that lie
-// apart anyway, and the one-shot timer that ends a sleep.
+// Time from the TSC, the same on all CPUs, and the one-shot timer that ends a sleep. Its rate is what the hypervisor or
+// the CPU states, else it is measured against a reference counter by two readings that lie apart anyway.
 #pragma once
 
-#include "kernel/lib/types.h"
+#include "kernel/cpu/reference.h"
 
-void time_init(u16 pm_timer_port); // 0: there is none. Takes the first reading.
-u64 tsc(void);
-u64 time_now_ns(void);         // since time_init, never runs backwards; calibrates at first use
+// What there is to measure by.
+struct time_sources {
+    volatile u32 *hpet; // its registers; NULL: none
+    u16 pm_timer;       // port; 0: none
+    struct reading pit; // by the loader
+};
+
+// Of one CPU; struct cpu has it.
+struct time_cpu {
+    struct reading first; // of this CPU's TSC
+    bool unknown;         // how far it is off
+    u64 offset;           // what is missing from it to be the boot CPU's; wraps
+    u64 timer_tsc;        // when the APIC timer was started,
+    u32 timer_count;      // and with what
+};
+
+void time_init(const struct time_sources *sources); // the boot CPU takes its first reading, or has the loader's
+void time_cpu_joined(void); // any other CPU, once, when its local APIC is on and before it uses the rest
+u64 tsc(void);              // the boot CPU's
+// Since the first reading; never runs backwards, from whichever CPU one looks; calibrates at first use. Not for NMIs.
+u64 time_now_ns(void);
 u64 time_tsc_to_ns(u64 ticks); // a difference of time stamps
-// One interrupt, which does nothing but wake: at time_now_ns() deadline_ns or soon after it, but at the latest 54 ms
-// from now. Whoever sleeps longer looks at the time and calls again.
+u64 time_ns_to_tsc(u64 ns);
+
+// ---- timer.c ----
+void timer_init(void); // this CPU's, by the two above
+// One interrupt on this CPU, which does nothing but wake: at time_now_ns() deadline_ns or soon after it, at once when
+// that is over; perhaps before, when it is long. Whoever sleeps longer looks at the time and calls again. UINT64_MAX:
+// none.
 void timer_set(u64 deadline_ns);

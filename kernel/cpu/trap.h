@@ -41,15 +41,19 @@ struct trap_hooks {
 // A hook runs on the slot stack, may switch contexts and may end in context_resume(); only user_copy_fault runs on the
 // page-fault stack (IST_STACK_SIZE) and must return. hooks must live for ever.
 void traps_init(const struct trap_hooks *hooks);
+// What a page fault of the kernel does where nothing is mapped: NULL when something is now, else why not, or nothing.
+void traps_set_stack_growth(const char *(*grow)(u64 address, u64 rsp));
 
-// Lets an ISA line, 0-15, interrupt the boot CPU; the handler (NULL: it only wakes) runs with interrupts off and acknowledges
-// nothing itself.
+// Lets an ISA line, 0-15, interrupt the boot CPU; the handler (NULL: it only wakes) runs with interrupts off and
+// acknowledges nothing itself. To be called before the device can raise its line: an IO-APIC forgets what comes before.
 void interrupt_set(unsigned line, void (*handler)(void));
 
-// Makes context current on this CPU: saves the vector state of the one before, whose memory must still be there, and
-// loads that of the new one. Nothing to do when it is current already.
-void context_switch(struct context *to);
-struct context *context_current(void); // NULL before the first switch
+// Makes context, which no CPU has, current on this CPU, which has none: loads its vector state.
+void context_enter(struct context *context);
+// From here on this CPU has no context. With save the vector state is stored in the one it had, whose registers are
+// complete then; else that is not touched any more.
+void context_leave(bool save);
+struct context *context_current(void); // NULL: none; the program does not run here
 // Leaves for the program with the current context, by SYSRET when it entered by SYSCALL and its rip and rflags are what
 // SYSCALL left in rcx and r11; else by IRETQ. A rip that the program cannot have is a #GP of the program.
 void context_resume(void) __attribute__((noreturn));

@@ -2,6 +2,7 @@
 // copies, an interrupt in cpu_idle() and an NMI are expected, everything else is a panic.
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/fpu.h"
+#include "kernel/cpu/tlb.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
@@ -9,21 +10,28 @@
 #define NMI_PORT         0x61      // system control port B
 #define NMI_CAUSE_MEMORY (1u << 7) // SERR or parity
 #define NMI_CAUSE_BUS    (1u << 6) // IOCHK
+#define PF_PRESENT       (1u << 0) // error code of a page fault, Intel SDM 3A 4.7
 
 static const struct trap_hooks *hooks;
+static const char *(*grow_stack)(u64 address, u64 rsp);
 
 void traps_init(const struct trap_hooks *given) { hooks = given; }
+void traps_set_stack_growth(const char *(*grow)(u64 address, u64 rsp)) { grow_stack = grow; }
 
 struct context *context_current(void) {
     return this_cpu()->current;
 }
 
-void context_switch(struct context *to) {
+void context_enter(struct context *context) {
+    if (!this_cpu()->tlb_used) tlb_enter();
+    fpu_restore(context->xstate);
+    this_cpu()->current = context;
+}
+
+void context_leave(bool save) {
     struct cpu *cpu = this_cpu();
-    if (cpu->current == to) return;
-    if (cpu->current) fpu_save(cpu->current->xstate);
-    fpu_restore(to->xstate);
-    cpu->current = to;
+    if (save) fpu_save(cpu->current->xstate);
+    cpu->current = NULL;
 }
 
 // SYSRET loads rip and rflags from rcx and r11, and cannot set RF; with TF the trap would come one instruction early.
@@ -64,7 +72,7 @@ void __attribute__((noreturn)) syscall_from_program(void) {
 
 static void nmi(const struct registers *regs) {
     u8 cause = inb(NMI_PORT);
-    if (cause & (NMI_CAUSE_MEMORY | NMI_CAUSE_BUS)) panic_exception(regs, 0);
+    if (cause & (NMI_CAUSE_MEMORY | NMI_CAUSE_BUS)) panic_exception(regs, 0, "");
     log_error("NMI at %#lx without a known cause (port 61h reads %#x): ignored", regs->rip, cause);
 }
 
@@ -74,7 +82,7 @@ void __attribute__((noreturn)) trap_from_program(void) {
         nmi(regs);
         context_resume(); // by IRETQ, and at once: until then the CPU holds further NMIs back
     }
-    if (regs->vector == VECTOR_DF || regs->vector == VECTOR_MC) panic_exception(regs, 0);
+    if (regs->vector == VECTOR_DF || regs->vector == VECTOR_MC) panic_exception(regs, 0, "");
     if (regs->vector >= EXCEPTIONS) interrupt(regs->vector);
     else fault_of_program(regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0);
     leave();
@@ -93,14 +101,20 @@ void trap_from_kernel(struct registers *regs) {
     } else if (regs->vector == VECTOR_PF && fault.address < USER_END && in_usercopy(regs->rip)) {
         if (!hooks->user_copy_fault(&fault)) regs->rip = (u64)usercopy_failed;
     } else {
-        panic_exception(regs, fault.address);
+        bool missing = regs->vector == VECTOR_PF && !(regs->error & PF_PRESENT) && grow_stack;
+        const char *why = missing ? grow_stack(fault.address, regs->rsp) : "";
+        if (why) panic_exception(regs, fault.address, why);
     }
     // The slot was zeroed, so an interrupt stack whose lowest word is not zero has run into the one below.
     if (*(const u64 *)ROUND_DOWN((u64)regs, IST_STACK_SIZE)) panic("an interrupt stack ran over");
 }
 
-// STI lets interrupts in only after the next instruction, so one that came before still ends the HLT.
-void cpu_idle(void) { __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory"); }
+// STI lets interrupts in only after the next instruction, so one that came before still ends the HLT. Without a context
+// a CPU does not touch the program's memory, so it need not be woken for its TLB's sake.
+void cpu_idle(void) {
+    tlb_leave();
+    __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory");
+}
 
 // No length or address of the program reaches the kernel or wraps around.
 static bool in_user_range(u64 start, u64 bytes) { return start <= USER_END && bytes <= USER_END - start; }

@@ -1,5 +1,6 @@
 // The battery clock (Motorola MC146818A): date and time, to the second. Its time is taken for UTC.
 #include "kernel/device/devices.h"
+#include "kernel/cpu/lock.h"
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
@@ -72,11 +73,15 @@ static u64 rtc_seconds(void) {
 }
 
 u64 time_wall_ns(void) {
-    static u64 start_ns; // the wall time of time_now_ns() 0
+    static struct lock lock; // two CPUs must not read the clock at once
+    static u64 start_ns;     // the wall time of time_now_ns() 0
+    lock_take(&lock);
     if (!start_ns) {
-        u64 seconds = rtc_seconds();
-        if (!seconds) log_error("the battery clock gives no plausible time: it is taken for 1970");
-        start_ns = seconds ? seconds * 1000000000 - time_now_ns() : 1;
+        u64 wall_ns = kvm_clock_ns();
+        if (!wall_ns) wall_ns = rtc_seconds() * 1000000000;
+        if (!wall_ns) log_error("the battery clock gives no plausible time: it is taken for 1970");
+        start_ns = wall_ns ? wall_ns - time_now_ns() : 1;
     }
+    lock_give(&lock);
     return start_ns + time_now_ns();
 }

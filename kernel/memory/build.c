@@ -20,6 +20,8 @@ _Static_assert(PLAN_SCRATCH(E820_MAX) <= BOUNCE_END - SCRATCH, "a map that start
 static struct elf kernel_elf;
 static bool has_1g;
 
+u64 tables_root(void) { return read_cr3() & PTE_ADDRESS; }
+
 // What this CPU offers to page tables. Physical addresses beyond what it implements are reserved bits in an entry.
 static void find_features(struct handover *handover, struct machine *machine) {
     struct cpuid extended = cpuid(0x80000001, 0), basic = cpuid(1, 0);

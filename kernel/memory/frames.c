@@ -16,6 +16,8 @@
 #define OR(at, value)    (STEP(), __atomic_fetch_or(at, value, SEQ))
 // When it fails, *seen becomes what is there.
 #define CAS(at, seen, value) (STEP(), __atomic_compare_exchange_n(at, seen, value, false, SEQ, SEQ))
+// At least as many as whoever asks has seen before.
+#define JOINED(frames) __atomic_load_n(&(frames)->cpus, __ATOMIC_ACQUIRE)
 
 #define ENTRY_FRAMES 32
 #define BATCH        (FRAMES_RING / 2) // entries put back at once
@@ -41,10 +43,10 @@ static struct piece entry_piece(u64 entry) {
 static u64 sets_of(u64 count) { return ROUND_UP(count, FRAMES_SET) / FRAMES_SET; }
 static u64 supersets_of(u64 count) { return ROUND_UP(sets_of(count), SUPERSET_SETS) / SUPERSET_SETS; }
 
-u64 frames_bytes(u64 count, unsigned cpus) {
+u64 frames_bytes(u64 count) {
     u64 supersets = supersets_of(count), summary = ROUND_UP(supersets, 64) / 8;
     u64 counts = supersets * (SUPERSET_SETS + 1) * sizeof(u16);
-    return ROUND_UP(cpus * sizeof(struct frames_cpu) + sets_of(count) * SET_WORDS * sizeof(u64) + counts + summary, 64);
+    return ROUND_UP(sets_of(count) * SET_WORDS * sizeof(u64) + counts + summary, 64);
 }
 
 // Fills counts of so many frames each when the first free ones of all are free.
@@ -55,20 +57,13 @@ static void init_counts(u16 *counts, u64 count, u16 frames, u64 free) {
     if (free % frames) counts[whole] = (u16)(free % frames);
 }
 
-void frames_init(struct frames *frames, void *memory, u64 count, u64 free, unsigned cpus) {
+void frames_init(struct frames *frames, void *memory, u64 count, u64 free, struct frames_cpu *cpu, u64 stride) {
     u64 sets = sets_of(count), supersets = supersets_of(count);
-    *frames = (struct frames){.count = count, .supersets = supersets, .cpus = cpus, .cpu = memory};
-    frames->bits = (u64 *)(frames->cpu + cpus);
+    *frames = (struct frames){.count = count, .supersets = supersets, .bits = memory, .cpu = cpu, .stride = stride};
     frames->in_set = (u16 *)(frames->bits + sets * SET_WORDS);
     frames->summary = (u64 *)(frames->in_set + supersets * SUPERSET_SETS);
     frames->in_superset = (u16 *)(frames->summary + ROUND_UP(supersets, 64) / 64);
 
-    memset(memory, 0, cpus * sizeof(struct frames_cpu));
-    for (unsigned i = 0; i < cpus; i++) {
-        frames->cpu[i].set = i % (sets ? sets : 1);
-        frames->cpu[i].count = count;
-        frames->cpu[i].frames = frames;
-    }
     memset(frames->bits, 0xff, free / 64 * sizeof(u64));
     memset(frames->bits + free / 64, 0, (sets * SET_WORDS - free / 64) * sizeof(u64));
     if (free % 64) frames->bits[free / 64] = (1ull << free % 64) - 1;
@@ -79,6 +74,13 @@ void frames_init(struct frames *frames, void *memory, u64 count, u64 free, unsig
         if (frames->in_superset[i]) frames->summary[i / 64] |= 1ull << i % 64;
 }
 
+void frames_join(struct frames *frames) {
+    u64 sets = sets_of(frames->count);
+    *frames_cpu(frames, frames->cpus) =
+        (struct frames_cpu){.set = frames->cpus % (sets ? sets : 1), .count = frames->count, .frames = frames};
+    STORE(&frames->cpus, frames->cpus + 1);
+}
+
 // ---- frames on their way ----
 
 static void begin(struct frames_cpu *cpu) { STORE(&cpu->begun, cpu->begun + 1); }
@@ -87,8 +89,10 @@ static void end(struct frames_cpu *cpu) { STORE(&cpu->ended, cpu->ended + 1); }
 // What all other CPUs together have ended, or begun.
 static u64 others(const struct frames_cpu *self, bool ended) {
     u64 sum = 0;
-    for (struct frames_cpu *cpu = self->frames->cpu; cpu < self->frames->cpu + self->frames->cpus; cpu++)
+    for (unsigned n = 0, cpus = LOAD(&self->frames->cpus); n < cpus; n++) {
+        const struct frames_cpu *cpu = frames_cpu(self->frames, n);
         if (cpu != self) sum += LOAD(ended ? &cpu->ended : &cpu->begun);
+    }
     return sum;
 }
 
@@ -206,7 +210,7 @@ static bool claim_word(struct frames_cpu *cpu, u64 word, unsigned most) {
 
 static bool claim_in_superset(struct frames_cpu *cpu, u64 superset) {
     struct frames *frames = cpu->frames;
-    unsigned in_superset = LOAD(&frames->in_superset[superset]), most = CLAIM_SIZE(in_superset, frames->cpus);
+    unsigned in_superset = LOAD(&frames->in_superset[superset]), most = CLAIM_SIZE(in_superset, JOINED(frames));
     if (!in_superset) {
         begin(cpu); // what the summary does not show for a moment is on its way, too
         summary_clear(frames, superset);
@@ -259,15 +263,15 @@ static u64 cleared_take(struct frames_cpu *cpu) {
 
 // Takes a frame out of what any CPU holds, the one first that had some last time.
 static u64 steal(struct frames_cpu *cpu) {
-    for (unsigned n = 0; n < cpu->frames->cpus; n++) {
-        struct frames_cpu *victim = &cpu->frames->cpu[cpu->victim];
+    for (unsigned n = 0, cpus = JOINED(cpu->frames); n < cpus; n++) {
+        struct frames_cpu *victim = frames_cpu(cpu->frames, cpu->victim);
         for (int i = 0; i <= FRAMES_RING; i++) {
             u64 frame = entry_take(&victim->held[i]);
             if (frame != FRAME_NONE) return frame;
         }
         u64 frame = cleared_take(victim);
         if (frame != FRAME_NONE) return frame;
-        cpu->victim = cpu->victim + 1 < cpu->frames->cpus ? cpu->victim + 1 : 0;
+        cpu->victim = cpu->victim + 1 < cpus ? cpu->victim + 1 : 0;
     }
     return FRAME_NONE;
 }
@@ -341,7 +345,8 @@ void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count) {
 // A word of bits as it would be with all cleared frames put back.
 static u64 with_cleared(const struct frames *frames, u64 word) {
     u64 bits = LOAD(&frames->bits[word]);
-    for (struct frames_cpu *cpu = frames->cpu; cpu < frames->cpu + frames->cpus; cpu++) {
+    for (unsigned n = 0; n < JOINED(frames); n++) {
+        struct frames_cpu *cpu = frames_cpu(frames, n);
         for (int i = 0; i < FRAMES_CLEARED; i++) {
             u32 next = LOAD(&cpu->cleared[i]);
             if (next && (next - 1) / 64 == word) bits |= 1ull << (next - 1) % 64;
@@ -444,7 +449,8 @@ static u64 entry_put_back(struct frames_cpu *self, u64 *at, u64 start, u64 end_f
 // Puts entries of all CPUs back, one after another, and looks around each: a run that was not there can only be there.
 static u64 run_of_held(struct frames_cpu *self, u64 count, u64 align, u64 start, u64 end) {
     struct frames *frames = self->frames;
-    for (struct frames_cpu *cpu = frames->cpu; cpu < frames->cpu + frames->cpus; cpu++) {
+    for (unsigned n = 0; n < JOINED(frames); n++) {
+        struct frames_cpu *cpu = frames_cpu(frames, n);
         for (int i = 0; i <= FRAMES_RING; i++) {
             u64 first = entry_put_back(self, &cpu->held[i], start, end), behind = first + ENTRY_FRAMES + count;
             if (first == FRAME_NONE) continue;
@@ -460,7 +466,8 @@ static u64 run_of_held(struct frames_cpu *self, u64 count, u64 align, u64 start,
 static void cleared_put_back(struct frames_cpu *self, u64 start, u64 end_frame) {
     struct frames *frames = self->frames;
     begin(self);
-    for (struct frames_cpu *cpu = frames->cpu; cpu < frames->cpu + frames->cpus; cpu++) {
+    for (unsigned n = 0; n < JOINED(frames); n++) {
+        struct frames_cpu *cpu = frames_cpu(frames, n);
         for (int i = 0; i < FRAMES_CLEARED; i++) {
             u32 next = LOAD(&cpu->cleared[i]);
             u64 frame = next - 1ull;
@@ -474,7 +481,8 @@ static void cleared_put_back(struct frames_cpu *self, u64 start, u64 end_frame) 
 // A run with cleared frames in it. They cost much to clear, so none is put back before it is seen to complete a run.
 static u64 run_of_cleared(struct frames_cpu *self, u64 count, u64 align, u64 start, u64 end) {
     struct frames *frames = self->frames;
-    for (struct frames_cpu *cpu = frames->cpu; cpu < frames->cpu + frames->cpus; cpu++) {
+    for (unsigned n = 0; n < JOINED(frames); n++) {
+        struct frames_cpu *cpu = frames_cpu(frames, n);
         for (int i = 0; i < FRAMES_CLEARED; i++) {
             u32 next = LOAD(&cpu->cleared[i]);
             u64 frame = next - 1ull;
@@ -501,9 +509,10 @@ u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64
 u64 frames_free(const struct frames *frames) {
     u64 sum = 0;
     for (u64 i = 0; i < frames->supersets; i++) sum += LOAD(&frames->in_superset[i]);
-    for (unsigned n = 0; n < frames->cpus; n++) {
-        for (int i = 0; i <= FRAMES_RING; i++) sum += count_bits((u32)LOAD(&frames->cpu[n].held[i]));
-        for (int i = 0; i < FRAMES_CLEARED; i++) sum += LOAD(&frames->cpu[n].cleared[i]) != 0;
+    for (unsigned n = 0; n < JOINED(frames); n++) {
+        const struct frames_cpu *cpu = frames_cpu(frames, n);
+        for (int i = 0; i <= FRAMES_RING; i++) sum += count_bits((u32)LOAD(&cpu->held[i]));
+        for (int i = 0; i < FRAMES_CLEARED; i++) sum += LOAD(&cpu->cleared[i]) != 0;
     }
     return sum;
 }

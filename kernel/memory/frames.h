@@ -35,7 +35,8 @@
 // saw every place empty while no other CPU put anything anywhere: when it read all the ended before the search, all the
 // begun after it, and their sums are equal (a CPU that was at it in between has begun more than it had ended). Since
 // frames were only taken in that time, none was left at its end. Else it looks again, so one CPU waits for another only
-// when memory is all but full, and then for a few instructions (or for the clearing of one frame).
+// when memory is all but full, and then for a few instructions (or for the clearing of one frame). A CPU takes part
+// before it puts anything anywhere, so one that either sum leaves out had not begun when that sum was begun.
 #pragma once
 
 #include "kernel/lib/types.h"
@@ -66,21 +67,28 @@ struct frames_cpu {
 
 struct frames {
     u64 count, supersets;
-    u64 *bits;        // for each frame; 1: free and not claimed
-    u16 *in_set;      // for each set, rounded up to whole supersets: frames that are free and not claimed
-    u16 *in_superset; // for each superset, the same
-    u64 *summary;     // for each superset, a bit: it may have some
-    unsigned cpus;
-    struct frames_cpu *cpu;
+    u64 *bits;              // for each frame; 1: free and not claimed
+    u16 *in_set;            // for each set, rounded up to whole supersets: frames that are free and not claimed
+    u16 *in_superset;       // for each superset, the same
+    u64 *summary;           // for each superset, a bit: it may have some
+    unsigned cpus;          // that take part: 0 to this - 1; it only rises
+    struct frames_cpu *cpu; // of the first one; the next is stride bytes behind
+    u64 stride;
 };
 
-// Bytes for frames_init: below 66 for each GiB of memory, and sizeof(struct frames_cpu) for each CPU. A multiple of 64.
-u64 frames_bytes(u64 count, unsigned cpus);
+// Bytes for frames_init: below 66 for each GiB of memory. A multiple of 64.
+u64 frames_bytes(u64 count);
 
-// Frames 0 to free - 1 are free, free to count - 1 in use. memory: frames_bytes(), aligned to 64, any contents.
-void frames_init(struct frames *frames, void *memory, u64 count, u64 free, unsigned cpus);
+// Frames 0 to free - 1 are free, free to count - 1 in use. memory: frames_bytes(), aligned to 64, any contents; cpu,
+// stride: where CPUs have their struct frames_cpu. None takes part yet.
+void frames_init(struct frames *frames, void *memory, u64 count, u64 free, struct frames_cpu *cpu, u64 stride);
+// The next CPU takes part; any contents of its struct before. One CPU does this for all, each before its first call.
+void frames_join(struct frames *frames);
+static inline struct frames_cpu *frames_cpu(const struct frames *frames, unsigned number) {
+    return (struct frames_cpu *)((char *)frames->cpu + number * frames->stride);
+}
 
-// cpu is always the CPU that calls, frames->cpu[n]; a call is not interrupted by another one on the same CPU. Giving
+// cpu is always the CPU that calls, by frames_cpu(); a call is not interrupted by another one on the same CPU. Giving
 // back what is not in use is a bug: an invalid-opcode trap, when it is noticed.
 
 u64 frames_take(struct frames_cpu *cpu); // a frame; FRAME_NONE when none is free anywhere

@@ -4,15 +4,17 @@
 //   linear   |frame|frame|split|frame|frame| tail | tail | ta
 //                         ^ map in its first page   ^ maps in a table of their own
 //
-// Only groups with a free page are in a list. The frame that the low stage stopped in is split from the beginning;
-// what it took above that among the frames is never given back.
+// Only groups with a free page are in a list. All groups are under one lock, whose holder takes no other and never
+// waits for another CPU but for a few instructions; frames need none. The frame that the low stage stopped in is split
+// from the beginning; what it took above that among the frames is never given back.
 #include "kernel/memory/pages.h"
 
 #include <sys/queue.h>
 
+#include "kernel/cpu/lock.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
-#include "kernel/memory/frames.h"
+#include "kernel/memory/slots.h"
 #include "kernel/memory/window.h"
 
 #ifndef LINEAR_POINTER // a test has no linear memory
@@ -21,7 +23,7 @@
 #define FRAME_BYTES PAGE_2M
 #define GROUP_PAGES (FRAME_BYTES / PAGE_SIZE)
 #define FRAMES_1G   512
-#define CPU         0 // the only one that allocates so far
+#define FRAME_LEFT  ((s64)GROUP_PAGES - 1) // pages that a frame yields
 
 struct group {
     u64 map[GROUP_PAGES / 64]; // 1: free
@@ -37,8 +39,9 @@ static bool is_high;
 static struct frames frames;
 static struct group *tail; // of the tail's groups
 static u64 tail_count;
+static struct lock lock;                            // of the groups
 static struct group_list tail_groups, split_groups; // those with a free page
-static u64 free_in_groups;
+static s64 left;                                    // what pages_free() says: never more than there is
 
 // ---- the low stage ----
 
@@ -73,7 +76,6 @@ static void group_give(struct group *group, u64 from, u64 end) {
     if (from >= end) return;
     if (!group->free) LIST_INSERT_HEAD(is_tail(group) ? &tail_groups : &split_groups, group, link);
     group->free += end - from;
-    free_in_groups += end - from;
     for (u64 next; from < end; from = next) {
         next = ROUND_DOWN(from, 64) + 64 < end ? ROUND_DOWN(from, 64) + 64 : end;
         u64 mask = ~0ull >> (64 - (next - from)) << from % 64;
@@ -88,7 +90,6 @@ static u64 group_take(struct group *group) {
     u64 page = word * 64 + (unsigned)__builtin_ctzll(group->map[word]);
     group->map[word] &= group->map[word] - 1;
     if (--group->free == 0) LIST_REMOVE(group, link);
-    free_in_groups--;
     if (!is_tail(group)) return window_physical(group) + page * PAGE_SIZE;
     u64 number = frames.count + (u64)(group - tail);
     return linear_to_physical(&pages.map, LINEAR + number * FRAME_BYTES + page * PAGE_SIZE);
@@ -102,8 +103,8 @@ static struct group *group_begin(u64 frame, u64 end) {
     return group;
 }
 
-static struct group *group_split(void) {
-    u64 frame = frames_take(&frames.cpu[CPU]);
+static struct group *group_split(struct frames_cpu *cpu) {
+    u64 frame = frames_take(cpu);
     return frame == FRAME_NONE ? NULL : group_begin(frame, GROUP_PAGES);
 }
 
@@ -114,6 +115,7 @@ static void tail_give(u64 from, u64 end) {
         next = ROUND_DOWN(from, FRAME_BYTES) + FRAME_BYTES;
         u64 bytes = (next < end ? next : end) - from, page = from % FRAME_BYTES / PAGE_SIZE;
         group_give(&tail[group], page, page + bytes / PAGE_SIZE);
+        left += (s64)(bytes / PAGE_SIZE);
     }
 }
 
@@ -129,7 +131,7 @@ static u64 frames_end(const struct linear_map *map) { // linear address behind t
 // The frames of linear [start, end) are in use for ever.
 static void frames_keep(u64 start, u64 end) {
     u64 first = (start - LINEAR) / FRAME_BYTES, last = ROUND_UP(end - LINEAR, FRAME_BYTES) / FRAME_BYTES;
-    if (frames_take_run(&frames.cpu[CPU], last - first, 1, first, last) != first) panic("frames: a new one is in use");
+    if (frames_take_run(frames.cpu, last - first, 1, first, last) != first) panic("frames: a new one is in use");
 }
 
 // The part of an extent that is not free: from pages.top to the low stage's top all of it, above that what is below
@@ -148,12 +150,15 @@ void pages_init(const struct pages *handed, u64 later) {
     is_high = true;
     u64 tail_start = frames_end(&pages.map), count = (tail_start - LINEAR) / FRAME_BYTES;
     tail_count = ROUND_UP(pages.map.end + later - tail_start, FRAME_BYTES) / FRAME_BYTES;
-    u64 own = ROUND_UP(frames_bytes(count, 1) + tail_count * sizeof(struct group), PAGE_SIZE);
+    u64 own = ROUND_UP(frames_bytes(count) + tail_count * sizeof(struct group), PAGE_SIZE);
     if (own > pages.top - LINEAR) unfit("%lu KiB of usable memory are too little", pages_total() * (PAGE_SIZE / 1024));
     pages.top -= own;
 
-    frames_init(&frames, LINEAR_POINTER(pages.top), count, count, 1);
-    tail = LINEAR_POINTER(pages.top + frames_bytes(count, 1));
+    frames_init(&frames, LINEAR_POINTER(pages.top), count, count, &SLOT_NUMBER(0)->frames,
+                (u64)SLOT_NUMBER(1) - (u64)SLOT_NUMBER(0));
+    frames_join(&frames);
+    left = 0;
+    tail = LINEAR_POINTER(pages.top + frames_bytes(count));
     memset(tail, 0, tail_count * sizeof(struct group));
     if (pages.top > tail_start) tail_give(tail_start, pages.top);
     for (size_t i = 0; i < pages.map.count; i++) {
@@ -163,20 +168,47 @@ void pages_init(const struct pages *handed, u64 later) {
         if (run->page < FRAME_BYTES) tail_give(used.end, run->linear + run->bytes);
         else if (used.start < used.end) frames_keep(used.start, used.end);
     }
-    if (pages.top < tail_start && pages.top % FRAME_BYTES)
+    left += (s64)frames_free(&frames) * FRAME_LEFT;
+    if (pages.top < tail_start && pages.top % FRAME_BYTES) {
         group_begin((pages.top - LINEAR) / FRAME_BYTES, pages.top % FRAME_BYTES / PAGE_SIZE);
+        left += (s64)(pages.top % FRAME_BYTES / PAGE_SIZE) - 1;
+    }
 }
+
+void pages_join(void) { frames_join(&frames); }
 
 void pages_grow(const struct linear_map *map) { pages.map = *map; }
 
 // ---- pages ----
 
+// Until leave() a page fault of this CPU that grows its stack must not come in here.
+static struct frames_cpu *enter(void) {
+    struct slot *slot = THIS_SLOT();
+    slot->allocating = true;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return &slot->frames;
+}
+
+static void leave(void) {
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    THIS_SLOT()->allocating = false;
+}
+
+static s64 left_add(s64 count) { return __atomic_add_fetch(&left, count, __ATOMIC_RELAXED); }
+
 u64 page_alloc(void) {
     if (!is_high) return low_alloc();
+    struct frames_cpu *cpu = enter();
+    left_add(-1);
+    lock_take(&lock);
     struct group *group = LIST_FIRST(&tail_groups);
     if (!group) group = LIST_FIRST(&split_groups);
-    if (!group) group = group_split();
-    return group ? group_take(group) : 0;
+    if (!group) group = group_split(cpu);
+    u64 physical = group ? group_take(group) : 0;
+    lock_give(&lock);
+    if (!physical) left_add(1);
+    leave();
+    return physical;
 }
 
 u64 page_alloc_cleared(void) {
@@ -191,14 +223,22 @@ void page_free(u64 physical) {
     ASSERT(is_high && linear < pages.map.end && !(is_frame && linear >= pages.top && physical < IDENTITY_END));
     struct group *group = is_frame ? window(ROUND_DOWN(physical, FRAME_BYTES)) : &tail[frame - frames.count];
     u64 page = linear % FRAME_BYTES / PAGE_SIZE;
+    struct frames_cpu *cpu = enter();
+    lock_take(&lock);
     group_give(group, page, page + 1);
-    if (!is_frame || group->free < GROUP_PAGES - 1) return;
-    LIST_REMOVE(group, link);
-    free_in_groups -= group->free;
-    frames_give(&frames.cpu[CPU], frame);
+    if (is_frame && group->free == GROUP_PAGES - 1) {
+        LIST_REMOVE(group, link);
+        frames_give(cpu, frame);
+    }
+    lock_give(&lock);
+    left_add(1);
+    leave();
 }
 
-u64 pages_free(void) { return free_in_groups + frames_free(&frames) * (GROUP_PAGES - 1); }
+u64 pages_free(void) {
+    s64 free = left_add(0);
+    return free > 0 ? (u64)free : 0;
+}
 
 u64 pages_total(void) { return (pages.map.end - LINEAR) / PAGE_SIZE; }
 
@@ -216,37 +256,61 @@ static u64 frame_number(u64 physical) {
 
 static void clear(u64 frame) { memset(window(frame_physical(frame)), 0, FRAME_BYTES); }
 
-u64 frame_alloc(void) { return frame_physical(frames_take(&frames.cpu[CPU])); }
-
-u64 frame_alloc_cleared(void) {
-    u64 frame = frames_take_cleared(&frames.cpu[CPU]);
-    if (frame == FRAME_NONE) {
-        frame = frames_take(&frames.cpu[CPU]);
-        if (frame != FRAME_NONE) clear(frame);
-    }
+u64 frame_alloc(void) {
+    struct frames_cpu *cpu = enter();
+    left_add(-FRAME_LEFT);
+    u64 frame = frames_take(cpu);
+    if (frame == FRAME_NONE) left_add(FRAME_LEFT);
+    leave();
     return frame_physical(frame);
 }
 
-void frame_free(u64 physical) { frames_give(&frames.cpu[CPU], frame_number(physical)); }
+u64 frame_take_cleared(void) {
+    u64 frame = frames_take_cleared(enter());
+    if (frame != FRAME_NONE) left_add(-FRAME_LEFT);
+    leave();
+    return frame_physical(frame);
+}
 
-void frame_split(u64 physical) { group_begin(frame_number(physical), 1); }
+void frame_free(u64 physical) { frames_free_run(physical, 1); }
 
-bool frames_idle(void) { return frames_fill(&frames.cpu[CPU], clear); }
+void frame_split(u64 physical) {
+    enter();
+    lock_take(&lock);
+    group_begin(frame_number(physical), 1);
+    lock_give(&lock);
+    leave();
+}
+
+bool frames_idle(void) {
+    bool more = frames_fill(enter(), clear);
+    leave();
+    return more;
+}
 
 // Pieces of physical memory in pages of at least this size, one after another.
 static u64 run_in_extents(u64 count, u64 align, u64 page) {
-    for (size_t i = 0; i < pages.map.count; i++) {
+    u64 frame = FRAME_NONE;
+    struct frames_cpu *cpu = enter();
+    for (size_t i = 0; frame == FRAME_NONE && i < pages.map.count && pages.map.extents[i].page >= page; i++) {
         const struct extent *extent = &pages.map.extents[i];
-        if (extent->page < page) break;
         u64 start = (extent->linear - LINEAR) / FRAME_BYTES, end = start + extent->bytes / FRAME_BYTES;
-        u64 frame = frames_take_run(&frames.cpu[CPU], count, align, start, end);
-        if (frame != FRAME_NONE) return frame_physical(frame);
+        frame = frames_take_run(cpu, count, align, start, end);
     }
-    return 0;
+    if (frame != FRAME_NONE) left_add(-(s64)count * FRAME_LEFT);
+    leave();
+    return frame_physical(frame);
 }
 
 u64 frames_alloc_run(u64 count) { return run_in_extents(count, 1, FRAME_BYTES); }
 
 u64 frames_alloc_1g(void) { return run_in_extents(FRAMES_1G, FRAMES_1G, FRAMES_1G * FRAME_BYTES); }
 
-void frames_free_run(u64 physical, u64 count) { frames_give_run(&frames.cpu[CPU], frame_number(physical), count); }
+void frames_free_run(u64 physical, u64 count) {
+    u64 frame = frame_number(physical);
+    struct frames_cpu *cpu = enter();
+    if (count == 1) frames_give(cpu, frame);
+    else frames_give_run(cpu, frame, count);
+    left_add((s64)count * FRAME_LEFT);
+    leave();
+}

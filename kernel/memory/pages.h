@@ -1,4 +1,4 @@
-// Memory in use and free, for one CPU so far: pages of 4 KiB, frames of 2 MiB, and runs of frames, all by physical
+// Memory in use and free, for all CPUs: pages of 4 KiB, frames of 2 MiB, and runs of frames, all by physical
 // address. Page 0 of physical memory is never usable, so 0 means "none".
 //
 // In the low stage pages come off the top of linear memory, one after another, and none comes back. Only those below
@@ -18,22 +18,25 @@ void pages_begin(const struct pages *pages); // low stage; takes a copy
 const struct pages *pages_state(void);
 
 // High stage: what handed says is not in use is free, but for what the allocator takes for itself. later: bytes that
-// pages_grow() may add in all. handed->map must stay.
+// pages_grow() may add in all. handed->map must stay. CPU 0 takes part, in its slot.
 void pages_init(const struct pages *handed, u64 later);
+// The next CPU takes part; its struct slot is there.
+void pages_join(void);
 // Linear memory has grown at its end by pages of 4 KiB, in use until page_free(): map has the old extents and the new.
+// While extents change no other CPU may call anything here.
 void pages_grow(const struct linear_map *map);
 
 u64 page_alloc(void);         // contents undefined; 0 when there is none
 u64 page_alloc_cleared(void); // filled with zeroes
 void page_free(u64 physical);
-u64 pages_free(void);  // pages that page_alloc could still give
+u64 pages_free(void);  // pages that page_alloc could still give, at least; exact when no other CPU is in here
 u64 pages_total(void); // pages of linear memory
 
-u64 frame_alloc(void);         // a whole frame, contents undefined; 0 when there is none
-u64 frame_alloc_cleared(void); // filled with zeroes; at once if the idle CPU has cleared one
+u64 frame_alloc(void);        // a whole frame, contents undefined; 0 when there is none
+u64 frame_take_cleared(void); // one filled with zeroes, if this CPU has any from when it was idle; else 0
 void frame_free(u64 physical);
 void frame_split(u64 physical); // its pages but the first, which is lost, are then in use one by one
-bool frames_idle(void);         // clears one frame if that is of use later; false when there is nothing to do
+bool frames_idle(void); // when idle: clears one frame if that is of use later; false when there is nothing to do
 
 // Whole frames that are neighbours in physical memory; 512 of them, aligned to 1 GiB. They are given back frame by
 // frame or as a run. 0 when there are none.

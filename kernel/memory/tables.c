@@ -1,14 +1,20 @@
-// One walker for all page tables. Level 3 is the PML4, level 0 the page table whose entries map 4 KiB.
+// One walker for all page tables. Whoever changes tables of the lower half does so alone, but CPUs walk them meanwhile;
+// of the upper half each part has its owner: the window (window.c), a slot its CPU, the rest the boot CPU. Level 3 is
+// the PML4, level 0 the page table whose entries map 4 KiB.
 #include "kernel/memory/tables.h"
 
+#include "kernel/cpu/tlb.h"
 #include "kernel/kernel.h"
+#include "kernel/lib/string.h"
 #include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 
 #define ENTRIES 512
 
 u64 tables_allow = ~0ull;
-static u64 tables_made;
+static u64 tables_made; // by any CPU
+
+static void count_tables(s64 more) { __atomic_fetch_add(&tables_made, (u64)more, __ATOMIC_RELAXED); }
 
 static u64 *entry_in(u64 table, u64 address, int level) {
     return (u64 *)window(table & PTE_ADDRESS) + (address >> LEVEL_SHIFT(level)) % ENTRIES;
@@ -17,24 +23,28 @@ static u64 *entry_in(u64 table, u64 address, int level) {
 // The table below an entry, made when it is missing; 0 when there is no memory for it. Rights are decided at the leaf
 // alone, so tables carry all of them; only those of the lower half may carry PTE_U (SDM 3A 4.6: U must be set at every
 // level).
-static u64 table_below(u64 *entry, u64 address) {
+static u64 table_below(u64 *entry, u64 address, u64 (*new_table)(void)) {
     if (*entry & PTE_PS) panic("page tables: a large page is in the way at 0x%lx", address);
     if (!(*entry & PTE_P)) {
-        u64 table = page_alloc_cleared();
+        u64 table = new_table();
         if (!table) return 0;
-        tables_made++;
+        count_tables(1);
         *entry = table | PTE_P | PTE_W | (address < 1ull << 47 ? PTE_U : 0);
     }
     return *entry & PTE_ADDRESS;
 }
 
-u64 *tables_entry(u64 root, u64 address, int level) {
+u64 *tables_entry_with(u64 root, u64 address, int level, u64 (*new_table)(void)) {
     u64 table = root;
     for (int at = 3; at > level; at--) {
-        table = table_below(entry_in(table, address, at), address);
+        table = table_below(entry_in(table, address, at), address, new_table);
         if (!table) return NULL;
     }
     return entry_in(table, address, level);
+}
+
+u64 *tables_entry(u64 root, u64 address, int level) {
+    return tables_entry_with(root, address, level, page_alloc_cleared);
 }
 
 u64 *tables_leaf(u64 root, u64 address, u64 *bytes) {
@@ -82,18 +92,39 @@ void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 addr
     }
 }
 
-// Of the tables below one table, whose first address is at.
+// Both below: of the tables below one table, whose first address is at.
+static unsigned hide_below(u64 table, int level, u64 at, const u64 range[2], const u64 limits[2]) {
+    u64 bytes = LEVEL_BYTES(level), first = range[0] > at ? (range[0] - at) / bytes : 0;
+    unsigned hidden = 0;
+    for (u64 i = first; i < ENTRIES && at + i * bytes < range[1]; i++) {
+        u64 *entry = (u64 *)window(table) + i, from = at + i * bytes;
+        if (!(*entry & PTE_P)) continue;
+        bool is_table = level > 0 && !(*entry & PTE_PS), goes = from >= limits[0] && from + bytes <= limits[1];
+        if (is_table && !goes) {
+            hidden |= hide_below(*entry & PTE_ADDRESS, level - 1, from, range, limits);
+            continue;
+        }
+        *entry &= ~PTE_P;
+        hidden |= is_table ? TABLES_HID_TABLES : TABLES_HID_PAGES;
+    }
+    return hidden;
+}
+
+unsigned tables_hide(u64 root, u64 start, u64 end, u64 low, u64 high) {
+    return hide_below(root, 3, 0, (u64[]){start, end}, (u64[]){low, high});
+}
+
 static void free_below(u64 table, int level, u64 at, const u64 range[2], const u64 limits[2]) {
     u64 bytes = LEVEL_BYTES(level), first = range[0] > at ? (range[0] - at) / bytes : 0;
     for (u64 i = first; i < ENTRIES && at + i * bytes < range[1]; i++) {
         u64 *entry = (u64 *)window(table) + i, from = at + i * bytes, below = *entry & PTE_ADDRESS;
-        if (!(*entry & PTE_P) || *entry & PTE_PS) continue;
+        if (!*entry || *entry & PTE_PS) continue;
         bool goes = from >= limits[0] && from + bytes <= limits[1];
         if (level > 1) free_below(below, level - 1, from, goes ? (u64[]){from, from + bytes} : range, limits);
         if (!goes) continue;
         *entry = 0;
         page_free(below);
-        tables_made--;
+        count_tables(-1);
     }
 }
 
@@ -104,12 +135,14 @@ void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high) {
 
 void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first) {
     u64 part = bytes / ENTRIES, next = part == PAGE_SIZE ? *entry & ~PTE_PS : *entry, *entries = window(table);
+    u64 physical = *entry & PTE_ADDRESS;
     for (u64 i = 0; i < ENTRIES; i++) entries[i] = next + i * part;
-    entries[0] ^= (entries[0] & PTE_ADDRESS) ^ first;
-    *entry = 0;
-    tlb_flush_page(address);
+    entries[0] ^= physical ^ first;
+    *entry &= ~PTE_P;
+    tlb_flush(address, address + PAGE_SIZE, false);
+    if (first != physical) memcpy(window(first), window(physical), PAGE_SIZE);
     *entry = table | PTE_P | PTE_W | PTE_U;
-    tables_made++;
+    count_tables(1);
 }
 
 void tables_join(u64 root, u64 address, int level) {
@@ -120,10 +153,11 @@ void tables_join(u64 root, u64 address, int level) {
     for (u64 i = ENTRIES - 1; i; i--)
         if (entries[i] != first + i * bytes) return;
     *above = 0;
-    tlb_flush_all(); // whichever of the 512 it remembers
+    address = ROUND_DOWN(address, LEVEL_BYTES(level + 1));
+    tlb_flush(address, address + LEVEL_BYTES(level + 1), true);
     *above = first | PTE_PS;
     page_free(table);
-    tables_made--;
+    count_tables(-1);
 }
 
-u64 tables_count(void) { return tables_made; }
+u64 tables_count(void) { return __atomic_load_n(&tables_made, __ATOMIC_RELAXED); }

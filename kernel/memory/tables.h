@@ -29,6 +29,8 @@ extern u64 tables_allow;
 // The entry for address in the table of that level, in the window; missing tables are made. NULL when there is no
 // memory for one. Panics when a larger page is in the way.
 u64 *tables_entry(u64 root, u64 address, int level);
+// The same with tables that new_table gives, cleared; 0 when it has none.
+u64 *tables_entry_with(u64 root, u64 address, int level, u64 (*new_table)(void));
 
 // The entry that says something about address, and the size of its page; NULL when there is none, then *bytes is how
 // much at least says nothing. In the lower half a page without rights is an entry that is not present.
@@ -43,20 +45,22 @@ bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 ma
 // rights included, skipping absent tables as a whole. No page crosses start or end. each may change or empty the entry.
 void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 address, u64 bytes));
 
-// Frees the tables, not the pages, that touch [start, end) and lie wholly inside [low, high) of the lower half.
+// Taking pages out of the lower half, in three steps. First the CPUs must not find them any more: every page in
+// [start, end), which none crosses, becomes not present but keeps the rest of its entry, and so do the tables that
+// touch [start, end) and lie wholly inside [low, high), with all below them. Returns what was present. Then
+// tlb_flush(). Then the caller gives the pages back (tables_each() still finds them), and tables_free() those tables.
+enum { TABLES_HID_PAGES = 1, TABLES_HID_TABLES = 2 };
+unsigned tables_hide(u64 root, u64 start, u64 end, u64 low, u64 high) MUST_USE;
 void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high);
 
 // A page of 2 MiB or 1 GiB becomes 512 smaller ones with the same rights in the given table, whose contents do not
-// matter; the first of them lies at first. While the size changes the page is not present: a CPU that found two sizes
-// for one address could raise a machine check (AMD family 10h erratum 383; Intel SKL002).
+// matter; the first of them lies at first, where its contents move. While the size changes the page is not present: a
+// CPU that found two sizes for one address could raise a machine check (AMD family 10h erratum 383; Intel SKL002).
 void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first);
 // The reverse, for the table of that level that has address: when its 512 pages are alike and neighbours in physical
 // memory, and the first is aligned for it, they become one and the table's page is freed.
 void tables_join(u64 root, u64 address, int level);
 
 u64 tables_count(void); // tables made so far
-
-void tlb_flush_page(u64 address);
-void tlb_flush_all(void); // everything that is not global
 
 u64 tables_root(void); // CR3 of this CPU

@@ -4,6 +4,7 @@
 #include "kernel/memory/takeover.h"
 
 #include "kernel/kernel.h"
+#include "kernel/memory/slots.h"
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 
@@ -39,6 +40,8 @@ void memory_take_over(const struct handover *handover) {
     pages.map.extents = window((u64)pages.map.extents);
     map = pages.map;
     pages_init(&pages, ranges_bytes(window(handover->back), handover->back_count));
+    slot_refill();
+    traps_set_stack_growth(slot_grow);
     window_set_map(window(handover->boot.e820), handover->boot.e820_count);
     usable = handover->usable;
     stack = handover->stack_physical ? PAGE_2M : 0;

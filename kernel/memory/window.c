@@ -4,6 +4,7 @@
 // into whatever device is there.
 #include "kernel/memory/window.h"
 
+#include "kernel/cpu/lock.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/e820.h"
 #include "kernel/memory/tables.h"
@@ -11,6 +12,7 @@
 #define TYPE_BITS (PTE_PCD | PTE_PWT)
 
 u64 window_base;
+static struct lock lock; // of the window's page tables
 static const struct e820_entry *firmware_map;
 static u32 firmware_entries;
 
@@ -36,12 +38,14 @@ void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
     u64 start = ROUND_DOWN(physical, PAGE_SIZE), end = physical + bytes, mapped;
     bool inside = bytes && end > physical && end <= WINDOW_END - WINDOW;
     if (inside && window_base == 0 && end <= IDENTITY_END) return window(physical); // low stage: the loader's tables
+    lock_take(&lock);
     const char *why = inside && window_base ? objection(start, end, kind, kind_bits[kind]) : "it is out of reach";
     for (u64 page = start; !why && page < end; page += PAGE_SIZE) {
         if (tables_leaf(tables_root(), WINDOW + page, &mapped)) continue;
         if (!tables_map(tables_root(), WINDOW + page, page, PAGE_SIZE, kind_bits[kind] | PTE_G | PTE_NX, PAGE_SIZE))
             why = "no memory is left for page tables";
     }
+    lock_give(&lock);
     if (why) log("memory: 0x%lx-0x%lx cannot be mapped: %s", physical, physical + bytes - 1, why);
     return why ? NULL : window(physical);
 }

@@ -22,6 +22,7 @@ struct file {
 };
 
 static struct file files[FILES_MAX]; // by number
+static struct lock lock;             // of what is in it; nobody who waits for the terminal has it
 static struct boot_part input;
 static bool is_tty; // whether the terminal says that it is one; else it looks like the writing end of a pipe
 
@@ -33,12 +34,12 @@ struct file *file_at(u64 number) {
 }
 
 static s64 open_file(struct file like) {
-    for (int number = 0; number < FILES_MAX; number++) {
-        if (files[number].kind) continue;
-        files[number] = like;
-        return number;
-    }
-    return -EMFILE;
+    int number = 0;
+    lock_take(&lock);
+    while (number < FILES_MAX && files[number].kind) number++;
+    if (number < FILES_MAX) files[number] = like;
+    lock_give(&lock);
+    return number < FILES_MAX ? number : -EMFILE;
 }
 
 void files_init(const struct boot_info *boot, bool output_is_tty, void (*typed)(int signal)) {
@@ -77,6 +78,7 @@ FILE_CALL(fcntl) {
 static s64 read_file(struct file *file, u64 to, u64 bytes) {
     s64 count;
     if (file->kind == FILE_TERMINAL) return is_tty ? terminal_read(to, bytes) : -EBADF;
+    lock_take(&lock);
     if (file->kind == FILE_INPUT) {
         count = (s64)at_most(bytes, input.length - file->offset);
         if (!copy_to_user(to, window(input.start + file->offset), (u64)count)) count = -EFAULT;
@@ -84,6 +86,7 @@ static s64 read_file(struct file *file, u64 to, u64 bytes) {
         count = text_read(file->text, to, bytes, file->offset);
     }
     if (count > 0) file->offset += (u64)count;
+    lock_give(&lock);
     return count;
 }
 
@@ -129,12 +132,13 @@ CALL(poll) {
         if (!copy_to_user(arg[0] + i * sizeof one, &one, sizeof one)) return -EFAULT;
     }
     u64 timeout_ns = (int)arg[2] < 0 ? NEVER : (u32)arg[2] * 1000000ull;
-    return ready || thread_deadline(thread, timeout_ns) ? ready : CALL_WAITS;
+    return ready || thread_deadline(thread, timeout_ns) ? ready : TTY_WAIT;
 }
 
 // The text at a path, or a negative errno. Relative paths count from the root, the only directory there is.
 static s64 find(u64 path_at) {
-    static char path[PATH_MAX + 1] = "/";
+    char path[PATH_MAX + 1];
+    path[0] = '/';
     s64 length = copy_string_from_user(path + 1, path_at, PATH_MAX);
     if (length < 0 || length == PATH_MAX) return length < 0 ? -EFAULT : -ENAMETOOLONG;
     int text = text_find(path[1] == '/' ? path + 1 : path);

@@ -1,7 +1,5 @@
-// Calls about the process itself and its machine: what it may use, randomness, time, sleeping and the futex, whose
-// waits are sleeps too, and its end.
+// Calls about the process itself and its machine: what it may use, randomness, time and sleeping.
 #include <asm/prctl.h>
-#include <linux/futex.h>
 #include <linux/prctl.h>
 #include <linux/resource.h>
 #include <linux/sysinfo.h>
@@ -51,7 +49,7 @@ u64 random_u64(void) {
     u64 hardware = 0;
     u8 ok = !has_rdrand;
     for (int i = 0; i < 10 && !ok; i++) __asm__ volatile("rdrand %0; setc %1" : "=r"(hardware), "=qm"(ok)::"cc");
-    u64 z = state += 0x9e3779b97f4a7c15 + tsc();
+    u64 z = __atomic_add_fetch(&state, 0x9e3779b97f4a7c15 + tsc(), __ATOMIC_RELAXED);
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
     z = (z ^ z >> 27) * 0x94d049bb133111eb;
     return (z ^ z >> 31) ^ hardware;
@@ -74,18 +72,11 @@ CALL(uname) {
 }
 
 CALL(sysinfo) {
-    struct sysinfo info = {.uptime = (s64)(time_now_ns() / SECOND), .procs = 1, .mem_unit = PAGE_SIZE};
+    struct sysinfo info = {.uptime = (s64)(time_now_ns() / SECOND), .mem_unit = PAGE_SIZE};
+    info.procs = (u16)threads_count();
     info.totalram = pages_total();
     info.freeram = pages_free();
     return put_user(arg[0], &info, sizeof info);
-}
-
-// sched_getaffinity(process, bytes, mask): CPU 0 alone; returns how many bytes it wrote.
-CALL(sched_getaffinity) {
-    u64 cpus = 1;
-    if (arg[1] < sizeof cpus || arg[1] % sizeof cpus) return -EINVAL;
-    if (arg[0] && (int)arg[0] != 1) return -ESRCH;
-    return copy_to_user(arg[2], &cpus, sizeof cpus) ? (s64)sizeof cpus : -EFAULT;
 }
 
 // A name for lists of processes, which nobody makes here.
@@ -95,18 +86,14 @@ CALL(prctl) {
     return copy_string_from_user(name, arg[1], NAME_BYTES) < 0 ? -EFAULT : 0;
 }
 
-CALL(exit) { power_end((int)(arg[0] & 255)); }
-
-static u64 cpu_time_ns(void) {
-    u64 ns = time_tsc_to_ns(tsc() - program.boot->tsc[STAGE_PROGRAM]), idle = program.idle_ns;
-    return ns > idle ? ns - idle : 0; // two measures of time, which may differ a little
-}
-
-// False for a clock that Linux has not either, or that is not built (alarm clocks, other processes).
-static bool clock_read(u64 clock, u64 *ns) {
-    static const char kinds[] = "wbccbwbb"; // by number: wall clock, since boot, CPU time; raw and coarse are no others
+// False for a clock that Linux has not either, or that is not built (alarm clocks, other threads).
+static bool clock_read(const struct thread *thread, u64 clock, u64 *ns) {
+    static const char kinds[] =
+        "wbptbwbb"; // wall clock, since boot, CPU time of all or one; raw and coarse are no others
     if (clock >= sizeof kinds - 1) return false;
-    *ns = kinds[clock] == 'w' ? time_wall_ns() : kinds[clock] == 'b' ? time_now_ns() : cpu_time_ns();
+    *ns = kinds[clock] == 'w'   ? time_wall_ns()
+          : kinds[clock] == 'b' ? time_now_ns()
+                                : time_tsc_to_ns(kinds[clock] == 'p' ? program_time() : thread_time(thread));
     return true;
 }
 
@@ -116,8 +103,7 @@ static s64 put_time(u64 to, u64 ns, u64 unit) {
     return put_user(to, time, sizeof time);
 }
 
-// A struct timespec of the program in ns, NEVER when that is beyond all; 0, -EFAULT or -EINVAL.
-static s64 time_get(u64 from, u64 *ns) {
+s64 time_get(u64 from, u64 *ns) {
     s64 time[2];
     if (!copy_from_user(time, from, sizeof time)) return -EFAULT;
     if (time[0] < 0 || (u64)time[1] >= SECOND) return -EINVAL;
@@ -127,7 +113,7 @@ static s64 time_get(u64 from, u64 *ns) {
 
 CALL(clock_gettime) {
     u64 ns;
-    return clock_read(arg[0], &ns) ? put_time(arg[1], ns, 1) : -EINVAL;
+    return clock_read(thread, arg[0], &ns) ? put_time(arg[1], ns, 1) : -EINVAL;
 }
 
 CALL(gettimeofday) {
@@ -144,7 +130,7 @@ CALL(time) {
 CALL(clock_nanosleep) {
     u64 ns, now;
     s64 error = time_get(arg[2], &ns);
-    if (error || arg[0] == CLOCK_THREAD_CPUTIME_ID || !clock_read(arg[0], &now)) return error ? error : -EINVAL;
+    if (error || arg[0] == CLOCK_THREAD_CPUTIME_ID || !clock_read(thread, arg[0], &now)) return error ? error : -EINVAL;
     if (arg[1] & TIMER_ABSTIME) ns = ns > now ? ns - now : 0;
     return thread_deadline(thread, ns) ? 0 : CALL_WAITS;
 }
@@ -153,24 +139,8 @@ CALL(nanosleep) { return call_clock_nanosleep(thread, (u64[]){CLOCK_MONOTONIC, 0
 
 // getrusage(who, usage): the time comes first, the rest is zero.
 CALL(getrusage) {
+    int who = (int)arg[0];
+    u64 ticks = who == RUSAGE_CHILDREN ? 0 : who == RUSAGE_THREAD ? thread_time(thread) : program_time();
     if (!clear_user(arg[1], sizeof(struct rusage))) return -EFAULT;
-    return put_time(arg[1], (int)arg[0] == RUSAGE_CHILDREN ? 0 : cpu_time_ns(), 1000);
-}
-
-// futex(word, operation, value, timeout, word 2, bits). There is one thread: nobody waits when it wakes, and nobody
-// wakes it when it waits but time. The timeout of WAIT counts from now; that of WAIT_BITSET is a time on a clock.
-CALL(futex) {
-    u32 word;
-    u64 command = arg[1] & FUTEX_CMD_MASK, ns = NEVER, now = 0;
-    bool with_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;
-    if (arg[0] % sizeof word || (with_bits && !(u32)arg[5])) return -EINVAL;
-    if (command == FUTEX_WAKE || command == FUTEX_WAKE_BITSET) return 0;
-    if (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET) return -ENOSYS;
-    s64 error = arg[3] ? time_get(arg[3], &ns) : 0;
-    if (error) return error;
-    if (with_bits && arg[3]) now = arg[1] & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
-    if (!copy_from_user(&word, arg[0], sizeof word)) return -EFAULT;
-    if (word != (u32)arg[2]) return -EAGAIN;
-    if (ns == NEVER && !thread->has_deadline) log("the program waits for another thread, and there is none");
-    return thread_deadline(thread, ns > now ? ns - now : 0) ? -ETIMEDOUT : CALL_WAITS;
+    return put_time(arg[1], time_tsc_to_ns(ticks), 1000);
 }

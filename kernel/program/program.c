@@ -1,20 +1,17 @@
-// See program.h. Starts the one thread, schedules what runs next and what the CPU does when nothing can run, and finds
-// system calls by number. A call nobody built returns -ENOSYS, which programs know how to live with, and is named once
-// in the log. All registers but rax (and rcx and r11, which SYSCALL itself overwrites) survive every call.
+// See program.h. Starts the first thread and finds system calls by number. A call nobody built returns -ENOSYS, which
+// programs know how to live with, and is named once in the log. All registers but rax (and rcx and r11, which SYSCALL
+// itself overwrites) survive every call.
 #include "kernel/program/program.h"
 
 #include <asm/unistd_64.h>
 #include "kernel/cpu/cpus.h"
-#include "kernel/cpu/fpu.h"
 #include "kernel/cpu/time.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
-#include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/start.h"
 
 struct program program;
-static struct thread first;
 
 bool thread_deadline(struct thread *thread, u64 ns_from_now) {
     u64 now = time_now_ns();
@@ -26,8 +23,15 @@ bool thread_deadline(struct thread *thread, u64 ns_from_now) {
 }
 
 static void typed(int signal) {
-    first.woken = true;
-    if (signal) signal_send(&first, signal);
+    futex_wake(FUTEX_INPUT, ~0u);
+    lock_take(&threads_lock);
+    if (signal) signal_send(NULL, signal);
+    lock_give(&threads_lock);
+}
+
+void program_ends(void) {
+    static bool ending;
+    while (__atomic_exchange_n(&ending, true, __ATOMIC_RELAXED)) cpu_serve();
 }
 
 static CALL(returns_0) { return 0; }
@@ -38,11 +42,9 @@ static CALL(no_link) { return -ENOENT; }
 static s64 (*const calls[])(struct thread *, const u64 *) = {
     // clang-format off
     CALLS(CALL_ENTRY)
-    [__NR_lstat] = call_stat, [__NR_exit_group] = call_exit, // there are no links, and one thread
+    [__NR_lstat] = call_stat, // there are no links
     [__NR_readlink] = call_no_link, [__NR_readlinkat] = call_no_link,
-    [__NR_sched_yield] = call_returns_0,
-    [__NR_getpid] = call_returns_1, [__NR_gettid] = call_returns_1, [__NR_set_tid_address] = call_returns_1,
-    [__NR_getpgrp] = call_returns_1, [__NR_getpgid] = call_returns_1, [__NR_getsid] = call_returns_1,
+    [__NR_getpid] = call_returns_1, [__NR_getpgrp] = call_returns_1, [__NR_getpgid] = call_returns_1, [__NR_getsid] = call_returns_1,
     [__NR_getppid] = call_returns_0, [__NR_getuid] = call_returns_0, [__NR_geteuid] = call_returns_0,
     [__NR_getgid] = call_returns_0, [__NR_getegid] = call_returns_0,
     // clang-format on
@@ -57,57 +59,38 @@ static const char names[] =
 
 static s64 unknown(u64 number) {
     static bool named[NUMBERS + 1]; // the last one for all that are no number of a call
-    // Every glibc program asks for these two first and does without: not worth a line.
-    if (number == __NR_rseq || number == __NR_set_robust_list) return -ENOSYS;
-    bool *is_named = &named[number < NUMBERS ? number : NUMBERS];
-    if (*is_named) return -ENOSYS;
-    *is_named = true;
+    // Every glibc program, or every one with threads, asks for these first and does without: not worth a line.
+    if (number == __NR_rseq || number == __NR_set_robust_list || number == __NR_clone3) return -ENOSYS;
+    if (__atomic_exchange_n(&named[number < NUMBERS ? number : NUMBERS], true, __ATOMIC_RELAXED)) return -ENOSYS;
     const char *name = names;
     for (u64 i = 0; i < number && name < names + sizeof names - 1; i++) name += strlen(name) + 1;
     log("the program called %s (system call %lu), which is not built: it got ENOSYS", *name ? name : "?", number);
     return -ENOSYS;
 }
 
-// Executes the call in thread's registers, for the first time or anew.
-static void syscall_run(struct thread *thread) {
+static s64 call(struct thread *thread, u64 number, const u64 *args) {
+    return number < ARRAY_SIZE(calls) && calls[number] ? calls[number](thread, args) : unknown(number);
+}
+
+void syscall_run(struct thread *thread) {
     struct registers *regs = &thread->context.regs;
     const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9}, number = regs->rax;
-    s64 result = number < ARRAY_SIZE(calls) && calls[number] ? calls[number](thread, args) : unknown(number);
-    thread->waiting = result == CALL_WAITS;
-    if (!thread->waiting) regs->rax = (u64)result;
+    s64 result = call(thread, number, args);
+    if (result == TTY_WAIT) { // what is typed from here on wakes it; what was typed before is there now
+        futex_waits(thread, true);
+        result = futex_wait(thread, FUTEX_INPUT, ~0u, NULL);
+        if (!result) result = call(thread, number, args);
+    }
+    thread->waiting = result == CALL_WAITS || result == TTY_WAIT;
+    if (thread->waiting) return;
+    futex_waits(thread, true);
+    regs->rax = (u64)result;
 }
 
 static void begin_call(struct context *context) {
     struct thread *thread = (struct thread *)context;
     thread->has_deadline = false;
     syscall_run(thread);
-}
-
-// Interrupts are off until cpu_idle() lets them in and sleeps in one step, so no wake-up is lost between the question
-// whether there is anything to do and the sleep.
-static void idle_until_woken(struct thread *thread) {
-    u64 since = time_now_ns();
-    bool limited = thread->has_deadline && thread->deadline != NEVER;
-    while (!thread->woken && !signal_due(thread) && !(limited && thread->deadline <= time_now_ns())) {
-        if (frames_idle()) continue;
-        u64 watch = cpus_watch(), until = limited && thread->deadline < watch ? thread->deadline : watch;
-        if (until != NEVER) timer_set(until);
-        cpu_idle();
-    }
-    thread->woken = false;
-    program.idle_ns += time_now_ns() - since;
-}
-
-// Before every return to the program: a fatal signal ends it here, also when it never makes a call, and a thread whose
-// call waits does not return before the call, executed anew, has its result.
-static void schedule(struct context *context) {
-    struct thread *thread = (struct thread *)context;
-    signal_deliver(thread);
-    while (thread->waiting) {
-        idle_until_woken(thread);
-        signal_deliver(thread);
-        syscall_run(thread);
-    }
 }
 
 static bool copy_fault(const struct fault *fault) { return !space_fault(fault->address, fault->error); }
@@ -129,16 +112,21 @@ static bool read_words(const struct boot_info *boot) {
     return tty;
 }
 
+// A CPU that has arrived.
+static void join(void) {
+    scheduler_init(NULL);
+    schedule(NULL);
+    context_resume();
+}
+
 void program_run(struct boot_info *boot) {
-    u64 xstate = page_alloc();
-    if (!xstate) unfit("no memory is left for the program's vector registers");
-    first.context.xstate = window(xstate);
-    fpu_state_size(); // panics when one page is too small
-    fpu_state_init(first.context.xstate);
+    struct thread *first = thread_make(NULL);
+    if (!first) unfit("no memory is left for the program's registers");
     traps_init(&hooks);
-    program_load(boot, &first.context.regs);
+    program_load(boot, &first->context.regs);
     files_init(boot, read_words(boot), typed);
-    context_switch(&first.context);
     boot->tsc[STAGE_PROGRAM] = tsc();
+    scheduler_init(first);
+    cpus_set_join(join);
     context_resume();
 }

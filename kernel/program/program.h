@@ -1,8 +1,10 @@
-// The program: one Linux ELF file, its thread, its system calls, and how it ends.
+// The program: one Linux ELF file, its threads, its system calls, and how it ends.
 #pragma once
 
 #include <asm/errno.h>
+#include <bsd/sys/tree.h>
 #include "boot/bootinfo.h"
+#include "kernel/cpu/lock.h"
 #include "kernel/cpu/trap.h"
 #include "kernel/file/file.h"
 #include "kernel/lib/elf.h"
@@ -11,22 +13,36 @@
 struct program {
     const struct boot_info *boot;
     struct elf elf;
-    u64 bias;    // what was added to the addresses in the file
-    u64 idle_ns; // time the CPU has spent waiting for anything to do
+    u64 bias;            // what was added to the addresses in the file
+    u64 signals_pending; // sent to the process: for any thread that does not block them
 };
 extern struct program program;
 
-// A thread (process and thread 1) is its saved registers and its state; kernel stacks belong to CPUs. A call that
-// cannot finish yet returns CALL_WAITS: the thread then waits, and the scheduler executes the call anew when it is
-// woken or its deadline has passed. What the call must remember between two executions stands in the progress record
-// here.
+// A thread (process and thread 1) is its saved registers and its state, in a page of its own with its vector state;
+// kernel stacks belong to CPUs. A call that cannot finish yet returns CALL_WAITS: the thread then waits, and the
+// scheduler executes the call anew when it is woken or its deadline has passed. What the call must remember between two
+// executions stands in the progress record here.
 struct thread {
-    struct context context;               // first: the trap code's context is the thread
-    bool waiting;                         // in a call that returned CALL_WAITS
-    bool woken;                           // something happened that it may wait for
-    bool has_deadline;                    // progress record: deadline was set by the first execution of this call
-    u64 deadline;                         // time_now_ns() when the wait ends whatever happens, or NEVER
-    u64 signals_blocked, signals_pending; // bit n - 1 for signal n
+    struct context context; // first: the trap code's context is the thread
+    u32 tid;
+    u32 state;           // scheduler.c
+    unsigned cpu;        // where it runs, or ran last
+    bool waiting;        // in a call that returned CALL_WAITS
+    bool ended;          // made its last call
+    u64 time;            // on CPUs, in TSC ticks
+    u64 clear_tid;       // where 0 goes when it ends, which wakes a futex there; 0: nowhere
+    u64 signals_blocked; // bit n - 1 for signal n
+    u64 signals_pending;
+    // The progress record:
+    bool has_deadline; // deadline was set by the first execution of this call
+    u64 deadline;      // time_now_ns() when the wait ends whatever happens, or NEVER
+    u64 word;          // the futex in whose bucket it is; 0: none, or a waker took it out
+    u32 bits;          // that a waker must have one of
+    // Where it is:
+    struct thread *next;           // in a queue of a CPU
+    struct scheduler *bed;         // the CPU among whose sleepers it is, or NULL
+    struct thread *before, *after; // in a bucket
+    RB_ENTRY(thread) by_tid, by_deadline;
 };
 #define NEVER (~0ull)
 
@@ -36,6 +52,35 @@ void program_run(struct boot_info *boot) __attribute__((noreturn));
 // The first execution of a call sets its deadline, the later ones keep it: no timeout starts again. True when it
 // passed.
 bool thread_deadline(struct thread *thread, u64 ns_from_now);
+void syscall_run(struct thread *thread); // executes the call in its registers, for the first time or anew
+void program_ends(void); // before anything is said about the program's end: returns to the first CPU only
+
+// ---- scheduler.c: which thread runs on which CPU ----
+void scheduler_init(struct thread *first); // on each CPU; first: what runs there, or NULL
+// Before every return to the program: a fatal signal ends it here, also when it never makes a call, and a thread whose
+// call waits does not return before the call, executed anew, has its result. NULL: nothing has run here yet.
+void schedule(struct context *context);
+void thread_start(struct thread *thread); // a new one, all its registers ready
+// Something happened that thread may wait for: it looks again, and enters the kernel if it runs elsewhere. The caller
+// holds what keeps it from ending.
+void thread_wake(struct thread *thread);
+u64 thread_time(const struct thread *thread); // TSC ticks on CPUs, of the current thread
+u64 program_time(void);                       // of all
+
+// ---- threads.c ----
+extern struct lock threads_lock; // of the tids; while somebody holds it, no thread goes
+// A thread like its maker, the current one; NULL: the first. NULL: no memory.
+struct thread *thread_make(const struct thread *like);
+struct thread *thread_find(u32 tid);                // under threads_lock; NULL: none
+struct thread *thread_after(struct thread *thread); // NULL: the first, or the end
+unsigned threads_count(void);
+
+// ---- futex.c: who waits for a word of memory, or for the terminal ----
+#define FUTEX_INPUT 8                 // no address that a program can have
+void futex_wake(u64 word, u64 count); // those who came first
+// If the word has the value expected (NULL: any), thread is at it from here on. 0, -EFAULT or -EAGAIN.
+s64 futex_wait(struct thread *thread, u64 word, u32 bits, const u32 *expected);
+bool futex_waits(struct thread *thread, bool leave); // whether it is at one; leave: not any more
 
 // ---- load.c ----
 // Maps the program and builds its stack; fills regs for its first instruction. Ends the machine when it is unfit.
@@ -44,9 +89,9 @@ void program_load(struct boot_info *boot, struct registers *regs);
 // ---- signal.c ----
 // An exception of the program: a page that only has to be made, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
-void signal_send(struct thread *thread, int signal);
-void signal_deliver(struct thread *thread); // ends the program when a signal is due
-static inline u64 signal_due(const struct thread *thread) { return thread->signals_pending & ~thread->signals_blocked; }
+// To a thread, or (NULL) to the process: some thread that does not block it takes it. Under threads_lock.
+void signal_send(struct thread *to, int signal);
+void signal_deliver(struct thread *thread); // of the current one: ends the program when a signal is due
 
 // ---- files.c ----
 #define FILES_MAX 64
@@ -75,15 +120,19 @@ bool space_put_file(const struct area *like, u64 file, u64 bytes) MUST_USE;
 // NULL, or says why not; space_no_memory is the one reason that is not the program's fault.
 const char *space_fault(u64 address, u64 error);
 extern const char space_no_memory[];
-// The area that contains address, or NULL.
-const struct area *space_area(u64 address);
+// Whether there is an area at address with these rights, or more.
+bool space_allows(u64 address, u32 rights);
+// A page for what the kernel keeps for the program, out of what was not promised to it; 0 when there is none.
+u64 space_page(void);
 
 // ---- process.c ----
 u64 random_u64(void);
+// A struct timespec of the program in ns, NEVER when that is beyond all; 0, -EFAULT or -EINVAL.
+s64 time_get(u64 from, u64 *ns);
 
 // The calls that do something, by the names of <asm/unistd_64.h>: call_NAME gets the thread and the six arguments and
 // returns the result, a negative errno, or CALL_WAITS.
-#define CALL_WAITS TTY_WAIT
+#define CALL_WAITS (TTY_WAIT - 1) // or TTY_WAIT, which typed input ends
 #define CALL(name)                                                                                                     \
     s64 call_##name(struct thread *thread __attribute__((unused)), const u64 *arg __attribute__((unused)))
 #define CALL_DECLARE(name) CALL(name);
@@ -93,6 +142,7 @@ u64 random_u64(void);
     X(openat) X(newfstatat) X(getcwd) X(poll) X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(brk) \
     X(clock_gettime) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(getrusage) X(futex) \
     X(rt_sigaction) X(rt_sigprocmask) X(kill) X(tkill) X(tgkill) X(arch_prctl) X(prlimit64) X(getrandom) X(uname) \
-    X(sysinfo) X(sched_getaffinity) X(prctl) X(exit)
+    X(sysinfo) X(sched_getaffinity) X(prctl) X(exit) \
+    X(exit_group) X(clone) X(set_tid_address) X(gettid) X(sched_yield) X(getcpu)
 // clang-format on
 CALLS(CALL_DECLARE)

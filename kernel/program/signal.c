@@ -37,13 +37,21 @@ static bool ignored(int signal) {
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && BIT(signal) & HARMLESS);
 }
 
-void signal_send(struct thread *thread, int signal) {
-    if (!ignored(signal)) thread->signals_pending |= BIT(signal);
+void signal_send(struct thread *to, int signal) {
+    struct thread *taker = to ? to : thread_after(NULL);
+    if (ignored(signal)) return;
+    __atomic_fetch_or(to ? &to->signals_pending : &program.signals_pending, BIT(signal), __ATOMIC_SEQ_CST);
+    while (!to && taker && taker->signals_blocked & BIT(signal)) taker = thread_after(taker);
+    if (taker) thread_wake(taker);
 }
 
 void signal_deliver(struct thread *thread) {
-    if (!signal_due(thread)) return;
-    int signal = __builtin_ctzll(signal_due(thread)) + 1;
+    u64 pending = __atomic_load_n(&program.signals_pending, __ATOMIC_RELAXED);
+    pending |= __atomic_load_n(&thread->signals_pending, __ATOMIC_RELAXED);
+    pending &= ~thread->signals_blocked;
+    if (!pending) return;
+    int signal = __builtin_ctzll(pending) + 1;
+    program_ends();
     log_error("the program was killed by signal %d (%s)", signal, signal_name(signal));
     power_end(128 + signal);
 }
@@ -51,15 +59,19 @@ void signal_deliver(struct thread *thread) {
 // rt_sigaction(signal, new, old, bytes of a mask)
 CALL(rt_sigaction) {
     u64 signal = arg[0];
-    struct action wanted;
+    struct action wanted, before;
     if (arg[3] != sizeof(u64) || !signal || signal > SIGNALS || (arg[1] && BIT(signal) & UNMASKABLE)) return -EINVAL;
-    wanted = actions[signal];
     if (arg[1] && !copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
-    if (wanted.handler != (u64)SIG_DFL && wanted.handler != (u64)SIG_IGN) return -ENOSYS;
-    if (arg[2] && !copy_to_user(arg[2], &actions[signal], sizeof wanted)) return -EFAULT;
-    actions[signal] = wanted;
-    if (ignored((int)signal)) thread->signals_pending &= ~BIT(signal);
-    return 0;
+    if (arg[1] && wanted.handler != (u64)SIG_DFL && wanted.handler != (u64)SIG_IGN) return -ENOSYS;
+    lock_take(&threads_lock);
+    before = actions[signal];
+    if (arg[1]) actions[signal] = wanted;
+    bool forgets = arg[1] && ignored((int)signal); // what was sent before, too
+    if (forgets) __atomic_fetch_and(&program.signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
+    for (struct thread *one = NULL; forgets && (one = thread_after(one));)
+        __atomic_fetch_and(&one->signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
+    lock_give(&threads_lock);
+    return arg[2] ? put_user(arg[2], &before, sizeof before) : 0;
 }
 
 // rt_sigprocmask(how, new, old, bytes of a mask)
@@ -75,17 +87,20 @@ CALL(rt_sigprocmask) {
     return arg[2] ? put_user(arg[2], &old, sizeof old) : 0;
 }
 
-// A signal to oneself; nobody else is there.
-static s64 send(struct thread *thread, u64 signal, bool is_me) {
+// To thread tid, or (0) to the process.
+static s64 send(u32 tid, u64 signal) {
     if (signal > SIGNALS) return -EINVAL;
-    if (!is_me) return -ESRCH;
-    if (signal) signal_send(thread, (int)signal);
-    return 0;
+    lock_take(&threads_lock);
+    struct thread *to = tid ? thread_find(tid) : NULL;
+    bool exists = to || !tid;
+    if (exists && signal) signal_send(to, (int)signal);
+    lock_give(&threads_lock);
+    return exists ? 0 : -ESRCH;
 }
 
-CALL(kill) { return send(thread, arg[1], (int)arg[0] >= -1 && (int)arg[0] <= 1); } // -1, 0: everybody, one's group
-CALL(tkill) { return send(thread, arg[1], (int)arg[0] == 1); }
-CALL(tgkill) { return send(thread, arg[2], (int)arg[0] == 1 && (int)arg[1] == 1); }
+CALL(kill) { return (int)arg[0] >= -1 && (int)arg[0] <= 1 ? send(0, arg[1]) : -ESRCH; } // -1, 0: everybody, one's group
+CALL(tkill) { return (int)arg[0] > 0 ? send((u32)arg[0], arg[1]) : -EINVAL; }
+CALL(tgkill) { return (int)arg[0] == 1 ? call_tkill(thread, arg + 1) : (int)arg[0] > 0 ? -ESRCH : -EINVAL; }
 
 static const struct {
     u8 signal;
@@ -105,8 +120,7 @@ static const struct {
 // "main+0x12 (0x401172)", or the address alone when no symbol covers it. Returns whether one did.
 static bool place(char *text, u64 address) {
     struct elf_symbol symbol;
-    const struct area *area = space_area(address);
-    bool code = area && area->rights & AREA_EXEC && address - program.bias < program.elf.high;
+    bool code = address - program.bias < program.elf.high && space_allows(address, AREA_EXEC);
     bool found = code && elf_symbol(&program.elf, address - program.bias, &symbol);
     if (found) format(text, PLACE, "%.80s+0x%lx (0x%lx)", symbol.name, symbol.offset, address);
     else format(text, PLACE, "0x%lx", address);
@@ -136,6 +150,7 @@ void program_fault(struct context *context, const struct fault *fault) {
     const char *what = known ? exceptions[fault->vector].what : *why ? access : "unexpected exception";
     format(access, PLACE, "%s address 0x%lx (%s)", how, fault->address, why);
     place(at, r->rip);
+    program_ends();
     log_error("the program died of signal %d (%s): %s at %s", signal, signal_name(signal), what, at);
     registers_log(r);
     report_callers(r->rsp);

@@ -4,10 +4,17 @@
 // space; its page tables are the lower half of the root. A page that is the program's is in one entry there, with
 // PTE_OURS, and nowhere else.
 //
+// Every CPU's faults and calls come by here, one at a time (space_lock). Others use the space meanwhile by what they
+// remember of its page tables: see tables.h and tlb.h for how something is taken away from them all. A change of a
+// present entry is flushed before the lock is given back, and a page or a table is freed after that; where nothing was
+// present nothing is flushed.
+//
 // What is committed (areas.counted) is always there when it is touched: a promise is made only when so many pages are
 // free now, for all promises that are not kept yet and the reserve. Others take a page only when that leaves enough.
 #include <linux/mman.h>
 #include "boot/layout.h"
+#include "kernel/cpu/lock.h"
+#include "kernel/cpu/tlb.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
@@ -21,13 +28,15 @@
 
 const char space_no_memory[] = "out of memory: no page is free for it";
 
+static struct lock space_lock;
 static struct areas areas;
 static u64 root, brk_start, brk_now;
-static u64 kept;           // pages with PTE_COUNTED
+static u64 kept;           // pages with PTE_COUNTED, and those that are being cleared to be such
 static u64 reserve;        // pages for page tables, nodes, and the maps of frames that are split
 static int largest;        // level
 static struct area *spare; // free nodes, linked through left
 static u64 spare_count;
+static bool changed; // a present entry was changed and not flushed
 
 struct area *area_take(void) {
     struct area *area = spare;
@@ -60,9 +69,17 @@ void space_init(u64 heap) {
     brk_start = brk_now = heap;
 }
 
-const struct area *space_area(u64 address) {
+static const struct area *area_at(u64 address) {
     const struct area *area = areas_find(&areas, address);
     return area && area->start <= address ? area : NULL;
+}
+
+bool space_allows(u64 address, u32 rights) {
+    lock_take(&space_lock);
+    const struct area *area = area_at(address);
+    bool allows = area && (area->rights & rights) == rights;
+    lock_give(&space_lock);
+    return allows;
 }
 
 // Whether so many pages can be promised in [start, end), instead of those counted there now, and nodes are there. What
@@ -107,31 +124,33 @@ static void page_put(u64 *entry, const struct area *area, u64 physical, u64 byte
     *entry = physical | PTE_OURS | page_bits(area) | (counts ? PTE_COUNTED : 0) | (bytes > PAGE_SIZE ? PTE_PS : 0);
 }
 
+static void page_give(u64 physical, u64 bytes) {
+    if (bytes == PAGE_SIZE) page_free(physical);
+    else frames_free_run(physical, bytes / LEVEL_BYTES(LEVEL_2M));
+}
+
 static void page_drop(u64 *entry, u64 address, u64 bytes) {
-    u64 physical = *entry & PTE_ADDRESS;
     (void)address;
     if (*entry & PTE_COUNTED) kept -= PAGES(bytes);
-    if (*entry & PTE_OURS) {
-        if (bytes == PAGE_SIZE) page_free(physical);
-        else frames_free_run(physical, bytes / LEVEL_BYTES(LEVEL_2M));
-    }
+    if (*entry & PTE_OURS) page_give(*entry & PTE_ADDRESS, bytes);
     *entry = 0;
 }
 
-// After a change of rights. A page of the file is never writable: a write copies it. One without rights keeps its frame
-// but is not present, so that the kernel cannot touch it for the program either.
+// After a change of rights, before a flush. A page of the file is never writable: a write copies it. One without rights
+// keeps its frame but is not present, so that the kernel cannot touch it for the program either.
 static void page_refresh(u64 *entry, u64 address, u64 bytes) {
     const struct area *area = areas_find(&areas, address);
-    if (*entry & PTE_COUNTED) kept -= PAGES(bytes);
-    if (*entry & PTE_OURS) page_put(entry, area, *entry & PTE_ADDRESS, bytes);
-    else *entry = (*entry & PTE_ADDRESS) | (page_bits(area) & ~PTE_W);
+    u64 before = *entry;
+    if (before & PTE_COUNTED) kept -= PAGES(bytes);
+    if (before & PTE_OURS) page_put(entry, area, before & PTE_ADDRESS, bytes);
+    else *entry = (before & PTE_ADDRESS) | (page_bits(area) & ~PTE_W);
+    if (before & PTE_P && *entry != before) changed = true;
 }
 
-// After entries of a range changed. A few pages are flushed one by one.
-static void flush(u64 start, u64 end) {
-    if (PAGES(end - start) > 32) tlb_flush_all();
-    else
-        for (; start < end; start += PAGE_SIZE) tlb_flush_page(start);
+// What has changed in a range; tables: page tables were taken out, too.
+static void flush(u64 start, u64 end, bool tables) {
+    if (changed || tables) tlb_flush(start, end, tables);
+    changed = false;
 }
 
 // Splits pages until none crosses address. A frame that is split keeps its map in its first page, whose contents move.
@@ -142,7 +161,6 @@ static bool border(u64 address) {
         u64 physical = *entry & PTE_ADDRESS, table = page_alloc(), first = physical;
         if (table && bytes == LEVEL_BYTES(LEVEL_2M) && !(first = page_alloc())) page_free(table);
         if (!table || !first) return false;
-        if (first != physical) memcpy(window(first), window(physical), PAGE_SIZE);
         tables_split(entry, ROUND_DOWN(address, bytes), bytes, table, first);
         if (first != physical) frame_split(physical);
     }
@@ -151,15 +169,16 @@ static bool border(u64 address) {
 
 static bool borders(u64 start, u64 end) { return border(start) && border(end); }
 
-// Drops the pages of a range, at whose borders none crosses, and the tables that nobody needs any more. The flush is
-// also for the CPU's memory of tables, which INVLPG empties too (SDM 3A 4.10.4.1).
+// Drops the pages of a range, at whose borders none crosses, and the tables that nobody needs any more.
 static void pages_drop(u64 start, u64 end) {
     const struct area *left = areas_before(&areas, end), *right = areas_find(&areas, start);
     bool is_hole = (!left || left->end <= start) && (!right || right->start >= end);
+    u64 low = !is_hole ? start : left ? left->end : 0, high = !is_hole ? end : right ? right->start : USER_END;
+    unsigned hidden = tables_hide(root, start, end, low, high);
+    if (hidden) changed = true;
+    flush(start, end, hidden & TABLES_HID_TABLES);
     tables_each(root, start, end, page_drop);
-    if (!is_hole) tables_free(root, start, end, start, end);
-    else tables_free(root, start, end, left ? left->end : 0, right ? right->start : USER_END);
-    flush(start, end);
+    tables_free(root, start, end, low, high);
 }
 
 bool space_put_file(const struct area *like, u64 file, u64 bytes) {
@@ -183,38 +202,63 @@ static bool may_take(const struct area *area, u64 pages) {
     return pages_free() >= areas.counted - kept + reserve + pages + plenty;
 }
 
-static u64 alloc_cleared(int level) {
-    if (level < LEVEL_1G) return level ? frame_alloc_cleared() : page_alloc_cleared();
-    u64 physical = frames_alloc_1g();
-    if (physical) memset(window(physical), 0, LEVEL_BYTES(LEVEL_1G));
-    return physical;
+// Whether a page of that size can be made for an address where there is none.
+static bool fits(const struct area *area, u64 address, u64 bytes) {
+    u64 start = ROUND_DOWN(address, bytes), empty;
+    return start >= area->start && start + bytes <= area->end && !tables_leaf(root, address, &empty) && empty >= bytes;
+}
+
+// Clears a large page without the lock, while it counts as what it is for. Only where it takes nothing from what was
+// promised, since another CPU may be at the same page and one of the two is too many. False, and nothing is left of it,
+// when the address wants no such page any more.
+static bool clear_apart(u64 physical, u64 address, u64 bytes) {
+    u64 counts = area_at(address)->flags & AREA_COUNTED ? PAGES(bytes) : 0;
+    kept += counts;
+    lock_give(&space_lock);
+    memset(window(physical), 0, bytes);
+    lock_take(&space_lock);
+    kept -= counts;
+    const struct area *area = area_at(address);
+    if (area && fits(area, address, bytes)) return true;
+    page_give(physical, bytes);
+    return false;
 }
 
 // Makes the page for an address where there is none, of at most that level: the largest that lies within the area and
-// that there is memory for. Returns its size, 0 when there is no memory.
-static u64 page_make(const struct area *area, u64 address, int level) {
+// that there is memory for. False when there is no memory. Gives the lock up for a while when it clears a large page;
+// then there may be no page, and the area may be another one, afterwards.
+static bool page_make(u64 address, int level) {
     for (; level >= 0; level--) {
-        u64 bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes), empty;
-        if (start < area->start || start + bytes > area->end || !may_take(area, PAGES(bytes))) continue;
-        if (!tables_leaf(root, address, &empty) && empty < bytes) continue; // smaller pages are there
-        u64 *entry = tables_entry(root, start, level), physical = entry ? alloc_cleared(level) : 0;
+        const struct area *area = area_at(address);
+        u64 bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
+        if (!may_take(area, PAGES(bytes)) || !fits(area, address, bytes) || !tables_entry(root, start, level)) continue;
+        u64 cleared = level == LEVEL_2M ? frame_take_cleared() : 0, physical = cleared;
+        if (!physical) physical = level == LEVEL_1G ? frames_alloc_1g() : level ? frame_alloc() : page_alloc();
         if (!physical) continue;
-        page_put(entry, area, physical, bytes);
-        if (level != LEVEL_2M || largest < LEVEL_1G) return bytes;
+        bool apart = !cleared && level && pages_free() >= areas.counted - kept + reserve;
+        if (apart && !clear_apart(physical, address, bytes)) return true;
+        if (!cleared && !apart) memset(window(physical), 0, bytes);
+        u64 *entry = tables_entry(root, start, level); // the table may be another one by now
+        if (!entry) return page_give(physical, bytes), false;
+        page_put(entry, area_at(address), physical, bytes);
+        if (level != LEVEL_2M || largest < LEVEL_1G) return true;
+        area = area_at(address);
         start = ROUND_DOWN(address, LEVEL_BYTES(LEVEL_1G));
         if (start >= area->start && start + LEVEL_BYTES(LEVEL_1G) <= area->end) tables_join(root, start, LEVEL_2M);
-        return bytes;
+        return true;
     }
-    return 0;
+    return false;
 }
 
-// Makes what is missing in a range of one area. False when memory or, with exactly, pages of that level ran out.
+// Makes what is missing in a range. False when memory or, with exactly, pages of that level ran out. Where another
+// thread changes the range meanwhile, what it made stays.
 static bool populate(u64 start, u64 end, int level, bool exactly) {
-    const struct area *area = areas_find(&areas, start);
-    for (u64 bytes; start < end; start += bytes) {
-        if (tables_leaf(root, start, &bytes)) continue;
-        bytes = page_make(area, start, level);
-        if (!bytes || (exactly && bytes < LEVEL_BYTES(level))) return false;
+    for (u64 bytes; start < end;) {
+        if (tables_leaf(root, start, &bytes)) {
+            if (exactly && bytes < LEVEL_BYTES(level)) return false;
+            start = ROUND_DOWN(start, bytes) + bytes;
+        } else if (!area_at(start)) start += PAGE_SIZE;
+        else if (!page_make(start, level)) return false;
     }
     return true;
 }
@@ -231,23 +275,49 @@ static const char *refusal(const struct area *area, u64 address, u64 error) {
 
 // A page of the file that is to be writable gets a copy. An entry that is there already was only remembered otherwise
 // by the CPU.
-const char *space_fault(u64 address, u64 error) {
-    const struct area *area = space_area(address);
+static const char *fault(u64 address, u64 error) {
+    const struct area *area = area_at(address);
     u32 needed = error & FAULT_FETCH ? AREA_EXEC : error & FAULT_WRITE ? AREA_WRITE : ~0u;
     if (!area || !(area->rights & needed)) return refusal(area, address, error);
     u64 bytes, *entry = tables_leaf(root, address, &bytes);
-    if (!entry) return page_make(area, address, LEVEL_2M) ? NULL : space_no_memory;
-    if (area->rights & AREA_WRITE && !(*entry & PTE_OURS)) {
-        u64 page = may_take(area, 1) ? page_alloc() : 0;
-        if (!page) return space_no_memory;
-        memcpy(window(page), window(*entry & PTE_ADDRESS), PAGE_SIZE);
-        page_put(entry, area, page, PAGE_SIZE);
-    }
-    tlb_flush_page(ROUND_DOWN(address, PAGE_SIZE));
+    if (!entry) return page_make(address, LEVEL_2M) ? NULL : space_no_memory;
+    address = ROUND_DOWN(address, PAGE_SIZE);
+    if (!(area->rights & AREA_WRITE) || *entry & PTE_OURS) return tlb_forget(address), NULL;
+    u64 page = may_take(area, 1) ? page_alloc() : 0;
+    if (!page) return space_no_memory;
+    memcpy(window(page), window(*entry & PTE_ADDRESS), PAGE_SIZE);
+    page_put(entry, area, page, PAGE_SIZE);
+    changed = true;
+    flush(address, address + PAGE_SIZE, false);
     return NULL;
 }
 
+const char *space_fault(u64 address, u64 error) {
+    lock_take(&space_lock);
+    const char *why = fault(address, error);
+    lock_give(&space_lock);
+    return why;
+}
+
+u64 space_page(void) {
+    lock_take(&space_lock);
+    u64 page = can_promise(0, 0, 1) ? page_alloc() : 0;
+    lock_give(&space_lock);
+    return page;
+}
+
 // ---- system calls ----
+
+// A call under the lock: it copies nothing from or to the program, which could fault and want the lock, too.
+#define LOCKED_CALL(name)                                                                                              \
+    static s64 name##_locked(const u64 *arg);                                                                          \
+    CALL(name) {                                                                                                       \
+        lock_take(&space_lock);                                                                                        \
+        s64 result = name##_locked(arg);                                                                               \
+        lock_give(&space_lock);                                                                                        \
+        return result;                                                                                                 \
+    }                                                                                                                  \
+    static s64 name##_locked(const u64 *arg)
 
 // A range from the program: not empty, page-aligned, within the program's half. Rounds its length up.
 static bool range_ok(u64 start, u64 *bytes) {
@@ -295,7 +365,7 @@ static int huge_level(u64 flags) {
 
 // mmap(address, length, rights, flags, fd, offset): anonymous memory; no file here can be mapped. Pages that
 // MAP_HUGETLB asks for are all made at once, so that none is missing later.
-CALL(mmap) {
+LOCKED_CALL(mmap) {
     u64 at = arg[0], bytes = arg[1], flags = arg[3], type = flags & MAP_TYPE;
     int huge = huge_level(flags);
     if ((type != MAP_PRIVATE && type != MAP_SHARED) || huge < 0) return -EINVAL;
@@ -320,13 +390,13 @@ CALL(mmap) {
     return (s64)at;
 }
 
-CALL(munmap) {
+LOCKED_CALL(munmap) {
     u64 at = arg[0], bytes = arg[1];
     if (!range_ok(at, &bytes)) return -EINVAL;
     return unmap(at, at + bytes) ? 0 : -ENOMEM;
 }
 
-CALL(mprotect) {
+LOCKED_CALL(mprotect) {
     u64 at = arg[0], bytes = arg[1], rights = arg[2];
     if (at % PAGE_SIZE || rights & ~7ull) return -EINVAL;
     if (!bytes) return 0;
@@ -335,18 +405,18 @@ CALL(mprotect) {
     if (!can_promise(at, end, pages) || !borders(at, end) || (pages && !tables_ready(at, end))) return -ENOMEM;
     if (!areas_protect(&areas, at, end, (u32)rights)) return -ENOMEM;
     tables_each(root, at, end, page_refresh);
-    flush(at, end);
+    flush(at, end, false);
     return 0;
 }
 
 // Whether there are areas everywhere in a range.
 static bool is_covered(u64 start, u64 end) {
-    for (const struct area *area; start < end && (area = space_area(start));) start = area->end;
+    for (const struct area *area; start < end && (area = area_at(start));) start = area->end;
     return start >= end;
 }
 
 // madvise: giving pages up is the one advice that changes what the program reads afterwards.
-CALL(madvise) {
+LOCKED_CALL(madvise) {
     const u64 known = 0x3ffd1f; // MADV_NORMAL to MADV_PAGEOUT without MADV_REMOVE and what poisons pages
     u64 at = arg[0], bytes = arg[1], advice = arg[2];
     if (at % PAGE_SIZE || advice > MADV_PAGEOUT || !(known >> advice & 1)) return -EINVAL;
@@ -372,6 +442,7 @@ static bool move_pages(u64 from, u64 to, u64 bytes, bool really) {
         u64 *target = tables_entry(root, at - from + to, (__builtin_ctzll(page) - LEVEL_SHIFT(0)) / 9);
         if (!target) return false;
         if (!really) continue;
+        if (*entry & PTE_P) changed = true;
         *target = *entry;
         *entry = 0;
     }
@@ -393,11 +464,11 @@ static bool move_area(const struct area *like, u64 at, u64 old) {
 }
 
 // mremap(address, length, new length, flags, new address)
-CALL(mremap) {
+LOCKED_CALL(mremap) {
     u64 at = arg[0], old = arg[1], bytes = arg[2], flags = arg[3], to = arg[4], fixed = flags & MREMAP_FIXED;
     if (flags & ~(u64)(MREMAP_MAYMOVE | MREMAP_FIXED) || (fixed && !(flags & MREMAP_MAYMOVE))) return -EINVAL;
     if (at % PAGE_SIZE || !old || !bytes) return -EINVAL;
-    if (!range_ok(at, &old) || !space_area(at)) return -EFAULT;
+    if (!range_ok(at, &old) || !area_at(at)) return -EFAULT;
     if (bytes > USER_END) return -ENOMEM;
     bytes = ROUND_UP(bytes, PAGE_SIZE);
     if (fixed && (!range_ok(to, &bytes) || (to < at + old && at < to + bytes))) return -EINVAL;
@@ -407,7 +478,7 @@ CALL(mremap) {
         old = bytes;
     }
     if (bytes == old && !fixed) return (s64)at;
-    const struct area *area = space_area(at);
+    const struct area *area = area_at(at);
     if (!area || area->end < at + old) return -EFAULT;
     struct area like = *area;
     bool in_place = !fixed && at + bytes <= SPACE_PLACE_END && range_free(at + old, bytes - old);
@@ -423,7 +494,7 @@ CALL(mremap) {
 }
 
 // The exact break, as asked for, or the old one on failure: never an error number.
-CALL(brk) {
+LOCKED_CALL(brk) {
     u64 to = arg[0], old_end = ROUND_UP(brk_now, PAGE_SIZE), end = ROUND_UP(to, PAGE_SIZE);
     if (to < brk_start || to > SPACE_PLACE_END) return (s64)brk_now;
     const struct area more = {.start = old_end, .end = end, .rights = AREA_READ | AREA_WRITE};

@@ -214,8 +214,10 @@ static void measure(u64 gigabytes, unsigned how_many) {
     total = gigabytes * 512;
     threads = how_many;
     rounds = total < 1 << 20 ? (1 << 21) / (unsigned)total : 2;
-    void *memory = aligned_alloc(64, frames_bytes(total, THREADS_MAX));
-    frames_init(&frames, memory, total, total, THREADS_MAX);
+    void *memory = aligned_alloc(64, frames_bytes(total));
+    static struct frames_cpu cpus[THREADS_MAX];
+    frames_init(&frames, memory, total, total, cpus, sizeof *cpus);
+    while (frames.cpus < THREADS_MAX) frames_join(&frames);
     all = malloc(total * sizeof *all);
     memset(all, 0, total * sizeof *all);
     pthread_barrier_init(&barrier, NULL, threads);
@@ -243,7 +245,7 @@ int main(void) {
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
         for (unsigned how_many = 1; how_many <= THREADS_MAX; how_many++) measure(sizes[i], how_many);
     u64 count = 16384 * 512;
-    printf("\nbytes for each GiB: %.2f, and %zu for each CPU\n", (double)frames_bytes(count, 0) / 16384,
+    printf("\nbytes for each GiB: %.2f, and %zu for each CPU\n", (double)frames_bytes(count) / 16384,
            sizeof(struct frames_cpu));
     printf(
         "LLFree-C 970bb3d (June 2026) in its best setting, 64 GiB, frames of 2 MiB, measured in November 2026 where a\n"

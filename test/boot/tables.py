@@ -163,7 +163,7 @@ def check_linear(leaves, usable, reserved, runs, log):
     came_back = frames(ranges_of(back))
     boot = frames(reserved["boot pages"] + reserved["kernel while booting"] + reserved["image"])
     vm.expect("what came back", sorted(came_back ^ boot)[:5], [])
-    kept = frames(reserved["page 0"] + reserved["kernel"] + reserved.get("first stack", []))
+    kept = frames(reserved["page 0"] + reserved["start of other CPUs"] + reserved["kernel"] + reserved.get("first stack", []))
     vm.expect("frames that nobody has", sorted(usable - covered - kept)[:5], [])
     slot = frames(ranges_of(leaf for leaf in between(leaves, L["SLOTS"], 1 << 64) if leaf.size > PAGE))
     vm.expect("the first stack", slot, frames(reserved.get("first stack", [])))

@@ -123,6 +123,7 @@ class Result:
 MEDIA = {  # arguments for a disk (or floppy) image, by machine type
     ("pc", "virtio"): "-drive file={},format=raw,if=virtio",
     ("pc", "ide"): "-drive file={},format=raw,if=ide",
+    ("isapc", "ide"): "-drive file={},format=raw,if=ide",
     ("pc", "ahci"): "-device ich9-ahci,id=a -drive file={},format=raw,if=none,id=d -device ide-hd,drive=d,bus=a.0",
     ("pc", "floppy"): "-drive file={},format=raw,if=floppy",
     ("q35", "virtio"): "-drive file={},format=raw,if=virtio",

@@ -16,11 +16,11 @@ static void *memory;
 static u64 cleared_frame;
 
 static void start(u64 count, u64 free_frames, unsigned cpus) {
-    memory = aligned_alloc(64, frames_bytes(count, cpus));
-    memset(memory, 0xa5, frames_bytes(count, cpus));
+    memory = aligned_alloc(64, machine_bytes(count, cpus));
+    memset(memory, 0xa5, machine_bytes(count, cpus));
     in_use = calloc(count + 1, 1);
     memset(in_use + free_frames, 1, count - free_frames);
-    frames_init(&frames, memory, count, free_frames, cpus);
+    machine_init(&frames, memory, count, free_frames, cpus);
     frames_check(&frames, in_use);
     CHECK(frames_free(&frames) == free_frames);
 }
@@ -278,7 +278,7 @@ static void claims(void) {
 // Any order of filling and draining, by two CPUs: each frame comes exactly once, and none is missing at the end.
 static void fill_and_drain(u64 count) {
     start(count, count, 2);
-    CHECK(frames_bytes(count, 0) * 512 <= 100 * count || count < 512 * 64);
+    CHECK(frames_bytes(count) * 512 <= 100 * count || count < 512 * 64);
     for (int round = 0; round < 2; round++) {
         bool once = true;
         for (u64 i = 0; i < count; i++) {

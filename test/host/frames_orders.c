@@ -24,7 +24,7 @@ static void step(void);
 #define DEPTH       4096
 #define STATE_BYTES (CPUS * (STACK + 64) + 4096)
 
-enum kind { DONE, TAKE, GIVE, FILL, TAKE_RUN, GIVE_RUN };
+enum kind { DONE, TAKE, GIVE, FILL, TAKE_RUN, GIVE_RUN, JOIN };
 struct operation {
     enum kind kind;
     u64 frame; // GIVE, GIVE_RUN: this one, which is the CPU's; 0: the one it took last
@@ -32,6 +32,7 @@ struct operation {
 
 // All that a state consists of, besides the stacks.
 static struct {
+    struct frames frames;
     u8 memory[512] __attribute__((aligned(64)));
     u8 in_use[FRAMES];
     s64 free; // how many of them are 0
@@ -43,7 +44,7 @@ static struct {
 } state;
 static u8 stacks[CPUS][STACK] __attribute__((aligned(64)));
 
-static struct frames frames;
+#define frames state.frames
 static const struct operation (*script)[OPERATIONS];
 static int cpus, running = -1, depth, path[DEPTH];
 static u64 explorer_stack, scenarios, all_states, states, ends;
@@ -98,6 +99,7 @@ static void operate(int cpu, struct operation operation) {
     state.least[cpu] = FRAMES;
     switch (operation.kind) {
     case DONE: break;
+    case JOIN: frames_join(&frames); break;
     case TAKE:
         state.claimed[cpu] = 1;
         count_free();
@@ -229,8 +231,9 @@ static void scenario(const char *name, int count, const u64 *free_frames, const 
     scenarios++;
     memset(&state, 0, sizeof state);
     memset(stacks, 0, sizeof stacks);
-    CHECK(frames_bytes(FRAMES, (unsigned)cpus) <= sizeof state.memory);
-    frames_init(&frames, state.memory, FRAMES, 0, (unsigned)cpus);
+    CHECK(machine_bytes(FRAMES, (unsigned)cpus) <= sizeof state.memory);
+    machine_init(&frames, state.memory, FRAMES, 0, (unsigned)cpus);
+    if (ops[cpus - 1][0].kind == JOIN) frames.cpus--;
     *frames.summary |= summary_before & ((1u << frames.supersets) - 1);
     memset(state.in_use, 1, sizeof state.in_use);
     for (; *free_frames; free_frames++) {
@@ -294,5 +297,9 @@ int main(void) {
     SCENARIO("a run with a cleared frame", FREE(6, 7), {{FILL, 0}, {TAKE_RUN, 0}}, {{TAKE, 0}});
     SCENARIO("a run taken apart", FREE(6, 7), {{FILL, 0}, {TAKE_RUN, 0}}, {{GIVE, 9}, {TAKE, 0}, {TAKE, 0}});
     SCENARIO("runs given, single frames taken", FREE(200), {{GIVE_RUN, 6}, {GIVE_RUN, 70}}, {{TAKE, 0}, {TAKE, 0}});
+    // One that joins and puts something where another one, which has looked at fewer CPUs, does not look any more.
+    SCENARIO("one joins", FREE(5), {{TAKE, 0}, {TAKE, 0}}, {{JOIN, 0}, {TAKE, 0}, {GIVE, 0}});
+    SCENARIO("one joins and gives", FREE(0), {{TAKE, 0}}, {{JOIN, 0}, {GIVE, 5}});
+    SCENARIO("one joins, two take", FREE(0), {{TAKE, 0}}, {{TAKE, 0}}, {{JOIN, 0}, {GIVE, 5}});
     return check_done("frames_orders");
 }

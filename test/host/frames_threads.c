@@ -5,8 +5,9 @@
 
 #include "test/frames_check.h"
 
-#define THREADS 4
-#define ROUNDS  30000
+#define THREADS    4
+#define ROUNDS     30000
+#define CPU_STRIDE 4096 // a slot, as far as frames.c can see
 
 static struct frames frames;
 static u8 *in_use;     // written by whoever has the frame, with atomic operations to notice when two have
@@ -21,7 +22,7 @@ static void got(u64 frame) {
 
 static void give(unsigned cpu, u64 frame) {
     if (!__atomic_exchange_n(&in_use[frame], 0, __ATOMIC_SEQ_CST)) __atomic_store_n(&wrong, 1, 5);
-    frames_give(&frames.cpu[cpu], frame);
+    frames_give(frames_cpu(&frames, cpu), frame);
 }
 
 static void clear(u64 frame) {
@@ -41,22 +42,22 @@ static void *work(void *argument) {
     for (int round = 0; round < ROUNDS; round++) {
         random = random * 1103515245 + 12345;
         unsigned draw = random >> 16, many = draw >> 4 & (round / 1000 % 2 ? 63 : 3);
-        if (draw % 16 == 0) frames_fill(&frames.cpu[cpu], clear);
+        if (draw % 16 == 0) frames_fill(frames_cpu(&frames, cpu), clear);
         if (draw % 16 == 1 && count) {
             u64 other = exchange(draw >> 5, mine[count - 1]);
             if (other == FRAME_NONE) count--; // it still counts as given out, but not to anybody
             else mine[count - 1] = other;
         }
         if (draw % 16 == 2 && count + 4 <= each) { // a run, as long as there is one
-            u64 run = frames_take_run(&frames.cpu[cpu], 4, 2, 0, frames.count);
+            u64 run = frames_take_run(frames_cpu(&frames, cpu), 4, 2, 0, frames.count);
             for (u64 i = 0; run != FRAME_NONE && i < 4; i++) got(run + i);
             for (u64 i = 0; run != FRAME_NONE && i < 4; i++) __atomic_store_n(&in_use[run + i], 0, __ATOMIC_SEQ_CST);
-            if (run != FRAME_NONE) frames_give_run(&frames.cpu[cpu], run, 4);
+            if (run != FRAME_NONE) frames_give_run(frames_cpu(&frames, cpu), run, 4);
         }
         for (unsigned i = 0; i <= many; i++) {
             if (draw & 1 && count < each) {
-                u64 frame = draw % 16 == 3 ? frames_take_cleared(&frames.cpu[cpu]) : FRAME_NONE;
-                if (frame == FRAME_NONE) frame = frames_take(&frames.cpu[cpu]);
+                u64 frame = draw % 16 == 3 ? frames_take_cleared(frames_cpu(&frames, cpu)) : FRAME_NONE;
+                if (frame == FRAME_NONE) frame = frames_take(frames_cpu(&frames, cpu));
                 if (frame == FRAME_NONE) __atomic_store_n(&wrong, 2, 5);
                 else got(mine[count++] = frame);
             } else if (!(draw & 1) && count) {
@@ -75,12 +76,16 @@ static void *work(void *argument) {
 static void hammer(u64 per_thread) {
     each = per_thread;
     u64 count = THREADS * each + ARRAY_SIZE(handed);
-    void *memory = aligned_alloc(64, frames_bytes(count, THREADS));
-    frames_init(&frames, memory, count, count, THREADS);
+    void *memory = aligned_alloc(64, frames_bytes(count)), *cpus = aligned_alloc(64, THREADS * CPU_STRIDE);
+    frames_init(&frames, memory, count, count, cpus, CPU_STRIDE);
+    frames_join(&frames);
     in_use = calloc(count, 1);
     memset(handed, 0, sizeof handed);
     pthread_t threads[THREADS];
-    for (u64 i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, work, (void *)i) == 0);
+    for (u64 i = 0; i < THREADS; i++) { // the first ones are at work when the last one joins
+        CHECK(pthread_create(&threads[i], NULL, work, (void *)i) == 0);
+        if (i + 1 < THREADS) frames_join(&frames);
+    }
     for (u64 i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
     CHECK(wrong == 0); // 1: a frame was given twice, or was not its owner's; 2: one was free and did not come
     for (size_t i = 0; i < ARRAY_SIZE(handed); i++)
@@ -88,6 +93,7 @@ static void hammer(u64 per_thread) {
     frames_check(&frames, in_use);
     CHECK(frames_free(&frames) == count);
     free(in_use);
+    free(cpus);
     free(memory);
 }
 

@@ -17,6 +17,13 @@
 static char *linear_view;
 #define LINEAR_POINTER(linear) ((void *)(linear_view + ((linear)-LINEAR)))
 
+// What is of a CPU lies in a slot, a page each; which CPU it is changes from call to call.
+static char slots[3][8192] __attribute__((aligned(64)));
+static unsigned cpu_now;
+#define SLOT_NUMBER(number) ((struct slot *)slots[number])
+#define THIS_SLOT()         SLOT_NUMBER(cpu_now)
+#include "kernel/memory/slots.h"
+
 #include "kernel/memory/frames.c"
 #include "kernel/memory/linear.c"
 #include "kernel/memory/pages.c"
@@ -34,6 +41,11 @@ static int memory;
 void panic(const char *fmt, ...) {
     fprintf(stderr, "panic: %s\n", fmt);
     abort();
+}
+
+void lock_take(struct lock *lock) {
+    CHECK(!lock->taken && THIS_SLOT()->allocating);
+    lock->taken = true;
 }
 
 void unfit(const char *fmt, ...) { panic("%s", fmt); }
@@ -78,7 +90,7 @@ static void start(const struct range *ranges, size_t count, u64 low_pages, u64 l
     LIST_INIT(&tail_groups);
     LIST_INIT(&split_groups);
     is_high = false;
-    free_in_groups = 0;
+    cpu_now = 0;
     linear_lay_out(&map, ranges, count, true);
     map_extents(0);
     pages_begin(&(struct pages){map, map.end});
@@ -91,9 +103,11 @@ static void start(const struct range *ranges, size_t count, u64 low_pages, u64 l
     }
     struct pages handed = *pages_state();
     pages_init(&handed, later);
+    pages_join();
+    pages_join();
     CHECK(pages_total() == all && pages_free() <= all - low_pages);
     // Lost are the allocator's own pages, the first page of each frame, and what is left of one that is begun.
-    u64 own = ROUND_UP(frames_bytes(frames.count, 1) + tail_count * sizeof(struct group), PAGE_SIZE) / PAGE_SIZE;
+    u64 own = ROUND_UP(frames_bytes(frames.count) + tail_count * sizeof(struct group), PAGE_SIZE) / PAGE_SIZE;
     CHECK(pages_free() + low_pages + own + frames.count >= all);
 }
 
@@ -122,9 +136,10 @@ static void give_page(u64 page) {
 
 static void random_step(bool more) {
     u64 frame;
+    cpu_now = (unsigned)rand() % 3;
     switch (rand() % 12) {
     case 0:
-        frame = rand() % 2 ? frame_alloc() : frame_alloc_cleared();
+        frame = rand() % 2 ? frame_alloc() : frame_take_cleared();
         if (frame) fill(frame, FRAME_BYTES, 2);
         break;
     case 1:
@@ -166,7 +181,7 @@ static void exercise(const struct range *ranges, size_t count, u64 low_pages) {
     u64 pages_before = pages_free(), frames_before = frames_free(&frames);
     for (int step = 0; step < 80; step++) random_step(step / 20 % 2 == 0);
     while (take_page()) {}
-    CHECK(page_alloc() == 0 && page_alloc_cleared() == 0 && frame_alloc() == 0 && frame_alloc_cleared() == 0);
+    CHECK(page_alloc() == 0 && page_alloc_cleared() == 0 && frame_alloc() == 0 && frame_take_cleared() == 0);
     give_everything();
     CHECK(pages_free() == pages_before && frames_free(&frames) == frames_before);
     u64 in_use = 0; // all but what the low stage has, the allocator's own, and the maps of split frames
@@ -178,11 +193,12 @@ static void exercise(const struct range *ranges, size_t count, u64 low_pages) {
 
 static void cleared(void) {
     start((struct range[]){{MIB, 32 * MIB}}, 1, 3, 0);
-    CHECK(!frames_idle());
-    u64 first = frame_alloc_cleared(), second;
-    CHECK(first && frames_idle());
-    second = frame_alloc_cleared();
-    CHECK(second && second != first);
+    u64 dirty[8], before = pages_free();
+    for (size_t i = 0; i < ARRAY_SIZE(dirty); i++) memset(content(dirty[i] = frame_alloc()), 0xa5, FRAME_BYTES);
+    for (size_t i = 0; i < ARRAY_SIZE(dirty); i++) frame_free(dirty[i]);
+    CHECK(!frames_idle() && !frame_take_cleared() && frames_idle() && frames_idle());
+    u64 first = frame_take_cleared(), second = frame_take_cleared();
+    CHECK(first && second && second != first && !frame_take_cleared() && pages_free() == before - 2 * 511);
     for (u64 i = 0; i < FRAME_BYTES / 8; i++) CHECK(!content(first)[i] && !content(second)[i]);
     while (frames_idle()) {}
     u64 page = page_alloc_cleared();

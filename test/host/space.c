@@ -1,7 +1,8 @@
 // The program's address space, for real: space.c, areas.c, the page tables and the allocator on simulated physical
 // memory, with random calls and touches against a naive model of every page's rights and contents. After every step the
-// tracer walks the roots: each page of memory must be in use exactly once, or free, and nothing that the simulated TLB
-// still remembers may differ from the tables.
+// tracer walks the roots: each page of memory must be in use exactly once, or free, and nothing that the simulated TLBs
+// of two CPUs still remember may differ from the tables. No page and no table may be given back while one remembers it,
+// and while one CPU clears a large page without the lock, the other one does something else.
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,9 +11,11 @@
 #include "kernel/lib/types.h"
 #define log kernel_log // the C library has one of its own
 
+static void while_clearing(void);
 // Clearing much at once leaves the pages to the host.
 static void *clear_fast(void *to, int byte, size_t bytes) {
     if (byte || bytes < 0x200000) return (memset)(to, byte, bytes);
+    while_clearing();
     madvise(to, bytes, 4); // MADV_DONTNEED: zeroes, as the memory is anonymous
     return to;
 }
@@ -21,12 +24,21 @@ static void *clear_fast(void *to, int byte, size_t bytes) {
 #define LINEAR_POINTER(linear) window(linear_to_physical(&pages.map, linear))
 #define clear                  pages_clear
 #define frames                 pages_frames
+#define SLOT_NUMBER(number)    (&slots[number])
+#define THIS_SLOT()            (&slots[0])
+#include "kernel/memory/slots.h"
+static struct slot slots[2];
 #include "kernel/memory/frames.c"
 #include "kernel/memory/linear.c"
 #include "kernel/memory/pages.c"
 #undef clear
-#define is_tail tables_is_tail
+static void check_forgotten(u64 physical, u64 bytes, bool is_table);
+#define page_free(table) (check_forgotten(table, PAGE_SIZE, true), page_free(table))
 #include "kernel/memory/tables.c"
+#undef page_free
+#define page_free(page) (check_forgotten(page, PAGE_SIZE, false), page_free(page))
+#define frames_free_run(physical, count)                                                                               \
+    (check_forgotten(physical, (count)*FRAME_BYTES, false), frames_free_run(physical, count))
 #define split  areas_split
 #define insert areas_insert
 #include "kernel/program/areas.c"
@@ -60,33 +72,65 @@ static u64 random_below(u64 n) {
     return n ? state % n : 0;
 }
 
-// ---- the CPU ----
+// ---- the CPUs ----
 
 #define REMEMBERED 4096
-static struct remembered { u64 address, bytes, entry; } tlb[REMEMBERED];
+static struct remembered { u64 address, bytes, entry; } tlbs[2][REMEMBERED];
+static u64 walked[REMEMBERED]; // tables, by any CPU, idle ones too
+static int cpu;                // whose turn it is
+
+static void lock_check(const struct lock *lock) { CHECK(!lock->taken && (lock == &space_lock || slots[0].allocating)); }
+void lock_take(struct lock *lock) {
+    lock_check(lock);
+    lock->taken = true;
+}
 
 u64 tables_root(void) { return test_root; }
-void tlb_flush_all(void) { (memset)(tlb, 0, sizeof tlb); }
-void tlb_flush_page(u64 address) {
+void tlb_forget(u64 address) {
     for (int i = 0; i < REMEMBERED; i++)
-        if (address - tlb[i].address < tlb[i].bytes) tlb[i].bytes = 0;
+        if (address - tlbs[cpu][i].address < tlbs[cpu][i].bytes) tlbs[cpu][i].bytes = 0;
+}
+void tlb_flush(u64 start, u64 end, bool tables) {
+    CHECK(space_lock.taken && start < end);
+    if (tables) (memset)(walked, 0, sizeof walked);
+    for (struct remembered *entry = tlbs[0]; entry < tlbs[2]; entry++)
+        if (entry->address < end && entry->address + entry->bytes > start) entry->bytes = 0;
 }
 
 static void check_tlb(void) {
-    for (int i = 0; i < REMEMBERED; i++) {
-        u64 bytes, *entry = tlb[i].bytes ? tables_leaf(root, tlb[i].address, &bytes) : NULL;
-        if (tlb[i].bytes) CHECK(entry && bytes == tlb[i].bytes && *entry == tlb[i].entry);
+    for (struct remembered *at = tlbs[0]; at < tlbs[2]; at++) {
+        u64 bytes, *entry = at->bytes ? tables_leaf(root, at->address, &bytes) : NULL;
+        if (at->bytes) CHECK(entry && bytes == at->bytes && *entry == at->entry);
+    }
+}
+
+static void check_forgotten(u64 physical, u64 bytes, bool is_table) {
+    bool forgotten = !is_table || walked[physical / PAGE_SIZE % REMEMBERED] != physical;
+    for (struct remembered *at = tlbs[0]; at < tlbs[2] && !is_table; at++)
+        forgotten &= !at->bytes || (at->entry & PTE_ADDRESS) >= physical + bytes ||
+                     (at->entry & PTE_ADDRESS) + at->bytes <= physical;
+    if (!forgotten) CHECK(forgotten);
+}
+
+static void walk(u64 address) {
+    u64 table = root;
+    for (int level = 3; level > 0; level--) {
+        u64 entry = *entry_in(table, address, level);
+        if (!(entry & PTE_P) || entry & PTE_PS) return;
+        table = entry & PTE_ADDRESS;
+        walked[table / PAGE_SIZE % REMEMBERED] = table;
     }
 }
 
 // The memory at an address for an access with this error code; NULL, and why.
 static u64 *access(u64 address, u64 error, const char **why) {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) { // while one page is cleared another CPU may have undone it
+        walk(address);
         u64 bytes, *entry = tables_leaf(root, address, &bytes), at = ROUND_DOWN(address, bytes);
         bool allowed = entry && *entry & PTE_P && *entry & PTE_U && !(error & FAULT_WRITE && !(*entry & PTE_W)) &&
                        !(error & FAULT_FETCH && *entry & PTE_NX);
         if (allowed) {
-            tlb[at / PAGE_SIZE % REMEMBERED] = (struct remembered){at, bytes, *entry};
+            tlbs[cpu][at / PAGE_SIZE % REMEMBERED] = (struct remembered){at, bytes, *entry};
             return window((*entry & PTE_ADDRESS) + (address - at));
         }
         if ((*why = space_fault(address, error))) return NULL;
@@ -132,12 +176,12 @@ static void own_frames_free(void) {
     for (u64 word = 0; word * 64 < pages_frames.count; word++)
         for (u64 bits = pages_frames.bits[word]; bits; bits &= bits - 1, known++)
             own(frame_physical(word * 64 + (u64)__builtin_ctzll(bits)), FRAME_BYTES, FREE);
-    const struct frames_cpu *cpu = &pages_frames.cpu[0];
-    for (size_t i = 0; i < ARRAY_SIZE(cpu->held); i++)
-        for (u64 bits = cpu->held[i] & UINT32_MAX; bits; bits &= bits - 1, known++)
-            own(frame_physical((cpu->held[i] >> 32) * 32 + (u64)__builtin_ctzll(bits)), FRAME_BYTES, FREE);
-    for (size_t i = 0; i < ARRAY_SIZE(cpu->cleared); i++)
-        if (cpu->cleared[i]) own(frame_physical(cpu->cleared[i] - 1), FRAME_BYTES, FREE), known++;
+    const struct frames_cpu *held = &slots[0].frames;
+    for (size_t i = 0; i < ARRAY_SIZE(held->held); i++)
+        for (u64 bits = held->held[i] & UINT32_MAX; bits; bits &= bits - 1, known++)
+            own(frame_physical((held->held[i] >> 32) * 32 + (u64)__builtin_ctzll(bits)), FRAME_BYTES, FREE);
+    for (size_t i = 0; i < ARRAY_SIZE(held->cleared); i++)
+        if (held->cleared[i]) own(frame_physical(held->cleared[i] - 1), FRAME_BYTES, FREE), known++;
     CHECK(known == frames_free(&pages_frames));
 }
 
@@ -254,7 +298,7 @@ static struct call {
 } last;
 
 // Out of memory may only be said when there is little left for so many pages.
-static bool is_short(u64 pages) { return pages_free() + kept < areas.counted + pages + 3 * reserve + 600; }
+static bool is_short(u64 pages) { return pages_free() + kept < areas.counted + pages + 3 * reserve + 1200; }
 
 static u64 some_rights(void) { return random_below(3) ? AREA_READ | AREA_WRITE : random_below(8); }
 
@@ -334,7 +378,7 @@ static void do_remap(u64 at, u64 old) {
     if (flags && random_below(2)) flags |= fixed = MREMAP_FIXED;
     if (random_below(2) == 0 && to / 512 && fixed) to = ROUND_DOWN(to, 512) + at % 512; // large pages stay large
     if (to + count > model_pages) return;
-    const struct area *area = space_area(address_of(at));
+    const struct area *area = area_at(address_of(at));
     bool overlap = to < at + old && at < to + count,
          one = area && area->end >= address_of(at + (old < count ? old : count));
     u64 more = count > old ? count - old : 0;
@@ -349,7 +393,7 @@ static void do_remap(u64 at, u64 old) {
         if (result == -EINVAL || !model[at].used) return;
         if (fixed && range_free(address_of(to), count * PAGE_SIZE)) model_cut(to, count);
         u64 end = at + old;
-        if (count < old && !space_area(address_of(end - 1))) model_cut(at + count, old - count);
+        if (count < old && !area_at(address_of(end - 1))) model_cut(at + count, old - count);
         return;
     }
     if (count < old) model_cut(at + count, old - count);
@@ -384,15 +428,21 @@ static void do_brk(void) {
     else model_cut(end, old_end - end);
 }
 
+static bool interferes; // the other CPU may, once
+static u64 touched, interfered;
+
 static void touch(u64 at) {
     static const u64 errors[] = {0, FAULT_WRITE, FAULT_WRITE, FAULT_FETCH};
     static u32 values;
     struct model_page *page = &model[at];
     u64 error = errors[random_below(4)];
+    const char *why = NULL;
+    interferes = random_below(3) == 0;
+    touched = at < model_pages - 3 ? at : 0;
+    u64 *content = access(address_of(at), error, &why);
+    interferes = false;
     bool allowed = page->used && page->rights && !(error & FAULT_WRITE && !(page->rights & AREA_WRITE)) &&
                    !(error & FAULT_FETCH && !(page->rights & AREA_EXEC));
-    const char *why = NULL;
-    u64 *content = access(address_of(at), error, &why);
     if (!content) {
         CHECK(why == space_no_memory ? allowed && !page->counted : !allowed); // what was promised is there
         return;
@@ -406,6 +456,7 @@ static void touch(u64 at) {
 
 static void random_step(void) {
     u64 at, count;
+    cpu = random_below(2) != 0;
     random_range(&at, &count);
     switch (random_below(16)) {
     case 0 ... 3: do_mmap(at, count); break;
@@ -421,6 +472,18 @@ static void random_step(void) {
     }
 }
 
+// What the other CPU does, often to the very page.
+static void while_clearing(void) {
+    if (!interferes || space_lock.taken) return;
+    int self = cpu;
+    interferes = false;
+    interfered++;
+    if (random_below(2)) random_step();
+    else if (random_below(2)) touch(touched + random_below(3));
+    else do_unmap(touched, 1 + random_below(600) % (model_pages - touched));
+    cpu = self;
+}
+
 // ---- machines ----
 
 // A machine with these ranges of memory, and of the program's space its last so many bytes; the rest is taken.
@@ -432,10 +495,10 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     spare_count = kept = 0;
     LIST_INIT(&tail_groups);
     LIST_INIT(&split_groups);
-    free_in_groups = 0;
     (memset)(&pages_frames, 0, sizeof pages_frames);
     (memset)(model, 0, sizeof model);
-    tlb_flush_all();
+    (memset)(tlbs, 0, sizeof tlbs);
+    (memset)(walked, 0, sizeof walked);
     struct pages handed = {.map = {.extents = extents, .room = ARRAY_SIZE(extents)}};
     linear_lay_out(&handed.map, ranges, count, true);
     handed.top = handed.map.end;
@@ -454,6 +517,7 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
 static void random_machine(const struct range *ranges, size_t count, u64 bytes, bool has_1g, int steps) {
     start(ranges, count, bytes, has_1g);
     u64 free_before = pages_free();
+    cpu = 0;
     file_start = page_alloc(); // a file of one page and a half
     file_pages = 1;
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) ((u64 *)window(file_start))[places[i]] = 77;
@@ -461,6 +525,11 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
     CHECK(space_put_file(&area, file_start, PAGE_SIZE));
     model_put(3, 4, 3, false);
     model[3].value = 77;
+    const char *why;
+    CHECK(access(address_of(3), 0, &why)); // CPU 0 remembers the file's page when CPU 1 makes a copy
+    cpu = 1;
+    CHECK(access(address_of(3), FAULT_WRITE, &why));
+    check_tlb();
     for (int i = 0; i < steps && !checks_failed; i++) {
         random_step();
         check_model();
@@ -584,5 +653,6 @@ int main(int argc, char **argv) {
     random_machine(small, 2, 16 * MIB, false, 3000 * scale);
     gigabytes();
     random_machine(large, 2, 1100 * MIB, true, 40 * scale);
+    CHECK(interfered > 10);
     return check_done("space");
 }

@@ -1,0 +1,65 @@
+// See clock.h.
+#include "kernel/cpu/clock.h"
+
+#define CPUID_15_CRYSTAL          0x15
+#define CPUID_40000010_RATES      0x40000010
+#define CPUID_80000007_POWER      0x80000007
+#define CPUID_80000007_EDX_STEADY (1u << 8)
+#define TSC_HZ_FASTEST            100000000000
+
+u64 mul_div(u64 a, u64 b, u64 c) {
+    unsigned __int128 product = (unsigned __int128)a * b;
+    u64 quotient, rest;
+    if ((u64)(product >> 64) >= c) return UINT64_MAX;
+    __asm__("divq %4" : "=a"(quotient), "=d"(rest) : "a"((u64)product), "d"((u64)(product >> 64)), "rm"(c) : "cc");
+    return quotient;
+}
+
+// A hypervisor's leaf comes first, since it knows when it scales the TSC. Other hypervisors than the two have something
+// else at 40000010h. Leaf 15h (Intel SDM 3B 19.7.3) counts only whole: CPUs that leave out the crystal have it in no
+// other leaf (16h is rounded, by up to 0.3 %), and tables by model were wrong for some.
+u64 clock_stated_hz(struct cpuid (*leaf)(u32, u32), const char **by) {
+    u64 hz = 0;
+    if (leaf(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) {
+        struct cpuid about = leaf(0x40000000, 0);
+        *by = "the hypervisor";
+        if ((about.ebx == HYPERVISOR_KVM || about.ebx == HYPERVISOR_VMWARE) && about.eax >= CPUID_40000010_RATES)
+            hz = leaf(CPUID_40000010_RATES, 0).eax * 1000ull;
+    }
+    if (!hz && leaf(0, 0).eax >= CPUID_15_CRYSTAL) {
+        struct cpuid ratio = leaf(CPUID_15_CRYSTAL, 0);
+        *by = "CPUID leaf 15h";
+        if (ratio.eax) hz = (u64)ratio.ecx * ratio.ebx / ratio.eax;
+    }
+    return hz >= TSC_HZ_SLOWEST && hz <= TSC_HZ_FASTEST ? hz : 0;
+}
+
+bool clock_invariant(struct cpuid (*leaf)(u32, u32)) {
+    return leaf(0x80000000, 0).eax >= CPUID_80000007_POWER &&
+           leaf(CPUID_80000007_POWER, 0).edx & CPUID_80000007_EDX_STEADY;
+}
+
+u64 clock_ticks(const struct reference *reference, const struct reading *from, const struct reading *to, u64 hz) {
+    u64 part = (to->count - from->count) & (reference->turn - 1);
+    u64 expected = hz ? mul_div(to->tsc - from->tsc, reference->hz, hz) : 0;
+    return expected < part ? part : part + (expected - part + reference->turn / 2) / reference->turn * reference->turn;
+}
+
+u64 clock_hz(const struct reference *reference, const struct reading *from, const struct reading *to, u64 hz) {
+    return mul_div(to->tsc - from->tsc, reference->hz, clock_ticks(reference, from, to, hz));
+}
+
+// Each count was read somewhere in its gap, and it is up to a tick old.
+u64 clock_doubt(const struct reference *reference, const struct reading *from, const struct reading *to, u64 hz) {
+    return (from->gap + to->gap) / 2 + hz / reference->hz + 1;
+}
+
+u64 clock_offset(const struct reference *reference, const struct reading *boot_cpu, const struct reading *cpu, u64 hz,
+                 u64 doubt_per_tick) {
+    u64 elapsed = mul_div((cpu->count - boot_cpu->count) & (reference->turn - 1), hz, reference->hz);
+    s64 turn = (s64)mul_div(reference->turn, hz, reference->hz), offset = (s64)(boot_cpu->tsc + elapsed - cpu->tsc);
+    s64 turns = offset < 0 ? (turn / 2 - offset) / turn : 0; // that went by unseen
+    offset += turns * turn;
+    u64 doubt = clock_doubt(reference, boot_cpu, cpu, hz) + scale(elapsed + (u64)(turns * turn), doubt_per_tick);
+    return (u64)(offset < 0 ? -offset : offset) > doubt ? (u64)offset : 0;
+}

@@ -1,0 +1,32 @@
+// What can be said about clocks without touching one: rates, turns of a counter, how far two TSCs are apart. Pure.
+#pragma once
+
+#include "kernel/cpu/reference.h"
+#include "kernel/cpu/x86.h"
+
+#define NS_PER_S       1000000000ull
+#define TSC_HZ_SLOWEST 4000000 // Bochs, when nobody tells it how fast to be; no real CPU comes near
+
+#define HYPERVISOR_KVM    0x4b4d564b // "KVMK", EBX of leaf 40000000h
+#define HYPERVISOR_VMWARE 0x61774d56 // "VMwa"
+
+// a * b / c, with 128 bits between; UINT64_MAX when it is more.
+u64 mul_div(u64 a, u64 b, u64 c);
+static inline u64 scale(u64 ticks, u64 factor) { return (u64)((unsigned __int128)ticks * factor >> 32); }
+
+// The TSC's rate as a hypervisor or the CPU states it, and who does; 0: nobody.
+u64 clock_stated_hz(struct cpuid (*leaf)(u32, u32), const char **by);
+bool clock_invariant(struct cpuid (*leaf)(u32, u32)); // the TSC's rate never changes
+
+// Ticks of the reference between two readings: their difference modulo a turn, plus the number of whole turns that
+// brings it nearest to what a TSC rate says that is right to within half of them; hz 0: less than a turn.
+u64 clock_ticks(const struct reference *reference, const struct reading *from, const struct reading *to, u64 hz);
+u64 clock_hz(const struct reference *reference, const struct reading *from, const struct reading *to, u64 hz);
+
+// What two readings leave unsure about the TSC ticks between them.
+u64 clock_doubt(const struct reference *reference, const struct reading *from, const struct reading *to, u64 hz);
+// What is missing from a CPU's TSC (wraps): 0 when that is less than what is unsure, of the readings and of the rate
+// (doubt_per_tick, times 2^32). The boot CPU's reading is the earlier one. A TSC that is ahead by more than half a turn
+// of the reference comes out ahead by whole turns less.
+u64 clock_offset(const struct reference *reference, const struct reading *boot_cpu, const struct reading *cpu, u64 hz,
+                 u64 doubt_per_tick);

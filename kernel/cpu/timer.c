@@ -1,0 +1,77 @@
+// The one-shot timer of each CPU: the TSC deadline, else the local APIC's timer, else, on a machine that has no APIC,
+// channel 0 of the PIT. The APIC timer's rate is the same on all CPUs; it is measured by how far a run has come when
+// the next one is set, the first run having begun when its CPU did, and the longest run so far counts.
+#include "kernel/cpu/apic.h"
+#include "kernel/cpu/clock.h"
+#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/time.h"
+#include "kernel/kernel.h"
+
+#define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
+#define MSR_TSC_DEADLINE         0x6e0
+#define NS_APART                 500000       // a run at least, to measure by
+#define NS_LONGEST               (1ull << 59) // 18 years: more could wrap
+
+#define PIT_CHANNEL0   0x40
+#define PIT_ONE_SHOT0  0x30 // channel 0, both bytes, mode 0: the line rises when the count is done
+#define PIT_LINE       0
+#define PIT_LONGEST_NS 54900000
+
+static bool has_deadline;
+static u64 longest, rate; // TSC ticks of a run; in that run, timer ticks per TSC tick, times 2^32
+
+// The TSC is read before a start and after a look, so that a timer is at worst too early.
+static void start(u32 count) {
+    struct time_cpu *own = &this_cpu()->time;
+    own->timer_tsc = rdtsc();
+    own->timer_count = count;
+    apic_timer_start(count);
+}
+
+void timer_init(void) {
+    if (apic_mode() == APIC_NONE) return;
+    has_deadline = cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE;
+    apic_timer_init(has_deadline);
+    if (!has_deadline) start(UINT32_MAX);
+}
+
+// What the run that is on says; one that is over says nothing.
+static void learn(void) {
+    const struct time_cpu *own = &this_cpu()->time;
+    u32 left = apic_timer_left();
+    u64 run = rdtsc() - own->timer_tsc;
+    if (!left || run < time_ns_to_tsc(NS_APART) || run <= __atomic_load_n(&longest, __ATOMIC_RELAXED)) return;
+    __atomic_store_n(&rate, ((u64)(own->timer_count - left) << 32) / run, __ATOMIC_RELAXED);
+    __atomic_store_n(&longest, run, __ATOMIC_RELAXED);
+}
+
+static void apic_timer_set(u64 ticks) {
+    learn();
+    if (!__atomic_load_n(&longest, __ATOMIC_RELAXED)) {
+        if (!apic_timer_left()) start(UINT32_MAX);
+        while (!__atomic_load_n(&longest, __ATOMIC_RELAXED)) learn();
+    }
+    u64 factor = __atomic_load_n(&rate, __ATOMIC_RELAXED);
+    if (!factor) unfit("the timer of the local APIC stands still");
+    u64 count = mul_div(ticks, factor, 1ull << 32);
+    start(count < UINT32_MAX ? (u32)count + 1 : UINT32_MAX);
+}
+
+static void pit_set(u64 ns) {
+    u64 count = ns < PIT_LONGEST_NS ? ns * PIT_HZ / NS_PER_S + 2 : 0xffff; // 0 would be 65536
+    outb(PIT_COMMAND, PIT_ONE_SHOT0);
+    outb(PIT_CHANNEL0, (u8)count);
+    outb(PIT_CHANNEL0, (u8)(count >> 8));
+    interrupt_set(PIT_LINE, NULL);
+}
+
+void timer_set(u64 deadline_ns) {
+    bool never = deadline_ns == UINT64_MAX, apic = apic_mode() != APIC_NONE;
+    u64 now = never ? 0 : time_now_ns(), ns = !never && deadline_ns > now ? deadline_ns - now : 0;
+    if (ns > NS_LONGEST) ns = NS_LONGEST;
+    if (never && !apic) outb(PIT_COMMAND, PIT_ONE_SHOT0); // waits for a count
+    else if (!apic) pit_set(ns);
+    else if (has_deadline) wrmsr(MSR_TSC_DEADLINE, never ? 0 : rdtsc() + time_ns_to_tsc(ns) + 1);
+    else if (never) apic_timer_start(0);
+    else apic_timer_set(time_ns_to_tsc(ns));
+}

@@ -1,0 +1,133 @@
+// The threads of the program: made by clone, known by their tids, ended by exit. All share everything but registers,
+// blocked signals and their tid.
+#define __unused __attribute__((unused)) // tree.h marks its functions with BSD's name for it
+
+#include <linux/sched.h>
+#include "kernel/cpu/cpus.h"
+#include "kernel/cpu/fpu.h"
+#include "kernel/device/devices.h"
+#include "kernel/kernel.h"
+#include "kernel/lib/string.h"
+#include "kernel/memory/pages.h"
+#include "kernel/memory/window.h"
+#include "kernel/program/program.h"
+
+#define TID_MAX      0x3fffffff // what fits into a futex word beside its two flags
+#define XSTATE_ALIGN 64
+#define CLONE_SHARED (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
+#define CLONE_KNOWN                                                                                                    \
+    (CLONE_SHARED | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED |  \
+     CSIGNAL)
+
+RB_HEAD(tids, thread);
+
+struct lock threads_lock;
+static struct tids tids;
+static u32 latest;
+static unsigned count;
+
+static int compare(const struct thread *a, const struct thread *b) { return a->tid < b->tid ? -1 : a->tid > b->tid; }
+RB_GENERATE_STATIC(tids, thread, by_tid, compare)
+
+struct thread *thread_find(u32 tid) {
+    return RB_FIND(tids, &tids, &(struct thread){.tid = tid});
+}
+struct thread *thread_after(struct thread *thread) {
+    return thread ? RB_NEXT(tids, &tids, thread) : RB_MIN(tids, &tids);
+}
+unsigned threads_count(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
+
+struct thread *thread_make(const struct thread *like) {
+    u64 page = like ? space_page() : page_alloc(), bytes = ROUND_UP(fpu_state_size(), XSTATE_ALIGN);
+    struct thread *thread = window(page);
+    if (!page) return NULL;
+    ASSERT(sizeof *thread + bytes <= PAGE_SIZE);
+    *thread = (struct thread){.context.xstate = (u8 *)thread + PAGE_SIZE - bytes};
+    fpu_state_init(thread->context.xstate);
+    if (like) {
+        thread->context.regs = like->context.regs;
+        thread->context.fs_base = like->context.fs_base;
+        thread->context.gs_base = like->context.gs_base;
+        thread->signals_blocked = like->signals_blocked;
+        thread->cpu = like->cpu;
+        fpu_save(thread->context.xstate);
+    }
+    lock_take(&threads_lock);
+    do thread->tid = latest = latest % TID_MAX + 1;
+    while (RB_INSERT(tids, &tids, thread));
+    count++;
+    lock_give(&threads_lock);
+    return thread;
+}
+
+// clone(flags, stack, tid for the parent, tid for the child, TLS)
+CALL(clone) {
+    static bool named;
+    u64 flags = (u32)arg[0];
+    bool threads = flags & CLONE_THREAD, signals = flags & CLONE_SIGHAND;
+    if ((threads && !signals) || (signals && !(flags & CLONE_VM))) return -EINVAL;
+    if ((flags & CLONE_SHARED) != CLONE_SHARED || flags & ~(u64)CLONE_KNOWN) {
+        if (!__atomic_exchange_n(&named, true, __ATOMIC_RELAXED))
+            log("the program called clone with flags %#lx: only threads are built, so it got ENOSYS", flags);
+        return -ENOSYS;
+    }
+    if (flags & CLONE_SETTLS && arg[4] >= USER_END) return -EPERM;
+    struct thread *child = thread_make(thread);
+    if (!child) return -ENOMEM;
+    u32 tid = child->tid;
+    child->context.regs.rax = 0;
+    if (arg[1]) child->context.regs.rsp = arg[1];
+    if (flags & CLONE_SETTLS) child->context.fs_base = arg[4];
+    if (flags & CLONE_CHILD_CLEARTID) child->clear_tid = arg[3];
+    // As on Linux, a place that cannot be written is left alone.
+    bool told = !(flags & CLONE_PARENT_SETTID) || copy_to_user(arg[2], &tid, sizeof tid);
+    if (flags & CLONE_CHILD_SETTID) told &= copy_to_user(arg[3], &tid, sizeof tid);
+    (void)told;
+    thread_start(child);
+    return tid;
+}
+
+CALL(gettid) { return thread->tid; }
+
+CALL(set_tid_address) {
+    thread->clear_tid = arg[0];
+    return thread->tid;
+}
+
+// The memory of a thread goes when its CPU has left it. Its stack may be gone already.
+CALL(exit) {
+    u32 zero = 0;
+    if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof zero)) futex_wake(thread->clear_tid, 1);
+    lock_take(&threads_lock);
+    RB_REMOVE(tids, &tids, thread);
+    bool last = --count == 0;
+    lock_give(&threads_lock);
+    if (last) call_exit_group(thread, arg);
+    thread->ended = true;
+    return 0;
+}
+
+CALL(exit_group) {
+    program_ends();
+    power_end((int)(arg[0] & 255));
+}
+
+// sched_getaffinity(thread, bytes, mask): all CPUs, also those that are still to come, since programs ask once. Returns
+// how many bytes it wrote.
+CALL(sched_getaffinity) {
+    u64 mask[CPUS_MAX / 64] = {0}, bytes = ROUND_UP(cpus_expected(), 64) / 8;
+    if (arg[1] * 8 < cpus_expected() || arg[1] % sizeof mask[0]) return -EINVAL;
+    lock_take(&threads_lock);
+    bool exists = !(u32)arg[0] || thread_find((u32)arg[0]);
+    lock_give(&threads_lock);
+    if (!exists) return -ESRCH;
+    for (unsigned cpu = 0; cpu < cpus_expected(); cpu++) mask[cpu / 64] |= 1ull << cpu % 64;
+    return copy_to_user(arg[2], mask, bytes) ? (s64)bytes : -EFAULT;
+}
+
+// getcpu(cpu, node)
+CALL(getcpu) {
+    u32 cpu = thread->cpu, node = 0;
+    if (arg[0] && !copy_to_user(arg[0], &cpu, sizeof cpu)) return -EFAULT;
+    return arg[1] ? put_user(arg[1], &node, sizeof node) : 0;
+}

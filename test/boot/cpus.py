@@ -1,0 +1,115 @@
+"""All CPUs check in: how many, on which machines, and what the log says when some cannot or do not."""
+import re
+import struct
+
+import gdb
+import vm
+
+
+def ran(log, count, of=None):
+    vm.expect("lines about CPUs", re.findall(r"cpus: (\d+ of \d+ run)", log), [f"{count} of {of or count} run"])
+
+
+def started(count, **machine):
+    extra = ["-smp", str(count), *machine.pop("extra", ())]
+    result = vm.boot(vm.guest("cpus"), [str(count)], extra=extra, hang=3 * vm.HANG, **machine).expect(0, b"")
+    # On a busy host one in hundreds may not get its turn for a second; the program saw it run all the same.
+    late = len(re.findall(r"cpus: the one with APIC id \d+ came late", result.log))
+    if count > 1:
+        ran(result.log, count - late, count)
+    vm.expect("errors", [line for line in result.errors if not late or "not start" not in line], [])
+    return result.log
+
+
+def pics(why, **machine):
+    log = vm.boot(vm.guest("time"), **machine).expect(0).log
+    vm.expect_in("the log", f"interrupts: by the legacy PICs, since {why}\n", log)
+
+
+def too_little_memory():
+    """As many as memory is there for, and the rest is named."""
+    result = vm.boot(vm.guest("cpus"), ["2", "1500"], memory="8M", extra=["-smp", "64"]).expect(0, b"")
+    left = int(re.search(r"cpus: (\d+) are left off: ", result.log)[1])
+    ran(result.log, 64 - left)
+
+
+# ---- firmware's table, as no firmware here would write it ----
+
+def find(memory, physical, signature):
+    """The table with that signature among those the RSDT names: where it lies, and its bytes."""
+    def table(at):
+        return memory.read(at, struct.unpack("<I", memory.read(at + 4, 4))[0])
+    for at, in struct.iter_unpack("<I", table(physical)[36:]):
+        if memory.read(at, 4) == signature:
+            return at, table(at)
+    raise vm.Failed(f"no {signature} in the RSDT")
+
+
+def switch_on_absent(memory):
+    """Every CPU that the MADT calls switched off is there and on, it says now; returns their number."""
+    rom = memory.read(0xE0000, 0x20000)
+    rsdp = next(at for at in range(0, len(rom), 16) if rom[at:at + 8] == b"RSD PTR ")
+    at, madt = find(memory, struct.unpack_from("<I", rom, rsdp + 16)[0], b"APIC")
+    madt, changed, entry = bytearray(madt), 0, 44
+    while entry < len(madt):
+        if madt[entry] == 0 and not madt[entry + 4] & 1:
+            madt[entry + 4] |= 1
+            changed += 1
+        entry += madt[entry + 1]
+    madt[9] = (madt[9] - sum(madt)) & 255
+    memory.write(at, bytes(madt))
+    return changed
+
+
+def never_answers(present, absent):
+    """CPUs that the table has and the machine has not: the others run, the program does not wait, and they are named."""
+    with vm.directory() as tmp:
+        image = vm.mkimage(tmp / "disk.img", vm.guest("cpus"), [str(present), "1500"])
+        with gdb.Stopped(image, extra=["-smp", f"{present},maxcpus={present + absent}"]) as machine:
+            machine.gdb.run_to(0x7C00)
+            vm.expect("CPUs switched off in the MADT", switch_on_absent(machine.gdb), absent)
+            machine.gdb.go()
+            machine.process.wait(vm.HANG)
+            log = machine.log()
+    ran(log, present, present + absent)
+    names = f"those with APIC ids {present} to {present + absent - 1} do" if absent > 1 else f"the one with APIC id {present} does"
+    vm.expect_in("the log", f"vmos! cpus: {names} not start\n", log)
+    vm.expect_in("the log", "\nvmos: exit 0\n", log)
+
+
+# ---- Bochs ----
+
+def in_bochs(count, **more):
+    with vm.directory() as tmp:
+        image = vm.mkimage(tmp / "disk.img", vm.guest("cpus"), [str(count)])
+        if more.pop("x2apic", False):
+            vm.run(["nasm", "-f", "bin", vm.ROOT / "test/boot/x2apic.asm", "-o", tmp / "sector"])
+            more["first"] = tmp / "first.img"
+            more["first"].write_bytes((tmp / "sector").read_bytes().ljust(1 << 20, b"\0"))
+        result = vm.bochs(image, count=count, memory=64, cpu="corei7_haswell_4770", **more).expect(0)
+    ran(result.log, count)
+    return result.log
+
+
+def x2apic_left_on():
+    vm.expect_in("the log", "cpus: 4 of 4 run, by x2APIC\n", in_bochs(4, x2apic=True))
+
+
+def tests():
+    yield "255 pc", lambda: started(255, memory="1G")
+    yield "255 q35", lambda: started(255, memory="1G", machine="q35", medium="ahci")
+    yield "4 in Bochs", lambda: in_bochs(4)
+    yield "15 in Bochs", lambda: in_bochs(15)
+    yield "x2APIC left on, in Bochs", x2apic_left_on
+    for count in 1, 2, 4, 16, 64:
+        yield f"{count} pc", lambda n=count: started(n)
+        yield f"{count} q35", lambda n=count: started(n, machine="q35", medium="ahci")
+    for model in "qemu64", "Nehalem", "EPYC", "qemu64,nx=off", "max,pge=off,mtrr=off":
+        yield f"4 of {model}", lambda m=model: started(4, cpu=m)
+    yield "memory above 4 GiB", lambda: started(4, machine="q35,max-ram-below-4g=32M", memory="64M")
+    yield "apic ids with gaps", lambda: started(12, extra=["-smp", "12,sockets=2,dies=1,cores=3,threads=2"])
+    yield "isapc", lambda: pics("there is no IO-APIC", machine="isapc", medium="ide")
+    yield "no local APIC", lambda: pics("the CPU has no local APIC", cpu="max,-apic")
+    yield "little memory", too_little_memory
+    yield "one never answers", lambda: never_answers(2, 1)
+    yield "three never answer", lambda: never_answers(1, 3)

@@ -1,0 +1,43 @@
+// Threads on all CPUs read the clocks: none sees an earlier time than another one has seen before.
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THREADS 4
+#define READS   20000
+
+static struct {
+    clockid_t clock;
+    const char *name;
+    long long seen;
+} clocks[] = {{CLOCK_MONOTONIC, "monotonic", 0}, {CLOCK_REALTIME, "wall", 0}};
+static int wrong;
+
+static void *work(void *unused) {
+    (void)unused;
+    for (int i = 0; i < READS; i++) {
+        int which = i % 4 == 3;
+        long long *seen = &clocks[which].seen, before = __atomic_load_n(seen, __ATOMIC_SEQ_CST), now;
+        struct timespec t;
+        if (syscall(SYS_clock_gettime, clocks[which].clock, &t)) __atomic_fetch_add(&wrong, 1, __ATOMIC_SEQ_CST);
+        now = t.tv_sec * 1000000000ll + t.tv_nsec;
+        if (now < before && !__atomic_fetch_add(&wrong, 1, __ATOMIC_SEQ_CST))
+            printf("the %s clock went back by %lld ns in round %d\n", clocks[which].name, before - now, i);
+        while (now > before &&
+               !__atomic_compare_exchange_n(seen, &before, now, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {}
+        if (i % 1000 == 0) nanosleep(&(struct timespec){0, 100000}, NULL); // perhaps it wakes on another CPU
+    }
+    return NULL;
+}
+
+int main(void) {
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        if (pthread_create(&threads[i], NULL, work, NULL)) return puts("no thread"), 1;
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    if (wrong) return printf("%d times\n", wrong), 1;
+    puts("clock_threads ok");
+    return 0;
+}

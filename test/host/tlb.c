@@ -1,0 +1,159 @@
+// flags: -O1 -fsanitize=thread -pthread
+// The TLB shootdown with threads, under ThreadSanitizer: each thread is a CPU with a TLB of its own, which goes idle
+// and comes back, takes interrupts between two steps when it likes, and changes the page tables when it has the lock.
+// No CPU may reach a page that was given back, nor, idle or not, walk a page table that was.
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "test/check.h"
+#define log kernel_log // the C library has one of its own
+#include "kernel/cpu/cpus.h"
+#include "kernel/cpu/lock.h"
+#include "kernel/cpu/x86.h"
+
+#define CPUS   5
+#define PAGES  64 // of the address space, in two tables
+#define FRAMES 4096
+#define ROUNDS 6000
+
+static struct test_cpu {
+    struct cpu cpu; // as the kernel has it
+    u32 tlb[PAGES]; // frames; 0: not remembered
+    u32 tables[2];
+    bool asked;
+    unsigned random;
+    u64 reached, walked, idle_served;
+} cpus[CPUS];
+static __thread struct test_cpu *me;
+static unsigned online = 1, done;
+static u32 entries[PAGES], roots[2]; // frames; 0: not present
+static bool in_use[FRAMES];
+
+static unsigned rnd(unsigned n) {
+    me->random = me->random * 1103515245 + 12345;
+    return (me->random >> 16) % n;
+}
+
+static void step(void) { // time passes, and others come in between
+    for (unsigned i = me && rnd(4) == 0 ? rnd(30) : 0; i; i--) sched_yield();
+}
+
+static void forget_page(u64 address) { me->tlb[address / PAGE_SIZE] = me->tables[0] = me->tables[1] = 0; }
+static void forget_everything(void) {
+    for (u64 i = 0; i < PAGES; i++) forget_page(i * PAGE_SIZE);
+}
+
+#define STEP()           step()
+#define this_cpu()       (&me->cpu)
+#define cpu_number(n)    (&cpus[n].cpu)
+#define invlpg(address)  forget_page(address)
+#define read_cr3()       0
+#define write_cr3(value) forget_everything()
+#include "kernel/cpu/lock.c"
+#include "kernel/cpu/tlb.c"
+
+void panic(const char *fmt, ...) {
+    fprintf(stderr, "panic: %s\n", fmt);
+    abort();
+}
+unsigned cpus_online(void) { return LOAD(&online); }
+void ipi_send(unsigned cpu, u8 vector) {
+    if (vector != VECTOR_FLUSH || cpu >= CPUS) abort();
+    STORE(&cpus[cpu].asked, true);
+}
+void cpu_serve(void) {
+    tlb_serve();
+    sched_yield();
+}
+
+static void interrupt(void) {
+    if (__atomic_exchange_n(&me->asked, false, __ATOMIC_SEQ_CST)) tlb_serve();
+}
+
+// What the CPU may do at any time: it remembers where a table is, and reads it.
+static void walk(unsigned page) {
+    u32 *table = &me->tables[page % 2];
+    if (!*table) *table = LOAD(&roots[page % 2]);
+    if (*table && !LOAD(&in_use[*table])) CHECK(!"the table is there");
+    me->walked += *table != 0;
+}
+
+static void reach(unsigned page) {
+    if (!me->tlb[page]) me->tlb[page] = LOAD(&entries[page]);
+    if (me->tlb[page] && !LOAD(&in_use[me->tlb[page]])) CHECK(!"the page is there");
+    me->reached += me->tlb[page] != 0;
+}
+
+static u32 frame_take(void) {
+    u32 frame = 1 + rnd(FRAMES - 1);
+    while (LOAD(&in_use[frame])) frame = 1 + rnd(FRAMES - 1);
+    STORE(&in_use[frame], true);
+    return frame;
+}
+
+static void change(void) {
+    static struct lock lock;
+    unsigned count = 1 + rnd(rnd(4) ? 5 : PAGES), first = rnd(PAGES - count + 1), table = rnd(8);
+    u32 old[PAGES], old_table = 0;
+    lock_take(&lock);
+    for (unsigned i = 0; i < count; i++) {
+        old[i] = entries[first + i];
+        STORE(&entries[first + i], 0);
+    }
+    if (table < 2) {
+        old_table = roots[table];
+        STORE(&roots[table], 0);
+    }
+    tlb_flush(first * PAGE_SIZE, (first + count) * PAGE_SIZE, table < 2);
+    for (unsigned i = 0; i < count; i++)
+        if (old[i]) STORE(&in_use[old[i]], false);
+    if (old_table) STORE(&in_use[old_table], false);
+    for (unsigned i = 0; i < count; i++) STORE(&entries[first + i], frame_take());
+    if (table < 2) STORE(&roots[table], frame_take());
+    lock_give(&lock);
+}
+
+static void idle(void) {
+    tlb_leave();
+    for (unsigned i = rnd(8); i; i--) {
+        u64 seen = me->cpu.tlb_seen;
+        walk(rnd(PAGES));
+        interrupt();
+        me->idle_served += me->cpu.tlb_seen != seen;
+        sched_yield();
+    }
+    tlb_enter();
+}
+
+static void *work(void *argument) {
+    me = argument;
+    me->cpu.number = (unsigned)(me - cpus);
+    me->random = me->cpu.number + 1;
+    if (me != cpus) STORE(&online, me->cpu.number + 1);
+    tlb_enter();
+    for (int round = 0; round < ROUNDS; round++) {
+        unsigned draw = rnd(32);
+        if (draw == 0) change();
+        else if (draw <= 2) idle();
+        else if (draw < 8) walk(rnd(PAGES));
+        else if (draw < 10) sched_yield();
+        else reach(rnd(PAGES));
+        if (rnd(4) == 0) interrupt();
+    }
+    tlb_leave();
+    __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
+    while (LOAD(&done) < CPUS) interrupt(); // for tables, the idle ones are asked, too
+    return NULL;
+}
+
+int main(void) {
+    pthread_t threads[CPUS];
+    for (int i = 0; i < CPUS; i++) { // the first ones are at work when the others come
+        CHECK(pthread_create(&threads[i], NULL, work, &cpus[i]) == 0);
+        while (cpus_online() < (unsigned)i + 1) sched_yield();
+    }
+    for (int i = 0; i < CPUS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+    for (int i = 0; i < CPUS; i++) CHECK(cpus[i].reached > 1000 && cpus[i].walked > 100 && cpus[i].idle_served > 10);
+    return check_done("tlb");
+}
