@@ -5,7 +5,7 @@
 //   NAME BYTES [CALLEE...]           a function that is not C
 //   EXPRESSION@FILE 0 CALLEE...      who is called where FILE says "EXPRESSION(", a pointer; * and ? match in names
 //   most NAME TIMES                  a recursive function stands at most TIMES on one chain
-//   unused 0 CALLEE...               what nobody calls so far
+//   unused 0 CALLEE...               what nobody in the kernel calls
 // Status 1, with a line each on standard error, for what neither knows and for a chain that leaves less than SPARE
 // bytes of its stack.
 #include <err.h>
