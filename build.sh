@@ -142,7 +142,7 @@ build_all() {
         gcc $flags tools/mkimage.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/mkimage
         gcc $flags tools/memmap.c kernel/memory/plan.c kernel/memory/e820.c kernel/memory/mtrr.c kernel/memory/linear.c \
             loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/memmap
-        gcc $flags tools/stackuse.c -o out/stackuse
+        gcc $flags -fno-builtin-log tools/stackuse.c -o out/stackuse # the kernel has a log() of its own
     }
     musl-gcc -static -std=gnu11 -O2 -Wall -Wextra -Werror tools/demo.c -o out/demo
 }
@@ -572,7 +572,7 @@ forbidden() {
 analyze() {
     # shellcheck disable=SC2086 # lists of flags
     case $1 in
-    tools/*) gcc $flags -fanalyzer -DPLUGIN_API=1 -fPIC -S "$1" -o - ;;
+    tools/*) gcc $flags -fno-builtin-log -fanalyzer -DPLUGIN_API=1 -fPIC -S "$1" -o - ;;
     *) gcc $flags $freestanding -fanalyzer -S "$1" -o - ;;
     esac >/dev/null
 }
