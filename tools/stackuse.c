@@ -72,30 +72,30 @@ static void add_call(int from, int to) {
     functions[from].first = call_count++;
 }
 
-static void read_lines(const char *path, unsigned count, void (*take)(char *line)) {
-    char line[4096];
+static char line[4096];
+
+// Leaves in line the last one read.
+static void read_lines(const char *path, unsigned count, void (*take)(void)) {
     FILE *file = fopen(path, "r");
     if (!file) err(2, "%s", path);
-    while (count-- > 0 && fgets(line, sizeof line, file)) take(line);
+    while (count-- > 0 && fgets(line, sizeof line, file))
+        if (take) take();
     fclose(file);
 }
-
-static char last[4096];
-static void keep(char *line) { snprintf(last, sizeof last, "%s", line); }
 
 // A call through a pointer at "FILE:LINE:COLUMN" is one of a function "EXPRESSION@FILE", by what stands there.
 static int pointer_of(const char *place) {
     char path[256], title[512];
-    unsigned line, column;
-    if (sscanf(place, "%255[^:]:%u:%u", path, &line, &column) != 3)
+    unsigned number, column;
+    if (sscanf(place, "%255[^:]:%u:%u", path, &number, &column) != 3)
         errx(2, "a pointer is called, but where? %s", place);
-    read_lines(path, line, keep);
-    const char *text = last + (column <= strlen(last) ? column - 1 : 0);
+    read_lines(path, number, NULL);
+    const char *text = line + (column <= strlen(line) ? column - 1 : 0);
     snprintf(title, sizeof title, "%.*s@%s", (int)strcspn(text, "( \n"), text, path);
     return function_of(title);
 }
 
-static void graph_line(char *line) {
+static void graph_line(void) {
     char title[512], other[512], place[512] = ""; // the call of a second half, which gcc split off, has no place
     int bytes;
     if (sscanf(line, "edge: { sourcename: \"%511[^\"]\" targetname: \"%511[^\"]\" label: \"%511[^\"]", title, other,
@@ -111,27 +111,30 @@ static void graph_line(char *line) {
     }
 }
 
-static void table_line(char *line) {
-    const char *name = strtok(line, " \n"), *word;
+// The next function after f with this name or pattern; -1 before the first and behind the last.
+static int named(int f, const char *pattern) {
+    bool none = f < 0;
+    while (++f < function_count)
+        if (fnmatch(pattern, functions[f].name, 0) == 0) return f;
+    if (none) PROBLEM("the table names %s, which is not there\n", pattern);
+    return -1;
+}
+
+static void table_line(void) {
+    const char *name = strtok(line, " \n");
     if (!name || *name == '#') return;
     bool most = strcmp(name, "most") == 0;
-    int f = most ? -1 : function_of(name);
-    if (!most && (word = WORD)) functions[f].bytes = atoi(word);
-    while ((word = WORD)) {
-        const char *times = most ? WORD : "";
-        int found = 0;
-        for (int to = 0; to < function_count; to++) {
-            if (fnmatch(word, functions[to].name, 0) != 0) continue;
-            found = 1;
-            if (!most) {
-                add_call(f, to);
-            } else {
-                functions[to].most = times ? atoi(times) : 0;
-                functions[to].unit = states;
-                states *= functions[to].most + 1;
-            }
-        }
-        if (!found) PROBLEM("the table names %s, which is not there\n", word);
+    if (most) name = WORD;
+    const char *number = name ? WORD : NULL;
+    int f = -1, value = number ? atoi(number) : 0;
+    if (value <= 0 && (most || !number || *number != '0')) {
+        PROBLEM("a line of the table has no number: %s\n", name);
+    } else if (most) {
+        for (; (f = named(f, name)) >= 0; states *= value + 1) functions[f].most = value, functions[f].unit = states;
+    } else {
+        functions[f = function_of(name)].bytes = value;
+        for (const char *word; (word = WORD);)
+            for (int to = -1; (to = named(to, word)) >= 0;) add_call(f, to);
     }
 }
 
@@ -197,10 +200,9 @@ int main(int argc, char **argv) {
     read_lines(argv[1], UINT32_MAX, table_line);
     int unused = function_of("unused");
     functions[unused].bytes = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(stacks); i++) function_of(stacks[i].entry);
     for (int f = 0; f < function_count; f++) order[f] = f;
     qsort(order, (size_t)function_count, sizeof *order, by_bytes);
-    chains = calloc((size_t)function_count * (size_t)states, sizeof *chains);
+    chains = calloc(MAX * (size_t)states, sizeof *chains);
     if (!chains) err(2, "chains");
     puts("the functions that use most stack:");
     for (int i = 0; i < 10 && i < function_count; i++) print_function(order[i]);
