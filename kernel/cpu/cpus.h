@@ -31,11 +31,10 @@ void cpu_serve(void);
 // 0 from time to time; returns when it wants to be called again (time_now_ns()), UINT64_MAX for never.
 u64 cpus_watch(void);
 
-// How the watch goes on. Pure.
 struct watch {
-    u64 first, latest; // when the first SIPIs went out; when the second ones did, or somebody last came
-    unsigned came;
-    bool again, over; // second SIPIs are out; nobody is waited for
+    u64 first, latest;      // when the first SIPIs went out; when the second ones did, or somebody last came
+    unsigned came;          // until then
+    bool send, again, over; // second SIPIs: now, and before or now; nobody is waited for
 };
-enum watch_step { WATCH_WAIT, WATCH_AGAIN /* SIPIs to those who are missing */, WATCH_OVER };
-enum watch_step watch_step(struct watch *watch, unsigned awaited, unsigned came, u64 now, u64 *next);
+// How the watch goes on; when it wants to be called again. Pure.
+u64 watch_step(struct watch *watch, unsigned awaited, unsigned came, u64 now);

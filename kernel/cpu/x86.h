@@ -77,6 +77,7 @@ static inline void wrmsr(u32 msr, u64 value) {
 }
 
 static inline void invlpg(u64 address) { __asm__ volatile("invlpg (%0)" ::"r"(address) : "memory"); }
+static inline void wbinvd(void) { __asm__ volatile("wbinvd" ::: "memory"); }
 
 static inline u64 rdtsc(void) {
     u32 low, high;

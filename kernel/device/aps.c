@@ -24,7 +24,11 @@ static bool make_root(void) {
 void cpus_start(const struct acpi_info *acpi) {
     unsigned count = 0, beyond = 0, made = 0;
     u32 own = this_cpu()->apic_id;
-    if (apic_mode() == APIC_NONE || acpi->cpu_count < 2) return;
+    if (acpi->cpu_count < 2) return;
+    if (apic_mode() == APIC_NONE) {
+        log("cpus: %u are left off: there is no local APIC to start them by", acpi->cpu_count - 1);
+        return;
+    }
     for (u32 i = 0; i < acpi->cpu_count; i++) {
         u32 id = acpi->cpus[i];
         if (id == own) continue;

@@ -142,7 +142,7 @@ static void sleep_begin(struct scheduler *own, struct thread *thread) {
     lock_take(&own->timers);
     RB_INSERT(sleepers, &own->sleepers, thread);
     thread->bed = own;
-    if (thread->deadline < own->first) own->first = thread->deadline;
+    own->first = RB_MIN(sleepers, &own->sleepers)->deadline;
     lock_give(&own->timers);
 }
 
