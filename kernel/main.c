@@ -53,8 +53,7 @@ void kernel_high(struct handover *handover) {
     acpi_init(boot.rsdp, &acpi);
     power_init(&acpi);
     interrupts_init(&acpi);
-    volatile u32 *hpet = acpi.hpet ? window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE) : NULL;
-    time_init(&(struct time_sources){hpet, acpi.pm_timer, boot.pit});
+    time_init(acpi.hpet ? window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE) : NULL, acpi.pm_timer, &boot.pit);
     if (!serial_init()) log("serial: no COM1; the program's output goes to the screen alone");
     memory_end_boot(handover);
     memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);

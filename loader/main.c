@@ -2,7 +2,7 @@
 // Entered from entry.asm; start.asm left its drive, its time stamp and the E820 map in low memory (boot/layout.h).
 #include "loader/loader.h"
 #include "loader/image.h"
-#include "kernel/cpu/reference.h"
+#include "kernel/cpu/clock.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
 #include "kernel/lib/crc32c.h"

@@ -142,7 +142,7 @@ static void sleep_begin(struct scheduler *own, struct thread *thread) {
     lock_take(&own->timers);
     RB_INSERT(sleepers, &own->sleepers, thread);
     thread->bed = own;
-    own->first = RB_MIN(sleepers, &own->sleepers)->deadline;
+    if (thread->deadline < own->first) own->first = thread->deadline;
     lock_give(&own->timers);
 }
 
@@ -211,7 +211,7 @@ static struct thread *put_down(struct scheduler *own, struct thread *thread) {
 
 static void pick_up(struct scheduler *own, struct thread *thread) {
     sleep_end(thread);
-    thread->cpu = this_cpu()->number;
+    STORE(&thread->cpu, this_cpu()->number);
     STORE(&thread->state, RUNNING);
     own->slice_end = 0;
     own->switch_due = own->slice_over = false;

@@ -31,7 +31,7 @@ def openmp(cpus):
 
 def forks():
     """What is no thread is refused and named."""
-    result = vm.boot("/bin/busybox", ["sh", "-c", "busybox true"], name="busybox").expect(2)
+    result = vm.boot("/bin/busybox", ["sh", "-c", "busybox true; true"], name="busybox").expect(2)
     vm.expect_in("the log", ": only threads are built", result.log)
 
 
