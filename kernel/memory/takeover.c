@@ -40,7 +40,7 @@ void memory_take_over(const struct handover *handover) {
     pages.map.extents = window((u64)pages.map.extents);
     map = pages.map;
     pages_init(&pages, ranges_bytes(window(handover->back), handover->back_count));
-    slot_refill();
+    slot_refill(THIS_SLOT());
     traps_set_stack_growth(slot_grow);
     window_set_map(window(handover->boot.e820), handover->boot.e820_count);
     usable = handover->usable;
