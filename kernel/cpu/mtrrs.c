@@ -28,13 +28,13 @@ void mtrrs_keep(void) {
 static void write_all(void) {
     u64 cr0 = read_cr0(), cr4 = read_cr4();
     write_cr0(cr0 | CR0_CD);
-    __asm__ volatile("wbinvd" ::: "memory");
+    wbinvd();
     write_cr4(cr4 & ~(u64)CR4_PGE);
     write_cr3(read_cr3());
     wrmsr(MSR_MTRR_DEFAULT, boot_values[0] & ~(u64)MTRR_DEFAULT_ON);
     for (u32 i = 1; i < count; i++) wrmsr(msr_of(i), boot_values[i]);
     wrmsr(MSR_MTRR_DEFAULT, boot_values[0]);
-    __asm__ volatile("wbinvd" ::: "memory");
+    wbinvd();
     write_cr3(read_cr3());
     write_cr0(cr0);
     write_cr4(cr4);

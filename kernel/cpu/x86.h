@@ -77,6 +77,7 @@ static inline void wrmsr(u32 msr, u64 value) {
 }
 
 static inline void invlpg(u64 address) { __asm__ volatile("invlpg (%0)" ::"r"(address) : "memory"); }
+static inline void wbinvd(void) { __asm__ volatile("wbinvd" ::: "memory"); }
 
 // The TSC after all reads before it and before all reads behind it (Intel SDM 2B RDTSC; on AMD CPUs that do not wait at
 // LFENCE, off by some instructions).

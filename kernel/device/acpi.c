@@ -8,21 +8,13 @@
 #define TABLE_MAX        0x100000 // bytes; the largest DSDTs of servers stay below
 #define ROOT_ENTRIES_MAX 256
 
-// Byte offsets in the root pointer (5.2.5.3), in the HPET's table (IA-PC HPET specification 3.2.4) and in the MCFG (PCI
-// firmware specification 4.1.2).
-#define RSDP_REVISION    15 // from 2 on there are a length, an address of an XSDT, and a second checksum
-#define RSDP_RSDT        16
-#define RSDP_LENGTH      20
-#define RSDP_XSDT        24
-#define RSDP_V1_BYTES    20
-#define RSDP_BYTES       36
-#define HPET_ADDRESS     40
-#define HPET_BYTES       56
-#define MCFG_ENTRIES     44
-#define MCFG_ENTRY_BYTES 16
-#define MCFG_SEGMENT     8
-#define MCFG_FIRST_BUS   10
-#define MCFG_LAST_BUS    11
+// Byte offsets in the root pointer (5.2.5.3).
+#define RSDP_REVISION 15 // from 2 on there are a length, an address of an XSDT, and a second checksum
+#define RSDP_RSDT     16
+#define RSDP_LENGTH   20
+#define RSDP_XSDT     24
+#define RSDP_V1_BYTES 20
+#define RSDP_BYTES    36
 
 enum { FADT, MADT, HPET, MCFG, SRAT, KINDS };
 static const char signatures[KINDS][5] = {"FACP", "APIC", "HPET", "MCFG", "SRAT"};
@@ -100,7 +92,7 @@ static void find_tables(const struct root *root, const u8 *found[KINDS]) {
         size_t length = table ? length_of(table) : 0;
         if (length > TABLE_BYTES && length <= TABLE_MAX) window_map(physical, length, WINDOW_TABLES);
         for (int kind = 0; table && kind < KINDS; kind++) {
-            if (memcmp(table, signatures[kind], 4)) continue;
+            if (number(table, 4) != number((const u8 *)signatures[kind], 4)) continue;
             if (!found[kind]) found[kind] = find_table(physical, signatures[kind], true);
             else log("ACPI: ignored the %s at %lx: it is not the first", signatures[kind], physical);
         }
@@ -116,29 +108,25 @@ static void find_s5(const struct root *root, u64 dsdt, struct acpi_info *info) {
     log("ACPI: no _S5_ package, so no power-off");
 }
 
-static void read_hpet(const u8 *table, struct acpi_info *info) {
-    const u8 *address = table + HPET_ADDRESS;
-    if (length_of(table) >= HPET_BYTES && address[0] == SPACE_MEMORY) info->hpet = number(address + ADDRESS_VALUE, 8);
+static void read_hpet(const u8 *table, struct acpi_info *info) { // IA-PC HPET specification 3.2.4
+    if (length_of(table) >= 56 && table[40] == SPACE_MEMORY) info->hpet = number(table + 40 + ADDRESS_VALUE, 8);
     if (!info->hpet) log("ACPI: ignored the HPET: its table has no address in memory");
 }
 
+// PCI firmware specification 4.1.2: behind 44 bytes an address, a segment and its first and last bus, 16 bytes each.
 static void read_mcfg(const u8 *table, struct acpi_info *info) {
-    for (size_t at = MCFG_ENTRIES; at + MCFG_ENTRY_BYTES <= length_of(table); at += MCFG_ENTRY_BYTES) {
-        u64 address = number(table + at, 8), segment = number(table + at + MCFG_SEGMENT, 2);
-        u8 first = table[at + MCFG_FIRST_BUS], last = table[at + MCFG_LAST_BUS];
-        bool use = !segment && !info->pci_config && address && first <= last;
+    for (const u8 *at = table + 44; at + 16 <= table + length_of(table); at += 16) {
+        u64 address = number(at, 8), segment = number(at + 8, 2);
+        bool use = !segment && !info->pci_config && address && at[10] <= at[11];
         log("ACPI: %sPCI configuration space of segment %lu, buses %u-%u, at 0x%lx", use ? "" : "ignored the ", segment,
-            first, last, address);
-        if (!use) continue;
-        info->pci_config = address;
-        info->pci_first_bus = first;
-        info->pci_last_bus = last;
+            at[10], at[11], address);
+        if (use) info->pci_config = address, info->pci_first_bus = at[10], info->pci_last_bus = at[11];
     }
 }
 
 void acpi_init(u64 rsdp, struct acpi_info *info) {
     const u8 *found[KINDS] = {0};
-    *info = (struct acpi_info){.nmi_lint = 0xff};
+    info->nmi_lint = 0xff;
     for (u8 source = 0; source < ARRAY_SIZE(info->isa); source++) info->isa[source].gsi = source;
     struct root root = find_root(rsdp);
     if (root.table) find_tables(&root, found);

@@ -12,10 +12,10 @@
 #define SPACE_MEMORY  0
 #define SPACE_IO      1
 
-// A little-endian number of up to 8 bytes, at any address.
+// A little-endian number of up to 8 bytes, at any address; one load where their number is a constant.
 static inline u64 number(const u8 *at, size_t bytes) {
     u64 value = 0;
-    memcpy(&value, at, bytes);
+    __builtin_memcpy(&value, at, bytes);
     return value;
 }
 
@@ -30,12 +30,17 @@ bool aml_find_s5(const u8 *table, struct acpi_info *info);
 // ---- madt.c ----
 void madt_read(const u8 *madt, struct acpi_info *info);
 void srat_read(const u8 *srat);
-// What MADT and MP table have in common. seen has a bit for each id modulo its size: one that is clear was not seen.
-#define ACPI_SEEN 32
-void acpi_add_cpu(struct acpi_info *info, u64 seen[ACPI_SEEN], u32 id);
-bool acpi_add_io_apic(struct acpi_info *info, u64 address, u32 gsi); // false, with a line in the log: not taken
+// What MADT and MP table have in common.
+#define ACPI_ENABLED (1u << 0) // in flags: it is there; without it, bit 1 of a CPU's says that it may come one day
+struct acpi_seen {
+    u64 bits[32]; // one for each id modulo their number: one that is clear was not seen
+    u32 off;      // CPUs that are switched off
+};
+void acpi_add_cpu(struct acpi_info *info, struct acpi_seen *seen, u32 id, bool enabled); // each id once
+void acpi_add_io_apic(struct acpi_info *info, u32 address, u32 gsi);
 void acpi_set_isa(struct acpi_info *info, u8 source, u32 gsi, u16 flags);
 void acpi_set_nmi(struct acpi_info *info, u8 lint, u16 flags);
+void acpi_say(const struct acpi_info *info, const char *source, const struct acpi_seen *seen);
 
 // ---- mp.c ----
 void mp_read(struct acpi_info *info); // finds and reads the MP table, or says that there is none

@@ -33,23 +33,22 @@ u64 kvm_clock_ns(void); // since 1970; 0: there is none
 
 // ---- acpi.c: pure parsers (host-tested, fuzzed); table memory is reached by window_map ----
 #define ACPI_CPUS     1024 // that there are slots for
-#define ACPI_IO_APICS 16
+#define ACPI_IO_APICS 64   // servers with four sockets have 17
 struct acpi_info {
     u16 pm1a_control, pm1b_control; // ports; 0: none
     u16 pm_timer;                   // port; 0: none
     bool has_s5;
-    u8 s5_a, s5_b;  // SLP_TYP values of _S5_
-    u64 hpet;       // physical; 0: none
-    u64 pci_config; // physical, of bus 0 of segment 0; 0: none
-    u8 pci_first_bus, pci_last_bus;
-    u64 local_apic;      // physical; 0: nobody says where, the CPU's MSR does
-    u32 cpu_count;       // CPUs that firmware calls enabled, the boot CPU among them; 0: no table says
-    u32 ignored;         // CPUs beyond ACPI_CPUS
-    u32 cpus[ACPI_CPUS]; // their APIC ids, each once, in the table's order
+    u8 s5_a, s5_b;                  // SLP_TYP values of _S5_
+    u64 hpet;                       // physical; 0: none
+    u64 pci_config;                 // physical, of bus 0 of segment 0; 0: none
+    u8 pci_first_bus, pci_last_bus; // that it covers
+    u64 local_apic;                 // physical; 0: nobody says where, the CPU's MSR does
+    u32 cpu_count;                  // CPUs that firmware calls enabled, the boot CPU among them; 0: no table says
+    u32 ignored;                    // CPUs beyond ACPI_CPUS
+    u32 cpus[ACPI_CPUS];            // their APIC ids, each once, in the table's order
     u32 io_apic_count;
     struct {
-        u64 address;
-        u32 gsi; // its first line
+        u32 address, gsi; // physical; its first line
     } io_apics[ACPI_IO_APICS];
     struct {
         u32 gsi;    // the line of this ISA interrupt: the same number unless overridden
@@ -59,7 +58,7 @@ struct acpi_info {
     u8 nmi_lint;  // the local APICs' pin for NMIs, 0 or 1; 0xff: none said
     bool nmi_low; // which is active low
 };
-void acpi_init(u64 rsdp, struct acpi_info *info); // leaves zeroes (and says so in the log) for what is missing
+void acpi_init(u64 rsdp, struct acpi_info *info); // info: zeroes; what is missing stays so, and the log says it
 
 // ---- ioapic.c ----
 // The boot CPU's local APIC, and the IO-APICs with all lines masked; acpi must stay.

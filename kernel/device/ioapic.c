@@ -1,7 +1,7 @@
 // Interrupts of devices: the boot CPU's local APIC and the IO-APICs (Intel 82093AA data sheet), or the legacy PICs
 // where one of the two is missing. Every line goes to the boot CPU.
 #include "kernel/cpu/apic.h"
-#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/cpus.h"
 #include "kernel/cpu/lock.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
@@ -31,13 +31,13 @@ static void set(const struct io_apic *io, u32 reg, u32 value) {
     *(volatile u32 *)(io->registers + DATA) = value;
 }
 
-u64 ioapic_entry(const struct acpi_info *acpi, unsigned line, u32 destination) {
+static u64 ioapic_entry(const struct acpi_info *acpi, unsigned line, u32 destination) {
     return (u64)destination << DESTINATION_AT | (acpi->isa[line].level ? LEVEL : 0) |
            (acpi->isa[line].low ? ACTIVE_LOW : 0) | (VECTOR_LINES + line);
 }
 
 static void let(unsigned line) {
-    u64 entry = ioapic_entry(tables, line, apic_id());
+    u64 entry = ioapic_entry(tables, line, cpu_number(0)->apic_id);
     for (size_t i = 0; i < ARRAY_SIZE(io_apics); i++) {
         u32 pin = tables->isa[line].gsi - io_apics[i].first;
         if (pin >= io_apics[i].count) continue;
@@ -58,8 +58,8 @@ static bool find_io_apics(void) {
         struct io_apic io = {window_map(physical, DATA + 4, WINDOW_DEVICE), tables->io_apics[i].gsi, 0};
         if (!io.registers) continue;
         u32 version = get(&io, VERSION);
-        if (version == UINT32_MAX) {
-            log_error("interrupts: no IO-APIC answers at %#lx: ignored", physical);
+        if (version == UINT32_MAX || version == 0) { // what an address reads as where nothing is
+            log("interrupts: no IO-APIC answers at %#lx: ignored", physical);
             continue;
         }
         io.count = (version >> 16 & 0xff) + 1;

@@ -6,17 +6,13 @@
 #define MADT_LOCAL_APIC 36
 #define MADT_ENTRIES    44
 #define SRAT_ENTRIES    48
-#define ENABLED         (1u << 0) // without it, bit 1 of a CPU's flags says that it may be switched on later
-#define NO_ID           0xff      // the id of entries that stand for no CPU; 0xffffffff where ids have 32 bits
-#define ISA_BUS         0
+#define NO_ID           0xff // the id of entries that stand for no CPU; 0xffffffff where ids have 32 bits
 #define LINTS           2
 
-// Polarity and trigger mode in the flags of an interrupt; 0 and what is reserved leave it as the bus has it.
-#define FLAGS_LOW(flags)   (((flags)&3) == 3)
-#define FLAGS_LEVEL(flags) (((flags) >> 2 & 3) == 3)
-
-void acpi_add_cpu(struct acpi_info *info, u64 seen[ACPI_SEEN], u32 id) {
-    u64 *word = &seen[id / 64 % ACPI_SEEN], bit = 1ull << id % 64;
+void acpi_add_cpu(struct acpi_info *info, struct acpi_seen *seen, u32 id, bool enabled) {
+    u64 *word = &seen->bits[id / 64 % ARRAY_SIZE(seen->bits)], bit = 1ull << id % 64;
+    seen->off += !enabled;
+    if (!enabled) return;
     for (u32 i = 0; *word & bit && i < info->cpu_count; i++)
         if (info->cpus[i] == id) return;
     *word |= bit;
@@ -24,34 +20,36 @@ void acpi_add_cpu(struct acpi_info *info, u64 seen[ACPI_SEEN], u32 id) {
     else info->cpus[info->cpu_count++] = id;
 }
 
-bool acpi_add_io_apic(struct acpi_info *info, u64 address, u32 gsi) {
+void acpi_add_io_apic(struct acpi_info *info, u32 address, u32 gsi) {
     if (!address || info->io_apic_count == ACPI_IO_APICS) {
-        log("ACPI: ignored an I/O APIC at 0x%lx: %s", address, address ? "there are too many" : "that is no address");
-        return false;
+        log("ACPI: ignored an I/O APIC at %#x: %s", address, address ? "there are too many" : "that is no address");
+        return;
     }
     info->io_apics[info->io_apic_count].address = address;
     info->io_apics[info->io_apic_count++].gsi = gsi;
-    return true;
 }
 
+// Polarity and trigger mode have two bits each in flags: 3 is low and level, 0 and what is reserved as the bus has it.
 void acpi_set_isa(struct acpi_info *info, u8 source, u32 gsi, u16 flags) {
     if (source >= ARRAY_SIZE(info->isa)) {
         log("ACPI: ignored the line of ISA interrupt %u: there is no such interrupt", source);
         return;
     }
     info->isa[source].gsi = gsi;
-    info->isa[source].low = FLAGS_LOW(flags);
-    info->isa[source].level = FLAGS_LEVEL(flags);
+    info->isa[source].low = (flags & 3) == 3;
+    info->isa[source].level = (flags >> 2 & 3) == 3;
 }
 
 // Tables can name a pin for each CPU; all are wired alike.
 void acpi_set_nmi(struct acpi_info *info, u8 lint, u16 flags) {
-    if (lint >= LINTS || (info->nmi_lint != 0xff && info->nmi_lint != lint)) {
+    if (lint >= LINTS || (info->nmi_lint < LINTS && info->nmi_lint != lint))
         log("ACPI: ignored pin %u of a local APIC as one for NMIs", lint);
-        return;
-    }
-    info->nmi_lint = lint;
-    info->nmi_low = FLAGS_LOW(flags);
+    else info->nmi_lint = lint, info->nmi_low = (flags & 3) == 3;
+}
+
+void acpi_say(const struct acpi_info *info, const char *source, const struct acpi_seen *seen) {
+    log("%s: CPUs: %u, switched off: %u, I/O APICs: %u", source, info->cpu_count, seen->off, info->io_apic_count);
+    if (info->ignored) log("%s: ignored %u CPUs behind the first %u", source, info->ignored, ACPI_CPUS);
 }
 
 // The entry at *at, which moves behind it; NULL at the end of the table, or of what makes sense in it.
@@ -67,48 +65,53 @@ static const u8 *next_entry(const u8 *table, const char *name, size_t *at) {
     return entry;
 }
 
-// Types of entries, and the least length each has.
-enum { LOCAL_APIC, IO_APIC, OVERRIDE, NMI = 4, LOCAL_APIC_ADDRESS, LOCAL_X2APIC = 9, X2APIC_NMI, TYPES };
-static const u8 least[TYPES] = {
-    [LOCAL_APIC] = 8,          [IO_APIC] = 12,      [OVERRIDE] = 10,   [NMI] = 6,
-    [LOCAL_APIC_ADDRESS] = 12, [LOCAL_X2APIC] = 16, [X2APIC_NMI] = 12,
-};
-
-// Returns whether the entry stands for a CPU that is switched off.
-static bool read_entry(const u8 *entry, struct acpi_info *info, u64 seen[ACPI_SEEN]) {
-    u32 word = entry[1] >= 8 ? (u32)number(entry + 4, 4) : 0;
-    switch (entry[0]) {
-    case LOCAL_APIC:
-        if (entry[3] == NO_ID || !(word & ENABLED)) return true;
-        acpi_add_cpu(info, seen, entry[3]);
-        break;
-    case LOCAL_X2APIC:
-        if (word == UINT32_MAX || !(number(entry + 8, 4) & ENABLED)) return true;
-        acpi_add_cpu(info, seen, word);
-        break;
-    case IO_APIC: (void)!acpi_add_io_apic(info, word, (u32)number(entry + 8, 4)); break;
-    case OVERRIDE:
-        if (entry[2] == ISA_BUS) acpi_set_isa(info, entry[3], word, (u16)number(entry + 8, 2));
-        break;
-    case NMI: acpi_set_nmi(info, entry[5], (u16)number(entry + 3, 2)); break;
-    case X2APIC_NMI: acpi_set_nmi(info, entry[8], (u16)number(entry + 2, 2)); break;
-    case LOCAL_APIC_ADDRESS: info->local_apic = number(entry + 4, 8); break;
-    }
-    return false;
-}
+enum { LOCAL_APIC, IO_APIC, OVERRIDE, NMI = 4, LOCAL_APIC_ADDRESS, LOCAL_X2APIC = 9, X2APIC_NMI };
+static const u8 least[] = {8, 12, 10, 0, 6, 12, 0, 0, 0, 16, 12}; // bytes, by type; 0: a type without a use here
 
 void madt_read(const u8 *madt, struct acpi_info *info) {
-    u64 seen[ACPI_SEEN] = {0};
-    u32 off = 0;
+    struct acpi_seen seen = {0};
     size_t at = MADT_ENTRIES;
     if (length_of(madt) >= MADT_ENTRIES) info->local_apic = number(madt + MADT_LOCAL_APIC, 4);
     for (const u8 *entry; (entry = next_entry(madt, "APIC", &at));) {
-        if (entry[0] >= TYPES || !least[entry[0]]) continue;
-        if (entry[1] >= least[entry[0]]) off += read_entry(entry, info, seen);
-        else log("ACPI: ignored an entry of type %u in the APIC: it has only %u bytes", entry[0], entry[1]);
+        u8 type = entry[0], bytes = entry[1];
+        if (type >= ARRAY_SIZE(least) || !least[type]) continue;
+        if (bytes < least[type]) {
+            log("ACPI: ignored an entry of type %u in the APIC: it has only %u bytes", type, bytes);
+            continue;
+        }
+        u32 word = bytes >= 8 ? (u32)number(entry + 4, 4) : 0;
+        switch (type) {
+        case LOCAL_APIC: acpi_add_cpu(info, &seen, entry[3], entry[3] != NO_ID && word & ACPI_ENABLED); break;
+        case LOCAL_X2APIC: acpi_add_cpu(info, &seen, word, word != UINT32_MAX && entry[8] & ACPI_ENABLED); break;
+        case IO_APIC: acpi_add_io_apic(info, word, (u32)number(entry + 8, 4)); break;
+        case OVERRIDE: acpi_set_isa(info, entry[3], word, (u16)number(entry + 8, 2)); break;
+        case NMI: acpi_set_nmi(info, entry[5], (u16)number(entry + 3, 2)); break;
+        case X2APIC_NMI: acpi_set_nmi(info, entry[8], (u16)number(entry + 2, 2)); break;
+        case LOCAL_APIC_ADDRESS: info->local_apic = number(entry + 4, 8);
+        }
     }
-    log("ACPI: %u CPUs, %u I/O APICs; %u more CPUs are switched off", info->cpu_count, info->io_apic_count, off);
-    if (info->ignored) log("ACPI: ignored %u CPUs behind the first %u", info->ignored, ACPI_CPUS);
+    acpi_say(info, "ACPI", &seen);
 }
 
-void srat_read(const u8 *srat) { (void)srat; }
+// By type, CPU, memory, CPU with an x2APIC: least length, where the flags are and where the node is. It has 32 bits in
+// the last two, but no machine has more than 256.
+static const struct { u8 bytes, flags, node; } srat_types[] = {{16, 4, 2}, {40, 28, 2}, {24, 12, 4}};
+
+void srat_read(const u8 *srat) {
+    u64 nodes[4] = {0}, bytes[2] = {0}; // memory to stay, memory that can be unplugged
+    u32 count = 0, cpus = 0;
+    size_t at = SRAT_ENTRIES;
+    for (const u8 *entry; (entry = next_entry(srat, "SRAT", &at));) {
+        u8 type = entry[0] < ARRAY_SIZE(srat_types) ? entry[0] : 0;
+        if (type != entry[0] || entry[1] < srat_types[type].bytes) continue;
+        u8 flags = entry[srat_types[type].flags];
+        if (!(flags & ACPI_ENABLED)) continue;
+        if (type == 1) bytes[flags >> 1 & 1] += number(entry + 16, 8);
+        else cpus++;
+        u8 node = entry[srat_types[type].node];
+        count += !(nodes[node / 64] >> node % 64 & 1);
+        nodes[node / 64] |= 1ull << node % 64;
+    }
+    log("ACPI: %u CPUs, %lu MiB of memory and %lu MiB that can be unplugged belong to %u nodes", cpus, bytes[0] >> 20,
+        bytes[1] >> 20, count);
+}

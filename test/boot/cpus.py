@@ -115,7 +115,6 @@ def tests():
     yield "255 pc", lambda: started(255, memory="1G")
     yield "255 q35", lambda: started(255, memory="1G", machine="q35", medium="ahci")
     yield "4 in Bochs", lambda: in_bochs(4)
-    yield "15 in Bochs", lambda: in_bochs(15)
     yield "x2APIC left on, in Bochs", x2apic_left_on
     for count in 1, 2, 4, 16, 64:
         yield f"{count} pc", lambda n=count: started(n)

@@ -1,172 +1,5 @@
-// kernel/device/acpi.c on tables as QEMU, Bochs and others make them, and on hostile ones. Physical memory is an array;
-// window_map hands out copies of exactly the bytes asked for, so that the sanitizer sees every read beyond them.
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "test/check.h"
-#define log kernel_log // the C library has one of its own
-#include "kernel/device/acpi.c"
-
-enum { BASE = 0xe0000, SIZE = 0x8000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, FACP = BASE + 0x400 };
-enum { DSDT = BASE + 0x1000, SSDT = BASE + 0x2000, OTHER = BASE + 0x3000 };
-
-// ---- tables as the specification draws them ----
-
-struct rsdp { // 5.2.5.3
-    char signature[8];
-    u8 checksum; // over the first 20 bytes
-    char oem[6];
-    u8 revision; // from 2 on there is the rest
-    u32 rsdt;
-    u32 length;
-    u64 xsdt;
-    u8 extended_checksum; // over all
-    u8 reserved[3];
-} __attribute__((packed));
-_Static_assert(sizeof(struct rsdp) == 36, "ACPI 5.2.5.3");
-
-struct table { // 5.2.6: what every table starts with
-    char signature[4];
-    u32 length; // of the whole table
-    u8 revision, checksum;
-    char oem[14];
-    u32 oem_revision, creator, creator_revision;
-} __attribute__((packed));
-_Static_assert(sizeof(struct table) == 36, "ACPI 5.2.6");
-
-struct address { // generic address structure, 5.2.3.2
-    u8 space, bits, first_bit, access;
-    u64 address;
-} __attribute__((packed));
-
-struct fadt { // 5.2.9; ACPI 1.0 ends it after flags
-    struct table table;
-    u32 facs, dsdt;
-    u8 model, profile;
-    u16 sci;
-    u32 smi_command;
-    u8 enable, disable, s4bios, pstate;
-    u32 pm1a_event, pm1b_event, pm1a_control, pm1b_control, pm2_control, pm_timer, gpe0, gpe1;
-    u8 pm1_event_bytes, pm1_control_bytes, pm2_control_bytes, pm_timer_bytes;
-    u8 unused[20];
-    u32 flags;
-    struct address reset;
-    u8 reset_value;
-    u8 unused2[3];
-    u64 x_facs, x_dsdt;
-    struct address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control, x_pm2_control, x_pm_timer;
-} __attribute__((packed));
-_Static_assert(offsetof(struct fadt, flags) == 112 && offsetof(struct fadt, x_pm_timer) == 208, "ACPI 5.2.9");
-
-static u8 memory[SIZE];
-static char said[4000];
-static void *copies[2000];
-static int copied;
-
-u64 window_base;
-
-void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
-    CHECK(kind == WINDOW_TABLES && bytes && bytes <= TABLE_MAX);
-    if (physical < BASE || physical > BASE + SIZE || bytes > BASE + SIZE - physical) return NULL;
-    if (copied == ARRAY_SIZE(copies)) return NULL;
-    void *copy = copies[copied++] = malloc(bytes);
-    return memcpy(copy, memory + (physical - BASE), bytes);
-}
-
-void log(const char *fmt, ...) {
-    va_list args;
-    size_t used = strlen(said);
-    va_start(args, fmt);
-    vsnprintf(said + used, sizeof said - used, fmt, args);
-    va_end(args);
-}
-
-static bool says(const char *text) { return strstr(said, text) != NULL; }
-
-static struct acpi_info read_tables(void) {
-    struct acpi_info info;
-    said[0] = 0;
-    memset(&info, 0xcc, sizeof info);
-    acpi_init(RSDP, &info);
-    while (copied) free(copies[--copied]);
-    return info;
-}
-
-// ---- building tables ----
-
-static u8 *at(u64 physical) { return memory + (physical - BASE); }
-
-static void fix_checksum(u64 physical, size_t bytes, size_t checksum) {
-    u8 sum = 0;
-    at(physical)[checksum] = 0;
-    for (size_t i = 0; i < bytes; i++) sum += at(physical)[i];
-    at(physical)[checksum] = (u8)-sum;
-}
-
-static void put_table(u64 physical, const char *signature, const void *body, size_t bytes) {
-    struct table header = {.length = (u32)(sizeof header + bytes), .revision = 1};
-    memcpy(header.signature, signature, 4);
-    memcpy(at(physical), &header, sizeof header);
-    memcpy(at(physical) + sizeof header, body, bytes);
-    fix_checksum(physical, header.length, 9);
-}
-
-static void put_rsdp(u8 revision, u32 rsdt, u64 xsdt) {
-    struct rsdp rsdp = {.revision = revision, .rsdt = rsdt, .length = sizeof rsdp, .xsdt = xsdt};
-    memcpy(rsdp.signature, "RSD PTR ", 8);
-    memcpy(at(RSDP), &rsdp, sizeof rsdp);
-    fix_checksum(RSDP, 20, 8);
-    fix_checksum(RSDP, 36, 32);
-}
-
-static void put_fadt(struct fadt fadt, size_t bytes) {
-    u8 whole[300] = {0};
-    memcpy(whole, &fadt, sizeof fadt);
-    put_table(FACP, "FACP", whole + 36, bytes - 36);
-}
-
-static const u8 qemu_aml[] = {0x10, 0x20, '_',  'S',  'B',  '_',  0x08, '_',  'S',  '5',
-                              '_',  0x12, 0x06, 0x04, 0x00, 0x00, 0x00, 0x00, 0x5b, 0x82};
-
-// As QEMU's pc: RSDP revision 0, an RSDT, a FADT of ACPI 1.0.
-static struct fadt qemu_fadt(void) {
-    return (struct fadt){.dsdt = DSDT,
-                         .pm1a_control = 0x604,
-                         .pm_timer = 0x608,
-                         .pm1_control_bytes = 2,
-                         .pm_timer_bytes = 4,
-                         .flags = 0x80a5};
-}
-
-static void put_qemu(void) {
-    memset(memory, 0, sizeof memory);
-    put_rsdp(0, RSDT, 0);
-    put_table(RSDT, "RSDT", (u32[]){OTHER, FACP}, 8);
-    put_table(OTHER, "APIC", "\0\0\0\0", 4);
-    put_fadt(qemu_fadt(), 116);
-    put_table(DSDT, "DSDT", qemu_aml, sizeof qemu_aml);
-}
-
-// As q35 and newer machines: revision 2, an XSDT, X_ fields and a reset register.
-static struct fadt new_fadt(void) {
-    struct fadt fadt = qemu_fadt();
-    fadt.reset = (struct address){SPACE_IO, 8, 0, 1, 0xcf9};
-    fadt.reset_value = 0xf;
-    fadt.x_dsdt = DSDT;
-    fadt.x_pm1a_control = (struct address){SPACE_IO, 16, 0, 2, 0x1804};
-    fadt.x_pm1b_control = (struct address){SPACE_IO, 16, 0, 2, 0x1904};
-    fadt.x_pm_timer = (struct address){SPACE_IO, 32, 0, 3, 0x1808};
-    return fadt;
-}
-
-static void put_new(void) {
-    put_qemu();
-    put_rsdp(2, RSDT, XSDT);
-    put_table(XSDT, "XSDT", (u64[]){OTHER, SSDT, FACP}, 24);
-    put_table(SSDT, "SSDT", "\x08_S4_\x12", 6);
-    put_fadt(new_fadt(), 244);
-}
+// kernel/device/acpi.c and fadt.c on tables as QEMU, Bochs and others make them, and on hostile ones.
+#include "test/acpi_tables.h"
 
 // ---- good tables ----
 
@@ -175,7 +8,7 @@ static void test_qemu(void) {
     struct acpi_info info = read_tables();
     CHECK(info.pm1a_control == 0x604 && info.pm1b_control == 0 && info.pm_timer == 0x608);
     CHECK(info.has_s5 && info.s5_a == 0 && info.s5_b == 0);
-    CHECK(!said[0]);
+    CHECK(says_only(SAYS_ONE_CPU));
 }
 
 static void test_new(void) {
@@ -183,7 +16,7 @@ static void test_new(void) {
     struct acpi_info info = read_tables();
     CHECK(info.pm1a_control == 0x1804 && info.pm1b_control == 0x1904 && info.pm_timer == 0x1808);
     CHECK(info.has_s5);
-    CHECK(!said[0]);
+    CHECK(says_only(SAYS_ONE_CPU));
     // a broken XSDT: the RSDT serves
     at(XSDT)[20] ^= 1;
     info = read_tables();
@@ -196,7 +29,7 @@ static void test_new(void) {
     put_new(), put_table(DSDT, "DSDT", qemu_aml, 11);
     put_table(SSDT, "SSDT", "\x08\\_S5_\x12\x06\x02\x0a\x05\x0a\x06", 13);
     info = read_tables();
-    CHECK(info.has_s5 && info.s5_a == 5 && info.s5_b == 6 && !said[0]);
+    CHECK(info.has_s5 && info.s5_a == 5 && info.s5_b == 6 && says_only(SAYS_ONE_CPU));
 }
 
 static void test_registers(void) {
@@ -280,8 +113,8 @@ static void test_s5(void) {
 static void set32(u64 physical, u32 value) { memcpy(at(physical), &value, 4); }
 
 static void test_hostile(void) {
-    struct acpi_info info;
-    said[0] = 0;
+    struct acpi_info info = {0};
+    said[0] = 0, clear_memory();
     acpi_init(0, &info);
     CHECK(says("no root pointer") && !info.pm_timer);
     put_qemu(), at(RSDP)[0] = 'X';
@@ -300,9 +133,9 @@ static void test_hostile(void) {
     put_qemu(), put_table(RSDT, "RSDT", "", 0);
     CHECK(!read_tables().pm_timer && says("no FACP"));
     put_qemu(), put_table(RSDT, "RSDT", (u8[]){0, 4, 14, 0, 1, 2, 3}, 7); // FACP, then a part of an entry
-    CHECK(read_tables().pm_timer == 0x608 && !said[0]);
+    CHECK(read_tables().pm_timer == 0x608 && says_only(SAYS_NO_CPUS));
     put_qemu(), put_table(RSDT, "RSDT", (u32[]){0, 0xffffffff, BASE + SIZE - 35, RSDT, RSDP, FACP}, 24);
-    CHECK(read_tables().pm_timer == 0x608 && !said[0]);
+    CHECK(read_tables().pm_timer == 0x608 && says_only(SAYS_NO_CPUS));
     struct fadt fadt = qemu_fadt();
     static const u32 wrong[] = {0, 0xffffffff, FACP, RSDT, BASE + SIZE - 20};
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -314,10 +147,58 @@ static void test_hostile(void) {
     CHECK(read_tables().pm_timer == 0x1808 && says("no XSDT"));
     static u32 many[300];
     for (int i = 0; i < 300; i++) many[i] = OTHER;
-    put_qemu(), many[299] = FACP, put_table(BASE + 0x4000, "RSDT", many, sizeof many), put_rsdp(0, BASE + 0x4000, 0);
+    put_qemu(), many[299] = FACP, put_table(MANY, "RSDT", many, sizeof many), put_rsdp(0, MANY, 0);
     CHECK(!read_tables().pm_timer && says("last 44 of 300"));
-    many[255] = FACP, put_table(BASE + 0x4000, "RSDT", many, sizeof many);
+    many[255] = FACP, put_table(MANY, "RSDT", many, sizeof many);
     CHECK(read_tables().pm_timer == 0x608);
+}
+
+// Of two tables of a kind the first good one counts.
+static void test_twice(void) {
+    struct fadt other = new_fadt();
+    for (int broken = 0; broken < 2; broken++) {
+        put_new(), other.x_pm_timer.address = 0x1908;
+        memcpy(at(MANY), at(FACP), 244);
+        put_fadt(other, 244), at(FACP)[60] ^= (u8)broken;
+        put_table(XSDT, "XSDT", (u64[]){OTHER, FACP, MANY, OTHER}, 32);
+        CHECK(read_tables().pm_timer == (broken ? 0x1808 : 0x1908));
+        CHECK(says(broken ? "ignored the FACP at e0400" : "ignored the FACP at e4000: it is not the first"));
+        CHECK(says("ignored the APIC at e3000: it is not the first"));
+    }
+}
+
+static void test_hpet_and_mcfg(void) {
+    u8 hpet[20] = {0x01, 0xa2, 0x86, 0x80, 0, 0, 0, 0, 0, 0, 0xd0, 0xfe};
+    put_qemu(), put_table(RSDT, "RSDT", (u32[]){OTHER, FACP, MANY}, 12), put_table(MANY, "HPET", hpet, 20);
+    CHECK(read_tables().hpet == 0xfed00000 && says_only(SAYS_ONE_CPU));
+    put_table(MANY, "HPET", hpet, 19);
+    CHECK(!read_tables().hpet && says("ignored the HPET"));
+    hpet[4] = SPACE_IO, put_table(MANY, "HPET", hpet, 20);
+    CHECK(!read_tables().hpet && says("ignored the HPET"));
+    struct {
+        u64 reserved;
+        struct {
+            u64 address;
+            u16 segment;
+            u8 first, last;
+            u32 reserved;
+        } entries[3];
+    } mcfg = {0, {{0xc0000000, 1, 0, 255, 0}, {0xb0000000, 0, 0, 127, 0}, {0xd0000000, 0, 128, 255, 0}}};
+    put_table(MANY, "MCFG", &mcfg, sizeof mcfg);
+    struct acpi_info info = read_tables();
+    CHECK(info.pci_config == 0xb0000000 && info.pci_first_bus == 0 && info.pci_last_bus == 127);
+    CHECK(says("ignored the PCI configuration space of segment 1, buses 0-255, at 0xc0000000\n"));
+    CHECK(says("ACPI: PCI configuration space of segment 0, buses 0-127, at 0xb0000000\n"));
+    CHECK(says("ignored the PCI configuration space of segment 0, buses 128-255, at 0xd0000000\n"));
+    mcfg.entries[1].address = 0;
+    put_table(MANY, "MCFG", &mcfg, sizeof mcfg);
+    CHECK(read_tables().pci_first_bus == 128 &&
+          says("ignored the PCI configuration space of segment 0, buses 0-127, at 0x0"));
+    mcfg.entries[1] = mcfg.entries[2], mcfg.entries[1].last = 127;
+    for (size_t bytes = 0; bytes <= 39; bytes++) { // no whole entry that is any good
+        put_table(MANY, "MCFG", &mcfg, bytes);
+        CHECK(!read_tables().pci_config && says("segment 1") == (bytes >= 24));
+    }
 }
 
 // The eightfold sum against the plain one, on lengths with and without a rest.
@@ -327,9 +208,9 @@ static void test_checksum(void) {
         u8 *data = malloc(bytes), sum = 0;
         for (size_t i = 1; i < bytes; i++) sum += data[i] = (u8)(bytes % 3 ? rand() : 0xff);
         data[0] = (u8)-sum;
-        CHECK(adds_up(data, bytes));
+        CHECK(acpi_adds_up(data, bytes));
         data[bytes / 2] ^= (u8)(1 << bytes % 8);
-        CHECK(!adds_up(data, bytes));
+        CHECK(!acpi_adds_up(data, bytes));
         free(data);
     }
 }
@@ -341,5 +222,7 @@ int main(void) {
     test_registers();
     test_s5();
     test_hostile();
+    test_twice();
+    test_hpet_and_mcfg();
     return check_done("acpi");
 }

@@ -37,7 +37,8 @@ static struct cpu cpus[2] = {[1].apic_id = 0x1234}; // instead of slots
 #include "kernel/device/ioapic.c"
 
 void log(const char *fmt, ...) { (void)fmt; }
-void log_error(const char *fmt, ...) { (void)fmt; }
+static unsigned errors;
+void log_error(const char *fmt, ...) { (void)fmt, errors++; }
 void lock_take(struct lock *taken) { (void)taken; }
 void *window_map(u64 physical, u64 bytes, enum window_kind kind) { return (void)bytes, (void)kind, (void *)physical; }
 void interrupts_route(void (*given)(unsigned line)) { (void)given; }
@@ -108,7 +109,23 @@ static void lines(void) {
     CHECK(ioapic_entry(&acpi, 10, 0) == 0x202a && ioapic_entry(&acpi, 11, 0) == 0x802b);
 }
 
+// Two IO-APICs; whichever CPU asks, the boot CPU gets the interrupt.
+static void routing(void) {
+    static volatile u32 first[8], second[8];
+    struct acpi_info acpi = {.isa[4].gsi = 4, .isa[10] = {.gsi = 30, .low = true, .level = true}, .isa[11].gsi = 24};
+    cpus[0].apic_id = 0x11, tables = &acpi;
+    io_apics[0] = (struct io_apic){(volatile u8 *)first, 0, 24};
+    io_apics[1] = (struct io_apic){(volatile u8 *)second, 25, 16};
+    let(4);
+    CHECK(first[0] == 0x10 + 2 * 4 && first[4] == 0x24 && second[0] == 0); // of both halves the lower one is the last
+    let(10);
+    CHECK(second[0] == 0x10 + 2 * 5 && second[4] == 0xa02a && errors == 0);
+    let(11); // in the gap between them
+    CHECK(errors == 1);
+}
+
 int main(void) {
+    routing();
     choice();
     by_msrs();
     by_memory();
