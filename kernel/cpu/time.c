@@ -23,7 +23,7 @@
 static volatile u32 *hpet;
 static u16 pm_timer;
 static struct reading pit_first;
-static struct lock lock; // for all up to clock
+static struct lock lock; // for all of these
 static struct reference references[REFERENCE_PIT + 1], *reference;
 static struct reading origin, first; // the boot CPU's; the rate is measured from first, which may be taken anew
 static u64 hz, doubt_per_tick;       // 0: not known yet
@@ -151,8 +151,8 @@ static void calibrate(void) {
         clock_invariant(cpuid) ? "invariant" : "not invariant");
 }
 
-// One that was stated is checked once, as soon as the readings lie apart. When the first is too long ago to count the
-// turns since, it is taken anew.
+// A rate that was stated is checked once, as soon as the readings lie apart: Bochs shows CPUs with leaf 15h, but its
+// TSC is slower. When the first reading is too long ago to count the turns since, it is taken anew.
 static void refine(void) {
     struct reading now = read_both();
     u64 elapsed = now.tsc - first.tsc, ticks = clock_ticks(reference, &first, &now, hz);
