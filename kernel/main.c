@@ -19,12 +19,15 @@ void kernel_high_entry(void);
 
 static struct boot_info boot;
 
+static const struct panic_means panic_means_here = {serial_panic, screen_write,  screen_clear,
+                                                    tables_peek,  program_place, power_end};
+
 static void log_init(void) {
     logwire_init();
     log_add_sink(logwire_write);
     screen_init(&boot);
     log_add_sink(screen_write);
-    panic_set_end(power_end);
+    panic_set_means(&panic_means_here);
 }
 
 void kernel_low(const struct boot_info *given) {

@@ -40,7 +40,10 @@ unsigned cpus_expected(void) {
     return over ? cpus_online() : woken_count + 1;
 }
 
-void cpu_serve(void) { tlb_serve(); }
+void cpu_serve(void) {
+    tlb_serve();
+    stop_serve();
+}
 
 void cpus_set_join(void (*run)(void)) {
     __atomic_store_n(&join, run, __ATOMIC_SEQ_CST);
@@ -112,6 +115,7 @@ void cpu_arrive(unsigned number) {
     for (;;) {
         void (*run)(void) = __atomic_load_n(&join, __ATOMIC_SEQ_CST);
         if (run && cpus_online() > number) run();
+        stop_serve(); // of whom nobody knew when the others were told
         cpu_idle();
     }
 }

@@ -103,6 +103,13 @@ void screen_init(const struct boot_info *boot) {
     column = (cursor - top) % columns;
 }
 
+void screen_clear(void) {
+    if (!cells) return;
+    state = TEXT;
+    top = row = column = 0;
+    for (unsigned i = 0; i < rows * columns; i++) cells[i] = BLANK;
+}
+
 // The log and the program's output come from any CPU. One that was stopped while it drew is not waited for.
 void screen_write(const char *text, size_t bytes) {
     static bool drawing;

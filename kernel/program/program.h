@@ -89,6 +89,9 @@ void program_fault(struct context *context, const struct fault *fault);
 void signal_send(struct thread *to, int signal);
 void signal_deliver(struct thread *thread); // of the current one: ends the program when a signal is due
 
+// "main+0x12 (0x401172)", or the address alone when no function covers it. Returns whether one did. Needs no lock.
+bool program_place(char *text, size_t size, u64 address);
+
 // ---- files.c ----
 #define FILES_MAX 64
 // Opens 0, 1 and 2: standard input as the image has it, output on COM1 and the screen. output_is_tty: 1 and 2 are a
