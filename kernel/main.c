@@ -7,7 +7,6 @@
 #include "kernel/lib/elf.h"
 #include "kernel/memory/build.h"
 #include "kernel/memory/tables.h"
-#include "kernel/memory/takeover.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
@@ -35,8 +34,9 @@ void kernel_low(const struct boot_info *given) {
     panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
     struct handover *handover = (void *)BOUNCE;
     *handover = (struct handover){.boot = boot}; // BIOS transfers went through here
-    address_space_build(handover, (u64)kernel_high_entry - (u64)kernel_image);
-    kernel_leave_low(WINDOW + BOUNCE, handover->root, handover->stack_top, handover->entry);
+    address_space_build(handover);
+    u64 entry = KERNEL_BASE + ((u64)kernel_high_entry - (u64)kernel_image);
+    kernel_leave_low(WINDOW + BOUNCE, handover->root, SLOTS + SLOT_SIZE, entry);
 }
 
 void kernel_high(struct handover *handover) {

@@ -212,7 +212,7 @@ int main(int argc, char **argv) {
     if (image) measure_image(image, &machine);
     else if (!bare) measure_kernel(kernel, &machine);
     if (!bare) place_image(&machine);
-    if (plan_make(&machine, &plan, scratch) == PLAN_NO_PLACE)
+    if (!plan_make(&machine, &plan, scratch))
         printf("# would not boot: the kernel needs %" PRIu64 " KiB in one piece\n", plan.kernel_bytes >> 10);
     print_plan(&machine, &plan);
     return fflush(stdout) || ferror(stdout) ? 1 : 0;

@@ -89,12 +89,11 @@ static bool place_kernel(const struct machine *machine, struct plan *plan) {
     return true;
 }
 
-enum plan_error plan_make(const struct machine *machine, struct plan *plan, void *scratch) {
+bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) {
     struct boot_part low = machine->kernel_low, image = machine->payload;
     struct range *lists = scratch;
     size_t room = PLAN_RANGES(machine->entries);
     *plan = (struct plan){.reserved = plan->reserved};
-    if (machine->entries > E820_MAX) return PLAN_TOO_MANY;
     plan->usable.list = lists;
     plan->back.list = lists + room;
     plan->left.list = lists + 2 * room; // the edges lie there before
@@ -105,7 +104,7 @@ enum plan_error plan_make(const struct machine *machine, struct plan *plan, void
     take(plan, &plan->left, 0, PAGE_SIZE, "page 0");
     if (!low.length) {
         plan->back.count = 0;
-        return PLAN_OK;
+        return true;
     }
     take(plan, &plan->left, AP_START, AP_END, "start of other CPUs");
     take(plan, &plan->left, AP_END, BOOT_MEMORY_END, "boot pages");
@@ -114,9 +113,9 @@ enum plan_error plan_make(const struct machine *machine, struct plan *plan, void
     bring_back(plan, AP_END, BOOT_MEMORY_END);
     bring_back(plan, low.start, low.start + low.length);
     bring_back(plan, image.start, ROUND_UP(image.start + image.length, PAGE_SIZE));
-    if (!place_kernel(machine, plan)) return PLAN_NO_PLACE;
+    if (!place_kernel(machine, plan)) return false;
     if (ranges_bytes(plan->usable.list, plan->usable.count) >= SMALL_MACHINE)
         plan->stack = ranges_place_stack(plan->left.list, plan->left.count, machine->has_1g);
     if (plan->stack) take(plan, &plan->left, plan->stack, plan->stack + PAGE_2M, "first stack");
-    return PLAN_OK;
+    return true;
 }
