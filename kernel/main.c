@@ -1,10 +1,8 @@
 // The order of things. The kernel starts twice: low, identity-mapped, where it plans memory and builds the final
 // address space; then high, from a fresh copy of itself, where it stays.
 #include "kernel/cpu/cpu.h"
-#include "kernel/cpu/time.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
-#include "kernel/lib/elf.h"
 #include "kernel/memory/build.h"
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"

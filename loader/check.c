@@ -2,7 +2,6 @@
 // rest to be checked, and uses nothing outside of it: no variable, no function, no string.
 #pragma GCC optimize("Os") // a sector is short
 #include "loader/loader.h"
-#include "kernel/cpu/x86.h"
 #include "kernel/device/uart.h"
 
 #define CRC32C_REFLECTED 0x82f63b78

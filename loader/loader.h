@@ -4,7 +4,6 @@
 
 #include "boot/bootinfo.h"
 #include "boot/image.h"
-#include "kernel/lib/types.h"
 
 extern struct boot_info boot; // what the kernel will get; main.c, disk.c and machine.c fill their fields
 

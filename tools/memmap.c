@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot/image.h"
 #include "kernel/lib/elf.h"
 #include "kernel/memory/plan.h"
-#include "loader/image.h"
 
 static struct e820_entry map[E820_MAX];
 static struct reservation reserved[PLAN_RESERVATIONS(E820_MAX)];

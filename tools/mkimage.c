@@ -110,23 +110,14 @@ static u64 check_kernel(const struct bytes *kernel) {
     return span;
 }
 
-// The name of the dynamic linker that a program asks for.
-static void fail_dynamic(const struct bytes *program, const struct elf *elf) {
-    for (int i = 0; i < elf->header->e_phnum; i++) {
-        const elf_segment *segment = &elf->segments[i];
-        if (segment->p_type != PT_INTERP) continue;
-        if (segment->p_offset > program->length || segment->p_filesz > program->length - segment->p_offset) break;
-        errx(1, "%s is dynamically linked (needs %.*s); vmos runs static programs so far: link it with -static",
-             program->name, (int)(segment->p_filesz < 255 ? segment->p_filesz : 255),
-             (const char *)program->data + segment->p_offset);
-    }
-    errx(1, "%s %s", program->name, elf_error_text(ELF_DYNAMIC));
-}
-
 static void check_program(const struct bytes *program) {
     struct elf elf;
     enum elf_error error = elf_open(&elf, program->data, program->length, false);
-    if (error == ELF_DYNAMIC) fail_dynamic(program, &elf);
+    const elf_segment *linker = error == ELF_DYNAMIC ? elf_next(&elf, NULL, PT_INTERP) : NULL;
+    if (linker && linker->p_offset <= program->length && linker->p_filesz <= program->length - linker->p_offset)
+        errx(1, "%s is dynamically linked (needs %.*s); vmos runs static programs so far: link it with -static",
+             program->name, (int)(linker->p_filesz < 255 ? linker->p_filesz : 255),
+             (const char *)program->data + linker->p_offset);
     if (!error && ((elf.header->e_type == ET_EXEC && elf.low < USER_START) || elf.high > USER_END))
         error = ELF_BAD_ADDRESS;
     if (error) errx(1, "%s %s", program->name, elf_error_text(error));

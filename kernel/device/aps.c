@@ -1,6 +1,5 @@
 // Which other CPUs are started, and what they need of memory: a slot each, and page tables to come from real mode by.
 #include "kernel/cpu/apic.h"
-#include "kernel/cpu/cpus.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"

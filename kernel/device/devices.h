@@ -1,7 +1,6 @@
 // The few devices the spine needs, one file each. Nothing here calls up: who wants input registers a function.
 #pragma once
 
-#include "kernel/lib/types.h"
 #include "boot/bootinfo.h"
 
 // ---- emulator.c (shared with the loader): ports that belong to an emulator, touched only once it is recognised ----

@@ -2,7 +2,6 @@
 // is copied: they take no memory and have no longest length.
 #include <stdarg.h>
 #include "kernel/cpu/cpus.h"
-#include "kernel/cpu/time.h"
 #include "kernel/file/file.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"

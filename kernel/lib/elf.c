@@ -32,6 +32,12 @@ static enum elf_error check_header(const elf_header *header, u64 length) {
     return inside(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr), length) ? ELF_OK : ELF_SHORT;
 }
 
+const elf_segment *elf_next(const struct elf *elf, const elf_segment *after, u32 type) {
+    const elf_segment *at = after ? after + 1 : elf->segments, *end = elf->segments + elf->header->e_phnum;
+    while (at < end && at->p_type != type) at++;
+    return at < end ? at : NULL;
+}
+
 // One PT_LOAD by itself; the address may be rounded up to a page without wrapping afterwards. Offset and address must
 // agree within a page (gABI chapter 5), or the file could not be mapped; a segment without file bytes has no offset.
 static enum elf_error check_load(const elf_segment *segment, u64 length) {
@@ -47,9 +53,7 @@ static enum elf_error check_load(const elf_segment *segment, u64 length) {
 static enum elf_error check_loads(struct elf *elf) {
     u64 last = 0, end = 0; // where the one before starts and ends
     bool any = false, entry = false;
-    for (int i = 0; i < elf->header->e_phnum; i++) {
-        const elf_segment *segment = &elf->segments[i];
-        if (segment->p_type != PT_LOAD) continue;
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
         enum elf_error error = check_load(segment, elf->length);
         if (error) return error;
         if (!any) elf->low = ROUND_DOWN(segment->p_vaddr, PAGE_SIZE);
@@ -65,24 +69,20 @@ static enum elf_error check_loads(struct elf *elf) {
 }
 
 enum elf_error elf_open(struct elf *elf, const void *file, u64 length, bool allow_interp) {
-    *elf = (struct elf){.file = file, .length = length, .header = file, .executable_stack = true};
+    *elf = (struct elf){.file = file, .length = length, .header = file};
     enum elf_error error = check_header(elf->header, length);
     if (error) return error;
     elf->segments = (const elf_segment *)(elf->file + elf->header->e_phoff);
-    for (int i = 0; i < elf->header->e_phnum; i++) {
-        const elf_segment *segment = &elf->segments[i];
-        if (segment->p_type == PT_INTERP && !allow_interp) return ELF_DYNAMIC;
-        if (segment->p_type == PT_GNU_STACK) elf->executable_stack = segment->p_flags & PF_X;
-    }
+    if (!allow_interp && elf_next(elf, NULL, PT_INTERP)) return ELF_DYNAMIC;
+    const elf_segment *stack = elf_next(elf, NULL, PT_GNU_STACK);
+    elf->executable_stack = !stack || stack->p_flags & PF_X;
     return check_loads(elf);
 }
 
 void elf_load(const struct elf *elf, void *memory) {
     u8 *to = memory;
     u64 filled = 0;
-    for (int i = 0; i < elf->header->e_phnum; i++) {
-        const elf_segment *segment = &elf->segments[i];
-        if (segment->p_type != PT_LOAD) continue;
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
         u64 start = segment->p_vaddr - elf->low;
         memset(to + filled, 0, start - filled);
         if (segment->p_filesz) memcpy(to + start, elf->file + segment->p_offset, segment->p_filesz);
@@ -99,9 +99,7 @@ struct rela_table {
 // The dynamic table ends with DT_NULL or with its segment; a segment that is no whole number of entries loses the
 // remainder. Relocations of other kinds, or of another size, cannot be applied.
 static enum elf_error find_rela(const struct elf *elf, const u8 *memory, struct rela_table *rela) {
-    const elf_segment *table = NULL;
-    for (int i = 0; i < elf->header->e_phnum && !table; i++)
-        if (elf->segments[i].p_type == PT_DYNAMIC) table = &elf->segments[i];
+    const elf_segment *table = elf_next(elf, NULL, PT_DYNAMIC);
     if (!table) return ELF_OK;
     u64 start = table->p_vaddr - elf->low;
     if (!inside(start, table->p_memsz, elf->high - elf->low)) return ELF_BAD_RELOCATION;

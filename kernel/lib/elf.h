@@ -45,6 +45,9 @@ struct elf_symbol {
     u64 offset;       // of the address from the symbol's value
 };
 
+// The first segment of a type behind another one, or (NULL) of all; NULL when there is none.
+const elf_segment *elf_next(const struct elf *elf, const elf_segment *after, u32 type);
+
 // Never NULL.
 const char *elf_error_text(enum elf_error error);
 

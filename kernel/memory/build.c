@@ -3,7 +3,6 @@
 // 4 GiB.
 #include "kernel/memory/build.h"
 
-#include "kernel/cpu/cpu.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/elf.h"
@@ -69,9 +68,7 @@ static void map_new_pages(u64 root, u64 address, u64 bytes) {
 // Rights by segment. Returns the length of the read-only part, which comes first (kernel.ld).
 static u64 map_kernel(u64 root, u64 physical) {
     u64 read_only = 0;
-    for (unsigned i = 0; i < kernel_elf.header->e_phnum; i++) {
-        const Elf64_Phdr *segment = &kernel_elf.segments[i];
-        if (segment->p_type != PT_LOAD || segment->p_memsz == 0) continue;
+    for (const elf_segment *segment = NULL; (segment = elf_next(&kernel_elf, segment, PT_LOAD));) {
         bool writable = segment->p_flags & PF_W, executable = segment->p_flags & PF_X;
         ASSERT(segment->p_vaddr % PAGE_SIZE == 0 && !(writable && executable));
         u64 length = ROUND_UP(segment->p_memsz, PAGE_SIZE);
