@@ -45,8 +45,7 @@ void a20_enable(void); // fails when addresses with bit 20 set cannot be reached
 
 // ---- disk.c ----
 void disk_init(void); // how boot.drive can be read
-// Reads sectors from lba on to anywhere in the identity map, or fails with a sentence. Says how far it is once a
-// second.
+// Reads sectors to anywhere in the identity map, or fails with a sentence. Says how far it is once a second.
 void disk_read(u64 lba, u64 sectors, void *to);
 void disk_done(void); // stops a floppy's motor
 

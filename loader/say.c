@@ -1,6 +1,5 @@
-// What the loader tells: lines on the log wire (where it is, logwire.c knows) and on the screen by the BIOS. The last
-// one may be about an exception: while the loader runs, and in the kernel's first instructions until it has handlers
-// of its own.
+// What the loader tells: lines on the log wire and on the screen by the BIOS. The last one may be about an exception of
+// the loader, or of the kernel's first instructions until it has handlers of its own.
 #include "loader/loader.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"

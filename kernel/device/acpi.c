@@ -83,8 +83,7 @@ static u64 root_entry(const struct root *root, size_t index) {
     return root->entry_bytes == 8 ? number(entry, 8) : number(entry, 4);
 }
 
-// Finds the first good table of each kind. All tables are mapped as a whole: what is mapped stays when the memory that
-// ACPI lent is used.
+// Finds the first good table of each kind. All are mapped as a whole: what is mapped stays when ACPI's memory is used.
 static void find_tables(const struct root *root, const u8 *found[KINDS]) {
     for (size_t i = 0; i < root->count; i++) {
         u64 physical = root_entry(root, i);

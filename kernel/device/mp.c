@@ -19,8 +19,7 @@ static const u8 *find_pointer(u64 start, u64 end) {
     return NULL;
 }
 
-// The pointer to it is in the first KiB of the EBDA, or where there is none in the last one of base memory, or in the
-// BIOS ROM.
+// The pointer to it is in the first KiB of the EBDA (if there is none: the last one of base memory) or in the BIOS ROM.
 static const u8 *find_mp_table(void) {
     const u8 *segment = window_map(BDA_EBDA_SEGMENT, 2, WINDOW_TABLES);
     u64 ebda = segment ? number(segment, 2) << 4 : 0;

@@ -29,8 +29,7 @@ u32 tty_readable(const struct tty *tty);
 void tty_output(const struct tty *tty, const u8 *bytes, size_t count);
 
 // ---- terminal.c ----
-// typed: called in interrupt context when a read may have something now, with the signal a key means, or 0. NULL: the
-// terminal has no input.
+// typed: called in interrupt context when a read may have something, with a key's signal or 0. NULL: there is no input.
 void terminal_init(void (*typed)(int signal));
 s64 terminal_read(u64 to, u64 bytes);
 s64 terminal_write(u64 from, u64 bytes);

@@ -54,8 +54,7 @@ const char *elf_error_text(enum elf_error error);
 // Checks the whole file and fills elf. allow_interp: PT_INTERP is no error. file need not be aligned.
 enum elf_error elf_open(struct elf *elf, const void *file, u64 length, bool allow_interp) MUST_USE;
 
-// Copies the PT_LOADs into memory (elf->high - elf->low bytes) so that memory stands for elf->low; zeroes the rest of
-// each segment and the gaps between them.
+// Copies the PT_LOADs into memory (elf->high - elf->low bytes), which stands for elf->low; what is between is zeroed.
 void elf_load(const struct elf *elf, void *memory);
 
 // Applies the relative relocations of a loaded ET_DYN image as if elf->low were at run_address. Repeatable only on a

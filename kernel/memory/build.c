@@ -1,6 +1,5 @@
-// Executes the plan of memory and builds the final address space, in the low stage: identity-mapped, one CPU, nothing
-// freed. The tables are made with pages from the top of linear memory, the 4 KiB tail first, as far as they lie below
-// 4 GiB.
+// Executes the plan of memory in the low stage: identity-mapped, one CPU, nothing freed. The tables are made with pages
+// from the top of linear memory, the 4 KiB tail first, as far as they lie below 4 GiB.
 #include "kernel/memory/build.h"
 
 #include "kernel/cpu/x86.h"

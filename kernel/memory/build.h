@@ -17,17 +17,15 @@ struct handover {
 _Static_assert(sizeof(struct handover) <= PAGE_SIZE, "the scratch memory begins one page behind");
 
 // ---- build.c, low ----
-// Plans and builds everything in handover->boot's machine, and loads the kernel anew at its final place. Ends the
-// machine when it is unfit.
+// Plans and builds for handover->boot, and loads the kernel anew at its final place. Ends the machine when it is unfit.
 void address_space_build(struct handover *handover);
 
 // ---- takeover.c, high ----
 // Takes over what the low stage built; says in the log how memory is laid out, and checks that against the page tables.
 void memory_take_over(const struct handover *handover);
 
-// Appends to linear memory what booting does not need any more, and gives it to the page allocator but for the image,
-// whose pages are still somebody's. Pages of firmware tables that were mapped stay as they are. The handover is gone
-// afterwards.
+// Appends to linear memory what booting does not need any more, but for firmware tables that were mapped, and gives it
+// to the page allocator, but for the image, whose pages are still somebody's. The handover is gone afterwards.
 void memory_end_boot(const struct handover *handover);
 
 // The pages of [start, end) of the image, rounded inward, are nobody's any more.

@@ -76,6 +76,5 @@ struct plan {
 #define PLAN_RESERVATIONS(entries) ((entries) + 3 * PLAN_CUTS)
 
 // scratch: PLAN_SCRATCH(entries) bytes; the plan's lists lie in it. plan->reserved is set by the caller: NULL, or room
-// for PLAN_RESERVATIONS(entries). False: there is no place for the kernel, of kernel_bytes; the rest of the plan
-// stands.
+// for PLAN_RESERVATIONS(entries). False: no place for the kernel, of kernel_bytes.
 bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) MUST_USE;

@@ -1,6 +1,5 @@
-// See build.h. Boot pages that come back keep their place in the window, which shows all usable memory anyway; what
-// ACPI lent is new there. Everything is appended before the first page is given away, since the list of what comes back
-// lies in boot pages itself.
+// See build.h. Boot pages that come back are in the window, as all usable memory; what ACPI lent is new there. All is
+// appended before the first page is given away, since the list of what comes back lies in boot pages itself.
 #include "kernel/memory/build.h"
 
 #include "kernel/kernel.h"

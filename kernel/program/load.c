@@ -1,6 +1,5 @@
 // Loads the program: maps its segments (areas over the file where the loader put it; nothing is copied before it is
-// touched), places heap and stack, and builds what a Linux program finds at its start (Linux fs/binfmt_elf.c is the
-// behaviour to match, not the source).
+// touched), places heap and stack, and builds what a Linux program finds at its start (as Linux fs/binfmt_elf.c does).
 #include <linux/auxvec.h>
 #include "kernel/cpu/fpu.h"
 #include "kernel/cpu/time.h"
