@@ -32,12 +32,6 @@ static enum elf_error check_header(const elf_header *header, u64 length) {
     return inside(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr), length) ? ELF_OK : ELF_SHORT;
 }
 
-const elf_segment *elf_next(const struct elf *elf, const elf_segment *after, u32 type) {
-    const elf_segment *at = after ? after + 1 : elf->segments, *end = elf->segments + elf->header->e_phnum;
-    while (at < end && at->p_type != type) at++;
-    return at < end ? at : NULL;
-}
-
 // One PT_LOAD by itself; the address may be rounded up to a page without wrapping afterwards. Offset and address must
 // agree within a page (gABI chapter 5), or the file could not be mapped; a segment without file bytes has no offset.
 static enum elf_error check_load(const elf_segment *segment, u64 length) {
@@ -69,13 +63,15 @@ static enum elf_error check_loads(struct elf *elf) {
 }
 
 enum elf_error elf_open(struct elf *elf, const void *file, u64 length, bool allow_interp) {
-    *elf = (struct elf){.file = file, .length = length, .header = file};
+    *elf = (struct elf){.file = file, .length = length, .header = file, .executable_stack = true};
     enum elf_error error = check_header(elf->header, length);
     if (error) return error;
     elf->segments = (const elf_segment *)(elf->file + elf->header->e_phoff);
-    if (!allow_interp && elf_next(elf, NULL, PT_INTERP)) return ELF_DYNAMIC;
-    const elf_segment *stack = elf_next(elf, NULL, PT_GNU_STACK);
-    elf->executable_stack = !stack || stack->p_flags & PF_X;
+    for (int i = 0; i < elf->header->e_phnum; i++) {
+        const elf_segment *segment = &elf->segments[i];
+        if (segment->p_type == PT_INTERP && !allow_interp) return ELF_DYNAMIC;
+        if (segment->p_type == PT_GNU_STACK) elf->executable_stack = segment->p_flags & PF_X;
+    }
     return check_loads(elf);
 }
 

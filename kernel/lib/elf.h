@@ -46,7 +46,11 @@ struct elf_symbol {
 };
 
 // The first segment of a type behind another one, or (NULL) of all; NULL when there is none.
-const elf_segment *elf_next(const struct elf *elf, const elf_segment *after, u32 type);
+static inline const elf_segment *elf_next(const struct elf *elf, const elf_segment *after, u32 type) {
+    const elf_segment *at = after ? after + 1 : elf->segments, *end = elf->segments + elf->header->e_phnum;
+    while (at < end && at->p_type != type) at++;
+    return at < end ? at : NULL;
+}
 
 // Never NULL.
 const char *elf_error_text(enum elf_error error);

@@ -60,13 +60,16 @@ size_t e820_ranges(const struct e820_entry *map, size_t count, u32 type, u64 *ed
 }
 
 bool e820_covers(const struct e820_entry *map, size_t count, u64 start, u64 end) {
-    for (u64 page = ROUND_DOWN(start, PAGE_SIZE); page < end; page += PAGE_SIZE) {
-        bool touched = false;
-        for (size_t i = 0; i < count && !touched; i++) {
-            u64 last = e820_wraps(&map[i]) ? UINT64_MAX : map[i].base + map[i].length - 1;
-            touched = map[i].length && map[i].base < page + PAGE_SIZE && last >= page;
+    for (u64 at = ROUND_DOWN(start, PAGE_SIZE); at < end;) {
+        u64 next = at;
+        for (size_t i = 0; i < count && next == at; i++) {
+            u64 last = map[i].base + map[i].length - 1; // of an entry that wraps: the end of all addresses
+            if (map[i].length && last < map[i].base) last = UINT64_MAX;
+            if (map[i].length && map[i].base < at + PAGE_SIZE && last >= at)
+                next = last >= end ? end : ROUND_DOWN(last, PAGE_SIZE) + PAGE_SIZE;
         }
-        if (!touched) return false;
+        if (next == at) return false;
+        at = next;
     }
     return true;
 }

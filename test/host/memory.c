@@ -177,7 +177,7 @@ static void hand_made(void) {
 
     struct e820_entry holes[3] = {{0x100000, 0x1800, 1}, {0x102000, 0x10, 3}, {0x104000, UINT64_MAX, 2}};
     CHECK(e820_covers(holes, 3, 0x100000, 0x103000) && !e820_covers(holes, 3, 0x100000, 0x103001));
-    CHECK(e820_covers(holes, 3, 0x100fff, 0x101001) && e820_covers(holes, 3, 0x104fff, 1ull << 31));
+    CHECK(e820_covers(holes, 3, 0x100fff, 0x101001) && e820_covers(holes, 3, 0x104fff, 1ull << 46));
     CHECK(!e820_covers(holes, 3, 0xff000, 0x101000) && e820_covers(holes, 3, 0x200000, 0x100000));
 
     // ACPI data inside a usable entry is ACPI data, less the parts of pages; usable memory ends before those.
