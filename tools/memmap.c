@@ -40,21 +40,7 @@ static bool read_plain(const char *at, struct e820_entry *entry) {
     return type <= UINT32_MAX;
 }
 
-// dmesg may colour its lines: takes every "ESC [ numbers letter" out.
-static void strip_colours(char *line) {
-    char *to = line;
-    for (const char *at = line; *at;) {
-        if (at[0] == '\033' && at[1] == '[') {
-            at += 2 + strspn(at + 2, "0123456789;");
-            at += *at != 0;
-        } else {
-            *to++ = *at++;
-        }
-    }
-    *to = 0;
-}
-
-// "[mem 0x0-0x9fbff] usable", last byte included; before Linux 3.5 "0000 - 9fc00 (usable)", end excluded.
+// "[mem 0x0-0x9fbff] usable", last byte included.
 static bool read_linux(const char *at, struct e820_entry *entry) {
     static const struct {
         const char *name;
@@ -63,15 +49,13 @@ static bool read_linux(const char *at, struct e820_entry *entry) {
     u64 start, end;
     size_t type = 0;
     at += strspn(at, " \t");
-    bool newer = !strncmp(at, "[mem ", 5);
-    at += newer ? 5 : 0;
-    if (!read_hex(&at, &start)) return false;
-    at += strspn(at, " -");
-    if (!read_hex(&at, &end) || (end < start && start - end > newer)) return false;
+    if (strncmp(at, "[mem ", 5)) return false;
+    at += 5;
+    if (!read_hex(&at, &start) || *at++ != '-' || !read_hex(&at, &end) || (end < start && start - end > 1))
+        return false;
     while (!strstr(at, types[type].name)) type++; // whatever else it is, it is not usable
-    u64 length = end - start + newer; // all addresses: 2^64 does not fit, and the last byte makes no difference
-    if (newer && start == 0 && end == UINT64_MAX) length = UINT64_MAX;
-    *entry = (struct e820_entry){start, length, types[type].type};
+    u64 length = end - start + 1; // all addresses: 2^64 does not fit, and the last byte makes no difference
+    *entry = (struct e820_entry){start, length || end < start ? length : UINT64_MAX, types[type].type};
     return !at_end(at);
 }
 
@@ -90,7 +74,6 @@ static u32 read_map(const char *name) {
     bool is_log = false;
     if (!file) errx(2, "cannot open %s", name);
     while (fgets(line, sizeof line, file)) {
-        strip_colours(line);
         const char *log = strstr(line, "BIOS-e820:");
         number++;
         if (log && strstr(log, "[gap ")) continue;
