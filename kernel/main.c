@@ -8,8 +8,6 @@
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
-void kernel_low(const struct boot_info *boot) __attribute__((noreturn));
-void kernel_high(struct handover *handover) __attribute__((noreturn));
 void kernel_leave_low(u64 handover, u64 root, u64 stack_top, u64 entry) __attribute__((noreturn));
 extern char kernel_image[]; // kernel.ld: link address 0
 void kernel_high_entry(void);
@@ -24,7 +22,7 @@ static void log_init(void) {
     panic_set_end(power_end);
 }
 
-void kernel_low(const struct boot_info *given) {
+void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
     boot = *given;
     log_init(); // for what can go wrong here
     if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION || boot.size != sizeof(boot))
@@ -37,7 +35,7 @@ void kernel_low(const struct boot_info *given) {
     kernel_leave_low(WINDOW + BOUNCE, handover->root, SLOTS + SLOT_SIZE, entry);
 }
 
-void kernel_high(struct handover *handover) {
+void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     window_base = WINDOW; // before anything reaches for physical memory
     tables_allow = handover->tables_allow;
     boot = handover->boot;

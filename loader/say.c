@@ -61,8 +61,7 @@ struct exception_frame {
     u64 vector, error, rip, cs, rflags, rsp, ss;
 };
 
-void loader_exception(const struct exception_frame *frame) __attribute__((noreturn));
-void loader_exception(const struct exception_frame *frame) {
+void __attribute__((noreturn)) loader_exception(const struct exception_frame *frame) {
     // Two letters for each vector (SDM 3 table 6-1; NI is the NMI, CS the coprocessor segment overrun).
     static const char names[] = "DEDBNIBPOFBRUDNMDFCSTSNPSSGPPF??MFACMCXMVECP????????????HVVCSX??";
     bool ours = !boot.tsc[STAGE_KERNEL_LOW]; // it is stamped right before the jump

@@ -18,8 +18,7 @@ struct reader {
 static const struct boot_info *boot;
 
 // The next line of a text, at most 128 bytes.
-static void line(struct reader *reader, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void line(struct reader *reader, const char *fmt, ...) {
+static void PRINTF_LIKE(2, 3) line(struct reader *reader, const char *fmt, ...) {
     char text[128];
     va_list args;
     va_start(args, fmt);

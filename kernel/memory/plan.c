@@ -6,10 +6,10 @@
 
 #define SMALL_MACHINE (60ull << 20) // RAM of less than 64 MiB, of which firmware keeps some: no 2 MiB for a stack
 
-// Takes [start, end) out of the ranges, and keeps a record.
+// Takes [start, end) out of the ranges, and keeps a record of what was usable.
 static void take(struct plan *plan, struct ranges *from, u64 start, u64 end, const char *why) {
     if (start >= end) return;
-    for (size_t i = 0; plan->reserved && i < from->count; i++) {
+    for (size_t i = 0; plan->reserved && from != &plan->back && i < from->count; i++) {
         u64 first = ROUND_DOWN(start, PAGE_SIZE), last = ROUND_UP(end, PAGE_SIZE);
         if (first < from->list[i].start) first = from->list[i].start;
         if (last > from->list[i].end) last = from->list[i].end;
@@ -61,11 +61,8 @@ static void find_memory(const struct machine *machine, struct plan *plan, u64 *e
     if (acpi) plan->back.count = e820_ranges(map, machine->entries, E820_RECLAIMABLE, edges, plan->back.list);
     if (known) cached.count = e820_ranges(types, known, E820_USABLE, edges, cached.list);
 
-    struct reservation *reserved = plan->reserved;
-    plan->reserved = NULL; // what was never usable is no reservation
     take(plan, &plan->back, 0, HIGH_MEMORY, NULL);
     take_useless(machine, plan, &plan->back, known ? &cached : NULL);
-    plan->reserved = reserved;
     take(plan, &plan->usable, machine->ebda, LEGACY_HOLE, "EBDA");
     take(plan, &plan->usable, LEGACY_HOLE, HIGH_MEMORY, "video memory and ROMs");
     take_useless(machine, plan, &plan->usable, known ? &cached : NULL);
