@@ -44,7 +44,6 @@ void mp_read(struct acpi_info *info) {
         log("ACPI: neither an APIC table nor an MP table, so only the boot CPU is used");
         return;
     }
-    info->local_apic = number(table + 36, 4);
     entry = table + HEADER_BYTES;
     end = table + number(table + 4, 2);
     for (u64 left = number(table + 34, 2); left; left--) {
