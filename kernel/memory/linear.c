@@ -43,7 +43,7 @@ void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t c
             extent_add(map, first, larger.end, part.end, page_sizes[size]);
         }
     }
-    map->first[3] = map->first[4] = map->count;
+    map->first[3] = map->count;
 }
 
 bool linear_append(struct linear_map *map, u64 start, u64 end) {
@@ -51,7 +51,6 @@ bool linear_append(struct linear_map *map, u64 start, u64 end) {
     bool continues = map->count > map->first[3] && last->physical + last->bytes == start;
     if (!continues && map->count == map->room) return false;
     extent_add(map, map->first[3], start, end, PAGE_SIZE);
-    map->first[4] = map->count;
     return true;
 }
 

@@ -18,7 +18,7 @@ struct extent { // pages of one size, consecutive in both address spaces
 struct linear_map {
     struct extent *extents; // in linear order
     size_t count, room;
-    size_t first[5]; // index of the first extent of 1 GiB, 2 MiB and 4 KiB pages, of what was appended; then count
+    size_t first[4]; // index of the first extent of 1 GiB, 2 MiB and 4 KiB pages, of what was appended
     u64 end;         // linear address behind the last page
 };
 
