@@ -83,7 +83,7 @@ object() {
     [ "$1" != kernel/lib/string.c ] || extra=-fno-tree-loop-distribute-patterns
     # shellcheck disable=SC2086 # lists of flags
     case $1 in
-    *.c) gcc $flags $freestanding $extra -c "$1" -o "$object.new" ;;
+    *.c) gcc $flags $freestanding $extra -fcallgraph-info=su -c "$1" -o "$object.new" ;;
     *.asm) nasm -f elf64 -g -Wall -Werror -Iout/ "$1" -o "$object.new" ;;
     esac
     mv "$object.new" "$object"
@@ -142,6 +142,7 @@ build_all() {
         gcc $flags tools/mkimage.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/mkimage
         gcc $flags tools/memmap.c kernel/memory/plan.c kernel/memory/e820.c kernel/memory/mtrr.c kernel/memory/linear.c \
             loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/memmap
+        gcc $flags -fno-builtin-log tools/stackuse.c -o out/stackuse # the kernel has a log() of its own
     }
     musl-gcc -static -std=gnu11 -O2 -Wall -Wextra -Werror tools/demo.c -o out/demo
 }
@@ -391,6 +392,16 @@ memmap() {
     exec "$tree/out/memmap" --kernel "$tree/out/kernel.strip" "$@"
 }
 
+# How much stack the kernel's functions and chains of calls need, at most, by gcc's own call graph.
+stack() {
+    need build
+    build
+    # shellcheck disable=SC2046 # a list of names
+    out/stackuse tools/stackuse.txt $(find kernel -name '*.c' | while read -r source; do
+        echo "$(object_of "$source").ci"
+    done)
+}
+
 # ---- counting -------------------------------------------------------------------------------------------------------
 
 # The value of a symbol of a file, in hexadecimal, moved by $3; empty when there is none.
@@ -420,9 +431,11 @@ bench_names="firmware MBR loader kernel-low kernel-high program-load to-main"
 
 bench() {
     case ${1-} in
-    boot) shift && bench_boot "$@" ;;
+    boot) shift && bench_stages "$@" && bench_cpus 16 64 255 ;;
+    stages) shift && bench_stages "$@" ;;
+    cpus) shift && bench_cpus "$@" ;;
     frames) bench_frames ;;
-    *) usage "bench knows: boot [PROGRAM [ARG...]], frames" ;;
+    *) usage "bench knows: boot [PROGRAM [ARG...]], stages [PROGRAM [ARG...]], cpus [COUNT...], frames" ;;
     esac
 }
 
@@ -437,25 +450,38 @@ bench_frames() {
     out/bench/frames
 }
 
-# Instructions and BIOS calls from reset to the first instruction of main, by stage, median of five boots.
-bench_boot() {
-    check_words "$@"
+bench_plugin() {
     need build run
     build
     mkdir -p out/bench
     # shellcheck disable=SC2086 # a list of flags
-    gcc $flags -fvisibility=hidden -shared -fPIC -DPLUGIN_API="$(plugin_api)" tools/icnt.c -o out/icnt.so
+    gcc $flags -fvisibility=hidden -shared -fPIC -DPLUGIN_API="$(plugin_api)" tools/icnt.c -o out/bench/icnt.$$
+    mv out/bench/icnt.$$ out/icnt.so # at once: somebody else may be counting
+}
+
+# The plugin's words for stages that begin at these addresses.
+stages_at() {
+    for address; do
+        [ -n "$address" ] || fail "the kernel or the program's main has no symbol to count up to"
+        printf ',stage=%s' "$address"
+    done
+}
+
+main_of_program() {
+    symbol "$program" main "$(base_of "$program")"
+}
+
+# Instructions and BIOS calls from reset to the first instruction of main, by stage, median of five boots.
+bench_stages() {
+    check_words "$@"
+    bench_plugin
     if [ $# = 0 ]; then
         musl-gcc -static -O2 test/guest/hello.c -o out/hello
         set -- "$PWD/out/hello"
     fi
     image_of "--disk out/bench/disk.img --input /dev/null" "$@" || exit 125
-    stages=
-    for address in 7c00 8000 "$(symbol out/kernel.elf kernel_entry 0x100000)" "$(high_symbol kernel_high)" \
-        "$(high_symbol program_load)" "$(symbol "$program" main "$(base_of "$program")")"; do
-        [ -n "$address" ] || fail "kernel_high, program_load or the program's main has no symbol to count up to"
-        stages=$stages,stage=$address
-    done
+    stages=$(stages_at 7c00 8000 "$(symbol out/kernel.elf kernel_entry 0x100000)" "$(high_symbol kernel_high)" \
+        "$(high_symbol program_load)" "$(main_of_program)") || exit 125
     for round in 1 2 3 4 5; do
         rm -f out/bench/log
         (qemu_with -accel tcg,thread=single -plugin "out/icnt.so$stages,out=out/bench/$round" -serial null \
@@ -463,6 +489,53 @@ bench_boot() {
         [ "$(wc -l <"out/bench/$round")" = 6 ] || fail "a stage was not reached; see out/bench/log"
     done
     bench_table out/bench/[1-5]
+}
+
+# What 1 CPU and these numbers of CPUs cost. The program sleeps, so that the boot CPU comes to rest and QEMU, which runs
+# one CPU at a time, has time for the others.
+bench_cpus() {
+    bench_plugin
+    echo 'unsigned sleep(unsigned); int main(void) { return (int)sleep(60); }' |
+        musl-gcc -static -O2 -x c - -o out/asleep
+    image_of "--disk out/bench/cpus.img --input /dev/null" "$PWD/out/asleep" || exit 125
+    stages=$(stages_at 7c00 "$(symbol out/kernel.elf kernel_entry 0x100000)" "$(main_of_program)") || exit 125
+    begin=$(awk '$2 == "AP_START" { print substr($3, 3) }' boot/layout.h)
+    rm -f out/bench/cpus-* out/bench/cpus.log
+    for count in 1 "$@"; do
+        file=out/bench/cpus-$count
+        (qemu_with -accel tcg,thread=single -smp "$count" -serial null -debugcon file:out/bench/cpus.log \
+            -plugin "out/icnt.so$stages,cpus=$count:$begin:$(high_symbol cpu_idle),out=$file" \
+            -drive file=out/bench/cpus.img,format=raw,if=virtio) </dev/null || :
+        [ "$(grep -c cpu "$file")" = "$count" ] || fail "not all of $count CPUs arrived; see out/bench/cpus.log"
+    done
+    # shellcheck disable=SC2046 # a list of names
+    bench_cpus_table $(printf 'out/bench/cpus-%s ' 1 "$@")
+}
+
+# What the plugin wrote for 1 CPU and then for others. The boot CPU's way from main to its rest is left out: there it
+# waits for its clock. What it does for the others later counts.
+bench_cpus_table() {
+    awk '
+        function row(  i, j, x) {
+            if (!count) return
+            kernel = main - low
+            if (count == 1) alone = kernel + later
+            for (i = 1; i < n; i++)
+                for (j = i; j > 0 && list[j - 1] > list[j]; j--) { x = list[j]; list[j] = list[j - 1]; list[j - 1] = x }
+            printf "%4d %14d %14d %10d", count, main, kernel, later
+            if (n) printf " %10d %10d %10d %10d", (kernel + later - alone) / n, list[0], list[int(n / 2)], list[n - 1]
+            print ""
+        }
+        BEGIN {
+            printf "\n%4s %14s %14s %10s %10s %32s\n", "", "boot CPU,", "kernel", "", "more per", "others, from SIPI to check-in"
+            printf "%4s %14s %14s %10s %10s %10s %10s %10s\n", "CPUs", "reset to main", "to main", "later",
+                "other CPU", "least", "median", "most"
+        }
+        FNR == 1 { row(); count = n = 0 }
+        FNR == 2 { low = $2 }
+        FNR == 3 { main = $2 }
+        $1 == "cpu" { count++; if ($2) list[n++] = $3; else later = $3 }
+        END { row() }' "$@"
 }
 
 # Lines "ADDRESS INSTRUCTIONS CALLS", counted from reset, of several boots: differences, and the median of each.
@@ -499,7 +572,7 @@ forbidden() {
 analyze() {
     # shellcheck disable=SC2086 # lists of flags
     case $1 in
-    tools/*) gcc $flags -fanalyzer -DPLUGIN_API=1 -fPIC -S "$1" -o - ;;
+    tools/*) gcc $flags -fno-builtin-log -fanalyzer -DPLUGIN_API=1 -fPIC -S "$1" -o - ;;
     *) gcc $flags $freestanding -fanalyzer -S "$1" -o - ;;
     esac >/dev/null
 }
@@ -544,8 +617,11 @@ help() {
 ./build.sh bochs [--env K=V]... [PROGRAM [ARG...]] the same as run, in Bochs; its COM1 is shown at the end
 ./build.sh debug [--env K=V]... [PROGRAM [ARG...]] QEMU, stopped at reset, and out/vmos.gdb for gdb
 ./build.sh memmap FILE [--image FILE] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
-./build.sh bench boot [PROGRAM [ARG...]]           instructions and BIOS calls per stage, up to PROGRAM's main
+./build.sh bench boot [PROGRAM [ARG...]]           bench stages, and bench cpus 16 64 255
+./build.sh bench stages [PROGRAM [ARG...]]         instructions and BIOS calls per stage, up to PROGRAM's main
+./build.sh bench cpus [COUNT...]                   instructions that each of 1 and COUNT CPUs takes until it has checked in
 ./build.sh bench frames                            the frame allocator: ns, and units of one lock xadd
+./build.sh stack                                   the functions that use most stack; the deepest chains of calls
 ./build.sh test [NAME...]                          all tests, or those whose name contains a NAME
 ./build.sh check                                   formatting, static analysis, forbidden instructions
 ./build.sh build | clean | help
@@ -556,7 +632,7 @@ END
 command=${1-help}
 [ $# = 0 ] || shift
 case $command in
-run | image | debug | bench | memmap | check | help | object | analyze) "$command" "$@" ;;
+run | image | debug | bench | memmap | stack | check | help | object | analyze) "$command" "$@" ;;
 bochs) bochs_run "$@" ;;
 test) tests "$@" ;;
 build) need build && build ;;

@@ -63,8 +63,9 @@
 // ---- entries and exits of the kernel: what traps.asm shares with cpu.h and trap.h ----
 #define VECTOR_SYSCALL 0x100 // registers.vector of a context that entered by SYSCALL: it may leave by SYSRET
 #define REGISTERS_SIZE 176   // struct registers, which begins a context
-#define REGISTERS_CS   144   // offset of cs in it
-#define CPU_CURRENT    8     // offsets in struct cpu
+#define REGISTERS_RIP  136   // offsets in it
+#define REGISTERS_CS   144
+#define CPU_CURRENT    8 // offsets in struct cpu
 #define CPU_SCRATCH    16
 #define CPU_STACK_TOP  24
 #define TRAP_STUB_SIZE 16

@@ -10,6 +10,12 @@ void log(const char *fmt, ...) PRINTF_LIKE(1, 2);
 // The same with "vmos! " in front: build.sh repeats these lines on standard error.
 void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_line(const char *prefix, const char *fmt, va_list args);
+// The line as it goes out, newline included; returns its length.
+size_t log_format(char line[LOG_LINE + 1], const char *prefix, const char *fmt, va_list args);
+// The last lines again, without their newlines and cut short, and how many are left.
+void log_last(unsigned lines, void (*each)(const char *line, unsigned left));
+// The other CPUs have stopped, wherever they were: no lock from here on.
+void log_alone(void);
 
 // Where log lines go. Sinks take raw bytes, never block for ever and need no lock; up to 4, added once each.
 typedef void (*log_sink)(const char *text, size_t bytes);
@@ -23,8 +29,18 @@ void panic(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
     } while (0)
 // The machine or the image is unfit: one line a person can act on ("vmos! ..."), then the machine ends with 125.
 void unfit(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
-// Who ends the machine after either; before this is set the CPU halts.
-void panic_set_end(void (*end)(int status));
+// What a panic uses of higher rooms. Nothing of it may need a lock, wait without a bound or panic for sport.
+struct panic_means {
+    void (*wire)(const char *text, size_t bytes); // the log's and COM1
+    void (*screen)(const char *text, size_t bytes);
+    void (*screen_clear)(void);
+    const void *(*peek)(u64 address); // where a mapped byte of this address space can be read; NULL: it is not mapped
+    // A place in the program by its symbols, else the address alone; returns whether a symbol covers it.
+    bool (*program_place)(char *text, size_t size, u64 address);
+    void (*end)(int status); // of the machine, also after unfit()
+};
+// Lives for ever. Before this the CPU halts in silence.
+void panic_set_means(const struct panic_means *means);
 // The kernel's ELF file, for function names; it runs with its address 0 at run_address. Returns how many bytes of the
 // file, behind the ELF header, are not needed for that.
 u64 panic_set_symbols(const void *elf_file, u64 length, u64 run_address);

@@ -14,12 +14,15 @@ void kernel_high_entry(void);
 
 static struct boot_info boot;
 
+static const struct panic_means panic_means_here = {serial_panic, screen_write,  screen_clear,
+                                                    tables_peek,  program_place, power_end};
+
 static void log_init(void) {
     logwire_init();
     log_add_sink(logwire_write);
     screen_init(&boot);
     log_add_sink(screen_write);
-    panic_set_end(power_end);
+    panic_set_means(&panic_means_here);
 }
 
 void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
@@ -49,8 +52,7 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     acpi_init(boot.rsdp, &acpi);
     power_init(&acpi);
     interrupts_init(&acpi);
-    volatile u32 *hpet = acpi.hpet ? window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE) : NULL;
-    time_init(&(struct time_sources){hpet, acpi.pm_timer, boot.pit});
+    time_init(acpi.hpet ? window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE) : NULL, acpi.pm_timer, &boot.pit);
     if (!serial_init()) log("serial: no COM1; the program's output goes to the screen alone");
     memory_end_boot(handover);
     memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);

@@ -1,7 +1,7 @@
 // The loader: from long mode on the first 2 MiB to the kernel, checked and relocated, with its program in memory.
 // Entered from entry.asm; start.asm left its drive, its time stamp and the E820 map in low memory (boot/layout.h).
 #include "loader/loader.h"
-#include "kernel/cpu/reference.h"
+#include "kernel/cpu/clock.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
 #include "kernel/lib/crc32c.h"

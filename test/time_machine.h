@@ -2,27 +2,26 @@
 // and a PIT that wrap and are read with delays, APIC timers, CPUID. Threads may be CPUs.
 #pragma once
 
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 // The real instructions make way for the simulated ones below.
-#define inl           real_inl
-#define inb           real_inb
-#define outb          real_outb
-#define rdtsc         real_rdtsc
-#define rdtsc_ordered real_rdtsc_ordered
-#define rdmsr         real_rdmsr
-#define wrmsr         real_wrmsr
-#define cpuid(a, b)   real_cpuid(a, b)
-#define this_cpu      real_this_cpu
+#define inl         real_inl
+#define inb         real_inb
+#define outb        real_outb
+#define rdtsc       real_rdtsc
+#define rdmsr       real_rdmsr
+#define wrmsr       real_wrmsr
+#define cpuid(a, b) real_cpuid(a, b)
+#define this_cpu    real_this_cpu
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/x86.h"
 #undef inl
 #undef inb
 #undef outb
 #undef rdtsc
-#undef rdtsc_ordered
 #undef rdmsr
 #undef wrmsr
 #undef cpuid
@@ -53,6 +52,7 @@ static u64 now_ps;       // since the machine was switched on
 static u64 tsc_hz;       // truth
 static u64 apic_hz;      // of the timer
 static u64 slowest_read; // ps
+static u64 yields;       // mask; 0: never
 static bool hpet_stands, pm_stands, pit_stands, has_apic;
 static u32 garbage;
 static u32 hpet_registers[256], hpet_femto;
@@ -69,9 +69,9 @@ static u64 delay(void) { return 100000 + slowest_read * ((seed = seed * 11035152
 
 static struct cpu *this_cpu(void) { return &here->cpu; }
 static u64 tsc_of(struct sim_cpu *cpu, u64 ps) { return cpu->tsc + cpu->adjust + count_at(ps, tsc_hz); }
-static u64 rdtsc(void) { return tsc_of(here, advance(10000)); }
-
-static u64 rdtsc_ordered(void) {
+// A thread stops where it hurts: between the reading of a TSC and its use.
+static u64 rdtsc(void) {
+    if (yields && !(delay() >> 3 & yields)) sched_yield();
     u64 ps = advance(hpet_femto ? delay() : 10000);
     if (hpet_femto && !hpet_stands && hpet_registers[4] & 1) // mid-way of a read
         hpet_registers[60] = (u32)((unsigned __int128)(ps + 50000) * 1000 / hpet_femto);
@@ -170,7 +170,6 @@ static void switch_on(u64 rate_hz, double uptime) {
     here = cpus;
     clock = (struct clock){0};
     hz = sequence = latest = longest = rate = doubt_per_tick = 0;
-    has_adjust = false;
     stated_by = NULL;
     leaf_count = 0;
     memset(hpet_registers, 0, sizeof hpet_registers);
@@ -195,9 +194,8 @@ static void set_leaf(u32 leaf, u32 eax, u32 ebx, u32 ecx, u32 edx) {
 
 // Begins with what the loader reads.
 static void begin_time(enum reference_source best) {
-    struct time_sources given = {best == REFERENCE_HPET ? hpet_registers : NULL, best <= REFERENCE_PM_TIMER ? 0x608 : 0,
-                                 pit_start()};
-    time_init(&given);
+    struct reading pit = pit_start();
+    time_init(best == REFERENCE_HPET ? hpet_registers : NULL, best <= REFERENCE_PM_TIMER ? 0x608 : 0, &pit);
 }
 
 static double error_of(u64 measured) {

@@ -11,36 +11,19 @@
 #define BASE_ON            (1u << 11)
 #define MSR_X2APIC         0x800
 
-#define REG_ID         0x20
-#define REG_VERSION    0x30
-#define REG_PRIORITY   0x80
-#define REG_EOI        0xb0
-#define REG_SPURIOUS   0xf0
-#define REG_ERRORS     0x280
-#define REG_LVT_CMCI   0x2f0
-#define REG_COMMAND    0x300 // in xAPIC the upper half, with the destination, is the register behind it
-#define REG_LVT_TIMER  0x320
-#define REG_LVT_HEAT   0x330
-#define REG_LVT_PERF   0x340
-#define REG_LVT_LINT0  0x350
-#define REG_LVT_LINT1  0x360
-#define REG_LVT_ERROR  0x370
-#define REG_COUNT      0x380
-#define REG_COUNT_LEFT 0x390
-#define REG_DIVIDER    0x3e0
+// In xAPIC the upper half of the command, with the destination, is the register behind it.
+enum { ID = 0x20, VERSION = 0x30, PRIORITY = 0x80, END = 0xb0, SPURIOUS = 0xf0, ERRORS = 0x280, COMMAND = 0x300 };
+enum { TIMER_COUNT = 0x380, TIMER_LEFT = 0x390, TIMER_DIVIDER = 0x3e0 };
+// The local vector table; an APIC with fewer entries lacks the last ones.
+enum { TIMER = 0x320, LINT0 = 0x350, LINT1 = 0x360, ERROR = 0x370, PERFORMANCE = 0x340, HEAT = 0x330, CMCI = 0x2f0 };
+static const u16 table[] = {TIMER, LINT0, LINT1, ERROR, PERFORMANCE, HEAT, CMCI};
 
-#define SPURIOUS_ON      (1u << 8)
-#define MODE_NMI         (4u << 8)
-#define MODE_INIT        (5u << 8)
-#define MODE_SIPI        (6u << 8)
-#define MODE_EXTINT      (7u << 8)
-#define COMMAND_BUSY     (1u << 12)
-#define COMMAND_ASSERT   (1u << 14)
-#define LVT_ACTIVE_LOW   (1u << 13)
-#define LVT_MASKED       (1u << 16)
-#define LVT_TSC_DEADLINE (1u << 18)
-#define DIVIDE_BY_16     0x3
-#define BUSY_READS_MAX   100000 // of the command register: ms, where a command takes less than a microsecond
+enum { MODE_NMI = 4 << 8, MODE_INIT = 5 << 8, MODE_SIPI = 6 << 8, MODE_EXTINT = 7 << 8 };
+enum { COMMAND_BUSY = 1 << 12, COMMAND_ASSERT = 1 << 14 };
+enum { ACTIVE_LOW = 1 << 13, MASKED = 1 << 16, TSC_DEADLINE = 1 << 18 };
+#define SPURIOUS_ON    (1u << 8)
+#define DIVIDE_BY_16   0x3
+#define BUSY_READS_MAX 100000 // of the command register: ms, where a command takes less than a microsecond
 
 static struct apic_setup apic;
 
@@ -64,36 +47,34 @@ static void set(u32 reg, u32 value) {
     else *(volatile u32 *)(apic.registers + reg) = value;
 }
 
-u32 apic_id(void) { return apic.mode == APIC_MSRS ? get(REG_ID) : get(REG_ID) >> 24; }
-void apic_end_interrupt(void) { set(REG_EOI, 0); }
+u32 apic_id(void) { return apic.mode == APIC_MSRS ? get(ID) : get(ID) >> 24; }
+void apic_end_interrupt(void) { set(END, 0); }
 
 // A masked entry gets a vector all the same: one below 16 counts as an error as soon as it is written (SDM 3A 11.5.3).
 void apic_init(bool pics) {
-    static const u16 local[] = {REG_LVT_TIMER, REG_LVT_LINT0, REG_LVT_LINT1, REG_LVT_ERROR,
-                                REG_LVT_PERF,  REG_LVT_HEAT,  REG_LVT_CMCI};
     u64 base = rdmsr(MSR_APIC_BASE);
     if (!(base & BASE_ON)) wrmsr(MSR_APIC_BASE, base |= BASE_ON);
     if (apic.mode == APIC_MSRS && !(base & BASE_X2APIC)) wrmsr(MSR_APIC_BASE, base | BASE_X2APIC); // in a second step
-    u32 entries = (get(REG_VERSION) >> 16 & 0xff) + 1;
-    for (u32 i = 0; i < entries && i < ARRAY_SIZE(local); i++) set(local[i], LVT_MASKED | VECTOR_SPURIOUS);
-    set(REG_SPURIOUS, SPURIOUS_ON | VECTOR_SPURIOUS);
-    set(REG_PRIORITY, 0);
-    if (pics) set(REG_LVT_LINT0, MODE_EXTINT);
-    set(apic.nmi_lint == 0 ? REG_LVT_LINT0 : REG_LVT_LINT1, MODE_NMI | (apic.nmi_low ? LVT_ACTIVE_LOW : 0));
-    set(REG_ERRORS, 0); // the first write latches, the second leaves nothing
-    set(REG_ERRORS, 0);
+    u32 entries = (get(VERSION) >> 16 & 0xff) + 1;
+    for (u32 i = 0; i < entries && i < ARRAY_SIZE(table); i++) set(table[i], MASKED | VECTOR_SPURIOUS);
+    set(SPURIOUS, SPURIOUS_ON | VECTOR_SPURIOUS);
+    set(PRIORITY, 0);
+    if (pics) set(LINT0, MODE_EXTINT);
+    set(apic.nmi_lint == 0 ? LINT0 : LINT1, MODE_NMI | (apic.nmi_low ? ACTIVE_LOW : 0));
+    set(ERRORS, 0); // the first write latches, the second leaves nothing
+    set(ERRORS, 0);
 }
 
 // x2APIC has no busy bit, and its write waits for no store before it: what the receiver is to read must be out.
 static void send(u32 id, u32 command) {
     if (apic.mode == APIC_MSRS) {
         __asm__ volatile("mfence\n\tlfence" ::: "memory");
-        wrmsr(MSR_X2APIC + REG_COMMAND / 16, (u64)id << 32 | command);
+        wrmsr(MSR_X2APIC + COMMAND / 16, (u64)id << 32 | command);
         return;
     }
-    for (int i = 0; i < BUSY_READS_MAX && get(REG_COMMAND) & COMMAND_BUSY; i++) __asm__ volatile("pause");
-    set(REG_COMMAND + 16, id << 24);
-    set(REG_COMMAND, command);
+    for (int i = 0; i < BUSY_READS_MAX && get(COMMAND) & COMMAND_BUSY; i++) __asm__ volatile("pause");
+    set(COMMAND + 16, id << 24);
+    set(COMMAND, command);
 }
 
 void apic_send_init(u32 id) { send(id, MODE_INIT | COMMAND_ASSERT); }
@@ -103,10 +84,10 @@ void ipi_nmi(unsigned cpu) { send(cpu_number(cpu)->apic_id, MODE_NMI | COMMAND_A
 
 // The fence: a write to IA32_TSC_DEADLINE could overtake that of the entry in memory (SDM 3A 11.5.4.1).
 void apic_timer_init(bool tsc_deadline) {
-    set(REG_DIVIDER, DIVIDE_BY_16);
-    set(REG_LVT_TIMER, (tsc_deadline ? LVT_TSC_DEADLINE : 0) | VECTOR_TIMER);
+    set(TIMER_DIVIDER, DIVIDE_BY_16);
+    set(TIMER, (tsc_deadline ? TSC_DEADLINE : 0) | VECTOR_TIMER);
     __asm__ volatile("mfence" ::: "memory");
 }
 
-void apic_timer_start(u32 count) { set(REG_COUNT, count); }
-u32 apic_timer_left(void) { return get(REG_COUNT_LEFT); }
+void apic_timer_start(u32 count) { set(TIMER_COUNT, count); }
+u32 apic_timer_left(void) { return get(TIMER_LEFT); }

@@ -31,7 +31,9 @@ u64 clock_stated_hz(struct cpuid (*leaf)(u32, u32), const char **by) {
         *by = "CPUID leaf 15h";
         if (ratio.eax) hz = (u64)ratio.ecx * ratio.ebx / ratio.eax;
     }
-    return hz >= TSC_HZ_SLOWEST && hz <= TSC_HZ_FASTEST ? hz : 0;
+    if (hz >= TSC_HZ_SLOWEST && hz <= TSC_HZ_FASTEST) return hz;
+    *by = NULL;
+    return 0;
 }
 
 bool clock_invariant(struct cpuid (*leaf)(u32, u32)) {
@@ -39,27 +41,27 @@ bool clock_invariant(struct cpuid (*leaf)(u32, u32)) {
            leaf(CPUID_80000007_POWER, 0).edx & CPUID_80000007_EDX_STEADY;
 }
 
-u64 clock_ticks(const struct reference *reference, const struct reading *from, const struct reading *to, u64 hz) {
-    u64 part = (to->count - from->count) & (reference->turn - 1);
-    u64 expected = hz ? mul_div(to->tsc - from->tsc, reference->hz, hz) : 0;
-    return expected < part ? part : part + (expected - part + reference->turn / 2) / reference->turn * reference->turn;
+u64 clock_ticks(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz) {
+    u64 part = (to->count - from->count) & (r->turn - 1);
+    u64 expected = hz ? mul_div(to->tsc - from->tsc, r->hz, hz) : 0;
+    return expected < part ? part : part + (expected - part + r->turn / 2) / r->turn * r->turn;
 }
 
-u64 clock_hz(const struct reference *reference, const struct reading *from, const struct reading *to, u64 hz) {
-    return mul_div(to->tsc - from->tsc, reference->hz, clock_ticks(reference, from, to, hz));
+u64 clock_hz(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz) {
+    return mul_div(to->tsc - from->tsc, r->hz, clock_ticks(r, from, to, hz));
 }
 
 // Each count was read somewhere in its gap, and it is up to a tick old.
-u64 clock_doubt(const struct reference *reference, const struct reading *from, const struct reading *to, u64 hz) {
-    return (from->gap + to->gap) / 2 + hz / reference->hz + 1;
+u64 clock_doubt(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz) {
+    return (from->gap + to->gap) / 2 + hz / r->hz + 1;
 }
 
-u64 clock_offset(const struct reference *reference, const struct reading *boot_cpu, const struct reading *cpu, u64 hz,
+u64 clock_offset(const struct reference *r, const struct reading *boot_cpu, const struct reading *cpu, u64 hz,
                  u64 doubt_per_tick) {
-    u64 elapsed = mul_div((cpu->count - boot_cpu->count) & (reference->turn - 1), hz, reference->hz);
-    s64 turn = (s64)mul_div(reference->turn, hz, reference->hz), offset = (s64)(boot_cpu->tsc + elapsed - cpu->tsc);
+    u64 elapsed = mul_div((cpu->count - boot_cpu->count) & (r->turn - 1), hz, r->hz);
+    s64 turn = (s64)mul_div(r->turn, hz, r->hz), offset = (s64)(boot_cpu->tsc + elapsed - cpu->tsc);
     s64 turns = offset < 0 ? (turn / 2 - offset) / turn : 0; // that went by unseen
     offset += turns * turn;
-    u64 doubt = clock_doubt(reference, boot_cpu, cpu, hz) + scale(elapsed + (u64)(turns * turn), doubt_per_tick);
+    u64 doubt = clock_doubt(r, boot_cpu, cpu, hz) + scale(elapsed + (u64)(turns * turn), doubt_per_tick);
     return (u64)(offset < 0 ? -offset : offset) > doubt ? (u64)offset : 0;
 }

@@ -5,13 +5,14 @@
 
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/trap.h"
+#include "kernel/kernel.h"
 
 enum { VECTOR_DB = 1, VECTOR_NMI = 2, VECTOR_BP = 3, VECTOR_DF = 8, VECTOR_GP = 13, VECTOR_PF = 14, VECTOR_MC = 18 };
 #define EXCEPTIONS 32 // vectors below are the CPU's own
 
 // Interrupt stacks by their number in the IDT. One stack must never be entered twice at once: #DF, NMI, #MC, #DB and
-// #PF can come while another one is in use, the rest cannot nest.
-enum ist { IST_DF = 1, IST_NMI, IST_MC, IST_DB, IST_PF, IST_EXCEPTION, IST_INTERRUPT };
+// #PF can come while another one is in use, the rest cannot nest. Backtraces go up: what interrupts lies lower.
+enum ist { IST_DF = 1, IST_MC, IST_NMI, IST_DB, IST_PF, IST_EXCEPTION, IST_INTERRUPT };
 #define IST_COUNT      7
 #define IST_STACK_SIZE 8192
 
@@ -31,7 +32,11 @@ struct cpu {
     u64 fs_base, gs_base; // what this CPU's registers hold for the program
     unsigned number;      // of the slot
     u32 apic_id;
-    bool tlb_used; // tlb.c's
+    u32 nmis;                    // without a known cause
+    bool stopped;                // for ever; then stopped_at holds
+    struct registers stopped_at; // what it was doing
+    char last_words[LOG_LINE];   // its own panic, when another CPU's came first
+    bool tlb_used;               // tlb.c's
     u64 tlb_seen;
     struct time_cpu time;
     u64 gdt[8]; // by the selectors of layout.h; the TSS takes two

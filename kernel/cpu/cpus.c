@@ -5,10 +5,10 @@
 
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/time.h"
+#include "kernel/cpu/tlb.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
-#include "kernel/cpu/tlb.h"
 
 #define SECOND_SIPI_NS 10000000   // after the first; by the manual's own sequence 200 us are enough
 #define DEADLINE_NS    1000000000 // after the second SIPI, or whoever came last
@@ -28,8 +28,8 @@ static void (*join)(void);
 
 static const u32 *woken; // APIC ids
 static unsigned woken_count, came_count;
-static bool came[CPUS_MAX]; // in the order of woken
-static unsigned adopted;    // CPUs whose MTRRs were others
+static bool came[CPUS_MAX], said; // in the order of woken; how many came
+static unsigned adopted;          // CPUs whose MTRRs were others
 static u64 woken_tsc;
 static struct watch watch = {.over = true};
 
@@ -40,7 +40,10 @@ unsigned cpus_expected(void) {
     return over ? cpus_online() : woken_count + 1;
 }
 
-void cpu_serve(void) { tlb_serve(); }
+void cpu_serve(void) {
+    tlb_serve();
+    stop_serve();
+}
 
 void cpus_set_join(void (*run)(void)) {
     __atomic_store_n(&join, run, __ATOMIC_SEQ_CST);
@@ -72,11 +75,30 @@ static void check_in(unsigned number) {
     }
 }
 
-static void note_arrival(u32 id) {
-    for (unsigned i = 0; i < woken_count; i++)
-        if (woken[i] == id) __atomic_store_n(&came[i], true, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&came_count, 1, __ATOMIC_RELAXED);
-    if (__atomic_load_n(&watch.over, __ATOMIC_RELAXED)) log("cpus: the one with APIC id %u came late", id);
+// Once: when all have come, or the deadline is over. Ids of missing CPUs that follow each other are one line.
+static void say_how_many(void) {
+    if (__atomic_exchange_n(&said, true, __ATOMIC_SEQ_CST)) return;
+    log("cpus: %u of %u run%s", came_count + 1, woken_count + 1, apic_mode() == APIC_MSRS ? ", by x2APIC" : "");
+    if (adopted) log("cpus: %u had memory type registers unlike the boot CPU's; they have its now", adopted);
+    for (unsigned i = 0, end; i < woken_count; i = end) {
+        end = i + 1;
+        if (came[i]) continue;
+        while (end < woken_count && !came[end] && woken[end] == woken[end - 1] + 1) end++;
+        if (end == i + 1) log_error("cpus: the one with APIC id %u does not start", woken[i]);
+        else log_error("cpus: those with APIC ids %u to %u do not start", woken[i], woken[end - 1]);
+    }
+}
+
+// False when nobody woke it: one whose local APIC is not in the boot CPU's mode does not know its own id.
+static bool note_arrival(u32 id) {
+    unsigned i = 0;
+    while (i < woken_count && woken[i] != id) i++;
+    if (i == woken_count) return false;
+    __atomic_store_n(&came[i], true, __ATOMIC_RELAXED);
+    unsigned count = __atomic_add_fetch(&came_count, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&said, __ATOMIC_SEQ_CST)) log("cpus: the one with APIC id %u came late", id);
+    else if (count == woken_count) say_how_many();
+    return true;
 }
 
 // The first C code of another CPU, on its slot's stack, which is all of the slot that has known contents.
@@ -88,63 +110,32 @@ void cpu_arrive(unsigned number) {
     cpu->apic_id = apic_id();
     time_cpu_joined();
     if (mtrrs_adopt()) __atomic_fetch_add(&adopted, 1, __ATOMIC_RELAXED);
-    note_arrival(cpu->apic_id);
-    check_in(number);
+    if (note_arrival(cpu->apic_id)) check_in(number);
+    else log_error("cpus: one came that says its APIC id is %u, which nobody woke: it stays asleep", cpu->apic_id);
     for (;;) {
         void (*run)(void) = __atomic_load_n(&join, __ATOMIC_SEQ_CST);
         if (run && cpus_online() > number) run();
+        stop_serve(); // of whom nobody knew when the others were told
         cpu_idle();
     }
 }
 
-enum watch_step watch_step(struct watch *w, unsigned awaited, unsigned came_now, u64 now, u64 *next) {
-    *next = UINT64_MAX;
-    if (w->over) return WATCH_WAIT;
-    if (came_now != w->came) {
-        w->came = came_now;
-        w->latest = now;
-    }
-    if (came_now >= awaited || (w->again && now - w->latest >= DEADLINE_NS)) {
-        w->over = true;
-        return WATCH_OVER;
-    }
-    if (!w->again && now - w->first >= SECOND_SIPI_NS) {
-        w->again = true;
-        w->latest = now;
-        *next = now + DEADLINE_NS;
-        return WATCH_AGAIN;
-    }
-    *next = w->again ? w->latest + DEADLINE_NS : w->first + SECOND_SIPI_NS;
-    return WATCH_WAIT;
-}
-
-// Ids that follow each other are one line.
-static void name_missing(void) {
-    for (unsigned i = 0, end; i < woken_count; i = end) {
-        end = i + 1;
-        if (came[i]) continue;
-        while (end < woken_count && !came[end] && woken[end] == woken[end - 1] + 1) end++;
-        if (end == i + 1) log_error("cpus: the one with APIC id %u does not start", woken[i]);
-        else log_error("cpus: those with APIC ids %u to %u do not start", woken[i], woken[end - 1]);
-    }
+u64 watch_step(struct watch *w, unsigned awaited, unsigned came_now, u64 now) {
+    w->send = !w->again && came_now < awaited && now - w->first >= SECOND_SIPI_NS;
+    if (came_now != w->came || w->send) w->latest = now;
+    w->came = came_now;
+    w->again |= w->send;
+    w->over = came_now >= awaited || (w->again && now - w->latest >= DEADLINE_NS);
+    return w->over ? UINT64_MAX : w->again ? w->latest + DEADLINE_NS : w->first + SECOND_SIPI_NS;
 }
 
 u64 cpus_watch(void) {
     if (watch.over) return UINT64_MAX;
-    u64 next, now = time_now_ns();
+    u64 now = time_now_ns();
     if (!watch.first) watch.first = now - time_tsc_to_ns(rdtsc() - woken_tsc);
-    unsigned here = __atomic_load_n(&came_count, __ATOMIC_RELAXED);
-    switch (watch_step(&watch, woken_count, here, now, &next)) {
-    case WATCH_AGAIN:
-        for (unsigned i = 0; i < woken_count; i++)
-            if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], AP_START);
-        break;
-    case WATCH_OVER:
-        log("cpus: %u of %u run%s", here + 1, woken_count + 1, apic_mode() == APIC_MSRS ? ", by x2APIC" : "");
-        if (adopted) log("cpus: %u had memory type registers unlike the boot CPU's; they have its now", adopted);
-        name_missing();
-        break;
-    case WATCH_WAIT: break;
-    }
+    u64 next = watch_step(&watch, woken_count, __atomic_load_n(&came_count, __ATOMIC_RELAXED), now);
+    for (unsigned i = 0; watch.send && i < woken_count; i++)
+        if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], AP_START);
+    if (watch.over) say_how_many();
     return next;
 }

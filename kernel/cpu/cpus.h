@@ -9,6 +9,11 @@
 static inline struct cpu *cpu_number(unsigned number) { return (struct cpu *)(SLOTS + number * (u64)SLOT_SIZE); }
 unsigned cpus_online(void);   // those that have arrived: 0 to this - 1
 unsigned cpus_expected(void); // and those that may still come
+// This CPU by its stack, whatever GS is; NULL in the low stage.
+static inline struct cpu *cpu_by_stack(void) {
+    u64 here = (u64)__builtin_frame_address(0);
+    return here >= SLOTS ? (struct cpu *)ROUND_DOWN(here, SLOT_SIZE) : NULL;
+}
 
 // Starts CPUs that are waiting for a SIPI: slots 1 to count are made, any of the CPUs with these APIC ids takes any of
 // them. page: where AP_START is written to; AP_ROOT shows it, and the kernel; root: the kernel's page tables. Waits for
@@ -27,15 +32,19 @@ void ipi_nmi(unsigned cpu);
 // off.
 void cpu_serve(void);
 
+// ---- stop.c ----
+// Whether another CPU ends the machine, so that this one has to stop; halts here for ever if so.
+bool stop_wanted(void);
+void stop_serve(void);
+
 // Looks after CPUs that have not arrived: the second SIPI, and their names when the deadline has passed. Called by CPU
 // 0 from time to time; returns when it wants to be called again (time_now_ns()), UINT64_MAX for never.
 u64 cpus_watch(void);
 
-// How the watch goes on. Pure.
 struct watch {
-    u64 first, latest; // when the first SIPIs went out; when the second ones did, or somebody last came
-    unsigned came;
-    bool again, over; // second SIPIs are out; nobody is waited for
+    u64 first, latest;      // when the first SIPIs went out; when the second ones did, or somebody last came
+    unsigned came;          // until then
+    bool send, again, over; // second SIPIs: now, and before or now; nobody is waited for
 };
-enum watch_step { WATCH_WAIT, WATCH_AGAIN /* SIPIs to those who are missing */, WATCH_OVER };
-enum watch_step watch_step(struct watch *watch, unsigned awaited, unsigned came, u64 now, u64 *next);
+// How the watch goes on; when it wants to be called again. Pure.
+u64 watch_step(struct watch *watch, unsigned awaited, unsigned came, u64 now);

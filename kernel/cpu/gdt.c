@@ -3,6 +3,7 @@
 // What the firmware may have left in a register does not count: each is written whole.
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/fpu.h"
+#include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
 
 // Descriptors (Intel SDM 3A 3.4.5). Bases and limits mean nothing in 64-bit mode. Accessed is set, so that the CPU
@@ -64,14 +65,15 @@ static void gdt_init(struct cpu *cpu) {
     cpu->tss.io_map = sizeof(struct tss);
 }
 
-// CS changes only by a far transfer; the data selectors are null for ever, as a Linux program finds them. RFLAGS: with
-// NT left on the first IRETQ would fault, AC would lift SMAP.
+// CS changes only by a far transfer; the data selectors are null for ever, as a Linux program finds them. After INIT
+// the LDT lies at address 0, usable, where the program could put call gates into the kernel. RFLAGS: with NT left on
+// the first IRETQ would fault, AC would lift SMAP.
 static void tables_load(const struct cpu *cpu) {
-    struct table_register gdtr = {sizeof(cpu->gdt) - 1, (u64)cpu->gdt}, idtr = {sizeof(idt) - 1, (u64)idt};
-    __asm__ volatile("lgdt %0\n\tpushq %q3\n\tlea 1f(%%rip), %%rax\n\tpushq %%rax\n\tlretq\n"
-                     "1:\n\tmov %w4, %%ss\n\tmov %w2, %%ds\n\tmov %w2, %%es\n\tmov %w2, %%fs\n\tmov %w2, %%gs\n\t"
-                     "ltr %w5\n\tlidt %1\n\tpushq %q6\n\tpopfq" ::"m"(gdtr),
-                     "m"(idtr), "r"(0), "r"((u64)KERNEL_CS), "r"(KERNEL_SS), "r"(TSS_SELECTOR), "i"(RFLAGS_ONE)
+    struct table_register gdtr = {sizeof(cpu->gdt) - 1, (u64)cpu->gdt};
+    __asm__ volatile("lgdt %0\n\tpushq %q2\n\tlea 1f(%%rip), %%rax\n\tpushq %%rax\n\tlretq\n"
+                     "1:\n\tmov %w3, %%ss\n\tmov %w1, %%ds\n\tmov %w1, %%es\n\tmov %w1, %%fs\n\tmov %w1, %%gs\n\t"
+                     "ltr %w4\n\tlldt %w1\n\tpushq %q5\n\tpopfq" ::"m"(gdtr),
+                     "r"(0), "r"((u64)KERNEL_CS), "r"(KERNEL_SS), "r"(TSS_SELECTOR), "i"(RFLAGS_ONE)
                      : "rax", "memory", "cc");
 }
 
@@ -120,9 +122,12 @@ void cpu_init(unsigned number) {
     tables_load(cpu);
     wrmsr(MSR_FS_BASE, 0); // a null selector leaves the base on AMD CPUs
     wrmsr(MSR_KERNEL_GS_BASE, 0);
-    wrmsr(MSR_GS_BASE, slot); // after the null selector, which clears it on Intel CPUs
+    wrmsr(MSR_GS_BASE, slot); // after the null selector, which clears it on Intel CPUs, and before an NMI can come here
+    struct table_register idtr = {sizeof(idt) - 1, (u64)idt};
+    __asm__ volatile("lidt %0" ::"m"(idtr));
     control_registers_init();
     wrmsr(MSR_PAT, PAT_WITH_WC);
+    machine_check_init();
     syscall_init();
     fpu_init();
 }

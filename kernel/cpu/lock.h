@@ -3,8 +3,8 @@
 // others ask of it meanwhile (cpu_serve), so that two CPUs never wait for each other.
 //
 // Order, outer first: the open files or a futex's bucket, the threads, the address space, page tables of the kernel's
-// half; then a CPU's timers, a CPU's queue, the terminal, the log; pages, since a stack can grow anywhere. User copies
-// fault, so they happen under the open files or buckets at most.
+// half; then a CPU's timers, a CPU's queue, the terminal, the clock, the log; pages, since a stack can grow anywhere.
+// User copies fault, so they happen under the open files or buckets at most.
 #pragma once
 
 #include "kernel/lib/types.h"

@@ -8,48 +8,42 @@
 #define REGISTERS    (1 + 2 * VARIABLE_MAX + FIXED)
 
 static u64 boot_values[REGISTERS];
-static u32 count; // 0: this CPU has none
+static u32 variable, count; // pairs; registers, 0: this CPU has none
 
 // The MSR of register i: what rules the others, the pairs of base and mask, the fixed ones where there are any.
-static u32 msr_of(u32 i, u32 variable) {
+static u32 msr_of(u32 i) {
     static const u16 fixed[FIXED] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
     return !i ? MSR_MTRR_DEFAULT : i <= 2 * variable ? MSR_MTRR_BASE(0) + i - 1 : fixed[i - 1 - 2 * variable];
 }
 
-static u32 pairs(u64 cap) { return (cap & MTRR_CAP_COUNT) < VARIABLE_MAX ? cap & MTRR_CAP_COUNT : VARIABLE_MAX; }
-
 void mtrrs_keep(void) {
     if (!(cpuid(1, 0).edx & CPUID_1_EDX_MTRR)) return;
     u64 cap = rdmsr(MSR_MTRR_CAP);
-    count = 1 + 2 * pairs(cap) + (cap & MTRR_CAP_FIXED ? FIXED : 0);
-    for (u32 i = 0; i < count; i++) boot_values[i] = rdmsr(msr_of(i, pairs(cap)));
+    variable = (cap & MTRR_CAP_COUNT) < VARIABLE_MAX ? cap & MTRR_CAP_COUNT : VARIABLE_MAX;
+    count = 1 + 2 * variable + (cap & MTRR_CAP_FIXED ? FIXED : 0);
+    for (u32 i = 0; i < count; i++) boot_values[i] = rdmsr(msr_of(i));
 }
 
-static void flush_all(void) { // global pages are off
-    __asm__ volatile("mov %%cr3, %%rax\n\tmov %%rax, %%cr3" ::: "rax", "memory");
-}
-
-// Intel SDM 3A 12.11.7.2: with the caches off and empty and no page remembered.
-static void write_all(u32 variable) {
+// Intel SDM 3A 12.11.7.2: with the caches off and empty, and no page remembered, global ones neither.
+static void write_all(void) {
     u64 cr0 = read_cr0(), cr4 = read_cr4();
     write_cr0(cr0 | CR0_CD);
-    __asm__ volatile("wbinvd" ::: "memory");
+    wbinvd();
     write_cr4(cr4 & ~(u64)CR4_PGE);
-    flush_all();
+    write_cr3(read_cr3());
     wrmsr(MSR_MTRR_DEFAULT, boot_values[0] & ~(u64)MTRR_DEFAULT_ON);
-    for (u32 i = 1; i < count; i++) wrmsr(msr_of(i, variable), boot_values[i]);
+    for (u32 i = 1; i < count; i++) wrmsr(msr_of(i), boot_values[i]);
     wrmsr(MSR_MTRR_DEFAULT, boot_values[0]);
-    __asm__ volatile("wbinvd" ::: "memory");
-    flush_all();
+    wbinvd();
+    write_cr3(read_cr3());
     write_cr0(cr0);
     write_cr4(cr4);
 }
 
 bool mtrrs_adopt(void) {
-    u32 variable = count ? pairs(rdmsr(MSR_MTRR_CAP)) : 0;
     for (u32 i = 0; i < count; i++) {
-        if (rdmsr(msr_of(i, variable)) == boot_values[i]) continue;
-        write_all(variable);
+        if (rdmsr(msr_of(i)) == boot_values[i]) continue;
+        write_all();
         return true;
     }
     return false;

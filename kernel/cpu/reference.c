@@ -1,6 +1,5 @@
-// See reference.h. HPET: IA-PC HPET specification 1.0a, 2.3; PM timer: ACPI 6.5, 4.8.3.3; PIT: Intel 8254 data sheet.
-#include "kernel/cpu/reference.h"
-#include "kernel/cpu/x86.h"
+// See clock.h. HPET: IA-PC HPET specification 1.0a, 2.3; PM timer: ACPI 6.5, 4.8.3.3; PIT: Intel 8254 data sheet.
+#include "kernel/cpu/clock.h"
 
 #define HPET_PERIOD     (0x004 / 4) // femtoseconds
 #define HPET_CONFIG     (0x010 / 4)
@@ -40,22 +39,22 @@ struct reading pit_start(void) {
     return reference_read(&pit);
 }
 
-static u32 count_of(const struct reference *reference) {
-    if (reference->hpet) return reference->hpet[HPET_COUNTER];
-    if (reference->pm_timer) return inl(reference->pm_timer);
+static u32 count_of(const struct reference *r) {
+    if (r->hpet) return r->hpet[HPET_COUNTER];
+    if (r->pm_timer) return inl(r->pm_timer);
     outb(PIT_COMMAND, PIT_LATCH2);
     u32 low = inb(PIT_CHANNEL2);
     return -(inb(PIT_CHANNEL2) << 8 | low); // it counts down
 }
 
 // The fastest of three: an emulator can stop for milliseconds between two instructions.
-struct reading reference_read(const struct reference *reference) {
+struct reading reference_read(const struct reference *r) {
     struct reading best = {.gap = UINT64_MAX};
     for (int i = 0; i < 3; i++) {
-        u64 before = rdtsc_ordered();
-        u32 count = count_of(reference);
-        u64 gap = rdtsc_ordered() - before;
-        if (gap < best.gap) best = (struct reading){before + gap / 2, count, reference->source, gap};
+        u64 before = rdtsc();
+        u32 count = count_of(r);
+        u64 gap = rdtsc() - before;
+        if (gap < best.gap) best = (struct reading){before + gap / 2, count, r->source, gap};
     }
     return best;
 }

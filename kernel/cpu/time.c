@@ -9,7 +9,8 @@
 #include "kernel/kernel.h"
 
 #define CPUID_7_EBX_TSC_ADJUST (1u << 1)
-#define MSR_TSC_ADJUST         0x3b         // what software added to this CPU's TSC (Intel SDM 3B 18.17.3)
+#define MSR_TSC_ADJUST         0x3b // what software added to this CPU's TSC (Intel SDM 3B 18.17.3)
+#define NO_ADJUSTMENT          UINT64_MAX
 #define WAIT_TSC_MAX           (1ull << 26) // for the reference to move: 10 ms at 6 GHz, 16 s at 4 MHz
 #define LEAST_READINGS_APART   2000         // in a second
 #define COARSE_READINGS_APART  20000
@@ -19,8 +20,10 @@
 #define STATED_WRONG           128        // 1 part in so many
 #define TRIES_MAX              (1u << 20) // by then whoever changes the rate was stopped for good
 
-static struct time_sources sources;
-static struct lock lock; // for all up to clock
+static volatile u32 *hpet;
+static u16 pm_timer;
+static struct reading pit_first;
+static struct lock lock; // for all of these
 static struct reference references[REFERENCE_PIT + 1], *reference;
 static struct reading origin, first; // the boot CPU's; the rate is measured from first, which may be taken anew
 static u64 hz, doubt_per_tick;       // 0: not known yet
@@ -32,8 +35,7 @@ static struct clock { // time = ns + (tsc - tsc) * ns_per_tsc, which is times 2^
 static u32 sequence; // odd: clock is being changed
 static bool shares_latest;
 static u64 latest;      // largest time given out
-static bool has_adjust; // MSR_TSC_ADJUST,
-static u64 boot_adjust; // with this on the boot CPU
+static u64 boot_adjust; // the boot CPU's adjustment()
 
 u64 tsc(void) { return rdtsc() + this_cpu()->time.offset; }
 
@@ -44,22 +46,25 @@ static struct reading read_both(void) {
 }
 
 static void take_reference(enum reference_source from) {
-    references[from] = reference_choose(from, sources.hpet, sources.pm_timer);
+    references[from] = reference_choose(from, hpet, pm_timer);
     __atomic_store_n(&reference, &references[from], __ATOMIC_RELEASE);
-    origin = first = reference->source == REFERENCE_PIT ? sources.pit : read_both();
+    origin = first = reference->source == REFERENCE_PIT ? pit_first : read_both();
 }
 
-static bool can_adjust(void) { return cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & CPUID_7_EBX_TSC_ADJUST; }
+static u64 adjustment(void) {
+    return cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & CPUID_7_EBX_TSC_ADJUST ? rdmsr(MSR_TSC_ADJUST) : NO_ADJUSTMENT;
+}
 
-void time_init(const struct time_sources *given) {
-    sources = *given;
+void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct reading *pit) {
+    hpet = hpet_registers;
+    pm_timer = pm_timer_port;
+    pit_first = *pit;
     take_reference(REFERENCE_HPET);
-    if (sources.hpet && !reference->hpet) log_error("time: the HPET has no plausible rate: ignored");
+    if (hpet && !reference->hpet) log_error("time: the HPET has no plausible rate: ignored");
     this_cpu()->time.first = first;
     clock.tsc = first.tsc;
-    has_adjust = can_adjust();
-    shares_latest = !has_adjust || !clock_invariant(cpuid);
-    if (has_adjust) boot_adjust = rdmsr(MSR_TSC_ADJUST);
+    boot_adjust = adjustment();
+    shares_latest = boot_adjust == NO_ADJUSTMENT || !clock_invariant(cpuid);
     timer_init();
 }
 
@@ -68,13 +73,14 @@ void time_init(const struct time_sources *given) {
 // other.
 void time_cpu_joined(void) {
     struct time_cpu *own = &this_cpu()->time;
-    own->unknown = !has_adjust || !can_adjust();
+    u64 adjust = adjustment();
+    own->unknown = adjust == NO_ADJUSTMENT || boot_adjust == NO_ADJUSTMENT;
     if (own->unknown) {
         __atomic_store_n(&shares_latest, true, __ATOMIC_RELAXED);
-    } else if (rdmsr(MSR_TSC_ADJUST) != boot_adjust) {
-        log("time: the TSC of CPU %u was adjusted by %ld, now by %ld as CPU 0's", this_cpu()->number,
-            (s64)rdmsr(MSR_TSC_ADJUST), (s64)boot_adjust);
+    } else if (adjust != boot_adjust) {
         wrmsr(MSR_TSC_ADJUST, boot_adjust);
+        log("time: the TSC of CPU %u was adjusted by %ld, now by %ld as CPU 0's", this_cpu()->number, (s64)adjust,
+            (s64)boot_adjust);
     }
     bool shared = reference->source == REFERENCE_PIT; // three instructions read it
     if (shared) lock_take(&lock);
@@ -86,7 +92,7 @@ void time_cpu_joined(void) {
 // Nobody reads the time while it is changed, so that the last time by the old rate is not after the first by the new.
 static void set_rate(u64 rate, u64 refine_at) {
     __atomic_fetch_add(&sequence, 1, __ATOMIC_SEQ_CST);
-    u64 now = rdtsc_ordered() + this_cpu()->time.offset;
+    u64 now = rdtsc() + this_cpu()->time.offset;
     if (hz) {
         __atomic_store_n(&clock.ns, clock.ns + scale(now - clock.tsc, clock.ns_per_tsc), __ATOMIC_RELAXED);
         __atomic_store_n(&clock.tsc, now, __ATOMIC_RELAXED);
@@ -115,45 +121,38 @@ static bool read_after(const struct reading *from, u64 ticks, u64 rate, struct r
 // The first rate, over all the time since this CPU's first reading if the turns of the reference since then can be
 // told, which may need a coarse rate. False when the reference stands still.
 static bool measure(void) {
-    struct reading from = this_cpu()->time.first, now = read_both();
+    struct reading begin = read_both(), from = this_cpu()->time.first, now;
     u64 rate = 0;
-    if (from.source != reference->source) from = now;
-    if (now.tsc - from.tsc >= mul_div(reference->turn, TSC_HZ_SLOWEST, reference->hz)) {
-        struct reading begin = now;
+    if (from.source != reference->source) from = begin;
+    if (begin.tsc - from.tsc >= mul_div(reference->turn, TSC_HZ_SLOWEST, reference->hz)) {
         if (!read_after(&begin, reference->hz / COARSE_READINGS_APART, 0, &now)) return false;
         rate = clock_hz(reference, &begin, &now, 0);
-        u64 turn = mul_div(reference->turn, rate, reference->hz);
-        if (begin.gap + now.gap > (now.tsc - begin.tsc) / 8 || now.tsc - from.tsc > COARSE_TURNS * turn) {
+        if (begin.gap + now.gap > (now.tsc - begin.tsc) / 8 ||
+            now.tsc - from.tsc > mul_div(COARSE_TURNS * reference->turn, rate, reference->hz)) {
             from = begin;
             rate = 0;
         }
     }
     if (!read_after(&from, reference->hz / LEAST_READINGS_APART, rate, &now)) return false;
-    rate = clock_hz(reference, &from, &now, rate);
-    set_measured(&from, &now, rate);
+    set_measured(&from, &now, clock_hz(reference, &from, &now, rate));
     return true;
 }
 
 static void calibrate(void) {
     u64 stated = clock_stated_hz(cpuid, &stated_by);
-    if (stated) {
-        doubt_per_tick = STATED_DOUBT;
-        set_rate(stated, 0);
-    } else {
-        stated_by = NULL;
-        while (!measure()) {
-            if (reference->source == REFERENCE_PIT)
-                unfit("no clock to measure the CPU's speed by: the PIT stands still");
-            log_error("time: %s stands still: ignored", reference->name);
-            take_reference(reference->source + 1);
-        }
+    doubt_per_tick = STATED_DOUBT;
+    if (stated) set_rate(stated, 0);
+    while (!hz && !measure()) {
+        if (reference->source == REFERENCE_PIT) unfit("no clock to measure the CPU's speed by: the PIT stands still");
+        log_error("time: %s stands still: ignored", reference->name);
+        take_reference(reference->source + 1);
     }
     log("time: TSC %lu.%03lu MHz, by %s, %s", hz / 1000000, hz / 1000 % 1000, stated ? stated_by : reference->name,
         clock_invariant(cpuid) ? "invariant" : "not invariant");
 }
 
-// One that was stated is checked once, as soon as the readings lie apart. When the first is too long ago to count the
-// turns since, it is taken anew.
+// A rate that was stated is checked once, as soon as the readings lie apart: Bochs shows CPUs with leaf 15h, but its
+// TSC is slower. When the first reading is too long ago to count the turns since, it is taken anew.
 static void refine(void) {
     struct reading now = read_both();
     u64 elapsed = now.tsc - first.tsc, ticks = clock_ticks(reference, &first, &now, hz);
@@ -167,14 +166,10 @@ static void refine(void) {
     } else if (!apart || (stated_by && rate - hz + tolerance <= 2 * tolerance)) {
         if (!apart) log_error("time: %s stands still: the rate stays unchecked", reference->name);
         set_rate(hz, UINT64_MAX);
-    } else if (stated_by) {
-        const char *wrong_by = stated_by;
-        u64 wrong = hz;
-        stated_by = NULL;
-        bool measured = measure();
-        log_error("time: the TSC does not run at %lu Hz, as %s states, but at %lu Hz, by %s", wrong, wrong_by, hz,
-                  measured ? reference->name : "nobody");
     } else {
+        if (stated_by)
+            log_error("time: %s states %lu Hz for the TSC; by %s it is %lu Hz", stated_by, hz, reference->name, rate);
+        stated_by = NULL;
         set_measured(&first, &now, rate);
     }
 }
@@ -199,7 +194,7 @@ static struct clock read_clock(u64 *now) {
         c.ns = __atomic_load_n(&clock.ns, __ATOMIC_ACQUIRE);
         c.ns_per_tsc = __atomic_load_n(&clock.ns_per_tsc, __ATOMIC_ACQUIRE);
         c.refine_at = __atomic_load_n(&clock.refine_at, __ATOMIC_ACQUIRE);
-        *now = rdtsc_ordered() + this_cpu()->time.offset;
+        *now = rdtsc() + this_cpu()->time.offset;
     } while ((before & 1 || before != __atomic_load_n(&sequence, __ATOMIC_ACQUIRE)) && ++tries < TRIES_MAX);
     return c;
 }
@@ -207,12 +202,8 @@ static struct clock read_clock(u64 *now) {
 static struct clock ready_clock(u64 *now) {
     struct time_cpu *own = &this_cpu()->time;
     struct clock c = read_clock(now);
-    if (c.ns_per_tsc && !own->unknown && *now < c.refine_at) return c;
-    if (c.ns_per_tsc && !own->unknown) { // somebody refines it, and the rate so far will do
-        if (!lock_try(&lock)) return c;
-    } else {
-        lock_take(&lock);
-    }
+    if (!c.ns_per_tsc || own->unknown) lock_take(&lock);
+    else if (*now < c.refine_at || !lock_try(&lock)) return c; // while somebody refines it, the rate so far will do
     if (!hz) calibrate();
     if (own->unknown) compare(own);
     if (tsc() >= clock.refine_at) refine();
@@ -226,8 +217,8 @@ u64 time_tsc_to_ns(u64 ticks) {
 }
 
 u64 time_ns_to_tsc(u64 ns) {
-    u64 now, ns_per_tsc = ready_clock(&now).ns_per_tsc;
-    return mul_div(ns, 1ull << 32, ns_per_tsc);
+    u64 now;
+    return mul_div(ns, 1ull << 32, ready_clock(&now).ns_per_tsc);
 }
 
 u64 time_now_ns(void) {

@@ -2,14 +2,7 @@
 // the CPU states, else it is measured against a reference counter by two readings that lie apart anyway.
 #pragma once
 
-#include "kernel/cpu/reference.h"
-
-// What there is to measure by.
-struct time_sources {
-    volatile u32 *hpet; // its registers; NULL: none
-    u16 pm_timer;       // port; 0: none
-    struct reading pit; // by the loader
-};
+#include "boot/bootinfo.h"
 
 // Of one CPU; struct cpu has it.
 struct time_cpu {
@@ -20,7 +13,9 @@ struct time_cpu {
     u32 timer_count;      // and with what
 };
 
-void time_init(const struct time_sources *sources); // the boot CPU takes its first reading, or has the loader's
+// The boot CPU takes its first reading, of the best counter there is: an HPET by its registers (NULL: none), a PM timer
+// by its port (0: none), else the PIT, which the loader has read.
+void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct reading *pit);
 void time_cpu_joined(void); // any other CPU, once, when its local APIC is on and before it uses the rest
 u64 tsc(void);              // the boot CPU's
 // Since the first reading; never runs backwards, from whichever CPU one looks; calibrates at first use. Not for NMIs.

@@ -46,11 +46,8 @@ static void learn(void) {
 }
 
 static void apic_timer_set(u64 ticks) {
-    learn();
-    if (!__atomic_load_n(&longest, __ATOMIC_RELAXED)) {
+    for (learn(); !__atomic_load_n(&longest, __ATOMIC_RELAXED); learn())
         if (!apic_timer_left()) start(UINT32_MAX);
-        while (!__atomic_load_n(&longest, __ATOMIC_RELAXED)) learn();
-    }
     u64 factor = __atomic_load_n(&rate, __ATOMIC_RELAXED);
     if (!factor) unfit("the timer of the local APIC stands still");
     u64 count = mul_div(ticks, factor, 1ull << 32);

@@ -9,7 +9,7 @@
 #define PAGES_MAX    32 // flushed one by one, else everything
 #define WAIT_TSC_MAX 20000000000ull
 
-// Everything that CPUs share but the range. STEP is for the test, where another CPU may come in between.
+// What CPUs share. STEP is for the test, where another CPU may come in between.
 #ifndef STEP
 #define STEP() ((void)0)
 #endif
@@ -31,7 +31,7 @@ static void forget(u64 start, u64 end) {
 void tlb_forget(u64 address) { invlpg(address); }
 
 static void catch_up(struct cpu *cpu, u64 now, bool range_counts) {
-    if (range_counts && now == cpu->tlb_seen + 1) forget(range_start, range_end);
+    if (range_counts && now == cpu->tlb_seen + 1) forget(LOAD(&range_start), range_end);
     else if (now != cpu->tlb_seen) forget_all();
     STORE(&cpu->tlb_seen, now);
 }

@@ -16,9 +16,11 @@ struct registers {
     u64 rip, cs, rflags, rsp, ss;
 };
 _Static_assert(sizeof(struct registers) == REGISTERS_SIZE, "traps.asm pushes exactly this");
-_Static_assert(offsetof(struct registers, cs) == REGISTERS_CS, "traps.asm tells program from kernel by it");
+_Static_assert(offsetof(struct registers, cs) == REGISTERS_CS && offsetof(struct registers, rip) == REGISTERS_RIP,
+               "traps.asm reads them");
 
-void registers_log(const struct registers *regs); // as lines of an error report
+// As lines of an error report.
+void registers_say(const struct registers *regs, void (*line)(const char *fmt, ...) PRINTF_LIKE(1, 2));
 
 struct context {
     struct registers regs;

@@ -1,6 +1,8 @@
 ; Every way into the kernel and every way out (trap.h has the idea). Rules that hold on every line here:
 ; - interrupts are off, but an NMI, a #MC or a #DB can come between any two instructions; they have stacks of their own
 ;   and find out what GS is, so RSP and GS may hold the program's values for a moment;
+; - from an NMI to its IRETQ nothing faults or traps, and no other IRETQ runs: with it the CPU would let the next NMI in,
+;   onto the same stack. A machine check in between never returns;
 ; - while the program runs, KERNEL_GS_BASE is the CPU's struct; while the kernel runs, it is the program's GS base.
 default rel
 bits 64
@@ -11,7 +13,7 @@ RFLAGS_ONE  equ 2               ; the bit that is always set: interrupts, direct
 RFLAGS_AC   equ 1 << 18
 MSR_GS_BASE equ 0xc0000101
 
-extern syscall_from_program, trap_from_program, trap_from_kernel, panic_with, panic_registers
+extern syscall_from_program, trap_from_program, trap_from_kernel, panic_at
 global trap_stubs, syscall_entry, resume_by_iret, resume_by_sysret
 global usercopy, usercopy_failed, usercopy_end, panic
 
@@ -77,7 +79,12 @@ trap:
 .from_kernel:
         push    RFLAGS_ONE              ; usercopy runs with AC
         popfq
+        push    qword [rdi + REGISTERS_RIP] ; as if it had called this, for backtraces: a return address lies behind
+        inc     qword [rsp]             ; its call
+        push    rbp
+        mov     rbp, rsp
         call    trap_from_kernel        ; rdi = struct registers, which it may change
+        add     rsp, 16
         mov     rdi, rsp
         test    r12d, r12d
         jnz     resume_by_iret
@@ -136,21 +143,24 @@ usercopy_failed:
         xor     eax, eax
         jmp     usercopy_end.return
 
-; void panic(const char *fmt, ...): stores the caller's registers as they are, then panic_with() with the same
-; arguments, as if the caller had called it.
+; void panic(const char *fmt, ...): panic_at(fmt, its other arguments as a va_list, the caller's registers as they are).
 panic:
-        push    rax
-        lea     rax, [panic_registers + REGISTERS_SIZE]
-        xchg    rax, rsp                ; rax = own stack
-        each push, KERNEL_SS, rax
-        add     qword [rsp], 16         ; rsp before the call: over rax and the return address
+        each push, KERNEL_SS, rsp
         pushfq
-        each push, KERNEL_CS, qword [rax + 8]
+        add     qword [rsp + 8], 16     ; rsp before the call: over ss and the return address
+        each push, KERNEL_CS, qword [rsp + 32]
         sub     qword [rsp], 5          ; rip: of the call, which is 5 bytes long
-        each push, 0, 0, qword [rax]      ; error, vector, the caller's rax
-        each push, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
-        mov     rsp, rax
-        pop     rax                     ; al: number of vector arguments, part of a variadic call
-        jmp     panic_with
+        each push, 0, 0                 ; error, vector
+        push_registers
+        mov     r10, rsp
+        lea     r11, [rsp + REGISTERS_SIZE + 8] ; arguments on the stack
+        each push, r9, r8, rcx, rdx, rsi, rdi
+        mov     rcx, rsp
+        each push, rcx, r11             ; va_list (System V psABI, x86-64, 3.5.7): arguments in registers, those on the
+        mov     rcx, 48 << 32 | 8       ; stack, and how many bytes of the former are used up: vector ones all, of the
+        push    rcx                     ; general ones fmt
+        mov     rsi, rsp
+        mov     rdx, r10
+        call    panic_at                ; does not return
 
 section .note.GNU-stack noalloc noexec nowrite progbits

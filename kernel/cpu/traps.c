@@ -1,6 +1,6 @@
 // What happens after the entry code: from the program the hooks decide; from the kernel only a page fault of the user
 // copies, an interrupt in cpu_idle() and an NMI are expected, everything else is a panic.
-#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/panic.h"
 #include "kernel/cpu/fpu.h"
 #include "kernel/cpu/tlb.h"
 #include "kernel/cpu/x86.h"
@@ -12,6 +12,9 @@
 #define NMI_CAUSE_BUS    (1u << 6) // IOCHK
 #define PF_PRESENT       (1u << 0) // error code of a page fault, Intel SDM 3A 4.7
 
+#define NMI_SAY_TSC 2000000000ull
+
+static u64 nmi_count, nmi_rip; // of those without a known cause: how many on all CPUs, where the last one came
 static const struct trap_hooks *hooks;
 static const char *(*grow_stack)(u64 address, u64 rsp);
 
@@ -45,7 +48,29 @@ static void fault_of_program(u64 vector, u64 error, u64 address) {
     hooks->fault(context_current(), &fault);
 }
 
+// Takes no lock, logs nothing and cannot fault: an IRET of anything in between would let the next NMI in, onto the
+// same stack, and CR2 may still belong to the page fault that it came upon.
+static void nmi(const struct registers *regs) {
+    if (stop_wanted()) cpu_stop(regs);
+    if (inb(NMI_PORT) & (NMI_CAUSE_MEMORY | NMI_CAUSE_BUS)) panic_exception(regs, 0, "");
+    this_cpu()->nmis++;
+    nmi_rip = regs->rip;
+    __atomic_add_fetch(&nmi_count, 1, __ATOMIC_RELAXED);
+}
+
+// Where locks may be taken, and at most about once a second.
+static void nmi_say(void) {
+    static u64 said, last;
+    u64 count = __atomic_load_n(&nmi_count, __ATOMIC_RELAXED), now;
+    if (count == said || ((now = rdtsc()) - last < NMI_SAY_TSC && said) ||
+        __atomic_exchange_n(&said, count, __ATOMIC_RELAXED) == count)
+        return;
+    last = now;
+    log_error("NMIs without a known cause: %lu so far, the last one at %#lx; ignored", count, nmi_rip);
+}
+
 static void __attribute__((noreturn)) leave(void) {
+    nmi_say();
     hooks->after(context_current());
     context_resume();
 }
@@ -70,12 +95,6 @@ void __attribute__((noreturn)) syscall_from_program(void) {
     leave();
 }
 
-static void nmi(const struct registers *regs) {
-    u8 cause = inb(NMI_PORT);
-    if (cause & (NMI_CAUSE_MEMORY | NMI_CAUSE_BUS)) panic_exception(regs, 0, "");
-    log_error("NMI at %#lx without a known cause (port 61h reads %#x): ignored", regs->rip, cause);
-}
-
 void __attribute__((noreturn)) trap_from_program(void) {
     const struct registers *regs = &context_current()->regs;
     if (regs->vector == VECTOR_NMI) {
@@ -96,8 +115,8 @@ void trap_from_kernel(struct registers *regs) {
         interrupt(regs->vector);
     } else if (regs->vector == VECTOR_NMI) {
         nmi(regs);
-    } else if (regs->vector == VECTOR_DB) {
-        regs->rflags &= ~(u64)RFLAGS_TF; // of the program, at the first instruction of an entry, which saved its flags
+    } else if (regs->vector == VECTOR_DB && regs->rip == (u64)syscall_entry) {
+        regs->rflags &= ~(u64)RFLAGS_TF; // the program's, which some CPUs still obey behind SYSCALL
     } else if (regs->vector == VECTOR_PF && fault.address < USER_END && in_usercopy(regs->rip)) {
         if (!hooks->user_copy_fault(&fault)) regs->rip = (u64)usercopy_failed;
     } else {
@@ -114,6 +133,7 @@ void trap_from_kernel(struct registers *regs) {
 void cpu_idle(void) {
     tlb_leave();
     __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory");
+    nmi_say();
 }
 
 // No length or address of the program reaches the kernel or wraps around.

@@ -77,16 +77,11 @@ static inline void wrmsr(u32 msr, u64 value) {
 }
 
 static inline void invlpg(u64 address) { __asm__ volatile("invlpg (%0)" ::"r"(address) : "memory"); }
+static inline void wbinvd(void) { __asm__ volatile("wbinvd" ::: "memory"); }
 
+// The TSC after all reads before it and before all reads behind it (Intel SDM 2B RDTSC; on AMD CPUs that do not wait at
+// LFENCE, off by some instructions).
 static inline u64 rdtsc(void) {
-    u32 low, high;
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (u64)high << 32 | low;
-}
-
-// Reads the TSC after all reads before it and before all reads behind it (Intel SDM 2B RDTSC; AMD CPUs that do not wait
-// for LFENCE are off by some instructions).
-static inline u64 rdtsc_ordered(void) {
     u32 low, high;
     __asm__ volatile("lfence\n\trdtsc\n\tlfence" : "=a"(low), "=d"(high)::"memory");
     return (u64)high << 32 | low;

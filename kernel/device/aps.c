@@ -10,20 +10,29 @@
 
 static u32 ids[ACPI_CPUS];
 
-// The lower half shows the one page that they begin in, not writable.
+// Page tables to come from real mode by: the kernel's half, and AP_START at its own address. One page is the table of
+// each level: every index of that address is 0 but the last, which is 1. False when the pages are not in the window,
+// which shows what is usable and write-back.
 static bool make_root(void) {
     u64 *root = window(AP_ROOT), bytes;
     if (!tables_leaf(tables_root(), WINDOW + AP_START, &bytes) || !tables_leaf(tables_root(), WINDOW + AP_ROOT, &bytes))
-        return false; // not write-back, so not usable
+        return false;
     memset(root, 0, PAGE_SIZE / 2);
     memcpy(root + 256, (u64 *)window(tables_root()) + 256, PAGE_SIZE / 2);
-    return tables_map(AP_ROOT, AP_START, AP_START, PAGE_SIZE, 0, PAGE_SIZE);
+    root[0] = AP_ROOT | PTE_P;
+    root[1] = AP_START | PTE_P;
+    return true;
 }
+_Static_assert(AP_START == PAGE_SIZE, "make_root()");
 
 void cpus_start(const struct acpi_info *acpi) {
     unsigned count = 0, beyond = 0, made = 0;
     u32 own = this_cpu()->apic_id;
-    if (apic_mode() == APIC_NONE || acpi->cpu_count < 2) return;
+    if (acpi->cpu_count < 2) return;
+    if (apic_mode() == APIC_NONE) {
+        log("cpus: %u are left off: there is no local APIC to start them by", acpi->cpu_count - 1);
+        return;
+    }
     for (u32 i = 0; i < acpi->cpu_count; i++) {
         u32 id = acpi->cpus[i];
         if (id == own) continue;
@@ -33,7 +42,7 @@ void cpus_start(const struct acpi_info *acpi) {
     if (beyond) log("cpus: %u with APIC ids above %u are left off: the CPU has no x2APIC", beyond, XAPIC_ID_MAX);
     for (unsigned i = 0; i < count; i++) apic_send_init(ids[i]); // making slots gives them time
     if (!make_root()) {
-        log_error("cpus: no memory to start the other %u by", count);
+        log_error("cpus: %u are left off: the pages they start by, at %#x, are not write-back", count, AP_START);
         return;
     }
     while (made < count && slot_make(made + 1)) made++;

@@ -15,16 +15,19 @@ void emulator_exit(void);
 void logwire_init(void);
 void logwire_write(const char *text, size_t bytes);
 void logwire_flush(void); // waits, bounded, until the last bit has left
+bool logwire_is_com1(void);
 
 // ---- serial.c: COM1, the program's terminal, byte-transparent ----
 bool serial_init(void); // false: no such port
 void serial_write(const void *bytes, size_t count);
-void serial_flush(void);                    // waits, bounded, until the last bit has left
-void serial_on_input(void (*got)(u8 byte)); // called in interrupt context; enables the interrupt
+void serial_flush(void);                           // waits, bounded, until the last bit has left
+void serial_panic(const char *text, size_t bytes); // to the wire of the log and, unless that is the same, to COM1
+void serial_on_input(void (*got)(u8 byte));        // called in interrupt context; enables the interrupt
 
 // ---- screen.c: the text screen, hardware scrolling ----
 void screen_init(const struct boot_info *boot);
 void screen_write(const char *text, size_t bytes);
+void screen_clear(void); // and goes on at its top
 
 // ---- rtc.c, kvmclock.c ----
 u64 time_wall_ns(void); // since 1970: KVM's clock or the RTC read at first use, time_now_ns() from there on

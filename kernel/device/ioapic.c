@@ -1,7 +1,7 @@
 // Interrupts of devices: the boot CPU's local APIC and the IO-APICs (Intel 82093AA data sheet), or the legacy PICs
 // where one of the two is missing. Every line goes to the boot CPU.
 #include "kernel/cpu/apic.h"
-#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/cpus.h"
 #include "kernel/cpu/lock.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
@@ -9,17 +9,10 @@
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 
-#define SELECT     0    // 32-bit registers: the number of another one goes here,
-#define DATA       0x10 // and that one is here
-#define VERSION    1
-#define ENTRY(pin) (0x10 + 2 * (pin)) // the lower half, the upper one behind it
-
-#define ENTRY_MODE     (7u << 8)
-#define ENTRY_SMI      (2u << 8)
-#define ENTRY_LOW      (1u << 13)
-#define ENTRY_LEVEL    (1u << 15)
-#define ENTRY_MASKED   (1u << 16)
-#define DESTINATION_AT 56
+// Two registers are memory: the number of another one goes to SELECT, and that one is at DATA. An entry has two of
+// those, the lower half first.
+enum { SELECT = 0, DATA = 0x10, VERSION = 1, ENTRIES = 0x10 };
+enum { MODE = 7 << 8, SMI = 2 << 8, ACTIVE_LOW = 1 << 13, LEVEL = 1 << 15, MASKED = 1 << 16, DESTINATION_AT = 56 };
 
 static struct io_apic {
     volatile u8 *registers;
@@ -38,19 +31,19 @@ static void set(const struct io_apic *io, u32 reg, u32 value) {
     *(volatile u32 *)(io->registers + DATA) = value;
 }
 
-u64 ioapic_entry(const struct acpi_info *acpi, unsigned line, u32 destination) {
-    return (u64)destination << DESTINATION_AT | (acpi->isa[line].level ? ENTRY_LEVEL : 0) |
-           (acpi->isa[line].low ? ENTRY_LOW : 0) | (VECTOR_LINES + line);
+static u64 ioapic_entry(const struct acpi_info *acpi, unsigned line, u32 destination) {
+    return (u64)destination << DESTINATION_AT | (acpi->isa[line].level ? LEVEL : 0) |
+           (acpi->isa[line].low ? ACTIVE_LOW : 0) | (VECTOR_LINES + line);
 }
 
 static void let(unsigned line) {
-    u64 entry = ioapic_entry(tables, line, apic_id());
+    u64 entry = ioapic_entry(tables, line, cpu_number(0)->apic_id);
     for (size_t i = 0; i < ARRAY_SIZE(io_apics); i++) {
         u32 pin = tables->isa[line].gsi - io_apics[i].first;
         if (pin >= io_apics[i].count) continue;
         lock_take(&lock);
-        set(&io_apics[i], ENTRY(pin) + 1, (u32)(entry >> 32)); // the lower half, which lets it, comes last
-        set(&io_apics[i], ENTRY(pin), (u32)entry);
+        set(&io_apics[i], ENTRIES + 2 * pin + 1, (u32)(entry >> 32)); // the lower half, which lets it, comes last
+        set(&io_apics[i], ENTRIES + 2 * pin, (u32)entry);
         lock_give(&lock);
         return;
     }
@@ -71,7 +64,7 @@ static bool find_io_apics(void) {
         }
         io.count = (version >> 16 & 0xff) + 1;
         for (u32 pin = 0; pin < io.count; pin++)
-            if ((get(&io, ENTRY(pin)) & ENTRY_MODE) != ENTRY_SMI) set(&io, ENTRY(pin), ENTRY_MASKED);
+            if ((get(&io, ENTRIES + 2 * pin) & MODE) != SMI) set(&io, ENTRIES + 2 * pin, MASKED);
         io_apics[i] = io;
         any = true;
     }

@@ -21,6 +21,8 @@ void logwire_write(const char *text, size_t bytes) {
     else if (burst) uart_write(wire, (const u8 *)text, bytes, burst, UART_WAIT_SHORT);
 }
 
+bool logwire_is_com1(void) { return wire == COM1_PORT; }
+
 void logwire_flush(void) {
     if (burst) uart_wait(wire, LSR_IDLE, UART_WAIT_SHORT);
 }

@@ -1,6 +1,7 @@
 // The end of the machine. An emulator or a virtual machine ends with the program; on a PC the report stays on the
 // screen until somebody has read it.
 #include "kernel/device/devices.h"
+#include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 
@@ -36,6 +37,7 @@ static bool key_pressed(void) {
 }
 
 void power_end(int status) {
+    cpus_stop(false);
     log("exit %d", status);
     serial_flush();
     logwire_flush();

@@ -73,12 +73,14 @@ static u64 rtc_seconds(void) {
 u64 time_wall_ns(void) {
     static struct lock lock; // two CPUs must not read the clock at once
     static u64 start_ns;     // the wall time of time_now_ns() 0
+    u64 start = __atomic_load_n(&start_ns, __ATOMIC_RELAXED);
+    if (start) return start + time_now_ns();
     lock_take(&lock);
     if (!start_ns) {
         u64 wall_ns = kvm_clock_ns();
         if (!wall_ns) wall_ns = rtc_seconds() * 1000000000;
         if (!wall_ns) log_error("the battery clock gives no plausible time: it is taken for 1970");
-        start_ns = wall_ns ? wall_ns - time_now_ns() : 1;
+        __atomic_store_n(&start_ns, wall_ns ? wall_ns - time_now_ns() : 1, __ATOMIC_RELAXED);
     }
     lock_give(&lock);
     return start_ns + time_now_ns();

@@ -100,6 +100,13 @@ void screen_init(const struct boot_info *boot) {
     column = (cursor - top) % columns;
 }
 
+void screen_clear(void) {
+    if (!cells) return;
+    state = TEXT;
+    top = row = column = 0;
+    for (unsigned i = 0; i < rows * columns; i++) cells[i] = BLANK;
+}
+
 void screen_write(const char *text, size_t bytes) {
     if (!cells) return;
     for (size_t i = 0; i < bytes; i++) feed((u8)text[i]);

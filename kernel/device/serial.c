@@ -1,5 +1,6 @@
 // COM1, the program's terminal: bytes go out and come in as they are. Output is polled; input comes by interrupt.
 #include "kernel/device/devices.h"
+#include "kernel/cpu/cpus.h"
 #include "kernel/cpu/trap.h"
 #include "kernel/device/uart.h"
 #include "kernel/kernel.h"
@@ -21,10 +22,29 @@ bool serial_init(void) {
     return burst != 0;
 }
 
+// Other CPUs go on meanwhile, and want this one to serve them.
 void serial_write(const void *bytes, size_t count) {
-    if (!burst || uart_write(COM1_PORT, bytes, count, burst, WAIT_LONG)) return;
+    u32 tries = WAIT_LONG;
+    for (size_t n; burst && count > 0; bytes = (const u8 *)bytes + n, count -= n) {
+        n = count < burst ? count : burst;
+        for (tries = WAIT_LONG; tries > 0 && !uart_wait(COM1_PORT, LSR_THRE, 1); tries--) cpu_serve();
+        if (tries == 0) break;
+        outsb(COM1_PORT, bytes, n);
+    }
+    if (tries > 0) return;
     burst = 0;
     log_error("COM1 takes no more bytes: the program's output from here on is lost");
+}
+
+// Works whatever state the port is in, before serial_init() too. The report begins on a line of its own.
+void serial_panic(const char *text, size_t bytes) {
+    static bool began, dead;
+    logwire_write(text, bytes);
+    if (dead || logwire_is_com1()) return;
+    if (!began) burst = uart_init(COM1_PORT);
+    if (!began && burst) dead = !uart_write(COM1_PORT, (const u8 *)"\n", 1, burst, UART_WAIT_SHORT);
+    began = true;
+    dead = dead || !burst || !uart_write(COM1_PORT, (const u8 *)text, bytes, burst, UART_WAIT_SHORT);
 }
 
 void serial_flush(void) {

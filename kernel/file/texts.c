@@ -56,6 +56,8 @@ static void vmos(struct reader *reader) {
     line(reader, "read by %s from drive %02xh: %u sectors, %u BIOS calls\n", boot->edd ? "EDD" : "CHS", boot->drive,
          boot->sectors, boot->bios_calls);
     line(reader, "%u CPUs run\n", cpus_online());
+    for (unsigned n = 0; n < cpus_online(); n++)
+        line(reader, "CPU %u: %u NMIs without a known cause\n", n, cpu_number(n)->nmis);
     for (unsigned vector = EXCEPTIONS; vector < 256; vector++)
         if (interrupts_ignored((u8)vector))
             line(reader, "%u interrupts on vector %#x ignored\n", interrupts_ignored((u8)vector), vector);

@@ -156,9 +156,9 @@ u64 elf_symbols_start(const struct elf *elf) {
     return first < elf->header->e_shoff ? first : elf->header->e_shoff;
 }
 
-// A function or an assembler's label, in the section that holds the address, that begins at or below it. Labels have
-// no type and no size; the ones in data and the linker script's own fail by their section. Names with a dot in front
-// are an assembler's inner labels (NASM: ..@5.name in each use of a macro), which tell nobody where they are.
+// A function or an assembler's label, in the section of code that holds the address, that begins at or below it. Labels
+// have no type and no size; the linker script's own fail by their section. Names with a dot in front are an assembler's
+// inner labels (NASM: ..@5.name in each use of a macro), which tell nobody where they are.
 static bool is_candidate(const struct elf *elf, const loose_symbol *symbol, u64 address, const loose_section *names) {
     u32 type = ELF64_ST_TYPE(symbol->st_info);
     if (type != STT_FUNC && type != STT_NOTYPE && type != STT_GNU_IFUNC) return false;
@@ -166,7 +166,7 @@ static bool is_candidate(const struct elf *elf, const loose_symbol *symbol, u64 
     if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= SHN_LORESERVE) return false;
     if (elf->file[names->sh_offset + symbol->st_name] == '.') return false;
     const loose_section *section = section_at(elf, symbol->st_shndx);
-    return section && address - section->sh_addr < section->sh_size;
+    return section && section->sh_flags & SHF_EXECINSTR && address - section->sh_addr < section->sh_size;
 }
 
 // A symbol with a size that covers the address wins, the innermost of several; next the nearest one below, if it has

@@ -16,7 +16,7 @@
 #define OR(at, value)    (STEP(), __atomic_fetch_or(at, value, SEQ))
 // When it fails, *seen becomes what is there.
 #define CAS(at, seen, value) (STEP(), __atomic_compare_exchange_n(at, seen, value, false, SEQ, SEQ))
-// At least as many as whoever asks has seen before.
+// At least as many as whoever asks has seen before. Not a step of its own: it commutes with the access before it.
 #define JOINED(frames) __atomic_load_n(&(frames)->cpus, __ATOMIC_ACQUIRE)
 
 #define ENTRY_FRAMES 32
@@ -89,7 +89,7 @@ static void end(struct frames_cpu *cpu) { STORE(&cpu->ended, cpu->ended + 1); }
 // What all other CPUs together have ended, or begun.
 static u64 others(const struct frames_cpu *self, bool ended) {
     u64 sum = 0;
-    for (unsigned n = 0, cpus = LOAD(&self->frames->cpus); n < cpus; n++) {
+    for (unsigned n = 0, cpus = JOINED(self->frames); n < cpus; n++) {
         const struct frames_cpu *cpu = frames_cpu(self->frames, n);
         if (cpu != self) sum += LOAD(ended ? &cpu->ended : &cpu->begun);
     }

@@ -108,14 +108,15 @@ static struct group *group_split(struct frames_cpu *cpu) {
     return frame == FRAME_NONE ? NULL : group_begin(frame, GROUP_PAGES);
 }
 
+// Pages of the tail from linear address from to end become free.
 static void tail_give(u64 from, u64 end) {
+    __atomic_fetch_add(&left, (s64)(end - from) / PAGE_SIZE, __ATOMIC_RELAXED);
     for (u64 next; from < end; from = next) {
         u64 group = (from - LINEAR) / FRAME_BYTES - frames.count;
         ASSERT(group < tail_count);
         next = ROUND_DOWN(from, FRAME_BYTES) + FRAME_BYTES;
         u64 bytes = (next < end ? next : end) - from, page = from % FRAME_BYTES / PAGE_SIZE;
         group_give(&tail[group], page, page + bytes / PAGE_SIZE);
-        left += (s64)(bytes / PAGE_SIZE);
     }
 }
 
@@ -232,6 +233,16 @@ void page_free(u64 physical) {
     }
     lock_give(&lock);
     left_add(1);
+    leave();
+}
+
+void pages_give(u64 physical, u64 bytes) {
+    u64 linear = physical_to_linear(&pages.map, physical);
+    ASSERT(bytes && physical_to_linear(&pages.map, physical + bytes - PAGE_SIZE) == linear + bytes - PAGE_SIZE);
+    enter();
+    lock_take(&lock);
+    tail_give(linear, linear + bytes);
+    lock_give(&lock);
     leave();
 }
 

@@ -22,13 +22,14 @@ const struct pages *pages_state(void);
 void pages_init(const struct pages *handed, u64 later);
 // The next CPU takes part; its struct slot is there.
 void pages_join(void);
-// Linear memory has grown at its end by pages of 4 KiB, in use until page_free(): map has the old extents and the new.
-// While extents change no other CPU may call anything here.
+// Linear memory has grown at its end by pages of 4 KiB, in use until pages_give() or page_free(): map has the old
+// extents and the new. While extents change no other CPU may call anything here.
 void pages_grow(const struct linear_map *map);
 
 u64 page_alloc(void);         // contents undefined; 0 when there is none
 u64 page_alloc_cleared(void); // filled with zeroes
 void page_free(u64 physical);
+void pages_give(u64 physical, u64 bytes); // the same with neighbours of what linear memory has grown by
 u64 pages_free(void);  // pages that page_alloc could still give, at least; exact when no other CPU is in here
 u64 pages_total(void); // pages of linear memory
 

@@ -59,6 +59,12 @@ u64 *tables_leaf(u64 root, u64 address, u64 *bytes) {
     return NULL;
 }
 
+const void *tables_peek(u64 address) {
+    u64 bytes, *entry = tables_leaf(tables_root(), address, &bytes);
+    if (!entry || !(*entry & PTE_P) || address != (u64)((s64)(address << 16) >> 16)) return NULL;
+    return window((*entry & PTE_ADDRESS & -bytes) | (address & (bytes - 1)));
+}
+
 bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
     bits = (bits | PTE_P) & tables_allow;
     while (bytes > 0) {

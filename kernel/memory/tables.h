@@ -36,6 +36,9 @@ u64 *tables_entry_with(u64 root, u64 address, int level, u64 (*new_table)(void))
 // much at least says nothing. In the lower half a page without rights is an entry that is not present.
 u64 *tables_leaf(u64 root, u64 address, u64 *bytes);
 
+// Where the byte at address of this CPU's address space can be read without a fault, by the window; NULL: not mapped.
+const void *tables_peek(u64 address);
+
 // Maps bytes at address to physical memory with the given PTE bits, in pages of at most max_page bytes (1 GiB, 2 MiB or
 // 4 KiB), as large as alignment and length allow. All three are multiples of PAGE_SIZE; nothing there is mapped yet.
 // False when there is no memory for a table.

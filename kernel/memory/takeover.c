@@ -90,7 +90,8 @@ static void append_back(const struct range *range) {
 void memory_give(u64 start, u64 end) {
     start = ROUND_UP(start, PAGE_SIZE);
     if (physical_to_linear(&map, start) == UINT64_MAX) return; // there was no room to append it
-    for (u64 page = start; page + PAGE_SIZE <= end; page += PAGE_SIZE) page_free(page);
+    end = ROUND_DOWN(end, PAGE_SIZE);
+    if (start < end) pages_give(start, end - start);
 }
 
 void memory_end_boot(const struct handover *handover) {

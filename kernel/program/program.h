@@ -23,25 +23,21 @@ extern struct program program;
 // scheduler executes the call anew when it is woken or its deadline has passed. What the call must remember between two
 // executions stands in the progress record here.
 struct thread {
-    struct context context; // first: the trap code's context is the thread
-    u32 tid;
-    u32 state;           // scheduler.c
-    unsigned cpu;        // where it runs, or ran last
-    bool waiting;        // in a call that returned CALL_WAITS
-    bool ended;          // made its last call
-    u64 time;            // on CPUs, in TSC ticks
-    u64 clear_tid;       // where 0 goes when it ends, which wakes a futex there; 0: nowhere
-    u64 signals_blocked; // bit n - 1 for signal n
-    u64 signals_pending;
+    struct context context;               // first: the trap code's context is the thread
+    u32 tid, state;                       // state: scheduler.c
+    unsigned cpu;                         // where it runs, or ran last
+    bool waiting, ended;                  // in a call that returned CALL_WAITS; made its last call
+    u64 time;                             // on CPUs, in TSC ticks
+    u64 clear_tid;                        // where 0 goes when it ends, which wakes a futex there; 0: nowhere
+    u64 signals_blocked, signals_pending; // bit n - 1 for signal n
     // The progress record:
     bool has_deadline; // deadline was set by the first execution of this call
     u64 deadline;      // time_now_ns() when the wait ends whatever happens, or NEVER
     u64 word;          // the futex in whose bucket it is; 0: none, or a waker took it out
     u32 bits;          // that a waker must have one of
     // Where it is:
-    struct thread *next;           // in a queue of a CPU
-    struct scheduler *bed;         // the CPU among whose sleepers it is, or NULL
-    struct thread *before, *after; // in a bucket
+    struct scheduler *bed;                // the CPU among whose sleepers it is, or NULL
+    struct thread *next, *before, *after; // in the queue of a CPU; in a bucket
     RB_ENTRY(thread) by_tid, by_deadline;
 };
 #define NEVER (~0ull)
@@ -92,6 +88,9 @@ void program_fault(struct context *context, const struct fault *fault);
 // To a thread, or (NULL) to the process: some thread that does not block it takes it. Under threads_lock.
 void signal_send(struct thread *to, int signal);
 void signal_deliver(struct thread *thread); // of the current one: ends the program when a signal is due
+
+// "main+0x12 (0x401172)", or the address alone when no function covers it. Returns whether one did. Needs no lock.
+bool program_place(char *text, size_t size, u64 address);
 
 // ---- files.c ----
 #define FILES_MAX 64

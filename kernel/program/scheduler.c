@@ -211,7 +211,7 @@ static struct thread *put_down(struct scheduler *own, struct thread *thread) {
 
 static void pick_up(struct scheduler *own, struct thread *thread) {
     sleep_end(thread);
-    thread->cpu = this_cpu()->number;
+    STORE(&thread->cpu, this_cpu()->number);
     STORE(&thread->state, RUNNING);
     own->slice_end = 0;
     own->switch_due = own->slice_over = false;

@@ -117,13 +117,12 @@ static const struct {
     [19] = {SIGFPE, "SIMD floating-point error"},
 };
 
-// "main+0x12 (0x401172)", or the address alone when no symbol covers it. Returns whether one did.
-static bool place(char *text, u64 address) {
+bool program_place(char *text, size_t size, u64 address) {
     struct elf_symbol symbol;
-    bool code = address - program.bias < program.elf.high && space_allows(address, AREA_EXEC);
-    bool found = code && elf_symbol(&program.elf, address - program.bias, &symbol);
-    if (found) format(text, PLACE, "%.80s+0x%lx (0x%lx)", symbol.name, symbol.offset, address);
-    else format(text, PLACE, "0x%lx", address);
+    u64 in_file = address - program.bias;
+    bool found = in_file < program.elf.high && elf_symbol(&program.elf, in_file, &symbol);
+    if (found) format(text, size, "%.80s+0x%lx (0x%lx)", symbol.name, symbol.offset, address);
+    else format(text, size, "0x%lx", address);
     return found;
 }
 
@@ -133,7 +132,7 @@ static void report_callers(u64 sp) {
     u64 word;
     for (int i = 0, shown = 0; i < STACK_WORDS && shown < CALLERS; i++) {
         if (!copy_from_user(&word, sp + 8 * (u64)i, sizeof word)) return;
-        if (!place(text, word)) continue;
+        if (!program_place(text, sizeof text, word)) continue;
         log_error("  rsp+0x%03x: %s", 8 * i, text);
         shown++;
     }
@@ -149,10 +148,10 @@ void program_fault(struct context *context, const struct fault *fault) {
     const char *how = fault->error & FAULT_FETCH ? "jump to" : fault->error & FAULT_WRITE ? "write to" : "read of";
     const char *what = known ? exceptions[fault->vector].what : *why ? access : "unexpected exception";
     format(access, PLACE, "%s address 0x%lx (%s)", how, fault->address, why);
-    place(at, r->rip);
+    program_place(at, sizeof at, r->rip);
     program_ends();
     log_error("the program died of signal %d (%s): %s at %s", signal, signal_name(signal), what, at);
-    registers_log(r);
+    registers_say(r, log_error);
     report_callers(r->rsp);
     power_end(128 + signal);
 }

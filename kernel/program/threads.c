@@ -115,13 +115,14 @@ CALL(exit_group) {
 // sched_getaffinity(thread, bytes, mask): all CPUs, also those that are still to come, since programs ask once. Returns
 // how many bytes it wrote.
 CALL(sched_getaffinity) {
-    u64 mask[CPUS_MAX / 64] = {0}, bytes = ROUND_UP(cpus_expected(), 64) / 8;
-    if (arg[1] * 8 < cpus_expected() || arg[1] % sizeof mask[0]) return -EINVAL;
+    unsigned cpus = cpus_expected();
+    u64 mask[CPUS_MAX / 64] = {0}, bytes = ROUND_UP(cpus, 64) / 8;
+    if ((u32)arg[1] < bytes || arg[1] % sizeof mask[0]) return -EINVAL;
     lock_take(&threads_lock);
     bool exists = !(u32)arg[0] || thread_find((u32)arg[0]);
     lock_give(&threads_lock);
     if (!exists) return -ESRCH;
-    for (unsigned cpu = 0; cpu < cpus_expected(); cpu++) mask[cpu / 64] |= 1ull << cpu % 64;
+    for (unsigned cpu = 0; cpu < cpus; cpu++) mask[cpu / 64] |= 1ull << cpu % 64;
     return copy_to_user(arg[2], mask, bytes) ? (s64)bytes : -EFAULT;
 }
 

@@ -7,12 +7,14 @@ import vm
 TO_MAIN = 8_000_000
 MORE_MEMORY = 50_000
 BYTES = 256 << 10
+CPUS = 16
+PER_CPU = 10_000  # instructions of the boot CPU for each other CPU
 LINES = 9000  # with memory and CPUs
 
 
 def bench(options=""):
     """Stage names to instructions."""
-    table = vm.run(["./build.sh", "bench", "boot"], env={**os.environ, "QEMU_OPTS": options}).decode()
+    table = vm.run(["./build.sh", "bench", "stages"], env={**os.environ, "QEMU_OPTS": options}).decode()
     return {name: int(count) for name, count in re.findall(r"(?m)^(.+?) +(\d+) +\d+$", table)}
 
 
@@ -30,6 +32,12 @@ def instructions():
     vm.expect(f"16 GiB cost at most {MORE_MEMORY} more, not {more}", more <= MORE_MEMORY, True)
 
 
+def cpus():
+    row = vm.run(["./build.sh", "bench", "cpus", str(CPUS)]).decode().splitlines()[-1].split()
+    vm.expect(f"count and seven numbers: {row}", (len(row), row[0]), (8, str(CPUS)))
+    vm.expect(f"a CPU costs the boot CPU at most {PER_CPU}, not {row[4]}", 0 < int(row[4]) <= PER_CPU, True)
+
+
 def size():
     size = sum((vm.OUT / name).stat().st_size for name in ("kernel.strip", "loader.bin"))
     vm.expect(f"kernel and loader in less than {BYTES} bytes: {size}", size < BYTES, True)
@@ -42,5 +50,6 @@ def lines():
 
 def tests():
     yield "instructions to main", instructions
+    yield "instructions per CPU", cpus
     yield "kernel and loader", size
     yield "lines of code", lines

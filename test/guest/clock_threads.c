@@ -1,23 +1,24 @@
-// Threads on all CPUs read the clocks: none sees an earlier time than another one has seen before.
+// Threads on all CPUs read the clocks, as often as the argument says: none sees an earlier time than another one has
+// seen before.
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define THREADS 4
-#define READS   20000
 
 static struct {
     clockid_t clock;
     const char *name;
     long long seen;
 } clocks[] = {{CLOCK_MONOTONIC, "monotonic", 0}, {CLOCK_REALTIME, "wall", 0}};
-static int wrong;
+static int wrong, reads = 20000;
 
 static void *work(void *unused) {
     (void)unused;
-    for (int i = 0; i < READS; i++) {
+    for (int i = 0; i < reads; i++) {
         int which = i % 4 == 3;
         long long *seen = &clocks[which].seen, before = __atomic_load_n(seen, __ATOMIC_SEQ_CST), now;
         struct timespec t;
@@ -32,8 +33,9 @@ static void *work(void *unused) {
     return NULL;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     pthread_t threads[THREADS];
+    if (argc > 1) reads = atoi(argv[1]);
     for (int i = 0; i < THREADS; i++)
         if (pthread_create(&threads[i], NULL, work, NULL)) return puts("no thread"), 1;
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);

@@ -1,4 +1,5 @@
-// Waits until as many CPUs run as its argument says; with a second one, then sleeps for so many milliseconds.
+// Waits until as many CPUs run as its argument says; with a second one, then sleeps for so many milliseconds,
+// ten at a time.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,6 @@ int main(int argc, char **argv) {
         if (i == 5000) return printf("%d of %d CPUs run\n", running(), wanted), 1;
         nanosleep(&(struct timespec){0, 10000000}, NULL);
     }
-    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL); // the kernel says what it has seen when idle
+    for (; ms > 0; ms -= 10) nanosleep(&(struct timespec){0, 10000000}, NULL);
     return 0;
 }

@@ -296,7 +296,7 @@ static int end_by(const char *way) {
     static pthread_t self, thread;
     self = pthread_self();
     if (!strcmp(way, "exit")) pthread_create(&thread, NULL, end_all, (void *)23);
-    if (!strcmp(way, "crash")) pthread_create(&thread, NULL, crash, NULL);
+    for (int i = 0; i < 8 && !strcmp(way, "crash"); i++) pthread_create(&thread, NULL, crash, NULL); // all at once
     if (!strcmp(way, "kill")) pthread_create(&thread, NULL, spin, NULL);
     if (!strcmp(way, "outlive")) pthread_create(&thread, NULL, outlive, &self), pthread_exit(NULL);
     if (!strcmp(way, "raw")) pthread_create(&thread, NULL, raw_exit, NULL), syscall(SYS_exit, 7);

@@ -213,15 +213,16 @@ static void test_relocations(void) {
 #define NAMES "\0routine\0c_function\0inner\0datum\0text_start\0padded\0..@5.inner"
 static struct small symbol_file(void) {
     struct small file = good_file();
-    static const Elf64_Shdr sections[] = {{0},
-                                          {.sh_type = SHT_PROGBITS, .sh_addr = 0x1000, .sh_size = 0x800},
-                                          {.sh_type = SHT_NOBITS, .sh_addr = 0x3010, .sh_size = 0x1800},
-                                          {.sh_type = SHT_SYMTAB,
-                                           .sh_offset = 0x2d00,
-                                           .sh_size = 10 * sizeof(Elf64_Sym),
-                                           .sh_link = 4,
-                                           .sh_entsize = sizeof(Elf64_Sym)},
-                                          {.sh_type = SHT_STRTAB, .sh_offset = 0x2c00, .sh_size = sizeof NAMES}};
+    static const Elf64_Shdr sections[] = {
+        {0},
+        {.sh_type = SHT_PROGBITS, .sh_flags = SHF_EXECINSTR, .sh_addr = 0x1000, .sh_size = 0x800},
+        {.sh_type = SHT_NOBITS, .sh_addr = 0x3010, .sh_size = 0x1800},
+        {.sh_type = SHT_SYMTAB,
+         .sh_offset = 0x2d00,
+         .sh_size = 10 * sizeof(Elf64_Sym),
+         .sh_link = 4,
+         .sh_entsize = sizeof(Elf64_Sym)},
+        {.sh_type = SHT_STRTAB, .sh_offset = 0x2c00, .sh_size = sizeof NAMES}};
     static const Elf64_Sym symbols[] = {{0},
                                         {32, STT_NOTYPE, 0, 1, 0x1100, 0},       // text_start: a second name
                                         {1, STT_NOTYPE, 0, 1, 0x1100, 0},        // routine, in assembly

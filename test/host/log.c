@@ -12,14 +12,27 @@ void panic(const char *fmt, ...) {
     abort();
 }
 
-static char good[4096], bad[4096];
+static char good[8192], bad[8192];
 static bool fails;
+
+void lock_take(struct lock *taken) {
+    CHECK(!taken->taken);
+    taken->taken = true;
+}
 
 static void good_sink(const char *text, size_t bytes) { strncat(good, text, bytes); }
 
 static void bad_sink(const char *text, size_t bytes) {
-    if (fails) log_error("the sink faulted");
+    if (fails) { // as the panic does
+        log_alone();
+        log_error("the sink faulted");
+    }
     strncat(bad, text, bytes);
+}
+
+static void again(const char *text, unsigned left) {
+    (void)left;
+    sprintf(good + strlen(good), "[%s]", text);
 }
 
 int main(void) {
@@ -43,5 +56,14 @@ int main(void) {
     fails = true;
     log("three");
     CHECK(strcmp(good, "vmos! the sink faulted\nvmos: three\n") == 0 && strcmp(bad, "vmos: three\n") == 0);
+
+    *good = 0;
+    log_last(2, again);
+    CHECK(strcmp(good, "[vmos: three][vmos! the sink faulted]") == 0);
+    fails = *good = 0;
+    for (int i = 0; i < 100; i++) log("%d %s", i, i == 98 ? text : "");
+    *good = 0;
+    log_last(1000, again);
+    CHECK(strncmp(good, "[vmos: 68 ][vmos: 69 ]", 22) == 0 && strstr(good, "xxx][vmos: 99 ]"));
     return check_done("log");
 }

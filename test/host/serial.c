@@ -56,6 +56,12 @@ static void outsb(u16 port, const void *bytes, size_t count) {
     for (size_t i = 0; i < count; i++) CHECK(((const u8 *)bytes)[i] == (u8)sent++);
 }
 
+void cpu_serve(void) {}
+static size_t logged;
+static bool is_com1;
+void logwire_write(const char *text, size_t bytes) { logged += text[0] == 11 ? bytes : 0; }
+bool logwire_is_com1(void) { return is_com1; }
+
 static void (*on_interrupt)(void);
 void interrupt_set(unsigned number, void (*handler)(void)) {
     CHECK(number == 4);
@@ -93,5 +99,14 @@ int main(void) {
         waiting = burst_of;
         update_line();
     }
+
+    is_com1 = true; // a report goes to the log's wire, once
+    serial_panic("\13\14\15", 3);
+    CHECK(logged == 3 && sent == sizeof(bytes));
+    is_com1 = false; // and to COM1, on a line of its own
+    sent = '\n';
+    serial_panic("\13\14\15", 3);
+    serial_panic("\16", 1);
+    CHECK(logged == 6 && sent == '\n' + 5);
     return check_done("serial");
 }

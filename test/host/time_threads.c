@@ -5,7 +5,7 @@
 
 #include "test/time_machine.h"
 
-#define READS 100000
+#define READS 8000
 
 static u64 seen;
 static int backwards;
@@ -19,7 +19,7 @@ static void *work(void *cpu) {
         if (now < before) __atomic_fetch_add(&backwards, 1, __ATOMIC_RELAXED);
         while (now > before &&
                !__atomic_compare_exchange_n(&seen, &before, now, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {}
-        if (i % 16 == 0) advance(100000000); // 10 s in all from each
+        if (i % 16 == 0) advance(PS / 500); // 1 s in all from each
     }
     return NULL;
 }
@@ -48,10 +48,12 @@ static void run(bool equal, u64 stated) {
 
 int main(void) {
     slowest_read = 2000000;
+    yields = 7;
     for (int i = 0; i < 2; i++) {
         run(i, 0);
         run(i, 2000000000);
-        run(i, 1950000000);
+        run(i, 2050000000);
     }
+    for (int i = 0; i < 12; i++) run(i > 1, 1950000000);
     return check_done("time_threads");
 }

@@ -67,7 +67,7 @@ void cpu_serve(void) {
     sched_yield();
 }
 
-static void interrupt(void) {
+static void take_interrupt(void) {
     if (__atomic_exchange_n(&me->asked, false, __ATOMIC_SEQ_CST)) tlb_serve();
 }
 
@@ -119,7 +119,7 @@ static void idle(void) {
     for (unsigned i = rnd(8); i; i--) {
         u64 seen = me->cpu.tlb_seen;
         walk(rnd(PAGES));
-        interrupt();
+        take_interrupt();
         me->idle_served += me->cpu.tlb_seen != seen;
         sched_yield();
     }
@@ -139,11 +139,11 @@ static void *work(void *argument) {
         else if (draw < 8) walk(rnd(PAGES));
         else if (draw < 10) sched_yield();
         else reach(rnd(PAGES));
-        if (rnd(4) == 0) interrupt();
+        if (rnd(4) == 0) take_interrupt();
     }
     tlb_leave();
     __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
-    while (LOAD(&done) < CPUS) interrupt(); // for tables, the idle ones are asked, too
+    while (LOAD(&done) < CPUS) take_interrupt(); // for tables, the idle ones are asked, too
     return NULL;
 }
 

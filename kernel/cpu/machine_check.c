@@ -1,0 +1,44 @@
+// Machine checks (Intel SDM 3B 15, AMD APM 2 9): the CPU found that it, a cache, a bus or memory is broken, and says in
+// banks of MSRs what it knows. Each is a panic. Banks belong to a CPU or to several; only those can read them.
+#include "kernel/cpu/panic.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/lib/print.h"
+
+#define CPUID_1_EDX_MCA (1u << 14)
+#define MSR_MCG_CAP     0x179
+#define MCG_BANKS       0xffu     // how many there are
+#define MCG_CTL_P       (1u << 8) // MCG_CTL exists
+#define MSR_MCG_STATUS  0x17a
+#define MSR_MCG_CTL     0x17b
+#define MSR_MC0_CTL     0x400 // four of each bank: control, status, address, details
+#define MCI_VALID       (1ull << 63)
+#define MCI_MISC        (1ull << 59)
+#define MCI_ADDRESS     (1ull << 58)
+
+static u64 capabilities(void) { return cpuid(1, 0).edx & CPUID_1_EDX_MCA ? rdmsr(MSR_MCG_CAP) : 0; }
+
+// What firmware left off would stop the CPU, or pass in silence. The first bank of P6 and Core 2 belongs to firmware
+// (Intel SDM 3B 15.3.2.1).
+void machine_check_init(void) {
+    u64 have = capabilities();
+    u32 model = cpuid(1, 0).eax;
+    bool old = (model >> 8 & 0xf) == 6 && (model >> 12 & 0xf0) + (model >> 4 & 0xf) < 0x1a;
+    if (have & MCG_CTL_P) wrmsr(MSR_MCG_CTL, ~0ull);
+    for (u32 bank = old; bank < (have & MCG_BANKS); bank++) wrmsr(MSR_MC0_CTL + 4 * bank, ~0ull);
+}
+
+bool machine_check_text(char *text, size_t size) {
+    u64 have = capabilities();
+    bool found = false;
+    size_t used = (size_t)format(text, size, "machine check, MCG_STATUS %#lx", have ? rdmsr(MSR_MCG_STATUS) : 0);
+    for (u32 bank = 0; bank < (have & MCG_BANKS) && used < size; bank++) {
+        u32 msr = MSR_MC0_CTL + 4 * bank;
+        u64 status = rdmsr(msr + 1);
+        if (!(status & MCI_VALID)) continue;
+        found = true;
+        u64 address = status & MCI_ADDRESS ? rdmsr(msr + 2) : 0, misc = status & MCI_MISC ? rdmsr(msr + 3) : 0;
+        used += (size_t)format(text + used, size - used, "; bank %u: status %#lx, address %#lx, misc %#lx", bank,
+                               status, address, misc);
+    }
+    return found;
+}

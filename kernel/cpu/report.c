@@ -1,0 +1,135 @@
+// What a panic knows: registers, code, callers in the kernel and in the program, the other CPUs, the end of the log.
+// Memory that may be anything is only read where the page tables say that it is there.
+#include "kernel/cpu/panic.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/lib/elf.h"
+#include "kernel/lib/print.h"
+#include "kernel/lib/string.h"
+
+#define CALLERS     32  // of the kernel
+#define STACK_WORDS 256 // of the program's stack that are searched for its callers
+#define PLACE       160 // bytes of a place as text
+#define CODE_BEFORE 8
+#define CODE_BYTES  24
+#define LOG_LINES   16 // last ones of the log
+
+static struct elf kernel; // nothing in it: no symbols
+static u64 kernel_at;
+
+u64 panic_set_symbols(const void *elf_file, u64 length, u64 run_address) {
+    bool ok = elf_open(&kernel, elf_file, length, false) == ELF_OK;
+    if (!ok) kernel.high = 0;
+    kernel_at = run_address;
+    return (ok ? elf_symbols_start(&kernel) : length) - sizeof(elf_header);
+}
+
+// "name+0x12", or the address where no symbol covers it.
+static const char *name_of(char *text, u64 address) {
+    struct elf_symbol symbol;
+    if (address - kernel_at < kernel.high && elf_symbol(&kernel, address - kernel_at, &symbol))
+        format(text, PLACE, "%s+%#lx", symbol.name, symbol.offset);
+    else format(text, PLACE, "%#lx", address);
+    return text;
+}
+
+void panic_report_place(const char *what, u64 address) {
+    char text[PLACE];
+    panic_say("  %-4s %#lx %s", what, address, name_of(text, address));
+}
+
+// Each frame is the caller's RBP with the return address above it; callers lie higher in the same slot, or in the low
+// stage in the first 4 GiB, all of which is mapped. False at the end.
+static bool to_caller(u64 *rip, u64 *rbp) {
+    bool is_kernel = kernel_at < KERNEL_BASE ? *rbp && *rbp < IDENTITY_END : *rbp >= SLOTS;
+    if (!is_kernel || *rbp % 8) return false;
+    const u64 *above = panic_means->peek(*rbp + 8), *frame = panic_means->peek(*rbp);
+    if (!frame || !above) return false;
+    *rip = *above - 1; // inside the call, which may be its function's last instruction
+    *rbp = *frame > *rbp ? *frame : 0;
+    return true;
+}
+
+// Three to a line: the screen has 80 columns.
+void registers_say(const struct registers *r, void (*line)(const char *fmt, ...) PRINTF_LIKE(1, 2)) {
+    line("  rax %016lx  rbx %016lx  rcx %016lx", r->rax, r->rbx, r->rcx);
+    line("  rdx %016lx  rsi %016lx  rdi %016lx", r->rdx, r->rsi, r->rdi);
+    line("  rbp %016lx  rsp %016lx  r8  %016lx", r->rbp, r->rsp, r->r8);
+    line("  r9  %016lx  r10 %016lx  r11 %016lx", r->r9, r->r10, r->r11);
+    line("  r12 %016lx  r13 %016lx  r14 %016lx", r->r12, r->r13, r->r14);
+    line("  r15 %016lx  rip %016lx  flags %08lx cs %02lx ss %02lx", r->r15, r->rip, r->rflags, r->cs, r->ss);
+}
+
+static void report_code(u64 rip) {
+    char text[3 * CODE_BYTES + 8];
+    size_t used = 0;
+    for (u64 at = rip - CODE_BEFORE; at != rip - CODE_BEFORE + CODE_BYTES; at++) {
+        const u8 *byte = panic_means->peek(at);
+        const char *fmt = !byte ? "??" : at == rip ? "<%02x>" : "%02x";
+        used += (size_t)format(text + used, sizeof text - used, fmt, byte ? *byte : 0);
+    }
+    panic_say("  code %s", text);
+}
+
+// Words on the program's stack that point into its functions are, newest first, the places calls may return to.
+static void report_program(const struct registers *r, const char *how) {
+    char text[PLACE];
+    panic_means->program_place(text, PLACE, r->rip);
+    bool call = r->vector == VECTOR_SYSCALL;
+    panic_say("  %s the program at %s, %s %lu", how, text, call ? "system call" : "vector", call ? r->rax : r->vector);
+    for (u64 at = ROUND_DOWN(r->rsp, 8), end = at + 8 * STACK_WORDS; at < end; at += 8) {
+        const u64 *word = panic_means->peek(at);
+        if (!word) return;
+        if (panic_means->program_place(text, PLACE, *word)) panic_say("  rsp+%#05lx: %s", at - r->rsp, text);
+    }
+}
+
+static bool in_program(const struct registers *r) { return r->cs & 3; }
+
+// What a CPU that stopped was doing, in one line; false when it was idle.
+static bool report_cpu(const struct cpu *cpu) {
+    const struct registers *r = &cpu->stopped_at;
+    char line[LOG_LINE + PLACE] = "", text[PLACE];
+    size_t used = 0;
+    u64 rip = r->rip, rbp = r->rbp;
+    for (bool more = cpu->stopped && !in_program(r); more && used < LOG_LINE - PLACE; more = to_caller(&rip, &rbp)) {
+        if (memcmp(name_of(text, rip), "cpu_idle+", 9) == 0 && !used) return false;
+        used += (size_t)format(line + used, PLACE, "%s%s", used ? " < " : "", text);
+    }
+    if (cpu->current || in_program(r)) {
+        used += (size_t)format(line + used, PLACE, "%sthe program at ", used ? ", for " : "");
+        panic_means->program_place(line + used, PLACE, in_program(r) ? r->rip : cpu->current->regs.rip);
+    }
+    if (*cpu->last_words) panic_say("  CPU %u panicked as well: %s", cpu->number, cpu->last_words);
+    panic_say("  CPU %u%s: %s", cpu->number, cpu->stopped ? "" : " did not stop", line);
+    return true;
+}
+
+// The screen gets the last ones of them.
+static void log_line_again(const char *line, unsigned left) {
+    panic_page(panic_page(0) > left);
+    panic_say("  | %s", line);
+}
+
+void panic_report(const struct registers *r) {
+    struct cpu *cpu = cpu_by_stack();
+    unsigned cpus = cpu ? cpus_online() : 1, idle = 0;
+    panic_page(9);
+    if (cpu) panic_say("  on CPU %u of %u (APIC id %u), kernel at %#lx", cpu->number, cpus, cpu->apic_id, kernel_at);
+    else panic_say("  in the low stage, kernel at %#lx", kernel_at);
+    registers_say(r, panic_say);
+    panic_say("  cr0 %lx  cr2 %lx  cr3 %lx  cr4 %lx", read_cr0(), read_cr2(), read_cr3(), read_cr4());
+    report_code(r->rip);
+    panic_page(5);
+    u64 rip = r->rip, rbp = r->rbp;
+    unsigned shown = 0;
+    for (bool more = !in_program(r); more && shown < CALLERS; more = to_caller(&rip, &rbp))
+        panic_report_place(shown++ ? "from" : "at", rip);
+    panic_page(2);
+    if (in_program(r)) report_program(r, "in");
+    else if (cpu && cpu->current) report_program(&cpu->current->regs, "for");
+    panic_page(2);
+    for (unsigned n = 0; cpu && n < cpus; n++)
+        if (cpu_number(n) != cpu && !report_cpu(cpu_number(n))) idle++;
+    if (idle) panic_say("  idle: %u other CPU%s", idle, idle == 1 ? "" : "s");
+    log_last(LOG_LINES, log_line_again);
+}

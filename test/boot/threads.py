@@ -1,0 +1,58 @@
+"""Threads on one CPU and on several: by two C libraries, C++ and OpenMP, and the ways a program with threads ends."""
+import vm
+
+ENDS = [("exit", 23), ("crash", 139), ("kill", 143), ("outlive", 0), ("raw", 9), ("spin", 24)]
+
+
+def runs(program, cpus, status=0, com1=None, **more):
+    return vm.boot(program, extra=["-smp", str(cpus)], hang=2 * vm.HANG, **more).expect(status, com1)
+
+
+def ends(program, cpus):
+    """However many threads end the program at once, there is one report and one last line."""
+    for way, status in ENDS:
+        result = runs(program, cpus, status, b"outlived\n" if way == "outlive" else b"", args=[way])
+        vm.expect("lines about an exit", result.log.count("vmos: exit "), 1)
+        reports = [line for line in result.errors if "the program" in line]
+        vm.expect("lines about the end", len(reports), 1 if way in ("crash", "kill") else 0)
+        if way == "crash":
+            vm.expect_in("the report", "at crash+0x", reports[0])
+
+
+def many():
+    """1,000 at once, a million pages of stack: a thread's own cost is a page of the kernel's."""
+    runs(vm.compile_guest("test/guest/threads.c", "musl-gcc", "-static"), 2, com1=b"threads ok\n", args=["1000"])
+
+
+def openmp(cpus):
+    runs(vm.compile_guest("test/guest/openmp.c", "gcc", "-static", "-fopenmp"), cpus,
+         com1=b"%d threads on %d CPUs: 524.036411\n" % (cpus, cpus))
+
+
+def stalled_output():
+    """The CPU that waits for whoever reads the output does what others ask of it: else they give up after 20 s at 1 GHz."""
+    program = vm.compile_guest("test/guest/stalled_output.c", "musl-gcc", "-static")
+    said = vm.run(["sh", "-c", f"QEMU_OPTS='-smp 2' ./build.sh run {program} | (sleep 12; cat)"])
+    vm.expect("what came", said == b"x" * 409600, True)
+
+
+def forks():
+    """What is no thread is refused and named."""
+    result = vm.boot("/bin/busybox", ["sh", "-c", "busybox true; true"], name="busybox").expect(2)
+    vm.expect_in("the log", ": only threads are built", result.log)
+
+
+def tests():
+    for compiler, flag in ("musl-gcc", "-static"), ("gcc", "-static"), ("gcc", "-static-pie"):
+        for cpus in 1, 2, 4:
+            def of(compiler=compiler, flag=flag):
+                return vm.compile_guest("test/guest/threads.c", compiler, flag)
+            yield f"{compiler} {flag} on {cpus}", lambda of=of, cpus=cpus: runs(of(), cpus, com1=b"threads ok\n")
+    for cpus in 1, 4:
+        yield f"ends on {cpus}", lambda cpus=cpus: ends(vm.compile_guest("test/guest/threads.c", "gcc", "-static"), cpus)
+        yield f"OpenMP on {cpus}", lambda cpus=cpus: openmp(cpus)
+        yield f"C++ on {cpus}", lambda cpus=cpus: runs(
+            vm.compile_guest("test/guest/threads.cpp", "g++", "-static"), cpus, com1=b"200000 5 3\n")
+    yield "1,000 at once", many
+    yield "no fork", forks
+    yield "stalled output", stalled_output

@@ -1,0 +1,128 @@
+// kernel/cpu/cpus.c: CPUs that arrive in any order and all at once, as many as there are slots, and how the boot CPU
+// looks after those that come late, or never.
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "test/check.h"
+#define log vmos_log // the C library has another
+#include "kernel/cpu/cpus.c"
+
+const u8 ap_start[1], ap_start_end[1];
+static u8 wakes[CPUS_MAX];
+static unsigned sipis, lines;
+
+void ap_enter(void) {}
+void cpu_init(unsigned number) { (void)number; }
+void cpu_idle(void) {}
+void apic_init(bool pics) { (void)pics; }
+u32 apic_id(void) { return 0; }
+enum apic_mode apic_mode(void) { return APIC_MEMORY; }
+void apic_send_sipi(u32 id, u64 page) { (void)id, sipis += page == AP_START; }
+void mtrrs_keep(void) {}
+bool mtrrs_adopt(void) { return false; }
+void tlb_serve(void) {}
+void time_cpu_joined(void) {}
+u64 time_now_ns(void) { return 0; }
+u64 time_tsc_to_ns(u64 ticks) { return ticks; }
+void log(const char *fmt, ...) { (void)fmt; }
+void log_error(const char *fmt, ...) { (void)fmt, lines++; }
+void ipi_send(unsigned cpu, u8 vector) { __atomic_fetch_add(&wakes[cpu], vector == VECTOR_WAKE, __ATOMIC_RELAXED); }
+
+// ---- check-in ----
+
+static pthread_barrier_t barrier;
+
+static void *arrive_one(void *number) {
+    pthread_barrier_wait(&barrier);
+    check_in((unsigned)(size_t)number);
+    return NULL;
+}
+
+// Numbers first to last - 1 arrive at once, in threads.
+static void arrive(unsigned first, unsigned last) {
+    static pthread_t threads[CPUS_MAX];
+    pthread_barrier_init(&barrier, NULL, last - first);
+    for (unsigned i = first; i < last; i++) CHECK(!pthread_create(&threads[i], NULL, arrive_one, (void *)(size_t)i));
+    for (unsigned i = first; i < last; i++) pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&barrier);
+}
+
+static void forget(void) {
+    online = 1;
+    for (unsigned i = 0; i < CPUS_MAX; i++) arrived[i] = false, wakes[i] = 0;
+}
+
+static void in_any_order(void) {
+    for (unsigned n = CPUS_MAX - 1; n >= 1; n--) {
+        CHECK(cpus_online() == 1);
+        check_in(n);
+    }
+    CHECK(cpus_online() == CPUS_MAX && wakes[1] == 0); // whoever closes the gap wakes all behind, once
+    for (unsigned i = 2; i < CPUS_MAX; i++) CHECK(wakes[i] == 1);
+    for (unsigned round = 0; round < 40; round++) {
+        forget();
+        unsigned last = round ? 2 + (unsigned)rand() % 62 : CPUS_MAX, gap = 1 + (unsigned)rand() % (last - 1);
+        arrive(gap + 1, gap + 1 < last ? last : gap + 2);
+        CHECK(cpus_online() == 1 || gap == 0);
+        arrive(1, gap + 1);
+        CHECK(cpus_online() == (gap + 1 < last ? last : gap + 2 < CPUS_MAX ? gap + 2 : CPUS_MAX));
+    }
+}
+
+// ---- the watch ----
+
+#define MS 1000000ull
+
+// Lets CPUs come at the given ms after the first SIPI (0: never) and calls when asked to, or up to delay ms later.
+static void watch_over(const unsigned *at_ms, unsigned count, unsigned delay) {
+    struct watch w = {.first = 5 * MS};
+    u64 now = w.first, next = 0, last_seen = now, again_at = 0;
+    unsigned calls = 0, here = 0, seen = 0;
+    do {
+        now = (next > now ? next : now) + (delay ? (unsigned)rand() % delay * MS : 0);
+        here = 0;
+        for (unsigned i = 0; i < count; i++) here += at_ms[i] && w.first + at_ms[i] * MS <= now;
+        if (here != seen) last_seen = now;
+        seen = here;
+        next = watch_step(&w, count, here, now);
+        if (w.send) {
+            CHECK(!again_at && here < count && now - w.first >= 10 * MS);
+            again_at = now;
+        }
+        CHECK(w.over ? next == UINT64_MAX : next > now && next <= now + 1000 * MS);
+    } while (!w.over && ++calls < 4 * count + 10);
+    CHECK(w.over && !w.send);
+    CHECK(here == count || (again_at && now - again_at >= 1000 * MS && now - last_seen >= 1000 * MS));
+}
+
+static void late_and_never(void) {
+    watch_over((unsigned[]){1, 2, 3}, 3, 0);
+    watch_over((unsigned[]){1, 500, 1400}, 3, 0); // each within a second of the one before
+    watch_over((unsigned[]){0}, 1, 0);
+    watch_over((unsigned[]){0, 3, 0}, 3, 2500); // first looked at seconds later: second SIPIs and a second to come
+    for (int round = 0; round < 20000; round++) {
+        unsigned at[16], count = 1 + (unsigned)rand() % 16;
+        for (unsigned i = 0; i < count; i++) at[i] = rand() % 4 ? 1 + (unsigned)rand() % 20 : (unsigned)rand() % 3000;
+        watch_over(at, count, (unsigned)rand() % 2 * 300);
+    }
+}
+
+// Neighbours in one line; second SIPIs only to those who are missing.
+static void names(void) {
+    static const u32 ids[] = {2, 3, 4, 9, 6, 7, 300};
+    woken = ids, woken_count = 7, came[0] = came[4] = true;
+    say_how_many();
+    say_how_many();
+    CHECK(lines == 4); // 3 to 4, 9, 7, 300
+    CHECK(note_arrival(300) && !note_arrival(5) && came[6] && came_count == 1);
+    watch = (struct watch){.first = (u64)-20 * MS}; // 20 ms before time 0
+    cpus_watch();
+    CHECK(sipis == 4);
+}
+
+int main(void) {
+    in_any_order();
+    late_and_never();
+    names();
+    return check_done("cpus");
+}
