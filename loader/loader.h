@@ -50,5 +50,4 @@ void disk_read(u64 lba, u64 sectors, void *to);
 void disk_done(void); // stops a floppy's motor
 
 // ---- machine.c ----
-// Fills what the BIOS alone knows: the text screen, the EBDA, the RSDP.
-void machine_describe(void);
+void machine_describe(void); // fills what the BIOS alone knows: the text screen, the EBDA, the RSDP

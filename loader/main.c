@@ -28,8 +28,7 @@ static void map_identity(void) {
         pdpt[gib] = (u64)directories[gib] | PAGE_PRESENT | PAGE_WRITE;
 }
 
-// int 15h AX=EC00h BL=2: "the operating system will run in long mode" (AMD BIOS and kernel guide 13.1). Firmware that
-// does not know it returns an error, which does not matter.
+// int 15h AX=EC00h BL=2: "the operating system will run in long mode" (AMD BIOS and kernel guide 13.1). It may fail.
 static void announce_long_mode(void) {
     struct bios_regs regs = {.eax = 0xec00, .ebx = 2};
     bios_call(0x15, &regs);

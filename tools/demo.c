@@ -1,5 +1,4 @@
-// The program in the image when none is named: greets and says what machine it woke up on. Plain C for any libc; all it
-// knows it asks the CPU or reads from the texts vmos offers.
+// The program in the image when none is named: greets and says what machine it woke up on. Plain C for any libc.
 #include <cpuid.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,8 +2,7 @@
 //   mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... [--tty]
 //           --disk OUT [--floppy OUT] -- ARG0 [ARG...]
 // Sector 0 is the MBR with the partition table, the loader follows, then the header of boot/image.h and what it
-// describes. The same input gives the same bytes. What could not boot is refused here, with the reason and status 1; a
-// wrong command line is status 2. A floppy image that does not fit is not an error.
+// describes. What could not boot is refused, status 1; a wrong command line is 2. Too long for a floppy is no error.
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>

@@ -1,6 +1,5 @@
-// What vmos wants from ACPI: the CPUs and their interrupts, timers, and the ways to switch off and to reset. Tables are
-// bytes from firmware: each is used only after its length and checksum were checked, nothing is read outside of it, and
-// nothing points in circles since no pointer is followed twice.
+// What vmos wants from ACPI: CPUs and their interrupts, timers, and switching off. A table is used only after length
+// and checksum were checked, nothing is read outside of it, and no pointer is followed twice.
 #include "kernel/device/acpi.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/window.h"

@@ -1,5 +1,4 @@
-// The MP table (Intel MultiProcessor Specification 1.4, chapter 4), for machines whose firmware has no MADT: which CPUs
-// and I/O APICs there are, and at which of their pins ISA's interrupts arrive.
+// The MP table (Intel MultiProcessor Specification 1.4, chapter 4), for machines whose firmware has no MADT.
 #include "kernel/device/acpi.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/window.h"

@@ -7,8 +7,7 @@
 #include "boot/bootinfo.h"
 #include "kernel/cpu/trap.h"
 
-// ---- tty.c: the line discipline of a terminal (termios(3)): what a typed byte means, what is echoed, when a read has
-// something ----
+// ---- tty.c: the line discipline of a terminal (termios(3)) ----
 #define TTY_RING 4096
 #define TTY_WAIT (-100000) // no error number: nothing to read yet
 

@@ -1,5 +1,4 @@
-// Memory types by address, as the firmware set them. Reading is thin; what the registers mean together is decided by
-// the sweep of e820.c, for which a type is either write-back or not.
+// See plan.h. What the registers mean together is decided by the sweep of e820.c: a type is write-back or not.
 #include "kernel/memory/plan.h"
 
 #include "kernel/cpu/x86.h"

@@ -26,9 +26,8 @@ struct mtrr {
 
 void mtrr_read(struct mtrr *mtrr, unsigned address_bits);
 
-// Describes what is write-back as a memory map whose usable entries are the write-back ranges; returns the number of
-// entries, at most MTRR_ENTRIES; 0 when nothing is known. Where registers contradict, memory does not count as
-// write-back, also where the manuals leave the result undefined.
+// A memory map whose usable entries are the write-back ranges; returns the number of entries, at most MTRR_ENTRIES; 0
+// when nothing is known. Where registers contradict each other, memory does not count as write-back.
 size_t mtrr_write_back(const struct mtrr *mtrr, struct e820_entry *out);
 
 // ---- plan.c ----

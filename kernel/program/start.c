@@ -1,6 +1,5 @@
-// See start.h. From the stack pointer upwards:
+// See start.h. From the stack pointer upwards (argv and envp point into the command line part):
 // argc | argv.. 0 | envp.. 0 | auxv.. {0,0} | padding | 16 random bytes | "x86_64" | command line part | zeroes
-// The command line part goes there whole; arguments and environment point into it.
 #include "kernel/program/start.h"
 
 #include <elf.h>

@@ -1,5 +1,4 @@
-// What a program finds on its stack when it starts (System V x86-64 psABI 3.4.1, Linux's auxiliary vector), and the
-// words of the command line part. Pure: bytes leave through a function.
+// What a program finds on its stack (System V x86-64 psABI 3.4.1), and the words of the command line part. Pure.
 #pragma once
 
 #include "kernel/lib/types.h"
