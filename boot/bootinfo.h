@@ -1,5 +1,4 @@
-// What the loader hands the kernel: one struct, in the loader's memory, pointed to by RDI at the kernel's entry.
-// All addresses are physical.
+// What the loader hands the kernel, in RDI: one struct in the loader's memory. All addresses are physical.
 #pragma once
 
 #include "boot/layout.h"

@@ -1,7 +1,5 @@
-// What an image holds behind the loader: a header of one sector and the parts it describes. Written by
-// tools/mkimage.c, read by loader/image.c. All offsets count from the header's first byte; the header starts at the
-// sector after the loader and is loaded at the start of a page, so a part at a multiple of 4096 is page-aligned in
-// memory.
+// What an image holds behind the loader: a header of one sector and the parts it describes. Written by mkimage. Offsets
+// count from the header's first byte, which is loaded at the start of a page: a part at a multiple of 4096 is, too.
 #pragma once
 
 #include "boot/layout.h"
@@ -39,8 +37,13 @@ struct loader_header {
 };
 _Static_assert(sizeof(struct loader_header) == 16, "start.asm and mkimage rely on it");
 
-// The command line part: NUL-terminated words, each KEY=VALUE, in this order of meaning and in any order of place.
+// ---- loader/image.c ----
+// NULL when all in the header holds together, else the end of a sentence: "the image ...". Then every part lies inside
+// total, behind the header and the part before it, and total and kernel_memory are at most IDENTITY_END.
+const char *image_check(const struct image_header *header, bool has_crc32) MUST_USE;
+bool image_has_part(const struct image_part *part); // an empty part may be there: standard input of no bytes
+
+// The command line part: NUL-terminated words, each KEY=VALUE, in any order. Unknown ones are ignored, and reported.
 //   arg=TEXT   one argument of the program, argv[0] first
 //   env=K=V    one environment string
 //   tty=1      standard output is a terminal although standard input is not (decides what isatty says)
-// Unknown words are reported and ignored.

@@ -10,16 +10,8 @@
 ;       D       the disk cannot be read
 ;       L       what was read is not the loader
 ;
-; Memory used here (boot/layout.h has the addresses):
-;       0x1000  BOOT_PML4, BOOT_PDPT    page tables: PML4[0] -> PDPT[0] -> PD[0] -> 0..2 MiB
-;       0x3000  E820_MAP                count of entries, then at E820_ENTRIES the entries
-;       0x6000  BOOT_PD                 page directory
-;       0x7000  MBR_E820_BUFFER         where the BIOS writes one entry at a time
-;       0x7bf4  BOOT_STACK_END          stack, growing down. Above it lie the first words pushed, which are results:
-;               MBR_TSC                 time stamp at the start
-;               MBR_DRIVE               the drive that was read
-;       0x7c00  MBR                     this sector
-;       0x8000  LOADER                  up to 64 KiB
+; boot/layout.h has the addresses, in order. The stack begins at MBR: the first words pushed, MBR_DRIVE and MBR_TSC, are
+; results and stay.
 %include "layout.inc"
 
 EDD_SECTORS     equ 64                  ; per read: at most 127 (Phoenix EDD), and 64 ends at the 64 KiB line 0x10000

@@ -1,18 +1,13 @@
 // The order of things. The kernel starts twice: low, identity-mapped, where it plans memory and builds the final
 // address space; then high, from a fresh copy of itself, where it stays.
 #include "kernel/cpu/cpu.h"
-#include "kernel/cpu/time.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
-#include "kernel/lib/elf.h"
 #include "kernel/memory/build.h"
 #include "kernel/memory/tables.h"
-#include "kernel/memory/takeover.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
-void kernel_low(const struct boot_info *boot) __attribute__((noreturn));
-void kernel_high(struct handover *handover) __attribute__((noreturn));
 void kernel_leave_low(u64 handover, u64 root, u64 stack_top, u64 entry) __attribute__((noreturn));
 extern char kernel_image[]; // kernel.ld: link address 0
 void kernel_high_entry(void);
@@ -30,7 +25,7 @@ static void log_init(void) {
     panic_set_means(&panic_means_here);
 }
 
-void kernel_low(const struct boot_info *given) {
+void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
     boot = *given;
     log_init(); // for what can go wrong here
     if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION || boot.size != sizeof(boot))
@@ -38,11 +33,12 @@ void kernel_low(const struct boot_info *given) {
     panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
     struct handover *handover = (void *)BOUNCE;
     *handover = (struct handover){.boot = boot}; // BIOS transfers went through here
-    address_space_build(handover, (u64)kernel_high_entry - (u64)kernel_image);
-    kernel_leave_low(WINDOW + BOUNCE, handover->root, handover->stack_top, handover->entry);
+    address_space_build(handover);
+    u64 entry = KERNEL_BASE + ((u64)kernel_high_entry - (u64)kernel_image);
+    kernel_leave_low(WINDOW + BOUNCE, handover->root, SLOTS + SLOT_SIZE, entry);
 }
 
-void kernel_high(struct handover *handover) {
+void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     window_base = WINDOW; // before anything reaches for physical memory
     tables_allow = handover->tables_allow;
     boot = handover->boot;

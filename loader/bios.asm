@@ -1,7 +1,6 @@
 ; The way to the BIOS and back: long mode -> 16-bit compatibility mode -> real mode, one interrupt, and back. All of it
-; lies below 64 KiB (loader.ld), so real mode runs with segments 0 and the addresses the linker knows. A BIOS call may
-; trash every register, the direction and interrupt flags, and the GDT and IDT registers: nothing is assumed to
-; survive but SS:SP and memory.
+; lies below 64 KiB (loader.ld), so real mode runs with segments 0 and the linker's addresses. Nothing is assumed to
+; survive a BIOS call but SS:SP and memory: no register, no flag, not those of GDT and IDT.
 %include "layout.inc"
 
 extern loader_gdt_pointer, loader_idt_pointer

@@ -2,7 +2,6 @@
 // rest to be checked, and uses nothing outside of it: no variable, no function, no string.
 #pragma GCC optimize("Os") // a sector is short
 #include "loader/loader.h"
-#include "kernel/cpu/x86.h"
 #include "kernel/device/uart.h"
 
 #define CRC32C_REFLECTED 0x82f63b78
@@ -30,8 +29,7 @@ static bool sound(void) {
 
 // Says so in text memory, on port e9 if an emulator listens there, else on COM1 as the BIOS left it. Then ends the
 // emulator or stands still: the way back to real mode is not to be trusted.
-static void damaged(void) __attribute__((noreturn));
-static void damaged(void) {
+static void __attribute__((noreturn)) damaged(void) {
     u16 port = inb(DEBUGCON_PORT) == DEBUGCON_PORT ? DEBUGCON_PORT : COM1_PORT;
     u64 screen = TEXT_SCREEN;
     const char *at = "vmos! the image is damaged: its loader has a wrong CRC; write it again\nvmos: exit 125\n";
@@ -48,8 +46,7 @@ static void damaged(void) {
     for (;;) __asm__ volatile("hlt");
 }
 
-void loader_start(void) __attribute__((noreturn));
-void loader_start(void) {
+void __attribute__((noreturn)) loader_start(void) {
     u64 started = rdtsc();
     if (!sound()) damaged();
     __asm__ volatile("lgdt %0\n\tlidt %1" ::"m"(loader_gdt_pointer), "m"(loader_idt_pointer));

@@ -1,8 +1,6 @@
 // Reads the boot medium through the BIOS (int 13h) into the bounce buffer and copies from there to its place. Disks by
-// EDD (AH=42h) with up to 127 sectors a call, floppies by cylinder, head and sector (AH=02h), never across a track:
-// start.asm has read the loader by the same rule. The buffer is aligned to 64 KiB, so no transfer crosses a line that
-// ISA DMA cannot. Reads that fail are tried again after a reset, then halved, which is remembered; a disk is then tried
-// by CHS.
+// EDD (AH=42h) with up to 127 sectors a call, floppies by cylinder, head and sector (AH=02h), never across a track.
+// Reads that fail are tried again after a reset, then halved, which is remembered; a disk is then tried by CHS.
 #include "loader/loader.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/lib/string.h"

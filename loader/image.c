@@ -1,6 +1,5 @@
-// The decision about an image: see image.h. No hardware and no state, so that it is tested and fuzzed on the host. The
-// header is untrusted: every length, sum and wrap-around is checked before use.
-#include "loader/image.h"
+// The decision about an image, pure. The header is untrusted: every length, sum and wrap-around is checked before use.
+#include "boot/image.h"
 #include "kernel/lib/crc32c.h"
 #include "kernel/lib/string.h"
 

@@ -4,7 +4,6 @@
 
 #include "boot/bootinfo.h"
 #include "boot/image.h"
-#include "kernel/lib/types.h"
 
 extern struct boot_info boot; // what the kernel will get; main.c, disk.c and machine.c fill their fields
 
@@ -46,11 +45,9 @@ void a20_enable(void); // fails when addresses with bit 20 set cannot be reached
 
 // ---- disk.c ----
 void disk_init(void); // how boot.drive can be read
-// Reads sectors from lba on to anywhere in the identity map, or fails with a sentence. Says how far it is once a
-// second.
+// Reads sectors to anywhere in the identity map, or fails with a sentence. Says how far it is once a second.
 void disk_read(u64 lba, u64 sectors, void *to);
 void disk_done(void); // stops a floppy's motor
 
 // ---- machine.c ----
-// Fills what the BIOS alone knows: the text screen, the EBDA, the RSDP.
-void machine_describe(void);
+void machine_describe(void); // fills what the BIOS alone knows: the text screen, the EBDA, the RSDP

@@ -1,5 +1,4 @@
-// What only the BIOS knows and the kernel will want: the text screen, where the BIOS keeps data of its own below
-// 640 KiB, and the ACPI root pointer.
+// What only the BIOS knows and the kernel will want: the text screen, the EBDA, the ACPI root pointer.
 #include "loader/loader.h"
 
 #define BDA_MEMORY_KIB   0x413              // word: KiB of memory below the EBDA, what int 12h returns

@@ -1,7 +1,6 @@
 // The loader: from long mode on the first 2 MiB to the kernel, checked and relocated, with its program in memory.
 // Entered from entry.asm; start.asm left its drive, its time stamp and the E820 map in low memory (boot/layout.h).
 #include "loader/loader.h"
-#include "loader/image.h"
 #include "kernel/cpu/clock.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
@@ -29,8 +28,7 @@ static void map_identity(void) {
         pdpt[gib] = (u64)directories[gib] | PAGE_PRESENT | PAGE_WRITE;
 }
 
-// int 15h AX=EC00h BL=2: "the operating system will run in long mode" (AMD BIOS and kernel guide 13.1). Firmware that
-// does not know it returns an error, which does not matter.
+// int 15h AX=EC00h BL=2: "the operating system will run in long mode" (AMD BIOS and kernel guide 13.1). It may fail.
 static void announce_long_mode(void) {
     struct bios_regs regs = {.eax = 0xec00, .ebx = 2};
     bios_call(0x15, &regs);

@@ -1,6 +1,5 @@
-// What the loader tells: lines on the log wire (where it is, logwire.c knows) and on the screen by the BIOS. The last
-// one may be about an exception: while the loader runs, and in the kernel's first instructions until it has handlers
-// of its own.
+// What the loader tells: lines on the log wire and on the screen by the BIOS. The last one may be about an exception of
+// the loader, or of the kernel's first instructions until it has handlers of its own.
 #include "loader/loader.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
@@ -62,8 +61,7 @@ struct exception_frame {
     u64 vector, error, rip, cs, rflags, rsp, ss;
 };
 
-void loader_exception(const struct exception_frame *frame) __attribute__((noreturn));
-void loader_exception(const struct exception_frame *frame) {
+void __attribute__((noreturn)) loader_exception(const struct exception_frame *frame) {
     // Two letters for each vector (SDM 3 table 6-1; NI is the NMI, CS the coprocessor segment overrun).
     static const char names[] = "DEDBNIBPOFBRUDNMDFCSTSNPSSGPPF??MFACMCXMVECP????????????HVVCSX??";
     bool ours = !boot.tsc[STAGE_KERNEL_LOW]; // it is stamped right before the jump

@@ -2,32 +2,21 @@
 //   memmap --kernel F FILE [--image F] [--no-1g] [--bare]
 // FILE has lines "base length type" in hexadecimal, or lines "BIOS-e820: ..." of a Linux log among any others. What is
 // no map is refused with a line and status 1; a wrong command line is status 2. README.md describes the output.
+#include <err.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot/image.h"
 #include "kernel/lib/elf.h"
 #include "kernel/memory/plan.h"
-#include "loader/image.h"
 
 static struct e820_entry map[E820_MAX];
 static struct reservation reserved[PLAN_RESERVATIONS(E820_MAX)];
 static u8 scratch[PLAN_SCRATCH(E820_MAX)] __attribute__((aligned(8)));
 static struct extent extents[EXTENTS_PER_RANGE * PLAN_RANGES(E820_MAX)];
-
-static void fail(int status, const char *fmt, ...) PRINTF_LIKE(2, 3) __attribute__((noreturn));
-static void fail(int status, const char *fmt, ...) {
-    va_list args;
-    va_start(args, fmt);
-    fputs("memmap: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
-    va_end(args);
-    exit(status);
-}
 
 // ---- the map ----
 
@@ -51,21 +40,7 @@ static bool read_plain(const char *at, struct e820_entry *entry) {
     return type <= UINT32_MAX;
 }
 
-// dmesg may colour its lines: takes every "ESC [ numbers letter" out.
-static void strip_colours(char *line) {
-    char *to = line;
-    for (const char *at = line; *at;) {
-        if (at[0] == '\033' && at[1] == '[') {
-            at += 2 + strspn(at + 2, "0123456789;");
-            at += *at != 0;
-        } else {
-            *to++ = *at++;
-        }
-    }
-    *to = 0;
-}
-
-// "[mem 0x0-0x9fbff] usable", last byte included; before Linux 3.5 "0000 - 9fc00 (usable)", end excluded.
+// "[mem 0x0-0x9fbff] usable", last byte included.
 static bool read_linux(const char *at, struct e820_entry *entry) {
     static const struct {
         const char *name;
@@ -74,21 +49,19 @@ static bool read_linux(const char *at, struct e820_entry *entry) {
     u64 start, end;
     size_t type = 0;
     at += strspn(at, " \t");
-    bool newer = !strncmp(at, "[mem ", 5);
-    at += newer ? 5 : 0;
-    if (!read_hex(&at, &start)) return false;
-    at += strspn(at, " -");
-    if (!read_hex(&at, &end) || (end < start && start - end > newer)) return false;
+    if (strncmp(at, "[mem ", 5)) return false;
+    at += 5;
+    if (!read_hex(&at, &start) || *at++ != '-' || !read_hex(&at, &end) || (end < start && start - end > 1))
+        return false;
     while (!strstr(at, types[type].name)) type++; // whatever else it is, it is not usable
-    u64 length = end - start + newer; // all addresses: 2^64 does not fit, and the last byte makes no difference
-    if (newer && start == 0 && end == UINT64_MAX) length = UINT64_MAX;
-    *entry = (struct e820_entry){start, length, types[type].type};
+    u64 length = end - start + 1; // all addresses: 2^64 does not fit, and the last byte makes no difference
+    *entry = (struct e820_entry){start, length || end < start ? length : UINT64_MAX, types[type].type};
     return !at_end(at);
 }
 
 static void add_entry(u32 *count, const char *name, struct e820_entry entry) {
     if (*count == E820_MAX)
-        fail(1, "%s has more than %d entries; vmos has room for no more, and what is lost could be reserved", name,
+        errx(1, "%s has more than %d entries; vmos has room for no more, and what is lost could be reserved", name,
              E820_MAX);
     map[(*count)++] = entry;
 }
@@ -99,22 +72,21 @@ static u32 read_map(const char *name) {
     struct e820_entry entry;
     u32 count = 0, number = 0, bad_number = 0;
     bool is_log = false;
-    if (!file) fail(2, "cannot open %s", name);
+    if (!file) errx(2, "cannot open %s", name);
     while (fgets(line, sizeof line, file)) {
-        strip_colours(line);
         const char *log = strstr(line, "BIOS-e820:");
         number++;
         if (log && strstr(log, "[gap ")) continue;
-        if (log && !read_linux(log + 10, &entry)) fail(1, "%s, line %u, is no line of a memory map", name, number);
+        if (log && !read_linux(log + 10, &entry)) errx(1, "%s, line %u, is no line of a memory map", name, number);
         if (log) is_log = true;
         if (log || (!is_log && read_plain(line, &entry))) add_entry(&count, name, entry);
         else if (!is_log && !at_end(line) && line[strspn(line, " \t")] != '#' && !bad_number) bad_number = number;
     }
-    if (ferror(file)) fail(1, "cannot read %s", name);
+    if (ferror(file)) errx(1, "cannot read %s", name);
     fclose(file);
     if (bad_number && !is_log)
-        fail(1, "%s is no memory map: line %u is not \"base length type\" in hexadecimal", name, bad_number);
-    if (!count) fail(1, "%s is no memory map: it has no entries", name);
+        errx(1, "%s is no memory map: line %u is not \"base length type\" in hexadecimal", name, bad_number);
+    if (!count) errx(1, "%s is no memory map: it has no entries", name);
     return count;
 }
 
@@ -122,7 +94,7 @@ static u32 read_map(const char *name) {
 
 static size_t read_at(const char *name, long offset, void *to, size_t bytes) {
     FILE *file = fopen(name, "rb");
-    if (!file) fail(2, "cannot open %s", name);
+    if (!file) errx(2, "cannot open %s", name);
     size_t got = fseek(file, offset, SEEK_SET) ? 0 : fread(to, 1, bytes, file);
     fclose(file);
     return got;
@@ -134,9 +106,9 @@ static void measure_image(const char *name, struct machine *machine) {
     struct image_header header;
     if (read_at(name, SECTOR_SIZE, &loader, sizeof loader) < sizeof loader || loader.magic != LOADER_MAGIC ||
         read_at(name, SECTOR_SIZE + loader.length, &header, sizeof header) < sizeof header)
-        fail(1, "%s is no image of vmos", name);
+        errx(1, "%s is no image of vmos", name);
     const char *wrong = image_check(&header, false);
-    if (wrong) fail(1, "the image %s %s", name, wrong);
+    if (wrong) errx(1, "the image %s %s", name, wrong);
     machine->kernel_low.length = header.kernel_memory;
     machine->payload.length = header.total;
 }
@@ -147,7 +119,7 @@ static void measure_kernel(const char *name, struct machine *machine) {
     struct elf elf;
     size_t length = read_at(name, 0, file, sizeof file);
     enum elf_error error = elf_open(&elf, file, length, false);
-    if (error) fail(1, "%s %s", name, elf_error_text(error));
+    if (error) errx(1, "%s %s", name, elf_error_text(error));
     machine->kernel_low.length = elf.high - elf.low;
     machine->payload.length = sizeof(struct image_header) + length;
 }
@@ -218,12 +190,12 @@ int main(int argc, char **argv) {
         if (option == 'b') bare = true;
     }
     if (optind + 1 != argc || !kernel || (image && bare))
-        fail(2, "usage: memmap FILE [--image FILE] [--no-1g] [--bare]");
+        errx(2, "usage: memmap FILE [--image FILE] [--no-1g] [--bare]");
     machine.entries = read_map(argv[optind]);
     if (image) measure_image(image, &machine);
     else if (!bare) measure_kernel(kernel, &machine);
     if (!bare) place_image(&machine);
-    if (plan_make(&machine, &plan, scratch) == PLAN_NO_PLACE)
+    if (!plan_make(&machine, &plan, scratch))
         printf("# would not boot: the kernel needs %" PRIu64 " KiB in one piece\n", plan.kernel_bytes >> 10);
     print_plan(&machine, &plan);
     return fflush(stdout) || ferror(stdout) ? 1 : 0;

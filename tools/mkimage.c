@@ -2,11 +2,10 @@
 //   mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... [--tty]
 //           --disk OUT [--floppy OUT] -- ARG0 [ARG...]
 // Sector 0 is the MBR with the partition table, the loader follows, then the header of boot/image.h and what it
-// describes. The same input gives the same bytes. What could not boot is refused here, with the reason and status 1; a
-// wrong command line is status 2. A floppy image that does not fit is not an error.
+// describes. What could not boot is refused, status 1; a wrong command line is 2. Too long for a floppy is no error.
+#include <err.h>
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,27 +33,11 @@ enum { MBR_FILE, LOADER_FILE, KERNEL_FILE, PROGRAM_FILE, INPUT_FILE, DISK, FLOPP
 static const char *files[FILES];
 static struct bytes command;
 
-struct image {
-    struct bytes mbr, loader, payload; // as they follow each other; payload: the header and its parts
-    u64 end;                           // behind entry 2's sector: what a medium must hold
-};
-
-static void fail(int status, const char *fmt, ...) PRINTF_LIKE(2, 3) __attribute__((noreturn));
-static void fail(int status, const char *fmt, ...) {
-    va_list args;
-    va_start(args, fmt);
-    fputs("mkimage: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
-    va_end(args);
-    exit(status);
-}
-
 static u32 crc_of(const void *data, u64 length) { return crc32c(0, data, length, __builtin_cpu_supports("sse4.2")); }
 
 static void reserve(struct bytes *bytes, u64 capacity) {
     u8 *data = realloc(bytes->data, capacity);
-    if (!data) fail(1, "not enough memory for %lu bytes", capacity);
+    if (!data) errx(1, "not enough memory for %lu bytes", capacity);
     bytes->data = data;
 }
 
@@ -68,13 +51,13 @@ static void append(struct bytes *to, const void *data, u64 length) {
 static struct bytes read_file(const char *name) {
     struct bytes file = {.name = name};
     FILE *stream = fopen(name, "rb");
-    if (!stream) fail(1, "cannot open %s: %s", name, strerror(errno));
+    if (!stream) err(1, "cannot open %s", name);
     for (u64 got = 1; got; file.length += got) {
         u64 room = file.length + PAGE_SIZE; // doubles each time
         reserve(&file, file.length + room);
         got = fread(file.data + file.length, 1, room, stream);
     }
-    if (ferror(stream)) fail(1, "cannot read %s: %s", name, strerror(errno));
+    if (ferror(stream)) err(1, "cannot read %s", name);
     fclose(stream);
     return file;
 }
@@ -83,25 +66,25 @@ static struct bytes read_file(const char *name) {
 
 static struct bytes read_mbr(const char *name) {
     struct bytes mbr = read_file(name);
-    if (mbr.length != SECTOR_SIZE) fail(1, "%s has %lu bytes; an MBR has 512", name, mbr.length);
+    if (mbr.length != SECTOR_SIZE) errx(1, "%s has %lu bytes; an MBR has 512", name, mbr.length);
     if (mbr.data[BOOT_SIGNATURE_AT] != 0x55 || mbr.data[BOOT_SIGNATURE_AT + 1] != 0xaa)
-        fail(1, "%s does not end in 55 AA; the BIOS would not start it", name);
+        errx(1, "%s does not end in 55 AA; the BIOS would not start it", name);
     if (!memcmp(mbr.data + DISK_SIGNATURE_AT, "\0\0\0", 4))
-        fail(1, "%s has a disk signature of 0; other systems would write their own into it", name);
+        errx(1, "%s has a disk signature of 0; other systems would write their own into it", name);
     for (int at = PARTITIONS_AT; at < BOOT_SIGNATURE_AT; at++)
-        if (mbr.data[at]) fail(1, "%s has code or data at byte %d, where the partition table goes", name, at);
+        if (mbr.data[at]) errx(1, "%s has code or data at byte %d, where the partition table goes", name, at);
     return mbr;
 }
 
 static struct bytes read_loader(const char *name) {
     struct bytes loader = read_file(name);
     if (loader.length < SECTOR_SIZE || loader.length % SECTOR_SIZE || loader.length > LOADER_END - LOADER)
-        fail(1, "%s has %lu bytes; a loader has a multiple of 512, at most %d", name, loader.length,
+        errx(1, "%s has %lu bytes; a loader has a multiple of 512, at most %d", name, loader.length,
              LOADER_END - LOADER);
     struct loader_header *header = (struct loader_header *)loader.data;
-    if (header->magic != LOADER_MAGIC) fail(1, "%s has no loader magic at byte 4", name);
+    if (header->magic != LOADER_MAGIC) errx(1, "%s has no loader magic at byte 4", name);
     if (*(u32 *)(loader.data + loader.length - sizeof(u32)) != LOADER_END_MAGIC)
-        fail(1, "%s has no loader magic in its last four bytes", name);
+        errx(1, "%s has no loader magic in its last four bytes", name);
     header->length = (u32)loader.length;
     header->crc = 0;
     header->crc = crc_of(loader.data, loader.length);
@@ -112,40 +95,31 @@ static struct bytes read_loader(const char *name) {
 static u64 check_kernel(const struct bytes *kernel) {
     struct elf elf;
     enum elf_error error = elf_open(&elf, kernel->data, kernel->length, false);
-    if (error) fail(1, "%s %s", kernel->name, elf_error_text(error));
+    if (error) errx(1, "%s %s", kernel->name, elf_error_text(error));
     u64 span = elf.high - elf.low;
     if (elf.header->e_type != ET_DYN)
-        fail(1, "%s is not position-independent; the kernel is moved twice", kernel->name);
-    if (span > KERNEL_BASE_END - KERNEL_BASE) fail(1, "%s takes more than 1 GiB of memory", kernel->name);
+        errx(1, "%s is not position-independent; the kernel is moved twice", kernel->name);
+    if (span > KERNEL_BASE_END - KERNEL_BASE) errx(1, "%s takes more than 1 GiB of memory", kernel->name);
     struct bytes memory = {0};
     reserve(&memory, span);
     elf_load(&elf, memory.data);
     error = elf_relocate(&elf, memory.data, KERNEL_BASE);
-    if (error) fail(1, "%s %s", kernel->name, elf_error_text(error));
+    if (error) errx(1, "%s %s", kernel->name, elf_error_text(error));
     free(memory.data);
     return span;
-}
-
-// The name of the dynamic linker that a program asks for.
-static void fail_dynamic(const struct bytes *program, const struct elf *elf) {
-    for (int i = 0; i < elf->header->e_phnum; i++) {
-        const elf_segment *segment = &elf->segments[i];
-        if (segment->p_type != PT_INTERP) continue;
-        if (segment->p_offset > program->length || segment->p_filesz > program->length - segment->p_offset) break;
-        fail(1, "%s is dynamically linked (needs %.*s); vmos runs static programs so far: link it with -static",
-             program->name, (int)(segment->p_filesz < 255 ? segment->p_filesz : 255),
-             (const char *)program->data + segment->p_offset);
-    }
-    fail(1, "%s %s", program->name, elf_error_text(ELF_DYNAMIC));
 }
 
 static void check_program(const struct bytes *program) {
     struct elf elf;
     enum elf_error error = elf_open(&elf, program->data, program->length, false);
-    if (error == ELF_DYNAMIC) fail_dynamic(program, &elf);
+    const elf_segment *linker = error == ELF_DYNAMIC ? elf_next(&elf, NULL, PT_INTERP) : NULL;
+    if (linker && linker->p_offset <= program->length && linker->p_filesz <= program->length - linker->p_offset)
+        errx(1, "%s is dynamically linked (needs %.*s); vmos runs static programs so far: link it with -static",
+             program->name, (int)(linker->p_filesz < 255 ? linker->p_filesz : 255),
+             (const char *)program->data + linker->p_offset);
     if (!error && ((elf.header->e_type == ET_EXEC && elf.low < USER_START) || elf.high > USER_END))
         error = ELF_BAD_ADDRESS;
-    if (error) fail(1, "%s %s", program->name, elf_error_text(error));
+    if (error) errx(1, "%s %s", program->name, elf_error_text(error));
 }
 
 // ---- the image ----
@@ -179,28 +153,29 @@ static void put_partition(u8 *entry, u8 active, u8 type, u32 first, u32 sectors)
     memcpy(entry + 12, &sectors, sizeof sectors);
 }
 
-static struct image build_image(void) {
-    struct image image = {.mbr = read_mbr(files[MBR_FILE]), .loader = read_loader(files[LOADER_FILE])};
+static struct bytes build_image(void) {
+    struct bytes image = read_mbr(files[MBR_FILE]), loader = read_loader(files[LOADER_FILE]), payload = {0};
     struct bytes kernel = read_file(files[KERNEL_FILE]), program = read_file(files[PROGRAM_FILE]);
     struct image_header header = {
         .magic = IMAGE_MAGIC, .version = IMAGE_VERSION, .kernel_memory = check_kernel(&kernel)};
     check_program(&program);
 
-    append(&image.payload, &header, sizeof header);
-    header.parts[IMAGE_KERNEL] = place(&image.payload, kernel, SECTOR_SIZE);
-    header.parts[IMAGE_PROGRAM] = place(&image.payload, program, PAGE_SIZE);
-    if (files[INPUT_FILE]) header.parts[IMAGE_INPUT] = place(&image.payload, read_file(files[INPUT_FILE]), 16);
-    header.parts[IMAGE_COMMAND] = place(&image.payload, command, 16);
-    header.total = image.payload.length;
-    if (header.total > IDENTITY_END - HIGH_MEMORY) fail(1, "the image does not fit below 4 GiB of memory");
+    append(&payload, &header, sizeof header);
+    header.parts[IMAGE_KERNEL] = place(&payload, kernel, SECTOR_SIZE);
+    header.parts[IMAGE_PROGRAM] = place(&payload, program, PAGE_SIZE);
+    if (files[INPUT_FILE]) header.parts[IMAGE_INPUT] = place(&payload, read_file(files[INPUT_FILE]), 16);
+    header.parts[IMAGE_COMMAND] = place(&payload, command, 16);
+    header.total = payload.length;
+    if (header.total > IDENTITY_END - HIGH_MEMORY) errx(1, "the image does not fit below 4 GiB of memory");
     header.crc = crc_of(&header, sizeof header);
-    memcpy(image.payload.data, &header, sizeof header);
+    memcpy(payload.data, &header, sizeof header);
 
-    u64 sectors = ROUND_UP(SECTOR_SIZE + image.loader.length + header.total, SECTOR_SIZE) / SECTOR_SIZE;
+    append(&image, loader.data, loader.length);
+    append(&image, payload.data, payload.length);
+    u32 sectors = (u32)(ROUND_UP(image.length, SECTOR_SIZE) / SECTOR_SIZE);
     // entry 2 is there because a stick with one entry is taken for a ZIP drive by some BIOSes
-    put_partition(image.mbr.data + PARTITIONS_AT, 0x80, 0x7f, 1, (u32)sectors - 1);
-    put_partition(image.mbr.data + PARTITIONS_AT + 16, 0, 0xda, (u32)sectors, 1);
-    image.end = (sectors + 1) * SECTOR_SIZE;
+    put_partition(image.data + PARTITIONS_AT, 0x80, 0x7f, 1, sectors - 1);
+    put_partition(image.data + PARTITIONS_AT + 16, 0, 0xda, sectors, 1);
     return image;
 }
 
@@ -209,33 +184,29 @@ static struct image build_image(void) {
 // Only regular files are written and removed: root could remove a device. Media are written with dd.
 static void check_output(const char *name) {
     struct stat status;
-    if (!stat(name, &status) && !S_ISREG(status.st_mode)) fail(1, "cannot write %s: it is not a regular file", name);
-}
-
-static bool put(FILE *file, const struct bytes *bytes) {
-    return fwrite(bytes->data, 1, bytes->length, file) == bytes->length;
+    if (!stat(name, &status) && !S_ISREG(status.st_mode)) errx(1, "cannot write %s: it is not a regular file", name);
 }
 
 // What lies behind the image is zero. What could not be finished is removed: half an image must not look like one.
-static void write_image(const char *name, const struct image *image, u64 size) {
+static void write_image(const char *name, const struct bytes *image, u64 size) {
     check_output(name);
     FILE *file = fopen(name, "wb");
-    bool whole = file && put(file, &image->mbr) && put(file, &image->loader) && put(file, &image->payload) &&
-                 !fflush(file) && !ftruncate(fileno(file), (off_t)size) && !fclose(file);
-    if (whole) return;
-    int error = errno;
+    if (file && fwrite(image->data, 1, image->length, file) == image->length && !fflush(file) &&
+        !ftruncate(fileno(file), (off_t)size) && !fclose(file))
+        return;
+    warn("cannot write %s", name);
     if (file) unlink(name);
-    fail(1, "cannot write %s: %s", name, strerror(error));
+    exit(1);
 }
 
-static void write_floppy(const char *name, const struct image *image) {
-    if (image->end <= FLOPPY_SIZE) {
+static void write_floppy(const char *name, const struct bytes *image, u64 end) {
+    if (end <= FLOPPY_SIZE) {
         write_image(name, image, FLOPPY_SIZE);
         return;
     }
     check_output(name);
-    if (unlink(name) && errno != ENOENT) fail(1, "cannot remove the old %s: %s", name, strerror(errno));
-    fprintf(stderr, "mkimage: no floppy image: %lu bytes too many for one\n", (image->end - FLOPPY_SIZE));
+    if (unlink(name) && errno != ENOENT) err(1, "cannot remove the old %s", name);
+    fprintf(stderr, "mkimage: no floppy image: %lu bytes too many for one\n", end - FLOPPY_SIZE);
 }
 
 // ---- the command line ----
@@ -259,21 +230,22 @@ static void read_options(int argc, char **argv) {
     for (int option; (option = getopt_long(argc, argv, "+", known, NULL)) != -1;) {
         if (option == '?') exit(2); // getopt_long has said what it did not like
         if (option < FILES) files[option] = optarg;
-        if (option == ENV && (optarg[0] == '=' || !strchr(optarg, '='))) fail(2, "--env %s is not K=V", optarg);
+        if (option == ENV && (optarg[0] == '=' || !strchr(optarg, '='))) errx(2, "--env %s is not K=V", optarg);
         if (option == ENV) add_word("env=", optarg);
         if (option == TTY) add_word("tty=", "1");
     }
     if (!files[MBR_FILE] || !files[LOADER_FILE] || !files[KERNEL_FILE] || !files[PROGRAM_FILE] || !files[DISK] ||
         optind == argc)
-        fail(2, "usage: mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... [--tty] "
+        errx(2, "usage: mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... [--tty] "
                 "--disk OUT [--floppy OUT] -- ARG0 [ARG...]");
     for (; optind < argc; optind++) add_word("arg=", argv[optind]);
 }
 
 int main(int argc, char **argv) {
     read_options(argc, argv);
-    struct image image = build_image();
-    write_image(files[DISK], &image, ROUND_UP(image.end, DISK_UNIT));
-    if (files[FLOPPY]) write_floppy(files[FLOPPY], &image);
+    struct bytes image = build_image();
+    u64 end = ROUND_UP(image.length, SECTOR_SIZE) + SECTOR_SIZE; // behind entry 2's sector: what a medium must hold
+    write_image(files[DISK], &image, ROUND_UP(end, DISK_UNIT));
+    if (files[FLOPPY]) write_floppy(files[FLOPPY], &image, end);
     return 0;
 }

@@ -1,6 +1,5 @@
-// What vmos wants from ACPI: the CPUs and their interrupts, timers, and the ways to switch off and to reset. Tables are
-// bytes from firmware: each is used only after its length and checksum were checked, nothing is read outside of it, and
-// nothing points in circles since no pointer is followed twice.
+// What vmos wants from ACPI: CPUs and their interrupts, timers, and switching off. A table is used only after length
+// and checksum were checked, nothing is read outside of it, and no pointer is followed twice.
 #include "kernel/device/acpi.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/window.h"
@@ -83,8 +82,7 @@ static u64 root_entry(const struct root *root, size_t index) {
     return root->entry_bytes == 8 ? number(entry, 8) : number(entry, 4);
 }
 
-// Finds the first good table of each kind. All tables are mapped as a whole: what is mapped stays when the memory that
-// ACPI lent is used.
+// Finds the first good table of each kind. All are mapped as a whole: what is mapped stays when ACPI's memory is used.
 static void find_tables(const struct root *root, const u8 *found[KINDS]) {
     for (size_t i = 0; i < root->count; i++) {
         u64 physical = root_entry(root, i);

@@ -1,6 +1,5 @@
-// Between acpi.c, which finds the tables, and the files that read them. A table given to a reader is mapped as a whole
-// and adds up, and its length is at least TABLE_BYTES; everything else in it is unchecked. Section numbers are those of
-// ACPI 6.4.
+// Between acpi.c, which finds the tables, and the files that read them. A table given to a reader is mapped, adds up
+// and has at least TABLE_BYTES; everything else in it is unchecked. Section numbers are those of ACPI 6.4.
 #pragma once
 
 #include "kernel/device/devices.h"

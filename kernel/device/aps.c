@@ -1,6 +1,5 @@
 // Which other CPUs are started, and what they need of memory: a slot each, and page tables to come from real mode by.
 #include "kernel/cpu/apic.h"
-#include "kernel/cpu/cpus.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
@@ -11,9 +10,8 @@
 
 static u32 ids[ACPI_CPUS];
 
-// Page tables to come from real mode by: the kernel's half, and AP_START at its own address. One page is the table of
-// each level: every index of that address is 0 but the last, which is 1. False when the pages are not in the window,
-// which shows what is usable and write-back.
+// The kernel's half, and AP_START at its own address. One page is the table of each level: every index of that address
+// is 0 but the last, which is 1. False when the pages are not in the window, so not usable or not write-back.
 static bool make_root(void) {
     u64 *root = window(AP_ROOT), bytes;
     if (!tables_leaf(tables_root(), WINDOW + AP_START, &bytes) || !tables_leaf(tables_root(), WINDOW + AP_ROOT, &bytes))

@@ -1,7 +1,6 @@
 // The few devices the spine needs, one file each. Nothing here calls up: who wants input registers a function.
 #pragma once
 
-#include "kernel/lib/types.h"
 #include "boot/bootinfo.h"
 
 // ---- emulator.c (shared with the loader): ports that belong to an emulator, touched only once it is recognised ----
@@ -45,7 +44,6 @@ struct acpi_info {
     u64 hpet;                       // physical; 0: none
     u64 pci_config;                 // physical, of bus 0 of segment 0; 0: none
     u8 pci_first_bus, pci_last_bus; // that it covers
-    u64 local_apic;                 // physical; 0: nobody says where, the CPU's MSR does
     u32 cpu_count;                  // CPUs that firmware calls enabled, the boot CPU among them; 0: no table says
     u32 ignored;                    // CPUs beyond ACPI_CPUS
     u32 cpus[ACPI_CPUS];            // their APIC ids, each once, in the table's order

@@ -55,8 +55,7 @@ u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
 #define AML_ROOT    '\\'
 #define SLP_TYP_MAX 7
 
-// The next place of the name, looking at each fourth byte only: one that the name does not contain rules out all four
-// places it could be part of.
+// The next place of the name, by each fourth byte: one that the name does not contain rules out four places.
 static const u8 *find_name(const u8 *at, const u8 *end) {
     while (end - at >= 4) {
         if (at[3] == '_' && !memcmp(at, "_S5_", 4)) return at;
@@ -85,8 +84,7 @@ static bool take_constant(struct aml *aml, u32 *value) {
 }
 
 // A package's length counts from its own first byte, whose top two bits say how many bytes of it follow: without any it
-// has 6 bits, with some the first byte gives the lowest 4. One element alone holds both values, a byte each, as other
-// systems read it.
+// has 6 bits, with some the first byte gives the lowest 4. One element alone holds both values, a byte each.
 static bool read_s5(struct aml aml, struct acpi_info *info) {
     u32 code, length, more, elements, a, b;
     if (!take(&aml, 1, &code) || code != AML_PACKAGE) return false;

@@ -1,5 +1,4 @@
-// Interrupts of devices: the boot CPU's local APIC and the IO-APICs (Intel 82093AA data sheet), or the legacy PICs
-// where one of the two is missing. Every line goes to the boot CPU.
+// Interrupts of devices, all to the boot CPU: by its local APIC and the IO-APICs (Intel 82093AA), else the legacy PICs.
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/lock.h"

@@ -1,5 +1,4 @@
-// KVM's clock (Linux, Documentation/virt/kvm/x86/msr.rst): the hypervisor fills two structs in memory that it is told
-// of. It is asked once, for the time of day; from there on the TSC counts.
+// KVM's clock (Linux, Documentation/virt/kvm/x86/msr.rst): two structs that the hypervisor fills. It is asked once.
 #include "kernel/cpu/clock.h"
 #include "kernel/device/devices.h"
 #include "kernel/memory/pages.h"

@@ -1,6 +1,5 @@
-// The wire of the log: port e9 where an emulator listens there, else COM2, else it shares COM1 with the program, whose
-// FIFOs and interrupts are left alone. A wire that does not take its bytes loses them: the log must never stop the
-// machine. Shared with the loader.
+// The wire of the log: port e9 where an emulator listens there, else COM2, else COM1, the program's, whose FIFOs and
+// interrupts are left alone. A wire that takes no bytes loses them: the log must never stop the machine.
 #include "kernel/device/devices.h"
 #include "kernel/device/uart.h"
 

@@ -3,11 +3,10 @@
 #include "kernel/device/acpi.h"
 #include "kernel/kernel.h"
 
-#define MADT_LOCAL_APIC 36
-#define MADT_ENTRIES    44
-#define SRAT_ENTRIES    48
-#define NO_ID           0xff // the id of entries that stand for no CPU; 0xffffffff where ids have 32 bits
-#define LINTS           2
+#define MADT_ENTRIES 44
+#define SRAT_ENTRIES 48
+#define NO_ID        0xff // the id of entries that stand for no CPU; 0xffffffff where ids have 32 bits
+#define LINTS        2
 
 void acpi_add_cpu(struct acpi_info *info, struct acpi_seen *seen, u32 id, bool enabled) {
     u64 *word = &seen->bits[id / 64 % ARRAY_SIZE(seen->bits)], bit = 1ull << id % 64;
@@ -65,13 +64,12 @@ static const u8 *next_entry(const u8 *table, const char *name, size_t *at) {
     return entry;
 }
 
-enum { LOCAL_APIC, IO_APIC, OVERRIDE, NMI = 4, LOCAL_APIC_ADDRESS, LOCAL_X2APIC = 9, X2APIC_NMI };
-static const u8 least[] = {8, 12, 10, 0, 6, 12, 0, 0, 0, 16, 12}; // bytes, by type; 0: a type without a use here
+enum { LOCAL_APIC, IO_APIC, OVERRIDE, NMI = 4, LOCAL_X2APIC = 9, X2APIC_NMI };
+static const u8 least[] = {8, 12, 10, 0, 6, 0, 0, 0, 0, 16, 12}; // bytes, by type; 0: a type without a use here
 
 void madt_read(const u8 *madt, struct acpi_info *info) {
     struct acpi_seen seen = {0};
     size_t at = MADT_ENTRIES;
-    if (length_of(madt) >= MADT_ENTRIES) info->local_apic = number(madt + MADT_LOCAL_APIC, 4);
     for (const u8 *entry; (entry = next_entry(madt, "APIC", &at));) {
         u8 type = entry[0], bytes = entry[1];
         if (type >= ARRAY_SIZE(least) || !least[type]) continue;
@@ -87,7 +85,6 @@ void madt_read(const u8 *madt, struct acpi_info *info) {
         case OVERRIDE: acpi_set_isa(info, entry[3], word, (u16)number(entry + 8, 2)); break;
         case NMI: acpi_set_nmi(info, entry[5], (u16)number(entry + 3, 2)); break;
         case X2APIC_NMI: acpi_set_nmi(info, entry[8], (u16)number(entry + 2, 2)); break;
-        case LOCAL_APIC_ADDRESS: info->local_apic = number(entry + 4, 8);
         }
     }
     acpi_say(info, "ACPI", &seen);

@@ -1,6 +1,4 @@
-// The MP table (Intel MultiProcessor Specification 1.4, chapter 4), for machines whose firmware has no MADT: which CPUs
-// and I/O APICs there are, and at which of their pins ISA's interrupts arrive.
-#include "boot/layout.h"
+// The MP table (Intel MultiProcessor Specification 1.4, chapter 4), for machines whose firmware has no MADT.
 #include "kernel/device/acpi.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/window.h"
@@ -20,8 +18,7 @@ static const u8 *find_pointer(u64 start, u64 end) {
     return NULL;
 }
 
-// The pointer to it is in the first KiB of the EBDA, or where there is none in the last one of base memory, or in the
-// BIOS ROM.
+// The pointer to it is in the first KiB of the EBDA (if there is none: the last one of base memory) or in the BIOS ROM.
 static const u8 *find_mp_table(void) {
     const u8 *segment = window_map(BDA_EBDA_SEGMENT, 2, WINDOW_TABLES);
     u64 ebda = segment ? number(segment, 2) << 4 : 0;
@@ -46,7 +43,6 @@ void mp_read(struct acpi_info *info) {
         log("ACPI: neither an APIC table nor an MP table, so only the boot CPU is used");
         return;
     }
-    info->local_apic = number(table + 36, 4);
     entry = table + HEADER_BYTES;
     end = table + number(table + 4, 2);
     for (u64 left = number(table + 34, 2); left; left--) {

@@ -39,8 +39,7 @@ static u64 days_from_date(unsigned year, unsigned month, unsigned day) {
     return 365ull * year + year / 4 - year / 100 + year / 400 + in_year - 719468;
 }
 
-// Seconds since 1970, 0 when the fields are no date and time. The century register is not on every clock: 19, 20 and 21
-// are believed, anything else is 20.
+// Seconds since 1970, 0: no date and time. Not every clock has a century register: 19, 20, 21 or else it means 20.
 static u64 rtc_convert(const u8 field[FIELDS]) {
     bool binary = field[STATUS_B] & STATUS_B_BINARY;
     u8 value[FIELDS];
@@ -59,8 +58,7 @@ static u8 rtc_read(u8 index) {
     return inb(RTC_DATA);
 }
 
-// Seconds since 1970, 0 without a plausible time. Registers are read outside an update; since one can begin between
-// two of them, the same twice is right.
+// The same by the clock. Registers are read outside an update; one can begin between two, so the same twice is right.
 static u64 rtc_seconds(void) {
     u8 before[FIELDS] = {0}, now[FIELDS];
     for (int reads = 0; reads < READS_MAX; reads++) {

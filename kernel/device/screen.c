@@ -1,6 +1,5 @@
 // The text screen: 32 KiB of video memory, of which the CRT controller shows 25 rows from a start address. Scrolling
-// moves that address; only when the memory's end is reached are the rows in sight copied to its beginning, once in
-// about 180 lines: video memory is slow.
+// moves that; video memory is slow, so rows are copied to its beginning only at its end, once in about 180 lines.
 #include "kernel/device/devices.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
@@ -72,8 +71,7 @@ static void control_or_put(u8 c) {
 }
 
 // Escape sequences are swallowed: ESC, intermediates 20-2f, final byte; ESC [ up to its final byte; ESC ] up to BEL or
-// the next ESC, whose backslash goes as a sequence of its own. Any other control character ends them, so that a broken
-// one costs a line at most.
+// the next ESC, whose backslash goes by itself. Control characters end them: a broken one costs a line at most.
 static void feed(u8 c) {
     if (state == TEXT || c < ' ') {
         state = TEXT;

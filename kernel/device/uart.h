@@ -1,5 +1,4 @@
-// A 16550 or its ancestors (TI PC16550D data sheet), by base port. No state: serial.c owns COM1, logwire.c the log's
-// port, and both work from here.
+// A 16550 or its ancestors (TI PC16550D data sheet), by base port. No state: that is with serial.c and logwire.c.
 #pragma once
 
 #include "kernel/cpu/x86.h"
@@ -29,9 +28,8 @@
 // One read of an ISA port takes about a microsecond on a PC; 16 bytes at 115200 baud take 1400.
 #define UART_WAIT_SHORT 100000u
 
-// How many bytes the port takes at once, 0 when there is no port: its scratch register must hold what is written. Sets
-// 115200 baud, 8 bits, no parity, one stop bit (Bochs powers up with 5-bit words); FIFOs and interrupts stay as they
-// are.
+// How many bytes the port takes at once, 0: there is none, since its scratch register does not hold what is written.
+// Sets 115200 baud, 8N1 (Bochs powers up with 5-bit words); FIFOs and interrupts stay as they are.
 static inline size_t uart_init(u16 port) {
     outb(port + UART_SCRATCH, 0x5a);
     if (inb(port + UART_SCRATCH) != 0x5a) return 0;

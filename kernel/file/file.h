@@ -7,8 +7,7 @@
 #include "boot/bootinfo.h"
 #include "kernel/cpu/trap.h"
 
-// ---- tty.c: the line discipline of a terminal (termios(3)): what a typed byte means, what is echoed, when a read has
-// something ----
+// ---- tty.c: the line discipline of a terminal (termios(3)) ----
 #define TTY_RING 4096
 #define TTY_WAIT (-100000) // no error number: nothing to read yet
 
@@ -29,8 +28,7 @@ u32 tty_readable(const struct tty *tty);
 void tty_output(const struct tty *tty, const u8 *bytes, size_t count);
 
 // ---- terminal.c ----
-// typed: called in interrupt context when a read may have something now, with the signal a key means, or 0. NULL: the
-// terminal has no input.
+// typed: called in interrupt context when a read may have something, with a key's signal or 0. NULL: there is no input.
 void terminal_init(void (*typed)(int signal));
 s64 terminal_read(u64 to, u64 bytes);
 s64 terminal_write(u64 from, u64 bytes);

@@ -2,7 +2,6 @@
 // is copied: they take no memory and have no longest length.
 #include <stdarg.h>
 #include "kernel/cpu/cpus.h"
-#include "kernel/cpu/time.h"
 #include "kernel/file/file.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"
@@ -19,8 +18,7 @@ struct reader {
 static const struct boot_info *boot;
 
 // The next line of a text, at most 128 bytes.
-static void line(struct reader *reader, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void line(struct reader *reader, const char *fmt, ...) {
+static void PRINTF_LIKE(2, 3) line(struct reader *reader, const char *fmt, ...) {
     char text[128];
     va_list args;
     va_start(args, fmt);

@@ -47,9 +47,7 @@ static enum elf_error check_load(const elf_segment *segment, u64 length) {
 static enum elf_error check_loads(struct elf *elf) {
     u64 last = 0, end = 0; // where the one before starts and ends
     bool any = false, entry = false;
-    for (int i = 0; i < elf->header->e_phnum; i++) {
-        const elf_segment *segment = &elf->segments[i];
-        if (segment->p_type != PT_LOAD) continue;
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
         enum elf_error error = check_load(segment, elf->length);
         if (error) return error;
         if (!any) elf->low = ROUND_DOWN(segment->p_vaddr, PAGE_SIZE);
@@ -80,9 +78,7 @@ enum elf_error elf_open(struct elf *elf, const void *file, u64 length, bool allo
 void elf_load(const struct elf *elf, void *memory) {
     u8 *to = memory;
     u64 filled = 0;
-    for (int i = 0; i < elf->header->e_phnum; i++) {
-        const elf_segment *segment = &elf->segments[i];
-        if (segment->p_type != PT_LOAD) continue;
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
         u64 start = segment->p_vaddr - elf->low;
         memset(to + filled, 0, start - filled);
         if (segment->p_filesz) memcpy(to + start, elf->file + segment->p_offset, segment->p_filesz);
@@ -99,9 +95,7 @@ struct rela_table {
 // The dynamic table ends with DT_NULL or with its segment; a segment that is no whole number of entries loses the
 // remainder. Relocations of other kinds, or of another size, cannot be applied.
 static enum elf_error find_rela(const struct elf *elf, const u8 *memory, struct rela_table *rela) {
-    const elf_segment *table = NULL;
-    for (int i = 0; i < elf->header->e_phnum && !table; i++)
-        if (elf->segments[i].p_type == PT_DYNAMIC) table = &elf->segments[i];
+    const elf_segment *table = elf_next(elf, NULL, PT_DYNAMIC);
     if (!table) return ELF_OK;
     u64 start = table->p_vaddr - elf->low;
     if (!inside(start, table->p_memsz, elf->high - elf->low)) return ELF_BAD_RELOCATION;

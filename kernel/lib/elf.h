@@ -45,14 +45,20 @@ struct elf_symbol {
     u64 offset;       // of the address from the symbol's value
 };
 
+// The first segment of a type behind another one, or (NULL) of all; NULL when there is none.
+static inline const elf_segment *elf_next(const struct elf *elf, const elf_segment *after, u32 type) {
+    const elf_segment *at = after ? after + 1 : elf->segments, *end = elf->segments + elf->header->e_phnum;
+    while (at < end && at->p_type != type) at++;
+    return at < end ? at : NULL;
+}
+
 // Never NULL.
 const char *elf_error_text(enum elf_error error);
 
 // Checks the whole file and fills elf. allow_interp: PT_INTERP is no error. file need not be aligned.
 enum elf_error elf_open(struct elf *elf, const void *file, u64 length, bool allow_interp) MUST_USE;
 
-// Copies the PT_LOADs into memory (elf->high - elf->low bytes) so that memory stands for elf->low; zeroes the rest of
-// each segment and the gaps between them.
+// Copies the PT_LOADs into memory (elf->high - elf->low bytes), which stands for elf->low; what is between is zeroed.
 void elf_load(const struct elf *elf, void *memory);
 
 // Applies the relative relocations of a loaded ET_DYN image as if elf->low were at run_address. Repeatable only on a

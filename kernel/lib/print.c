@@ -1,7 +1,6 @@
-// Formatting, by stb_sprintf without floating point, compiled into this file only. It needs about 1.2 KiB of stack and
-// reads up to 3 bytes behind a string's end, but never into another page: it reads aligned words.
-// Differences from printf worth knowing: %p prints 16 digits and no 0x, a NULL %s prints "null", and %f and its kin do
-// not exist.
+// Formatting by stb_sprintf, which needs about 1.2 KiB of stack and reads up to 3 bytes behind a string's end, but
+// never into another page: it reads aligned words. Unlike printf, %p prints 16 digits and no 0x, a NULL %s prints
+// "null", and there is no %f and the like.
 #include "kernel/lib/print.h"
 
 #include <limits.h>

@@ -1,4 +1,4 @@
-// Formatting: stb_sprintf (Debian: libstb-dev) without floating point, behind checked prototypes.
+// Formatting: stb_sprintf (Debian: libstb-dev) behind checked prototypes.
 #pragma once
 
 #include <stdarg.h>

@@ -4,8 +4,7 @@
 #include "kernel/lib/string.h"
 
 // Quadwords first, then the rest: emulators count each iteration of rep as one instruction, and CPUs without ERMS copy
-// bytes one at a time. Right for overlaps too when to lies below from, even closer than a quadword: each is read whole
-// before the bytes it covers are written.
+// bytes one at a time. Right for overlaps too when to lies below from: a quadword is read before it is written over.
 static inline void copy_up(void *to, const void *from, size_t bytes) {
     size_t quads = bytes / 8, rest = bytes % 8;
     __asm__ volatile("rep movsq\n\tmov %3, %2\n\trep movsb"
@@ -19,8 +18,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {
     return to;
 }
 
-// Downwards only when to lies inside from's bytes: a loop and not rep with the direction flag, which CPUs run byte by
-// byte.
+// Downwards only when to lies inside from's bytes: a loop, since CPUs run rep with the direction flag byte by byte.
 void *memmove(void *to, const void *from, size_t bytes) {
     if ((uintptr_t)to - (uintptr_t)from >= bytes) return copy_up(to, from, bytes), to;
     u8 *t = to;

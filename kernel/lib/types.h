@@ -1,5 +1,4 @@
-// Short names for the fixed-size integers. Physical addresses are u64, virtual ones pointers, so that a mix-up
-// does not compile.
+// Short names. Physical addresses are u64, virtual ones pointers, so that a mix-up does not compile.
 #pragma once
 
 #include <stdbool.h>

@@ -1,9 +1,7 @@
-// Executes the plan of memory and builds the final address space, in the low stage: identity-mapped, one CPU, nothing
-// freed. The tables are made with pages from the top of linear memory, the 4 KiB tail first, as far as they lie below
-// 4 GiB.
+// Executes the plan of memory in the low stage: identity-mapped, one CPU, nothing freed. The tables are made with pages
+// from the top of linear memory, the 4 KiB tail first, as far as they lie below 4 GiB.
 #include "kernel/memory/build.h"
 
-#include "kernel/cpu/cpu.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/elf.h"
@@ -34,8 +32,9 @@ static void find_features(struct handover *handover, struct machine *machine) {
     machine->address_bits = cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
 }
 
-static void make_plan(struct handover *handover, struct plan *plan) {
+static void make_plan(struct handover *handover) {
     struct boot_info *boot = &handover->boot;
+    struct plan *plan = &handover->plan;
     struct machine machine = {(const struct e820_entry *)boot->e820, boot->e820_count, .ebda = boot->ebda};
     struct mtrr mtrr;
     machine.kernel_low = boot->kernel_low;
@@ -43,18 +42,10 @@ static void make_plan(struct handover *handover, struct plan *plan) {
     find_features(handover, &machine);
     mtrr_read(&mtrr, machine.address_bits);
     machine.mtrr = &mtrr;
-    plan->reserved = NULL;
-    enum plan_error error = plan_make(&machine, plan, (void *)SCRATCH);
-    if (error == PLAN_TOO_MANY)
+    if (boot->e820_count > E820_MAX)
         unfit("the firmware's memory map has %u entries; vmos has room for %u", boot->e820_count, E820_MAX);
-    if (error == PLAN_NO_PLACE) unfit("no %lu KiB of memory in one piece for the kernel", plan->kernel_bytes / 1024);
-    handover->usable = ranges_bytes(plan->usable.list, plan->usable.count);
-    handover->not_write_back = plan->not_write_back;
-    handover->ignored = plan->ignored;
-    handover->kernel_physical = plan->kernel;
-    handover->stack_physical = plan->stack;
-    handover->back = (u64)plan->back.list;
-    handover->back_count = plan->back.count;
+    if (!plan_make(&machine, plan, (void *)SCRATCH))
+        unfit("no %lu KiB of memory in one piece for the kernel", plan->kernel_bytes / 1024);
     memcpy(window(plan->map_copy), machine.map, machine.entries * sizeof(struct e820_entry));
     boot->e820 = plan->map_copy;
 }
@@ -76,9 +67,7 @@ static void map_new_pages(u64 root, u64 address, u64 bytes) {
 // Rights by segment. Returns the length of the read-only part, which comes first (kernel.ld).
 static u64 map_kernel(u64 root, u64 physical) {
     u64 read_only = 0;
-    for (unsigned i = 0; i < kernel_elf.header->e_phnum; i++) {
-        const Elf64_Phdr *segment = &kernel_elf.segments[i];
-        if (segment->p_type != PT_LOAD || segment->p_memsz == 0) continue;
+    for (const elf_segment *segment = NULL; (segment = elf_next(&kernel_elf, segment, PT_LOAD));) {
         bool writable = segment->p_flags & PF_W, executable = segment->p_flags & PF_X;
         ASSERT(segment->p_vaddr % PAGE_SIZE == 0 && !(writable && executable));
         u64 length = ROUND_UP(segment->p_memsz, PAGE_SIZE);
@@ -116,37 +105,32 @@ static void map_slot(u64 root, u64 stack) {
     else map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK);
 }
 
-// The kernel moves by being loaded again: this image has used its variables, a fresh one starts with its own.
-static void load_kernel(u64 physical) {
-    elf_load(&kernel_elf, window(physical));
-    enum elf_error error = elf_relocate(&kernel_elf, window(physical), KERNEL_BASE);
-    if (error) unfit("the kernel %s", elf_error_text(error));
-}
-
-void address_space_build(struct handover *handover, u64 entry) {
+void address_space_build(struct handover *handover) {
     const struct boot_info *boot = &handover->boot;
     enum elf_error error = elf_open(&kernel_elf, window(boot->kernel.start), boot->kernel.length, false);
     if (error) unfit("the kernel %s", elf_error_text(error));
-    struct plan plan;
-    make_plan(handover, &plan);
-    handover->pages.map = (struct linear_map){.extents = window(plan.extents), .room = plan.extents_room};
-    linear_lay_out(&handover->pages.map, plan.left.list, plan.left.count, has_1g);
+    const struct plan *plan = &handover->plan;
+    make_plan(handover);
+    handover->pages.map = (struct linear_map){.extents = window(plan->extents), .room = plan->extents_room};
+    linear_lay_out(&handover->pages.map, plan->left.list, plan->left.count, has_1g);
     handover->pages.top = handover->pages.map.end;
     pages_begin(&handover->pages);
 
     u64 root = page_alloc_cleared();
-    if (!root) unfit("%lu KiB of usable memory are too little", handover->usable / 1024);
-    u64 read_only = map_kernel(root, plan.kernel);
-    map_window(root, &plan.usable, plan.kernel, read_only);
+    if (!root)
+        unfit("%lu KiB of usable memory are too little", ranges_bytes(plan->usable.list, plan->usable.count) / 1024);
+    u64 read_only = map_kernel(root, plan->kernel);
+    map_window(root, &plan->usable, plan->kernel, read_only);
     map_linear(root, &handover->pages.map);
-    map_slot(root, plan.stack);
-    load_kernel(plan.kernel);
+    map_slot(root, plan->stack);
+    // The kernel moves by being loaded again: this image has used its variables, a fresh one starts with its own.
+    elf_load(&kernel_elf, window(plan->kernel));
+    error = elf_relocate(&kernel_elf, window(plan->kernel), KERNEL_BASE);
+    if (error) unfit("the kernel %s", elf_error_text(error));
 
     handover->pages = *pages_state();
     handover->tables = tables_count() + 1;
     handover->root = root;
-    handover->entry = KERNEL_BASE + entry;
-    handover->stack_top = SLOTS + SLOT_SIZE;
     // The way over: the loader's tables see the upper half too, until the high stage loads the new root.
     memcpy((u64 *)window(tables_root()) + 256, (u64 *)window(root) + 256, 256 * sizeof(u64));
 }

@@ -1,6 +1,5 @@
 // Real maps come sorted and clean from most BIOSes, and unsorted, overlapping, with unknown types or wrapping from some
-// (reference: ACPI 6.4 section 15; the failures are listed in the README's boot story). One sweep over the sorted edges
-// of all entries serves them all.
+// (ACPI 6.4 section 15). One sweep over the sorted edges of all entries serves them all.
 #include "kernel/memory/e820.h"
 
 // An edge is an address, shifted up by two bits to make room for these.

@@ -36,20 +36,14 @@ void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t c
         size_t first = map->first[size] = map->count;
         if (size == 0 && !has_1g) continue;
         for (size_t i = 0; i < count; i++) {
-            u64 start = ranges[i].start, end = ranges[i].end;
-            struct range part = aligned_part(start, end, page_sizes[size]);
-            // What pages of the next larger size already took, in the middle of this part.
-            struct range larger = {part.start, part.start};
-            if (size == 2 || (size == 1 && has_1g)) larger = aligned_part(start, end, page_sizes[size - 1]);
-            if (larger.start == larger.end) {
-                extent_add(map, first, part.start, part.end, page_sizes[size]);
-            } else {
-                extent_add(map, first, part.start, larger.start, page_sizes[size]);
-                extent_add(map, first, larger.end, part.end, page_sizes[size]);
-            }
+            struct range part = aligned_part(ranges[i].start, ranges[i].end, page_sizes[size]);
+            struct range larger = {part.start, part.start}; // in the middle of it: what larger pages already took
+            if (size == 2 || (size == 1 && has_1g)) larger = aligned_part(part.start, part.end, page_sizes[size - 1]);
+            extent_add(map, first, part.start, larger.start, page_sizes[size]);
+            extent_add(map, first, larger.end, part.end, page_sizes[size]);
         }
     }
-    map->first[3] = map->first[4] = map->count;
+    map->first[3] = map->count;
 }
 
 bool linear_append(struct linear_map *map, u64 start, u64 end) {
@@ -57,7 +51,6 @@ bool linear_append(struct linear_map *map, u64 start, u64 end) {
     bool continues = map->count > map->first[3] && last->physical + last->bytes == start;
     if (!continues && map->count == map->room) return false;
     extent_add(map, map->first[3], start, end, PAGE_SIZE);
-    map->first[4] = map->count;
     return true;
 }
 
@@ -73,29 +66,28 @@ u64 linear_tables(const struct linear_map *map) {
     return tables;
 }
 
-u64 linear_to_physical(const struct linear_map *map, u64 linear) {
-    size_t low = 0, high = map->count;
-    while (low < high) { // the last extent that starts at or below
+// The last extent that starts at or below an address, in one of the two orders; NULL when there is none.
+static inline const struct extent *find(const struct linear_map *map, u64 address, bool by_physical) {
+    const struct extent *found = NULL;
+    for (size_t low = 0, high = map->count; low < high;) {
         size_t middle = (low + high) / 2;
-        if (map->extents[middle].linear <= linear) low = middle + 1;
+        const struct extent *extent = &map->extents[by_physical ? map->extents[middle].by_physical : middle];
+        bool below = (by_physical ? extent->physical : extent->linear) <= address;
+        if (below) found = extent;
+        if (below) low = middle + 1;
         else high = middle;
     }
-    if (low == 0) return UINT64_MAX;
-    const struct extent *extent = &map->extents[low - 1];
-    u64 offset = linear - extent->linear;
-    return offset < extent->bytes ? extent->physical + offset : UINT64_MAX;
+    return found;
+}
+
+u64 linear_to_physical(const struct linear_map *map, u64 linear) {
+    const struct extent *extent = find(map, linear, false);
+    bool inside = extent && linear - extent->linear < extent->bytes;
+    return inside ? linear - extent->linear + extent->physical : UINT64_MAX;
 }
 
 u64 physical_to_linear(const struct linear_map *map, u64 physical) {
-    const struct extent *extents = map->extents;
-    size_t low = 0, high = map->count;
-    while (low < high) { // as above, in the other order
-        size_t middle = (low + high) / 2;
-        if (extents[extents[middle].by_physical].physical <= physical) low = middle + 1;
-        else high = middle;
-    }
-    if (low == 0) return UINT64_MAX;
-    const struct extent *extent = &extents[extents[low - 1].by_physical];
-    u64 offset = physical - extent->physical;
-    return offset < extent->bytes ? extent->linear + offset : UINT64_MAX;
+    const struct extent *extent = find(map, physical, true);
+    bool inside = extent && physical - extent->physical < extent->bytes;
+    return inside ? physical - extent->physical + extent->linear : UINT64_MAX;
 }

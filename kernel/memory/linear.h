@@ -18,7 +18,7 @@ struct extent { // pages of one size, consecutive in both address spaces
 struct linear_map {
     struct extent *extents; // in linear order
     size_t count, room;
-    size_t first[5]; // index of the first extent of 1 GiB, 2 MiB and 4 KiB pages, of what was appended; then count
+    size_t first[4]; // index of the first extent of 1 GiB, 2 MiB and 4 KiB pages, of what was appended
     u64 end;         // linear address behind the last page
 };
 
@@ -27,8 +27,7 @@ struct linear_map {
 // Lays out the ranges. map->extents has room for map->room, at least EXTENTS_PER_RANGE * count.
 void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t count, bool has_1g);
 
-// Appends physical [start, end), which nothing in the map overlaps, in 4 KiB pages, wherever it lies. False when there
-// is no room for another extent.
+// Appends physical [start, end), which nothing in the map overlaps, in 4 KiB pages. False: no room for another extent.
 bool linear_append(struct linear_map *map, u64 start, u64 end) MUST_USE;
 
 // How many page tables linear memory takes below its PML4 entries.

@@ -1,6 +1,5 @@
-// See mtrr.h. Reading is thin; what the registers mean together is decided by the sweep of e820.c, for which a type is
-// either write-back or not.
-#include "kernel/memory/mtrr.h"
+// See plan.h. What the registers mean together is decided by the sweep of e820.c: a type is write-back or not.
+#include "kernel/memory/plan.h"
 
 #include "kernel/cpu/x86.h"
 

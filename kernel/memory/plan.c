@@ -6,10 +6,10 @@
 
 #define SMALL_MACHINE (60ull << 20) // RAM of less than 64 MiB, of which firmware keeps some: no 2 MiB for a stack
 
-// Takes [start, end) out of the ranges, and keeps a record.
+// Takes [start, end) out of the ranges, and keeps a record of what was usable.
 static void take(struct plan *plan, struct ranges *from, u64 start, u64 end, const char *why) {
     if (start >= end) return;
-    for (size_t i = 0; plan->reserved && i < from->count; i++) {
+    for (size_t i = 0; plan->reserved && from != &plan->back && i < from->count; i++) {
         u64 first = ROUND_DOWN(start, PAGE_SIZE), last = ROUND_UP(end, PAGE_SIZE);
         if (first < from->list[i].start) first = from->list[i].start;
         if (last > from->list[i].end) last = from->list[i].end;
@@ -61,11 +61,8 @@ static void find_memory(const struct machine *machine, struct plan *plan, u64 *e
     if (acpi) plan->back.count = e820_ranges(map, machine->entries, E820_RECLAIMABLE, edges, plan->back.list);
     if (known) cached.count = e820_ranges(types, known, E820_USABLE, edges, cached.list);
 
-    struct reservation *reserved = plan->reserved;
-    plan->reserved = NULL; // what was never usable is no reservation
     take(plan, &plan->back, 0, HIGH_MEMORY, NULL);
     take_useless(machine, plan, &plan->back, known ? &cached : NULL);
-    plan->reserved = reserved;
     take(plan, &plan->usable, machine->ebda, LEGACY_HOLE, "EBDA");
     take(plan, &plan->usable, LEGACY_HOLE, HIGH_MEMORY, "video memory and ROMs");
     take_useless(machine, plan, &plan->usable, known ? &cached : NULL);
@@ -89,12 +86,11 @@ static bool place_kernel(const struct machine *machine, struct plan *plan) {
     return true;
 }
 
-enum plan_error plan_make(const struct machine *machine, struct plan *plan, void *scratch) {
+bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) {
     struct boot_part low = machine->kernel_low, image = machine->payload;
     struct range *lists = scratch;
     size_t room = PLAN_RANGES(machine->entries);
     *plan = (struct plan){.reserved = plan->reserved};
-    if (machine->entries > E820_MAX) return PLAN_TOO_MANY;
     plan->usable.list = lists;
     plan->back.list = lists + room;
     plan->left.list = lists + 2 * room; // the edges lie there before
@@ -105,7 +101,7 @@ enum plan_error plan_make(const struct machine *machine, struct plan *plan, void
     take(plan, &plan->left, 0, PAGE_SIZE, "page 0");
     if (!low.length) {
         plan->back.count = 0;
-        return PLAN_OK;
+        return true;
     }
     take(plan, &plan->left, AP_START, AP_END, "start of other CPUs");
     take(plan, &plan->left, AP_END, BOOT_MEMORY_END, "boot pages");
@@ -114,9 +110,9 @@ enum plan_error plan_make(const struct machine *machine, struct plan *plan, void
     bring_back(plan, AP_END, BOOT_MEMORY_END);
     bring_back(plan, low.start, low.start + low.length);
     bring_back(plan, image.start, ROUND_UP(image.start + image.length, PAGE_SIZE));
-    if (!place_kernel(machine, plan)) return PLAN_NO_PLACE;
+    if (!place_kernel(machine, plan)) return false;
     if (ranges_bytes(plan->usable.list, plan->usable.count) >= SMALL_MACHINE)
         plan->stack = ranges_place_stack(plan->left.list, plan->left.count, machine->has_1g);
     if (plan->stack) take(plan, &plan->left, plan->stack, plan->stack + PAGE_2M, "first stack");
-    return PLAN_OK;
+    return true;
 }

@@ -5,8 +5,32 @@
 #pragma once
 
 #include "kernel/memory/linear.h"
-#include "kernel/memory/mtrr.h"
 
+// ---- mtrr.c: memory type range registers (Intel SDM 3A 12.11; AMD APM 2 7.7). vmos leaves them as they are. What a
+// page table maps as write-back is write-back only where they agree, and a large page over two types is undefined ----
+#define MTRR_VARIABLE 32 // pairs of registers looked at; CPUs have 8 to 11
+#define MTRR_ENTRIES  (2 * MTRR_VARIABLE + 18)
+
+struct mtrr {
+    bool on;          // else nothing is known, and memory counts as write-back: hypervisors that emulate none
+    bool has_fixed;   // the fixed registers rule below 1 MiB
+    u8 default_type;  // where no other register says anything
+    u8 count;         // of variable
+    u64 fixed[2];     // types, a byte each: 8 times 64 KiB from 0, 8 times 16 KiB from 512 KiB
+    u64 top;          // AMD: memory from 4 GiB to here is write-back, whatever the rest says; 0: none
+    u64 address_mask; // of physical addresses this CPU has
+    struct {
+        u64 base, mask;
+    } variable[MTRR_VARIABLE]; // as in the registers, only valid ones
+};
+
+void mtrr_read(struct mtrr *mtrr, unsigned address_bits);
+
+// A memory map whose usable entries are the write-back ranges; returns the number of entries, at most MTRR_ENTRIES; 0
+// when nothing is known. Where registers contradict each other, memory does not count as write-back.
+size_t mtrr_write_back(const struct mtrr *mtrr, struct e820_entry *out);
+
+// ---- plan.c ----
 struct machine {
     const struct e820_entry *map;
     u32 entries;
@@ -42,12 +66,6 @@ struct plan {
     size_t reserved_count;
 };
 
-enum plan_error {
-    PLAN_OK,
-    PLAN_TOO_MANY, // entries in the map: what does not fit could be a reserved one
-    PLAN_NO_PLACE, // for the kernel: kernel_bytes says how much it takes. The rest of the plan stands.
-};
-
 // Working memory that plan_make needs for so many entries, and how many reservations it makes at most.
 #define PLAN_CUTS            (MTRR_ENTRIES + 10)
 #define PLAN_RANGES(entries) ((entries) + PLAN_CUTS)
@@ -57,5 +75,5 @@ enum plan_error {
 #define PLAN_RESERVATIONS(entries) ((entries) + 3 * PLAN_CUTS)
 
 // scratch: PLAN_SCRATCH(entries) bytes; the plan's lists lie in it. plan->reserved is set by the caller: NULL, or room
-// for PLAN_RESERVATIONS(entries).
-enum plan_error plan_make(const struct machine *machine, struct plan *plan, void *scratch) MUST_USE;
+// for PLAN_RESERVATIONS(entries). False: no place for the kernel, of kernel_bytes.
+bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) MUST_USE;

@@ -1,7 +1,6 @@
-// See takeover.h. Boot pages that come back keep their place in the window, which shows all usable memory anyway; what
-// ACPI lent is new there. Everything is appended before the first page is given away, since the list of what comes back
-// lies in boot pages itself.
-#include "kernel/memory/takeover.h"
+// See build.h. Boot pages that come back are in the window, as all usable memory; what ACPI lent is new there. All is
+// appended before the first page is given away, since the list of what comes back lies in boot pages itself.
+#include "kernel/memory/build.h"
 
 #include "kernel/kernel.h"
 #include "kernel/memory/slots.h"
@@ -39,19 +38,20 @@ void memory_take_over(const struct handover *handover) {
     struct pages pages = handover->pages;
     pages.map.extents = window((u64)pages.map.extents);
     map = pages.map;
-    pages_init(&pages, ranges_bytes(window(handover->back), handover->back_count));
+    const struct plan *plan = &handover->plan;
+    pages_init(&pages, ranges_bytes(window((u64)plan->back.list), plan->back.count));
     slot_refill(THIS_SLOT());
     traps_set_stack_growth(slot_grow);
     window_set_map(window(handover->boot.e820), handover->boot.e820_count);
-    usable = handover->usable;
-    stack = handover->stack_physical ? PAGE_2M : 0;
+    usable = ranges_bytes(window((u64)plan->usable.list), plan->usable.count);
+    stack = plan->stack ? PAGE_2M : 0;
     log_layout();
     for (size_t i = 0; i < map.count; i++) check_run(&map.extents[i]);
     u64 gib = ROUND_UP(usable, 1ull << 30) >> 30, tables = handover->tables * PAGE_SIZE;
     log("memory: %lu KiB of page tables, %lu bytes per GiB of memory", tables / 1024, tables / gib);
-    if (handover->not_write_back)
-        log("memory: ignored %lu KiB that are not write-back by the MTRRs", handover->not_write_back / 1024);
-    if (handover->ignored) log("memory: ignored %lu entries of the firmware's map that wrap", handover->ignored);
+    if (plan->not_write_back)
+        log("memory: ignored %lu KiB that are not write-back by the MTRRs", plan->not_write_back / 1024);
+    if (plan->ignored) log("memory: ignored %u entries of the firmware's map that wrap", plan->ignored);
 }
 
 static void append(const struct range *run) {
@@ -95,9 +95,9 @@ void memory_give(u64 start, u64 end) {
 }
 
 void memory_end_boot(const struct handover *handover) {
-    const struct range *back = window(handover->back);
+    const struct range *back = window((u64)handover->plan.back.list);
     struct boot_part image = handover->boot.payload;
-    for (size_t i = 0; i < handover->back_count; i++) append_back(&back[i]);
+    for (size_t i = 0; i < handover->plan.back.count; i++) append_back(&back[i]);
     pages_grow(&map);
     for (size_t i = map.first[3]; i < map.count; i++) {
         u64 start = map.extents[i].physical, end = start + map.extents[i].bytes;

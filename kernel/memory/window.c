@@ -1,7 +1,6 @@
 // The window onto physical memory: RAM is mapped when the address space is built, the rest here on demand. A frame has
-// one memory type: two mappings of different types are undefined (Intel SDM 3A 12.12.4), and what the CPU does there
-// can be a machine check long afterwards. Holes of the map are never mapped write-back, since the CPU would read ahead
-// into whatever device is there.
+// one memory type: two are undefined (Intel SDM 3A 12.12.4), and can be a machine check long afterwards. Holes of the
+// map are never mapped write-back, since the CPU would read ahead into whatever device is there.
 #include "kernel/memory/window.h"
 
 #include "kernel/cpu/lock.h"

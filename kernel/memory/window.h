@@ -1,5 +1,4 @@
-// Physical memory as the kernel sees it. In the low stage the window is the identity map (window_base 0), from the
-// high stage on it lies at WINDOW; the same code runs in both.
+// Physical memory as the kernel sees it: at 0, the identity map, in the low stage; at WINDOW from the high stage on.
 #pragma once
 
 #include "boot/bootinfo.h"

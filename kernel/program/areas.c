@@ -1,5 +1,4 @@
-// See areas.h. Neighbours that are alike are always one area, so that a heap that grows page by page stays one node,
-// and so does a row of allocations.
+// See areas.h. Neighbours that are alike are always one area: a heap that grows page by page stays one node.
 #define __unused         __attribute__((unused)) // tree.h marks its functions with BSD's name for it
 #define RB_AUGMENT(area) summarise(area)         // it says so of the nodes that a rotation moves
 

@@ -1,7 +1,6 @@
 // The areas of the program's address space: which addresses mean something, and with which rights. Pure: no page
 // tables, no frames; the caller keeps those in step. A red-black tree by address in which every node knows the largest
-// hole below it: no operation depends on how large areas are, and each takes O(log n) steps, with those that change or
-// count a range O(log n) for each area in it.
+// hole below it: an operation takes O(log n) steps, or for a range so many for each area in it.
 #pragma once
 
 #include <bsd/sys/tree.h>
@@ -28,8 +27,7 @@ struct areas {
     u64 counted; // pages of areas with AREA_COUNTED
 };
 
-// Where nodes come from and go to. No operation below holds more than AREAS_TAKEN additional ones at a time; the caller
-// makes sure that many are there, so that none fails half-way.
+// Where nodes come from and go to. The caller makes sure of AREAS_TAKEN, the most that an operation takes in addition.
 #define AREAS_TAKEN 3
 struct area *area_take(void);
 void area_give(struct area *area);

@@ -1,6 +1,5 @@
-// Calls about files. A file number is an entry of one table, so that nothing has to be allocated or can leak. There are
-// three kinds of files: the terminal, the standard input that travelled in the image, and the texts. Nothing can be
-// created, and no file has two numbers but the terminal.
+// Calls about files: the terminal, the standard input that travelled in the image, and the texts. A file number is an
+// entry of one table, so that nothing has to be allocated or can leak. No file has two numbers but the terminal.
 #include <asm/stat.h>
 #include <linux/fcntl.h>
 #include <linux/poll.h>

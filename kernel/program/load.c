@@ -1,13 +1,11 @@
 // Loads the program: maps its segments (areas over the file where the loader put it; nothing is copied before it is
-// touched), places heap and stack, and builds what a Linux program finds at its start (Linux fs/binfmt_elf.c is the
-// behaviour to match, not the source).
+// touched), places heap and stack, and builds what a Linux program finds at its start (as Linux fs/binfmt_elf.c does).
 #include <linux/auxvec.h>
 #include "kernel/cpu/fpu.h"
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
-#include "kernel/memory/pages.h"
-#include "kernel/memory/takeover.h"
+#include "kernel/memory/build.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 #include "kernel/program/start.h"
@@ -22,11 +20,8 @@
 static u64 choose_bias(const struct elf *elf) {
     if (elf->header->e_type == ET_EXEC) return 0;
     u64 align = PAGE_SIZE;
-    for (int i = 0; i < elf->header->e_phnum; i++) {
-        const elf_segment *segment = &elf->segments[i];
-        if (segment->p_type == PT_LOAD && segment->p_align > align && segment->p_align <= PIE_MAX_ALIGN)
-            align = segment->p_align;
-    }
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));)
+        if (segment->p_align > align && segment->p_align <= PIE_MAX_ALIGN) align = segment->p_align;
     return ROUND_UP(PIE_BASE, align) - ROUND_DOWN(elf->low, align);
 }
 
@@ -45,12 +40,9 @@ static void map_segment(const elf_segment *segment, u64 file) {
 
 // Where the program sees its own program headers: in the segment whose pages hold them in the file.
 static u64 headers_address(void) {
-    const elf_header *header = program.elf.header;
-    for (int i = 0; i < header->e_phnum; i++) {
-        const elf_segment *segment = &program.elf.segments[i];
-        u64 skew = segment->p_offset % PAGE_SIZE, inside = header->e_phoff - (segment->p_offset - skew);
-        if (segment->p_type == PT_LOAD && inside < segment->p_filesz + skew)
-            return program.bias + segment->p_vaddr - skew + inside;
+    for (const elf_segment *segment = NULL; (segment = elf_next(&program.elf, segment, PT_LOAD));) {
+        u64 skew = segment->p_offset % PAGE_SIZE, inside = program.elf.header->e_phoff - (segment->p_offset - skew);
+        if (inside < segment->p_filesz + skew) return program.bias + segment->p_vaddr - skew + inside;
     }
     return 0;
 }
@@ -84,9 +76,7 @@ static void give_unused(const struct elf *elf, u64 file) {
     struct range unused[16] = {{sizeof(elf_header), elf_symbols_start(elf)}};
     u64 headers = elf->header->e_phoff;
     size_t count = ranges_subtract(unused, 1, headers, headers + elf->header->e_phnum * sizeof(elf_segment));
-    for (int i = 0; i < elf->header->e_phnum; i++) {
-        const elf_segment *segment = &elf->segments[i];
-        if (segment->p_type != PT_LOAD) continue;
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
         if (count == ARRAY_SIZE(unused)) return;
         count = ranges_subtract(unused, count, segment->p_offset, segment->p_offset + segment->p_filesz);
     }
@@ -107,8 +97,8 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct regis
     give_unused(elf, boot->program.start);
     memory_report();
     space_init(high);
-    for (int i = 0; i < elf->header->e_phnum; i++)
-        if (elf->segments[i].p_type == PT_LOAD) map_segment(&elf->segments[i], boot->program.start);
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));)
+        map_segment(segment, boot->program.start);
     struct area stack = {.start = STACK_START, .end = USER_END, .rights = AREA_READ | AREA_WRITE};
     stack.flags = AREA_NORESERVE; // only what is touched counts
     if (elf->executable_stack) stack.rights |= AREA_EXEC;

@@ -1,6 +1,5 @@
-// See start.h. From the stack pointer upwards:
+// See start.h. From the stack pointer upwards (argv and envp point into the command line part):
 // argc | argv.. 0 | envp.. 0 | auxv.. {0,0} | padding | 16 random bytes | "x86_64" | command line part | zeroes
-// The command line part goes there whole; arguments and environment point into it.
 #include "kernel/program/start.h"
 
 #include <elf.h>
@@ -12,7 +11,7 @@ static const u8 zeroes[16]; // at least as many end the last word
 const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length) {
     if (*offset >= length) return NULL;
     const char *word = command + *offset;
-    *word_length = strnlen(word, length - *offset);
+    *word_length = strnlen(word, length - *offset); // the last one may lack its NUL: the image is untrusted
     *offset += *word_length + 1;
     return word;
 }
@@ -23,8 +22,7 @@ const char *command_value(const char *word, u64 word_length, const char *key) {
     return is_key ? word + bytes + 1 : NULL;
 }
 
-// Stores where the values of a key are, given where the command line part is, and a NULL behind them, from *at on,
-// which it moves. Returns their number.
+// Stores pointers to the values of a key, in the command line part, and a NULL from *at on, which moves. Their number.
 static u64 put_values(const struct start *start, const char *key, u64 command, u64 *at, bool *ok) {
     u64 count = 0, offset = 0, length;
     const char *word;

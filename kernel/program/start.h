@@ -1,11 +1,9 @@
-// What a program finds on its stack when it starts (System V x86-64 psABI 3.4.1, Linux's auxiliary vector), and the
-// words of the command line part. Pure: bytes leave through a function.
+// What a program finds on its stack (System V x86-64 psABI 3.4.1), and the words of the command line part. Pure.
 #pragma once
 
 #include "kernel/lib/types.h"
 
-// The word at *offset of the command line part, and its length; moves *offset behind it. NULL at the end. The last word
-// may lack its NUL: the image is untrusted.
+// The word at *offset of the command line part, and its length; moves *offset behind it. NULL: the end.
 const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length);
 // The text behind key= when the word is of that key, else NULL.
 const char *command_value(const char *word, u64 word_length, const char *key);

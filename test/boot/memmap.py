@@ -102,9 +102,8 @@ def forms():
             wanted = None
             random.Random(1).shuffle(entries)
             for form in ("{0:x} {1:x} {2:x}\n", "  0x{0:X}\t0x{1:016x} {2:x}\r\n",
-                         "[    0.000000] BIOS-e820: [mem 0x{0:016x}-0x{3:016x}] {5}\n",
-                         "<6> BIOS-e820: {0:016x} - {4:016x} ({5})\n"):
-                text = "".join(form.format(base, length, kind, base + length - 1, base + length, NAMES[kind])
+                         "[    0.000000] BIOS-e820: [mem 0x{0:016x}-0x{3:016x}] {4}\n"):
+                text = "".join(form.format(base, length, kind, base + length - 1, NAMES[kind])
                                for base, length, kind in entries)
                 (tmp / "map").write_text(f"[ 0.000000] Linux version\n{text}e820: update [mem 0x0-0xfff] usable ==> reserved\n"
                                          if "BIOS" in form else f"# a map\n\n{text}")
@@ -114,12 +113,10 @@ def forms():
 
 
 def log_lines():
-    """Colours, an entry of no length, and one of all addresses."""
+    """An entry of no length, and one of all addresses."""
     usable = "BIOS-e820: [mem 0x0000000000100000-0x0000000007ffffff] usable\n"
-    coloured = "\x1b[32m[    0.000000] \x1b[0m\x1b[33mBIOS-e820: \x1b[0m[mem 0x0000000000100000-0x0000000007ffffff] usable\x1b[0m\n"
     wanted = outcome(usable)
     vm.expect("most of 127 MiB in runs", 120 << 20 < sum(count * size for _, _, count, size in wanted[1]), True)
-    vm.expect("with colours", outcome(coloured), wanted)
     vm.expect("with an empty entry", outcome(usable + "BIOS-e820: [mem 0x200000-0x1fffff] reserved\n"), wanted)
     vm.expect("all reserved", outcome(usable + "BIOS-e820: [mem 0x0-0xffffffffffffffff] reserved\n"), ([], []))
     vm.expect("the upper part", outcome(usable + "BIOS-e820: [mem 0x8000000-0xffffffffffffffff] reserved\n"), wanted)

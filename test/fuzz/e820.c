@@ -54,12 +54,12 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
     struct plan plan = {.reserved = malloc(PLAN_RESERVATIONS(m.entries) * sizeof *plan.reserved)};
     struct reservation *reserved = plan.reserved;
 
-    enum plan_error error = plan_make(&m, &plan, scratch);
+    bool placed = plan_make(&m, &plan, scratch);
     check_ranges(&plan.usable, &m, true);
     check_ranges(&plan.left, &m, true);
     check_ranges(&plan.back, &m, false);
     if (plan.reserved_count > PLAN_RESERVATIONS(m.entries)) abort();
-    if (error == PLAN_OK && m.kernel_low.length) {
+    if (placed && m.kernel_low.length) {
         struct linear_map linear = {malloc(plan.extents_room * sizeof(struct extent)), .room = plan.extents_room};
         linear_lay_out(&linear, plan.left.list, plan.left.count, m.has_1g);
         if (linear.end - LINEAR != ranges_bytes(plan.left.list, plan.left.count)) abort();

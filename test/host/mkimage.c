@@ -47,7 +47,7 @@ static bool says(const char *text) { return strstr(message, text) != NULL; }
 
 static void put_file(const char *name, const void *data, size_t bytes) {
     FILE *file = fopen(name, "wb");
-    if (!file || fwrite(data, 1, bytes, file) != bytes || fclose(file)) fail(1, "%s: %s", name, strerror(errno));
+    if (!file || fwrite(data, 1, bytes, file) != bytes || fclose(file)) err(1, "%s", name);
 }
 
 static struct bytes get(const char *name) { return read_file(name); }
