@@ -64,15 +64,17 @@ def directory():
 compiling = threading.Lock()
 
 
-def compile_guest(source, compiler="musl-gcc", *flags):
+def compile_guest(source, compiler="musl-gcc", *flags, libraries=()):
     """A program of test/, compiled once per test run; static unless the flags say how."""
     source = pathlib.Path(source)
     flags = flags or ("-static",)
     out = OUT / "test" / "-".join([source.name.replace(".", "_"), compiler, *(flag.strip("-") for flag in flags)])
     with compiling:
-        if not out.exists() or out.stat().st_mtime <= (ROOT / source).stat().st_mtime:
+        sources = [ROOT / source, *(ROOT / source).parent.glob("*.h")]
+        if not out.exists() or out.stat().st_mtime <= max(path.stat().st_mtime for path in sources):
             out.parent.mkdir(parents=True, exist_ok=True)
-            run([compiler, *flags, "-O1", "-w", source, "-o", out, *(["-lm"] if "gcc" in compiler else [])])
+            run([compiler, *flags, "-O1", "-w", source, "-o", out, *libraries,
+                 *(["-lm"] if "gcc" in compiler else [])])
     return out
 
 
@@ -181,11 +183,11 @@ def boot(program, args=(), *, input=b"", env=(), tty=False, medium="virtio", nam
         return qemu(floppy or disk, medium=medium, **more)
 
 
-def bochs(image, *, cpu, medium="disk", memory=256, hang=4 * HANG):
+def bochs(image, *, cpu, cpus=1, medium="disk", memory=256, hang=4 * HANG):
     """Boots an image in Bochs with the configuration of the tree, changed where it must be."""
     with directory() as tmp:
         rc = (ROOT / "tools/bochsrc").read_text()
-        changes = {"megs": str(memory), "cpu": f"model={cpu}, count=1, ips=50000000, reset_on_triple_fault=0",
+        changes = {"megs": str(memory), "cpu": f"model={cpu}, count={cpus}, ips=50000000, reset_on_triple_fault=0",
                    "com1": f"enabled=1, mode=file, dev={tmp}/com1", "log": f"{tmp}/bochs.log", "boot": medium,
                    "ata0-master": f'type=disk, path="{image}", mode=flat'}
         if medium == "floppy":
