@@ -69,7 +69,7 @@ def in_bochs(cpus, name, *arguments):
     program = vm.compile_guest(f"test/guest/{name}.c", "musl-gcc", "-static")
     with vm.directory() as tmp:
         image = vm.mkimage(tmp / "disk.img", program, [str(word) for word in arguments])
-        return vm.bochs(image, cpu="corei7_haswell_4770", cpus=cpus, hang=10 * vm.HANG).expect(0)
+        return vm.bochs(image, cpu="corei7_haswell_4770", count=cpus, hang=10 * vm.HANG).expect(0)
 
 
 def tests():
