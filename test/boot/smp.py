@@ -15,9 +15,9 @@ LACKING = ["qemu64", "Nehalem", "Haswell", *(f"max,{name}=off" for name in (
     "xsave", "smap", "smep", "umip", "pge", "nx", "rdtscp", "pdpe1gb", "pat", "mtrr", "fsgsbase", "avx"))]
 
 
-def threads(name, cpus, *arguments, library="musl", com1=None, memory=None, **more):
+def threads(name, cpus, *arguments, library="musl", libraries=(), com1=None, memory=None, **more):
     """Runs a program of test/guest on that many CPUs; the last line of its output must say that it is right."""
-    program = vm.compile_guest(f"test/guest/{name}.c", *LIBRARIES[library])
+    program = vm.compile_guest(f"test/guest/{name}.c", *LIBRARIES[library], libraries=libraries)
     more.setdefault("hang", 3 * vm.HANG)
     more.setdefault("extra", ["-smp", str(cpus)])
     result = vm.boot(program, [str(word) for word in arguments], memory=memory or f"{256 + 8 * cpus}M", **more)
@@ -82,6 +82,8 @@ def tests():
     for library in LIBRARIES:
         yield f"hammer on 4 CPUs by {library}", lambda l=library: threads("hammer", 4, 5, 40, library=l)
         yield f"churn on 4 CPUs by {library}", lambda l=library: threads("churn", 4, 6, 40, library=l)
+    yield "hammer on 4 CPUs by jemalloc", lambda: threads("hammer", 4, 5, 40, library="glibc",
+                                                          libraries=["-ljemalloc", "-lstdc++"])
     for cpus, count, percent in (1, 4, 20), (2, 2, 60), (16, 16, 10), (64, 64, 3):
         yield f"hammer on {cpus} CPUs", lambda c=cpus, n=count, p=percent: threads("hammer", c, n, p, machine="q35")
     for cpus, count, percent in (1, 8, 50), (4, 8, 100), (64, 64, 10):

@@ -68,7 +68,7 @@ def compile_guest(source, compiler="musl-gcc", *flags, libraries=()):
     """A program of test/, compiled once per test run; static unless the flags say how."""
     source = pathlib.Path(source)
     flags = flags or ("-static",)
-    out = OUT / "test" / "-".join([source.name.replace(".", "_"), compiler, *(flag.strip("-") for flag in flags)])
+    out = OUT / "test" / "-".join([source.name.replace(".", "_"), compiler, *(flag.strip("-") for flag in (*flags, *libraries))])
     with compiling:
         sources = [ROOT / source, *(ROOT / source).parent.glob("*.h")]
         if not out.exists() or out.stat().st_mtime <= max(path.stat().st_mtime for path in sources):
