@@ -31,7 +31,6 @@ static long call(long number, long a, long b, long c, long d, long e, long f) {
 struct mine {
     long tid, fs;
     uint64_t random, mask;
-    char name[16];
 };
 
 static void memory_calls(struct mine *mine) {
@@ -56,9 +55,8 @@ static void own_calls(struct mine *mine) {
     case 0: WANT(CALL(gettid, 0, 0, 0) == mine->tid); break;
     case 1: WANT(CALL(arch_prctl, ARCH_GET_FS, &old, 0) == 0 && (long)old == mine->fs); break;
     case 2:
-        WANT(CALL(prctl, PR_GET_NAME, name, 0) == 0 && strcmp(name, mine->name) == 0);
-        snprintf(mine->name, sizeof mine->name, "%lx", (long)below(&mine->random, 1ul << 48));
-        WANT(CALL(prctl, PR_SET_NAME, mine->name, 0) == 0);
+        snprintf(name, sizeof name, "%lx", (long)below(&mine->random, 1ul << 48));
+        WANT(CALL(prctl, PR_SET_NAME, name, 0) == 0 && CALL(prctl, PR_SET_NAME, 1ul << 47, 0) == -EFAULT);
         break;
     case 3:
         WANT(call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&next, (long)&old, 8, 0, 0) == 0 && old == mine->mask);
@@ -112,8 +110,6 @@ static void *storm(void *argument) {
     WANT(mine.tid > 0 && mine.tid < 1 << 22 && tids[mine.tid]++ == 0);
     CALL(arch_prctl, ARCH_GET_FS, &mine.fs, 0);
     call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mine.mask, 0, 8, 0, 0);
-    strcpy(mine.name, "storm");
-    CALL(prctl, PR_SET_NAME, mine.name, 0);
     meet();
     for (int n = rounds(3000); n; n--) {
         uint64_t what = below(&mine.random, 16);
