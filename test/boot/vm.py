@@ -183,11 +183,11 @@ def boot(program, args=(), *, input=b"", env=(), tty=False, medium="virtio", nam
         return qemu(floppy or disk, medium=medium, **more)
 
 
-def bochs(image, *, cpu, count=1, medium="disk", memory=256, hang=4 * HANG):
+def bochs(image, *, cpu, medium="disk", memory=256, hang=4 * HANG):
     """Boots an image in Bochs with the configuration of the tree, changed where it must be."""
     with directory() as tmp:
         rc = (ROOT / "tools/bochsrc").read_text()
-        changes = {"megs": str(memory), "cpu": f"model={cpu}, count={count}, ips=50000000, reset_on_triple_fault=0",
+        changes = {"megs": str(memory), "cpu": f"model={cpu}, count=1, ips=50000000, reset_on_triple_fault=0",
                    "com1": f"enabled=1, mode=file, dev={tmp}/com1", "log": f"{tmp}/bochs.log", "boot": medium,
                    "ata0-master": f'type=disk, path="{image}", mode=flat'}
         if medium == "floppy":
