@@ -97,8 +97,8 @@ def tests():
         yield f"death of threads by {what}", lambda w=way: death(w, 4)
     for way, cpus, library in (1, 1, "glibc"), (10, 16, "glibc"), (9, 16, "musl"), (1, 64, "musl"), (13, 64, "glibc"):
         yield f"death on {cpus} CPUs by {DEATHS[way][0]}", lambda w=way, c=cpus, l=library: death(w, c, l)
-    yield "OpenMP", lambda: foreign("openmp.c", "gcc", "-fopenmp")
-    yield "C++ threads", lambda: foreign("threads.cpp", "g++", "-std=c++20")
+    yield "OpenMP", lambda: foreign("gomp.c", "gcc", "-fopenmp")
+    yield "C++ threads", lambda: foreign("std_threads.cpp", "g++", "-std=c++20")
     yield "liblzma", lambda: foreign("lzma.c", "gcc", libraries=["-llzma"])
     yield "4 CPUs in Bochs", lambda: in_bochs(4, "hammer", 4, 2)
     yield "15 CPUs in Bochs", lambda: in_bochs(15, "all_cpus", 15)
