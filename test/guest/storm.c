@@ -7,7 +7,7 @@
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
-static long pid, processors, heap;
+static long pid, heap;
 #define ARCH_GET_FS 0x1003
 static _Atomic int tids[1 << 22];
 static _Atomic long calls;
@@ -127,11 +127,10 @@ static void *warm(void *me) { return me; }
 int main(int argc, char **argv) {
     arguments(argc, argv);
     pid = getpid();
-    processors = cpus();
     all_of(threads, warm); // so that the heap has its size
     heap = CALL(brk, 0, 0, 0);
     part("calls", storm);
-    WANT(calls == (long)rounds(3000) * threads && cpus() >= processors);
+    WANT(calls == (long)rounds(3000) * threads);
     puts("storm ok");
     return 0;
 }
