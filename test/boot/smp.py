@@ -91,7 +91,7 @@ def tests():
     for cpus, count, percent in (1, 8, 50), (4, 8, 100), (64, 64, 10):
         yield f"timers on {cpus} CPUs", lambda c=cpus, n=count, p=percent: threads("timers", c, n, p)
     for cpus, percent in (1, 100), (4, 100), (16, 30), (64, 10), (255, 2):
-        yield f"storm on {cpus} CPUs", lambda c=cpus, p=percent: threads("storm", c, max(c, 4), p)
+        yield f"calls on {cpus} CPUs", lambda c=cpus, p=percent: threads("calls", c, max(c, 4), p)
     for cpu in "qemu64", "max":
         yield f"registers on 4 CPUs of {cpu}", lambda cpu=cpu: vm.boot(
             vm.guest("registers"), ["6"], cpu=cpu, extra=["-smp", "4"]).expect(0)
