@@ -465,8 +465,21 @@ bench_plugin() {
 stages_at() {
     for address; do
         [ -n "$address" ] || fail "the kernel or the program's main has no symbol to count up to"
-        printf ',stage=%s' "$address"
+        printf ',at=%s' "$address"
     done
+}
+
+# What the plugin wrote (standard input) in the order of the boot CPU's stages ($1): lines "ADDRESS INSTRUCTIONS CALLS",
+# calls counted from the first stage on. Then "cpu NUMBER INSTRUCTIONS": from when the CPU was last at AP_START ($2),
+# which the firmware's own start of it does not count for, until it came to its rest ($3) for the first time; of CPU 0
+# from there until all had come.
+arrivals() {
+    awk -v stages="$1" -v begin="$2" -v rest="$3" '
+        BEGIN { split(stages, stage, ",at="); next_one = 2 }
+        $2 == 0 && $1 == stage[next_one] { if (next_one++ == 2) calls = $4; print $1, $3, $4 - calls }
+        next_one > 2 && $2 && $1 == begin { began[$2] = $3 }
+        $1 == rest && !($2 in took) { took[$2] = $3 - began[$2] }
+        $1 == "end" { took[0] = $3 - took[0]; for (cpu in took) print "cpu", cpu, took[cpu] }'
 }
 
 main_of_program() {
@@ -486,8 +499,9 @@ bench_stages() {
         "$(high_symbol program_load)" "$(main_of_program)") || exit 125
     for round in 1 2 3 4 5; do
         rm -f out/bench/log
-        (qemu_with -accel tcg,thread=single -plugin "out/icnt.so$stages,out=out/bench/$round" -serial null \
+        (qemu_with -accel tcg,thread=single -plugin "out/icnt.so$stages,out=out/bench/raw" -serial null \
             -drive file=out/bench/disk.img,format=raw,if=virtio -debugcon file:out/bench/log) </dev/null || :
+        arrivals "$stages" - - <out/bench/raw >"out/bench/$round"
         [ "$(wc -l <"out/bench/$round")" = 6 ] || fail "a stage was not reached; see out/bench/log"
     done
     bench_table out/bench/[1-5]
@@ -502,12 +516,14 @@ bench_cpus() {
     image_of "--disk out/bench/cpus.img --input /dev/null" "$PWD/out/asleep" || exit 125
     stages=$(stages_at 7c00 "$(symbol out/kernel.elf kernel_entry 0x100000)" "$(main_of_program)") || exit 125
     begin=$(awk '$2 == "AP_START" { print substr($3, 3) }' boot/layout.h)
+    idle=$(high_symbol cpu_idle)
     rm -f out/bench/cpus-* out/bench/cpus.log
     for count in 1 "$@"; do
         file=out/bench/cpus-$count
         (qemu_with -accel tcg,thread=single -smp "$count" -serial null -debugcon file:out/bench/cpus.log \
-            -plugin "out/icnt.so$stages,cpus=$count:$begin:$(high_symbol cpu_idle),out=$file" \
+            -plugin "out/icnt.so$stages,at=$begin,at=$idle,cpus=$count,out=out/bench/raw" \
             -drive file=out/bench/cpus.img,format=raw,if=virtio) </dev/null || :
+        arrivals "$stages" "$begin" "$idle" <out/bench/raw >"$file"
         [ "$(grep -c cpu "$file")" = "$count" ] || fail "not all of $count CPUs arrived; see out/bench/cpus.log"
     done
     # shellcheck disable=SC2046 # a list of names
