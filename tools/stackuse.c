@@ -177,10 +177,6 @@ static void print_stack(const struct stack *stack) {
     int f = function_of(stack->entry), state = enter(f, 0), most = stack->taken + measure(f, state);
     printf("\n%s: at most %d of %d bytes\n", stack->entry, most, stack->bytes);
     if (most + SPARE > stack->bytes) PROBLEM("%s leaves less than %d bytes of its stack\n", stack->entry, SPARE);
-    for (int c = functions[f].first, then; c; c = calls[c].next)
-        if ((then = enter(calls[c].to, state)) >= 0)
-            printf("%8d by way of %s\n", stack->taken + functions[f].bytes + measure(calls[c].to, then),
-                   functions[calls[c].to].name);
     puts("the deepest chain:");
     while (f >= 0) {
         print_function(f);
