@@ -14,12 +14,14 @@ void log_line(const char *prefix, const char *fmt, va_list args);
 size_t log_format(char line[LOG_LINE + 1], const char *prefix, const char *fmt, va_list args);
 // The last lines again, without their newlines and cut short, and how many are left.
 void log_last(unsigned lines, void (*each)(const char *line, unsigned left));
-// The other CPUs have stopped, wherever they were: no lock from here on.
+// The other CPUs have stopped, wherever they were: no lock from here on, and all sinks once more.
 void log_alone(void);
 
-// Where log lines go. Sinks take raw bytes, never block for ever and need no lock; up to 4, added once each.
+// Where log lines go, in this order. Sinks take raw bytes, never block for ever and need no lock.
+enum log_sinks { LOG_WIRE, LOG_COM1, LOG_SCREEN };
 typedef void (*log_sink)(const char *text, size_t bytes);
-void log_add_sink(log_sink sink);
+void log_set_sink(enum log_sinks which, log_sink write);
+void log_put(const char *line, size_t length, size_t on_screen); // so much of it
 
 // Our own bug: report with registers and backtrace, then end the machine with 125.
 void panic(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
@@ -31,9 +33,7 @@ void panic(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
 void unfit(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
 // What a panic uses of higher rooms. Nothing of it may need a lock, wait without a bound or panic for sport.
 struct panic_means {
-    void (*wire)(const char *text, size_t bytes); // the log's and COM1
-    void (*screen)(const char *text, size_t bytes);
-    void (*screen_clear)(void);
+    log_sink com1;                    // LOG_COM1 from then on
     const void *(*peek)(u64 address); // where a mapped byte of this address space can be read; NULL: it is not mapped
     // A place in the program by its symbols, else the address alone; returns whether a symbol covers it.
     bool (*program_place)(char *text, size_t size, u64 address);

@@ -14,14 +14,13 @@ void kernel_high_entry(void);
 
 static struct boot_info boot;
 
-static const struct panic_means panic_means_here = {serial_panic, screen_write,  screen_clear,
-                                                    tables_peek,  program_place, power_end};
+static const struct panic_means panic_means_here = {serial_panic, tables_peek, program_place, power_end};
 
 static void log_init(void) {
     logwire_init();
-    log_add_sink(logwire_write);
+    log_set_sink(LOG_WIRE, logwire_write);
+    log_set_sink(LOG_SCREEN, screen_log);
     screen_init(&boot);
-    log_add_sink(screen_write);
     panic_set_means(&panic_means_here);
 }
 

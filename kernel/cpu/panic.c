@@ -13,9 +13,8 @@
 #define PF_WRITE   (1u << 1)
 #define PF_FETCH   (1u << 4)
 
-const struct panic_means *panic_means;  // NULL: nobody can hear it
-static unsigned row, page_end;          // of the screen's page
-static bool wire_is_out, screen_is_out; // while it works, so that a panic inside one goes to the other
+const struct panic_means *panic_means; // NULL: nobody can hear it
+static unsigned row, page_end;         // of the screen's page
 
 void panic_set_means(const struct panic_means *given) { panic_means = given; }
 
@@ -25,18 +24,9 @@ void panic_say(const char *fmt, ...) {
     va_start(args, fmt);
     size_t length = log_format(line, "vmos! ", fmt, args);
     va_end(args);
-    if (!wire_is_out) {
-        wire_is_out = true;
-        panic_means->wire(line, length);
-        wire_is_out = false;
-    }
-    if (screen_is_out || row >= page_end) return;
-    if (--length > (page_end - row) * COLUMNS) length = (page_end - row) * COLUMNS;
-    row += (unsigned)(length + COLUMNS - 1) / COLUMNS;
-    line[length] = '\n';
-    screen_is_out = true;
-    panic_means->screen(line, length + 1);
-    screen_is_out = false;
+    size_t room = row < page_end ? (page_end - row) * COLUMNS : 0, shown = length - 1 <= room ? length : room;
+    row += (unsigned)(shown + COLUMNS - 2) / COLUMNS;
+    log_put(line, length, shown);
 }
 
 unsigned panic_page(unsigned rows) {
@@ -52,13 +42,10 @@ static void __attribute__((noreturn)) end(void) {
 }
 
 static void first_line(const char *what) {
-    static bool cleared, said;
+    static bool said;
     if (said) return;
-    if (!cleared) {
-        cleared = true;
-        panic_means->screen_clear();
-    }
     said = true;
+    log_set_sink(LOG_COM1, panic_means->com1);
     panic_page(3);
     panic_say("panic: %s", what);
 }

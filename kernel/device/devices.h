@@ -21,13 +21,13 @@ bool logwire_is_com1(void);
 bool serial_init(void); // false: no such port
 void serial_write(const void *bytes, size_t count);
 void serial_flush(void);                           // waits, bounded, until the last bit has left
-void serial_panic(const char *text, size_t bytes); // to the wire of the log and, unless that is the same, to COM1
+void serial_panic(const char *text, size_t bytes); // unless it is the wire of the log
 void serial_on_input(void (*got)(u8 byte));        // called in interrupt context; enables the interrupt
 
 // ---- screen.c: the text screen, hardware scrolling ----
 void screen_init(const struct boot_info *boot);
 void screen_write(const char *text, size_t bytes);
-void screen_clear(void); // and goes on at its top
+void screen_log(const char *line, size_t bytes); // on a line of its own
 
 // ---- rtc.c, kvmclock.c ----
 u64 time_wall_ns(void); // since 1970: KVM's clock or the RTC read at first use, time_now_ns() from there on

@@ -101,13 +101,6 @@ void screen_init(const struct boot_info *boot) {
     column = (cursor - top) % columns;
 }
 
-void screen_clear(void) {
-    if (!cells) return;
-    state = TEXT;
-    top = row = column = 0;
-    for (unsigned i = 0; i < rows * columns; i++) cells[i] = BLANK;
-}
-
 // The log and the program's output come from any CPU. One that was stopped while it drew is not waited for.
 void screen_write(const char *text, size_t bytes) {
     static bool drawing;
@@ -118,4 +111,9 @@ void screen_write(const char *text, size_t bytes) {
     crtc_write(CRTC_START, top);
     crtc_write(CRTC_CURSOR, top + row * columns + (column < columns ? column : columns - 1));
     __atomic_store_n(&drawing, false, __ATOMIC_RELEASE);
+}
+
+void screen_log(const char *line, size_t bytes) {
+    if (column > 0) screen_write("\n", 1);
+    screen_write(line, bytes);
 }

@@ -37,7 +37,6 @@ void serial_write(const void *bytes, size_t count) {
 // Works whatever state the port is in, before serial_init() too. The report begins on a line of its own.
 void serial_panic(const char *text, size_t bytes) {
     static bool began, dead;
-    logwire_write(text, bytes);
     if (dead || logwire_is_com1()) return;
     if (!began) burst = uart_init(COM1_PORT);
     if (!began && burst) dead = !uart_write(COM1_PORT, (const u8 *)"\n", 1, burst, UART_WAIT_SHORT);

@@ -100,13 +100,13 @@ int main(void) {
         update_line();
     }
 
-    is_com1 = true; // a report goes to the log's wire, once
+    is_com1 = true; // the log's wire: it has the report already
     serial_panic("\13\14\15", 3);
-    CHECK(logged == 3 && sent == sizeof(bytes));
-    is_com1 = false; // and to COM1, on a line of its own
+    CHECK(sent == sizeof(bytes));
+    is_com1 = false; // else it begins on a line of its own
     sent = '\n';
     serial_panic("\13\14\15", 3);
     serial_panic("\16", 1);
-    CHECK(logged == 6 && sent == '\n' + 5);
+    CHECK(sent == '\n' + 5);
     return check_done("serial");
 }
