@@ -1,6 +1,6 @@
 // Vector and x87 state (Intel SDM 1 chapter 13). Plain XSAVE: XSAVEOPT leaves out what it believes unchanged in memory,
 // which is wrong as soon as somebody writes to an area or gives it to another context.
-#include "kernel/cpu/fpu.h"
+#include "kernel/cpu/trap.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/lib/string.h"
 

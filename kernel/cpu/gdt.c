@@ -2,7 +2,6 @@
 // On entry the CPU's slot is mapped and zeroed and the stack is the slot's; on return our own handlers report faults.
 // What the firmware may have left in a register does not count: each is written whole.
 #include "kernel/cpu/cpu.h"
-#include "kernel/cpu/fpu.h"
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
 

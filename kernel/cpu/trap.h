@@ -55,10 +55,16 @@ void context_enter(struct context *context);
 // From here on this CPU has no context. With save the vector state is stored in the one it had, whose registers are
 // complete then; else that is not touched any more.
 void context_leave(bool save);
-struct context *context_current(void); // NULL: none; the program does not run here
 // Leaves for the program with the current context, by SYSRET when it entered by SYSCALL and its rip and rflags are what
 // SYSCALL left in rcx and r11; else by IRETQ. A rip that the program cannot have is a #GP of the program.
 void context_resume(void) __attribute__((noreturn));
+
+// ---- fpu.c: vector and x87 state, which the kernel never uses ----
+void fpu_init(void);             // after CR4; XCR0: x87, SSE, AVX and AVX-512, as far as CPUID offers them
+size_t fpu_state_size(void);     // bytes of one save area, less than PAGE_SIZE; areas are 64-byte aligned
+void fpu_state_init(void *area); // the state a Linux program starts with: FCW 0x37f, MXCSR 0x1f80, the rest 0
+void fpu_save(void *area);
+void fpu_restore(const void *area);
 
 // Waits for one interrupt with interrupts on, then off again (the kernel runs with them off everywhere else).
 void cpu_idle(void);

@@ -1,7 +1,6 @@
 // What happens after the entry code: from the program the hooks decide; from the kernel only a page fault of the user
 // copies, an interrupt in cpu_idle() and an NMI are expected, everything else is a panic.
 #include "kernel/cpu/panic.h"
-#include "kernel/cpu/fpu.h"
 #include "kernel/cpu/tlb.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
@@ -12,18 +11,12 @@
 #define NMI_CAUSE_BUS    (1u << 6) // IOCHK
 #define PF_PRESENT       (1u << 0) // error code of a page fault, Intel SDM 3A 4.7
 
-#define NMI_SAY_TSC 2000000000ull
-
 static u64 nmi_count, nmi_rip; // of those without a known cause: how many on all CPUs, where the last one came
 static const struct trap_hooks *hooks;
 static const char *(*grow_stack)(u64 address, u64 rsp);
 
 void traps_init(const struct trap_hooks *given) { hooks = given; }
 void traps_set_stack_growth(const char *(*grow)(u64 address, u64 rsp)) { grow_stack = grow; }
-
-struct context *context_current(void) {
-    return this_cpu()->current;
-}
 
 void context_enter(struct context *context) {
     if (!this_cpu()->tlb_used) tlb_enter();
@@ -45,7 +38,7 @@ static bool can_sysret(const struct registers *r) {
 
 static void fault_of_program(u64 vector, u64 error, u64 address) {
     struct fault fault = {vector, error, address};
-    hooks->fault(context_current(), &fault);
+    hooks->fault(this_cpu()->current, &fault);
 }
 
 // Takes no lock, logs nothing and cannot fault: an IRET of anything in between would let the next NMI in, onto the
@@ -58,20 +51,17 @@ static void nmi(const struct registers *regs) {
     __atomic_add_fetch(&nmi_count, 1, __ATOMIC_RELAXED);
 }
 
-// Where locks may be taken, and at most about once a second.
+// Where locks may be taken; the first are said, all are counted.
 static void nmi_say(void) {
-    static u64 said, last;
-    u64 count = __atomic_load_n(&nmi_count, __ATOMIC_RELAXED), now;
-    if (count == said || ((now = rdtsc()) - last < NMI_SAY_TSC && said) ||
-        __atomic_exchange_n(&said, count, __ATOMIC_RELAXED) == count)
-        return;
-    last = now;
+    static bool said;
+    u64 count = __atomic_load_n(&nmi_count, __ATOMIC_RELAXED);
+    if (!count || said || __atomic_exchange_n(&said, true, __ATOMIC_RELAXED)) return;
     log_error("NMIs without a known cause: %lu so far, the last one at %#lx; ignored", count, nmi_rip);
 }
 
 static void __attribute__((noreturn)) leave(void) {
     nmi_say();
-    hooks->after(context_current());
+    hooks->after(this_cpu()->current);
     context_resume();
 }
 
@@ -91,12 +81,12 @@ void context_resume(void) {
 
 // Called by traps.asm, as are the two below whose names begin with trap_from.
 void __attribute__((noreturn)) syscall_from_program(void) {
-    hooks->syscall(context_current());
+    hooks->syscall(this_cpu()->current);
     leave();
 }
 
 void __attribute__((noreturn)) trap_from_program(void) {
-    const struct registers *regs = &context_current()->regs;
+    const struct registers *regs = &this_cpu()->current->regs;
     if (regs->vector == VECTOR_NMI) {
         nmi(regs);
         context_resume(); // by IRETQ, and at once: until then the CPU holds further NMIs back

@@ -1,7 +1,6 @@
 // Loads the program: maps its segments (areas over the file where the loader put it; nothing is copied before it is
 // touched), places heap and stack, and builds what a Linux program finds at its start (as Linux fs/binfmt_elf.c does).
 #include <linux/auxvec.h>
-#include "kernel/cpu/fpu.h"
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"

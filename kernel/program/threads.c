@@ -4,7 +4,6 @@
 
 #include <linux/sched.h>
 #include "kernel/cpu/cpus.h"
-#include "kernel/cpu/fpu.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
