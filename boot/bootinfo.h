@@ -34,8 +34,7 @@ enum boot_stage {
 struct reading {
     u64 tsc; // 0: none was taken
     u32 count;
-    u32 source; // which counter
-    u64 gap;    // TSC ticks within which both were read
+    u64 gap; // TSC ticks within which both were read
 };
 
 struct boot_info {
