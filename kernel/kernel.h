@@ -12,8 +12,8 @@ void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_line(const char *prefix, const char *fmt, va_list args);
 // The line as it goes out, newline included; returns its length.
 size_t log_format(char line[LOG_LINE + 1], const char *prefix, const char *fmt, va_list args);
-// The last lines again, without their newlines and cut short, and how many are left.
-void log_last(unsigned lines, void (*each)(const char *line, unsigned left));
+// The line so many before the last one, without its newline and cut short; NULL: not kept.
+const char *log_kept(unsigned before);
 // The other CPUs have stopped, wherever they were: no lock from here on, and all sinks once more.
 void log_alone(void);
 

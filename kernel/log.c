@@ -53,9 +53,8 @@ void log_line(const char *prefix, const char *fmt, va_list args) {
     if (!alone) lock_give(&lock);
 }
 
-void log_last(unsigned lines, void (*each)(const char *line, unsigned left)) {
-    unsigned end = kept_count, count = end < KEPT ? end : KEPT;
-    for (unsigned i = end - (lines < count ? lines : count); i != end; i++) each(kept[i % KEPT], end - i - 1);
+const char *log_kept(unsigned before) {
+    return before < KEPT && before < kept_count ? kept[(kept_count - 1 - before) % KEPT] : NULL;
 }
 
 void log_alone(void) {

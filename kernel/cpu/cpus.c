@@ -120,22 +120,22 @@ void cpu_arrive(unsigned number) {
     }
 }
 
-u64 watch_step(struct watch *w, unsigned awaited, unsigned came_now, u64 now) {
-    w->send = !w->again && came_now < awaited && now - w->first >= SECOND_SIPI_NS;
-    if (came_now != w->came || w->send) w->latest = now;
+bool watch_step(struct watch *w, unsigned awaited, unsigned came_now, u64 now) {
+    bool send = !w->again && came_now < awaited && now >= w->next;
+    w->over = came_now >= awaited || (w->again && came_now == w->came && now >= w->next);
+    if (send || (w->again && came_now != w->came)) w->next = now + DEADLINE_NS;
+    w->again |= send;
     w->came = came_now;
-    w->again |= w->send;
-    w->over = came_now >= awaited || (w->again && now - w->latest >= DEADLINE_NS);
-    return w->over ? UINT64_MAX : w->again ? w->latest + DEADLINE_NS : w->first + SECOND_SIPI_NS;
+    return send;
 }
 
 u64 cpus_watch(void) {
     if (watch.over) return UINT64_MAX;
     u64 now = time_now_ns();
-    if (!watch.first) watch.first = now - time_tsc_to_ns(rdtsc() - woken_tsc);
-    u64 next = watch_step(&watch, woken_count, __atomic_load_n(&came_count, __ATOMIC_RELAXED), now);
-    for (unsigned i = 0; watch.send && i < woken_count; i++)
+    if (!watch.next) watch.next = now - time_tsc_to_ns(rdtsc() - woken_tsc) + SECOND_SIPI_NS;
+    bool send = watch_step(&watch, woken_count, __atomic_load_n(&came_count, __ATOMIC_RELAXED), now);
+    for (unsigned i = 0; send && i < woken_count; i++)
         if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], AP_START);
     if (watch.over) say_how_many();
-    return next;
+    return watch.over ? UINT64_MAX : watch.next;
 }

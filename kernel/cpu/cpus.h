@@ -42,9 +42,9 @@ void stop_serve(void);
 u64 cpus_watch(void);
 
 struct watch {
-    u64 first, latest;      // when the first SIPIs went out; when the second ones did, or somebody last came
-    unsigned came;          // until then
-    bool send, again, over; // second SIPIs: now, and before or now; nobody is waited for
+    u64 next;         // when second SIPIs are due, and once they went out, when nobody is waited for any more
+    unsigned came;    // until now
+    bool again, over; // second SIPIs went out; nobody is waited for
 };
-// How the watch goes on; when it wants to be called again. Pure.
-u64 watch_step(struct watch *watch, unsigned awaited, unsigned came, u64 now);
+// How the watch goes on; whether second SIPIs are due now. Pure.
+bool watch_step(struct watch *watch, unsigned awaited, unsigned came, u64 now);

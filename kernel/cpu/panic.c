@@ -8,11 +8,6 @@
 #define COLUMNS   80
 #define PAGE_ROWS 21 // of the screen's 25: a panic inside the panic, the exit line and a prompt may follow
 
-// Error code of a page fault: Intel SDM 3A 4.7.
-#define PF_PRESENT (1u << 0)
-#define PF_WRITE   (1u << 1)
-#define PF_FETCH   (1u << 4)
-
 const struct panic_means *panic_means; // NULL: nobody can hear it
 static unsigned row, page_end;         // of the screen's page
 

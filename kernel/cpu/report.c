@@ -104,12 +104,6 @@ static bool report_cpu(const struct cpu *cpu) {
     return true;
 }
 
-// The screen gets the last ones of them.
-static void log_line_again(const char *line, unsigned left) {
-    panic_page(panic_page(0) > left);
-    panic_say("  | %s", line);
-}
-
 void panic_report(const struct registers *r) {
     struct cpu *cpu = cpu_by_stack();
     unsigned cpus = cpu ? cpus_online() : 1, idle = 0;
@@ -131,5 +125,8 @@ void panic_report(const struct registers *r) {
     for (unsigned n = 0; cpu && n < cpus; n++)
         if (cpu_number(n) != cpu && !report_cpu(cpu_number(n))) idle++;
     if (idle) panic_say("  idle: %u other CPU%s", idle, idle == 1 ? "" : "s");
-    log_last(LOG_LINES, log_line_again);
+    for (unsigned left = LOG_LINES; left-- > 0;) {
+        panic_page(panic_page(0) > left); // the screen gets the last ones of them
+        if (log_kept(left)) panic_say("  | %s", log_kept(left));
+    }
 }

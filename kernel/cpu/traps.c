@@ -9,7 +9,6 @@
 #define NMI_PORT         0x61      // system control port B
 #define NMI_CAUSE_MEMORY (1u << 7) // SERR or parity
 #define NMI_CAUSE_BUS    (1u << 6) // IOCHK
-#define PF_PRESENT       (1u << 0) // error code of a page fault, Intel SDM 3A 4.7
 
 static u64 nmi_count, nmi_rip; // of those without a known cause: how many on all CPUs, where the last one came
 static const struct trap_hooks *hooks;

@@ -416,7 +416,7 @@ def tests():
     yield "DF", double_fault
     yield "NMI with a cause", nmi_with_cause
     yield "broken callers", broken_callers
-    for place in "panic_report", "cpus_stop", "log_last":
+    for place in "panic_report", "cpus_stop", "log_kept":
         yield f"inside, {place}", lambda place=place: inside(place)
     yield "screen faults", screen_faults
     yield "low stage", low
