@@ -1,5 +1,6 @@
 // The log: a line is put together on the stack and goes to every sink in one piece; the last ones are kept for a panic.
 #include "boot/layout.h"
+#include "kernel/cpu/cpus.h"
 #include "kernel/cpu/lock.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/print.h"
@@ -7,6 +8,7 @@
 
 #define KEPT       32
 #define KEPT_BYTES 128
+#define WAIT_TRIES 1000000 // some 10 ms at least
 
 static struct sink {
     log_sink write;
@@ -42,6 +44,7 @@ size_t log_format(char line[LOG_LINE + 1], const char *prefix, const char *fmt, 
 void log_line(const char *prefix, const char *fmt, va_list args) {
     char line[LOG_LINE + 1];
     size_t length = log_format(line, prefix, fmt, args);
+    stop_serve(); // nothing follows the exit line
     if (!alone) lock_take(&lock);
     holder = this_slot();
     char *keep = kept[kept_count++ % KEPT];
@@ -62,8 +65,10 @@ void log_last(unsigned lines, void (*each)(const char *line, unsigned left)) {
     for (unsigned i = end - (lines < count ? lines : count); i != end; i++) each(kept[i % KEPT], end - i - 1);
 }
 
-// A sink that another CPU was stopped in is whole; one that this CPU is in faulted.
+// A sink that another CPU was stopped in is whole; one that this CPU is in faulted. A CPU that does not count yet may
+// be in the middle of a line.
 void log_alone(void) {
+    for (int tries = 0; tries < WAIT_TRIES && !alone && !lock_try(&lock); tries++) __builtin_ia32_pause();
     alone = true;
     for (struct sink *sink = sinks; holder != this_slot() && sink < sinks + sink_count; sink++) sink->busy = false;
 }
