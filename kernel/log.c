@@ -1,4 +1,5 @@
 // The log: a line is put together on the stack and goes to every sink in one piece; the last ones are kept for a panic.
+#include "kernel/cpu/cpus.h"
 #include "kernel/cpu/lock.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/print.h"
@@ -6,6 +7,7 @@
 
 #define KEPT       32
 #define KEPT_BYTES 128
+#define WAIT_TRIES 1000000 // some 10 ms at least
 
 static struct sink {
     log_sink write;
@@ -44,6 +46,7 @@ void log_put(const char *line, size_t length, size_t on_screen) {
 void log_line(const char *prefix, const char *fmt, va_list args) {
     char line[LOG_LINE + 1];
     size_t length = log_format(line, prefix, fmt, args);
+    stop_serve(); // nothing follows the exit line
     if (!alone) lock_take(&lock);
     char *keep = kept[kept_count++ % KEPT];
     size_t part = length < KEPT_BYTES ? length : KEPT_BYTES;
@@ -57,7 +60,9 @@ const char *log_kept(unsigned before) {
     return before < KEPT && before < kept_count ? kept[(kept_count - 1 - before) % KEPT] : NULL;
 }
 
+// A CPU that does not count yet may be in the middle of a line.
 void log_alone(void) {
+    for (int tries = 0; tries < WAIT_TRIES && !alone && !lock_try(&lock); tries++) __builtin_ia32_pause();
     alone = true;
     for (size_t i = 0; i < ARRAY_SIZE(sinks); i++) sinks[i].busy = false;
 }

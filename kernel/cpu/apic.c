@@ -4,7 +4,6 @@
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"
 
-#define CPUID_1_EDX_APIC   (1u << 9)
 #define CPUID_1_ECX_X2APIC (1u << 21)
 #define MSR_APIC_BASE      0x1b
 #define BASE_X2APIC        (1u << 10)
@@ -18,7 +17,7 @@ enum { TIMER_COUNT = 0x380, TIMER_LEFT = 0x390, TIMER_DIVIDER = 0x3e0 };
 enum { TIMER = 0x320, LINT0 = 0x350, LINT1 = 0x360, ERROR = 0x370, PERFORMANCE = 0x340, HEAT = 0x330, CMCI = 0x2f0 };
 static const u16 table[] = {TIMER, LINT0, LINT1, ERROR, PERFORMANCE, HEAT, CMCI};
 
-enum { MODE_NMI = 4 << 8, MODE_INIT = 5 << 8, MODE_SIPI = 6 << 8, MODE_EXTINT = 7 << 8 };
+enum { MODE_EXTINT = 7 << 8, MODE_SMI = 2 << 8, MODE_NMI = 4 << 8, MODE_INIT = 5 << 8, MODE_SIPI = 6 << 8 };
 enum { COMMAND_BUSY = 1 << 12, COMMAND_ASSERT = 1 << 14 };
 enum { ACTIVE_LOW = 1 << 13, MASKED = 1 << 16, TSC_DEADLINE = 1 << 18 };
 #define SPURIOUS_ON    (1u << 8)
@@ -33,7 +32,7 @@ enum apic_mode apic_choose(u32 ecx, u32 edx, u64 base, u32 highest_id) {
     return highest_id > XAPIC_ID_MAX && ecx & CPUID_1_ECX_X2APIC ? APIC_MSRS : APIC_MEMORY;
 }
 
-u64 apic_base(void) { return cpuid(1, 0).edx & CPUID_1_EDX_APIC ? rdmsr(MSR_APIC_BASE) : 0; }
+u64 apic_base(void) { return rdmsr(MSR_APIC_BASE); }
 void apic_set_up(const struct apic_setup *setup) { apic = *setup; }
 enum apic_mode apic_mode(void) { return apic.mode; }
 
@@ -51,12 +50,14 @@ u32 apic_id(void) { return apic.mode == APIC_MSRS ? get(ID) : get(ID) >> 24; }
 void apic_end_interrupt(void) { set(END, 0); }
 
 // A masked entry gets a vector all the same: one below 16 counts as an error as soon as it is written (SDM 3A 11.5.3).
+// An SMI is the firmware's, which cools the CPU.
 void apic_init(bool pics) {
     u64 base = rdmsr(MSR_APIC_BASE);
     if (!(base & BASE_ON)) wrmsr(MSR_APIC_BASE, base |= BASE_ON);
     if (apic.mode == APIC_MSRS && !(base & BASE_X2APIC)) wrmsr(MSR_APIC_BASE, base | BASE_X2APIC); // in a second step
     u32 entries = (get(VERSION) >> 16 & 0xff) + 1;
-    for (u32 i = 0; i < entries && i < ARRAY_SIZE(table); i++) set(table[i], MASKED | VECTOR_SPURIOUS);
+    for (u32 i = 0; i < entries && i < ARRAY_SIZE(table); i++)
+        if ((get(table[i]) & MODE_EXTINT) != MODE_SMI) set(table[i], MASKED | VECTOR_SPURIOUS);
     set(SPURIOUS, SPURIOUS_ON | VECTOR_SPURIOUS);
     set(PRIORITY, 0);
     if (pics) set(LINT0, MODE_EXTINT);

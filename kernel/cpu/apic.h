@@ -19,7 +19,7 @@ struct apic_setup {
 // only for CPUs that xAPIC cannot name.
 enum apic_mode apic_choose(u32 ecx, u32 edx, u64 base, u32 highest_id);
 
-u64 apic_base(void);                              // IA32_APIC_BASE; 0 when this CPU has no local APIC
+u64 apic_base(void);                              // IA32_APIC_BASE, of a CPU that has a local APIC
 void apic_set_up(const struct apic_setup *setup); // before the first apic_init()
 // This CPU's: on, everything masked but the pin for NMIs; pics: and the one for the legacy PICs.
 void apic_init(bool pics);

@@ -114,8 +114,9 @@ void cpu_arrive(unsigned number) {
     else log_error("cpus: one came that says its APIC id is %u, which nobody woke: it stays asleep", cpu->apic_id);
     for (;;) {
         void (*run)(void) = __atomic_load_n(&join, __ATOMIC_SEQ_CST);
-        if (run && cpus_online() > number) run();
-        stop_serve(); // of whom nobody knew when the others were told
+        bool counts = cpus_online() > number;
+        stop_serve(); // whoever ends the machine tells those that counted before
+        if (run && counts) run();
         cpu_idle();
     }
 }

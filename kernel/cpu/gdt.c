@@ -93,7 +93,8 @@ static void control_registers_init(void) {
 }
 
 // As after reset, but PWT alone says write-combining (Intel SDM 3A 12.12.2; every CPU with long mode has it). Nothing
-// is mapped with PWT alone yet, so nothing in a cache changes its type.
+// is mapped with PWT alone before the boot CPU is here, so nothing in a cache changes its type; a page that another CPU
+// remembers by its old one is forgotten when CR4.PGE goes on.
 #define PAT_WITH_WC 0x0007040600070106ull // 0 write-back, 1 write-combining, 2 uncached unless MTRRs say WC, 3 uncached
 
 // SYSCALL takes CS from STAR[47:32] and SS 8 above; SYSRET takes SS 8 and CS 16 above STAR[63:48] (AMD APM 2 6.1.1).
@@ -124,8 +125,8 @@ void cpu_init(unsigned number) {
     wrmsr(MSR_GS_BASE, slot); // after the null selector, which clears it on Intel CPUs, and before an NMI can come here
     struct table_register idtr = {sizeof(idt) - 1, (u64)idt};
     __asm__ volatile("lidt %0" ::"m"(idtr));
-    control_registers_init();
     wrmsr(MSR_PAT, PAT_WITH_WC);
+    control_registers_init();
     machine_check_init();
     syscall_init();
     fpu_init();

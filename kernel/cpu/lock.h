@@ -13,7 +13,7 @@ struct lock {
     bool taken;
 };
 
-// Panics when it takes more than 20 s by a clock of 1 GHz: then somebody forgot to give it back.
+// Panics after so many looks that it takes seconds at least: then somebody forgot to give it back.
 void lock_take(struct lock *lock);
 bool lock_try(struct lock *lock) MUST_USE;
 static inline void lock_give(struct lock *lock) { __atomic_store_n(&lock->taken, false, __ATOMIC_RELEASE); }

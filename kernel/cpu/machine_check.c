@@ -7,6 +7,7 @@
 #define CPUID_1_EDX_MCA (1u << 14)
 #define MSR_MCG_CAP     0x179
 #define MCG_BANKS       0xffu     // how many there are
+#define BANKS_MAX       32        // more, on AMD CPUs, are elsewhere: VMX's registers come behind
 #define MCG_CTL_P       (1u << 8) // MCG_CTL exists
 #define MSR_MCG_STATUS  0x17a
 #define MSR_MCG_CTL     0x17b
@@ -16,22 +17,24 @@
 #define MCI_ADDRESS     (1ull << 58)
 
 static u64 capabilities(void) { return cpuid(1, 0).edx & CPUID_1_EDX_MCA ? rdmsr(MSR_MCG_CAP) : 0; }
+static u32 bank_count(u64 have) { return (have & MCG_BANKS) < BANKS_MAX ? have & MCG_BANKS : BANKS_MAX; }
 
 // What firmware left off would stop the CPU, or pass in silence. The first bank of P6 and Core 2 belongs to firmware
-// (Intel SDM 3B 15.3.2.1).
+// (Intel SDM 3B 15.3.2.1). What the banks hold is from before a restart.
 void machine_check_init(void) {
     u64 have = capabilities();
     u32 model = cpuid(1, 0).eax;
     bool old = (model >> 8 & 0xf) == 6 && (model >> 12 & 0xf0) + (model >> 4 & 0xf) < 0x1a;
     if (have & MCG_CTL_P) wrmsr(MSR_MCG_CTL, ~0ull);
-    for (u32 bank = old; bank < (have & MCG_BANKS); bank++) wrmsr(MSR_MC0_CTL + 4 * bank, ~0ull);
+    for (u32 bank = old; bank < bank_count(have); bank++) wrmsr(MSR_MC0_CTL + 4 * bank, ~0ull);
+    for (u32 bank = 0; bank < bank_count(have); bank++) wrmsr(MSR_MC0_CTL + 4 * bank + 1, 0);
 }
 
 bool machine_check_text(char *text, size_t size) {
     u64 have = capabilities();
     bool found = false;
     size_t used = (size_t)format(text, size, "machine check, MCG_STATUS %#lx", have ? rdmsr(MSR_MCG_STATUS) : 0);
-    for (u32 bank = 0; bank < (have & MCG_BANKS) && used < size; bank++) {
+    for (u32 bank = 0; bank < bank_count(have) && used < size; bank++) {
         u32 msr = MSR_MC0_CTL + 4 * bank;
         u64 status = rdmsr(msr + 1);
         if (!(status & MCI_VALID)) continue;

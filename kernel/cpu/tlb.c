@@ -6,8 +6,8 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 
-#define PAGES_MAX    32 // flushed one by one, else everything
-#define WAIT_TSC_MAX 20000000000ull
+#define PAGES_MAX 32         // flushed one by one, else everything
+#define TRIES_MAX (1u << 28) // seconds at least; not a time, which goes on while a virtual machine stands
 
 // What CPUs share. STEP is for the test, where another CPU may come in between.
 #ifndef STEP
@@ -50,9 +50,9 @@ void tlb_enter(void) {
 void tlb_leave(void) { STORE(&this_cpu()->tlb_used, false); }
 
 static void wait_for(const struct cpu *cpu, u64 now, bool tables) {
-    u64 since = rdtsc();
+    u32 tries = 0;
     while (LOAD(&cpu->tlb_seen) < now && (tables || LOAD(&cpu->tlb_used))) {
-        if (rdtsc() - since > WAIT_TSC_MAX) panic("CPU %u does not flush its TLB", cpu->number);
+        if (++tries > TRIES_MAX) panic("CPU %u does not flush its TLB", cpu->number);
         cpu_serve();
         __asm__ volatile("pause");
     }

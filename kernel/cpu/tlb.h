@@ -11,7 +11,7 @@
 
 // All CPUs forget [start, end) of the program's half, whose entries have changed: returns when they have. tables: page
 // tables were taken out, too. One CPU at a time; the others serve, wherever they wait, or are interrupted. Panics when
-// one does not, for 20 s by a clock of 1 GHz.
+// one does not, after seconds.
 void tlb_flush(u64 start, u64 end, bool tables);
 void tlb_forget(u64 address); // this CPU alone: another one has given it more rights
 

@@ -72,7 +72,9 @@ static bool find_io_apics(void) {
 
 void interrupts_init(const struct acpi_info *acpi) {
     struct cpuid features = cpuid(1, 0);
-    u64 base = apic_base();
+    // One of several CPUs has a local APIC, also where CPUID denies it, and interrupts of the PICs go through that.
+    if (acpi->cpu_count > 1) features.edx |= CPUID_1_EDX_APIC;
+    u64 base = features.edx & CPUID_1_EDX_APIC ? apic_base() : 0;
     u32 highest = 0;
     for (u32 i = 0; i < acpi->cpu_count; i++)
         if (acpi->cpus[i] > highest) highest = acpi->cpus[i];

@@ -1,6 +1,7 @@
 """All CPUs check in: how many, on which machines, and what the log says when some cannot or do not."""
 import re
 import struct
+import time
 
 import gdb
 import vm
@@ -77,6 +78,27 @@ def never_answers(present, absent):
     vm.expect_in("the log", "\nvmos: exit 0\n", log)
 
 
+def late_for_the_end():
+    """A CPU that comes when the machine has ended runs nothing of the program, and logs nothing behind the exit line."""
+    program = vm.compile_guest("test/guest/left_running.c")
+    with vm.directory() as tmp:
+        image = vm.mkimage(tmp / "disk.img", program)
+        with gdb.Stopped(image, extra=["-smp", "2"]) as machine:
+            machine.connect()
+            late = machine.gdb.run_to("cpu_arrive")
+            with machine.gdb.breakpoint("emulator_exit"):
+                machine.gdb.send(f"vCont;c:{2 - late:x}")
+                machine.gdb.stopped()
+            machine.gdb.write("emulator_exit", b"\xeb\xfe")
+            before = machine.com1.read_bytes()
+            machine.gdb.go()
+            time.sleep(1)
+            machine.gdb.interrupt()
+            log, after = machine.log(), machine.com1.read_bytes()
+    vm.expect("the end of the log", log.splitlines()[-1], "vmos: exit 0")
+    vm.expect("bytes on COM1 behind it", len(after) - len(before), 0)
+
+
 def unknown_interrupts():
     """Three interrupts, made out to be on vectors that nobody has: each vector is named once, and nothing else happens."""
     with vm.directory() as tmp:
@@ -126,6 +148,7 @@ def tests():
     yield "isapc", lambda: pics("there is no IO-APIC", machine="isapc", medium="ide")
     yield "no local APIC", lambda: pics("the CPU has no local APIC", cpu="max,-apic")
     yield "unknown interrupts", unknown_interrupts
+    yield "late for the end", late_for_the_end
     yield "little memory", too_little_memory
     yield "one never answers", lambda: never_answers(2, 1)
     yield "three never answer", lambda: never_answers(1, 3)

@@ -85,11 +85,13 @@ static volatile u32 page[1024];
 static void by_memory(void) {
     memset((void *)page, 0, sizeof page);
     page[0x20 / 4] = 0x7f000000, page[0x30 / 4] = 0x50014, page[0x2f0 / 4] = 7;
+    page[0x330 / 4] = 0x200, page[0x340 / 4] = 0x400; // the firmware's SMI
     base_msr = BASE | ON, base_writes = 0;
     apic_set_up(&(struct apic_setup){APIC_MEMORY, (volatile u8 *)page, .nmi_lint = 0, .nmi_low = true});
     apic_init(true);
     CHECK(base_writes == 0 && apic_id() == 0x7f && page[0xf0 / 4] == 0x1ff);
     CHECK(page[0x350 / 4] == 0x2400 && page[0x360 / 4] == 0x100ff && page[0x2f0 / 4] == 7); // it has no CMCI
+    CHECK(page[0x330 / 4] == 0x200 && page[0x340 / 4] == 0x100ff);
     apic_set_up(&(struct apic_setup){APIC_MEMORY, (volatile u8 *)page, .nmi_lint = 1});
     apic_init(true);
     CHECK(page[0x350 / 4] == 0x700 && page[0x360 / 4] == 0x400);

@@ -20,6 +20,9 @@ void lock_take(struct lock *taken) {
     taken->taken = true;
 }
 
+bool lock_try(struct lock *taken) { return !taken->taken; }
+void stop_serve(void) {}
+
 static void good_sink(const char *text, size_t bytes) { strncat(good, text, bytes); }
 
 static void bad_sink(const char *text, size_t bytes) {
