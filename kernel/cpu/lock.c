@@ -8,13 +8,20 @@
 
 #define WAIT_TSC_MAX 20000000000ull
 
-bool lock_try(struct lock *lock) { return !__atomic_exchange_n(&lock->taken, true, __ATOMIC_ACQUIRE); }
+bool lock_try(struct lock *lock) {
+    if (__atomic_exchange_n(&lock->taken, true, __ATOMIC_ACQUIRE)) return false;
+    __atomic_store_n(&lock->turns, lock->turns + 1, __ATOMIC_RELAXED);
+    return true;
+}
 
 void lock_take(struct lock *lock) {
     u64 since = 0;
+    u32 turns = 0;
     while (!lock_try(lock)) {
         while (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED)) {
-            if (!since) since = rdtsc();
+            u32 now = __atomic_load_n(&lock->turns, __ATOMIC_RELAXED);
+            if (!since || now != turns) since = rdtsc();
+            turns = now;
             if (rdtsc() - since > WAIT_TSC_MAX) panic("the lock at %p is held for ever", (void *)lock);
             cpu_serve();
             __asm__ volatile("pause");

@@ -11,9 +11,10 @@
 
 struct lock {
     bool taken;
+    u32 turns; // how often it was taken: while that changes, who waits has only been unlucky
 };
 
-// Panics when it takes more than 20 s by a clock of 1 GHz: then somebody forgot to give it back.
+// Panics when somebody else has it for more than 20 s by a clock of 1 GHz: then it was forgotten.
 void lock_take(struct lock *lock);
 bool lock_try(struct lock *lock) MUST_USE;
 static inline void lock_give(struct lock *lock) { __atomic_store_n(&lock->taken, false, __ATOMIC_RELEASE); }
