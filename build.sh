@@ -44,6 +44,8 @@ test busybox busybox-static
 test clang clang
 test /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a libclang-rt-dev
 test g++ g++
+test /usr/lib/*/liblzma.a liblzma-dev
+test /usr/lib/*/libjemalloc.a libjemalloc-dev
 debug gdb gdb
 test python3 python3
 "

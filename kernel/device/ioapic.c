@@ -57,8 +57,8 @@ static bool find_io_apics(void) {
         struct io_apic io = {window_map(physical, DATA + 4, WINDOW_DEVICE), tables->io_apics[i].gsi, 0};
         if (!io.registers) continue;
         u32 version = get(&io, VERSION);
-        if (version == UINT32_MAX) {
-            log_error("interrupts: no IO-APIC answers at %#lx: ignored", physical);
+        if (version == UINT32_MAX || version == 0) { // what an address reads as where nothing is
+            log("interrupts: no IO-APIC answers at %#lx: ignored", physical);
             continue;
         }
         io.count = (version >> 16 & 0xff) + 1;

@@ -11,6 +11,7 @@
 #define CELLS       0x4000u // 32 KiB from TEXT_SCREEN
 #define BLANK       0x0720u // grey on black, space
 #define TAB         8
+#define DRAWING_MAX (1u << 23) // a second or less
 
 static volatile u16 *cells; // NULL: no text screen
 static unsigned columns, rows;
@@ -107,9 +108,14 @@ void screen_clear(void) {
     for (unsigned i = 0; i < rows * columns; i++) cells[i] = BLANK;
 }
 
+// The log and the program's output come from any CPU. One that was stopped while it drew is not waited for.
 void screen_write(const char *text, size_t bytes) {
+    static bool drawing;
     if (!cells) return;
+    for (u32 tries = DRAWING_MAX; __atomic_exchange_n(&drawing, true, __ATOMIC_ACQUIRE) && tries > 0; tries--)
+        __builtin_ia32_pause();
     for (size_t i = 0; i < bytes; i++) feed((u8)text[i]);
     crtc_write(CRTC_START, top);
     crtc_write(CRTC_CURSOR, top + row * columns + (column < columns ? column : columns - 1));
+    __atomic_store_n(&drawing, false, __ATOMIC_RELEASE);
 }

@@ -25,15 +25,13 @@ bool serial_init(void) {
 // Other CPUs go on meanwhile, and want this one to serve them.
 void serial_write(const void *bytes, size_t count) {
     u32 tries = WAIT_LONG;
-    for (size_t n; burst && count > 0; bytes = (const u8 *)bytes + n, count -= n) {
+    for (size_t n; burst && count > 0; cpu_serve()) {
         n = count < burst ? count : burst;
-        for (tries = WAIT_LONG; tries > 0 && !uart_wait(COM1_PORT, LSR_THRE, 1); tries--) cpu_serve();
-        if (tries == 0) break;
-        outsb(COM1_PORT, bytes, n);
+        bool sent = uart_write(COM1_PORT, bytes, n, burst, 1);
+        tries = sent ? WAIT_LONG : tries - 1;
+        if (sent) bytes = (const u8 *)bytes + n, count -= n;
+        if (tries == 0) burst = 0, log_error("COM1 takes no more bytes: the program's output from here on is lost");
     }
-    if (tries > 0) return;
-    burst = 0;
-    log_error("COM1 takes no more bytes: the program's output from here on is lost");
 }
 
 // Works whatever state the port is in, before serial_init() too. The report begins on a line of its own.

@@ -41,7 +41,7 @@ static struct group *tail; // of the tail's groups
 static u64 tail_count;
 static struct lock lock;                            // of the groups
 static struct group_list tail_groups, split_groups; // those with a free page
-static s64 left;                                    // what pages_free() says: never more than there is
+static s64 left;                                    // what pages_free() says
 
 // ---- the low stage ----
 
@@ -200,14 +200,13 @@ static s64 left_add(s64 count) { return __atomic_add_fetch(&left, count, __ATOMI
 u64 page_alloc(void) {
     if (!is_high) return low_alloc();
     struct frames_cpu *cpu = enter();
-    left_add(-1);
     lock_take(&lock);
     struct group *group = LIST_FIRST(&tail_groups);
     if (!group) group = LIST_FIRST(&split_groups);
     if (!group) group = group_split(cpu);
     u64 physical = group ? group_take(group) : 0;
+    if (physical) left_add(-1);
     lock_give(&lock);
-    if (!physical) left_add(1);
     leave();
     return physical;
 }
@@ -231,8 +230,8 @@ void page_free(u64 physical) {
         LIST_REMOVE(group, link);
         frames_give(cpu, frame);
     }
-    lock_give(&lock);
     left_add(1);
+    lock_give(&lock);
     leave();
 }
 
@@ -267,21 +266,16 @@ static u64 frame_number(u64 physical) {
 
 static void clear(u64 frame) { memset(window(frame_physical(frame)), 0, FRAME_BYTES); }
 
-u64 frame_alloc(void) {
-    struct frames_cpu *cpu = enter();
-    left_add(-FRAME_LEFT);
-    u64 frame = frames_take(cpu);
-    if (frame == FRAME_NONE) left_add(FRAME_LEFT);
-    leave();
-    return frame_physical(frame);
-}
-
-u64 frame_take_cleared(void) {
-    u64 frame = frames_take_cleared(enter());
+static u64 frame_by(u64 (*take)(struct frames_cpu *cpu)) {
+    u64 frame = take(enter());
     if (frame != FRAME_NONE) left_add(-FRAME_LEFT);
     leave();
     return frame_physical(frame);
 }
+
+u64 frame_alloc(void) { return frame_by(frames_take); }
+
+u64 frame_take_cleared(void) { return frame_by(frames_take_cleared); }
 
 void frame_free(u64 physical) { frames_free_run(physical, 1); }
 

@@ -25,7 +25,7 @@ static bool map_new(u64 start, u64 bytes) {
     return entry;
 }
 
-static bool refill(struct slot *slot) {
+bool slot_refill(struct slot *slot) {
     for (u64 page; slot->reserved < SLOT_RESERVE; slot->reserve[slot->reserved++] = page)
         if (!(page = page_alloc())) return false;
     return true;
@@ -38,16 +38,13 @@ bool slot_make(unsigned number) {
     if (!map_new(start, SLOT_DATA) || !map_new(start + SLOT_SIZE - SLOT_STACK, SLOT_STACK)) return false;
     memset(slot, 0, sizeof *slot);
     pages_join();
-    return refill(slot);
+    return slot_refill(slot);
 }
 
-static u64 reserve_take(void) {
-    struct slot *slot = THIS_SLOT();
-    return slot->reserved ? slot->reserve[--slot->reserved] : 0;
-}
+static u64 reserve_take(struct slot *slot) { return slot->reserved ? slot->reserve[--slot->reserved] : 0; }
 
-static u64 reserve_take_cleared(void) {
-    u64 page = reserve_take();
+static u64 new_table(void) {
+    u64 page = reserve_take(THIS_SLOT());
     if (page) memset(window(page), 0, PAGE_SIZE);
     return page;
 }
@@ -56,19 +53,14 @@ const char *slot_grow(u64 address, u64 rsp) {
     struct slot *slot = THIS_SLOT();
     u64 start = ROUND_DOWN((u64)slot, SLOT_SIZE), at = address - start, sp = rsp - start;
     if (at < SLOT_DATA || at >= SLOT_SIZE || sp < SLOT_DATA || sp > SLOT_SIZE || at + BELOW_RSP < sp) return "";
-    u64 *entry = at < SLOT_DATA_MAX ? NULL : tables_entry_with(tables_root(), address, 0, reserve_take_cleared);
-    u64 page = entry ? reserve_take() : 0;
+    u64 *entry = at < SLOT_DATA_MAX ? NULL : tables_entry_with(tables_root(), address, 0, new_table);
+    u64 page = entry ? reserve_take(slot) : 0;
     if (!page) {
         format(slot->why, sizeof slot->why, "the kernel's stack ran out: %lu KiB of it and %s", (SLOT_SIZE - at) / 1024,
                at < SLOT_DATA_MAX ? "its slot is full" : "no page is free");
         return slot->why;
     }
     *entry = page_bits(page);
-    if (!slot->allocating) slot_refill();
+    if (!slot->allocating) slot_refill(slot); // when it cannot, the last ones still serve
     return NULL;
-}
-
-void slot_refill(void) {
-    bool full = refill(THIS_SLOT());
-    (void)full; // it is tried again when the stack grows again, and then it is said
 }

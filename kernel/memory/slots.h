@@ -32,5 +32,6 @@ bool slot_make(unsigned number) MUST_USE;
 // some out, and they come when it turns to them. Runs on the page-fault stack. The reserve is filled again at once,
 // unless the fault came inside the page allocator; for that SLOT_RESERVE pages are much.
 const char *slot_grow(u64 address, u64 rsp);
-// Fills this CPU's reserve. Not inside the page allocator.
-void slot_refill(void);
+// Fills the reserve, by the CPU whose it is or that makes the slot, not inside the page allocator; false when no page
+// is left for it.
+bool slot_refill(struct slot *slot);

@@ -98,45 +98,35 @@ void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 addr
     }
 }
 
-// Both below: of the tables below one table, whose first address is at.
-static unsigned hide_below(u64 table, int level, u64 at, const u64 range[2], const u64 limits[2]) {
+// Hides or frees, of what is below one table, whose first address is at: see tables.h.
+static unsigned take_out(u64 table, int level, u64 at, const u64 range[2], const u64 limits[2], bool hide) {
     u64 bytes = LEVEL_BYTES(level), first = range[0] > at ? (range[0] - at) / bytes : 0;
     unsigned hidden = 0;
     for (u64 i = first; i < ENTRIES && at + i * bytes < range[1]; i++) {
-        u64 *entry = (u64 *)window(table) + i, from = at + i * bytes;
-        if (!(*entry & PTE_P)) continue;
-        bool is_table = level > 0 && !(*entry & PTE_PS), goes = from >= limits[0] && from + bytes <= limits[1];
-        if (is_table && !goes) {
-            hidden |= hide_below(*entry & PTE_ADDRESS, level - 1, from, range, limits);
-            continue;
+        u64 *entry = (u64 *)window(table) + i, from = at + i * bytes, whole[] = {from, from + bytes};
+        if (!*entry || (hide && !(*entry & PTE_P))) continue;
+        bool is_table = level > 0 && !(*entry & PTE_PS), goes = is_table && from >= limits[0] && whole[1] <= limits[1];
+        if (is_table && (hide ? !goes : level > 1))
+            hidden |= take_out(*entry & PTE_ADDRESS, level - 1, from, goes ? whole : range, limits, hide);
+        if (hide && is_table == goes) {
+            *entry &= ~PTE_P;
+            hidden |= goes ? TABLES_HID_TABLES : TABLES_HID_PAGES;
+        } else if (goes) {
+            page_free(*entry & PTE_ADDRESS);
+            *entry = 0;
+            count_tables(-1);
         }
-        *entry &= ~PTE_P;
-        hidden |= is_table ? TABLES_HID_TABLES : TABLES_HID_PAGES;
     }
     return hidden;
 }
 
 unsigned tables_hide(u64 root, u64 start, u64 end, u64 low, u64 high) {
-    return hide_below(root, 3, 0, (u64[]){start, end}, (u64[]){low, high});
-}
-
-static void free_below(u64 table, int level, u64 at, const u64 range[2], const u64 limits[2]) {
-    u64 bytes = LEVEL_BYTES(level), first = range[0] > at ? (range[0] - at) / bytes : 0;
-    for (u64 i = first; i < ENTRIES && at + i * bytes < range[1]; i++) {
-        u64 *entry = (u64 *)window(table) + i, from = at + i * bytes, below = *entry & PTE_ADDRESS;
-        if (!*entry || *entry & PTE_PS) continue;
-        bool goes = from >= limits[0] && from + bytes <= limits[1];
-        if (level > 1) free_below(below, level - 1, from, goes ? (u64[]){from, from + bytes} : range, limits);
-        if (!goes) continue;
-        *entry = 0;
-        page_free(below);
-        count_tables(-1);
-    }
+    ASSERT(end <= high && high <= 1ull << 47);
+    return take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, true);
 }
 
 void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high) {
-    ASSERT(end <= high && high <= 1ull << 47);
-    free_below(root, 3, 0, (u64[]){start, end}, (u64[]){low, high});
+    take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, false);
 }
 
 void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first) {

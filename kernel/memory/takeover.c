@@ -40,7 +40,7 @@ void memory_take_over(const struct handover *handover) {
     map = pages.map;
     const struct plan *plan = &handover->plan;
     pages_init(&pages, ranges_bytes(window((u64)plan->back.list), plan->back.count));
-    slot_refill();
+    slot_refill(THIS_SLOT());
     traps_set_stack_growth(slot_grow);
     window_set_map(window(handover->boot.e820), handover->boot.e820_count);
     usable = ranges_bytes(window((u64)plan->usable.list), plan->usable.count);

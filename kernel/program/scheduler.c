@@ -33,9 +33,9 @@ struct scheduler {
     struct sleepers sleepers;
     u64 time; // on this CPU, of all threads
     // For this CPU alone:
-    u64 first, armed,
-        watch;     // when the first sleeper wakes, or earlier; the timer comes; cpus_watch() wants to be called
-    u64 slice_end; // of the current thread; 0: nobody waits for its CPU
+    u64 first;        // when the first sleeper wakes, or earlier
+    u64 armed, watch; // when the timer comes; when cpus_watch() wants to be called
+    u64 slice_end;    // of the current thread; 0: nobody waits for its CPU
     unsigned neighbour;
     bool switch_due, slice_over;
 };

@@ -31,7 +31,8 @@ const char space_no_memory[] = "out of memory: no page is free for it";
 static struct lock space_lock;
 static struct areas areas;
 static u64 root, brk_start, brk_now;
-static u64 kept;           // pages with PTE_COUNTED, and those that are being cleared to be such
+static u64 kept;           // pages with PTE_COUNTED
+static u64 away;           // pages that are being cleared, for areas that count
 static u64 reserve;        // pages for page tables, nodes, and the maps of frames that are split
 static int largest;        // level
 static struct area *spare; // free nodes, linked through left
@@ -86,7 +87,7 @@ bool space_allows(u64 address, u32 rights) {
 // is kept there already comes back, or is what it is kept for.
 static bool can_promise(u64 start, u64 end, u64 pages) {
     if (!nodes_ready()) return false;
-    u64 others = areas.counted - areas_counted(&areas, start, end, false), have = pages_free() + kept;
+    u64 others = areas.counted - areas_counted(&areas, start, end, false), have = pages_free() + kept + away;
     return pages <= have && others + reserve <= have - pages;
 }
 
@@ -208,16 +209,16 @@ static bool fits(const struct area *area, u64 address, u64 bytes) {
     return start >= area->start && start + bytes <= area->end && !tables_leaf(root, address, &empty) && empty >= bytes;
 }
 
-// Clears a large page without the lock, while it counts as what it is for. Only where it takes nothing from what was
+// Clears a large page without the lock. Only where it takes nothing from what was
 // promised, since another CPU may be at the same page and one of the two is too many. False, and nothing is left of it,
 // when the address wants no such page any more.
 static bool clear_apart(u64 physical, u64 address, u64 bytes) {
     u64 counts = area_at(address)->flags & AREA_COUNTED ? PAGES(bytes) : 0;
-    kept += counts;
+    away += counts;
     lock_give(&space_lock);
     memset(window(physical), 0, bytes);
     lock_take(&space_lock);
-    kept -= counts;
+    away -= counts;
     const struct area *area = area_at(address);
     if (area && fits(area, address, bytes)) return true;
     page_give(physical, bytes);

@@ -140,9 +140,10 @@ def interrupted():
 class Terminal:
     """build.sh run PROGRAM on a terminal of its own."""
 
-    def __init__(self, *words):
+    def __init__(self, *words, **environment):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            os.environ.update(environment)
             os.chdir(vm.ROOT)
             os.execv("./build.sh", ["./build.sh", "run", *map(str, words)])
         self.seen = b""

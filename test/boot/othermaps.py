@@ -57,7 +57,8 @@ def acpi_data():
 def tests():
     for name in "0065", "0285":
         yield f"{name} without 1 GiB pages", lambda n=name: boots(real(n), "Haswell,phys-bits=46", "--no-1g")
-        yield name, lambda n=name: boots(real(n), "max,phys-bits=46")
+        # On AMD CPUs QEMU moves memory from 4 GiB to 1 TiB when it would reach into the hole below that.
+        yield name, lambda n=name: boots(real(n), "max,vendor=GenuineIntel,phys-bits=46")
     for size in 4096, 2 << 20:
         yield f"islands of {size >> 10} KiB above 4 GiB", lambda s=size: islands(s)
     yield "ACPI data in usable memory", acpi_data

@@ -1,4 +1,7 @@
 """Threads on one CPU and on several: by two C libraries, C++ and OpenMP, and the ways a program with threads ends."""
+import contextlib
+
+import command
 import vm
 
 ENDS = [("exit", 23), ("crash", 139), ("kill", 143), ("outlive", 0), ("raw", 9), ("spin", 24)]
@@ -36,6 +39,30 @@ def stalled_output():
     vm.expect("what came", said == b"x" * 409600, True)
 
 
+@contextlib.contextmanager
+def readers():
+    """Three threads at one terminal, on two CPUs."""
+    shell = command.Terminal(vm.compile_guest("test/guest/readers.c", "musl-gcc", "-static"), QEMU_OPTS="-smp 2")
+    shell.wait(b"ready\r\n")
+    yield shell
+
+
+def read_by_several():
+    with readers() as shell:
+        for i in range(40):
+            shell.type(b"line %d\n" % i)
+            vm.expect("echo", shell.wait(b"[line %d]\r\n" % i), b"line %d\r\n" % i)
+        for i in range(3):
+            shell.type(b"\x04")
+        vm.expect("status after the third ^D", shell.status(), 0)
+
+
+def interrupted_by_key():
+    with readers() as shell:
+        shell.type(b"half a li\x03")
+        vm.expect("status after ^C", shell.status(), 130)
+
+
 def forks():
     """What is no thread is refused and named."""
     result = vm.boot("/bin/busybox", ["sh", "-c", "busybox true; true"], name="busybox").expect(2)
@@ -56,3 +83,5 @@ def tests():
     yield "1,000 at once", many
     yield "no fork", forks
     yield "stalled output", stalled_output
+    yield "several read one terminal", read_by_several
+    yield "^C while all wait", interrupted_by_key

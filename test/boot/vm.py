@@ -64,15 +64,17 @@ def directory():
 compiling = threading.Lock()
 
 
-def compile_guest(source, compiler="musl-gcc", *flags):
+def compile_guest(source, compiler="musl-gcc", *flags, libraries=()):
     """A program of test/, compiled once per test run; static unless the flags say how."""
     source = pathlib.Path(source)
     flags = flags or ("-static",)
-    out = OUT / "test" / "-".join([source.name.replace(".", "_"), compiler, *(flag.strip("-") for flag in flags)])
+    out = OUT / "test" / "-".join([source.name.replace(".", "_"), compiler, *(flag.strip("-") for flag in (*flags, *libraries))])
     with compiling:
-        if not out.exists() or out.stat().st_mtime <= (ROOT / source).stat().st_mtime:
+        sources = [ROOT / source, *(ROOT / source).parent.glob("*.h")]
+        if not out.exists() or out.stat().st_mtime <= max(path.stat().st_mtime for path in sources):
             out.parent.mkdir(parents=True, exist_ok=True)
-            run([compiler, *flags, "-O1", "-w", source, "-o", out, *(["-lm"] if "gcc" in compiler else [])])
+            run([compiler, *flags, "-O1", "-w", source, "-o", out, *libraries,
+                 *(["-lm"] if "gcc" in compiler else [])])
     return out
 
 

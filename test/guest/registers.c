@@ -1,5 +1,7 @@
 // Every register must survive system calls, built or not: general ones but rax, rcx, r11, and all of xmm or ymm.
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct state {
@@ -52,13 +54,23 @@ static int check(long number, int avx) {
     return bad;
 }
 
-int main(void) {
+static void *all_calls(void *bad) {
     // getpid, gettid, getuid, sched_yield; then ones nobody built, and numbers that do not exist
-    static const long calls[] = {39, 186, 102, 24, 425, 66, 155, 335, 423, 512, 100000, -1, 1L << 40};
-    __builtin_cpu_init();
-    int avx = __builtin_cpu_supports("avx") != 0, bad = 0;
+    static const long calls[] = {39, 186, 102, 24, 425, 66, 155, 400, 423, 512, 100000, -1, 1L << 40};
+    int avx = __builtin_cpu_supports("avx") != 0;
     for (int round = 0; round < 50; round++)
-        for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) bad |= check(calls[i], avx);
-    if (!bad) printf("registers ok%s\n", avx ? " with avx" : "");
-    return bad;
+        for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) *(int *)bad |= check(calls[i], avx);
+    return NULL;
+}
+
+// All calls, in as many threads as the argument says besides the first.
+int main(int argc, char **argv) {
+    int count = argc > 1 ? atoi(argv[1]) : 0, bad[100] = {0};
+    pthread_t thread[100];
+    __builtin_cpu_init();
+    for (int i = 1; i <= count; i++) bad[0] |= pthread_create(&thread[i], NULL, all_calls, &bad[i]);
+    all_calls(&bad[0]);
+    for (int i = 1; i <= count; i++) bad[0] |= pthread_join(thread[i], NULL) || bad[i];
+    if (!bad[0]) printf("registers ok%s\n", __builtin_cpu_supports("avx") ? " with avx" : "");
+    return bad[0];
 }

@@ -21,6 +21,7 @@ void apic_send_sipi(u32 id, u64 page) { (void)id, sipis += page == AP_START; }
 void mtrrs_keep(void) {}
 bool mtrrs_adopt(void) { return false; }
 void tlb_serve(void) {}
+void stop_serve(void) {}
 void time_cpu_joined(void) {}
 u64 time_now_ns(void) { return 0; }
 u64 time_tsc_to_ns(u64 ticks) { return ticks; }

@@ -269,7 +269,7 @@ static void check_model(void) {
             CHECK(!"the page's rights are as the model has them");
         check_page(window((*entry & PTE_ADDRESS & -bytes) + at % bytes), page->value);
     }
-    CHECK(counted == areas.counted && kept_now == kept);
+    CHECK(counted == areas.counted && kept_now == kept && !away);
     CHECK(pages_free() + kept >= counted); // what was promised is there
 }
 
@@ -492,7 +492,7 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     madvise(window(0), physical_end, 4);
     areas = (struct areas){0};
     spare = NULL;
-    spare_count = kept = 0;
+    spare_count = kept = away = 0;
     LIST_INIT(&tail_groups);
     LIST_INIT(&split_groups);
     (memset)(&pages_frames, 0, sizeof pages_frames);
