@@ -80,7 +80,7 @@ static void send(u32 id, u32 command) {
 
 void apic_send_init(u32 id) { send(id, MODE_INIT | COMMAND_ASSERT); }
 void apic_send_sipi(u32 id, u64 page) { send(id, MODE_SIPI | COMMAND_ASSERT | (u32)(page / PAGE_SIZE)); }
-void ipi_send(unsigned cpu, u8 vector) { send(cpu_number(cpu)->apic_id, COMMAND_ASSERT | vector); }
+void ipi_send(unsigned cpu) { send(cpu_number(cpu)->apic_id, COMMAND_ASSERT | VECTOR_IPI); }
 void ipi_nmi(unsigned cpu) { send(cpu_number(cpu)->apic_id, MODE_NMI | COMMAND_ASSERT); }
 
 // The fence: a write to IA32_TSC_DEADLINE could overtake that of the entry in memory (SDM 3A 11.5.4.1).

@@ -5,7 +5,6 @@
 
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/time.h"
-#include "kernel/cpu/tlb.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
@@ -47,7 +46,7 @@ void cpu_serve(void) {
 
 void cpus_set_join(void (*run)(void)) {
     __atomic_store_n(&join, run, __ATOMIC_SEQ_CST);
-    for (unsigned i = 1, count = cpus_online(); i < count; i++) ipi_send(i, VECTOR_WAKE);
+    for (unsigned i = 1, count = cpus_online(); i < count; i++) ipi_send(i);
 }
 
 void cpus_wake(const u32 *ids, unsigned count, u8 *page, u64 root) {
@@ -71,7 +70,7 @@ static void check_in(unsigned number) {
         unsigned expected = n;
         if (!__atomic_compare_exchange_n(&online, &expected, n + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
             n = expected - 1;
-        else if (n != number) ipi_send(n, VECTOR_WAKE);
+        else if (n != number) ipi_send(n);
     }
 }
 

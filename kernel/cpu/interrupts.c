@@ -32,8 +32,8 @@ static void ignore(u64 vector) {
 // be going on.
 void interrupt(u64 vector) {
     void (*handler)(void) = NULL;
-    if (vector == VECTOR_TIMER || vector == VECTOR_WAKE) handler = nothing;
-    else if (vector == VECTOR_FLUSH || vector == VECTOR_STOP) handler = cpu_serve;
+    if (vector == VECTOR_TIMER) handler = nothing;
+    else if (vector == VECTOR_IPI) handler = cpu_serve;
     else if (vector - VECTOR_LINES < LINES)
         handler = __atomic_load_n(&handlers[vector - VECTOR_LINES], __ATOMIC_ACQUIRE);
     if (handler) handler();

@@ -29,8 +29,6 @@ void stop_serve(void) {
     cpu_stop(&(struct registers){.rip = frame[1], .cs = KERNEL_CS, .rbp = frame[0], .rsp = (u64)(frame + 2)});
 }
 
-static void ask(unsigned cpu) { ipi_send(cpu, VECTOR_STOP); }
-
 static bool stop_by(const struct cpu *me, void (*tell)(unsigned cpu)) {
     unsigned before = 0;
     for (u64 since = rdtsc(); rdtsc() - since < WAIT_TSC; tell = NULL) {
@@ -56,6 +54,6 @@ void cpus_stop(bool at_once) {
         if (first == mine) return;
         stop_serve();
     }
-    if (me && (at_once || !stop_by(me, ask))) (void)stop_by(me, ipi_nmi);
+    if (me && (at_once || !stop_by(me, ipi_send))) (void)stop_by(me, ipi_nmi);
     log_alone();
 }

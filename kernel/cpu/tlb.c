@@ -1,6 +1,5 @@
-// See tlb.h. While a CPU that uses the space has not served a generation, that one's initiator waits for it, so the
+// See cpus.h. While a CPU that uses the space has not served a generation, that one's initiator waits for it, so the
 // range is still the generation's.
-#include "kernel/cpu/tlb.h"
 
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"
@@ -66,7 +65,7 @@ void tlb_flush(u64 start, u64 end, bool tables) {
     catch_up(self, now, true);
     unsigned online = cpus_online();
     for (unsigned n = 0; n < online; n++)
-        if (n != self->number && (tables || LOAD(&cpu_number(n)->tlb_used))) ipi_send(n, VECTOR_FLUSH);
+        if (n != self->number && (tables || LOAD(&cpu_number(n)->tlb_used))) ipi_send(n);
     for (unsigned n = 0; n < online; n++)
         if (n != self->number) wait_for(cpu_number(n), now, tables);
 }

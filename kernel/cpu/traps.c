@@ -1,7 +1,6 @@
 // What happens after the entry code: from the program the hooks decide; from the kernel only a page fault of the user
 // copies, an interrupt in cpu_idle() and an NMI are expected, everything else is a panic.
 #include "kernel/cpu/panic.h"
-#include "kernel/cpu/tlb.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"

@@ -3,7 +3,7 @@
 // the PML4, level 0 the page table whose entries map 4 KiB.
 #include "kernel/memory/tables.h"
 
-#include "kernel/cpu/tlb.h"
+#include "kernel/cpu/cpus.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
 #include "kernel/memory/pages.h"

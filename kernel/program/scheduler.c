@@ -125,7 +125,7 @@ void thread_start(struct thread *thread) {
     unsigned me = this_cpu()->number, cpu = claim(thread->cpu) ? thread->cpu : claim_any(CPUS_MAX);
     push(scheduler_of(cpu < CPUS_MAX ? cpu : me), thread);
     if (cpu == CPUS_MAX) cpu = claim_any(me);
-    if (cpu != me) ipi_send(cpu, VECTOR_WAKE);
+    if (cpu != me) ipi_send(cpu);
 }
 
 void thread_wake(struct thread *thread) {
@@ -133,7 +133,7 @@ void thread_wake(struct thread *thread) {
     while (state != READY && !SWAP(&thread->state, &state, state == WAITING ? READY : RUNNING_WOKEN)) {}
     unsigned cpu = LOAD(&thread->cpu);
     if (state == WAITING) thread_start(thread);
-    else if (state != READY && cpu != this_cpu()->number) ipi_send(cpu, VECTOR_WAKE);
+    else if (state != READY && cpu != this_cpu()->number) ipi_send(cpu);
 }
 
 // ---- sleepers ----
@@ -194,7 +194,7 @@ static void requeue(struct scheduler *own, struct thread *thread) {
     bool moves = own->slice_over && LOAD(&to->length) + 1 < LOAD(&own->length);
     STORE(&thread->state, READY);
     push(moves ? to : own, thread);
-    if (moves) ipi_send(own->neighbour, VECTOR_WAKE); // its current thread has a slice from now on
+    if (moves) ipi_send(own->neighbour); // its current thread has a slice from now on
 }
 
 // Takes a thread off this CPU. Returns it when it is to run on, since it was woken before it could wait.

@@ -5,7 +5,7 @@
 // PTE_OURS, and nowhere else.
 //
 // Every CPU's faults and calls come by here, one at a time (space_lock). Others use the space meanwhile by what they
-// remember of its page tables: see tables.h and tlb.h for how something is taken away from them all. A change of a
+// remember of its page tables: see tables.h and cpus.h for how something is taken away from them all. A change of a
 // present entry is flushed before the lock is given back, and a page or a table is freed after that; where nothing was
 // present nothing is flushed.
 //
@@ -14,7 +14,7 @@
 #include <linux/mman.h>
 #include "boot/layout.h"
 #include "kernel/cpu/lock.h"
-#include "kernel/cpu/tlb.h"
+#include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"

@@ -73,7 +73,7 @@ static void by_msrs(void) {
         CHECK(registers[0x2f] == 0x100ff);
         apic_send_init(0x1234);
         apic_send_sipi(0x1234, 0x9f000);
-        ipi_send(1, 0xf1);
+        ipi_send(1);
         ipi_nmi(1);
         CHECK(commands == 4 && command_log[0] == 0x123400004500 && command_log[1] == 0x12340000469f);
         CHECK(command_log[2] == 0x1234000040f1 && command_log[3] == 0x123400004400);

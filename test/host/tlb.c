@@ -58,8 +58,8 @@ void panic(const char *fmt, ...) {
     abort();
 }
 unsigned cpus_online(void) { return LOAD(&online); }
-void ipi_send(unsigned cpu, u8 vector) {
-    if (vector != VECTOR_FLUSH || cpu >= CPUS) abort();
+void ipi_send(unsigned cpu) {
+    if (cpu >= CPUS) abort();
     STORE(&cpus[cpu].asked, true);
 }
 void cpu_serve(void) {

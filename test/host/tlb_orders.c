@@ -95,7 +95,7 @@ void panic(const char *fmt, ...) {
     abort();
 }
 unsigned cpus_online(void) { return LOAD(&online); }
-void ipi_send(unsigned cpu, u8 vector) { cpus[cpu].asked = vector == VECTOR_FLUSH; }
+void ipi_send(unsigned cpu) { cpus[cpu].asked = true; }
 void cpu_serve(void) {
     tlb_serve();
     next();
