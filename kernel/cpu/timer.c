@@ -10,6 +10,7 @@
 #define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
 #define MSR_TSC_DEADLINE         0x6e0
 #define NS_APART                 500000       // a run at least, to measure by
+#define WAIT_TSC_MAX             (1ull << 26) // for such a run
 #define NS_LONGEST               (1ull << 59) // 18 years: more could wrap
 
 #define PIT_CHANNEL0   0x40
@@ -42,11 +43,12 @@ static void learn(void) {
     u64 run = rdtsc() - own->timer_tsc;
     if (!left || run < time_ns_to_tsc(NS_APART) || run <= __atomic_load_n(&longest, __ATOMIC_RELAXED)) return;
     __atomic_store_n(&rate, ((u64)(own->timer_count - left) << 32) / run, __ATOMIC_RELAXED);
-    __atomic_store_n(&longest, run, __ATOMIC_RELAXED);
+    __atomic_store_n(&longest, run, __ATOMIC_RELEASE); // who sees it sees a rate
 }
 
 static void apic_timer_set(u64 ticks) {
-    for (learn(); !__atomic_load_n(&longest, __ATOMIC_RELAXED); learn())
+    u64 begin = rdtsc();
+    for (learn(); !__atomic_load_n(&longest, __ATOMIC_ACQUIRE) && rdtsc() - begin < WAIT_TSC_MAX; learn())
         if (!apic_timer_left()) start(UINT32_MAX);
     u64 factor = __atomic_load_n(&rate, __ATOMIC_RELAXED);
     if (!factor) unfit("the timer of the local APIC stands still");
