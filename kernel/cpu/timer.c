@@ -10,6 +10,7 @@
 #define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
 #define MSR_TSC_DEADLINE         0x6e0
 #define NS_APART                 500000       // a run at least, to measure by
+#define WAIT_TSC_MAX             (1ull << 26) // for such a run
 #define NS_LONGEST               (1ull << 59) // 18 years: more could wrap
 
 #define PIT_CHANNEL0   0x40
@@ -42,11 +43,12 @@ static void learn(void) {
     u64 run = rdtsc() - own->timer_tsc;
     if (!left || run < time_ns_to_tsc(NS_APART) || run <= __atomic_load_n(&longest, __ATOMIC_RELAXED)) return;
     __atomic_store_n(&rate, ((u64)(own->timer_count - left) << 32) / run, __ATOMIC_RELAXED);
-    __atomic_store_n(&longest, run, __ATOMIC_RELAXED);
+    __atomic_store_n(&longest, run, __ATOMIC_RELEASE); // who sees it sees a rate
 }
 
 static void apic_timer_set(u64 ticks) {
-    for (learn(); !__atomic_load_n(&longest, __ATOMIC_RELAXED); learn())
+    u64 begin = rdtsc();
+    for (learn(); !__atomic_load_n(&longest, __ATOMIC_ACQUIRE) && rdtsc() - begin < WAIT_TSC_MAX; learn())
         if (!apic_timer_left()) start(UINT32_MAX);
     u64 factor = __atomic_load_n(&rate, __ATOMIC_RELAXED);
     if (!factor) unfit("the timer of the local APIC stands still");
@@ -62,13 +64,12 @@ static void pit_set(u64 ns) {
     interrupt_set(PIT_LINE, NULL);
 }
 
+// By a first rate an hour could end seconds late.
 void timer_set(u64 deadline_ns) {
-    bool never = deadline_ns == UINT64_MAX, apic = apic_mode() != APIC_NONE;
-    u64 now = never ? 0 : time_now_ns(), ns = !never && deadline_ns > now ? deadline_ns - now : 0;
+    u64 now = time_now_ns(), ns = deadline_ns > now ? deadline_ns - now : 0, refined = time_refined_in();
+    if (ns > refined) ns = refined;
     if (ns > NS_LONGEST) ns = NS_LONGEST;
-    if (never && !apic) outb(PIT_COMMAND, PIT_ONE_SHOT0); // waits for a count
-    else if (!apic) pit_set(ns);
-    else if (has_deadline) wrmsr(MSR_TSC_DEADLINE, never ? 0 : rdtsc() + time_ns_to_tsc(ns) + 1);
-    else if (never) apic_timer_start(0);
+    if (apic_mode() == APIC_NONE) pit_set(ns);
+    else if (has_deadline) wrmsr(MSR_TSC_DEADLINE, rdtsc() + time_ns_to_tsc(ns) + 1);
     else apic_timer_set(time_ns_to_tsc(ns));
 }

@@ -81,8 +81,8 @@ static s64 read_file(struct file *file, u64 to, u64 bytes) {
     if (file->kind == FILE_INPUT) {
         count = (s64)at_most(bytes, input.length - file->offset);
         if (!copy_to_user(to, window(input.start + file->offset), (u64)count)) count = -EFAULT;
-    } else {
-        count = text_read(file->text, to, bytes, file->offset);
+    } else { // or nothing any more: another thread closed it
+        count = file->kind == FILE_TEXT ? text_read(file->text, to, bytes, file->offset) : -EBADF;
     }
     if (count > 0) file->offset += (u64)count;
     lock_give(&lock);

@@ -128,8 +128,8 @@ CALL(time) {
 
 // clock_nanosleep(clock, flags, time, left): nothing interrupts a sleep but death, so left is never written.
 CALL(clock_nanosleep) {
-    u64 ns, now;
-    s64 error = time_get(arg[2], &ns);
+    u64 ns = 0, now;
+    s64 error = thread->has_deadline ? 0 : time_get(arg[2], &ns); // which may be gone by now
     if (error || arg[0] == CLOCK_THREAD_CPUTIME_ID || !clock_read(thread, arg[0], &now)) return error ? error : -EINVAL;
     if (arg[1] & TIMER_ABSTIME) ns = ns > now ? ns - now : 0;
     return thread_deadline(thread, ns) ? 0 : CALL_WAITS;

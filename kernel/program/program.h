@@ -72,7 +72,7 @@ struct thread *thread_after(struct thread *thread); // NULL: the first, or the e
 unsigned threads_count(void);
 
 // ---- futex.c: who waits for a word of memory, or for the terminal ----
-#define FUTEX_INPUT 8                 // no address that a program can have
+#define FUTEX_INPUT 1                 // no address of a futex, so that the program cannot move who waits there
 void futex_wake(u64 word, u64 count); // those who came first
 // If the word has the value expected (NULL: any), thread is at it from here on. 0, -EFAULT or -EAGAIN.
 s64 futex_wait(struct thread *thread, u64 word, u32 bits, const u32 *expected);

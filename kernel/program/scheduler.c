@@ -55,8 +55,10 @@ static struct scheduler *scheduler_of(unsigned cpu) { return (struct scheduler *
 // ---- time on CPUs: one that runs is (total - TSC at its start) | 1, one that stands is the total, even ----
 
 static u64 time_read(const u64 *time) {
-    u64 value = LOAD(time);
-    return value & 1 ? (value & ~1ull) + tsc() : value;
+    u64 value, now;
+    do value = LOAD(time), now = tsc();
+    while (LOAD(time) != value); // stopped meanwhile, perhaps long ago: it would run backwards
+    return value & 1 ? (value & ~1ull) + now : value;
 }
 static void time_go(u64 *time) { STORE(time, (*time - tsc()) | 1); }
 static void time_stop(u64 *time) { STORE(time, time_read(time) & ~1ull); }
@@ -224,6 +226,7 @@ void scheduler_init(struct thread *first) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
     own->first = own->armed = NEVER;
     own->watch = this_cpu()->number == 0 ? cpus_watch() : NEVER;
+    if (this_cpu()->time.unknown) (void)time_now_ns(); // or tsc() would jump in the midst of a thread's time
     if (first) pick_up(own, first);
 }
 

@@ -167,7 +167,19 @@ static void many(int count) {
 
 // ---- timeouts ----
 
+static struct timespec nap = {0, 50000000};
+
+static void *sleep_for_nap(void *arg) {
+    CHECK(!nanosleep(&nap, NULL));
+    return arg;
+}
+
 static void timeouts(void) {
+    pthread_t sleeper;
+    CHECK(!pthread_create(&sleeper, NULL, sleep_for_nap, NULL));
+    nanosleep(&(struct timespec){0, 10000000}, NULL);
+    nap.tv_nsec = -1; // it was read when the sleep began
+    CHECK(!pthread_join(sleeper, NULL));
     static pthread_mutex_t free_mutex = PTHREAD_MUTEX_INITIALIZER;
     const clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC};
     for (int i = 0; i < 2; i++) {
