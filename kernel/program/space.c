@@ -393,7 +393,7 @@ LOCKED_CALL(mmap) {
         if (!at) return -ENOMEM;
     }
     struct area like = {.start = at, .end = at + bytes, .rights = arg[2] & 7};
-    if (flags & MAP_NORESERVE) like.flags = AREA_NORESERVE;
+    if (flags & (MAP_NORESERVE | MAP_STACK)) like.flags = AREA_NORESERVE; // of a stack only what is touched counts
     if (!borders(at, at + bytes) || !space_put(&like)) return -ENOMEM;
     if (flags & MAP_FIXED) pages_drop(at, at + bytes);
     if (huge && !populate(at, at + bytes, huge, true)) return unmap(at, at + bytes), -ENOMEM;
