@@ -17,4 +17,4 @@ void tlb_forget(u64 address); // this CPU alone: another one has given it more r
 
 void tlb_serve(void); // does what this CPU is asked to: at VECTOR_FLUSH, and from cpu_serve()
 void tlb_enter(void); // when the CPU counts as online
-void tlb_leave(void);
+bool tlb_leave(void); // whether it was in
