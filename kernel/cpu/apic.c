@@ -53,6 +53,8 @@ void apic_end_interrupt(void) { set(END, 0); }
 // An SMI is the firmware's, which cools the CPU.
 void apic_init(bool pics) {
     u64 base = rdmsr(MSR_APIC_BASE);
+    if (apic.mode == APIC_MEMORY && base & BASE_X2APIC) // firmware can forget it on other CPUs; the way back is by off
+        wrmsr(MSR_APIC_BASE, base &= ~(u64)(BASE_ON | BASE_X2APIC));
     if (!(base & BASE_ON)) wrmsr(MSR_APIC_BASE, base |= BASE_ON);
     if (apic.mode == APIC_MSRS && !(base & BASE_X2APIC)) wrmsr(MSR_APIC_BASE, base | BASE_X2APIC); // in a second step
     u32 entries = (get(VERSION) >> 16 & 0xff) + 1;

@@ -48,7 +48,7 @@ void tlb_forget(u64 address); // this CPU alone: another one has given it more r
 
 void tlb_serve(void); // does what this CPU is asked to: from cpu_serve()
 void tlb_enter(void); // when the CPU counts as online
-void tlb_leave(void);
+bool tlb_leave(void); // whether it was in
 
 // ---- stop.c ----
 // Whether another CPU ends the machine, so that this one has to stop; halts here for ever if so.

@@ -10,7 +10,7 @@
 bool lock_try(struct lock *lock) { return !__atomic_exchange_n(&lock->taken, true, __ATOMIC_ACQUIRE); }
 
 void lock_take(struct lock *lock) {
-    u32 tries = 0, turns = 0, now;
+    u32 turns = 0, tries = 0, now;
     while (!lock_try(lock)) {
         while (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED)) {
             now = __atomic_load_n(&lock->turns, __ATOMIC_RELAXED);

@@ -14,7 +14,7 @@ struct lock {
     u32 turns; // how often it was given back
 };
 
-// Panics after so many looks at one holder's lock that it takes seconds at least: then it forgot to give it back.
+// Panics when one holder keeps it for so many looks that it takes seconds at least: then it forgot to give it back.
 // Waiting may take longer, where virtual CPUs are many and the host's are few.
 void lock_take(struct lock *lock);
 bool lock_try(struct lock *lock) MUST_USE;

@@ -9,6 +9,8 @@
 
 #define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
 #define MSR_TSC_DEADLINE         0x6e0
+#define MSR_INTERRUPT_PENDING    0xc0010055 // of AMD's families 0Fh, from revision F on, to 11h
+#define C1E_ON_HALT              (3ull << 27)
 #define NS_APART                 500000       // a run at least, to measure by
 #define WAIT_TSC_MAX             (1ull << 26) // for such a run
 #define NS_LONGEST               (1ull << 59) // 18 years: more could wrap
@@ -29,9 +31,18 @@ static void start(u32 count) {
     apic_timer_start(count);
 }
 
+// These go into C1E when all cores are in HLT, and the APIC's timer stands still (erratum 400).
+static bool sleeps_too_deep(const struct cpuid *about) {
+    u32 family = about->eax >> 8 & 0xf, model = about->eax >> 16 & 0xfff; // with the rest of the family
+    bool hypervisor = about->ecx & CPUID_1_ECX_HYPERVISOR;
+    return cpuid(0, 0).ebx == 0x68747541 /* Auth */ && family == 0xf && model >= 4 && model < 0x300 && !hypervisor;
+}
+
 void timer_init(void) {
+    struct cpuid about = cpuid(1, 0);
     if (apic_mode() == APIC_NONE) return;
-    has_deadline = cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE;
+    if (sleeps_too_deep(&about)) wrmsr(MSR_INTERRUPT_PENDING, rdmsr(MSR_INTERRUPT_PENDING) & ~C1E_ON_HALT);
+    has_deadline = about.ecx & CPUID_1_ECX_TSC_DEADLINE;
     apic_timer_init(has_deadline);
     if (!has_deadline) start(UINT32_MAX);
 }

@@ -46,7 +46,7 @@ void tlb_enter(void) {
     catch_up(cpu, LOAD(&generation), false);
 }
 
-void tlb_leave(void) { STORE(&this_cpu()->tlb_used, false); }
+bool tlb_leave(void) { return __atomic_exchange_n(&this_cpu()->tlb_used, false, __ATOMIC_SEQ_CST); }
 
 static void wait_for(const struct cpu *cpu, u64 now, bool tables) {
     u32 tries = 0;

@@ -8,6 +8,7 @@
 #define NMI_PORT         0x61      // system control port B
 #define NMI_CAUSE_MEMORY (1u << 7) // SERR or parity
 #define NMI_CAUSE_BUS    (1u << 6) // IOCHK
+#define HLT              0xf4
 
 static u64 nmi_count, nmi_rip; // of those without a known cause: how many on all CPUs, where the last one came
 static const struct trap_hooks *hooks;
@@ -101,6 +102,7 @@ void trap_from_kernel(struct registers *regs) {
     struct fault fault = {regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0};
     if (regs->vector >= EXCEPTIONS) {
         interrupt(regs->vector);
+        regs->rip += *(const u8 *)regs->rip == HLT; // cpu_idle() has had its interrupt
     } else if (regs->vector == VECTOR_NMI) {
         nmi(regs);
     } else if (regs->vector == VECTOR_DB && regs->rip == (u64)syscall_entry) {
@@ -116,8 +118,9 @@ void trap_from_kernel(struct registers *regs) {
     if (*(const u64 *)ROUND_DOWN((u64)regs, IST_STACK_SIZE)) panic("an interrupt stack ran over");
 }
 
-// STI lets interrupts in only after the next instruction, so one that came before still ends the HLT. Without a context
-// a CPU does not touch the program's memory, so it need not be woken for its TLB's sake.
+// STI lets interrupts in only after the next instruction, so one that came before still ends the HLT; behind an NMI in
+// between it comes before the HLT. Without a context a CPU does not touch the program's memory, so it need not be woken
+// for its TLB's sake.
 void cpu_idle(void) {
     tlb_leave();
     __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory");

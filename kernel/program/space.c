@@ -29,6 +29,16 @@
 const char space_no_memory[] = "out of memory: no page is free for it";
 
 static struct lock space_lock;
+
+// Who waits for the lock uses nothing of the space, so that the flushes of those before need not wait for it: a virtual
+// CPU that the host has put aside would hold up all of them.
+static void space_take(void) {
+    if (lock_try(&space_lock)) return;
+    bool used = tlb_leave();
+    lock_take(&space_lock);
+    if (used) tlb_enter();
+}
+
 static struct areas areas;
 static u64 root, brk_start, brk_now;
 static u64 kept;           // pages with PTE_COUNTED
@@ -76,7 +86,7 @@ static const struct area *area_at(u64 address) {
 }
 
 bool space_allows(u64 address, u32 rights) {
-    lock_take(&space_lock);
+    space_take();
     const struct area *area = area_at(address);
     bool allows = area && (area->rights & rights) == rights;
     lock_give(&space_lock);
@@ -217,7 +227,7 @@ static bool clear_apart(u64 physical, u64 address, u64 bytes) {
     away += counts;
     lock_give(&space_lock);
     memset(window(physical), 0, bytes);
-    lock_take(&space_lock);
+    space_take();
     away -= counts;
     const struct area *area = area_at(address);
     if (area && fits(area, address, bytes)) return true;
@@ -294,14 +304,14 @@ static const char *fault(u64 address, u64 error) {
 }
 
 const char *space_fault(u64 address, u64 error) {
-    lock_take(&space_lock);
+    space_take();
     const char *why = fault(address, error);
     lock_give(&space_lock);
     return why;
 }
 
 u64 space_page(void) {
-    lock_take(&space_lock);
+    space_take();
     u64 page = can_promise(0, 0, 1) ? page_alloc() : 0;
     lock_give(&space_lock);
     return page;
@@ -313,7 +323,7 @@ u64 space_page(void) {
 #define LOCKED_CALL(name)                                                                                              \
     static s64 name##_locked(const u64 *arg);                                                                          \
     CALL(name) {                                                                                                       \
-        lock_take(&space_lock);                                                                                        \
+        space_take();                                                                                                  \
         s64 result = name##_locked(arg);                                                                               \
         lock_give(&space_lock);                                                                                        \
         return result;                                                                                                 \
@@ -383,7 +393,7 @@ LOCKED_CALL(mmap) {
         if (!at) return -ENOMEM;
     }
     struct area like = {.start = at, .end = at + bytes, .rights = arg[2] & 7};
-    if (flags & MAP_NORESERVE) like.flags = AREA_NORESERVE;
+    if (flags & (MAP_NORESERVE | MAP_STACK)) like.flags = AREA_NORESERVE; // of a stack only what is touched counts
     if (!borders(at, at + bytes) || !space_put(&like)) return -ENOMEM;
     if (flags & MAP_FIXED) pages_drop(at, at + bytes);
     if (huge && !populate(at, at + bytes, huge, true)) return unmap(at, at + bytes), -ENOMEM;

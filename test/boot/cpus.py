@@ -100,6 +100,25 @@ def late_for_the_end():
     vm.expect("bytes on COM1 behind it", len(after) - len(before), 0)
 
 
+def before_the_halt():
+    """An NMI right behind the STI of an idle CPU lets the next interrupt in before the HLT: made out to have happened to
+    the one that ends the sleep of a machine where no other comes."""
+    with vm.directory() as tmp:
+        image = vm.mkimage(tmp / "disk.img", vm.compile_guest("test/guest/nap.c"))
+        with gdb.Stopped(image) as machine:
+            while True:
+                machine.gdb.run_to("trap_from_kernel")
+                registers = machine.gdb["rdi"]
+                if machine.gdb.u64(registers + 120) == 0xF0:
+                    break
+                machine.gdb.step()
+            rip = machine.gdb.u64(registers + 136)
+            vm.expect("what was interrupted", machine.gdb.read(rip - 1, 1), b"\xf4")
+            machine.gdb.write(registers + 136, struct.pack("<Q", rip - 1))
+            machine.gdb.go()
+            machine.process.wait(vm.HANG)
+
+
 def unknown_interrupts():
     """Three interrupts, made out to be on vectors that nobody has: each vector is named once, and nothing else happens."""
     with vm.directory() as tmp:
@@ -166,6 +185,7 @@ def tests():
     yield "unknown interrupts", unknown_interrupts
     yield "late for the end", late_for_the_end
     yield "later than the end", after_the_end
+    yield "an interrupt before the halt", before_the_halt
     yield "little memory", too_little_memory
     yield "one never answers", lambda: never_answers(2, 1)
     yield "three never answer", lambda: never_answers(1, 3)

@@ -97,6 +97,9 @@ static void by_memory(void) {
     CHECK(page[0x350 / 4] == 0x700 && page[0x360 / 4] == 0x400);
     apic_send_sipi(0xfe, 0x1000);
     CHECK(page[0x310 / 4] == 0xfe000000 && page[0x300 / 4] == 0x4601);
+    base_msr = BASE | ON | X2_ON; // another CPU's, which firmware left there
+    apic_init(false);
+    CHECK(base_writes == 2 && base_log[0] == BASE && base_msr == (BASE | ON));
     page[0x300 / 4] = 0x1000; // busy for ever: sent all the same
     apic_send_init(3);
     CHECK(page[0x310 / 4] == 0x03000000 && page[0x300 / 4] == 0x4500);
