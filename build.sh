@@ -499,9 +499,9 @@ bench_stages() {
         "$(high_symbol program_load)" "$(main_of_program)") || exit 125
     for round in 1 2 3 4 5; do
         rm -f out/bench/log
-        (qemu_with -accel tcg,thread=single -plugin "out/icnt.so$stages,out=out/bench/raw" -serial null \
+        (qemu_with -accel tcg,thread=single -plugin "out/icnt.so$stages,out=out/bench/$round.raw" -serial null \
             -drive file=out/bench/disk.img,format=raw,if=virtio -debugcon file:out/bench/log) </dev/null || :
-        arrivals "$stages" - - <out/bench/raw >"out/bench/$round"
+        arrivals "$stages" - - <"out/bench/$round.raw" >"out/bench/$round"
         [ "$(wc -l <"out/bench/$round")" = 6 ] || fail "a stage was not reached; see out/bench/log"
     done
     bench_table out/bench/[1-5]
@@ -521,9 +521,9 @@ bench_cpus() {
     for count in 1 "$@"; do
         file=out/bench/cpus-$count
         (qemu_with -accel tcg,thread=single -smp "$count" -serial null -debugcon file:out/bench/cpus.log \
-            -plugin "out/icnt.so$stages,at=$begin,at=$idle,cpus=$count,out=out/bench/raw" \
+            -plugin "out/icnt.so$stages,at=$begin,at=$idle,cpus=$count,out=$file.raw" \
             -drive file=out/bench/cpus.img,format=raw,if=virtio) </dev/null || :
-        arrivals "$stages" "$begin" "$idle" <out/bench/raw >"$file"
+        arrivals "$stages" "$begin" "$idle" <"$file.raw" >"$file"
         [ "$(grep -c cpu "$file")" = "$count" ] || fail "not all of $count CPUs arrived; see out/bench/cpus.log"
     done
     # shellcheck disable=SC2046 # a list of names
