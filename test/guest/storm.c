@@ -17,7 +17,7 @@ static long count_nmis(char *text, size_t size) {
     text[length > 0 ? length : 0] = 0;
     for (char *at = text; (at = strstr(at, "CPU ")); at++) {
         unsigned cpu, nmis;
-        if (sscanf(at, "CPU %u: %u NMIs", &cpu, &nmis) == 2) count += nmis;
+        if (sscanf(at, "CPU %u ignored %u NMIs", &cpu, &nmis) == 2) count += nmis;
     }
     return count;
 }
