@@ -95,9 +95,9 @@ u64 frames_take(struct frames_cpu *cpu); // a frame; FRAME_NONE when none is fre
 void frames_give(struct frames_cpu *cpu, u64 frame);
 
 // count neighbours, the first a multiple of align, a power of two, within [start, end), where the caller knows that
-// memory is one physical piece. FRAME_NONE when there is no such run even with everything that CPUs hold. A search in
-// vain reads no set that has too few frames and no other word more than once, but for those around what CPUs hold; what
-// they hold goes back to the bits, and cleared frames stay cleared.
+// memory is one physical piece. FRAME_NONE when there is no such run even with everything that CPUs hold and have
+// cleared, which goes back to the bits for that. A search reads no set that has too few frames, and other words once;
+// when something went back, there is a second one.
 u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end);
 void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count);
 
