@@ -22,7 +22,7 @@
 #endif
 #define FRAME_BYTES PAGE_2M
 #define GROUP_PAGES (FRAME_BYTES / PAGE_SIZE)
-#define FRAMES_1G   512
+#define FRAMES_1G   512ll
 #define FRAME_LEFT  ((s64)GROUP_PAGES - 1) // pages that a frame yields
 
 struct group {
@@ -122,11 +122,9 @@ static void tail_give(u64 from, u64 end) {
 
 // ---- set-up ----
 
-static u64 frames_end(const struct linear_map *map) { // linear address behind the last whole frame
-    u64 end = LINEAR;
-    for (size_t i = 0; i < map->count && map->extents[i].page >= FRAME_BYTES; i++)
-        end = map->extents[i].linear + map->extents[i].bytes;
-    return end;
+// Linear address where pages of a size begin: 1 for 2 MiB, 2 for 4 KiB.
+static u64 linear_start(const struct linear_map *map, int size) {
+    return map->first[size] < map->count ? map->extents[map->first[size]].linear : map->end;
 }
 
 // The frames of linear [start, end) are in use for ever.
@@ -149,7 +147,7 @@ static struct range used_part(const struct extent *run, u64 low_top) {
 void pages_init(const struct pages *handed, u64 later) {
     pages = *handed;
     is_high = true;
-    u64 tail_start = frames_end(&pages.map), count = (tail_start - LINEAR) / FRAME_BYTES;
+    u64 tail_start = linear_start(&pages.map, 2), count = (tail_start - LINEAR) / FRAME_BYTES;
     tail_count = ROUND_UP(pages.map.end + later - tail_start, FRAME_BYTES) / FRAME_BYTES;
     u64 own = ROUND_UP(frames_bytes(count) + tail_count * sizeof(struct group), PAGE_SIZE);
     if (own > pages.top - LINEAR) unfit("%lu KiB of usable memory are too little", pages_total() * (PAGE_SIZE / 1024));
@@ -266,18 +264,15 @@ static u64 frame_number(u64 physical) {
 
 static void clear(u64 frame) { memset(window(frame_physical(frame)), 0, FRAME_BYTES); }
 
-static u64 frame_by(u64 (*take)(struct frames_cpu *cpu)) {
-    u64 frame = take(enter());
+u64 frame_alloc(bool *cleared) {
+    struct frames_cpu *cpu = enter();
+    u64 frame = frames_take_cleared(cpu);
+    *cleared = frame != FRAME_NONE;
+    if (!*cleared) frame = frames_take(cpu);
     if (frame != FRAME_NONE) left_add(-FRAME_LEFT);
     leave();
     return frame_physical(frame);
 }
-
-u64 frame_alloc(void) { return frame_by(frames_take); }
-
-u64 frame_take_cleared(void) { return frame_by(frames_take_cleared); }
-
-void frame_free(u64 physical) { frames_free_run(physical, 1); }
 
 void frame_split(u64 physical) {
     enter();
@@ -293,23 +288,14 @@ bool frames_idle(void) {
     return more;
 }
 
-// Pieces of physical memory in pages of at least this size, one after another.
-static u64 run_in_extents(u64 count, u64 align, u64 page) {
-    u64 frame = FRAME_NONE;
-    struct frames_cpu *cpu = enter();
-    for (size_t i = 0; frame == FRAME_NONE && i < pages.map.count && pages.map.extents[i].page >= page; i++) {
-        const struct extent *extent = &pages.map.extents[i];
-        u64 start = (extent->linear - LINEAR) / FRAME_BYTES, end = start + extent->bytes / FRAME_BYTES;
-        frame = frames_take_run(cpu, count, align, start, end);
-    }
-    if (frame != FRAME_NONE) left_add(-(s64)count * FRAME_LEFT);
+// Linear memory begins with all 1 GiB pages.
+u64 frames_alloc_1g(void) {
+    u64 end = (linear_start(&pages.map, 1) - LINEAR) / FRAME_BYTES;
+    u64 frame = frames_take_run(enter(), FRAMES_1G, FRAMES_1G, 0, end);
+    if (frame != FRAME_NONE) left_add(-FRAMES_1G * FRAME_LEFT);
     leave();
     return frame_physical(frame);
 }
-
-u64 frames_alloc_run(u64 count) { return run_in_extents(count, 1, FRAME_BYTES); }
-
-u64 frames_alloc_1g(void) { return run_in_extents(FRAMES_1G, FRAMES_1G, FRAMES_1G * FRAME_BYTES); }
 
 void frames_free_run(u64 physical, u64 count) {
     u64 frame = frame_number(physical);

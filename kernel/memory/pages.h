@@ -33,14 +33,11 @@ void pages_give(u64 physical, u64 bytes); // the same with neighbours of what li
 u64 pages_free(void);  // pages that page_alloc could still give, at least; exact when no other CPU is in here
 u64 pages_total(void); // pages of linear memory
 
-u64 frame_alloc(void);        // a whole frame, contents undefined; 0 when there is none
-u64 frame_take_cleared(void); // one filled with zeroes, if this CPU has any from when it was idle; else 0
-void frame_free(u64 physical);
+// A whole frame, filled with zeroes if this CPU has any from when it was idle, else contents undefined; 0: none.
+u64 frame_alloc(bool *cleared);
 void frame_split(u64 physical); // its pages but the first, which is lost, are then in use one by one
 bool frames_idle(void); // when idle: clears one frame if that is of use later; false when there is nothing to do
 
-// Whole frames that are neighbours in physical memory; 512 of them, aligned to 1 GiB. They are given back frame by
-// frame or as a run. 0 when there are none.
-u64 frames_alloc_run(u64 count);
-u64 frames_alloc_1g(void);
+u64 frames_alloc_1g(void); // a 1 GiB page of linear memory that is free as a whole, contents undefined; 0: none
+// Gives frames back that are neighbours in physical and in linear memory, however they were taken.
 void frames_free_run(u64 physical, u64 count);

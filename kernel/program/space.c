@@ -233,8 +233,8 @@ static bool page_make(u64 address, int level) {
         const struct area *area = area_at(address);
         u64 bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
         if (!may_take(area, PAGES(bytes)) || !fits(area, address, bytes) || !tables_entry(root, start, level)) continue;
-        u64 cleared = level == LEVEL_2M ? frame_take_cleared() : 0, physical = cleared;
-        if (!physical) physical = level == LEVEL_1G ? frames_alloc_1g() : level ? frame_alloc() : page_alloc();
+        bool cleared = false;
+        u64 physical = level == LEVEL_1G ? frames_alloc_1g() : level ? frame_alloc(&cleared) : page_alloc();
         if (!physical) continue;
         bool apart = !cleared && level && pages_free() >= areas.counted - kept + reserve;
         if (apart && !clear_apart(physical, address, bytes)) return true;
