@@ -129,7 +129,7 @@ void address_space_build(struct handover *handover) {
     if (error) unfit("the kernel %s", elf_error_text(error));
 
     handover->pages = *pages_state();
-    handover->tables = tables_count() + 1;
+    handover->tables = tables_made + 1;
     handover->root = root;
     // The way over: the loader's tables see the upper half too, until the high stage loads the new root.
     memcpy((u64 *)window(tables_root()) + 256, (u64 *)window(root) + 256, 256 * sizeof(u64));

@@ -233,10 +233,7 @@ static bool claim_in_superset(struct frames_cpu *cpu, u64 superset) {
 static u64 summary_next(const struct frames *frames, u64 from, u64 end) {
     while (from < end) {
         u64 bits = LOAD(&frames->summary[from / 64]) >> from % 64;
-        if (bits) {
-            from += (unsigned)__builtin_ctzll(bits);
-            return from < end ? from : end;
-        }
+        if (bits) return MIN(from + (unsigned)__builtin_ctzll(bits), end);
         from = ROUND_DOWN(from, 64) + 64;
     }
     return end;
@@ -375,7 +372,7 @@ static u64 skip_sets(const struct frames *frames, u64 at, u64 end, u64 least) {
 // Where in a word count bits follow each other: the lowest bit of each such place. Not for a word of ones.
 static u64 runs_in(u64 bits, u64 count) {
     for (u64 have = 1, more; bits && have < count; have += more) {
-        more = have < count - have ? have : count - have;
+        more = MIN(have, count - have);
         bits &= bits >> more;
     }
     return bits;
@@ -384,9 +381,8 @@ static u64 runs_in(u64 bits, u64 count) {
 // Reads each word once. [first, at) are there, and first is a multiple of align. A set in which no run can begin is
 // passed over when none leads up to it: one with fewer than least frames, the fewest of a run before a set's end.
 static u64 run_find(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
-    u64 least = count < align ? count : align, first = align_up(start, align), at = first, checked = 0;
+    u64 least = MIN(MIN(count, align), FRAMES_SET), first = align_up(start, align), at = first, checked = 0;
     u64 aligned = align < 64 ? ~0ull / ((1ull << align) - 1) : 0; // bits of a word; its first one needs no look
-    if (least > FRAMES_SET) least = FRAMES_SET;
     while (first < end && count <= end - first) {
         if (at >= checked) {
             u64 next = skip_sets(cpu->frames, at, end, at == first ? least : 1);
@@ -395,7 +391,7 @@ static u64 run_find(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64
             if (next != at || at >= end) continue;
         }
         u64 word = ROUND_DOWN(at, 64), mask = mask_of(at, end), taken = ~LOAD(&cpu->frames->bits[at / 64]) & mask;
-        u64 gap = taken ? word + (unsigned)__builtin_ctzll(taken) : next_word(at) < end ? next_word(at) : end;
+        u64 gap = taken ? word + (unsigned)__builtin_ctzll(taken) : MIN(next_word(at), end);
         u64 inside = taken && gap - first < count ? runs_in(mask & ~taken, count) & aligned : 0;
         if (inside || gap - first >= count) {
             if (inside) first = word + (unsigned)__builtin_ctzll(inside);
@@ -404,7 +400,7 @@ static u64 run_find(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64
             checked = 0;
         } else if (taken) {
             first = align_up(word + 64 - (unsigned)__builtin_clzll(taken), align);
-            at = first < word + 64 ? word + 64 : first;
+            at = MAX(first, word + 64);
         } else at = gap;
     }
     return FRAME_NONE;
@@ -429,7 +425,7 @@ static bool held_put_back(struct frames_cpu *self) {
 }
 
 u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
-    if (end > cpu->count) end = cpu->count;
+    end = MIN(end, cpu->count);
     if (!count || start > end || count > end - start) return FRAME_NONE;
     u64 frame = run_find(cpu, count, align, start, end);
     return frame == FRAME_NONE && held_put_back(cpu) ? run_find(cpu, count, align, start, end) : frame;

@@ -55,8 +55,7 @@ const struct pages *pages_state(void) { return &pages; }
 static u64 low_alloc(void) {
     while (pages.top > LINEAR) {
         const struct extent *run = &pages.map.extents[low_run];
-        u64 end = run->physical + (pages.top - run->linear);
-        if (end > IDENTITY_END) end = IDENTITY_END;
+        u64 end = MIN(run->physical + (pages.top - run->linear), IDENTITY_END);
         if (end > run->physical) {
             pages.top = run->linear + (end - PAGE_SIZE - run->physical);
             return end - PAGE_SIZE;
@@ -77,7 +76,7 @@ static void group_give(struct group *group, u64 from, u64 end) {
     if (!group->free) LIST_INSERT_HEAD(is_tail(group) ? &tail_groups : &split_groups, group, link);
     group->free += end - from;
     for (u64 next; from < end; from = next) {
-        next = ROUND_DOWN(from, 64) + 64 < end ? ROUND_DOWN(from, 64) + 64 : end;
+        next = MIN(ROUND_DOWN(from, 64) + 64, end);
         u64 mask = ~0ull >> (64 - (next - from)) << from % 64;
         ASSERT(!(group->map[from / 64] & mask)); // else it was free already
         group->map[from / 64] |= mask;
@@ -114,9 +113,9 @@ static void tail_give(u64 from, u64 end) {
     for (u64 next; from < end; from = next) {
         u64 group = (from - LINEAR) / FRAME_BYTES - frames.count;
         ASSERT(group < tail_count);
-        next = ROUND_DOWN(from, FRAME_BYTES) + FRAME_BYTES;
-        u64 bytes = (next < end ? next : end) - from, page = from % FRAME_BYTES / PAGE_SIZE;
-        group_give(&tail[group], page, page + bytes / PAGE_SIZE);
+        next = MIN(ROUND_DOWN(from, FRAME_BYTES) + FRAME_BYTES, end);
+        u64 page = from % FRAME_BYTES / PAGE_SIZE;
+        group_give(&tail[group], page, page + (next - from) / PAGE_SIZE);
     }
 }
 
@@ -138,10 +137,8 @@ static void frames_keep(u64 start, u64 end) {
 static struct range used_part(const struct extent *run, u64 low_top) {
     u64 end = run->linear + run->bytes, low_end = run->linear;
     if (run->physical < IDENTITY_END) low_end += IDENTITY_END - run->physical;
-    if (low_end < low_top) low_end = low_top;
-    struct range used = {run->linear > pages.top ? run->linear : pages.top, low_end < end ? low_end : end};
-    if (used.end < used.start) used.end = used.start;
-    return used;
+    u64 start = MAX(run->linear, pages.top), used = MIN(MAX(low_end, low_top), end);
+    return (struct range){start, MAX(start, used)};
 }
 
 void pages_init(const struct pages *handed, u64 later) {
@@ -245,7 +242,7 @@ void pages_give(u64 physical, u64 bytes) {
 
 u64 pages_free(void) {
     s64 free = left_add(0);
-    return free > 0 ? (u64)free : 0;
+    return (u64)MAX(free, 0);
 }
 
 u64 pages_total(void) { return (pages.map.end - LINEAR) / PAGE_SIZE; }

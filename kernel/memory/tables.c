@@ -12,9 +12,7 @@
 #define ENTRIES 512
 
 u64 tables_allow = ~0ull;
-static u64 tables_made; // by any CPU
-
-static void count_tables(s64 more) { __atomic_fetch_add(&tables_made, (u64)more, __ATOMIC_RELAXED); }
+u64 tables_made;
 
 static u64 *entry_in(u64 table, u64 address, int level) {
     return (u64 *)window(table & PTE_ADDRESS) + (address >> LEVEL_SHIFT(level)) % ENTRIES;
@@ -28,7 +26,7 @@ static u64 table_below(u64 *entry, u64 address, u64 (*new_table)(void)) {
     if (!(*entry & PTE_P)) {
         u64 table = new_table();
         if (!table) return 0;
-        count_tables(1);
+        __atomic_fetch_add(&tables_made, 1, __ATOMIC_RELAXED);
         *entry = table | PTE_P | PTE_W | (address < 1ull << 47 ? PTE_U : 0);
     }
     return *entry & PTE_ADDRESS;
@@ -114,7 +112,6 @@ static unsigned take_out(u64 table, int level, u64 at, const u64 range[2], const
         } else if (goes) {
             page_free(*entry & PTE_ADDRESS);
             *entry = 0;
-            count_tables(-1);
         }
     }
     return hidden;
@@ -138,7 +135,6 @@ void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first) {
     tlb_flush(address, address + PAGE_SIZE, false);
     if (first != physical) memcpy(window(first), window(physical), PAGE_SIZE);
     *entry = table | PTE_P | PTE_W | PTE_U;
-    count_tables(1);
 }
 
 void tables_join(u64 root, u64 address, int level) {
@@ -153,7 +149,4 @@ void tables_join(u64 root, u64 address, int level) {
     tlb_flush(address, address + LEVEL_BYTES(level + 1), true);
     *above = first | PTE_PS;
     page_free(table);
-    count_tables(-1);
 }
-
-u64 tables_count(void) { return __atomic_load_n(&tables_made, __ATOMIC_RELAXED); }

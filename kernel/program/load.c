@@ -32,7 +32,7 @@ static void map_segment(const elf_segment *segment, u64 file) {
     area.rights = (segment->p_flags & PF_R ? AREA_READ : 0) | (segment->p_flags & PF_W ? AREA_WRITE : 0) |
                   (segment->p_flags & PF_X ? AREA_EXEC : 0);
     u64 skew = segment->p_offset % PAGE_SIZE, bytes = segment->p_filesz ? segment->p_filesz + skew : 0;
-    if (!bytes && space_allows(area.start, 0)) area.start += PAGE_SIZE; // begins in another one's last page
+    if (!bytes && space_has(area.start)) area.start += PAGE_SIZE; // begins in another one's last page
     if (area.start < area.end && !space_put_file(&area, file + segment->p_offset - skew, bytes))
         unfit("the program needs %lu KiB at 0x%lx, and only %lu KiB of memory are free", (area.end - area.start) / 1024,
               area.start, pages_free() * (PAGE_SIZE / 1024));

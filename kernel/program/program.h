@@ -119,8 +119,7 @@ bool space_put_file(const struct area *like, u64 file, u64 bytes) MUST_USE;
 // NULL, or says why not; space_no_memory is the one reason that is not the program's fault.
 const char *space_fault(u64 address, u64 error);
 extern const char space_no_memory[];
-// Whether there is an area at address with these rights, or more.
-bool space_allows(u64 address, u32 rights);
+bool space_has(u64 address); // an area, for the loader
 // A page for what the kernel keeps for the program, out of what was not promised to it; 0 when there is none.
 u64 space_page(void);
 

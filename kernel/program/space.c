@@ -75,20 +75,13 @@ static const struct area *area_at(u64 address) {
     return area && area->start <= address ? area : NULL;
 }
 
-bool space_allows(u64 address, u32 rights) {
-    lock_take(&space_lock);
-    const struct area *area = area_at(address);
-    bool allows = area && (area->rights & rights) == rights;
-    lock_give(&space_lock);
-    return allows;
-}
+bool space_has(u64 address) { return area_at(address); }
 
-// Whether so many pages can be promised in [start, end), instead of those counted there now, and nodes are there. What
-// is kept there already comes back, or is what it is kept for.
-static bool can_promise(u64 start, u64 end, u64 pages) {
-    if (!nodes_ready()) return false;
-    u64 others = areas.counted - areas_counted(&areas, start, end, false), have = pages_free() + kept + away;
-    return pages <= have && others + reserve <= have - pages;
+// Whether so many pages are free beside the reserve and what is promised elsewhere. What is kept already comes back, or
+// is what it is kept for.
+static bool is_spare(u64 pages, u64 promised) {
+    u64 have = pages_free() + kept + away;
+    return pages <= have && promised + reserve <= have - pages;
 }
 
 // Of what is promised, the first and the last page of a range can lie alone in a page table: that is made with the
@@ -103,10 +96,15 @@ static bool tables_ready(u64 start, u64 end) {
     return true;
 }
 
+// Whether so many pages can be promised in [start, end), instead of those counted there now, and nodes are there.
+static bool can_promise(u64 start, u64 end, u64 pages) {
+    return nodes_ready() && is_spare(pages, areas.counted - areas_counted(&areas, start, end, false)) &&
+           (!pages || tables_ready(start, end));
+}
+
 bool space_put(const struct area *like) {
     bool counts = like->rights & AREA_WRITE && !(like->flags & AREA_NORESERVE);
     if (!can_promise(like->start, like->end, counts ? PAGES(like->end - like->start) : 0)) return false;
-    if (counts && !tables_ready(like->start, like->end)) return false;
     areas_put(&areas, like);
     return true;
 }
@@ -302,7 +300,7 @@ const char *space_fault(u64 address, u64 error) {
 
 u64 space_page(void) {
     lock_take(&space_lock);
-    u64 page = can_promise(0, 0, 1) ? page_alloc() : 0;
+    u64 page = is_spare(1, areas.counted) ? page_alloc() : 0;
     lock_give(&space_lock);
     return page;
 }
@@ -403,17 +401,11 @@ LOCKED_CALL(mprotect) {
     if (!bytes) return 0;
     if (!range_ok(at, &bytes)) return -ENOMEM;
     u64 end = at + bytes, pages = areas_counted(&areas, at, end, rights & AREA_WRITE);
-    if (!can_promise(at, end, pages) || !borders(at, end) || (pages && !tables_ready(at, end))) return -ENOMEM;
-    if (!areas_protect(&areas, at, end, (u32)rights)) return -ENOMEM;
+    if (!areas_cover(&areas, at, end) || !borders(at, end) || !can_promise(at, end, pages)) return -ENOMEM;
+    areas_protect(&areas, at, end, (u32)rights);
     tables_each(root, at, end, page_refresh);
     flush(at, end, false);
     return 0;
-}
-
-// Whether there are areas everywhere in a range.
-static bool is_covered(u64 start, u64 end) {
-    for (const struct area *area; start < end && (area = area_at(start));) start = area->end;
-    return start >= end;
 }
 
 // madvise: giving pages up is the one advice that changes what the program reads afterwards.
@@ -429,7 +421,7 @@ LOCKED_CALL(madvise) {
         if (!borders(at, at + bytes)) return -ENOMEM;
         pages_drop(at, at + bytes);
     }
-    return is_covered(at, at + bytes) ? 0 : -ENOMEM;
+    return areas_cover(&areas, at, at + bytes) ? 0 : -ENOMEM;
 }
 
 // Of mremap: makes the tables that pages need when they move, and splits those that would not be aligned any more; with
@@ -488,7 +480,6 @@ LOCKED_CALL(mremap) {
     like.end = in_place ? at + bytes : to + bytes;
     u64 pages = like.flags & AREA_COUNTED ? PAGES(bytes - old) : 0;
     if (!like.start || !can_promise(like.start, like.end, pages)) return -ENOMEM;
-    if (pages && !tables_ready(like.start, like.end)) return -ENOMEM;
     if (!in_place) return move_area(&like, at, old) ? (s64)to : -ENOMEM;
     areas_put(&areas, &like);
     return (s64)at;
