@@ -54,15 +54,15 @@ bool linear_append(struct linear_map *map, u64 start, u64 end) {
     return true;
 }
 
+u64 linear_start(const struct linear_map *map, size_t size) {
+    return map->first[size] < map->count ? map->extents[map->first[size]].linear : map->end;
+}
+
 // Every size begins where a table of the next smaller one would: only the last table of each level is not full.
 u64 linear_tables(const struct linear_map *map) {
-    u64 covered[3] = {0}; // by pages of at most 1 GiB, 2 MiB, 4 KiB
-    for (size_t i = 0; i < map->count; i++)
-        for (size_t size = 0; size < 3; size++)
-            if (map->extents[i].page <= page_sizes[size]) covered[size] += map->extents[i].bytes;
     u64 tables = 0;
     for (size_t size = 0; size < 3; size++)
-        tables += ROUND_UP(covered[size], page_sizes[size] << 9) / (page_sizes[size] << 9);
+        tables += ROUND_UP(map->end - linear_start(map, size), page_sizes[size] << 9) / (page_sizes[size] << 9);
     return tables;
 }
 

@@ -121,11 +121,6 @@ static void tail_give(u64 from, u64 end) {
 
 // ---- set-up ----
 
-// Linear address where pages of a size begin: 1 for 2 MiB, 2 for 4 KiB.
-static u64 linear_start(const struct linear_map *map, int size) {
-    return map->first[size] < map->count ? map->extents[map->first[size]].linear : map->end;
-}
-
 // The frames of linear [start, end) are in use for ever.
 static void frames_keep(u64 start, u64 end) {
     u64 first = (start - LINEAR) / FRAME_BYTES, last = ROUND_UP(end - LINEAR, FRAME_BYTES) / FRAME_BYTES;

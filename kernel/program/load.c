@@ -8,7 +8,6 @@
 #include "kernel/memory/build.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
-#include "kernel/program/start.h"
 
 #define PIE_BASE           0x555555554000ull // where Linux puts position-independent programs
 #define PIE_MAX_ALIGN      (1ull << 30)

@@ -1,9 +1,7 @@
-// See start.h. From the stack pointer upwards (argv and envp point into the command line part):
+// See program.h. From the stack pointer upwards (argv and envp point into the command line part):
 // argc | argv.. 0 | envp.. 0 | auxv.. {0,0} | padding | 16 random bytes | "x86_64" | command line part | zeroes
-#include "kernel/program/start.h"
-
-#include <elf.h>
 #include "kernel/lib/string.h"
+#include "kernel/program/program.h"
 
 static const char platform[] = "x86_64";
 static const u8 zeroes[16]; // at least as many end the last word
