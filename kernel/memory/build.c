@@ -128,7 +128,6 @@ void address_space_build(struct handover *handover) {
     error = elf_relocate(&kernel_elf, window(plan->kernel), KERNEL_BASE);
     if (error) unfit("the kernel %s", elf_error_text(error));
 
-    handover->pages = *pages_state();
     handover->tables = tables_made + 1;
     handover->root = root;
     // The way over: the loader's tables see the upper half too, until the high stage loads the new root.

@@ -120,13 +120,9 @@ u64 ranges_place_stack(const struct range *ranges, size_t count, bool has_1g) {
     u64 any = 0, spare = 0; // spare: in no 1 GiB page
     for (size_t i = 0; i < count && ranges[i].start < IDENTITY_END; i++) {
         u64 start = ranges[i].start, end = MIN(ranges[i].end, IDENTITY_END);
-        u64 found = highest_2m(start, end);
+        u64 found = highest_2m(start, end), first_1g = ROUND_UP(start, PAGE_1G), last_1g = ROUND_DOWN(end, PAGE_1G);
         if (found) any = found;
-        u64 first_1g = ROUND_UP(start, PAGE_1G), last_1g = ROUND_DOWN(end, PAGE_1G);
-        if (has_1g && first_1g < last_1g) {
-            found = highest_2m(last_1g, end);
-            if (!found) found = highest_2m(start, first_1g);
-        }
+        if (has_1g && first_1g < last_1g && found < last_1g) found = highest_2m(start, first_1g);
         if (found) spare = found;
     }
     return spare ? spare : any;

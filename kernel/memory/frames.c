@@ -369,39 +369,17 @@ static u64 skip_sets(const struct frames *frames, u64 at, u64 end, u64 least) {
     return at;
 }
 
-// Where in a word count bits follow each other: the lowest bit of each such place. Not for a word of ones.
-static u64 runs_in(u64 bits, u64 count) {
-    for (u64 have = 1, more; bits && have < count; have += more) {
-        more = MIN(have, count - have);
-        bits &= bits >> more;
-    }
-    return bits;
-}
-
-// Reads each word once. [first, at) are there, and first is a multiple of align. A set in which no run can begin is
-// passed over when none leads up to it: one with fewer than least frames, the fewest of a run before a set's end.
+// A set in which no run can begin is passed over: one with fewer frames than the fewest of a run before a set's end.
 static u64 run_find(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
-    u64 least = MIN(MIN(count, align), FRAMES_SET), first = align_up(start, align), at = first, checked = 0;
-    u64 aligned = align < 64 ? ~0ull / ((1ull << align) - 1) : 0; // bits of a word; its first one needs no look
-    while (first < end && count <= end - first) {
-        if (at >= checked) {
-            u64 next = skip_sets(cpu->frames, at, end, at == first ? least : 1);
-            checked = ROUND_DOWN(next, FRAMES_SET) + FRAMES_SET;
-            if (next != at) first = at = align_up(next, align);
-            if (next != at || at >= end) continue;
-        }
-        u64 word = ROUND_DOWN(at, 64), mask = mask_of(at, end), taken = ~LOAD(&cpu->frames->bits[at / 64]) & mask;
-        u64 gap = taken ? word + (unsigned)__builtin_ctzll(taken) : MIN(next_word(at), end);
-        u64 inside = taken && gap - first < count ? runs_in(mask & ~taken, count) & aligned : 0;
-        if (inside || gap - first >= count) {
-            if (inside) first = word + (unsigned)__builtin_ctzll(inside);
-            if (run_take(cpu, first, first + count)) return first;
-            at = first;
-            checked = 0;
-        } else if (taken) {
-            first = align_up(word + 64 - (unsigned)__builtin_clzll(taken), align);
-            at = MAX(first, word + 64);
-        } else at = gap;
+    u64 least = MIN(MIN(count, align), FRAMES_SET), next;
+    for (u64 first = align_up(start, align); first < end && count <= end - first; first = align_up(next, align)) {
+        next = skip_sets(cpu->frames, first, end, least);
+        if (next != first) continue;
+        u64 taken = 0;
+        for (; next < first + count && !taken; next = next_word(next))
+            taken = ~LOAD(&cpu->frames->bits[next / 64]) & mask_of(next, first + count);
+        if (!taken && run_take(cpu, first, first + count)) return first;
+        next = taken ? next - 64 + (unsigned)__builtin_ctzll(taken) + 1 : first;
     }
     return FRAME_NONE;
 }

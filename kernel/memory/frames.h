@@ -96,8 +96,8 @@ void frames_give(struct frames_cpu *cpu, u64 frame);
 
 // count neighbours, the first a multiple of align, a power of two, within [start, end), where the caller knows that
 // memory is one physical piece. FRAME_NONE when there is no such run even with everything that CPUs hold and have
-// cleared, which goes back to the bits for that. A search reads no set that has too few frames, and other words once;
-// when something went back, there is a second one.
+// cleared, which goes back to the bits for that, and then there is a second search. A search reads no set that has too
+// few frames, and each word once at most where runs lie in words of their own.
 u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end);
 void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count);
 

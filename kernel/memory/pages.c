@@ -33,9 +33,9 @@ struct group {
 LIST_HEAD(group_list, group);
 
 static struct pages pages;
-static size_t low_run; // the extent that the low stage takes pages from
+static struct pages *low; // what the low stage hands on; NULL in the high stage
+static size_t low_run;    // the extent that it takes pages from
 
-static bool is_high;
 static struct frames frames;
 static struct group *tail; // of the tail's groups
 static u64 tail_count;
@@ -45,22 +45,21 @@ static s64 left;                                    // what pages_free() says
 
 // ---- the low stage ----
 
-void pages_begin(const struct pages *given) {
+void pages_begin(struct pages *given) {
     pages = *given;
+    low = given;
     low_run = pages.map.count - 1;
 }
 
-const struct pages *pages_state(void) { return &pages; }
-
 static u64 low_alloc(void) {
-    while (pages.top > LINEAR) {
-        const struct extent *run = &pages.map.extents[low_run];
-        u64 end = MIN(run->physical + (pages.top - run->linear), IDENTITY_END);
+    while (low->top > LINEAR) {
+        const struct extent *run = &low->map.extents[low_run];
+        u64 end = MIN(run->physical + (low->top - run->linear), IDENTITY_END);
         if (end > run->physical) {
-            pages.top = run->linear + (end - PAGE_SIZE - run->physical);
+            low->top = run->linear + (end - PAGE_SIZE - run->physical);
             return end - PAGE_SIZE;
         }
-        pages.top = run->linear;
+        low->top = run->linear;
         low_run--;
     }
     return 0;
@@ -138,7 +137,7 @@ static struct range used_part(const struct extent *run, u64 low_top) {
 
 void pages_init(const struct pages *handed, u64 later) {
     pages = *handed;
-    is_high = true;
+    low = NULL;
     u64 tail_start = linear_start(&pages.map, 2), count = (tail_start - LINEAR) / FRAME_BYTES;
     tail_count = ROUND_UP(pages.map.end + later - tail_start, FRAME_BYTES) / FRAME_BYTES;
     u64 own = ROUND_UP(frames_bytes(count) + tail_count * sizeof(struct group), PAGE_SIZE);
@@ -188,7 +187,7 @@ static void leave(void) {
 static s64 left_add(s64 count) { return __atomic_add_fetch(&left, count, __ATOMIC_RELAXED); }
 
 u64 page_alloc(void) {
-    if (!is_high) return low_alloc();
+    if (low) return low_alloc();
     struct frames_cpu *cpu = enter();
     lock_take(&lock);
     struct group *group = LIST_FIRST(&tail_groups);
@@ -210,7 +209,7 @@ u64 page_alloc_cleared(void) {
 void page_free(u64 physical) {
     u64 linear = physical_to_linear(&pages.map, physical), frame = (linear - LINEAR) / FRAME_BYTES;
     bool is_frame = frame < frames.count;
-    ASSERT(is_high && linear < pages.map.end && !(is_frame && linear >= pages.top && physical < IDENTITY_END));
+    ASSERT(!low && linear < pages.map.end && !(is_frame && linear >= pages.top && physical < IDENTITY_END));
     struct group *group = is_frame ? window(ROUND_DOWN(physical, FRAME_BYTES)) : &tail[frame - frames.count];
     u64 page = linear % FRAME_BYTES / PAGE_SIZE;
     struct frames_cpu *cpu = enter();

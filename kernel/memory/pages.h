@@ -14,8 +14,7 @@ struct pages { // all that the low stage knows, and hands on
     u64 top; // linear address: what is at or above and below 4 GiB in physical memory is in use
 };
 
-void pages_begin(const struct pages *pages); // low stage; takes a copy
-const struct pages *pages_state(void);
+void pages_begin(struct pages *pages); // low stage; every page_alloc() lowers its top
 
 // High stage: what handed says is not in use is free, but for what the allocator takes for itself. later: bytes that
 // pages_grow() may add in all. handed->map must stay. CPU 0 takes part, in its slot.

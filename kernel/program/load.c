@@ -55,14 +55,11 @@ static u64 build_stack(const struct boot_info *boot) {
         AT_UID, 0, AT_EUID, 0, AT_GID, 0, AT_EGID, 0, AT_SECURE, 0, AT_HWCAP, cpuid(1, 0).edx, AT_HWCAP2, 0,
         AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES};
     // clang-format on
-    struct start start = {.command = window(boot->command.start),
-                          .command_length = boot->command.length,
-                          .top = USER_END,
-                          .limit = START_DATA_MAX,
-                          .auxv = auxv,
-                          .auxv_bytes = sizeof auxv,
-                          .random = {random_u64(), random_u64()},
-                          .put = copy_to_user};
+    struct start start = {window(boot->command.start), boot->command.length, .limit = START_DATA_MAX};
+    start.auxv = auxv;
+    start.auxv_bytes = sizeof auxv;
+    start.random[0] = random_u64();
+    start.random[1] = random_u64();
     u64 sp = start_stack(&start);
     if (!sp)
         unfit("the program's arguments and environment take more than %llu KiB, or than there is",

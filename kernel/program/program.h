@@ -82,7 +82,7 @@ bool futex_waits(struct thread *thread, bool leave); // whether it is at one; le
 // Maps the program and builds its stack; fills regs for its first instruction. Ends the machine when it is unfit.
 void program_load(struct boot_info *boot, struct registers *regs);
 
-// ---- start.c: what a program finds on its stack (System V x86-64 psABI 3.4.1). Pure ----
+// ---- start.c: what a program finds on its stack (System V x86-64 psABI 3.4.1) ----
 // The word at *offset of the command line part, and its length; moves *offset behind it. NULL: the end.
 const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length);
 // The text behind key= when the word is of that key, else NULL.
@@ -91,15 +91,13 @@ const char *command_value(const char *word, u64 word_length, const char *key);
 struct start {
     const char *command; // command line part: arg= and env= words
     u64 command_length;
-    u64 top;         // first address above the stack, a multiple of 16
     u64 limit;       // bytes that the start data may take
     const u64 *auxv; // pairs to pass on; those that point into the stack and AT_NULL are added
     u64 auxv_bytes;
     u64 random[2];
-    bool (*put)(u64 to, const void *from, u64 bytes); // stores into the program's memory; false: no memory there
 };
 
-// Stores everything. The program's first stack pointer, or 0: too long for limit, or put failed.
+// Stores everything below USER_END. The program's first stack pointer, or 0: too long for limit, or no memory there.
 u64 start_stack(const struct start *start);
 
 // ---- signal.c ----

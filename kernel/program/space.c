@@ -37,7 +37,7 @@ static u64 reserve;        // pages for page tables, nodes, and the maps of fram
 static int largest;        // level
 static struct area *spare; // free nodes, linked through left
 static u64 spare_count;
-static bool changed; // a present entry was changed and not flushed
+static unsigned changed; // of what was present, and is not flushed: TABLES_HID_PAGES, TABLES_HID_TABLES
 
 struct area *area_take(void) {
     struct area *area = spare;
@@ -143,13 +143,12 @@ static void page_refresh(u64 *entry, u64 address, u64 bytes) {
     if (before & PTE_COUNTED) kept -= PAGES(bytes);
     if (before & PTE_OURS) page_put(entry, area, before & PTE_ADDRESS, bytes);
     else *entry = (before & PTE_ADDRESS) | (page_bits(area) & ~PTE_W);
-    if (before & PTE_P && *entry != before) changed = true;
+    if (before & PTE_P && *entry != before) changed = TABLES_HID_PAGES;
 }
 
-// What has changed in a range; tables: page tables were taken out, too.
-static void flush(u64 start, u64 end, bool tables) {
-    if (changed || tables) tlb_flush(start, end, tables);
-    changed = false;
+static void flush(u64 start, u64 end) {
+    if (changed) tlb_flush(start, end, changed & TABLES_HID_TABLES);
+    changed = 0;
 }
 
 // Splits pages until none crosses address. A frame that is split keeps its map in its first page, whose contents move.
@@ -173,9 +172,8 @@ static void pages_drop(u64 start, u64 end) {
     const struct area *left = areas_before(&areas, end), *right = areas_find(&areas, start);
     bool is_hole = (!left || left->end <= start) && (!right || right->start >= end);
     u64 low = !is_hole ? start : left ? left->end : 0, high = !is_hole ? end : right ? right->start : USER_END;
-    unsigned hidden = tables_hide(root, start, end, low, high);
-    if (hidden) changed = true;
-    flush(start, end, hidden & TABLES_HID_TABLES);
+    changed |= tables_hide(root, start, end, low, high);
+    flush(start, end);
     tables_each(root, start, end, page_drop);
     tables_free(root, start, end, low, high);
 }
@@ -286,8 +284,7 @@ static const char *fault(u64 address, u64 error) {
     if (!page) return space_no_memory;
     memcpy(window(page), window(*entry & PTE_ADDRESS), PAGE_SIZE);
     page_put(entry, area, page, PAGE_SIZE);
-    changed = true;
-    flush(address, address + PAGE_SIZE, false);
+    tlb_flush(address, address + PAGE_SIZE, false);
     return NULL;
 }
 
@@ -404,7 +401,7 @@ LOCKED_CALL(mprotect) {
     if (!areas_cover(&areas, at, end) || !borders(at, end) || !can_promise(at, end, pages)) return -ENOMEM;
     areas_protect(&areas, at, end, (u32)rights);
     tables_each(root, at, end, page_refresh);
-    flush(at, end, false);
+    flush(at, end);
     return 0;
 }
 
@@ -435,7 +432,7 @@ static bool move_pages(u64 from, u64 to, u64 bytes, bool really) {
         u64 *target = tables_entry(root, at - from + to, (__builtin_ctzll(page) - LEVEL_SHIFT(0)) / 9);
         if (!target) return false;
         if (!really) continue;
-        if (*entry & PTE_P) changed = true;
+        if (*entry & PTE_P) changed = TABLES_HID_PAGES;
         *target = *entry;
         *entry = 0;
     }

@@ -89,11 +89,11 @@ static void start(const struct range *ranges, size_t count, u64 low_pages, u64 l
     memset(&frames, 0, sizeof frames);
     LIST_INIT(&tail_groups);
     LIST_INIT(&split_groups);
-    is_high = false;
     cpu_now = 0;
     linear_lay_out(&map, ranges, count, true);
     map_extents(0);
-    pages_begin(&(struct pages){map, map.end});
+    struct pages handed = {map, map.end};
+    pages_begin(&handed);
     u64 all = pages_total();
     CHECK(all == ranges_total(ranges, count));
     for (u64 i = 0; i < low_pages; i++) {
@@ -101,7 +101,6 @@ static void start(const struct range *ranges, size_t count, u64 low_pages, u64 l
         CHECK(page < IDENTITY_END);
         fill(page, PAGE_SIZE, 3);
     }
-    struct pages handed = *pages_state();
     pages_init(&handed, later);
     pages_join();
     pages_join();
