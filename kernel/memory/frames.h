@@ -11,22 +11,21 @@
 //   cleared   of each CPU: at most 4 frames that are known to hold zeroes
 //
 // Over the bits lie counts, 16 bits each, of sets (1024 frames, 16 words) and supersets (32 sets), and a summary of one
-// bit for each superset. However large memory is, a search reads the summary (two cache lines at 63 TiB), one line of
-// set counts and two lines of bits.
+// bit for each superset. However large memory is, a search reads two lines of the summary, one of set counts and two of
+// bits.
 //
 // Who may change what, and when:
-//   - A word of bits: any CPU. Bits leave by compare-and-swap or swap, and belong to whoever took them out, so no frame
-//     is given twice; they come by a fetch-or of frames that nobody else has, so none is lost and none was there.
+//   - A word of bits: any CPU. Bits leave by compare-and-swap and belong to whoever took them out, so no frame is given
+//     twice; they come by a fetch-or of frames that nobody else has, so none is lost.
 //   - A count: whoever puts bits adds first (superset, set, then the bits); whoever took bits subtracts afterwards. So
-//     a count is never less than what is there, and 0 means nothing. At rest the counts are exact.
+//     0 means nothing, and at rest the counts are exact.
 //   - A bit of the summary: set, if it is not, after each addition to the superset's count; cleared by whoever sees the
 //     count 0, who then looks at the count again and sets it again if it is not 0. At rest a count above 0 has its bit.
-//   - An entry of held: only its owner makes an empty entry non-empty, and changes its index, by a plain store or a
-//     swap. Bits leave it, by whomever, only by compare-and-swap of the whole entry or a swap with 0, so that index and
-//     bits always belong together. The owner adds bits by compare-and-swap. A value that came back means the same
-//     again, so it does not matter that a compare-and-swap cannot see that it was gone.
-//   - begun and ended: their CPU alone, before and after every time it puts free frames anywhere: what is given back,
-//     and what only moves from one place to another and is in the CPU's registers in between.
+//   - An entry of held: only its owner makes an empty one non-empty, adds bits or changes its index. Bits leave it, by
+//     whomever, by compare-and-swap of the whole entry or a swap with 0, so that index and bits always belong together.
+//     A value that came back means the same again, so a compare-and-swap need not see that it was gone.
+//   - begun and ended: their CPU alone, before and after every time it puts free frames anywhere, also those that only
+//     move and are in its registers in between.
 //
 // Claims shrink when memory is short: from 64 frames, a word, to 1 when a superset has few left, so that the last
 // frames stay among the bits, where everybody finds them (two CPUs: at less than 512 frames in a superset, 1 GiB).

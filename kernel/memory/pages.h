@@ -1,10 +1,9 @@
 // Memory in use and free, for all CPUs: pages of 4 KiB, frames of 2 MiB, and runs of frames, all by physical
 // address. Page 0 of physical memory is never usable, so 0 means "none".
 //
-// In the low stage pages come off the top of linear memory, one after another, and none comes back. Only those below
-// 4 GiB do, since the loader mapped no more. The high stage begins with pages_init(): whole frames go to frames.h; the
-// 4 KiB tail, and frames that are split because the tail is used up, are groups of 512 pages with a map. The tail comes
-// first. A split frame keeps its map in its first page, so it yields 511; when all of them are free it is whole again.
+// In the low stage pages come off the top of linear memory, as far as they lie below 4 GiB, since the loader mapped no
+// more, and none comes back. The high stage begins with pages_init(): whole frames go to frames.h; the 4 KiB tail comes
+// first, then frames that are split: the first page keeps a map, and when all others are free the frame is whole again.
 #pragma once
 
 #include "kernel/memory/linear.h"

@@ -1,13 +1,11 @@
 // The program's address space: its areas (areas.h), and the pages that exist of them. Pages come on first touch, as
 // large as fits: a page lies within one area, and is split before only a part of it changes. Those of the program file
-// are mapped from where the loader put it, and copied when they are written. One program per machine, so there is one
-// space; its page tables are the lower half of the root. A page that is the program's is in one entry there, with
-// PTE_OURS, and nowhere else.
+// are mapped from where the loader put it, and copied when they are written. There is one space; its page tables are
+// the lower half of the root. A page that is the program's is in one entry there, with PTE_OURS, and nowhere else.
 //
 // Every CPU's faults and calls come by here, one at a time (space_lock). Others use the space meanwhile by what they
-// remember of its page tables: see tables.h and tlb.h for how something is taken away from them all. A change of a
-// present entry is flushed before the lock is given back, and a page or a table is freed after that; where nothing was
-// present nothing is flushed.
+// remember of its page tables: a change of a present entry is flushed before the lock is given back, and a page or a
+// table is freed after that (tables.h, tlb.h).
 //
 // What is committed (areas.counted) is always there when it is touched: a promise is made only when so many pages are
 // free now, for all promises that are not kept yet and the reserve. Others take a page only when that leaves enough.
