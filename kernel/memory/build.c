@@ -91,13 +91,6 @@ static void map_window(u64 root, const struct ranges *usable, u64 read_only, u64
     }
 }
 
-static void map_linear(u64 root, const struct linear_map *linear) {
-    for (size_t i = 0; i < linear->count; i++) {
-        const struct extent *run = &linear->extents[i];
-        map(root, run->linear, run->physical, run->bytes, PTE_W | PTE_NX, run->page);
-    }
-}
-
 // Slot 0: the CPU's own data at the bottom, its stack at the top.
 static void map_slot(u64 root, u64 stack) {
     map_new_pages(root, SLOTS, SLOT_DATA);
@@ -121,7 +114,9 @@ void address_space_build(struct handover *handover) {
         unfit("%lu KiB of usable memory are too little", ranges_bytes(plan->usable.list, plan->usable.count) / 1024);
     u64 read_only = map_kernel(root, plan->kernel);
     map_window(root, &plan->usable, plan->kernel, read_only);
-    map_linear(root, &handover->pages.map);
+    const struct extent *end = handover->pages.map.extents + handover->pages.map.count;
+    for (const struct extent *run = handover->pages.map.extents; run < end; run++)
+        map(root, run->linear, run->physical, run->bytes, PTE_W | PTE_NX, run->page);
     map_slot(root, plan->stack);
     // The kernel moves by being loaded again: this image has used its variables, a fresh one starts with its own.
     elf_load(&kernel_elf, window(plan->kernel));

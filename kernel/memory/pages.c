@@ -101,11 +101,6 @@ static struct group *group_begin(u64 frame, u64 end) {
     return group;
 }
 
-static struct group *group_split(struct frames_cpu *cpu) {
-    u64 frame = frames_take(cpu);
-    return frame == FRAME_NONE ? NULL : group_begin(frame, GROUP_PAGES);
-}
-
 // Pages of the tail from linear address from to end become free.
 static void tail_give(u64 from, u64 end) {
     __atomic_fetch_add(&left, (s64)(end - from) / PAGE_SIZE, __ATOMIC_RELAXED);
@@ -119,12 +114,6 @@ static void tail_give(u64 from, u64 end) {
 }
 
 // ---- set-up ----
-
-// The frames of linear [start, end) are in use for ever.
-static void frames_keep(u64 start, u64 end) {
-    u64 first = (start - LINEAR) / FRAME_BYTES, last = ROUND_UP(end - LINEAR, FRAME_BYTES) / FRAME_BYTES;
-    if (frames_take_run(frames.cpu, last - first, 1, first, last) != first) panic("frames: a new one is in use");
-}
 
 // The part of an extent that is not free: from pages.top to the low stage's top all of it, above that what is below
 // 4 GiB. It begins in the middle of a frame at most once, at pages.top, and never ends there.
@@ -156,7 +145,9 @@ void pages_init(const struct pages *handed, u64 later) {
         if (run->linear + run->bytes <= pages.top) continue;
         struct range used = used_part(run, handed->top);
         if (run->page < FRAME_BYTES) tail_give(used.end, run->linear + run->bytes);
-        else if (used.start < used.end) frames_keep(used.start, used.end);
+        if (run->page < FRAME_BYTES || used.start == used.end) continue;
+        u64 first = (used.start - LINEAR) / FRAME_BYTES, end = ROUND_UP(used.end - LINEAR, FRAME_BYTES) / FRAME_BYTES;
+        if (frames_take_run(frames.cpu, end - first, 1, first, end) != first) panic("frames: a new one is in use");
     }
     left += (s64)frames_free(&frames) * FRAME_LEFT;
     if (pages.top < tail_start && pages.top % FRAME_BYTES) {
@@ -192,7 +183,8 @@ u64 page_alloc(void) {
     lock_take(&lock);
     struct group *group = LIST_FIRST(&tail_groups);
     if (!group) group = LIST_FIRST(&split_groups);
-    if (!group) group = group_split(cpu);
+    u64 frame = group ? FRAME_NONE : frames_take(cpu);
+    if (frame != FRAME_NONE) group = group_begin(frame, GROUP_PAGES);
     u64 physical = group ? group_take(group) : 0;
     if (physical) left_add(-1);
     lock_give(&lock);

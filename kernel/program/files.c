@@ -30,15 +30,6 @@ struct file *file_at(u64 number) {
     return (u32)number < FILES_MAX && file->kind ? file : NULL;
 }
 
-static s64 open_file(struct file like) {
-    int number = 0;
-    lock_take(&lock);
-    while (number < FILES_MAX && files[number].kind) number++;
-    if (number < FILES_MAX) files[number] = like;
-    lock_give(&lock);
-    return number < FILES_MAX ? number : -EMFILE;
-}
-
 void files_init(const struct boot_info *boot, bool output_is_tty, void (*typed)(int signal)) {
     is_tty = !boot->has_input || output_is_tty;
     texts_init(boot);
@@ -147,7 +138,12 @@ CALL(open) {
     if (text < 0) return text == -ENOENT && arg[1] & O_CREAT ? -EROFS : text;
     if ((arg[1] & O_ACCMODE) != O_RDONLY) return -EACCES;
     if (arg[1] & O_DIRECTORY) return -ENOTDIR;
-    return open_file((struct file){.kind = FILE_TEXT, .text = (int)text});
+    int number = 0;
+    lock_take(&lock);
+    while (number < FILES_MAX && files[number].kind) number++;
+    if (number < FILES_MAX) files[number] = (struct file){.kind = FILE_TEXT, .text = (int)text};
+    lock_give(&lock);
+    return number < FILES_MAX ? number : -EMFILE;
 }
 
 CALL(openat) { return call_open(thread, arg + 1); }
