@@ -5,10 +5,6 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/lib/string.h"
 
-#define DISK_RESET        0x0000
-#define DISK_READ_CHS     0x0200
-#define DISK_GEOMETRY     0x0800
-#define DISK_EDD_READ     0x4200
 #define STATUS_CORRECTED  0x11 // ECC put it right: the data is good
 #define FLOPPY_TRACK      18   // sectors, on 1.44 MB
 #define CYLINDERS         1024
@@ -18,6 +14,8 @@
 #define TICKS_SECOND      18
 #define FLOPPY_CONTROL    0x3f2 // digital output register: motors, select, reset
 #define FLOPPY_MOTORS_OFF 0x0c  // controller out of reset, its interrupt on, no motor
+
+enum { DISK_RESET, DISK_READ_CHS = 0x200, DISK_GEOMETRY = 0x800, DISK_EDD_READ = 0x4200 }; // AX of int 13h
 
 // Disk address packet of AH=42h
 struct packet {

@@ -17,10 +17,8 @@
 #include "kernel/lib/elf.h"
 
 // The geometry that Bochs and old BIOSes take a disk of unknown shape for: 16 heads, 63 sectors. Whole cylinders only.
-#define DISK_UNIT         (16 * 63 * SECTOR_SIZE)
-#define DISK_SIGNATURE_AT 440
-#define PARTITIONS_AT     446
-#define BOOT_SIGNATURE_AT 510
+#define DISK_UNIT (16 * 63 * SECTOR_SIZE)
+enum { DISK_SIGNATURE_AT = 440, PARTITIONS_AT = 446, BOOT_SIGNATURE_AT = 510 };
 
 struct bytes {
     const char *name; // of the file they come from

@@ -12,9 +12,12 @@ bool lock_try(struct lock *lock) { return !__atomic_exchange_n(&lock->taken, tru
 
 void lock_take(struct lock *lock) {
     u64 since = 0;
+    u32 turns = 0, now;
     while (!lock_try(lock)) {
         while (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED)) {
-            if (!since) since = rdtsc();
+            now = __atomic_load_n(&lock->turns, __ATOMIC_RELAXED);
+            if (!since || now != turns) since = rdtsc();
+            turns = now;
             if (rdtsc() - since > WAIT_TSC_MAX) panic("the lock at %p is held for ever", (void *)lock);
             cpu_serve();
             __asm__ volatile("pause");

@@ -11,9 +11,14 @@
 
 struct lock {
     bool taken;
+    u32 turns; // how often it was given back
 };
 
-// Panics when it takes more than 20 s by a clock of 1 GHz: then somebody forgot to give it back.
+// Panics when one holder keeps it for more than 20 s by a clock of 1 GHz: then it forgot to give it back. Waiting may
+// take longer, where virtual CPUs are many and the host's are few.
 void lock_take(struct lock *lock);
 bool lock_try(struct lock *lock) MUST_USE;
-static inline void lock_give(struct lock *lock) { __atomic_store_n(&lock->taken, false, __ATOMIC_RELEASE); }
+static inline void lock_give(struct lock *lock) {
+    __atomic_store_n(&lock->turns, lock->turns + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&lock->taken, false, __ATOMIC_RELEASE);
+}

@@ -9,11 +9,7 @@
 
 // Byte offsets in the root pointer (5.2.5.3).
 #define RSDP_REVISION 15 // from 2 on there are a length, an address of an XSDT, and a second checksum
-#define RSDP_RSDT     16
-#define RSDP_LENGTH   20
-#define RSDP_XSDT     24
-#define RSDP_V1_BYTES 20
-#define RSDP_BYTES    36
+enum { RSDP_RSDT = 16, RSDP_LENGTH = 20, RSDP_XSDT = 24, RSDP_V1_BYTES = 20, RSDP_BYTES = 36 };
 
 enum { FADT, MADT, HPET, MCFG, SRAT, KINDS };
 static const char signatures[KINDS][5] = {"FACP", "APIC", "HPET", "MCFG", "SRAT"};

@@ -3,19 +3,10 @@
 #include "kernel/device/acpi.h"
 #include "kernel/kernel.h"
 
-// Byte offsets.
-#define FADT_DSDT           40
-#define FADT_PM1A_CONTROL   64
-#define FADT_PM1B_CONTROL   68
-#define FADT_PM_TIMER       76
-#define FADT_PM_TIMER_BYTES 91
-#define FADT_FLAGS          112
-#define FADT_X_DSDT         140
-#define FADT_X_PM1A_CONTROL 172
-#define FADT_X_PM1B_CONTROL 184
-#define FADT_X_PM_TIMER     208
-
-#define FADT_V1_BYTES         116
+// Byte offsets, old and new, and the least length.
+enum { FADT_DSDT = 40, FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_PM_TIMER = 76 };
+enum { FADT_X_DSDT = 140, FADT_X_PM1A_CONTROL = 172, FADT_X_PM1B_CONTROL = 184, FADT_X_PM_TIMER = 208 };
+enum { FADT_PM_TIMER_BYTES = 91, FADT_FLAGS = 112, FADT_V1_BYTES = 116 };
 #define FADT_HARDWARE_REDUCED (1u << 20) // there are no PM1 registers and no PM timer
 
 // Fields that an older, shorter FADT does not have count as 0.

@@ -235,6 +235,7 @@ static void idle(struct scheduler *own) {
         timer_update(own);
         cpu_idle();
     }
+    cpu_serve();
     tick(own); // still idle: the first sleeper stays here
     __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
 }
