@@ -1,5 +1,6 @@
 // The log: a line is put together on the stack and goes to every sink in one piece; the last ones are kept for a panic.
 #include "boot/layout.h"
+#include "kernel/cpu/cpus.h"
 #include "kernel/cpu/lock.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/print.h"
@@ -42,7 +43,8 @@ size_t log_format(char line[LOG_LINE + 1], const char *prefix, const char *fmt, 
 void log_line(const char *prefix, const char *fmt, va_list args) {
     char line[LOG_LINE + 1];
     size_t length = log_format(line, prefix, fmt, args);
-    if (!alone) lock_take(&lock);
+    if (alone) stop_serve(); // a CPU that comes when another one ends the machine
+    else lock_take(&lock);
     holder = this_slot();
     char *keep = kept[kept_count++ % KEPT];
     size_t part = length < KEPT_BYTES ? length : KEPT_BYTES;

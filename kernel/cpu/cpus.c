@@ -113,9 +113,9 @@ void cpu_arrive(unsigned number) {
     if (note_arrival(cpu->apic_id)) check_in(number);
     else log_error("cpus: one came that says its APIC id is %u, which nobody woke: it stays asleep", cpu->apic_id);
     for (;;) {
+        stop_serve(); // of whom nobody knew when the others were told
         void (*run)(void) = __atomic_load_n(&join, __ATOMIC_SEQ_CST);
         if (run && cpus_online() > number) run();
-        stop_serve(); // of whom nobody knew when the others were told
         cpu_idle();
     }
 }

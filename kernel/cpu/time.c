@@ -221,6 +221,13 @@ u64 time_ns_to_tsc(u64 ns) {
     return mul_div(ns, 1ull << 32, ready_clock(&now).ns_per_tsc);
 }
 
+u64 time_refined_in(void) {
+    u64 now;
+    struct clock c = ready_clock(&now);
+    if (c.refine_at == UINT64_MAX) return UINT64_MAX;
+    return now < c.refine_at ? scale(c.refine_at - now, c.ns_per_tsc) + 1 : NS_PER_S / 8;
+}
+
 u64 time_now_ns(void) {
     u64 now, last = __atomic_load_n(&latest, __ATOMIC_ACQUIRE);
     struct clock c = ready_clock(&now);

@@ -22,10 +22,10 @@ u64 tsc(void);              // the boot CPU's
 u64 time_now_ns(void);
 u64 time_tsc_to_ns(u64 ticks); // a difference of time stamps
 u64 time_ns_to_tsc(u64 ns);
+u64 time_refined_in(void); // ns until there is a better rate; UINT64_MAX: never
 
 // ---- timer.c ----
 void timer_init(void); // this CPU's, by the two above
 // One interrupt on this CPU, which does nothing but wake: at time_now_ns() deadline_ns or soon after it, at once when
-// that is over; perhaps before, when it is long. Whoever sleeps longer looks at the time and calls again. UINT64_MAX:
-// none.
+// that is over; perhaps before, when it is long. Whoever sleeps longer looks at the time and calls again.
 void timer_set(u64 deadline_ns);

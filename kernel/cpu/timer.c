@@ -62,13 +62,12 @@ static void pit_set(u64 ns) {
     interrupt_set(PIT_LINE, NULL);
 }
 
+// By a first rate an hour could end seconds late.
 void timer_set(u64 deadline_ns) {
-    bool never = deadline_ns == UINT64_MAX, apic = apic_mode() != APIC_NONE;
-    u64 now = never ? 0 : time_now_ns(), ns = !never && deadline_ns > now ? deadline_ns - now : 0;
+    u64 now = time_now_ns(), ns = deadline_ns > now ? deadline_ns - now : 0, refined = time_refined_in();
+    if (ns > refined) ns = refined;
     if (ns > NS_LONGEST) ns = NS_LONGEST;
-    if (never && !apic) outb(PIT_COMMAND, PIT_ONE_SHOT0); // waits for a count
-    else if (!apic) pit_set(ns);
-    else if (has_deadline) wrmsr(MSR_TSC_DEADLINE, never ? 0 : rdtsc() + time_ns_to_tsc(ns) + 1);
-    else if (never) apic_timer_start(0);
+    if (apic_mode() == APIC_NONE) pit_set(ns);
+    else if (has_deadline) wrmsr(MSR_TSC_DEADLINE, rdtsc() + time_ns_to_tsc(ns) + 1);
     else apic_timer_set(time_ns_to_tsc(ns));
 }

@@ -14,6 +14,8 @@ void emulator_exit(void);
 // ---- logwire.c (shared with the loader): port 0xe9, else COM2, else COM1 ----
 void logwire_init(void);
 void logwire_write(const char *text, size_t bytes);
+bool logwire_take(void) MUST_USE; // of COM1, which it may share: both would fill one FIFO
+void logwire_give(void);
 void logwire_flush(void); // waits, bounded, until the last bit has left
 bool logwire_is_com1(void);
 

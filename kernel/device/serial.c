@@ -27,7 +27,8 @@ void serial_write(const void *bytes, size_t count) {
     u32 tries = WAIT_LONG;
     for (size_t n; burst && count > 0; cpu_serve()) {
         n = count < burst ? count : burst;
-        bool sent = uart_write(COM1_PORT, bytes, n, burst, 1);
+        bool free = logwire_take(), sent = free && uart_write(COM1_PORT, bytes, n, burst, 1);
+        if (free) logwire_give();
         tries = sent ? WAIT_LONG : tries - 1;
         if (sent) bytes = (const u8 *)bytes + n, count -= n;
         if (tries == 0) burst = 0, log_error("COM1 takes no more bytes: the program's output from here on is lost");

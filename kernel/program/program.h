@@ -105,7 +105,8 @@ u64 start_stack(const struct start *start);
 void program_fault(struct context *context, const struct fault *fault);
 // To a thread, or (NULL) to the process: some thread that does not block it takes it. Under threads_lock.
 void signal_send(struct thread *to, int signal);
-void signal_deliver(struct thread *thread); // of the current one: ends the program when a signal is due
+void signal_deliver(struct thread *thread);            // of the current one: ends the program when a signal is due
+void signal_block(struct thread *thread, u64 signals); // the current one: these alone from now on, whichever they are
 
 // "main+0x12 (0x401172)", or the address alone when no function covers it. Returns whether one did. Needs no lock.
 bool program_place(char *text, size_t size, u64 address);

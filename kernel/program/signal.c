@@ -56,6 +56,14 @@ void signal_deliver(struct thread *thread) {
     power_end(128 + signal);
 }
 
+// Under the lock, so that no sender wakes a thread that then does not take the signal.
+void signal_block(struct thread *thread, u64 signals) {
+    lock_take(&threads_lock);
+    signal_deliver(thread); // what came before may have woken this thread alone
+    thread->signals_blocked = signals;
+    lock_give(&threads_lock);
+}
+
 // rt_sigaction(signal, new, old, bytes of a mask)
 CALL(rt_sigaction) {
     u64 signal = arg[0];
@@ -82,7 +90,7 @@ CALL(rt_sigprocmask) {
         if (!copy_from_user(&set, arg[1], sizeof set)) return -EFAULT;
         if (arg[0] > SIG_SETMASK) return -EINVAL;
         set = arg[0] == SIG_BLOCK ? old | set : arg[0] == SIG_UNBLOCK ? old & ~set : set;
-        thread->signals_blocked = set & ~UNMASKABLE;
+        signal_block(thread, set & ~UNMASKABLE);
     }
     return arg[2] ? put_user(arg[2], &old, sizeof old) : 0;
 }

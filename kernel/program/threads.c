@@ -93,9 +93,11 @@ CALL(set_tid_address) {
     return thread->tid;
 }
 
-// The memory of a thread goes when its CPU has left it. Its stack may be gone already.
+// The memory of a thread goes when its CPU has left it. Its stack may be gone already. Who leaves takes no signal: one
+// to all is another's.
 CALL(exit) {
     u32 zero = 0;
+    signal_block(thread, ~0ull);
     if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof zero)) futex_wake(thread->clear_tid, 1);
     lock_take(&threads_lock);
     RB_REMOVE(tids, &tids, thread);

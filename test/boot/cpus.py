@@ -1,6 +1,8 @@
 """All CPUs check in: how many, on which machines, and what the log says when some cannot or do not."""
 import re
 import struct
+import subprocess
+import time
 
 import gdb
 import vm
@@ -111,6 +113,21 @@ def x2apic_left_on():
     vm.expect_in("the log", "cpus: 4 of 4 run, by x2APIC\n", in_bochs(4, x2apic=True))
 
 
+def after_the_end():
+    """A PC stays on when its program has ended; CPUs that arrive then neither say nor run anything."""
+    with vm.directory() as tmp:
+        ports = ["-serial", f"file:{tmp}/com1", "-serial", f"file:{tmp}/log"]
+        image = vm.mkimage(tmp / "disk.img", vm.guest("hello"))
+        pc = subprocess.Popen(vm.qemu_words(image, cpu="max,-hypervisor", extra=["-smp", "64", *ports]))
+        try:
+            vm.wait_for(tmp / "log", b"vmos: exit ", pc)
+            time.sleep(2)
+            vm.expect("the last line", vm.read(tmp / "log").splitlines()[-1], b"vmos: exit 0")
+        finally:
+            pc.kill()
+            pc.wait()
+
+
 def tests():
     yield "255 pc", lambda: started(255, memory="1G")
     yield "255 q35", lambda: started(255, memory="1G", machine="q35", medium="ahci")
@@ -126,6 +143,7 @@ def tests():
     yield "isapc", lambda: pics("there is no IO-APIC", machine="isapc", medium="ide")
     yield "no local APIC", lambda: pics("the CPU has no local APIC", cpu="max,-apic")
     yield "unknown interrupts", unknown_interrupts
+    yield "later than the end", after_the_end
     yield "little memory", too_little_memory
     yield "one never answers", lambda: never_answers(2, 1)
     yield "three never answer", lambda: never_answers(1, 3)

@@ -69,6 +69,19 @@ def foreign(source, compiler, *flags, libraries=(), cpus=4):
         result.expect(0, here.stdout)
 
 
+def shared_port():
+    """Where COM1 is all there is, the log's lines come whole, and without them the program's output is whole."""
+    with vm.directory() as tmp:
+        image = vm.mkimage(tmp / "disk.img", vm.guest("share"))
+        words = vm.qemu_words(image, extra=["-smp", "4", "-serial", f"file:{tmp}/com1"])
+        subprocess.run(words, stdin=subprocess.DEVNULL, timeout=vm.HANG)
+        said = vm.read(tmp / "com1")
+    for line in re.findall(rb"vmos[:!] .*\n", said):
+        said = said.replace(line, b"", 1)
+    wanted = b"".join(b"%03d that is all one line\n" % i for i in range(1000))
+    vm.expect("the program's output", said[said.find(b"000"):], wanted)
+
+
 def in_bochs(cpus, name, *arguments):
     program = vm.compile_guest(f"test/guest/{name}.c", "musl-gcc", "-static")
     with vm.directory() as tmp:
@@ -101,6 +114,7 @@ def tests():
         yield f"death of threads by {what}", lambda w=way: death(w, 4)
     for way, cpus, library in (1, 1, "glibc"), (10, 16, "glibc"), (9, 16, "musl"), (1, 64, "musl"), (13, 64, "glibc"):
         yield f"death on {cpus} CPUs by {DEATHS[way][0]}", lambda w=way, c=cpus, l=library: death(w, c, l)
+    yield "log and output by one port", shared_port
     yield "OpenMP", lambda: foreign("gomp.c", "gcc", "-fopenmp")
     yield "C++ threads", lambda: foreign("std_threads.cpp", "g++", "-std=c++20")
     yield "liblzma", lambda: foreign("lzma.c", "gcc", libraries=["-llzma"])

@@ -4,7 +4,7 @@ import contextlib
 import command
 import vm
 
-ENDS = [("exit", 23), ("crash", 139), ("kill", 143), ("outlive", 0), ("raw", 9), ("spin", 24)]
+ENDS = [("exit", 23), ("crash", 139), ("kill", 143), ("outlive", 0), ("raw", 9), ("spin", 24), ("leave", 143)]
 
 
 def runs(program, cpus, status=0, com1=None, **more):
@@ -17,7 +17,7 @@ def ends(program, cpus):
         result = runs(program, cpus, status, b"outlived\n" if way == "outlive" else b"", args=[way])
         vm.expect("lines about an exit", result.log.count("vmos: exit "), 1)
         reports = [line for line in result.errors if "the program" in line]
-        vm.expect("lines about the end", len(reports), 1 if way in ("crash", "kill") else 0)
+        vm.expect("lines about the end", len(reports), 1 if way in ("crash", "kill", "leave") else 0)
         if way == "crash":
             vm.expect_in("the report", "at crash+0x", reports[0])
 

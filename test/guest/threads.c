@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -305,9 +306,44 @@ static void *raw_exit(void *arg) {
     return arg;
 }
 
+static void *wait_for_ever(void *arg) {
+    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&mutex);
+    return arg;
+}
+
+static atomic_int leaving;
+
+// Its last call takes a while: the word to be cleared is on a page of 2 MiB that has to be made.
+static void *leave(void *arg) {
+    char *pages = mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(pages != MAP_FAILED);
+    syscall(SYS_set_tid_address, ((uintptr_t)pages + (2 << 20)) & -(2ul << 20));
+    while (!leaving) {}
+    leaving = 2;
+    syscall(SYS_exit, 0);
+    return arg;
+}
+
+// A signal to all that comes while the first who could take it goes: the other one takes it.
+static void kill_one_who_leaves(void) {
+    pthread_t thread;
+    sigset_t all;
+    sigfillset(&all);
+    CHECK(!pthread_create(&thread, NULL, leave, NULL) && !pthread_create(&thread, NULL, wait_for_ever, NULL));
+    CHECK(!pthread_sigmask(SIG_BLOCK, &all, NULL));
+    nanosleep(&(struct timespec){0, 20000000}, NULL);
+    for (leaving = 1; leaving < 2;) sched_yield();
+    for (volatile int i = 0; i < 100; i++) {}
+    kill(getpid(), SIGTERM);
+    sleep(1);
+    exit(1);
+}
+
 static int end_by(const char *way) {
     static pthread_t self, thread;
     self = pthread_self();
+    if (!strcmp(way, "leave")) kill_one_who_leaves();
     if (!strcmp(way, "exit")) pthread_create(&thread, NULL, end_all, (void *)23);
     for (int i = 0; i < 8 && !strcmp(way, "crash"); i++) pthread_create(&thread, NULL, crash, NULL); // all at once
     if (!strcmp(way, "kill")) pthread_create(&thread, NULL, spin, NULL);
@@ -316,8 +352,7 @@ static int end_by(const char *way) {
     if (!strcmp(way, "spin")) // the main thread runs on without a call
         for (pthread_create(&thread, NULL, end_all, (void *)24);;) {}
     if (!strcmp(way, "kill")) pthread_kill(thread, SIGTERM);
-    pthread_mutex_lock(&mutex);
-    pthread_mutex_lock(&mutex); // for ever
+    wait_for_ever(NULL);
     return 1;
 }
 

@@ -20,6 +20,9 @@ void lock_take(struct lock *taken) {
     taken->taken = true;
 }
 
+static int stops;
+void stop_serve(void) { stops++; }
+
 static void good_sink(const char *text, size_t bytes) { strncat(good, text, bytes); }
 
 static void bad_sink(const char *text, size_t bytes) {
@@ -56,6 +59,8 @@ int main(void) {
     fails = true;
     log("three");
     CHECK(strcmp(good, "vmos! the sink faulted\nvmos: three\n") == 0 && strcmp(bad, "vmos: three\n") == 0);
+
+    CHECK(stops == 1); // another CPU would not have said anything
 
     *good = 0;
     log_last(2, again);
