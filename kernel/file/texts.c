@@ -57,8 +57,7 @@ static void vmos(struct reader *reader) {
          boot->sectors, boot->bios_calls);
     line(reader, "%u CPUs run\n", cpus_online());
     for (unsigned n = 0; n < cpus_online(); n++)
-        if (cpu_number(n)->nmis)
-            line(reader, "CPU %u ignored %u NMIs without a known cause\n", n, cpu_number(n)->nmis);
+        if (cpu_number(n)->nmis) line(reader, "CPU %u ignored %u NMIs without a known cause\n", n, cpu_number(n)->nmis);
     for (unsigned vector = EXCEPTIONS; vector < 256; vector++)
         if (interrupts_ignored((u8)vector))
             line(reader, "%u interrupts on vector %#x ignored\n", interrupts_ignored((u8)vector), vector);

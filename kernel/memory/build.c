@@ -24,11 +24,10 @@ u64 tables_root(void) { return read_cr3() & PTE_ADDRESS; }
 static void find_features(struct handover *handover, struct machine *machine) {
     struct cpuid extended = cpuid(0x80000001, 0), basic = cpuid(1, 0);
     machine->has_1g = has_1g = extended.edx & CPUID_80000001_EDX_PDPE1GB;
-    handover->tables_allow = ~0ull;
-    if (!(basic.edx & CPUID_1_EDX_PGE)) handover->tables_allow &= ~PTE_G;
+    if (!(basic.edx & CPUID_1_EDX_PGE)) tables_allow &= ~PTE_G;
     if (extended.edx & CPUID_80000001_EDX_NX) wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
-    else handover->tables_allow &= ~PTE_NX;
-    tables_allow = handover->tables_allow;
+    else tables_allow &= ~PTE_NX;
+    handover->tables_allow = tables_allow;
     machine->address_bits = cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
 }
 

@@ -105,8 +105,8 @@ bool areas_cover(struct areas *areas, u64 start, u64 end) {
 }
 
 void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) {
-    while (start < end) {
-        struct area part = *areas_find(areas, start);
+    for (const struct area *area; start < end && (area = areas_find(areas, start));) {
+        struct area part = *area;
         part.start = start;
         start = part.end = MIN(end, part.end);
         part.rights = rights;

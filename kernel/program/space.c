@@ -437,20 +437,6 @@ static bool move_pages(u64 from, u64 to, u64 bytes, bool really) {
     return true;
 }
 
-// Puts an area like this one, where nothing is, with the pages of [at, at + old), which is not there any more
-// afterwards.
-static bool move_area(const struct area *like, u64 at, u64 old) {
-    if (!borders(at, at + old) || !move_pages(at, like->start, old, false)) {
-        pages_drop(like->start, like->end); // the tables
-        return false;
-    }
-    move_pages(at, like->start, old, true);
-    areas_put(&areas, like);
-    areas_cut(&areas, at, at + old);
-    pages_drop(at, at + old);
-    return true;
-}
-
 // mremap(address, length, new length, flags, new address)
 LOCKED_CALL(mremap) {
     u64 at = arg[0], old = arg[1], bytes = arg[2], flags = arg[3], to = arg[4], fixed = flags & MREMAP_FIXED;
@@ -475,9 +461,16 @@ LOCKED_CALL(mremap) {
     like.end = in_place ? at + bytes : to + bytes;
     u64 pages = like.flags & AREA_COUNTED ? PAGES(bytes - old) : 0;
     if (!like.start || !can_promise(like.start, like.end, pages)) return -ENOMEM;
-    if (!in_place) return move_area(&like, at, old) ? (s64)to : -ENOMEM;
+    if (!in_place && (!borders(at, at + old) || !move_pages(at, to, old, false))) {
+        pages_drop(like.start, like.end); // the tables
+        return -ENOMEM;
+    }
+    if (!in_place) move_pages(at, to, old, true);
     areas_put(&areas, &like);
-    return (s64)at;
+    if (in_place) return (s64)at;
+    areas_cut(&areas, at, at + old);
+    pages_drop(at, at + old);
+    return (s64)to;
 }
 
 // The exact break, as asked for, or the old one on failure: never an error number.
