@@ -17,7 +17,7 @@
 #include "kernel/cpu/cpu.h"
 #include "kernel/memory/slots.h"
 
-#define MAX          16384
+#define MOST         16384
 #define SPARE        512
 #define ON_THE_CHAIN (-1)
 #define WORD         strtok(NULL, " \n")
@@ -42,10 +42,10 @@ static struct function {
     int bytes;      // -1: not known
     int most, unit; // unit: 0 when not recursive; see enter()
     int first, reached;
-} functions[MAX];
+} functions[MOST];
 static struct call {
     int to, next; // next call of the same function; 0: none
-} calls[MAX];
+} calls[MOST];
 static int function_count, call_count = 1, states = 1, bad;
 static struct chain { // the deepest one from a function on, in a state
     int bytes, next;  // 0 bytes: not measured yet; next -1: it ends here
@@ -54,7 +54,7 @@ static struct chain { // the deepest one from a function on, in a state
 static int function_of(const char *title) {
     for (int f = 0; f < function_count; f++)
         if (strcmp(functions[f].title, title) == 0) return f;
-    if (function_count == MAX) errx(2, "more than %d functions", MAX);
+    if (function_count == MOST) errx(2, "more than %d functions", MOST);
     struct function *function = &functions[function_count];
     const char *colon = strrchr(title, ':'), *name = colon ? colon + 1 : title;
     int length = (int)strcspn(name, strchr(name, '@') ? "" : "."); // without .isra.0, .part.0 and their like
@@ -67,7 +67,7 @@ static int function_of(const char *title) {
 static void add_call(int from, int to) {
     for (int c = functions[from].first; c; c = calls[c].next)
         if (calls[c].to == to) return;
-    if (call_count == MAX) errx(2, "more than %d calls", MAX);
+    if (call_count == MOST) errx(2, "more than %d calls", MOST);
     calls[call_count] = (struct call){to, functions[from].first};
     functions[from].first = call_count++;
 }
@@ -190,7 +190,7 @@ static int by_bytes(const void *a, const void *b) {
 }
 
 int main(int argc, char **argv) {
-    static int order[MAX];
+    static int order[MOST];
     if (argc < 3) errx(2, "usage: stackuse TABLE FILE.ci...");
     for (int i = 2; i < argc; i++) read_lines(argv[i], UINT32_MAX, graph_line);
     read_lines(argv[1], UINT32_MAX, table_line);
@@ -198,7 +198,7 @@ int main(int argc, char **argv) {
     functions[unused].bytes = 0;
     for (int f = 0; f < function_count; f++) order[f] = f;
     qsort(order, (size_t)function_count, sizeof *order, by_bytes);
-    chains = calloc(MAX * (size_t)states, sizeof *chains);
+    chains = calloc(MOST * (size_t)states, sizeof *chains);
     if (!chains) err(2, "chains");
     puts("the functions that use most stack:");
     for (int i = 0; i < 10 && i < function_count; i++) print_function(order[i]);

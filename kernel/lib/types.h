@@ -13,6 +13,8 @@ typedef int64_t s64;
 typedef u64 loose_u64 __attribute__((aligned(1), may_alias)); // a quadword at any address, over anything
 
 #define ARRAY_SIZE(a)          (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)              ((a) < (b) ? (a) : (b))
+#define MAX(a, b)              ((a) > (b) ? (a) : (b))
 #define ROUND_UP(n, unit)      (((n) + (unit)-1) / (unit) * (unit))
 #define ROUND_DOWN(n, unit)    ((n) / (unit) * (unit))
 #define MUST_USE               __attribute__((warn_unused_result))

@@ -24,11 +24,10 @@ u64 tables_root(void) { return read_cr3() & PTE_ADDRESS; }
 static void find_features(struct handover *handover, struct machine *machine) {
     struct cpuid extended = cpuid(0x80000001, 0), basic = cpuid(1, 0);
     machine->has_1g = has_1g = extended.edx & CPUID_80000001_EDX_PDPE1GB;
-    handover->tables_allow = ~0ull;
-    if (!(basic.edx & CPUID_1_EDX_PGE)) handover->tables_allow &= ~PTE_G;
+    if (!(basic.edx & CPUID_1_EDX_PGE)) tables_allow &= ~PTE_G;
     if (extended.edx & CPUID_80000001_EDX_NX) wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
-    else handover->tables_allow &= ~PTE_NX;
-    tables_allow = handover->tables_allow;
+    else tables_allow &= ~PTE_NX;
+    handover->tables_allow = tables_allow;
     machine->address_bits = cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
 }
 
@@ -91,13 +90,6 @@ static void map_window(u64 root, const struct ranges *usable, u64 read_only, u64
     }
 }
 
-static void map_linear(u64 root, const struct linear_map *linear) {
-    for (size_t i = 0; i < linear->count; i++) {
-        const struct extent *run = &linear->extents[i];
-        map(root, run->linear, run->physical, run->bytes, PTE_W | PTE_NX, run->page);
-    }
-}
-
 // Slot 0: the CPU's own data at the bottom, its stack at the top.
 static void map_slot(u64 root, u64 stack) {
     map_new_pages(root, SLOTS, SLOT_DATA);
@@ -121,15 +113,16 @@ void address_space_build(struct handover *handover) {
         unfit("%lu KiB of usable memory are too little", ranges_bytes(plan->usable.list, plan->usable.count) / 1024);
     u64 read_only = map_kernel(root, plan->kernel);
     map_window(root, &plan->usable, plan->kernel, read_only);
-    map_linear(root, &handover->pages.map);
+    const struct extent *end = handover->pages.map.extents + handover->pages.map.count;
+    for (const struct extent *run = handover->pages.map.extents; run < end; run++)
+        map(root, run->linear, run->physical, run->bytes, PTE_W | PTE_NX, run->page);
     map_slot(root, plan->stack);
     // The kernel moves by being loaded again: this image has used its variables, a fresh one starts with its own.
     elf_load(&kernel_elf, window(plan->kernel));
     error = elf_relocate(&kernel_elf, window(plan->kernel), KERNEL_BASE);
     if (error) unfit("the kernel %s", elf_error_text(error));
 
-    handover->pages = *pages_state();
-    handover->tables = tables_count() + 1;
+    handover->tables = tables_made + 1;
     handover->root = root;
     // The way over: the loader's tables see the upper half too, until the high stage loads the new root.
     memcpy((u64 *)window(tables_root()) + 256, (u64 *)window(root) + 256, 256 * sizeof(u64));

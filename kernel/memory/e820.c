@@ -104,7 +104,7 @@ u64 ranges_bytes(const struct range *ranges, size_t count) {
 
 u64 ranges_place(const struct range *ranges, size_t count, u64 length, u64 from) {
     for (size_t i = 0; i < count; i++) {
-        u64 start = ranges[i].start > from ? ranges[i].start : from;
+        u64 start = MAX(ranges[i].start, from);
         if (start < ranges[i].end && ranges[i].end - start >= length) return start;
     }
     return 0;
@@ -119,14 +119,10 @@ static u64 highest_2m(u64 start, u64 end) {
 u64 ranges_place_stack(const struct range *ranges, size_t count, bool has_1g) {
     u64 any = 0, spare = 0; // spare: in no 1 GiB page
     for (size_t i = 0; i < count && ranges[i].start < IDENTITY_END; i++) {
-        u64 start = ranges[i].start, end = ranges[i].end < IDENTITY_END ? ranges[i].end : IDENTITY_END;
-        u64 found = highest_2m(start, end);
+        u64 start = ranges[i].start, end = MIN(ranges[i].end, IDENTITY_END);
+        u64 found = highest_2m(start, end), first_1g = ROUND_UP(start, PAGE_1G), last_1g = ROUND_DOWN(end, PAGE_1G);
         if (found) any = found;
-        u64 first_1g = ROUND_UP(start, PAGE_1G), last_1g = ROUND_DOWN(end, PAGE_1G);
-        if (has_1g && first_1g < last_1g) {
-            found = highest_2m(last_1g, end);
-            if (!found) found = highest_2m(start, first_1g);
-        }
+        if (has_1g && first_1g < last_1g && found < last_1g) found = highest_2m(start, first_1g);
         if (found) spare = found;
     }
     return spare ? spare : any;

@@ -233,10 +233,7 @@ static bool claim_in_superset(struct frames_cpu *cpu, u64 superset) {
 static u64 summary_next(const struct frames *frames, u64 from, u64 end) {
     while (from < end) {
         u64 bits = LOAD(&frames->summary[from / 64]) >> from % 64;
-        if (bits) {
-            from += (unsigned)__builtin_ctzll(bits);
-            return from < end ? from : end;
-        }
+        if (bits) return MIN(from + (unsigned)__builtin_ctzll(bits), end);
         from = ROUND_DOWN(from, 64) + 64;
     }
     return end;
@@ -342,30 +339,6 @@ void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count) {
     end(cpu);
 }
 
-// A word of bits as it would be with all cleared frames put back.
-static u64 with_cleared(const struct frames *frames, u64 word) {
-    u64 bits = LOAD(&frames->bits[word]);
-    for (unsigned n = 0; n < JOINED(frames); n++) {
-        struct frames_cpu *cpu = frames_cpu(frames, n);
-        for (int i = 0; i < FRAMES_CLEARED; i++) {
-            u32 next = LOAD(&cpu->cleared[i]);
-            if (next && (next - 1) / 64 == word) bits |= 1ull << (next - 1) % 64;
-        }
-    }
-    return bits;
-}
-
-// The first frame behind the last one in [frame, end) that is neither there nor cleared; frame when all are.
-static u64 run_behind_gap(const struct frames *frames, u64 frame, u64 end) {
-    while (end > frame) {
-        u64 from = ROUND_DOWN(end - 1, 64);
-        u64 taken = ~with_cleared(frames, from / 64) & mask_of(from < frame ? frame : from, end);
-        if (taken) return from + 64 - (unsigned)__builtin_clzll(taken);
-        end = from;
-    }
-    return frame;
-}
-
 // Takes all frames of [frame, end), or none. Of several CPUs after overlapping runs the one that is furthest succeeds.
 static bool run_take(struct frames_cpu *cpu, u64 frame, u64 end_frame) {
     struct frames *frames = cpu->frames;
@@ -396,114 +369,44 @@ static u64 skip_sets(const struct frames *frames, u64 at, u64 end, u64 least) {
     return at;
 }
 
-// Where in a word count bits follow each other: the lowest bit of each such place. Not for a word of ones.
-static u64 runs_in(u64 bits, u64 count) {
-    for (u64 have = 1, more; bits && have < count; have += more) {
-        more = have < count - have ? have : count - have;
-        bits &= bits >> more;
-    }
-    return bits;
-}
-
-// Reads each word once. [first, at) are there, and first is a multiple of align. A set in which no run can begin is
-// passed over when none leads up to it: one with fewer than least frames, the fewest of a run before a set's end.
+// A set in which no run can begin is passed over: one with fewer frames than the fewest of a run before a set's end.
 static u64 run_find(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
-    u64 least = count < align ? count : align, first = align_up(start, align), at = first, checked = 0;
-    u64 aligned = align < 64 ? ~0ull / ((1ull << align) - 1) : 0; // bits of a word; its first one needs no look
-    if (least > FRAMES_SET) least = FRAMES_SET;
-    while (first < end && count <= end - first) {
-        if (at >= checked) {
-            u64 next = skip_sets(cpu->frames, at, end, at == first ? least : 1);
-            checked = ROUND_DOWN(next, FRAMES_SET) + FRAMES_SET;
-            if (next != at) first = at = align_up(next, align);
-            if (next != at || at >= end) continue;
-        }
-        u64 word = ROUND_DOWN(at, 64), mask = mask_of(at, end), taken = ~LOAD(&cpu->frames->bits[at / 64]) & mask;
-        u64 gap = taken ? word + (unsigned)__builtin_ctzll(taken) : next_word(at) < end ? next_word(at) : end;
-        u64 inside = taken && gap - first < count ? runs_in(mask & ~taken, count) & aligned : 0;
-        if (inside || gap - first >= count) {
-            if (inside) first = word + (unsigned)__builtin_ctzll(inside);
-            if (run_take(cpu, first, first + count)) return first;
-            at = first;
-            checked = 0;
-        } else if (taken) {
-            first = align_up(word + 64 - (unsigned)__builtin_clzll(taken), align);
-            at = first < word + 64 ? word + 64 : first;
-        } else at = gap;
+    u64 least = MIN(MIN(count, align), FRAMES_SET), next;
+    for (u64 first = align_up(start, align); first < end && count <= end - first; first = align_up(next, align)) {
+        next = skip_sets(cpu->frames, first, end, least);
+        if (next != first) continue;
+        u64 taken = 0;
+        for (; next < first + count && !taken; next = next_word(next))
+            taken = ~LOAD(&cpu->frames->bits[next / 64]) & mask_of(next, first + count);
+        if (!taken && run_take(cpu, first, first + count)) return first;
+        next = taken ? next - 64 + (unsigned)__builtin_ctzll(taken) + 1 : first;
     }
     return FRAME_NONE;
 }
 
-// Puts an entry back when it has frames of [start, end). Its first frame, or FRAME_NONE when nothing was put back.
-static u64 entry_put_back(struct frames_cpu *self, u64 *at, u64 start, u64 end_frame) {
-    u64 entry = LOAD(at), first = (entry >> 32) * ENTRY_FRAMES;
-    if (!(u32)entry || first >= end_frame || first + ENTRY_FRAMES <= start) return FRAME_NONE;
-    begin(self);
-    entry = SWAP(at, 0);
-    struct piece piece = entry_piece(entry);
-    if (piece.bits) put_back(self->frames, &piece, 1);
-    end(self);
-    return piece.bits ? (entry >> 32) * ENTRY_FRAMES : FRAME_NONE;
-}
-
-// Puts entries of all CPUs back, one after another, and looks around each: a run that was not there can only be there.
-static u64 run_of_held(struct frames_cpu *self, u64 count, u64 align, u64 start, u64 end) {
+// Puts what all CPUs hold back, so that a run that needs it is found; false when that is nothing.
+static bool held_put_back(struct frames_cpu *self) {
     struct frames *frames = self->frames;
+    bool any = false;
+    begin(self);
     for (unsigned n = 0; n < JOINED(frames); n++) {
         struct frames_cpu *cpu = frames_cpu(frames, n);
         for (int i = 0; i <= FRAMES_RING; i++) {
-            u64 first = entry_put_back(self, &cpu->held[i], start, end), behind = first + ENTRY_FRAMES + count;
-            if (first == FRAME_NONE) continue;
-            u64 from = first < start + count ? start : first - count;
-            if (from < first) from = run_behind_gap(frames, from, first);
-            u64 frame = run_find(self, count, align, from, behind < end ? behind : end);
-            if (frame != FRAME_NONE) return frame;
+            struct piece piece = entry_piece((u32)LOAD(&cpu->held[i]) ? SWAP(&cpu->held[i], 0) : 0);
+            if (piece.bits) any = true, put_back(frames, &piece, 1);
         }
-    }
-    return FRAME_NONE;
-}
-
-static void cleared_put_back(struct frames_cpu *self, u64 start, u64 end_frame) {
-    struct frames *frames = self->frames;
-    begin(self);
-    for (unsigned n = 0; n < JOINED(frames); n++) {
-        struct frames_cpu *cpu = frames_cpu(frames, n);
-        for (int i = 0; i < FRAMES_CLEARED; i++) {
-            u32 next = LOAD(&cpu->cleared[i]);
-            u64 frame = next - 1ull;
-            if (next && frame >= start && frame < end_frame && CAS(&cpu->cleared[i], &next, 0))
-                put_back(frames, &(struct piece){frame / 64, 1ull << frame % 64}, 1);
-        }
+        for (u64 frame; (frame = cleared_take(cpu)) != FRAME_NONE; any = true)
+            put_back(frames, &(struct piece){frame / 64, 1ull << frame % 64}, 1);
     }
     end(self);
-}
-
-// A run with cleared frames in it. They cost much to clear, so none is put back before it is seen to complete a run.
-static u64 run_of_cleared(struct frames_cpu *self, u64 count, u64 align, u64 start, u64 end) {
-    struct frames *frames = self->frames;
-    for (unsigned n = 0; n < JOINED(frames); n++) {
-        struct frames_cpu *cpu = frames_cpu(frames, n);
-        for (int i = 0; i < FRAMES_CLEARED; i++) {
-            u32 next = LOAD(&cpu->cleared[i]);
-            u64 frame = next - 1ull;
-            if (!next || frame < start || frame >= end) continue;
-            u64 first = run_behind_gap(frames, frame < start + count ? start : frame - count + 1, frame);
-            first = align_up(first, align);
-            if (first > frame || count > end - first || run_behind_gap(frames, first, first + count) != first) continue;
-            cleared_put_back(self, first, first + count);
-            if (run_take(self, first, first + count)) return first;
-        }
-    }
-    return FRAME_NONE;
+    return any;
 }
 
 u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
-    if (end > cpu->count) end = cpu->count;
+    end = MIN(end, cpu->count);
     if (!count || start > end || count > end - start) return FRAME_NONE;
     u64 frame = run_find(cpu, count, align, start, end);
-    if (frame == FRAME_NONE) frame = run_of_held(cpu, count, align, start, end);
-    if (frame == FRAME_NONE) frame = run_of_cleared(cpu, count, align, start, end);
-    return frame;
+    return frame == FRAME_NONE && held_put_back(cpu) ? run_find(cpu, count, align, start, end) : frame;
 }
 
 u64 frames_free(const struct frames *frames) {

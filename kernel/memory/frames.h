@@ -11,22 +11,21 @@
 //   cleared   of each CPU: at most 4 frames that are known to hold zeroes
 //
 // Over the bits lie counts, 16 bits each, of sets (1024 frames, 16 words) and supersets (32 sets), and a summary of one
-// bit for each superset. However large memory is, a search reads the summary (two cache lines at 63 TiB), one line of
-// set counts and two lines of bits.
+// bit for each superset. However large memory is, a search reads two lines of the summary, one of set counts and two of
+// bits.
 //
 // Who may change what, and when:
-//   - A word of bits: any CPU. Bits leave by compare-and-swap or swap, and belong to whoever took them out, so no frame
-//     is given twice; they come by a fetch-or of frames that nobody else has, so none is lost and none was there.
+//   - A word of bits: any CPU. Bits leave by compare-and-swap and belong to whoever took them out, so no frame is given
+//     twice; they come by a fetch-or of frames that nobody else has, so none is lost.
 //   - A count: whoever puts bits adds first (superset, set, then the bits); whoever took bits subtracts afterwards. So
-//     a count is never less than what is there, and 0 means nothing. At rest the counts are exact.
+//     0 means nothing, and at rest the counts are exact.
 //   - A bit of the summary: set, if it is not, after each addition to the superset's count; cleared by whoever sees the
 //     count 0, who then looks at the count again and sets it again if it is not 0. At rest a count above 0 has its bit.
-//   - An entry of held: only its owner makes an empty entry non-empty, and changes its index, by a plain store or a
-//     swap. Bits leave it, by whomever, only by compare-and-swap of the whole entry or a swap with 0, so that index and
-//     bits always belong together. The owner adds bits by compare-and-swap. A value that came back means the same
-//     again, so it does not matter that a compare-and-swap cannot see that it was gone.
-//   - begun and ended: their CPU alone, before and after every time it puts free frames anywhere: what is given back,
-//     and what only moves from one place to another and is in the CPU's registers in between.
+//   - An entry of held: only its owner makes an empty one non-empty, adds bits or changes its index. Bits leave it, by
+//     whomever, by compare-and-swap of the whole entry or a swap with 0, so that index and bits always belong together.
+//     A value that came back means the same again, so a compare-and-swap need not see that it was gone.
+//   - begun and ended: their CPU alone, before and after every time it puts free frames anywhere, also those that only
+//     move and are in its registers in between.
 //
 // Claims shrink when memory is short: from 64 frames, a word, to 1 when a superset has few left, so that the last
 // frames stay among the bits, where everybody finds them (two CPUs: at less than 512 frames in a superset, 1 GiB).
@@ -95,9 +94,9 @@ u64 frames_take(struct frames_cpu *cpu); // a frame; FRAME_NONE when none is fre
 void frames_give(struct frames_cpu *cpu, u64 frame);
 
 // count neighbours, the first a multiple of align, a power of two, within [start, end), where the caller knows that
-// memory is one physical piece. FRAME_NONE when there is no such run even with everything that CPUs hold. A search in
-// vain reads no set that has too few frames and no other word more than once, but for those around what CPUs hold; what
-// they hold goes back to the bits, and cleared frames stay cleared.
+// memory is one physical piece. FRAME_NONE when there is no such run even with everything that CPUs hold and have
+// cleared, which goes back to the bits for that, and then there is a second search. A search reads no set that has too
+// few frames, and each word once at most where runs lie in words of their own.
 u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end);
 void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count);
 

@@ -54,14 +54,15 @@ bool linear_append(struct linear_map *map, u64 start, u64 end) {
     return true;
 }
 
+u64 linear_start(const struct linear_map *map, size_t size) {
+    return map->first[size] < map->count ? map->extents[map->first[size]].linear : map->end;
+}
+
 // Every size begins where a table of the next smaller one would: only the last table of each level is not full.
 u64 linear_tables(const struct linear_map *map) {
     u64 tables = 0;
-    for (size_t size = 0; size < 3; size++) {
-        u64 table = page_sizes[size] << 9, first = map->first[size];
-        u64 bytes = first < map->count ? map->end - map->extents[first].linear : 0; // in pages of at most this size
-        tables += ROUND_UP(bytes, table) / table;
-    }
+    for (size_t size = 0; size < 3; size++)
+        tables += ROUND_UP(map->end - linear_start(map, size), page_sizes[size] << 9) / (page_sizes[size] << 9);
     return tables;
 }
 

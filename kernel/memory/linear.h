@@ -30,6 +30,9 @@ void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t c
 // Appends physical [start, end), which nothing in the map overlaps, in 4 KiB pages. False: no room for another extent.
 bool linear_append(struct linear_map *map, u64 start, u64 end) MUST_USE;
 
+// The address where pages of 1 GiB (size 0), 2 MiB (1) or 4 KiB (2) begin, or would.
+u64 linear_start(const struct linear_map *map, size_t size);
+
 // How many page tables linear memory takes below its PML4 entries.
 u64 linear_tables(const struct linear_map *map);
 

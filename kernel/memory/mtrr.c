@@ -63,9 +63,9 @@ static size_t add_variable(const struct mtrr *mtrr, size_t i, u64 low, struct e8
     u8 type = mtrr->variable[i].base & 0xff;
     u64 end = (base | (mtrr->address_mask & ~mask)) + 1;
     if (type == WRITE_BACK && mask) end = base + (mask & -mask);
-    u64 above = type != WRITE_BACK && mtrr->top > FOUR_GIB ? mtrr->top : FOUR_GIB;
-    count = add(out, count, base > low ? base : low, end < FOUR_GIB ? end : FOUR_GIB, type);
-    return add(out, count, base > above ? base : above, end, type);
+    u64 above = type != WRITE_BACK ? MAX(mtrr->top, FOUR_GIB) : FOUR_GIB;
+    count = add(out, count, MAX(base, low), MIN(end, FOUR_GIB), type);
+    return add(out, count, MAX(base, above), end, type);
 }
 
 size_t mtrr_write_back(const struct mtrr *mtrr, struct e820_entry *out) {

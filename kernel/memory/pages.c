@@ -22,7 +22,7 @@
 #endif
 #define FRAME_BYTES PAGE_2M
 #define GROUP_PAGES (FRAME_BYTES / PAGE_SIZE)
-#define FRAMES_1G   512
+#define FRAMES_1G   512ll
 #define FRAME_LEFT  ((s64)GROUP_PAGES - 1) // pages that a frame yields
 
 struct group {
@@ -33,9 +33,9 @@ struct group {
 LIST_HEAD(group_list, group);
 
 static struct pages pages;
-static size_t low_run; // the extent that the low stage takes pages from
+static struct pages *low; // what the low stage hands on; NULL in the high stage
+static size_t low_run;    // the extent that it takes pages from
 
-static bool is_high;
 static struct frames frames;
 static struct group *tail; // of the tail's groups
 static u64 tail_count;
@@ -45,23 +45,21 @@ static s64 left;                                    // what pages_free() says
 
 // ---- the low stage ----
 
-void pages_begin(const struct pages *given) {
+void pages_begin(struct pages *given) {
     pages = *given;
+    low = given;
     low_run = pages.map.count - 1;
 }
 
-const struct pages *pages_state(void) { return &pages; }
-
 static u64 low_alloc(void) {
-    while (pages.top > LINEAR) {
-        const struct extent *run = &pages.map.extents[low_run];
-        u64 end = run->physical + (pages.top - run->linear);
-        if (end > IDENTITY_END) end = IDENTITY_END;
+    while (low->top > LINEAR) {
+        const struct extent *run = &low->map.extents[low_run];
+        u64 end = MIN(run->physical + (low->top - run->linear), IDENTITY_END);
         if (end > run->physical) {
-            pages.top = run->linear + (end - PAGE_SIZE - run->physical);
+            low->top = run->linear + (end - PAGE_SIZE - run->physical);
             return end - PAGE_SIZE;
         }
-        pages.top = run->linear;
+        low->top = run->linear;
         low_run--;
     }
     return 0;
@@ -77,7 +75,7 @@ static void group_give(struct group *group, u64 from, u64 end) {
     if (!group->free) LIST_INSERT_HEAD(is_tail(group) ? &tail_groups : &split_groups, group, link);
     group->free += end - from;
     for (u64 next; from < end; from = next) {
-        next = ROUND_DOWN(from, 64) + 64 < end ? ROUND_DOWN(from, 64) + 64 : end;
+        next = MIN(ROUND_DOWN(from, 64) + 64, end);
         u64 mask = ~0ull >> (64 - (next - from)) << from % 64;
         ASSERT(!(group->map[from / 64] & mask)); // else it was free already
         group->map[from / 64] |= mask;
@@ -103,53 +101,33 @@ static struct group *group_begin(u64 frame, u64 end) {
     return group;
 }
 
-static struct group *group_split(struct frames_cpu *cpu) {
-    u64 frame = frames_take(cpu);
-    return frame == FRAME_NONE ? NULL : group_begin(frame, GROUP_PAGES);
-}
-
 // Pages of the tail from linear address from to end become free.
 static void tail_give(u64 from, u64 end) {
     __atomic_fetch_add(&left, (s64)(end - from) / PAGE_SIZE, __ATOMIC_RELAXED);
     for (u64 next; from < end; from = next) {
         u64 group = (from - LINEAR) / FRAME_BYTES - frames.count;
         ASSERT(group < tail_count);
-        next = ROUND_DOWN(from, FRAME_BYTES) + FRAME_BYTES;
-        u64 bytes = (next < end ? next : end) - from, page = from % FRAME_BYTES / PAGE_SIZE;
-        group_give(&tail[group], page, page + bytes / PAGE_SIZE);
+        next = MIN(ROUND_DOWN(from, FRAME_BYTES) + FRAME_BYTES, end);
+        u64 page = from % FRAME_BYTES / PAGE_SIZE;
+        group_give(&tail[group], page, page + (next - from) / PAGE_SIZE);
     }
 }
 
 // ---- set-up ----
-
-static u64 frames_end(const struct linear_map *map) { // linear address behind the last whole frame
-    u64 end = LINEAR;
-    for (size_t i = 0; i < map->count && map->extents[i].page >= FRAME_BYTES; i++)
-        end = map->extents[i].linear + map->extents[i].bytes;
-    return end;
-}
-
-// The frames of linear [start, end) are in use for ever.
-static void frames_keep(u64 start, u64 end) {
-    u64 first = (start - LINEAR) / FRAME_BYTES, last = ROUND_UP(end - LINEAR, FRAME_BYTES) / FRAME_BYTES;
-    if (frames_take_run(frames.cpu, last - first, 1, first, last) != first) panic("frames: a new one is in use");
-}
 
 // The part of an extent that is not free: from pages.top to the low stage's top all of it, above that what is below
 // 4 GiB. It begins in the middle of a frame at most once, at pages.top, and never ends there.
 static struct range used_part(const struct extent *run, u64 low_top) {
     u64 end = run->linear + run->bytes, low_end = run->linear;
     if (run->physical < IDENTITY_END) low_end += IDENTITY_END - run->physical;
-    if (low_end < low_top) low_end = low_top;
-    struct range used = {run->linear > pages.top ? run->linear : pages.top, low_end < end ? low_end : end};
-    if (used.end < used.start) used.end = used.start;
-    return used;
+    u64 start = MAX(run->linear, pages.top), used = MIN(MAX(low_end, low_top), end);
+    return (struct range){start, MAX(start, used)};
 }
 
 void pages_init(const struct pages *handed, u64 later) {
     pages = *handed;
-    is_high = true;
-    u64 tail_start = frames_end(&pages.map), count = (tail_start - LINEAR) / FRAME_BYTES;
+    low = NULL;
+    u64 tail_start = linear_start(&pages.map, 2), count = (tail_start - LINEAR) / FRAME_BYTES;
     tail_count = ROUND_UP(pages.map.end + later - tail_start, FRAME_BYTES) / FRAME_BYTES;
     u64 own = ROUND_UP(frames_bytes(count) + tail_count * sizeof(struct group), PAGE_SIZE);
     if (own > pages.top - LINEAR) unfit("%lu KiB of usable memory are too little", pages_total() * (PAGE_SIZE / 1024));
@@ -167,7 +145,9 @@ void pages_init(const struct pages *handed, u64 later) {
         if (run->linear + run->bytes <= pages.top) continue;
         struct range used = used_part(run, handed->top);
         if (run->page < FRAME_BYTES) tail_give(used.end, run->linear + run->bytes);
-        else if (used.start < used.end) frames_keep(used.start, used.end);
+        if (run->page < FRAME_BYTES || used.start == used.end) continue;
+        u64 first = (used.start - LINEAR) / FRAME_BYTES, end = ROUND_UP(used.end - LINEAR, FRAME_BYTES) / FRAME_BYTES;
+        if (frames_take_run(frames.cpu, end - first, 1, first, end) != first) panic("frames: a new one is in use");
     }
     left += (s64)frames_free(&frames) * FRAME_LEFT;
     if (pages.top < tail_start && pages.top % FRAME_BYTES) {
@@ -198,12 +178,13 @@ static void leave(void) {
 static s64 left_add(s64 count) { return __atomic_add_fetch(&left, count, __ATOMIC_RELAXED); }
 
 u64 page_alloc(void) {
-    if (!is_high) return low_alloc();
+    if (low) return low_alloc();
     struct frames_cpu *cpu = enter();
     lock_take(&lock);
     struct group *group = LIST_FIRST(&tail_groups);
     if (!group) group = LIST_FIRST(&split_groups);
-    if (!group) group = group_split(cpu);
+    u64 frame = group ? FRAME_NONE : frames_take(cpu);
+    if (frame != FRAME_NONE) group = group_begin(frame, GROUP_PAGES);
     u64 physical = group ? group_take(group) : 0;
     if (physical) left_add(-1);
     lock_give(&lock);
@@ -220,7 +201,7 @@ u64 page_alloc_cleared(void) {
 void page_free(u64 physical) {
     u64 linear = physical_to_linear(&pages.map, physical), frame = (linear - LINEAR) / FRAME_BYTES;
     bool is_frame = frame < frames.count;
-    ASSERT(is_high && linear < pages.map.end && !(is_frame && linear >= pages.top && physical < IDENTITY_END));
+    ASSERT(!low && linear < pages.map.end && !(is_frame && linear >= pages.top && physical < IDENTITY_END));
     struct group *group = is_frame ? window(ROUND_DOWN(physical, FRAME_BYTES)) : &tail[frame - frames.count];
     u64 page = linear % FRAME_BYTES / PAGE_SIZE;
     struct frames_cpu *cpu = enter();
@@ -247,7 +228,7 @@ void pages_give(u64 physical, u64 bytes) {
 
 u64 pages_free(void) {
     s64 free = left_add(0);
-    return free > 0 ? (u64)free : 0;
+    return (u64)MAX(free, 0);
 }
 
 u64 pages_total(void) { return (pages.map.end - LINEAR) / PAGE_SIZE; }
@@ -266,18 +247,15 @@ static u64 frame_number(u64 physical) {
 
 static void clear(u64 frame) { memset(window(frame_physical(frame)), 0, FRAME_BYTES); }
 
-static u64 frame_by(u64 (*take)(struct frames_cpu *cpu)) {
-    u64 frame = take(enter());
+u64 frame_alloc(bool *cleared) {
+    struct frames_cpu *cpu = enter();
+    u64 frame = frames_take_cleared(cpu);
+    *cleared = frame != FRAME_NONE;
+    if (!*cleared) frame = frames_take(cpu);
     if (frame != FRAME_NONE) left_add(-FRAME_LEFT);
     leave();
     return frame_physical(frame);
 }
-
-u64 frame_alloc(void) { return frame_by(frames_take); }
-
-u64 frame_take_cleared(void) { return frame_by(frames_take_cleared); }
-
-void frame_free(u64 physical) { frames_free_run(physical, 1); }
 
 void frame_split(u64 physical) {
     enter();
@@ -293,23 +271,14 @@ bool frames_idle(void) {
     return more;
 }
 
-// Pieces of physical memory in pages of at least this size, one after another.
-static u64 run_in_extents(u64 count, u64 align, u64 page) {
-    u64 frame = FRAME_NONE;
-    struct frames_cpu *cpu = enter();
-    for (size_t i = 0; frame == FRAME_NONE && i < pages.map.count && pages.map.extents[i].page >= page; i++) {
-        const struct extent *extent = &pages.map.extents[i];
-        u64 start = (extent->linear - LINEAR) / FRAME_BYTES, end = start + extent->bytes / FRAME_BYTES;
-        frame = frames_take_run(cpu, count, align, start, end);
-    }
-    if (frame != FRAME_NONE) left_add(-(s64)count * FRAME_LEFT);
+// Linear memory begins with all 1 GiB pages.
+u64 frames_alloc_1g(void) {
+    u64 end = (linear_start(&pages.map, 1) - LINEAR) / FRAME_BYTES;
+    u64 frame = frames_take_run(enter(), FRAMES_1G, FRAMES_1G, 0, end);
+    if (frame != FRAME_NONE) left_add(-FRAMES_1G * FRAME_LEFT);
     leave();
     return frame_physical(frame);
 }
-
-u64 frames_alloc_run(u64 count) { return run_in_extents(count, 1, FRAME_BYTES); }
-
-u64 frames_alloc_1g(void) { return run_in_extents(FRAMES_1G, FRAMES_1G, FRAMES_1G * FRAME_BYTES); }
 
 void frames_free_run(u64 physical, u64 count) {
     u64 frame = frame_number(physical);

@@ -1,10 +1,9 @@
 // Memory in use and free, for all CPUs: pages of 4 KiB, frames of 2 MiB, and runs of frames, all by physical
 // address. Page 0 of physical memory is never usable, so 0 means "none".
 //
-// In the low stage pages come off the top of linear memory, one after another, and none comes back. Only those below
-// 4 GiB do, since the loader mapped no more. The high stage begins with pages_init(): whole frames go to frames.h; the
-// 4 KiB tail, and frames that are split because the tail is used up, are groups of 512 pages with a map. The tail comes
-// first. A split frame keeps its map in its first page, so it yields 511; when all of them are free it is whole again.
+// In the low stage pages come off the top of linear memory, as far as they lie below 4 GiB, since the loader mapped no
+// more, and none comes back. The high stage begins with pages_init(): whole frames go to frames.h; the 4 KiB tail comes
+// first, then frames that are split: the first page keeps a map, and when all others are free the frame is whole again.
 #pragma once
 
 #include "kernel/memory/linear.h"
@@ -14,8 +13,7 @@ struct pages { // all that the low stage knows, and hands on
     u64 top; // linear address: what is at or above and below 4 GiB in physical memory is in use
 };
 
-void pages_begin(const struct pages *pages); // low stage; takes a copy
-const struct pages *pages_state(void);
+void pages_begin(struct pages *pages); // low stage; every page_alloc() lowers its top
 
 // High stage: what handed says is not in use is free, but for what the allocator takes for itself. later: bytes that
 // pages_grow() may add in all. handed->map must stay. CPU 0 takes part, in its slot.
@@ -33,14 +31,11 @@ void pages_give(u64 physical, u64 bytes); // the same with neighbours of what li
 u64 pages_free(void);  // pages that page_alloc could still give, at least; exact when no other CPU is in here
 u64 pages_total(void); // pages of linear memory
 
-u64 frame_alloc(void);        // a whole frame, contents undefined; 0 when there is none
-u64 frame_take_cleared(void); // one filled with zeroes, if this CPU has any from when it was idle; else 0
-void frame_free(u64 physical);
+// A whole frame, filled with zeroes if this CPU has any from when it was idle, else contents undefined; 0: none.
+u64 frame_alloc(bool *cleared);
 void frame_split(u64 physical); // its pages but the first, which is lost, are then in use one by one
 bool frames_idle(void); // when idle: clears one frame if that is of use later; false when there is nothing to do
 
-// Whole frames that are neighbours in physical memory; 512 of them, aligned to 1 GiB. They are given back frame by
-// frame or as a run. 0 when there are none.
-u64 frames_alloc_run(u64 count);
-u64 frames_alloc_1g(void);
+u64 frames_alloc_1g(void); // a 1 GiB page of linear memory that is free as a whole, contents undefined; 0: none
+// Gives frames back that are neighbours in physical and in linear memory, however they were taken.
 void frames_free_run(u64 physical, u64 count);

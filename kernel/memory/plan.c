@@ -10,9 +10,8 @@
 static void take(struct plan *plan, struct ranges *from, u64 start, u64 end, const char *why) {
     if (start >= end) return;
     for (size_t i = 0; plan->reserved && from != &plan->back && i < from->count; i++) {
-        u64 first = ROUND_DOWN(start, PAGE_SIZE), last = ROUND_UP(end, PAGE_SIZE);
-        if (first < from->list[i].start) first = from->list[i].start;
-        if (last > from->list[i].end) last = from->list[i].end;
+        u64 first = MAX(ROUND_DOWN(start, PAGE_SIZE), from->list[i].start);
+        u64 last = MIN(ROUND_UP(end, PAGE_SIZE), from->list[i].end);
         if (first < last) plan->reserved[plan->reserved_count++] = (struct reservation){first, last, why};
     }
     from->count = ranges_subtract(from->list, from->count, start, end);
@@ -36,9 +35,7 @@ static void take_useless(const struct machine *machine, struct plan *plan, struc
 // Adds what of [start, end) is usable to what comes back, which stays sorted.
 static void bring_back(struct plan *plan, u64 start, u64 end) {
     for (size_t i = 0; i < plan->usable.count; i++) {
-        struct range part = plan->usable.list[i];
-        if (part.start < start) part.start = start;
-        if (part.end > end) part.end = end;
+        struct range part = {MAX(start, plan->usable.list[i].start), MIN(end, plan->usable.list[i].end)};
         if (part.start >= part.end) continue;
         size_t j = plan->back.count++;
         for (; j > 0 && plan->back.list[j - 1].start > part.start; j--) plan->back.list[j] = plan->back.list[j - 1];

@@ -12,33 +12,25 @@
 #define ENTRIES 512
 
 u64 tables_allow = ~0ull;
-static u64 tables_made; // by any CPU
-
-static void count_tables(s64 more) { __atomic_fetch_add(&tables_made, (u64)more, __ATOMIC_RELAXED); }
+u64 tables_made;
 
 static u64 *entry_in(u64 table, u64 address, int level) {
     return (u64 *)window(table & PTE_ADDRESS) + (address >> LEVEL_SHIFT(level)) % ENTRIES;
 }
 
-// The table below an entry, made when it is missing; 0 when there is no memory for it. Rights are decided at the leaf
-// alone, so tables carry all of them; only those of the lower half may carry PTE_U (SDM 3A 4.6: U must be set at every
-// level).
-static u64 table_below(u64 *entry, u64 address, u64 (*new_table)(void)) {
-    if (*entry & PTE_PS) panic("page tables: a large page is in the way at 0x%lx", address);
-    if (!(*entry & PTE_P)) {
-        u64 table = new_table();
-        if (!table) return 0;
-        count_tables(1);
-        *entry = table | PTE_P | PTE_W | (address < 1ull << 47 ? PTE_U : 0);
-    }
-    return *entry & PTE_ADDRESS;
-}
-
+// Rights are decided at the leaf alone, so tables carry all of them; only those of the lower half may carry PTE_U (SDM
+// 3A 4.6: U must be set at every level).
 u64 *tables_entry_with(u64 root, u64 address, int level, u64 (*new_table)(void)) {
     u64 table = root;
     for (int at = 3; at > level; at--) {
-        table = table_below(entry_in(table, address, at), address, new_table);
-        if (!table) return NULL;
+        u64 *entry = entry_in(table, address, at);
+        if (*entry & PTE_PS) panic("page tables: a large page is in the way at 0x%lx", address);
+        if (!(*entry & PTE_P)) {
+            if (!(table = new_table())) return NULL;
+            __atomic_fetch_add(&tables_made, 1, __ATOMIC_RELAXED);
+            *entry = table | PTE_P | PTE_W | (address < 1ull << 47 ? PTE_U : 0);
+        }
+        table = *entry;
     }
     return entry_in(table, address, level);
 }
@@ -114,7 +106,6 @@ static unsigned take_out(u64 table, int level, u64 at, const u64 range[2], const
         } else if (goes) {
             page_free(*entry & PTE_ADDRESS);
             *entry = 0;
-            count_tables(-1);
         }
     }
     return hidden;
@@ -138,7 +129,6 @@ void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first) {
     tlb_flush(address, address + PAGE_SIZE, false);
     if (first != physical) memcpy(window(first), window(physical), PAGE_SIZE);
     *entry = table | PTE_P | PTE_W | PTE_U;
-    count_tables(1);
 }
 
 void tables_join(u64 root, u64 address, int level) {
@@ -153,7 +143,4 @@ void tables_join(u64 root, u64 address, int level) {
     tlb_flush(address, address + LEVEL_BYTES(level + 1), true);
     *above = first | PTE_PS;
     page_free(table);
-    count_tables(-1);
 }
-
-u64 tables_count(void) { return __atomic_load_n(&tables_made, __ATOMIC_RELAXED); }

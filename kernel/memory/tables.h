@@ -19,6 +19,7 @@
 
 // Which PTE bits this CPU has: without NX, or without global pages, they are dropped from every entry made here.
 extern u64 tables_allow;
+extern u64 tables_made; // by what maps, since the start of this stage
 
 // Page sizes by the level of the table that holds their entries.
 #define LEVEL_SHIFT(level) (12 + 9 * (level))
@@ -63,7 +64,5 @@ void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first);
 // The reverse, for the table of that level that has address: when its 512 pages are alike and neighbours in physical
 // memory, and the first is aligned for it, they become one and the table's page is freed.
 void tables_join(u64 root, u64 address, int level);
-
-u64 tables_count(void); // tables made so far
 
 u64 tables_root(void); // CR3 of this CPU

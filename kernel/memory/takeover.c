@@ -54,37 +54,28 @@ void memory_take_over(const struct handover *handover) {
     if (plan->ignored) log("memory: ignored %u entries of the firmware's map that wrap", plan->ignored);
 }
 
-static void append(const struct range *run) {
-    u64 linear = map.end, bytes = run->end - run->start;
-    if (!bytes) return;
-    if (!linear_append(&map, run->start, run->end))
-        log("memory: 0x%lx-0x%lx is not given back: it is too scattered", run->start, run->end - 1);
-    else if (!tables_map(tables_root(), linear, run->start, bytes, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
+// False when there is no room for another extent.
+static bool append(u64 start, u64 end) {
+    u64 linear = map.end;
+    if (!linear_append(&map, start, end)) return false;
+    if (!tables_map(tables_root(), linear, start, end - start, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
         unfit("no memory is left for page tables");
+    return true;
 }
 
 // A range of usable memory is in the window as a whole. What ACPI lent is there only where somebody mapped it.
 static void append_back(const struct range *range) {
-    struct range run = {range->start, range->end};
-    u64 bytes;
-    const u64 *entry = tables_leaf(tables_root(), WINDOW + run.start, &bytes);
-    if (entry && (*entry & (PTE_W | PTE_PCD | PTE_PWT)) == PTE_W) {
-        append(&run);
-        return;
-    }
-    u64 before = map.end;
-    for (u64 at = run.end = run.start; at < range->end; at += PAGE_SIZE) {
+    u64 bytes, before = map.end, at = range->start;
+    const u64 *entry = tables_leaf(tables_root(), WINDOW + at, &bytes);
+    bool lends = !entry || (*entry & (PTE_W | PTE_PCD | PTE_PWT)) != PTE_W, fits = lends || append(at, range->end);
+    for (; lends && at < range->end; at += PAGE_SIZE) {
         if (tables_leaf(tables_root(), WINDOW + at, &bytes)) continue; // a firmware table
         if (!tables_map(tables_root(), WINDOW + at, at, PAGE_SIZE, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
             unfit("no memory is left for page tables");
-        if (at != run.end) {
-            append(&run);
-            run.start = at;
-        }
-        run.end = at + PAGE_SIZE;
+        if (!(fits = append(at, at + PAGE_SIZE))) break;
     }
-    append(&run);
-    lent += map.end - before;
+    if (!fits) log("memory: 0x%lx-0x%lx is not given back: it is too scattered", at, range->end - 1);
+    if (lends) lent += map.end - before;
 }
 
 void memory_give(u64 start, u64 end) {
@@ -101,8 +92,8 @@ void memory_end_boot(const struct handover *handover) {
     pages_grow(&map);
     for (size_t i = map.first[3]; i < map.count; i++) {
         u64 start = map.extents[i].physical, end = start + map.extents[i].bytes;
-        memory_give(start, end < image.start ? end : image.start);
-        memory_give(start > image.start + image.length ? start : image.start + image.length, end);
+        memory_give(start, MIN(end, image.start));
+        memory_give(MAX(start, image.start + image.length), end);
     }
 }
 

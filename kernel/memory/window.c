@@ -26,8 +26,7 @@ static const char *objection(u64 start, u64 end, enum window_kind kind, u64 bits
         const u64 *entry = tables_leaf(tables_root(), WINDOW + page, &bytes);
         if (entry && (*entry ^ bits) & TYPE_BITS) return "part of it is mapped with another memory type";
     }
-    u64 high = start < HIGH_MEMORY ? HIGH_MEMORY : start;
-    if (kind == WINDOW_TABLES && !e820_covers(firmware_map, firmware_entries, high, end))
+    if (kind == WINDOW_TABLES && !e820_covers(firmware_map, firmware_entries, MAX(start, HIGH_MEMORY), end))
         return "the firmware's memory map has nothing there";
     return NULL;
 }

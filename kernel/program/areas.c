@@ -6,9 +6,6 @@
 
 #include "boot/layout.h"
 
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
-
 // What a node says of its subtree, from its children alone.
 static void summarise(struct area *area) {
     const struct area *left = RB_LEFT(area, link), *right = RB_RIGHT(area, link);
@@ -101,20 +98,20 @@ void areas_put(struct areas *areas, const struct area *like) {
     insert(areas, &new, new.start, new.end);
 }
 
-bool areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) {
-    u64 reached = start;
-    for (struct area *area; reached < end; reached = area->end) {
-        area = areas_find(areas, reached);
-        if (!area || area->start > reached) return false;
-    }
-    while (start < end) {
-        struct area part = *areas_find(areas, start);
+bool areas_cover(struct areas *areas, u64 start, u64 end) {
+    const struct area *area;
+    while (start < end && (area = areas_find(areas, start)) && area->start <= start) start = area->end;
+    return start >= end;
+}
+
+void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) {
+    for (const struct area *area; start < end && (area = areas_find(areas, start));) {
+        struct area part = *area;
         part.start = start;
         start = part.end = MIN(end, part.end);
         part.rights = rights;
         areas_put(areas, &part);
     }
-    return true;
 }
 
 u64 areas_counted(struct areas *areas, u64 start, u64 end, bool if_writable) {

@@ -41,8 +41,10 @@ struct area *areas_before(struct areas *areas, u64 address);
 void areas_put(struct areas *areas, const struct area *like);
 // Removes what is in [start, end), splitting at its borders.
 void areas_cut(struct areas *areas, u64 start, u64 end);
-// Sets rights; false (and nothing done) when [start, end) has a hole.
-bool areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) MUST_USE;
+// Whether there are areas everywhere in [start, end).
+bool areas_cover(struct areas *areas, u64 start, u64 end);
+// Sets rights in [start, end), which areas cover.
+void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights);
 // Pages in [start, end) that are counted, and those that would be if the range became writable.
 u64 areas_counted(struct areas *areas, u64 start, u64 end, bool if_writable);
 // The highest address in [low, high) with that many free bytes behind it; 0 when there is none.

@@ -25,20 +25,9 @@ static struct lock lock;             // of what is in it; nobody who waits for t
 static struct boot_part input;
 static bool is_tty; // whether the terminal says that it is one; else it looks like the writing end of a pipe
 
-static u64 at_most(u64 bytes, u64 limit) { return bytes < limit ? bytes : limit; }
-
 struct file *file_at(u64 number) {
     struct file *file = &files[(u32)number % FILES_MAX];
     return (u32)number < FILES_MAX && file->kind ? file : NULL;
-}
-
-static s64 open_file(struct file like) {
-    int number = 0;
-    lock_take(&lock);
-    while (number < FILES_MAX && files[number].kind) number++;
-    if (number < FILES_MAX) files[number] = like;
-    lock_give(&lock);
-    return number < FILES_MAX ? number : -EMFILE;
 }
 
 void files_init(const struct boot_info *boot, bool output_is_tty, void (*typed)(int signal)) {
@@ -79,7 +68,7 @@ static s64 read_file(struct file *file, u64 to, u64 bytes) {
     if (file->kind == FILE_TERMINAL) return is_tty ? terminal_read(to, bytes) : -EBADF;
     lock_take(&lock);
     if (file->kind == FILE_INPUT) {
-        count = (s64)at_most(bytes, input.length - file->offset);
+        count = (s64)MIN(bytes, input.length - file->offset);
         if (!copy_to_user(to, window(input.start + file->offset), (u64)count)) count = -EFAULT;
     } else { // or nothing any more: another thread closed it
         count = file->kind == FILE_TEXT ? text_read(file->text, to, bytes, file->offset) : -EBADF;
@@ -100,7 +89,7 @@ static s64 vectors(struct file *file, const u64 *arg, s64 (*each)(struct file *,
     for (u64 i = 0; i < arg[2]; i++) {
         struct iovec part;
         if (!copy_from_user(&part, arg[1] + i * sizeof part, sizeof part)) return done ? (s64)done : -EFAULT;
-        u64 bytes = at_most(part.iov_len, RW_MAX - done);
+        u64 bytes = MIN(part.iov_len, RW_MAX - done);
         s64 count = bytes ? each(file, (u64)part.iov_base, bytes) : 0;
         if (count < 0) return done ? (s64)done : count;
         done += (u64)count;
@@ -109,8 +98,8 @@ static s64 vectors(struct file *file, const u64 *arg, s64 (*each)(struct file *,
     return (s64)done;
 }
 
-FILE_CALL(read) { return read_file(file, arg[1], at_most(arg[2], RW_MAX)); }
-FILE_CALL(write) { return write_file(file, arg[1], at_most(arg[2], RW_MAX)); }
+FILE_CALL(read) { return read_file(file, arg[1], MIN(arg[2], RW_MAX)); }
+FILE_CALL(write) { return write_file(file, arg[1], MIN(arg[2], RW_MAX)); }
 FILE_CALL(readv) { return vectors(file, arg, read_file); }
 FILE_CALL(writev) { return vectors(file, arg, write_file); }
 
@@ -149,7 +138,12 @@ CALL(open) {
     if (text < 0) return text == -ENOENT && arg[1] & O_CREAT ? -EROFS : text;
     if ((arg[1] & O_ACCMODE) != O_RDONLY) return -EACCES;
     if (arg[1] & O_DIRECTORY) return -ENOTDIR;
-    return open_file((struct file){.kind = FILE_TEXT, .text = (int)text});
+    int number = 0;
+    lock_take(&lock);
+    while (number < FILES_MAX && files[number].kind) number++;
+    if (number < FILES_MAX) files[number] = (struct file){.kind = FILE_TEXT, .text = (int)text};
+    lock_give(&lock);
+    return number < FILES_MAX ? number : -EMFILE;
 }
 
 CALL(openat) { return call_open(thread, arg + 1); }

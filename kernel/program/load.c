@@ -7,7 +7,6 @@
 #include "kernel/memory/build.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
-#include "kernel/program/start.h"
 
 #define PIE_BASE           0x555555554000ull // where Linux puts position-independent programs
 #define PIE_MAX_ALIGN      (1ull << 30)
@@ -31,7 +30,7 @@ static void map_segment(const elf_segment *segment, u64 file) {
     area.rights = (segment->p_flags & PF_R ? AREA_READ : 0) | (segment->p_flags & PF_W ? AREA_WRITE : 0) |
                   (segment->p_flags & PF_X ? AREA_EXEC : 0);
     u64 skew = segment->p_offset % PAGE_SIZE, bytes = segment->p_filesz ? segment->p_filesz + skew : 0;
-    if (!bytes && space_allows(area.start, 0)) area.start += PAGE_SIZE; // begins in another one's last page
+    if (!bytes && space_has(area.start)) area.start += PAGE_SIZE; // begins in another one's last page
     if (area.start < area.end && !space_put_file(&area, file + segment->p_offset - skew, bytes))
         unfit("the program needs %lu KiB at 0x%lx, and only %lu KiB of memory are free", (area.end - area.start) / 1024,
               area.start, pages_free() * (PAGE_SIZE / 1024));
@@ -55,14 +54,11 @@ static u64 build_stack(const struct boot_info *boot) {
         AT_UID, 0, AT_EUID, 0, AT_GID, 0, AT_EGID, 0, AT_SECURE, 0, AT_HWCAP, cpuid(1, 0).edx, AT_HWCAP2, 0,
         AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES};
     // clang-format on
-    struct start start = {.command = window(boot->command.start),
-                          .command_length = boot->command.length,
-                          .top = USER_END,
-                          .limit = START_DATA_MAX,
-                          .auxv = auxv,
-                          .auxv_bytes = sizeof auxv,
-                          .random = {random_u64(), random_u64()},
-                          .put = copy_to_user};
+    struct start start = {window(boot->command.start), boot->command.length, .limit = START_DATA_MAX};
+    start.auxv = auxv;
+    start.auxv_bytes = sizeof auxv;
+    start.random[0] = random_u64();
+    start.random[1] = random_u64();
     u64 sp = start_stack(&start);
     if (!sp)
         unfit("the program's arguments and environment take more than %llu KiB, or than there is",

@@ -56,11 +56,11 @@ u64 random_u64(void) {
 }
 
 CALL(getrandom) {
-    u64 count = arg[1] < RANDOM_MAX ? arg[1] : RANDOM_MAX;
+    u64 count = MIN(arg[1], RANDOM_MAX);
     if (arg[2] & ~(u64)GRND_FLAGS) return -EINVAL;
     for (u64 done = 0; done < count; done += sizeof(u64)) {
         u64 value = random_u64(), rest = count - done;
-        if (!copy_to_user(arg[0] + done, &value, rest < sizeof value ? rest : sizeof value)) return -EFAULT;
+        if (!copy_to_user(arg[0] + done, &value, MIN(rest, sizeof value))) return -EFAULT;
     }
     return (s64)count;
 }

@@ -9,7 +9,6 @@
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
 #include "kernel/memory/window.h"
-#include "kernel/program/start.h"
 
 struct program program;
 

@@ -82,6 +82,24 @@ bool futex_waits(struct thread *thread, bool leave); // whether it is at one; le
 // Maps the program and builds its stack; fills regs for its first instruction. Ends the machine when it is unfit.
 void program_load(struct boot_info *boot, struct registers *regs);
 
+// ---- start.c: what a program finds on its stack (System V x86-64 psABI 3.4.1) ----
+// The word at *offset of the command line part, and its length; moves *offset behind it. NULL: the end.
+const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length);
+// The text behind key= when the word is of that key, else NULL.
+const char *command_value(const char *word, u64 word_length, const char *key);
+
+struct start {
+    const char *command; // command line part: arg= and env= words
+    u64 command_length;
+    u64 limit;       // bytes that the start data may take
+    const u64 *auxv; // pairs to pass on; those that point into the stack and AT_NULL are added
+    u64 auxv_bytes;
+    u64 random[2];
+};
+
+// Stores everything below USER_END. The program's first stack pointer, or 0: too long for limit, or no memory there.
+u64 start_stack(const struct start *start);
+
 // ---- signal.c ----
 // An exception of the program: a page that only has to be made, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
@@ -120,8 +138,7 @@ bool space_put_file(const struct area *like, u64 file, u64 bytes) MUST_USE;
 // NULL, or says why not; space_no_memory is the one reason that is not the program's fault.
 const char *space_fault(u64 address, u64 error);
 extern const char space_no_memory[];
-// Whether there is an area at address with these rights, or more.
-bool space_allows(u64 address, u32 rights);
+bool space_has(u64 address); // an area, for the loader
 // A page for what the kernel keeps for the program, out of what was not promised to it; 0 when there is none.
 u64 space_page(void);
 

@@ -1,13 +1,11 @@
 // The program's address space: its areas (areas.h), and the pages that exist of them. Pages come on first touch, as
 // large as fits: a page lies within one area, and is split before only a part of it changes. Those of the program file
-// are mapped from where the loader put it, and copied when they are written. One program per machine, so there is one
-// space; its page tables are the lower half of the root. A page that is the program's is in one entry there, with
-// PTE_OURS, and nowhere else.
+// are mapped from where the loader put it, and copied when they are written. There is one space; its page tables are
+// the lower half of the root. A page that is the program's is in one entry there, with PTE_OURS, and nowhere else.
 //
 // Every CPU's faults and calls come by here, one at a time (space_lock). Others use the space meanwhile by what they
-// remember of its page tables: see tables.h and cpus.h for how something is taken away from them all. A change of a
-// present entry is flushed before the lock is given back, and a page or a table is freed after that; where nothing was
-// present nothing is flushed.
+// remember of its page tables: a change of a present entry is flushed before the lock is given back, and a page or a
+// table is freed after that (tables.h, cpus.h).
 //
 // What is committed (areas.counted) is always there when it is touched: a promise is made only when so many pages are
 // free now, for all promises that are not kept yet and the reserve. Others take a page only when that leaves enough.
@@ -47,7 +45,7 @@ static u64 reserve;        // pages for page tables, nodes, and the maps of fram
 static int largest;        // level
 static struct area *spare; // free nodes, linked through left
 static u64 spare_count;
-static bool changed; // a present entry was changed and not flushed
+static unsigned changed; // of what was present, and is not flushed: TABLES_HID_PAGES, TABLES_HID_TABLES
 
 struct area *area_take(void) {
     struct area *area = spare;
@@ -85,20 +83,13 @@ static const struct area *area_at(u64 address) {
     return area && area->start <= address ? area : NULL;
 }
 
-bool space_allows(u64 address, u32 rights) {
-    space_take();
-    const struct area *area = area_at(address);
-    bool allows = area && (area->rights & rights) == rights;
-    lock_give(&space_lock);
-    return allows;
-}
+bool space_has(u64 address) { return area_at(address); }
 
-// Whether so many pages can be promised in [start, end), instead of those counted there now, and nodes are there. What
-// is kept there already comes back, or is what it is kept for.
-static bool can_promise(u64 start, u64 end, u64 pages) {
-    if (!nodes_ready()) return false;
-    u64 others = areas.counted - areas_counted(&areas, start, end, false), have = pages_free() + kept + away;
-    return pages <= have && others + reserve <= have - pages;
+// Whether so many pages are free beside the reserve and what is promised elsewhere. What is kept already comes back, or
+// is what it is kept for.
+static bool is_spare(u64 pages, u64 promised) {
+    u64 have = pages_free() + kept + away;
+    return pages <= have && promised + reserve <= have - pages;
 }
 
 // Of what is promised, the first and the last page of a range can lie alone in a page table: that is made with the
@@ -113,10 +104,15 @@ static bool tables_ready(u64 start, u64 end) {
     return true;
 }
 
+// Whether so many pages can be promised in [start, end), instead of those counted there now, and nodes are there.
+static bool can_promise(u64 start, u64 end, u64 pages) {
+    return nodes_ready() && is_spare(pages, areas.counted - areas_counted(&areas, start, end, false)) &&
+           (!pages || tables_ready(start, end));
+}
+
 bool space_put(const struct area *like) {
     bool counts = like->rights & AREA_WRITE && !(like->flags & AREA_NORESERVE);
     if (!can_promise(like->start, like->end, counts ? PAGES(like->end - like->start) : 0)) return false;
-    if (counts && !tables_ready(like->start, like->end)) return false;
     areas_put(&areas, like);
     return true;
 }
@@ -155,13 +151,12 @@ static void page_refresh(u64 *entry, u64 address, u64 bytes) {
     if (before & PTE_COUNTED) kept -= PAGES(bytes);
     if (before & PTE_OURS) page_put(entry, area, before & PTE_ADDRESS, bytes);
     else *entry = (before & PTE_ADDRESS) | (page_bits(area) & ~PTE_W);
-    if (before & PTE_P && *entry != before) changed = true;
+    if (before & PTE_P && *entry != before) changed = TABLES_HID_PAGES;
 }
 
-// What has changed in a range; tables: page tables were taken out, too.
-static void flush(u64 start, u64 end, bool tables) {
-    if (changed || tables) tlb_flush(start, end, tables);
-    changed = false;
+static void flush(u64 start, u64 end) {
+    if (changed) tlb_flush(start, end, changed & TABLES_HID_TABLES);
+    changed = 0;
 }
 
 // Splits pages until none crosses address. A frame that is split keeps its map in its first page, whose contents move.
@@ -185,9 +180,8 @@ static void pages_drop(u64 start, u64 end) {
     const struct area *left = areas_before(&areas, end), *right = areas_find(&areas, start);
     bool is_hole = (!left || left->end <= start) && (!right || right->start >= end);
     u64 low = !is_hole ? start : left ? left->end : 0, high = !is_hole ? end : right ? right->start : USER_END;
-    unsigned hidden = tables_hide(root, start, end, low, high);
-    if (hidden) changed = true;
-    flush(start, end, hidden & TABLES_HID_TABLES);
+    changed |= tables_hide(root, start, end, low, high);
+    flush(start, end);
     tables_each(root, start, end, page_drop);
     tables_free(root, start, end, low, high);
 }
@@ -243,8 +237,8 @@ static bool page_make(u64 address, int level) {
         const struct area *area = area_at(address);
         u64 bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
         if (!may_take(area, PAGES(bytes)) || !fits(area, address, bytes) || !tables_entry(root, start, level)) continue;
-        u64 cleared = level == LEVEL_2M ? frame_take_cleared() : 0, physical = cleared;
-        if (!physical) physical = level == LEVEL_1G ? frames_alloc_1g() : level ? frame_alloc() : page_alloc();
+        bool cleared = false;
+        u64 physical = level == LEVEL_1G ? frames_alloc_1g() : level ? frame_alloc(&cleared) : page_alloc();
         if (!physical) continue;
         bool apart = !cleared && level && pages_free() >= areas.counted - kept + reserve;
         if (apart && !clear_apart(physical, address, bytes)) return true;
@@ -298,8 +292,7 @@ static const char *fault(u64 address, u64 error) {
     if (!page) return space_no_memory;
     memcpy(window(page), window(*entry & PTE_ADDRESS), PAGE_SIZE);
     page_put(entry, area, page, PAGE_SIZE);
-    changed = true;
-    flush(address, address + PAGE_SIZE, false);
+    tlb_flush(address, address + PAGE_SIZE, false);
     return NULL;
 }
 
@@ -312,7 +305,7 @@ const char *space_fault(u64 address, u64 error) {
 
 u64 space_page(void) {
     space_take();
-    u64 page = can_promise(0, 0, 1) ? page_alloc() : 0;
+    u64 page = is_spare(1, areas.counted) ? page_alloc() : 0;
     lock_give(&space_lock);
     return page;
 }
@@ -413,17 +406,11 @@ LOCKED_CALL(mprotect) {
     if (!bytes) return 0;
     if (!range_ok(at, &bytes)) return -ENOMEM;
     u64 end = at + bytes, pages = areas_counted(&areas, at, end, rights & AREA_WRITE);
-    if (!can_promise(at, end, pages) || !borders(at, end) || (pages && !tables_ready(at, end))) return -ENOMEM;
-    if (!areas_protect(&areas, at, end, (u32)rights)) return -ENOMEM;
+    if (!areas_cover(&areas, at, end) || !borders(at, end) || !can_promise(at, end, pages)) return -ENOMEM;
+    areas_protect(&areas, at, end, (u32)rights);
     tables_each(root, at, end, page_refresh);
-    flush(at, end, false);
+    flush(at, end);
     return 0;
-}
-
-// Whether there are areas everywhere in a range.
-static bool is_covered(u64 start, u64 end) {
-    for (const struct area *area; start < end && (area = area_at(start));) start = area->end;
-    return start >= end;
 }
 
 // madvise: giving pages up is the one advice that changes what the program reads afterwards.
@@ -439,7 +426,7 @@ LOCKED_CALL(madvise) {
         if (!borders(at, at + bytes)) return -ENOMEM;
         pages_drop(at, at + bytes);
     }
-    return is_covered(at, at + bytes) ? 0 : -ENOMEM;
+    return areas_cover(&areas, at, at + bytes) ? 0 : -ENOMEM;
 }
 
 // Of mremap: makes the tables that pages need when they move, and splits those that would not be aligned any more; with
@@ -453,24 +440,10 @@ static bool move_pages(u64 from, u64 to, u64 bytes, bool really) {
         u64 *target = tables_entry(root, at - from + to, (__builtin_ctzll(page) - LEVEL_SHIFT(0)) / 9);
         if (!target) return false;
         if (!really) continue;
-        if (*entry & PTE_P) changed = true;
+        if (*entry & PTE_P) changed = TABLES_HID_PAGES;
         *target = *entry;
         *entry = 0;
     }
-    return true;
-}
-
-// Puts an area like this one, where nothing is, with the pages of [at, at + old), which is not there any more
-// afterwards.
-static bool move_area(const struct area *like, u64 at, u64 old) {
-    if (!borders(at, at + old) || !move_pages(at, like->start, old, false)) {
-        pages_drop(like->start, like->end); // the tables
-        return false;
-    }
-    move_pages(at, like->start, old, true);
-    areas_put(&areas, like);
-    areas_cut(&areas, at, at + old);
-    pages_drop(at, at + old);
     return true;
 }
 
@@ -498,10 +471,16 @@ LOCKED_CALL(mremap) {
     like.end = in_place ? at + bytes : to + bytes;
     u64 pages = like.flags & AREA_COUNTED ? PAGES(bytes - old) : 0;
     if (!like.start || !can_promise(like.start, like.end, pages)) return -ENOMEM;
-    if (pages && !tables_ready(like.start, like.end)) return -ENOMEM;
-    if (!in_place) return move_area(&like, at, old) ? (s64)to : -ENOMEM;
+    if (!in_place && (!borders(at, at + old) || !move_pages(at, to, old, false))) {
+        pages_drop(like.start, like.end); // the tables
+        return -ENOMEM;
+    }
+    if (!in_place) move_pages(at, to, old, true);
     areas_put(&areas, &like);
-    return (s64)at;
+    if (in_place) return (s64)at;
+    areas_cut(&areas, at, at + old);
+    pages_drop(at, at + old);
+    return (s64)to;
 }
 
 // The exact break, as asked for, or the old one on failure: never an error number.

@@ -1,9 +1,7 @@
-// See start.h. From the stack pointer upwards (argv and envp point into the command line part):
+// See program.h. From the stack pointer upwards (argv and envp point into the command line part):
 // argc | argv.. 0 | envp.. 0 | auxv.. {0,0} | padding | 16 random bytes | "x86_64" | command line part | zeroes
-#include "kernel/program/start.h"
-
-#include <elf.h>
 #include "kernel/lib/string.h"
+#include "kernel/program/program.h"
 
 static const char platform[] = "x86_64";
 static const u8 zeroes[16]; // at least as many end the last word
@@ -30,15 +28,15 @@ static u64 put_values(const struct start *start, const char *key, u64 command, u
         const char *value = command_value(word, length, key);
         if (!value) continue;
         u64 pointer = command + (u64)(value - start->command);
-        *ok = *ok && start->put(*at + 8 * count++, &pointer, sizeof pointer);
+        *ok = *ok && copy_to_user(*at + 8 * count++, &pointer, sizeof pointer);
     }
-    *ok = *ok && start->put(*at + 8 * count, zeroes, 8);
+    *ok = *ok && copy_to_user(*at + 8 * count, zeroes, 8);
     *at += 8 * (count + 1);
     return count;
 }
 
 u64 start_stack(const struct start *start) {
-    const u64 top = start->top - sizeof zeroes, command = top - start->command_length;
+    const u64 top = USER_END - sizeof zeroes, command = top - start->command_length;
     const u64 random = ROUND_DOWN(command - sizeof platform - sizeof start->random, 16);
     u64 words = 0, offset = 0, length, name = top; // the program's name is its first argument; without one, a zero
     const char *word, *value;
@@ -48,13 +46,13 @@ u64 start_stack(const struct start *start) {
     const u64 own_auxv[] = {AT_RANDOM, random, AT_PLATFORM, random + sizeof start->random, AT_EXECFN, name, AT_NULL, 0};
     u64 vectors = 8 * (1 + words + 2) + start->auxv_bytes + sizeof own_auxv; // or less: not every word is a value
     u64 sp = ROUND_DOWN(random - vectors, 16), at = sp + 8;
-    if (start->top - sp > start->limit) return 0;
-    bool ok = start->put(random, start->random, sizeof start->random) &&
-              start->put(random + sizeof start->random, platform, sizeof platform) &&
-              start->put(command, start->command, start->command_length) && start->put(top, zeroes, sizeof zeroes);
+    if (USER_END - sp > start->limit) return 0;
+    bool ok = copy_to_user(random, start->random, sizeof start->random) &&
+              copy_to_user(random + sizeof start->random, platform, sizeof platform) &&
+              copy_to_user(command, start->command, start->command_length) && copy_to_user(top, zeroes, sizeof zeroes);
     u64 args = put_values(start, "arg", command, &at, &ok);
     put_values(start, "env", command, &at, &ok);
-    ok = ok && start->put(sp, &args, sizeof args) && start->put(at, start->auxv, start->auxv_bytes) &&
-         start->put(at + start->auxv_bytes, own_auxv, sizeof own_auxv);
+    ok = ok && copy_to_user(sp, &args, sizeof args) && copy_to_user(at, start->auxv, start->auxv_bytes) &&
+         copy_to_user(at + start->auxv_bytes, own_auxv, sizeof own_auxv);
     return ok ? sp : 0;
 }

@@ -79,9 +79,8 @@ CALL(clone) {
     if (flags & CLONE_SETTLS) child->context.fs_base = arg[4];
     if (flags & CLONE_CHILD_CLEARTID) child->clear_tid = arg[3];
     // As on Linux, a place that cannot be written is left alone.
-    bool told = !(flags & CLONE_PARENT_SETTID) || copy_to_user(arg[2], &tid, sizeof tid);
-    if (flags & CLONE_CHILD_SETTID) told &= copy_to_user(arg[3], &tid, sizeof tid);
-    (void)told;
+    if (flags & CLONE_PARENT_SETTID) put_user(arg[2], &tid, sizeof tid);
+    if (flags & CLONE_CHILD_SETTID) put_user(arg[3], &tid, sizeof tid);
     thread_start(child);
     return tid;
 }

@@ -84,7 +84,8 @@ static void random_step(struct areas *areas) {
     } else if (kind < 9) {
         bool whole = true;
         for (unsigned i = start; i < end; i++) whole &= model[i].used;
-        CHECK(areas_protect(areas, AT(start), AT(end), rights) == whole);
+        CHECK(areas_cover(areas, AT(start), AT(end)) == whole);
+        if (whole) areas_protect(areas, AT(start), AT(end), rights);
         for (unsigned i = start; whole && i < end; i++) {
             model[i].rights = rights;
             if (rights & AREA_WRITE && !model[i].noreserve) model[i].counted = true;
@@ -118,7 +119,7 @@ static void large(void) {
     struct area reservation = {.start = 1ull << 40, .end = 3ull << 40};
     areas_put(&areas, &reservation);
     CHECK(areas.counted == 0);
-    CHECK(areas_protect(&areas, (1ull << 40) + AT(5), (1ull << 40) + AT(7), AREA_READ | AREA_WRITE));
+    areas_protect(&areas, (1ull << 40) + AT(5), (1ull << 40) + AT(7), AREA_READ | AREA_WRITE);
     CHECK(areas.counted == 2 && areas_find(&areas, (1ull << 40) + AT(6))->rights == 3);
     for (unsigned i = 0; i < 60000;
          i++) { // alternating rights, so that nothing joins: a search stays short wherever the hole is

@@ -154,22 +154,21 @@ static void gigabytes(void) {
     stop();
 }
 
-// What a run in vain may read of 16 TiB: when it is full, supersets; with every 8th frame free, sets when the run is to
-// lie in one; with every second one free, each word once.
+// What a search for a run in vain may read of 16 TiB: when it is full, supersets; with every 8th frame free, sets when
+// the run is to lie in one; with every second one free, a word of each place. There are two when a CPU held something.
 static void runs_in_vain(void) {
-    const u64 count = 1ull << 23, words = count / 64, sets = count / FRAMES_SET;
+    const u64 count = 1ull << 23, sets = count / FRAMES_SET;
     start(count, 0, 2);
     accesses = 0;
     CHECK(frames_take_run(&frames.cpu[0], 2, 1, 0, count) == FRAME_NONE && accesses < 1000);
     for (u64 frame = 0; frame < count; frame += 8) give(1, frame);
     accesses = 0;
-    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count) == FRAME_NONE && accesses < 2 * sets + 1000);
+    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count) == FRAME_NONE && accesses < 4 * sets + 1000);
     for (u64 frame = 0; frame < count; frame += 2)
         if (in_use[frame]) give(1, frame);
+    CHECK(frames_take_run(&frames.cpu[0], 2, 1, 0, count) == FRAME_NONE);
     accesses = 0;
-    CHECK(frames_take_run(&frames.cpu[0], 2, 1, 0, count) == FRAME_NONE && accesses < words + 2 * sets + 1000);
-    accesses = 0;
-    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count) == FRAME_NONE && accesses < words / 8 + 2 * sets + 1000);
+    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count) == FRAME_NONE && accesses < 6 * sets + 1000);
     frames_check(&frames, in_use);
     give(0, count - 4097);
     CHECK(frames_take_run(&frames.cpu[1], 3, 2, 0, count) == count - 4098);
@@ -195,21 +194,19 @@ static unsigned cleared_count(void) {
     return sum;
 }
 
-// Runs in vain leave cleared frames where they are; a run takes those that it needs.
+// A run takes the cleared frames that it needs.
 static void cleared_and_runs(void) {
     start(1000, 1000, 2);
     for (unsigned n = 0; n < 2; n++) frames_take_cleared(&frames.cpu[n]);
     for (unsigned i = 0; i < 2 * FRAMES_CLEARED; i++) CHECK(frames_fill(&frames.cpu[i % 2], clear));
     CHECK(frames_take_run(&frames.cpu[0], 1, 1, 700, 701) == 700);
-    CHECK(frames_take_run(&frames.cpu[0], 701, 1, 0, 1000) == FRAME_NONE);
     CHECK(frames_take_run(&frames.cpu[0], 4, 1, 997, UINT64_MAX) == FRAME_NONE);
     CHECK(cleared_count() == 2 * FRAMES_CLEARED);
     u64 frame = frames.cpu[1].cleared[0] - 1;
-    CHECK(frames_take_run(&frames.cpu[0], 1, 1, frame, frame + 1) == frame &&
-          cleared_count() == 2 * FRAMES_CLEARED - 1);
+    CHECK(frames_take_run(&frames.cpu[0], 1, 1, frame, frame + 1) == frame && cleared_count() == 0);
     frames_give_run(&frames.cpu[0], frame, 1);
     frames_give_run(&frames.cpu[0], 700, 1);
-    CHECK(frames_take_run(&frames.cpu[0], 1000, 1, 0, 1000) == 0 && cleared_count() == 0);
+    CHECK(frames_take_run(&frames.cpu[0], 1000, 1, 0, 1000) == 0);
     memset(in_use, 1, 1000);
     frames_check(&frames, in_use);
     stop();

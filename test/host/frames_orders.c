@@ -229,6 +229,10 @@ static void scenario(const char *name, int count, const u64 *free_frames, const 
     script = ops;
     states = ends = 0;
     scenarios++;
+    if (all_states > SEEN / 4) { // those of other scenarios
+        memset(seen, 0, SEEN * sizeof *seen);
+        all_states = 0;
+    }
     memset(&state, 0, sizeof state);
     memset(stacks, 0, sizeof stacks);
     CHECK(machine_bytes(FRAMES, (unsigned)cpus) <= sizeof state.memory);

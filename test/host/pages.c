@@ -89,11 +89,11 @@ static void start(const struct range *ranges, size_t count, u64 low_pages, u64 l
     memset(&frames, 0, sizeof frames);
     LIST_INIT(&tail_groups);
     LIST_INIT(&split_groups);
-    is_high = false;
     cpu_now = 0;
     linear_lay_out(&map, ranges, count, true);
     map_extents(0);
-    pages_begin(&(struct pages){map, map.end});
+    struct pages handed = {map, map.end};
+    pages_begin(&handed);
     u64 all = pages_total();
     CHECK(all == ranges_total(ranges, count));
     for (u64 i = 0; i < low_pages; i++) {
@@ -101,7 +101,6 @@ static void start(const struct range *ranges, size_t count, u64 low_pages, u64 l
         CHECK(page < IDENTITY_END);
         fill(page, PAGE_SIZE, 3);
     }
-    struct pages handed = *pages_state();
     pages_init(&handed, later);
     pages_join();
     pages_join();
@@ -109,6 +108,11 @@ static void start(const struct range *ranges, size_t count, u64 low_pages, u64 l
     // Lost are the allocator's own pages, the first page of each frame, and what is left of one that is begun.
     u64 own = ROUND_UP(frames_bytes(frames.count) + tail_count * sizeof(struct group), PAGE_SIZE) / PAGE_SIZE;
     CHECK(pages_free() + low_pages + own + frames.count >= all);
+}
+
+static u64 take_frame(void) {
+    bool cleared;
+    return frame_alloc(&cleared);
 }
 
 static u64 some_given(u8 kind) {
@@ -137,26 +141,18 @@ static void give_page(u64 page) {
 static void random_step(bool more) {
     u64 frame;
     cpu_now = (unsigned)rand() % 3;
-    switch (rand() % 12) {
+    switch (rand() % 11) {
     case 0:
-        frame = rand() % 2 ? frame_alloc() : frame_take_cleared();
+        frame = take_frame();
         if (frame) fill(frame, FRAME_BYTES, 2);
         break;
     case 1:
         if (!(frame = some_given(2))) break;
         frame = ROUND_DOWN(frame, FRAME_BYTES);
         unfill(frame, FRAME_BYTES, 2);
-        frame_free(frame);
+        frames_free_run(frame, 1);
         break;
     case 2: frames_idle(); break;
-    case 3:
-        frame = frames_alloc_run(3);
-        if (!frame) break;
-        fill(frame, 3 * FRAME_BYTES, 2);
-        if (rand() % 2) break;
-        unfill(frame, 3 * FRAME_BYTES, 2);
-        frames_free_run(frame, 3);
-        break;
     default:
         for (int n = rand() % 300; n > 0; n--) {
             u64 page = more ? 0 : some_given(1);
@@ -171,7 +167,7 @@ static void give_everything(void) {
         if (given[page] == 1) give_page(page * PAGE_SIZE);
         if (given[page] != 2) continue;
         unfill(page * PAGE_SIZE, FRAME_BYTES, 2);
-        frame_free(page * PAGE_SIZE);
+        frames_free_run(page * PAGE_SIZE, 1);
     }
 }
 
@@ -181,7 +177,7 @@ static void exercise(const struct range *ranges, size_t count, u64 low_pages) {
     u64 pages_before = pages_free(), frames_before = frames_free(&frames);
     for (int step = 0; step < 80; step++) random_step(step / 20 % 2 == 0);
     while (take_page()) {}
-    CHECK(page_alloc() == 0 && page_alloc_cleared() == 0 && frame_alloc() == 0 && frame_take_cleared() == 0);
+    CHECK(page_alloc() == 0 && page_alloc_cleared() == 0 && take_frame() == 0);
     give_everything();
     CHECK(pages_free() == pages_before && frames_free(&frames) == frames_before);
     u64 in_use = 0; // all but what the low stage has, the allocator's own, and the maps of split frames
@@ -193,12 +189,15 @@ static void exercise(const struct range *ranges, size_t count, u64 low_pages) {
 
 static void cleared(void) {
     start((struct range[]){{MIB, 32 * MIB}}, 1, 3, 0);
+    CHECK(!frames_idle()); // nobody wants one yet
     u64 dirty[8], before = pages_free();
-    for (size_t i = 0; i < ARRAY_SIZE(dirty); i++) memset(content(dirty[i] = frame_alloc()), 0xa5, FRAME_BYTES);
-    for (size_t i = 0; i < ARRAY_SIZE(dirty); i++) frame_free(dirty[i]);
-    CHECK(!frames_idle() && !frame_take_cleared() && frames_idle() && frames_idle());
-    u64 first = frame_take_cleared(), second = frame_take_cleared();
-    CHECK(first && second && second != first && !frame_take_cleared() && pages_free() == before - 2 * 511);
+    for (size_t i = 0; i < ARRAY_SIZE(dirty); i++) memset(content(dirty[i] = take_frame()), 0xa5, FRAME_BYTES);
+    for (size_t i = 0; i < ARRAY_SIZE(dirty); i++) frames_free_run(dirty[i], 1);
+    bool no, yes, too;
+    CHECK(pages_free() == before && frames_idle() && frames_idle());
+    u64 first = frame_alloc(&yes), second = frame_alloc(&too);
+    CHECK(yes && too && first && second && second != first && pages_free() == before - 2 * 511);
+    CHECK(frame_alloc(&no) && !no);
     for (u64 i = 0; i < FRAME_BYTES / 8; i++) CHECK(!content(first)[i] && !content(second)[i]);
     while (frames_idle()) {}
     u64 page = page_alloc_cleared();
@@ -225,17 +224,14 @@ static void growing(void) {
 // 1 GiB pages are frames like all others, until somebody wants a whole one.
 static void gigabytes(void) {
     start((struct range[]){{MIB, 8 * MIB}, {1020 * MIB, 3074 * MIB}}, 2, 3, 0);
-    u64 free_before = pages_free(), frame = frame_alloc(), page = 0;
+    u64 free_before = pages_free(), frame = take_frame(), page = 0;
     CHECK(frame == 1024 * MIB); // linear memory begins with it
     CHECK(frames_alloc_1g() == 2048 * MIB && frames_alloc_1g() == 0);
-    frame_free(frame);
+    frames_free_run(frame, 1);
     CHECK(frames_alloc_1g() == 1024 * MIB && frames_alloc_1g() == 0);
-    CHECK(frames_alloc_run(3) == 2 * MIB && frames_alloc_run(3) == 0 && frames_alloc_run(2) == 1020 * MIB);
     while ((frame = page_alloc())) page = frame; // what is left: the tail and one frame
-    CHECK(page && frame_alloc() == 0);
+    CHECK(page && take_frame() == 0);
     frames_free_run(1024 * MIB, 1024); // neighbours, as it happens
-    CHECK(frames_alloc_run(1024) == 1024 * MIB);
-    frames_free_run(1024 * MIB, 1024);
     CHECK(pages_free() == 1024 * 511 && pages_free() < free_before);
 }
 

@@ -644,7 +644,6 @@ int main(int argc, char **argv) {
     void *all = mmap(NULL, 5 * GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (all == MAP_FAILED) abort();
     window_base = (u64)all;
-    is_high = true;
     tables_allow = ~0ull;
     struct range small[] = {{0x1000, 0x9f000}, {MIB + 0x3000, 6 * MIB - 0x7000}}; // two frames
     struct range middle[] = {{0x1000, 0x9f000}, {MIB, 24 * MIB + 0x20000}};

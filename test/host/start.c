@@ -5,13 +5,13 @@
 #include "kernel/program/start.c"
 #include "test/check.h"
 
-#define TOP   0x7ffffffff000ull
+#define TOP   USER_END
 #define BYTES 65536
 
 static u8 stack[BYTES];
 static u64 lowest, allowed;
 
-static bool put(u64 to, const void *from, u64 bytes) {
+bool copy_to_user(u64 to, const void *from, u64 bytes) {
     if (to < TOP - allowed || to > TOP || bytes > TOP - to) return false;
     memcpy(stack + BYTES - (TOP - to), from, bytes);
     if (to < lowest) lowest = to;
@@ -28,9 +28,8 @@ static const char *text(u64 at) { return (const char *)stack + BYTES - (TOP - at
 
 static u64 build(const char *command, u64 length, u64 limit) {
     static const u64 auxv[] = {AT_PAGESZ, 4096, AT_PHNUM, 9};
-    struct start start = {.command = command, .command_length = length, .top = TOP, .limit = limit, .auxv = auxv};
+    struct start start = {.command = command, .command_length = length, .limit = limit, .auxv = auxv};
     start.auxv_bytes = sizeof auxv;
-    start.put = put;
     memcpy(start.random, "0123456789abcdef", 16);
     memset(stack, 0xee, sizeof stack);
     lowest = TOP;
