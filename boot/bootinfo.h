@@ -34,7 +34,8 @@ enum boot_stage {
 struct reading {
     u64 tsc; // 0: none was taken
     u32 count;
-    u64 gap; // TSC ticks within which both were read
+    u32 source; // which counter
+    u64 gap;    // TSC ticks within which both were read
 };
 
 struct boot_info {

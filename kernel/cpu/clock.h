@@ -24,10 +24,9 @@ struct reference {
     u16 pm_timer;       // port, or 0
 };
 
-#define REFERENCE_WAIT_MAX (1ull << 26) // TSC ticks, for it to move: 10 ms at 6 GHz, 16 s at 4 MHz
-// The best that there is. An HPET that the firmware left off is started; what has no plausible rate or stands still is
-// none.
-struct reference reference_choose(volatile u32 *hpet, u16 pm_timer);
+// The first that there is, from a source on. An HPET that the firmware left off is started; one without a plausible
+// rate is none.
+struct reference reference_choose(enum reference_source from, volatile u32 *hpet, u16 pm_timer);
 struct reading reference_read(const struct reference *r);
 struct reading pit_start(void); // its channel 2 goes round, with the speaker off
 

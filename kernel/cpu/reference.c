@@ -17,43 +17,34 @@
 #define PORT_B_GATE2 (1u << 0) // of channel 2; bit 1 connects the speaker
 #define PORT_B_KEEP  0x0c      // NMI masks; the upper half is read-only
 
-static const struct reference pit = {REFERENCE_PIT, "the PIT", PIT_HZ, 1u << 16, NULL, 0};
-
 // Of the HPET the lower 32 bits are read, which all have, in one piece; of the PM timer 24, since not every one that
 // claims 32 has them.
+struct reference reference_choose(enum reference_source from, volatile u32 *hpet, u16 pm_timer) {
+    u32 period = hpet ? hpet[HPET_PERIOD] : 0;
+    if (from <= REFERENCE_HPET && period && period <= HPET_PERIOD_MAX) {
+        if (!(hpet[HPET_CONFIG] & HPET_ENABLE)) hpet[HPET_CONFIG] |= HPET_ENABLE;
+        return (struct reference){REFERENCE_HPET, "the HPET", FS_PER_S / period, 1ull << 32, hpet, 0};
+    }
+    if (from <= REFERENCE_PM_TIMER && pm_timer)
+        return (struct reference){REFERENCE_PM_TIMER, "the ACPI PM timer", PM_TIMER_HZ, 1u << 24, NULL, pm_timer};
+    return (struct reference){REFERENCE_PIT, "the PIT", PIT_HZ, 1u << 16, NULL, 0};
+}
+
+struct reading pit_start(void) {
+    struct reference pit = reference_choose(REFERENCE_PIT, NULL, 0);
+    outb(PORT_B, (inb(PORT_B) & PORT_B_KEEP) | PORT_B_GATE2);
+    outb(PIT_COMMAND, PIT_ROUND2);
+    outb(PIT_CHANNEL2, 0); // 65536
+    outb(PIT_CHANNEL2, 0);
+    return reference_read(&pit);
+}
+
 static u32 count_of(const struct reference *r) {
     if (r->hpet) return r->hpet[HPET_COUNTER];
     if (r->pm_timer) return inl(r->pm_timer);
     outb(PIT_COMMAND, PIT_LATCH2);
     u32 low = inb(PIT_CHANNEL2);
     return -(inb(PIT_CHANNEL2) << 8 | low); // it counts down
-}
-
-static bool stands_still(const struct reference *r) {
-    u32 first = count_of(r);
-    u64 since = rdtsc();
-    while (!((count_of(r) - first) & (r->turn - 1)))
-        if (rdtsc() - since >= REFERENCE_WAIT_MAX) return true;
-    return false;
-}
-
-struct reference reference_choose(volatile u32 *hpet, u16 pm_timer) {
-    u32 period = hpet ? hpet[HPET_PERIOD] : 0;
-    if (period && period <= HPET_PERIOD_MAX) {
-        if (!(hpet[HPET_CONFIG] & HPET_ENABLE)) hpet[HPET_CONFIG] |= HPET_ENABLE;
-        struct reference r = {REFERENCE_HPET, "the HPET", FS_PER_S / period, 1ull << 32, hpet, 0};
-        if (!stands_still(&r)) return r;
-    }
-    struct reference r = {REFERENCE_PM_TIMER, "the ACPI PM timer", PM_TIMER_HZ, 1u << 24, NULL, pm_timer};
-    return pm_timer && !stands_still(&r) ? r : pit;
-}
-
-struct reading pit_start(void) {
-    outb(PORT_B, (inb(PORT_B) & PORT_B_KEEP) | PORT_B_GATE2);
-    outb(PIT_COMMAND, PIT_ROUND2);
-    outb(PIT_CHANNEL2, 0); // 65536
-    outb(PIT_CHANNEL2, 0);
-    return reference_read(&pit);
 }
 
 // The fastest of three: an emulator can stop for milliseconds between two instructions.
@@ -63,7 +54,7 @@ struct reading reference_read(const struct reference *r) {
         u64 before = rdtsc();
         u32 count = count_of(r);
         u64 gap = rdtsc() - before;
-        if (gap < best.gap) best = (struct reading){before + gap / 2, count, gap};
+        if (gap < best.gap) best = (struct reading){before + gap / 2, count, r->source, gap};
     }
     return best;
 }

@@ -11,14 +11,18 @@
 #define CPUID_7_EBX_TSC_ADJUST (1u << 1)
 #define MSR_TSC_ADJUST         0x3b // what software added to this CPU's TSC (Intel SDM 3B 18.17.3)
 #define NO_ADJUSTMENT          UINT64_MAX
-#define LEAST_READINGS_APART   2000       // in a second
-#define TURNS_COUNTED          50         // by a rate that is right to 1 %: half a turn of error
+#define WAIT_TSC_MAX           (1ull << 26) // for the reference to move: 10 ms at 6 GHz, 16 s at 4 MHz
+#define LEAST_READINGS_APART   2000         // in a second
+#define TURNS_COUNTED          50           // by a rate that is right to 1 %: half a turn of error
 #define STATED_DOUBT           (1u << 20) // times 2^-32: a crystal and the reference's differ by up to 244 in a million
 #define STATED_WRONG           128        // 1 part in so many
 #define TRIES_MAX              (1u << 20) // by then whoever changes the rate was stopped for good
 
+static volatile u32 *hpet;
+static u16 pm_timer;
+static struct reading pit_first;
 static struct lock lock; // for all of these
-static struct reference reference;
+static struct reference references[REFERENCE_PIT + 1], *reference;
 static struct reading origin, first; // the boot CPU's; the rate is measured from first, which may be taken anew
 static u64 hz, doubt_per_tick;       // 0: not known yet
 static const char *stated_by;        // NULL: hz was measured
@@ -34,20 +38,28 @@ static u64 boot_adjust; // the boot CPU's adjustment()
 u64 tsc(void) { return rdtsc() + this_cpu()->time.offset; }
 
 static struct reading read_both(void) {
-    struct reading now = reference_read(&reference);
+    struct reading now = reference_read(reference);
     now.tsc += this_cpu()->time.offset;
     return now;
+}
+
+static void take_reference(enum reference_source from) {
+    references[from] = reference_choose(from, hpet, pm_timer);
+    __atomic_store_n(&reference, &references[from], __ATOMIC_RELEASE);
+    origin = first = reference->source == REFERENCE_PIT ? pit_first : read_both();
 }
 
 static u64 adjustment(void) {
     return cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & CPUID_7_EBX_TSC_ADJUST ? rdmsr(MSR_TSC_ADJUST) : NO_ADJUSTMENT;
 }
 
-void time_init(volatile u32 *hpet, u16 pm_timer, const struct reading *pit) {
-    reference = reference_choose(hpet, pm_timer);
-    if (hpet && !reference.hpet) log_error("time: the HPET has no plausible rate or stands still: ignored");
-    if (pm_timer && reference.source == REFERENCE_PIT) log_error("time: the ACPI PM timer stands still: ignored");
-    this_cpu()->time.first = origin = first = reference.source == REFERENCE_PIT ? *pit : read_both();
+void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct reading *pit) {
+    hpet = hpet_registers;
+    pm_timer = pm_timer_port;
+    pit_first = *pit;
+    take_reference(REFERENCE_HPET);
+    if (hpet && !reference->hpet) log_error("time: the HPET has no plausible rate: ignored");
+    this_cpu()->time.first = first;
     clock.tsc = first.tsc;
     boot_adjust = adjustment();
     shares_latest = boot_adjust == NO_ADJUSTMENT || !clock_invariant(cpuid);
@@ -68,7 +80,7 @@ void time_cpu_joined(void) {
         log("time: the TSC of CPU %u was adjusted by %ld, now by %ld as CPU 0's", this_cpu()->number, (s64)adjust,
             (s64)boot_adjust);
     }
-    bool shared = reference.source == REFERENCE_PIT; // three instructions read it
+    bool shared = reference->source == REFERENCE_PIT; // three instructions read it
     if (shared) lock_take(&lock);
     own->first = read_both();
     if (shared) lock_give(&lock);
@@ -92,30 +104,36 @@ static void set_rate(u64 rate, u64 refine_at) {
 // Refined after an eighth of a second and after two, then it is for good.
 static void set_measured(const struct reading *from, const struct reading *now, u64 rate) {
     u64 elapsed = now->tsc - from->tsc;
-    doubt_per_tick = mul_div(clock_doubt(&reference, from, now, rate), 1ull << 32, elapsed);
+    doubt_per_tick = mul_div(clock_doubt(reference, from, now, rate), 1ull << 32, elapsed);
     set_rate(rate, elapsed < 2 * rate ? first.tsc + (elapsed < rate / 8 ? rate / 8 : 2 * rate) : UINT64_MAX);
 }
 
 // The first rate, over all the time since this CPU's first reading if the reference cannot have turned since, else over
-// half a millisecond from now.
-static void measure(void) {
+// half a millisecond from now. False when the reference stands still.
+static bool measure(void) {
     struct reading now = read_both(), from = this_cpu()->time.first;
     u64 since = now.tsc, ticks;
-    if (now.tsc - from.tsc >= mul_div(reference.turn, TSC_HZ_SLOWEST, reference.hz)) from = now;
-    while ((ticks = clock_ticks(&reference, &from, &now, 0)) < reference.hz / LEAST_READINGS_APART) {
-        if (now.tsc - since >= REFERENCE_WAIT_MAX)
-            unfit("no clock to measure the CPU's speed by: %s stands still", reference.name);
+    if (from.source != reference->source ||
+        now.tsc - from.tsc >= mul_div(reference->turn, TSC_HZ_SLOWEST, reference->hz))
+        from = now;
+    while ((ticks = clock_ticks(reference, &from, &now, 0)) < reference->hz / LEAST_READINGS_APART) {
+        if (now.tsc - since >= WAIT_TSC_MAX) return false;
         now = read_both();
     }
-    set_measured(&from, &now, mul_div(now.tsc - from.tsc, reference.hz, ticks));
+    set_measured(&from, &now, mul_div(now.tsc - from.tsc, reference->hz, ticks));
+    return true;
 }
 
 static void calibrate(void) {
     u64 stated = clock_stated_hz(cpuid, &stated_by);
     doubt_per_tick = STATED_DOUBT;
     if (stated) set_rate(stated, 0);
-    else measure();
-    log("time: TSC %lu.%03lu MHz, by %s, %s", hz / 1000000, hz / 1000 % 1000, stated ? stated_by : reference.name,
+    while (!hz && !measure()) {
+        if (reference->source == REFERENCE_PIT) unfit("no clock to measure the CPU's speed by: the PIT stands still");
+        log_error("time: %s stands still: ignored", reference->name);
+        take_reference(reference->source + 1);
+    }
+    log("time: TSC %lu.%03lu MHz, by %s, %s", hz / 1000000, hz / 1000 % 1000, stated ? stated_by : reference->name,
         clock_invariant(cpuid) ? "invariant" : "not invariant");
 }
 
@@ -123,20 +141,20 @@ static void calibrate(void) {
 // TSC is slower. When the first reading is too long ago to count the turns since, it is taken anew.
 static void refine(void) {
     struct reading now = read_both();
-    u64 elapsed = now.tsc - first.tsc, ticks = clock_ticks(&reference, &first, &now, hz);
-    bool apart = ticks >= reference.hz / LEAST_READINGS_APART;
+    u64 elapsed = now.tsc - first.tsc, ticks = clock_ticks(reference, &first, &now, hz);
+    bool apart = ticks >= reference->hz / LEAST_READINGS_APART;
     if (!apart && stated_by && elapsed < hz / 8) return;
-    u64 rate = mul_div(elapsed, reference.hz, ticks);
-    u64 tolerance = hz / STATED_WRONG + mul_div(clock_doubt(&reference, &first, &now, hz), hz, elapsed);
-    if (elapsed > mul_div(reference.turn * TURNS_COUNTED, hz, reference.hz)) {
+    u64 rate = mul_div(elapsed, reference->hz, ticks);
+    u64 tolerance = hz / STATED_WRONG + mul_div(clock_doubt(reference, &first, &now, hz), hz, elapsed);
+    if (elapsed > mul_div(reference->turn * TURNS_COUNTED, hz, reference->hz)) {
         first = now;
         set_rate(hz, now.tsc + hz / 8);
     } else if (!apart || (stated_by && rate - hz + tolerance <= 2 * tolerance)) {
-        if (!apart) log_error("time: %s stands still: the rate stays unchecked", reference.name);
+        if (!apart) log_error("time: %s stands still: the rate stays unchecked", reference->name);
         set_rate(hz, UINT64_MAX);
     } else {
         if (stated_by)
-            log_error("time: %s states %lu Hz for the TSC; by %s it is %lu Hz", stated_by, hz, reference.name, rate);
+            log_error("time: %s states %lu Hz for the TSC; by %s it is %lu Hz", stated_by, hz, reference->name, rate);
         stated_by = NULL;
         set_measured(&first, &now, rate);
     }
@@ -144,7 +162,8 @@ static void refine(void) {
 
 static void compare(struct time_cpu *own) {
     own->unknown = false;
-    own->offset = clock_offset(&reference, &origin, &own->first, hz, doubt_per_tick);
+    if (own->first.source != origin.source) return; // one of them stood still
+    own->offset = clock_offset(reference, &origin, &own->first, hz, doubt_per_tick);
     s64 missing = (s64)own->offset;
     if (missing)
         log("time: the TSC of CPU %u is %lu us %s: corrected", this_cpu()->number,

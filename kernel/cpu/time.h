@@ -15,7 +15,7 @@ struct time_cpu {
 
 // The boot CPU takes its first reading, of the best counter there is: an HPET by its registers (NULL: none), a PM timer
 // by its port (0: none), else the PIT, which the loader has read.
-void time_init(volatile u32 *hpet, u16 pm_timer, const struct reading *pit);
+void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct reading *pit);
 void time_cpu_joined(void); // any other CPU, once, when its local APIC is on and before it uses the rest
 u64 tsc(void);              // the boot CPU's
 // Since the first reading; never runs backwards, from whichever CPU one looks; calibrates at first use. Not for NMIs.
