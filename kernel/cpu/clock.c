@@ -47,6 +47,10 @@ u64 clock_ticks(const struct reference *r, const struct reading *from, const str
     return expected < part ? part : part + (expected - part + r->turn / 2) / r->turn * r->turn;
 }
 
+u64 clock_hz(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz) {
+    return mul_div(to->tsc - from->tsc, r->hz, clock_ticks(r, from, to, hz));
+}
+
 // Each count was read somewhere in its gap, and it is up to a tick old.
 u64 clock_doubt(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz) {
     return (from->gap + to->gap) / 2 + hz / r->hz + 1;

@@ -42,6 +42,7 @@ bool clock_invariant(struct cpuid (*leaf)(u32, u32)); // the TSC's rate never ch
 // Ticks of the reference between two readings: their difference modulo a turn, plus the number of whole turns that
 // brings it nearest to what a TSC rate says that is right to within half of them; hz 0: less than a turn.
 u64 clock_ticks(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz);
+u64 clock_hz(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz);
 
 // What two readings leave unsure about the TSC ticks between them.
 u64 clock_doubt(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz);

@@ -13,7 +13,9 @@
 #define NO_ADJUSTMENT          UINT64_MAX
 #define WAIT_TSC_MAX           (1ull << 26) // for the reference to move: 10 ms at 6 GHz, 16 s at 4 MHz
 #define LEAST_READINGS_APART   2000         // in a second
-#define TURNS_COUNTED          50           // by a rate that is right to 1 %: half a turn of error
+#define COARSE_READINGS_APART  20000
+#define COARSE_TURNS           2          // of the reference, that a rate right to 1/8 and a tick can tell
+#define TURNS_COUNTED          50         // by a rate that is right to 1 %: half a turn of error
 #define STATED_DOUBT           (1u << 20) // times 2^-32: a crystal and the reference's differ by up to 244 in a million
 #define STATED_WRONG           128        // 1 part in so many
 #define TRIES_MAX              (1u << 20) // by then whoever changes the rate was stopped for good
@@ -108,19 +110,31 @@ static void set_measured(const struct reading *from, const struct reading *now, 
     set_rate(rate, elapsed < 2 * rate ? first.tsc + (elapsed < rate / 8 ? rate / 8 : 2 * rate) : UINT64_MAX);
 }
 
-// The first rate, over all the time since this CPU's first reading if the reference cannot have turned since, else over
-// half a millisecond from now. False when the reference stands still.
+// Reads until the reference has gone on by so many ticks; rate as for clock_ticks(). False: it stands still.
+static bool read_after(const struct reading *from, u64 ticks, u64 rate, struct reading *now) {
+    u64 begin = rdtsc();
+    do *now = read_both();
+    while (clock_ticks(reference, from, now, rate) < ticks && rdtsc() - begin < WAIT_TSC_MAX);
+    return clock_ticks(reference, from, now, rate) >= ticks;
+}
+
+// The first rate, over all the time since this CPU's first reading if the turns of the reference since then can be
+// told, which may need a coarse rate. False when the reference stands still.
 static bool measure(void) {
-    struct reading now = read_both(), from = this_cpu()->time.first;
-    u64 since = now.tsc, ticks;
-    if (from.source != reference->source ||
-        now.tsc - from.tsc >= mul_div(reference->turn, TSC_HZ_SLOWEST, reference->hz))
-        from = now;
-    while ((ticks = clock_ticks(reference, &from, &now, 0)) < reference->hz / LEAST_READINGS_APART) {
-        if (now.tsc - since >= WAIT_TSC_MAX) return false;
-        now = read_both();
+    struct reading begin = read_both(), from = this_cpu()->time.first, now;
+    u64 rate = 0;
+    if (from.source != reference->source) from = begin;
+    if (begin.tsc - from.tsc >= mul_div(reference->turn, TSC_HZ_SLOWEST, reference->hz)) {
+        if (!read_after(&begin, reference->hz / COARSE_READINGS_APART, 0, &now)) return false;
+        rate = clock_hz(reference, &begin, &now, 0);
+        if (begin.gap + now.gap > (now.tsc - begin.tsc) / 8 ||
+            now.tsc - from.tsc > mul_div(COARSE_TURNS * reference->turn, rate, reference->hz)) {
+            from = begin;
+            rate = 0;
+        }
     }
-    set_measured(&from, &now, mul_div(now.tsc - from.tsc, reference->hz, ticks));
+    if (!read_after(&from, reference->hz / LEAST_READINGS_APART, rate, &now)) return false;
+    set_measured(&from, &now, clock_hz(reference, &from, &now, rate));
     return true;
 }
 
