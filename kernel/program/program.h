@@ -103,8 +103,8 @@ u64 start_stack(const struct start *start);
 // ---- signal.c ----
 // An exception of the program: a page that only has to be made, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
-// To a thread, or (NULL) to the process: some thread that does not block it takes it. Under threads_lock.
-void signal_send(struct thread *to, int signal);
+// To thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no signal, as for kill(2).
+s64 signal_send(u32 tid, u64 signal);
 void signal_deliver(struct thread *thread);            // of the current one: ends the program when a signal is due
 void signal_block(struct thread *thread, u64 signals); // the current one: these alone from now on, whichever they are
 

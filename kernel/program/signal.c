@@ -37,12 +37,18 @@ static bool ignored(int signal) {
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && BIT(signal) & HARMLESS);
 }
 
-void signal_send(struct thread *to, int signal) {
-    struct thread *taker = to ? to : thread_after(NULL);
-    if (ignored(signal)) return;
-    __atomic_fetch_or(to ? &to->signals_pending : &program.signals_pending, BIT(signal), __ATOMIC_SEQ_CST);
-    while (!to && taker && taker->signals_blocked & BIT(signal)) taker = thread_after(taker);
-    if (taker) thread_wake(taker);
+s64 signal_send(u32 tid, u64 signal) {
+    if (signal > SIGNALS) return -EINVAL;
+    lock_take(&threads_lock);
+    struct thread *to = tid ? thread_find(tid) : NULL, *taker = to ? to : thread_after(NULL);
+    bool exists = to || !tid;
+    if (exists && signal && !ignored((int)signal)) {
+        __atomic_fetch_or(to ? &to->signals_pending : &program.signals_pending, BIT(signal), __ATOMIC_SEQ_CST);
+        while (!to && taker && taker->signals_blocked & BIT(signal)) taker = thread_after(taker);
+        if (taker) thread_wake(taker);
+    }
+    lock_give(&threads_lock);
+    return exists ? 0 : -ESRCH;
 }
 
 void signal_deliver(struct thread *thread) {
@@ -95,19 +101,10 @@ CALL(rt_sigprocmask) {
     return arg[2] ? put_user(arg[2], &old, sizeof old) : 0;
 }
 
-// To thread tid, or (0) to the process.
-static s64 send(u32 tid, u64 signal) {
-    if (signal > SIGNALS) return -EINVAL;
-    lock_take(&threads_lock);
-    struct thread *to = tid ? thread_find(tid) : NULL;
-    bool exists = to || !tid;
-    if (exists && signal) signal_send(to, (int)signal);
-    lock_give(&threads_lock);
-    return exists ? 0 : -ESRCH;
-}
-
-CALL(kill) { return (int)arg[0] >= -1 && (int)arg[0] <= 1 ? send(0, arg[1]) : -ESRCH; } // -1, 0: everybody, one's group
-CALL(tkill) { return (int)arg[0] > 0 ? send((u32)arg[0], arg[1]) : -EINVAL; }
+CALL(kill) {
+    return (int)arg[0] >= -1 && (int)arg[0] <= 1 ? signal_send(0, arg[1]) : -ESRCH;
+} // -1, 0: everybody, one's group
+CALL(tkill) { return (int)arg[0] > 0 ? signal_send((u32)arg[0], arg[1]) : -EINVAL; }
 CALL(tgkill) { return (int)arg[0] == 1 ? call_tkill(thread, arg + 1) : (int)arg[0] > 0 ? -ESRCH : -EINVAL; }
 
 static const struct {
