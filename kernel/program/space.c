@@ -213,15 +213,17 @@ static bool fits(const struct area *area, u64 address, u64 bytes) {
     return start >= area->start && start + bytes <= area->end && !tables_leaf(root, address, &empty) && empty >= bytes;
 }
 
-// Clears a large page without the lock. Only where it takes nothing from what was
+// Clears a large page without the lock, and without holding up flushes. Only where it takes nothing from what was
 // promised, since another CPU may be at the same page and one of the two is too many. False, and nothing is left of it,
 // when the address wants no such page any more.
 static bool clear_apart(u64 physical, u64 address, u64 bytes) {
     u64 counts = area_at(address)->flags & AREA_COUNTED ? PAGES(bytes) : 0;
     away += counts;
     lock_give(&space_lock);
+    bool used = tlb_leave();
     memset(window(physical), 0, bytes);
     space_take();
+    if (used) tlb_enter();
     away -= counts;
     const struct area *area = area_at(address);
     if (area && fits(area, address, bytes)) return true;
