@@ -253,13 +253,15 @@ def machine_check_in_nmi():
 
 
 def all_online(debugger, count):
-    """The CPU that is stopped goes round on the spot until the others have come."""
+    """The CPU that is stopped goes round on the spot until the others have come and gone idle."""
     place, limit = debugger["rip"], time.monotonic() + vm.HANG
     code = debugger.read(place, 2)
     debugger.write(place, b"\xeb\xfe")
-    while debugger.u64("online") & 0xFFFFFFFF < count:
+    idle = False
+    while not idle:
         if time.monotonic() > limit:
             raise vm.Failed("not all CPUs came online")
+        idle = debugger.u64("idle_cpus").bit_count() == min(count, 64) - 1  # seen before the last time they go on
         debugger.go()
         time.sleep(0.05)
         debugger.interrupt()
