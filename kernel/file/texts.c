@@ -55,7 +55,7 @@ static void vmos(struct reader *reader) {
         line(reader, "%-13s %8lu us\n", stages[i], time_tsc_to_ns(boot->tsc[i] - (i ? boot->tsc[i - 1] : 0)) / 1000);
     line(reader, "read by %s from drive %02xh: %u sectors, %u BIOS calls\n", boot->edd ? "EDD" : "CHS", boot->drive,
          boot->sectors, boot->bios_calls);
-    line(reader, "%u CPUs run\n", cpus_online());
+    line(reader, "CPUs that run: %u\n", cpus_online());
     for (unsigned n = 0; n < cpus_online(); n++)
         if (cpu_number(n)->nmis) line(reader, "CPU %u ignored %u NMIs without a known cause\n", n, cpu_number(n)->nmis);
     for (unsigned vector = EXCEPTIONS; vector < 256; vector++)

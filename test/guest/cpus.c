@@ -12,9 +12,8 @@ static int running(void) {
     int fd = open("/proc/vmos", O_RDONLY);
     if (fd < 0 || read(fd, text, sizeof text - 1) < 0) exit(2);
     close(fd);
-    char *line = strstr(text, " CPUs run");
-    while (line && line > text && line[-1] != '\n') line--;
-    return line ? atoi(line) : 0;
+    char *line = strstr(text, "CPUs that run: ");
+    return line ? atoi(line + strlen("CPUs that run: ")) : 0;
 }
 
 int main(int argc, char **argv) {
