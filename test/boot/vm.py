@@ -216,7 +216,7 @@ def bochs(image, *, cpu, count=1, medium="disk", memory=256, hang=4 * HANG, firs
 def bochs_log(screen):
     """The lines of the log among the codes that draw the screen (build.sh has the same in sed)."""
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r", "", screen.decode(errors="replace"))
-    return "".join(line + "\n" for line in re.findall(r"(?m)vmos[:!] .*$", text))
+    return "".join(line + "\n" for line in re.findall(r"(?m)^.*(vmos[:!] .*)$", text))  # a drawn screen is one line
 
 
 class Running:
