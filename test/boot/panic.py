@@ -284,7 +284,7 @@ def each_something_else():
         machine.gdb.write(machine.gdb["rip"], b"\x0f\x0b")
         report, _ = end(machine)
         text = "\n".join(report)
-        for wanted in (r"CPU \d: the program at computes\+0x\w+ ", r"CPU \d: .*the program at calls\+0x\w+ ",
+        for wanted in (r"CPU \d: the program at computes\+0x\w+ ", r"CPU \d: .*the program at (calls|caller)\+0x\w+ ",
                        r"idle: 1 other CPU\n|CPU \d: .* < idle\+", r"for the program at \w+\+0x\w+ .*, system call 63\n", r"rsp.*: main\+"):
             if not re.search(wanted, text):
                 raise vm.Failed(f"the report does not say {wanted!r}: {text}")
