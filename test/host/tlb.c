@@ -40,24 +40,8 @@ static void step(void) { // time passes, and others come in between
 }
 
 static void forget_page(u64 address) { me->tlb[address / PAGE_SIZE] = me->tables[0] = me->tables[1] = 0; }
-static void forget_everything(void) {
-    for (u64 i = 0; i < PAGES; i++) forget_page(i * PAGE_SIZE);
-}
-
-#define STEP()           step()
-#define this_cpu()       (&me->cpu)
-#define cpu_number(n)    (&cpus[n].cpu)
-#define invlpg(address)  forget_page(address)
-#define read_cr3()       0
-#define write_cr3(value) forget_everything()
+#include "test/tlb_cpu.h"
 #include "kernel/cpu/lock.c"
-#include "kernel/cpu/tlb.c"
-
-void panic(const char *fmt, ...) {
-    fprintf(stderr, "panic: %s\n", fmt);
-    abort();
-}
-unsigned cpus_online(void) { return LOAD(&online); }
 void ipi_send(unsigned cpu) {
     if (cpu >= CPUS) abort();
     STORE(&cpus[cpu].asked, true);
