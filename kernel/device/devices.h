@@ -72,7 +72,7 @@ void interrupts_init(const struct acpi_info *acpi);
 void cpus_start(const struct acpi_info *acpi);
 
 // ---- power.c ----
-void power_init(const struct acpi_info *acpi);
+void power_init(const struct acpi_info *acpi); // lives for ever
 // Ends the machine: "vmos: exit N" as the last line, then emulator, ACPI S5; on a PC the report stays on the screen
 // and any key restarts.
 void power_end(int status) __attribute__((noreturn));

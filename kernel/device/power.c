@@ -16,9 +16,9 @@
 #define KBC_PULSE_RESET 0xfe
 #define KEY_RELEASED    (1u << 7)
 
-static struct acpi_info acpi; // zero: nothing known
+static const struct acpi_info *acpi; // NULL: nothing known
 
-void power_init(const struct acpi_info *info) { acpi = *info; }
+void power_init(const struct acpi_info *info) { acpi = info; }
 
 // Lets the machine go off or restart; a port read takes about a microsecond.
 static void wait_ms(unsigned ms) {
@@ -43,9 +43,9 @@ void power_end(int status) {
     logwire_flush();
     emulator_exit();
     bool is_virtual = cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR || emulator_has_debugcon();
-    if (is_virtual && acpi.has_s5) {
-        soft_off(acpi.pm1a_control, acpi.s5_a);
-        soft_off(acpi.pm1b_control, acpi.s5_b);
+    if (is_virtual && acpi && acpi->has_s5) {
+        soft_off(acpi->pm1a_control, acpi->s5_a);
+        soft_off(acpi->pm1b_control, acpi->s5_b);
         wait_ms(1000);
     }
     static const char prompt[] = "Press any key to restart.\n";
