@@ -89,8 +89,8 @@ void unfit(const char *fmt, ...) {
 
 void panic_exception(const struct registers *r, u64 address, const char *why) {
     static const char names[] = "#DE#DBNMI#BP#OF#BR#UD#NM#DF 9 #TS#NP#SS#GP#PF 15#MF#AC#MC#XM#VE#CP";
-    const char *how = r->error & PF_FETCH ? "executing" : r->error & PF_WRITE ? "writing" : "reading";
-    const char *where = r->error & PF_PRESENT ? "against its rights" : "where nothing is mapped";
+    const char *how = r->error & FAULT_FETCH ? "executing" : r->error & FAULT_WRITE ? "writing" : "reading";
+    const char *where = r->error & FAULT_PRESENT ? "against its rights" : "where nothing is mapped";
     char text[LOG_LINE];
     if (r->vector == VECTOR_PF)
         panic_because(r, "page fault %s %#lx %s%s%s", how, address, where, *why ? ": " : "", why);

@@ -3,10 +3,6 @@
 
 #include "kernel/cpu/cpus.h"
 
-#define PF_PRESENT (1u << 0) // error code of a page fault, Intel SDM 3A 4.7
-#define PF_WRITE   (1u << 1)
-#define PF_FETCH   (1u << 4)
-
 extern const struct panic_means *panic_means;
 
 // One line of the report: whole on the wires; on the screen as much as the rows that panic_page() gave hold.

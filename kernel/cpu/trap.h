@@ -28,6 +28,10 @@ struct context {
     void *xstate;         // fpu_state_size() bytes, 64-byte aligned; current only while another context runs
 };
 
+#define FAULT_PRESENT (1u << 0) // error code of a page fault, Intel SDM 3A 4.7
+#define FAULT_WRITE   (1u << 1)
+#define FAULT_FETCH   (1u << 4)
+
 struct fault {
     u64 vector, error;
     u64 address; // CR2 for a page fault, else 0

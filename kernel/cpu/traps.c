@@ -110,7 +110,7 @@ void trap_from_kernel(struct registers *regs) {
     } else if (regs->vector == VECTOR_PF && fault.address < USER_END && in_usercopy(regs->rip)) {
         if (!hooks->user_copy_fault(&fault)) regs->rip = (u64)usercopy_failed;
     } else {
-        bool missing = regs->vector == VECTOR_PF && !(regs->error & PF_PRESENT) && grow_stack;
+        bool missing = regs->vector == VECTOR_PF && !(regs->error & FAULT_PRESENT) && grow_stack;
         const char *why = missing ? grow_stack(fault.address, regs->rsp) : "";
         if (why) panic_exception(regs, fault.address, why);
     }

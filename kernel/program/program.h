@@ -124,9 +124,6 @@ struct file *file_at(u64 number); // NULL: not open
 #define STACK_START     (USER_END - STACK_BYTES)
 #define SPACE_PLACE_END (STACK_START - STACK_GUARD) // what may be placed by choice ends here
 
-#define FAULT_WRITE (1u << 1) // page-fault error code, SDM 3A 4.7
-#define FAULT_FETCH (1u << 4)
-
 // Before anything else. What the program may have promised to it in all is what is free now.
 // heap: where what brk() moves starts.
 void space_init(u64 heap);

@@ -2,15 +2,15 @@
 // with a report that names places by the program's own symbols. Handlers of the program's own are not built; asking for
 // one is refused with ENOSYS rather than taken and never called.
 #include <asm/signal.h>
+#include "kernel/cpu/cpu.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/print.h"
 #include "kernel/program/program.h"
 
-#define VECTOR_PAGE_FAULT 14
-#define STACK_WORDS       256 // of the stack that are searched for callers
-#define CALLERS           16  // that are shown at most
-#define PLACE             128 // bytes of a place as text
+#define STACK_WORDS 256 // of the stack that are searched for callers
+#define CALLERS     16  // that are shown at most
+#define PLACE       128 // bytes of a place as text
 
 #define SIGNALS     64
 #define BIT(signal) (1ull << ((signal)-1))
@@ -145,7 +145,7 @@ static void report_callers(u64 sp) {
 
 void program_fault(struct context *context, const struct fault *fault) {
     const struct registers *r = &context->regs;
-    const char *why = fault->vector == VECTOR_PAGE_FAULT ? space_fault(fault->address, fault->error) : "";
+    const char *why = fault->vector == VECTOR_PF ? space_fault(fault->address, fault->error) : "";
     if (!why) return;
     bool known = fault->vector < ARRAY_SIZE(exceptions) && exceptions[fault->vector].signal;
     int signal = known ? exceptions[fault->vector].signal : why == space_no_memory ? SIGBUS : SIGSEGV;
