@@ -5,7 +5,7 @@
 #include "kernel/lib/types.h"
 
 #define BOOT_INFO_MAGIC   0x4f464e49534f4d56 // "VMOSINFO"
-#define BOOT_INFO_VERSION 2
+#define BOOT_INFO_VERSION 3
 
 struct e820_entry {
     u64 base;
@@ -38,6 +38,17 @@ struct reading {
     u64 gap;    // TSC ticks within which both were read
 };
 
+// A linear framebuffer: row by row from the upper left corner. A colour lies in so many bits from this bit of a pixel
+// on.
+struct boot_framebuffer {
+    u64 address; // physical; 0: the screen shows text
+    u32 pitch;   // bytes from one row to the next
+    u16 width, height;
+    u8 bits; // a pixel, as it is stored: 16, 24 or 32
+    u8 red_at, red_bits, green_at, green_bits, blue_at, blue_bits;
+    u8 zero[5];
+};
+
 struct boot_info {
     u64 magic;
     u32 version;
@@ -46,7 +57,7 @@ struct boot_info {
     u32 e820_count;
     u8 drive;        // BIOS number
     u8 edd;          // 1: read by int 13h AH=42h, 0: by AH=02h
-    u8 text_columns; // 0: no text screen
+    u8 text_columns; // 0: no text screen; then perhaps a framebuffer
     u8 text_rows;
     u32 bios_calls;              // made by the loader
     u32 sectors;                 // read by the loader
@@ -59,7 +70,10 @@ struct boot_info {
     struct boot_part input; // standard input; only meaningful with has_input
     struct boot_part command;
     u8 has_input; // standard input travels in the image (perhaps empty); else it is COM1
-    u8 zero[7];
+    u8 zero;
+    u16 sector_size; // of the medium: 512, or 2048 on a CD
+    u32 read_most;   // sectors a BIOS call was asked for at last
+    struct boot_framebuffer framebuffer;
     u64 tsc[STAGES];    // the loader fills the first three
     struct reading pit; // channel 2 of the PIT, which counts from here on
 };

@@ -43,7 +43,4 @@ _Static_assert(sizeof(struct loader_header) == 16, "start.asm and mkimage rely o
 const char *image_check(const struct image_header *header, bool has_crc32) MUST_USE;
 bool image_has_part(const struct image_part *part); // an empty part may be there: standard input of no bytes
 
-// The command line part: NUL-terminated words, each KEY=VALUE, in any order. Unknown ones are ignored, and reported.
-//   arg=TEXT   one argument of the program, argv[0] first
-//   env=K=V    one environment string
-//   tty=1      standard output is a terminal although standard input is not (decides what isatty says)
+// What the words of the command line part mean is in kernel/lib/options.h.

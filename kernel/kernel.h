@@ -2,7 +2,7 @@
 #pragma once
 
 #include <stdarg.h>
-#include "kernel/lib/types.h"
+#include "kernel/lib/options.h"
 
 // One line in the log, "vmos: " in front and a newline behind, given to every sink. No line is longer than LOG_LINE.
 #define LOG_LINE 256
@@ -22,6 +22,8 @@ enum log_sinks { LOG_WIRE, LOG_COM1, LOG_SCREEN };
 typedef void (*log_sink)(const char *text, size_t bytes);
 void log_set_sink(enum log_sinks which, log_sink write);
 void log_put(const char *line, size_t length, size_t on_screen); // so much of it
+
+extern struct options options; // of the image's command line; read once, by main.c
 
 // Our own bug: report with registers and backtrace, then end the machine with 125.
 void panic(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));

@@ -13,8 +13,13 @@ extern char kernel_image[]; // kernel.ld: link address 0
 void kernel_high_entry(void);
 
 static struct boot_info boot;
+struct options options;
 
 static const struct panic_means panic_means_here = {serial_panic, tables_peek, program_place, power_end};
+
+static void ignored(const char *word, u64 length, const char *why) {
+    log("the image's command line: %.*s %s, ignored", (int)(length < 80 ? length : 80), word, why);
+}
 
 static void log_init(void) {
     logwire_init();
@@ -30,6 +35,7 @@ void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
     if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION || boot.size != sizeof(boot))
         unfit("the loader is of another version than the kernel");
     panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
+    options_read(window(boot.command.start), boot.command.length, &options, NULL);
     struct handover *handover = (void *)BOUNCE;
     *handover = (struct handover){.boot = boot}; // BIOS transfers went through here
     address_space_build(handover);
@@ -45,6 +51,7 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     boot.tsc[STAGE_KERNEL_HIGH] = tsc();
     log_init();
     u64 file = boot.kernel.start, code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
+    options_read(window(boot.command.start), boot.command.length, &options, ignored);
     memory_take_over(handover);
 
     static struct acpi_info acpi;

@@ -94,21 +94,6 @@ static bool copy_fault(const struct fault *fault) { return !space_fault(fault->a
 
 static const struct trap_hooks hooks = {begin_call, program_fault, copy_fault, schedule};
 
-// The words of the command line part that are not the program's. True when its output is a terminal.
-static bool read_words(const struct boot_info *boot) {
-    const char *command = window(boot->command.start), *word;
-    u64 offset = 0, length;
-    bool tty = false;
-    while ((word = command_word(command, boot->command.length, &offset, &length))) {
-        const char *value = command_value(word, length, "tty");
-        if (value) tty = length == sizeof "tty=1" - 1 && *value == '1';
-        else if (!command_value(word, length, "arg") && !command_value(word, length, "env"))
-            log("the image's command line has a word nobody knows, ignored: %.*s", (int)(length < 80 ? length : 80),
-                word);
-    }
-    return tty;
-}
-
 // A CPU that has arrived.
 static void join(void) {
     scheduler_init(NULL);
@@ -121,7 +106,7 @@ void program_run(struct boot_info *boot) {
     if (!first) unfit("no memory is left for the program's registers");
     traps_init(&hooks);
     program_load(boot, &first->context.regs);
-    files_init(boot, read_words(boot), typed);
+    files_init(boot, options.tty, typed);
     boot->tsc[STAGE_PROGRAM] = tsc();
     scheduler_init(first);
     cpus_set_join(join);

@@ -83,11 +83,6 @@ bool futex_waits(struct thread *thread, bool leave); // whether it is at one; le
 void program_load(struct boot_info *boot, struct registers *regs);
 
 // ---- start.c: what a program finds on its stack (System V x86-64 psABI 3.4.1) ----
-// The word at *offset of the command line part, and its length; moves *offset behind it. NULL: the end.
-const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length);
-// The text behind key= when the word is of that key, else NULL.
-const char *command_value(const char *word, u64 word_length, const char *key);
-
 struct start {
     const char *command; // command line part: arg= and env= words
     u64 command_length;

@@ -1,24 +1,11 @@
 // See program.h. From the stack pointer upwards (argv and envp point into the command line part):
 // argc | argv.. 0 | envp.. 0 | auxv.. {0,0} | padding | 16 random bytes | "x86_64" | command line part | zeroes
+#include "kernel/lib/options.h"
 #include "kernel/lib/string.h"
 #include "kernel/program/program.h"
 
 static const char platform[] = "x86_64";
 static const u8 zeroes[16]; // at least as many end the last word
-
-const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length) {
-    if (*offset >= length) return NULL;
-    const char *word = command + *offset;
-    *word_length = strnlen(word, length - *offset); // the last one may lack its NUL: the image is untrusted
-    *offset += *word_length + 1;
-    return word;
-}
-
-const char *command_value(const char *word, u64 word_length, const char *key) {
-    u64 bytes = strlen(key);
-    bool is_key = word_length > bytes && memcmp(word, key, bytes) == 0 && word[bytes] == '=';
-    return is_key ? word + bytes + 1 : NULL;
-}
 
 // Stores pointers to the values of a key, in the command line part, and a NULL from *at on, which moves. Their number.
 static u64 put_values(const struct start *start, const char *key, u64 command, u64 *at, bool *ok) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "kernel/program/start.c"
+#include "kernel/lib/options.c"
 #include "test/check.h"
 
 #define TOP   USER_END

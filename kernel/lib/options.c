@@ -1,0 +1,147 @@
+// See options.h. The words are untrusted: the last one may lack its NUL, and a number may be of any size.
+#include "kernel/lib/options.h"
+#include "kernel/lib/string.h"
+
+#define SIDE_MAX 65535u
+
+const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length) {
+    if (*offset >= length) return NULL;
+    const char *word = command + *offset;
+    *word_length = strnlen(word, length - *offset);
+    *offset += *word_length + 1;
+    return word;
+}
+
+const char *command_value(const char *word, u64 word_length, const char *key) {
+    u64 bytes = strlen(key);
+    bool is_key = word_length > bytes && memcmp(word, key, bytes) == 0 && word[bytes] == '=';
+    return is_key ? word + bytes + 1 : NULL;
+}
+
+struct text {
+    const char *at, *end;
+};
+
+static bool is(struct text text, const char *what) {
+    u64 bytes = strlen(what);
+    return (u64)(text.end - text.at) == bytes && memcmp(text.at, what, bytes) == 0;
+}
+
+static bool take(struct text *text, char c) {
+    bool here = text->at < text->end && *text->at == c;
+    text->at += here;
+    return here;
+}
+
+// A decimal number from 1 to max in front of the text, which moves behind it; 0: there is none.
+static u64 take_number(struct text *text, u64 max) {
+    u64 value = 0;
+    for (; text->at < text->end && *text->at >= '0' && *text->at <= '9'; text->at++) {
+        u64 digit = (u64)(*text->at - '0');
+        if (value > (max - digit) / 10) return 0;
+        value = value * 10 + digit;
+    }
+    return value;
+}
+
+static bool read_video(struct text value, struct options *options) {
+    u64 width = 0, height = 0, bits = 32;
+    if (!is(value, "text")) {
+        width = take_number(&value, SIDE_MAX);
+        height = take(&value, 'x') ? take_number(&value, SIDE_MAX) : 0;
+        if (take(&value, 'x')) bits = take_number(&value, 32);
+        if (!width || !height || value.at != value.end || (bits != 15 && bits != 16 && bits != 24 && bits != 32))
+            return false;
+    }
+    options->width = (u16)width;
+    options->height = (u16)height;
+    options->bits = (u8)bits;
+    return true;
+}
+
+static bool read_memory(struct text value, struct options *options) {
+    static const char units[] = "KMGT";
+    u64 number = take_number(&value, ~0ull);
+    for (u32 i = 0; i < sizeof units - 1; i++) {
+        u32 shift = 10 * (i + 1);
+        if (!take(&value, units[i])) continue;
+        if (number > ~0ull >> shift) return false;
+        number <<= shift;
+        break;
+    }
+    if (!number || value.at != value.end) return false;
+    options->memory = number;
+    return true;
+}
+
+static bool read_cpus(struct text value, struct options *options) {
+    u64 number = take_number(&value, ~0u);
+    if (!number || value.at != value.end) return false;
+    options->cpus = (u32)number;
+    return true;
+}
+
+static bool read_console(struct text value, struct options *options) {
+    if (is(value, "com1")) options->console = CONSOLE_COM1;
+    else if (is(value, "screen")) options->console = CONSOLE_SCREEN;
+    else if (is(value, "com1,screen") || is(value, "screen,com1")) options->console = CONSOLE_COM1 | CONSOLE_SCREEN;
+    else return false;
+    return true;
+}
+
+static bool read_after(struct text value, struct options *options) {
+    if (is(value, "halt")) options->after = AFTER_HALT;
+    else if (is(value, "reboot")) options->after = AFTER_REBOOT;
+    else if (is(value, "poweroff")) options->after = AFTER_POWEROFF;
+    else return false;
+    return true;
+}
+
+static bool read_tty(struct text value, struct options *options) {
+    options->tty = is(value, "1");
+    return options->tty;
+}
+
+static bool anything(struct text value, struct options *options) { // start.c's
+    (void)value, (void)options;
+    return true;
+}
+
+static const struct key {
+    const char *name;
+    bool (*read)(struct text value, struct options *options);
+    const char *wants;
+} keys[] = {
+    {"arg", anything, ""},
+    {"env", anything, ""},
+    {"tty", read_tty, "wants 1"},
+    {"console", read_console, "wants com1, screen, or com1,screen"},
+    {"video", read_video, "wants text, WIDTHxHEIGHT or WIDTHxHEIGHTxBITS, with 15, 16, 24 or 32 bits"},
+    {"mem", read_memory, "wants a number of bytes above 0, with K, M, G or T behind it or without"},
+    {"cpus", read_cpus, "wants a number above 0"},
+    {"after", read_after, "wants halt, reboot or poweroff"},
+};
+
+// NULL, or why the word is ignored.
+static const char *read_word(const char *word, u64 length, struct options *options) {
+    struct text text = {word, word + length};
+    if (is(text, "quiet")) options->quiet = true;
+    else if (is(text, "timeline")) options->timeline = true;
+    else {
+        for (const struct key *key = keys; key < keys + ARRAY_SIZE(keys); key++) {
+            text.at = command_value(word, length, key->name);
+            if (text.at) return key->read(text, options) ? NULL : key->wants;
+        }
+        return "is not known";
+    }
+    return NULL;
+}
+
+void options_read(const char *command, u64 length, struct options *options,
+                  void (*ignored)(const char *word, u64 word_length, const char *why)) {
+    u64 offset = 0, word_length;
+    const char *word, *why;
+    *options = (struct options){.console = CONSOLE_COM1 | CONSOLE_SCREEN};
+    while ((word = command_word(command, length, &offset, &word_length)))
+        if ((why = read_word(word, word_length, options)) && ignored) ignored(word, word_length, why);
+}
