@@ -1,5 +1,6 @@
-// What the program's open files can be: the terminal (COM1 and the screen), and a few texts made on reading. All copy
-// to and from program memory: bytes done, 0 at the end, a negative errno, or TTY_WAIT with nothing done.
+// What the program's open files can be: the terminal (COM1 and the screen), a few texts made on reading, and the
+// framebuffer. All copy to and from program memory: bytes done, 0 at the end, a negative errno, or TTY_WAIT with
+// nothing done.
 #pragma once
 
 #include <asm/errno.h>
@@ -39,5 +40,11 @@ s64 terminal_ioctl(u32 request, u64 arg);
 void texts_init(const struct boot_info *boot);
 int text_find(const char *path); // -1: none
 s64 text_read(int text, u64 to, u64 bytes, u64 offset);
+
+// ---- fb0.c: /dev/fb0; only when there is a screen_framebuffer() ----
+s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write); // write: from the program
+s64 fb0_ioctl(u32 request, u64 arg);
+// The physical address of so many bytes of its pages; 0: it has not that many.
+u64 fb0_pages(u64 offset, u64 bytes);
 
 static inline s64 put_user(u64 to, const void *from, u64 bytes) { return copy_to_user(to, from, bytes) ? 0 : -EFAULT; }

@@ -74,15 +74,17 @@ static void split(struct areas *areas, u64 address) {
     insert(areas, area, address, end);
 }
 
-static u64 counted_pages(const struct area *area) {
-    return area->flags & AREA_COUNTED ? (area->end - area->start) / PAGE_SIZE : 0;
+static u64 pages_with(const struct area *area, u32 flag) {
+    return area->flags & flag ? (area->end - area->start) / PAGE_SIZE : 0;
 }
 
 void areas_cut(struct areas *areas, u64 start, u64 end) {
     split(areas, start);
     split(areas, end);
-    for (struct area *area; (area = areas_find(areas, start)) && area->start < end; erase(areas, area))
-        areas->counted -= counted_pages(area);
+    for (struct area *area; (area = areas_find(areas, start)) && area->start < end; erase(areas, area)) {
+        areas->counted -= pages_with(area, AREA_COUNTED);
+        areas->device -= pages_with(area, AREA_DEVICE);
+    }
 }
 
 static bool alike(const struct area *a, const struct area *b) { return a->rights == b->rights && a->flags == b->flags; }
@@ -94,7 +96,8 @@ void areas_put(struct areas *areas, const struct area *like) {
     if (left && left->end >= new.start &&alike(left, &new)) new.start = left->start;
     if (right && right->start <= new.end &&alike(right, &new)) new.end = right->end;
     areas_cut(areas, new.start, new.end);
-    areas->counted += counted_pages(&new);
+    areas->counted += pages_with(&new, AREA_COUNTED);
+    areas->device += pages_with(&new, AREA_DEVICE);
     insert(areas, &new, new.start, new.end);
 }
 
@@ -102,6 +105,12 @@ bool areas_cover(struct areas *areas, u64 start, u64 end) {
     const struct area *area;
     while (start < end && (area = areas_find(areas, start)) && area->start <= start) start = area->end;
     return start >= end;
+}
+
+bool areas_have_device(struct areas *areas, u64 start, u64 end) {
+    const struct area *area = areas->device ? areas_find(areas, start) : NULL;
+    while (area && area->start < end && !(area->flags & AREA_DEVICE)) area = areas_find(areas, area->end);
+    return area && area->start < end;
 }
 
 void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) {

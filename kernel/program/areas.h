@@ -12,6 +12,7 @@
 
 #define AREA_NORESERVE 1u // never counted: the program said it will not touch most of it
 #define AREA_COUNTED   2u // private and writable now or before: its pages may all have to exist one day
+#define AREA_DEVICE    4u // its pages are a device's, all there from the beginning: no frames of ours
 
 struct area {
     u64 start, end; // multiples of PAGE_SIZE
@@ -25,6 +26,7 @@ RB_HEAD(area_tree, area);
 struct areas {
     struct area_tree tree;
     u64 counted; // pages of areas with AREA_COUNTED
+    u64 device;  // and of those with AREA_DEVICE
 };
 
 // Where nodes come from and go to. The caller makes sure of AREAS_TAKEN, the most that an operation takes in addition.
@@ -45,6 +47,8 @@ void areas_cut(struct areas *areas, u64 start, u64 end);
 bool areas_cover(struct areas *areas, u64 start, u64 end);
 // Sets rights in [start, end), which areas cover.
 void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights);
+// Whether one in [start, end) has AREA_DEVICE.
+bool areas_have_device(struct areas *areas, u64 start, u64 end);
 // Pages in [start, end) that are counted, and those that would be if the range became writable.
 u64 areas_counted(struct areas *areas, u64 start, u64 end, bool if_writable);
 // The highest address in [low, high) with that many free bytes behind it; 0 when there is none.

@@ -1,10 +1,13 @@
-// Calls about files: the terminal, the standard input that travelled in the image, and the texts. A file number is an
-// entry of one table, so that nothing has to be allocated or can leak. No file has two numbers but the terminal.
+// Calls about files: the terminal, the standard input that travelled in the image, the texts, and the framebuffer. A
+// file number is an entry of one table, so that nothing has to be allocated or can leak. No file has two numbers but
+// the terminal.
 #include <asm/stat.h>
 #include <linux/fcntl.h>
+#include <linux/fs.h>
 #include <linux/poll.h>
 #include <linux/stat.h>
 #include <linux/uio.h>
+#include "kernel/device/devices.h"
 #include "kernel/lib/string.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
@@ -15,8 +18,9 @@
 #define AT_FLAGS_KNOWN (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)
 
 struct file {
-    enum { FILE_CLOSED, FILE_TERMINAL, FILE_INPUT, FILE_TEXT } kind;
-    int text; // which one
+    enum { FILE_CLOSED, FILE_TERMINAL, FILE_INPUT, FILE_TEXT, FILE_FRAMEBUFFER } kind;
+    int text;   // which one
+    int access; // O_RDONLY, O_WRONLY or O_RDWR
     u64 offset;
 };
 
@@ -25,7 +29,7 @@ static struct lock lock;             // of what is in it; nobody who waits for t
 static struct boot_part input;
 static bool is_tty; // whether the terminal says that it is one; else it looks like the writing end of a pipe
 
-struct file *file_at(u64 number) {
+static struct file *file_at(u64 number) {
     struct file *file = &files[(u32)number % FILES_MAX];
     return (u32)number < FILES_MAX && file->kind ? file : NULL;
 }
@@ -57,15 +61,25 @@ FILE_CALL(fcntl) {
     switch (arg[1]) {
     case F_GETFD: // there is no exec that could close it
     case F_SETFD: return 0;
-    case F_GETFL: return file->kind != FILE_TERMINAL ? O_RDONLY : is_tty ? O_RDWR : O_WRONLY;
+    case F_GETFL: return file->kind != FILE_TERMINAL ? file->access : is_tty ? O_RDWR : O_WRONLY;
     case F_SETFL: return arg[2] & O_NONBLOCK ? -EINVAL : 0;
     }
     return -EINVAL;
 }
 
+// Without the lock, which the others would want for too long: threads that share a number come in any order.
+static s64 copy_framebuffer(struct file *file, u64 user, u64 bytes, bool write) {
+    u64 offset = file->offset;
+    if (file->access == (write ? O_RDONLY : O_WRONLY)) return -EBADF;
+    s64 count = fb0_copy(user, bytes, offset, write);
+    if (count > 0) file->offset = offset + (u64)count;
+    return count;
+}
+
 static s64 read_file(struct file *file, u64 to, u64 bytes) {
     s64 count;
     if (file->kind == FILE_TERMINAL) return is_tty ? terminal_read(to, bytes) : -EBADF;
+    if (file->kind == FILE_FRAMEBUFFER) return copy_framebuffer(file, to, bytes, false);
     lock_take(&lock);
     if (file->kind == FILE_INPUT) {
         count = (s64)MIN(bytes, input.length - file->offset);
@@ -79,6 +93,7 @@ static s64 read_file(struct file *file, u64 to, u64 bytes) {
 }
 
 static s64 write_file(struct file *file, u64 from, u64 bytes) {
+    if (file->kind == FILE_FRAMEBUFFER) return copy_framebuffer(file, from, bytes, true);
     return file->kind == FILE_TERMINAL ? terminal_write(from, bytes) : -EBADF;
 }
 
@@ -103,8 +118,26 @@ FILE_CALL(write) { return write_file(file, arg[1], MIN(arg[2], RW_MAX)); }
 FILE_CALL(readv) { return vectors(file, arg, read_file); }
 FILE_CALL(writev) { return vectors(file, arg, write_file); }
 
-FILE_CALL(lseek) { return -ESPIPE; }
-FILE_CALL(ioctl) { return file->kind == FILE_TERMINAL && is_tty ? terminal_ioctl((u32)arg[1], arg[2]) : -ENOTTY; }
+// A device has no end from which to count: that is 0, as on Linux.
+FILE_CALL(lseek) {
+    u64 base = arg[2] == SEEK_CUR ? file->offset : 0;
+    if (file->kind != FILE_FRAMEBUFFER) return -ESPIPE;
+    if (arg[2] > SEEK_END || (s64)(base + arg[1]) < 0) return -EINVAL;
+    return (s64)(file->offset = base + arg[1]);
+}
+
+FILE_CALL(ioctl) {
+    if (file->kind == FILE_FRAMEBUFFER) return fb0_ioctl((u32)arg[1], arg[2]);
+    return file->kind == FILE_TERMINAL && is_tty ? terminal_ioctl((u32)arg[1], arg[2]) : -ENOTTY;
+}
+
+s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical) {
+    const struct file *file = file_at(number);
+    if (!file || file->kind != FILE_FRAMEBUFFER) return file ? -ENODEV : -EBADF;
+    if (file->access == O_WRONLY || (file->access == O_RDONLY && shared && rights & AREA_WRITE)) return -EACCES;
+    if (rights & AREA_EXEC) return -EPERM;
+    return shared && (*physical = fb0_pages(offset, bytes)) ? 0 : -EINVAL;
+}
 
 CALL(poll) {
     s64 ready = 0;
@@ -123,25 +156,30 @@ CALL(poll) {
     return ready || thread_deadline(thread, timeout_ns) ? ready : TTY_WAIT;
 }
 
-// The text at a path, or a negative errno. Relative paths count from the root, the only directory there is.
-static s64 find(u64 path_at) {
+// The file at a path, or a negative errno. Relative paths count from the root, the only directory there is.
+static s64 find(u64 path_at, struct file *file) {
     char path[PATH_MAX + 1];
     path[0] = '/';
     s64 length = copy_string_from_user(path + 1, path_at, PATH_MAX);
     if (length < 0 || length == PATH_MAX) return length < 0 ? -EFAULT : -ENAMETOOLONG;
-    int text = text_find(path[1] == '/' ? path + 1 : path);
-    return text < 0 ? -ENOENT : text;
+    const char *name = path[1] == '/' ? path + 1 : path;
+    bool framebuffer = screen_framebuffer() && strcmp(name, "/dev/fb0") == 0;
+    *file = (struct file){.kind = framebuffer ? FILE_FRAMEBUFFER : FILE_TEXT};
+    if (!framebuffer) file->text = text_find(name);
+    return file->text < 0 ? -ENOENT : 0;
 }
 
 CALL(open) {
-    s64 text = find(arg[0]);
-    if (text < 0) return text == -ENOENT && arg[1] & O_CREAT ? -EROFS : text;
-    if ((arg[1] & O_ACCMODE) != O_RDONLY) return -EACCES;
+    struct file file;
+    s64 error = find(arg[0], &file);
+    if (error) return error == -ENOENT && arg[1] & O_CREAT ? -EROFS : error;
+    file.access = arg[1] & O_ACCMODE;
+    if (file.kind == FILE_TEXT && file.access != O_RDONLY) return -EACCES;
     if (arg[1] & O_DIRECTORY) return -ENOTDIR;
     int number = 0;
     lock_take(&lock);
     while (number < FILES_MAX && files[number].kind) number++;
-    if (number < FILES_MAX) files[number] = (struct file){.kind = FILE_TEXT, .text = (int)text};
+    if (number < FILES_MAX) files[number] = file;
     lock_give(&lock);
     return number < FILES_MAX ? number : -EMFILE;
 }
@@ -152,18 +190,20 @@ CALL(getcwd) { return arg[1] < 2 ? -ERANGE : copy_to_user(arg[0], "/", 2) ? 2 : 
 // Every file has a number of its own: programs take two files with one number for the same.
 static s64 put_stat(const struct file *file, u64 to) {
     bool text = file->kind == FILE_TEXT, tty = file->kind == FILE_TERMINAL && is_tty;
+    bool framebuffer = file->kind == FILE_FRAMEBUFFER;
     struct stat stat = {.st_dev = file->kind, .st_ino = (u64)file->text + 1, .st_nlink = 1};
     stat.st_blksize = tty ? 1024 : PAGE_SIZE;
-    stat.st_mode = text ? S_IFREG | 0444 : tty ? S_IFCHR | 0620 : S_IFIFO | 0600;
-    if (tty) stat.st_rdev = 4 << 8 | 64; // ttyS0
+    stat.st_mode = text ? S_IFREG | 0444 : tty || framebuffer ? S_IFCHR | 0620 : S_IFIFO | 0600;
+    if (tty || framebuffer) stat.st_rdev = tty ? 4 << 8 | 64 : 29 << 8; // ttyS0, fb0
     return put_user(to, &stat, sizeof stat);
 }
 
 FILE_CALL(fstat) { return put_stat(file, arg[1]); }
 
 CALL(stat) {
-    s64 text = find(arg[0]);
-    return text < 0 ? text : put_stat(&(struct file){.kind = FILE_TEXT, .text = (int)text}, arg[1]);
+    struct file file;
+    s64 error = find(arg[0], &file);
+    return error ? error : put_stat(&file, arg[1]);
 }
 
 CALL(newfstatat) {

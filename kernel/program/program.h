@@ -111,7 +111,8 @@ bool program_place(char *text, size_t size, u64 address);
 // Opens 0, 1 and 2: standard input as the image has it, output on COM1 and the screen. output_is_tty: 1 and 2 are a
 // terminal although 0 is none. typed: see terminal_init().
 void files_init(const struct boot_info *boot, bool output_is_tty, void (*typed)(int signal));
-struct file *file_at(u64 number); // NULL: not open
+// For mmap: the physical address of what is to be mapped of an open file, or a negative errno.
+s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical);
 
 // ---- space.c: the program's address space, its areas and the pages that exist of them ----
 #define STACK_BYTES     (8ull << 20) // the main thread's stack, as Linux limits it
@@ -131,6 +132,7 @@ bool space_put_file(const struct area *like, u64 file, u64 bytes) MUST_USE;
 const char *space_fault(u64 address, u64 error);
 extern const char space_no_memory[];
 bool space_has(u64 address); // an area, for the loader
+void space_ends(void); // the program draws no more: the console has the screen back for what is said about its end
 // A page for what the kernel keeps for the program, out of what was not promised to it; 0 when there is none.
 u64 space_page(void);
 

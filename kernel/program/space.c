@@ -14,6 +14,7 @@
 #include "kernel/cpu/lock.h"
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"
+#include "kernel/device/devices.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
 #include "kernel/memory/pages.h"
@@ -21,8 +22,9 @@
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
-#define LOWEST       (16 * PAGE_SIZE) // of what is placed by choice, as Linux's mmap_min_addr
-#define PAGES(bytes) ((bytes) / PAGE_SIZE)
+#define LOWEST               (16 * PAGE_SIZE) // of what is placed by choice, as Linux's mmap_min_addr
+#define PAGES(bytes)         ((bytes) / PAGE_SIZE)
+#define DEVICE_TABLES(pages) ((pages) / 512 + 6) // page tables at most: the reserve is for those of memory alone
 
 const char space_no_memory[] = "out of memory: no page is free for it";
 
@@ -45,6 +47,7 @@ static u64 reserve;        // pages for page tables, nodes, and the maps of fram
 static int largest;        // level
 static struct area *spare; // free nodes, linked through left
 static u64 spare_count;
+static bool ended;       // the program: see space_ends()
 static unsigned changed; // of what was present, and is not flushed: TABLES_HID_PAGES, TABLES_HID_TABLES
 
 struct area *area_take(void) {
@@ -111,15 +114,18 @@ static bool can_promise(u64 start, u64 end, u64 pages) {
 }
 
 bool space_put(const struct area *like) {
-    bool counts = like->rights & AREA_WRITE && !(like->flags & AREA_NORESERVE);
-    if (!can_promise(like->start, like->end, counts ? PAGES(like->end - like->start) : 0)) return false;
+    u64 pages = PAGES(like->end - like->start);
+    if (like->flags & AREA_DEVICE) pages = DEVICE_TABLES(pages);
+    else if (!(like->rights & AREA_WRITE) || like->flags & AREA_NORESERVE) pages = 0;
+    if (!can_promise(like->start, like->end, pages)) return false;
     areas_put(&areas, like);
     return true;
 }
 
 static u64 page_bits(const struct area *area) {
     u64 rights = (area->rights & AREA_WRITE ? PTE_W : 0) | (area->rights & AREA_EXEC ? 0 : PTE_NX);
-    return (PTE_U | PTE_A | PTE_D | (area->rights ? PTE_P : 0) | rights) & tables_allow;
+    u64 type = area->flags & AREA_DEVICE ? PTE_PWT : 0; // write-combining, as the console has it in the window
+    return (PTE_U | PTE_A | PTE_D | (area->rights ? PTE_P : 0) | rights | type) & tables_allow;
 }
 
 // ---- pages that exist ----
@@ -150,7 +156,7 @@ static void page_refresh(u64 *entry, u64 address, u64 bytes) {
     u64 before = *entry;
     if (before & PTE_COUNTED) kept -= PAGES(bytes);
     if (before & PTE_OURS) page_put(entry, area, before & PTE_ADDRESS, bytes);
-    else *entry = (before & PTE_ADDRESS) | (page_bits(area) & ~PTE_W);
+    else *entry = (before & PTE_ADDRESS) | (page_bits(area) & ~(area->flags & AREA_DEVICE ? 0 : PTE_W));
     if (before & PTE_P && *entry != before) changed = TABLES_HID_PAGES;
 }
 
@@ -196,6 +202,15 @@ bool space_put_file(const struct area *like, u64 file, u64 bytes) {
     if (!page) return false;
     memcpy(window(page), window(file + whole), rest);
     page_put(entry, like, page, PAGE_SIZE);
+    return true;
+}
+
+// Fills a new area of a device: false when there is no memory for page tables. In pages of 4 KiB, which nobody splits.
+static bool device_put(const struct area *area, u64 physical) {
+    for (u64 at = area->start, *entry; at < area->end; at += PAGE_SIZE) {
+        if (!(entry = tables_entry(root, at, 0))) return false;
+        *entry = (at - area->start + physical) | page_bits(area);
+    }
     return true;
 }
 
@@ -287,6 +302,7 @@ static const char *fault(u64 address, u64 error) {
     u32 needed = error & FAULT_FETCH ? AREA_EXEC : error & FAULT_WRITE ? AREA_WRITE : ~0u;
     if (!area || !(area->rights & needed)) return refusal(area, address, error);
     u64 bytes, *entry = tables_leaf(root, address, &bytes);
+    if (area->flags & AREA_DEVICE) return entry ? tlb_forget(address), NULL : space_no_memory;
     if (!entry) return page_make(address, LEVEL_2M) ? NULL : space_no_memory;
     address = ROUND_DOWN(address, PAGE_SIZE);
     if (!(area->rights & AREA_WRITE) || *entry & PTE_OURS) return tlb_forget(address), NULL;
@@ -305,6 +321,22 @@ const char *space_fault(u64 address, u64 error) {
     return why;
 }
 
+// Threads on other CPUs still run: who draws on is at its end, too.
+void space_ends(void) {
+    space_take();
+    ended = true;
+    const struct area *area;
+    for (u64 start, end = 0; areas.device && (area = areas_find(&areas, end));) {
+        start = area->start;
+        end = area->end;
+        if (!(area->flags & AREA_DEVICE)) continue;
+        areas_cut(&areas, start, end);
+        pages_drop(start, end);
+    }
+    screen_yield(false);
+    lock_give(&space_lock);
+}
+
 u64 space_page(void) {
     space_take();
     u64 page = is_spare(1, areas.counted) ? page_alloc() : 0;
@@ -320,6 +352,7 @@ u64 space_page(void) {
     CALL(name) {                                                                                                       \
         space_take();                                                                                                  \
         s64 result = name##_locked(arg);                                                                               \
+        screen_yield(areas.device);                                                                                    \
         lock_give(&space_lock);                                                                                        \
         return result;                                                                                                 \
     }                                                                                                                  \
@@ -369,16 +402,18 @@ static int huge_level(u64 flags) {
     return shift == LEVEL_SHIFT(LEVEL_1G) && largest == LEVEL_1G ? LEVEL_1G : -1;
 }
 
-// mmap(address, length, rights, flags, fd, offset): anonymous memory; no file here can be mapped. Pages that
-// MAP_HUGETLB asks for are all made at once, so that none is missing later.
+// mmap(address, length, rights, flags, fd, offset): anonymous memory, or the framebuffer. Pages that MAP_HUGETLB asks
+// for are all made at once, so that none is missing later.
 LOCKED_CALL(mmap) {
     u64 at = arg[0], bytes = arg[1], flags = arg[3], type = flags & MAP_TYPE;
     int huge = huge_level(flags);
     if ((type != MAP_PRIVATE && type != MAP_SHARED) || huge < 0) return -EINVAL;
-    if (!(flags & MAP_ANONYMOUS)) return file_at(arg[4]) ? -ENODEV : -EBADF;
     if (!bytes || arg[5] % PAGE_SIZE) return -EINVAL;
     if (bytes > USER_END) return -ENOMEM;
     bytes = ROUND_UP(bytes, LEVEL_BYTES(huge));
+    u64 device = 0;
+    s64 error = flags & MAP_ANONYMOUS ? 0 : file_map(arg[4], arg[5], bytes, arg[2] & 7, type == MAP_SHARED, &device);
+    if (error || (device && (huge || ended))) return error ? error : -EINVAL;
     if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
         if (at % LEVEL_BYTES(huge)) return -EINVAL;
         if (!range_ok(at, &bytes)) return -ENOMEM;
@@ -389,8 +424,10 @@ LOCKED_CALL(mmap) {
     }
     struct area like = {.start = at, .end = at + bytes, .rights = arg[2] & 7};
     if (flags & (MAP_NORESERVE | MAP_STACK)) like.flags = AREA_NORESERVE; // of a stack only what is touched counts
+    if (device) like.flags = AREA_NORESERVE | AREA_DEVICE;
     if (!borders(at, at + bytes) || !space_put(&like)) return -ENOMEM;
     if (flags & MAP_FIXED) pages_drop(at, at + bytes);
+    if (device && !device_put(&like, device)) return unmap(at, at + bytes), -ENOMEM;
     if (huge && !populate(at, at + bytes, huge, true)) return unmap(at, at + bytes), -ENOMEM;
     if (flags & (MAP_POPULATE | MAP_LOCKED) && like.rights) populate(at, at + bytes, largest, false);
     return (s64)at;
@@ -408,6 +445,7 @@ LOCKED_CALL(mprotect) {
     if (!bytes) return 0;
     if (!range_ok(at, &bytes)) return -ENOMEM;
     u64 end = at + bytes, pages = areas_counted(&areas, at, end, rights & AREA_WRITE);
+    if (rights & AREA_EXEC && areas_have_device(&areas, at, end)) return -EACCES;
     if (!areas_cover(&areas, at, end) || !borders(at, end) || !can_promise(at, end, pages)) return -ENOMEM;
     areas_protect(&areas, at, end, (u32)rights);
     tables_each(root, at, end, page_refresh);
@@ -425,6 +463,7 @@ LOCKED_CALL(madvise) {
     if (advice == MADV_DONTNEED || advice == MADV_FREE) {
         if (at < brk_start && at + bytes > program.bias + program.elf.low)
             return -EINVAL; // would not be the file's again
+        if (areas_have_device(&areas, at, at + bytes)) return -EINVAL;
         if (!borders(at, at + bytes)) return -ENOMEM;
         pages_drop(at, at + bytes);
     }
@@ -467,11 +506,13 @@ LOCKED_CALL(mremap) {
     const struct area *area = area_at(at);
     if (!area || area->end < at + old) return -EFAULT;
     struct area like = *area;
+    if (bytes > old && like.flags & AREA_DEVICE) return -EFAULT;
     bool in_place = !fixed && at + bytes <= SPACE_PLACE_END && range_free(at + old, bytes - old);
     if (!fixed && !in_place) to = flags & MREMAP_MAYMOVE ? place(0, bytes, PAGE_SIZE, 0) : 0;
     like.start = in_place ? at + old : to;
     like.end = in_place ? at + bytes : to + bytes;
     u64 pages = like.flags & AREA_COUNTED ? PAGES(bytes - old) : 0;
+    if (like.flags & AREA_DEVICE) pages = DEVICE_TABLES(PAGES(bytes));
     if (!like.start || !can_promise(like.start, like.end, pages)) return -ENOMEM;
     if (!in_place && (!borders(at, at + old) || !move_pages(at, to, old, false))) {
         pages_drop(like.start, like.end); // the tables

@@ -2,7 +2,8 @@
 // memory, with random calls and touches against a naive model of every page's rights and contents. After every step the
 // tracer walks the roots: each page of memory must be in use exactly once, or free, and nothing that the simulated TLBs
 // of two CPUs still remember may differ from the tables. No page and no table may be given back while one remembers it,
-// and while one CPU clears a large page without the lock, the other one does something else.
+// and while one CPU clears a large page without the lock, the other one does something else. A device's pages are among
+// the mappings, often several times: they must never be taken for memory, and the screen is the program's just as long.
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -60,8 +61,22 @@ void panic(const char *fmt, ...) {
 }
 void unfit(const char *fmt, ...) { panic("%s", fmt); }
 void log(const char *fmt, ...) { (void)fmt; }
-struct file *file_at(u64 number) {
-    return (void)number, NULL;
+
+#define DEVICE_FD    7
+#define DEVICE_START (4 * GIB + 512 * MIB) // where no machine here has memory
+#define DEVICE_PAGES 1500ull
+static u32 device_values[DEVICE_PAGES];
+static bool screen_yielded;
+
+s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical) {
+    CHECK(space_lock.taken && !(rights & ~7u));
+    if (number != DEVICE_FD) return -EBADF;
+    *physical = DEVICE_START + offset;
+    return shared && offset + bytes <= DEVICE_PAGES * PAGE_SIZE ? 0 : -EINVAL;
+}
+void screen_yield(bool program_draws) {
+    CHECK(space_lock.taken);
+    screen_yielded = program_draws;
 }
 
 static u64 state = 88172645463325252;
@@ -165,6 +180,7 @@ static void trace_table(u64 table, int level) {
         if (!entry) continue;
         if (level && !(entry & PTE_PS)) trace_table(at, level - 1);
         else if (entry & PTE_OURS) own(at, LEVEL_BYTES(level), PROGRAM);
+        else if (entry & PTE_PWT) CHECK(level == 0 && at - DEVICE_START < DEVICE_PAGES * PAGE_SIZE);
         else CHECK(level == 0 && at >= file_start && at < file_start + file_pages * PAGE_SIZE && !(entry & PTE_W));
         if (entry & PTE_PS) CHECK(level && at % LEVEL_BYTES(level) == 0 && entry & PTE_OURS);
     }
@@ -231,7 +247,8 @@ static void trace(void) {
 static struct model_page {
     bool used, counted, noreserve;
     u8 rights;
-    u32 value; // stands at several places of the page; 0: nothing does, it is all zeroes
+    u16 device; // 1 + number of the device's page
+    u32 value;  // stands at several places of the page; 0: nothing does, it is all zeroes
 } model[MAX_PAGES];
 static u64 model_pages; // from space_start to SPACE_PLACE_END
 
@@ -244,8 +261,12 @@ static void check_page(const u64 *content, u32 value) {
     if (content[other] != 0) CHECK(content[other] == 0);
 }
 
+static u32 *value_of(struct model_page *page) { return page->device ? &device_values[page->device - 1] : &page->value; }
+
+static u64 device_page(u64 number) { return DEVICE_START + number * PAGE_SIZE; }
+
 static void check_model(void) {
-    u64 counted = 0, kept_now = 0;
+    u64 counted = 0, kept_now = 0, devices = 0;
     const struct area *area = NULL;
     u64 bytes = 0, *entry = NULL, until = 0;
     for (u64 i = 0; i < model_pages; i++) {
@@ -254,6 +275,7 @@ static void check_model(void) {
         if (!area || area->end <= at) area = areas_find(&areas, at);
         bool used = area && area->start <= at;
         counted += page->used && page->counted;
+        devices += !!page->device;
         if (used != page->used ||
             (used && (area->rights != page->rights || !!(area->flags & AREA_COUNTED) != page->counted)))
             CHECK(!"the area is as the model has it");
@@ -263,29 +285,40 @@ static void check_model(void) {
             if (entry) CHECK(used && ROUND_DOWN(at, bytes) >= area->start && until <= area->end);
         }
         if (!entry) {
-            if (page->value) CHECK(page->value == 0);
+            if (page->value || page->device) CHECK(page->value == 0 && !page->device);
             continue;
         }
         kept_now += !!(*entry & PTE_COUNTED);
-        u64 ours = *entry & PTE_OURS, writable = ours && page->rights & AREA_WRITE;
+        u64 ours = *entry & PTE_OURS, writable = (ours || page->device) && page->rights & AREA_WRITE;
+        if (page->device)
+            CHECK((*entry & PTE_ADDRESS) == device_page(page->device - 1u) && bytes == PAGE_SIZE && !ours);
+        if (!(*entry & PTE_PWT) != !page->device) CHECK(!"the page has the memory type it should");
         if (!!(*entry & PTE_P) != !!page->rights || !!(*entry & PTE_W) != !!writable ||
             !!(*entry & PTE_NX) != !(page->rights & AREA_EXEC) || !!(*entry & PTE_COUNTED) != (ours && page->counted))
             CHECK(!"the page's rights are as the model has them");
-        check_page(window((*entry & PTE_ADDRESS & -bytes) + at % bytes), page->value);
+        check_page(window((*entry & PTE_ADDRESS & -bytes) + at % bytes), *value_of(page));
     }
+    for (u64 i = random_below(20); i < DEVICE_PAGES; i += 20) check_page(window(device_page(i)), device_values[i]);
+    CHECK(devices == areas.device && screen_yielded == (devices > 0));
     CHECK(counted == areas.counted && kept_now == kept && !away);
     CHECK(pages_free() + kept >= counted); // what was promised is there
 }
 
 static void model_put(u64 at, u64 count, u32 rights, bool noreserve) {
     for (u64 i = at; i < at + count; i++)
-        model[i] = (struct model_page){true, rights & AREA_WRITE && !noreserve, noreserve, (u8)rights, 0};
+        model[i] = (struct model_page){true, rights & AREA_WRITE && !noreserve, noreserve, (u8)rights, 0, 0};
 }
 static void model_cut(u64 at, u64 count) { (memset)(model + at, 0, count * sizeof model[0]); }
 static bool model_all(u64 at, u64 count, bool used) {
     for (u64 i = at; i < at + count; i++)
         if (model[i].used != used) return false;
     return true;
+}
+
+static bool model_device(u64 at, u64 count) {
+    for (u64 i = at; i < at + count; i++)
+        if (model[i].device) return true;
+    return false;
 }
 
 // ---- calls ----
@@ -347,12 +380,30 @@ static void do_mmap(u64 at, u64 count) {
     }
 }
 
+static void do_map_device(u64 at, u64 count) {
+    u64 rights = some_rights(), first = random_below(DEVICE_PAGES);
+    u64 flags = MAP_SHARED | (random_below(3) ? MAP_FIXED : 0) | (random_below(4) ? 0 : MAP_POPULATE);
+    if (random_below(8)) count = MIN(count, DEVICE_PAGES - first);
+    bool inside = first + count <= DEVICE_PAGES;
+    s64 result = CALL6(mmap, address_of(at), count * PAGE_SIZE, rights, flags, DEVICE_FD, first * PAGE_SIZE);
+    last = (struct call){"mmap of the device", at, first, count, flags, rights, result};
+    if (result < 0) {
+        CHECK(inside ? result == -ENOMEM && (is_short(20) || !(flags & MAP_FIXED)) : result == -EINVAL);
+        return;
+    }
+    u64 new = page_of((u64)result);
+    CHECK(inside && (flags & MAP_FIXED ? new == at : model_all(new, count, false)));
+    model_put(new, count, (u32)rights, true);
+    for (u64 i = 0; i < count; i++) model[new + i].device = (u16)(first + i + 1);
+}
+
 static void do_protect(u64 at, u64 count) {
     u64 rights = some_rights();
-    bool covered = model_all(at, count, true);
+    bool covered = model_all(at, count, true), refused = rights & AREA_EXEC && model_device(at, count);
     s64 result = CALL6(mprotect, address_of(at), count * PAGE_SIZE, rights);
     last = (struct call){"mprotect", at, 0, count, rights, 0, result};
-    CHECK(result == 0 ? covered : result == -ENOMEM && (!covered || is_short(count)));
+    if (refused) CHECK(result == -EACCES);
+    else CHECK(result == 0 ? covered : result == -ENOMEM && (!covered || is_short(count)));
     for (u64 i = at; result == 0 && i < at + count; i++) {
         model[i].rights = (u8)rights;
         if (rights & AREA_WRITE && !model[i].noreserve) model[i].counted = true;
@@ -360,11 +411,11 @@ static void do_protect(u64 at, u64 count) {
 }
 
 static void do_advise(u64 at, u64 count) {
-    bool covered = model_all(at, count, true);
+    bool covered = model_all(at, count, true), refused = model_device(at, count);
     s64 result = CALL6(madvise, address_of(at), count * PAGE_SIZE, random_below(4) ? MADV_DONTNEED : MADV_FREE);
     last = (struct call){"madvise", at, 0, count, 0, 0, result};
-    CHECK(result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && pages_free() < 8));
-    if (result == -ENOMEM && covered) return;
+    CHECK(refused ? result == -EINVAL : result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && pages_free() < 8));
+    if (refused || (result == -ENOMEM && covered)) return;
     for (u64 i = at; i < at + count; i++) model[i].value = 0;
 }
 
@@ -391,7 +442,7 @@ static void do_remap(u64 at, u64 old) {
     if (result < 0) {
         if (!model[at].used) CHECK(result == -EFAULT || (fixed && overlap && result == -EINVAL));
         else if (fixed && overlap) CHECK(result == -EINVAL);
-        else if (!one) CHECK(result == -EFAULT);
+        else if (!one || (more && model[at].device)) CHECK(result == -EFAULT);
         else CHECK(result == -ENOMEM && (is_short(more) || pages_free() < 2500 || !fixed)); // splitting takes pages
         // What was done before the failure stays done, as on Linux.
         if (result == -EINVAL || !model[at].used) return;
@@ -400,6 +451,7 @@ static void do_remap(u64 at, u64 old) {
         if (count < old && !area_at(address_of(end - 1))) model_cut(at + count, old - count);
         return;
     }
+    CHECK(!more || !model[at].device);
     if (count < old) model_cut(at + count, old - count);
     u64 stay = old < count ? old : count, new = page_of((u64)result);
     if (fixed) CHECK(new == to);
@@ -441,6 +493,7 @@ static void touch(u64 at) {
     struct model_page *page = &model[at];
     u64 error = errors[random_below(4)];
     const char *why = NULL;
+    if (random_below(8) == 0) space_fault(address_of(at), error); // as of a CPU that remembers something else
     interferes = random_below(3) == 0;
     touched = at < model_pages - 3 ? at : 0;
     u64 *content = access(address_of(at), error, &why);
@@ -448,14 +501,15 @@ static void touch(u64 at) {
     bool allowed = page->used && page->rights && !(error & FAULT_WRITE && !(page->rights & AREA_WRITE)) &&
                    !(error & FAULT_FETCH && !(page->rights & AREA_EXEC));
     if (!content) {
-        CHECK(why == space_no_memory ? allowed && !page->counted : !allowed); // what was promised is there
+        CHECK(why == space_no_memory ? allowed && !page->counted && !page->device
+                                     : !allowed); // what was promised is there
         return;
     }
     CHECK(allowed);
-    check_page(content, page->value);
+    check_page(content, *value_of(page));
     if (!(error & FAULT_WRITE)) return;
-    page->value = ++values;
-    for (size_t i = 0; i < ARRAY_SIZE(places); i++) content[places[i]] = page->value;
+    *value_of(page) = ++values;
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) content[places[i]] = values;
 }
 
 static void random_step(void) {
@@ -463,7 +517,7 @@ static void random_step(void) {
     cpu = random_below(2) != 0;
     random_range(&at, &count);
     switch (random_below(16)) {
-    case 0 ... 3: do_mmap(at, count); break;
+    case 0 ... 3: random_below(10) ? do_mmap(at, count) : do_map_device(at, count); break;
     case 4: do_unmap(at, count); break;
     case 5 ... 6: do_protect(at, count); break;
     case 7 ... 8: do_advise(at, count); break;
@@ -503,6 +557,9 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     (memset)(model, 0, sizeof model);
     (memset)(tlbs, 0, sizeof tlbs);
     (memset)(walked, 0, sizeof walked);
+    (memset)(device_values, 0, sizeof device_values);
+    madvise(window(DEVICE_START), DEVICE_PAGES * PAGE_SIZE, 4);
+    ended = false;
     struct pages handed = {.map = {.extents = extents, .room = ARRAY_SIZE(extents)}};
     linear_lay_out(&handed.map, ranges, count, true);
     handed.top = handed.map.end;
@@ -543,6 +600,14 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
             fprintf(stderr, "step %d; last call: %s page %lu, %lu pages, then %lu; %lx to %lu = %ld\n", i, last.name,
                     last.address, last.old, last.count, last.flags, last.to, (long)last.result);
     }
+    do_map_device(100, 2);
+    space_ends();
+    for (u64 i = 0; i < model_pages; i++)
+        if (model[i].device) model_cut(i, 1);
+    check_model();
+    check_tlb();
+    trace();
+    CHECK(CALL6(mmap, 0, PAGE_SIZE, AREA_READ, MAP_SHARED, DEVICE_FD, 0) == -EINVAL);
     CHECK(CALL6(munmap, space_start, SPACE_PLACE_END - space_start) == 0);
     model_cut(0, model_pages);
     check_model();
@@ -655,7 +720,7 @@ int main(int argc, char **argv) {
     random_machine(middle, 2, 48 * MIB, false, 3000 * scale);
     random_machine(small, 2, 16 * MIB, false, 3000 * scale);
     gigabytes();
-    random_machine(large, 2, 1100 * MIB, true, 40 * scale);
+    random_machine(large, 2, 1100 * MIB, true, 80 * scale);
     CHECK(interfered > 10);
     return check_done("space");
 }
