@@ -13,7 +13,9 @@
 #define TAB         8
 #define DRAWING_MAX (1u << 23) // a second or less
 
+static struct boot_framebuffer framebuffer;
 static volatile u16 *cells; // NULL: no text screen
+static bool yielded;
 static unsigned columns, rows;
 static unsigned top;         // cell of the upper left corner
 static unsigned row, column; // of the cursor; column == columns: the next character starts a new line
@@ -85,6 +87,7 @@ static void feed(u8 c) {
 
 // Goes on below what the BIOS and the loader wrote.
 void screen_init(const struct boot_info *boot) {
+    framebuffer = boot->framebuffer;
     if (boot->text_columns == 0) return;
     columns = boot->text_columns;
     rows = boot->text_rows;
@@ -104,7 +107,7 @@ void screen_init(const struct boot_info *boot) {
 // The log and the program's output come from any CPU. One that was stopped while it drew is not waited for.
 void screen_write(const char *text, size_t bytes) {
     static bool drawing;
-    if (!cells) return;
+    if (!cells || yielded) return;
     for (u32 tries = DRAWING_MAX; __atomic_exchange_n(&drawing, true, __ATOMIC_ACQUIRE) && tries > 0; tries--)
         __builtin_ia32_pause();
     for (size_t i = 0; i < bytes; i++) feed((u8)text[i]);
@@ -117,3 +120,7 @@ void screen_log(const char *line, size_t bytes) {
     if (column > 0) screen_write("\n", 1);
     screen_write(line, bytes);
 }
+
+const struct boot_framebuffer *screen_framebuffer(void) { return framebuffer.address ? &framebuffer : NULL; }
+
+void screen_yield(bool program_draws) { yielded = program_draws; }
