@@ -101,7 +101,7 @@ compile() {
 # Removes the objects that no longer fit their sources: all of them when a header or this script changed.
 outdate() {
     case "$1 " in
-    *.h* | *build.sh*) rm -rf out/obj ;;
+    *.h* | *font.txt* | *build.sh*) rm -rf out/obj ;;
     *) for source in $1; do rm -f "$(object_of "$source")"; done ;;
     esac
     mkdir -p out/obj
@@ -132,6 +132,13 @@ build_all() {
     echo '#include <asm/unistd_64.h>' | gcc -E -dM - | awk '
         /^#define __NR_/ { name[$3] = substr($2, 6); if ($3 > last) last = $3 + 0 }
         END { for (i = 0; i <= last; i++) printf "\"%s\\0\"\n", name[i] }' >out/names.inc
+    # The font's pictures, side by side and 16 rows each, as one C initializer of 16 bytes each.
+    awk 'length($1) != 8 || $1 !~ /^[#.]*$/ { next }
+        { for (i = 1; i <= NF; i++) {
+              for (bits = x = 0; x < 8; x++) bits = bits * 2 + (substr($i, x + 1, 1) == "#")
+              glyph[i] = glyph[i] bits "," } }
+        ++rows % 16 == 0 { for (i = 1; i in glyph; i++) { print "{" glyph[i] "},"; delete glyph[i] } }
+        ' kernel/device/font.txt >out/font.inc
     loader=$(find loader kernel/lib -name '*.c' -o -path 'loader/*.asm' | sort)
     loader="$loader kernel/cpu/reference.c kernel/device/logwire.c kernel/device/emulator.c kernel/memory/e820.c"
     kernel=$(find kernel -name '*.c' -o -name '*.asm' | sort)
@@ -156,7 +163,7 @@ build() {
     flock 9
     changed="boot/layout.h"
     [ ! -e out/.built ] || changed=$(find boot loader kernel tools build.sh -newer out/.built \
-        \( -type d -o -name '*.[ch]' -o -name '*.asm' -o -name '*.ld' -o -name build.sh \))
+        \( -type d -o -name '*.[ch]' -o -name '*.asm' -o -name '*.ld' -o -name font.txt -o -name build.sh \))
     if [ -n "$changed" ]; then
         trap 'exit 125' EXIT # vmos failed, whatever the compiler's status
         touch out/.building

@@ -49,5 +49,11 @@ void disk_init(void); // how boot.drive can be read
 void disk_read(u64 lba, u64 sectors, void *to);
 void disk_done(void); // stops a floppy's motor
 
+// ---- video.c ----
+// The framebuffer that the image's command line asks for, if any: chosen, with a line when the BIOS has none such; then,
+// as the last that is asked of the BIOS, switched to.
+void video_choose(void);
+void video_switch(void);
+
 // ---- machine.c ----
 void machine_describe(void); // fills what the BIOS alone knows: the text screen, the EBDA, the RSDP

@@ -139,8 +139,10 @@ void loader_main(u64 started) {
     check_parts();
     kernel_entry enter = load_kernel();
     machine_describe();
+    video_choose();
     say("%lu KiB from drive %02xh (%s) at 0x%lx", boot.payload.length >> 10, boot.drive, boot.edd ? "EDD" : "CHS",
         boot.kernel_low.start);
+    video_switch();
     a20_enable();
     boot.bios_calls = bios_calls;
     boot.pit = pit_start();

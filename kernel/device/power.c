@@ -38,6 +38,7 @@ static bool key_pressed(void) {
 
 void power_end(int status) {
     cpus_stop(false);
+    screen_yield(false);
     log("exit %d", status);
     serial_flush();
     logwire_flush();

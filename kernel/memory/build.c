@@ -97,6 +97,14 @@ static void map_slot(u64 root, u64 stack) {
     else map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK);
 }
 
+// In the window, where the high stage finds it before it can make page tables. The loader has seen that no RAM is
+// there.
+static void map_framebuffer(u64 root, const struct boot_framebuffer *framebuffer) {
+    u64 start = ROUND_DOWN(framebuffer->address, PAGE_SIZE);
+    u64 end = framebuffer->address + (u64)framebuffer->pitch * framebuffer->height;
+    if (start) map(root, WINDOW + start, start, ROUND_UP(end, PAGE_SIZE) - start, PTE_W | PTE_NX | PTE_PWT, PAGE_2M);
+}
+
 void address_space_build(struct handover *handover) {
     const struct boot_info *boot = &handover->boot;
     enum elf_error error = elf_open(&kernel_elf, window(boot->kernel.start), boot->kernel.length, false);
@@ -117,6 +125,7 @@ void address_space_build(struct handover *handover) {
     for (const struct extent *run = handover->pages.map.extents; run < end; run++)
         map(root, run->linear, run->physical, run->bytes, PTE_W | PTE_NX, run->page);
     map_slot(root, plan->stack);
+    map_framebuffer(root, &boot->framebuffer);
     // The kernel moves by being loaded again: this image has used its variables, a fresh one starts with its own.
     elf_load(&kernel_elf, window(plan->kernel));
     error = elf_relocate(&kernel_elf, window(plan->kernel), KERNEL_BASE);
