@@ -143,7 +143,7 @@ build_all() {
         link_kernel $kernel
         gcc $flags tools/mkimage.c kernel/lib/crc32c.c kernel/lib/elf.c kernel/lib/options.c -o out/mkimage
         gcc $flags tools/memmap.c kernel/memory/plan.c kernel/memory/e820.c kernel/memory/mtrr.c kernel/memory/linear.c \
-            loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/memmap
+            loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c kernel/lib/options.c -o out/memmap
         gcc $flags -fno-builtin-log tools/stackuse.c -o out/stackuse # the kernel has a log() of its own
     }
     musl-gcc -static -std=gnu11 -O2 -Wall -Wextra -Werror tools/demo.c -o out/demo
@@ -636,7 +636,7 @@ help() {
 ./build.sh image [OPTION]... PROGRAM [ARG...]      write out/vmos.img and, when it fits, out/vmos-floppy.img
 ./build.sh bochs [OPTION]... [PROGRAM [ARG...]]    the same as run, in Bochs; its COM1 is shown at the end
 ./build.sh debug [OPTION]... [PROGRAM [ARG...]]    QEMU, stopped at reset, and out/vmos.gdb for gdb
-./build.sh memmap FILE [--image FILE] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
+./build.sh memmap FILE [--image FILE] [--mem N] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
 ./build.sh bench boot [PROGRAM [ARG...]]           bench stages, and bench cpus 16 64 255
 ./build.sh bench stages [PROGRAM [ARG...]]         instructions and BIOS calls per stage, up to PROGRAM's main
 ./build.sh bench cpus [COUNT...]                   instructions that each of 1 and COUNT CPUs takes until it has checked in
