@@ -2,7 +2,6 @@
 // Extension 3.0, 4.3-4.5). What the BIOS says is untrusted. Until the very end the screen stays in text mode, for what
 // there is to say.
 #include "loader/loader.h"
-#include "kernel/lib/options.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"
 #include "kernel/memory/e820.h"
@@ -39,7 +38,6 @@ struct vbe_mode {
 } __attribute__((packed));
 _Static_assert(offsetof(struct vbe_mode, linear_masks) == 0x36, "as the BIOS writes it");
 
-static struct options options;
 static u32 chosen; // mode; 0: none
 
 // NULL and the framebuffer, or why it is not used. Some BIOSes leave the colours' places out where they are the usual.
@@ -115,7 +113,6 @@ static const char *choose(char *text, size_t size) {
 
 void video_choose(void) {
     char others[120] = " none";
-    options_read((const char *)boot.command.start, boot.command.length, &options, NULL);
     if (!options.width) return;
     const char *why = choose(others, sizeof others);
     if (why)

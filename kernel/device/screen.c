@@ -100,7 +100,8 @@ void screen_keep(void) {
     draw_all();
     unsigned lines = 0;
     while (log_kept(lines)) lines++;
-    while (lines-- > 0) screen_log(log_kept(lines), strlen(log_kept(lines)));
+    while (lines-- > 0)
+        if (!options.quiet || log_kept(lines)[4] == '!') screen_log(log_kept(lines), strlen(log_kept(lines)));
     screen_write("\n", 1);
 }
 
