@@ -1,6 +1,7 @@
 // The framebuffer that video=WxH[xBITS] in the image's command line asks for, by VBE (VESA BIOS
 // Extension 3.0, 4.3-4.5). What the BIOS says is untrusted. Until the very end the screen stays in text mode, for what
 // there is to say.
+#pragma GCC optimize("Os")
 #include "loader/loader.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"

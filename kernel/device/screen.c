@@ -1,6 +1,7 @@
 // The screen: VGA text or a framebuffer under one console. Of the 32 KiB of video memory in text mode the CRT
 // controller shows 25 rows from a start address, and scrolling moves that. A framebuffer has its cells in RAM; until
 // there is RAM to be had, as in the low stage, text is drawn at once and goes on at the top when the screen is full.
+#pragma GCC optimize("Os")
 #include "kernel/cpu/x86.h"
 #include "kernel/device/console.h"
 #include "kernel/device/devices.h"
