@@ -21,6 +21,7 @@ void log_alone(void);
 enum log_sinks { LOG_WIRE, LOG_COM1, LOG_SCREEN };
 typedef void (*log_sink)(const char *text, size_t bytes);
 void log_set_sink(enum log_sinks which, log_sink write);
+void log_quiet(enum log_sinks which, bool errors_alone); // LOG_WIRE or LOG_SCREEN: lines of log_error(), and panics
 void log_put(const char *line, size_t length, size_t on_screen); // so much of it
 
 extern struct options options; // of the image's command line; read once, by main.c
@@ -39,7 +40,8 @@ struct panic_means {
     const void *(*peek)(u64 address); // where a mapped byte of this address space can be read; NULL: it is not mapped
     // A place in the program by its symbols, else the address alone; returns whether a symbol covers it.
     bool (*program_place)(char *text, size_t size, u64 address);
-    void (*end)(int status); // of the machine, also after unfit()
+    unsigned (*screen)(void); // shows text from now on; returns its rows
+    void (*end)(int status);  // of the machine, also after unfit()
 };
 // Lives for ever. Before this the CPU halts in silence.
 void panic_set_means(const struct panic_means *means);

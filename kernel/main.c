@@ -15,10 +15,17 @@ void kernel_high_entry(void);
 static struct boot_info boot;
 struct options options;
 
-static const struct panic_means panic_means_here = {serial_panic, tables_peek, program_place, power_end};
+static const struct panic_means panic_means_here = {serial_panic, tables_peek, program_place, screen_take_back,
+                                                    power_end};
 
 static void ignored(const char *word, u64 length, const char *why) {
     log("the image's command line: %.*s %s, ignored", (int)(length < 80 ? length : 80), word, why);
+}
+
+static void options_init(void (*report)(const char *word, u64 length, const char *why)) {
+    options_read(window(boot.command.start), boot.command.length, &options, report);
+    log_quiet(LOG_SCREEN, options.quiet);
+    log_quiet(LOG_WIRE, options.quiet && logwire_is_com1());
 }
 
 static void log_init(void) {
@@ -35,7 +42,7 @@ void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
     if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION || boot.size != sizeof(boot))
         unfit("the loader is of another version than the kernel");
     panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
-    options_read(window(boot.command.start), boot.command.length, &options, NULL);
+    options_init(NULL);
     struct handover *handover = (void *)BOUNCE;
     *handover = (struct handover){.boot = boot}; // BIOS transfers went through here
     address_space_build(handover);
@@ -51,8 +58,9 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     boot.tsc[STAGE_KERNEL_HIGH] = tsc();
     log_init();
     u64 file = boot.kernel.start, code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
-    options_read(window(boot.command.start), boot.command.length, &options, ignored);
+    options_init(ignored);
     memory_take_over(handover);
+    screen_keep();
 
     static struct acpi_info acpi;
     acpi_init(boot.rsdp, &acpi);

@@ -5,11 +5,13 @@
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"
 
-#define COLUMNS   80
-#define PAGE_ROWS 21 // of the screen's 25: a panic inside the panic, the exit line and a prompt may follow
+#define COLUMNS    80 // at least
+#define ROWS_AFTER 4  // a panic inside the panic, the exit line and a prompt may follow
+#define ROWS_LEAST 21 // what is left of 25; report.c shares them out
 
 const struct panic_means *panic_means; // NULL: nobody can hear it
 static unsigned row, page_end;         // of the screen's page
+static unsigned page_rows = ROWS_LEAST;
 
 void panic_set_means(const struct panic_means *given) { panic_means = given; }
 
@@ -25,8 +27,8 @@ void panic_say(const char *fmt, ...) {
 }
 
 unsigned panic_page(unsigned rows) {
-    page_end = row + rows < PAGE_ROWS ? row + rows : PAGE_ROWS;
-    return PAGE_ROWS - row;
+    page_end = MIN(row + rows * MAX(page_rows, ROWS_LEAST) / ROWS_LEAST, page_rows);
+    return page_rows - MIN(row, page_rows);
 }
 
 // A panic inside it tries again, without the output that it was in.
@@ -41,6 +43,8 @@ static void first_line(const char *what) {
     if (said) return;
     said = true;
     log_set_sink(LOG_COM1, panic_means->com1);
+    unsigned rows = panic_means->screen();
+    page_rows = rows - MIN(ROWS_AFTER, rows);
     panic_page(3);
     panic_say("panic: %s", what);
 }

@@ -7,7 +7,8 @@ extern const struct panic_means *panic_means;
 
 // One line of the report: whole on the wires; on the screen as much as the rows that panic_page() gave hold.
 void panic_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
-// From now on up to so many rows may go to the screen, as far as its page reaches. Returns how many that has left.
+// From now on up to so many rows may go to the screen, or more on one that has more than 25, as far as its page
+// reaches. Returns how many that has left.
 unsigned panic_page(unsigned rows);
 void panic_report(const struct registers *regs);
 void panic_report_place(const char *what, u64 address);

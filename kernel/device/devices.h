@@ -26,10 +26,15 @@ void serial_flush(void);                           // waits, bounded, until the 
 void serial_panic(const char *text, size_t bytes); // unless it is the wire of the log
 void serial_on_input(void (*got)(u8 byte));        // called in interrupt context; enables the interrupt
 
-// ---- screen.c: the text screen, hardware scrolling ----
+// ---- screen.c: text, on VGA's text screen or on a framebuffer ----
 void screen_init(const struct boot_info *boot);
+void screen_keep(void); // once there is memory: what is on a framebuffer is kept, so that it can scroll
 void screen_write(const char *text, size_t bytes);
-void screen_log(const char *line, size_t bytes); // on a line of its own
+void screen_log(const char *line, size_t bytes);         // on a line of its own
+const struct boot_framebuffer *screen_framebuffer(void); // NULL: none
+// While a program draws to the framebuffer text is only kept; with false it is drawn again, all of it.
+void screen_yield(bool program_draws);
+unsigned screen_take_back(void); // the same for a panic; returns how many rows there are
 
 // ---- rtc.c, kvmclock.c ----
 u64 time_wall_ns(void); // since 1970: KVM's clock or the RTC read at first use, time_now_ns() from there on
@@ -43,6 +48,10 @@ struct acpi_info {
     u16 pm_timer;                   // port; 0: none
     bool has_s5;
     u8 s5_a, s5_b;                  // SLP_TYP values of _S5_
+    u16 reset;                      // port; 0: none
+    u8 reset_value;                 // restarts the machine there
+    u8 acpi_on;                     // to smi_command: the ports above become the system's own
+    u16 smi_command;                // port; 0: they are
     u64 hpet;                       // physical; 0: none
     u64 pci_config;                 // physical, of bus 0 of segment 0; 0: none
     u8 pci_first_bus, pci_last_bus; // that it covers
@@ -73,6 +82,6 @@ void cpus_start(const struct acpi_info *acpi);
 
 // ---- power.c ----
 void power_init(const struct acpi_info *acpi); // lives for ever
-// Ends the machine: "vmos: exit N" as the last line, then emulator, ACPI S5; on a PC the report stays on the screen
-// and any key restarts.
+// Ends the machine: "vmos: exit N" as the last line. An emulator that can be asked to ends. Then what after= says;
+// without it a virtual machine goes off, and on a PC the report stays on the screen and any key restarts.
 void power_end(int status) __attribute__((noreturn));

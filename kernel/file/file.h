@@ -40,6 +40,7 @@ s64 terminal_ioctl(u32 request, u64 arg);
 void texts_init(const struct boot_info *boot);
 int text_find(const char *path); // -1: none
 s64 text_read(int text, u64 to, u64 bytes, u64 offset);
+void timeline_log(void); // what the boot took, stage by stage
 
 // ---- fb0.c: /dev/fb0; only when there is a screen_framebuffer() ----
 s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write); // write: from the program

@@ -1,0 +1,49 @@
+// The screen's text, one for both kinds of screen: console.c turns bytes into cells; framebuffer.c draws cells. Pure
+// but for the memory they are given.
+#pragma once
+
+#include "boot/bootinfo.h"
+
+// Attributes as the VGA adapter has them: background in bits 4-6, foreground in 0-3, each blue, green, red, bright.
+#define COLOUR_LOG     0x07
+#define COLOUR_ERROR   0x0c
+#define COLOUR_PROGRAM 0x0f
+#define CURSOR_COLOURS 0x7700 // what a cell with the cursor has inverted
+
+#define FONT_WIDTH  8
+#define FONT_HEIGHT 16
+
+#define PARAMETERS 8 // of an escape sequence; more take the last one's place
+
+// What a writer has set and left unfinished.
+struct console_style {
+    u8 colours; // of what comes next: an attribute, made of
+    u8 front, back;
+    bool bold, reverse;
+    u8 state; // of the escape sequence
+    u8 count; // of parameters that are over
+    u16 parameters[PARAMETERS];
+};
+
+struct console {
+    volatile u16 *cells; // attribute << 8 | character; NULL: no memory for them, framebuffer_paint() draws each at once
+    unsigned capacity;   // of cells, at least one row more than is shown
+    unsigned columns, rows;
+    unsigned top;         // cell of the upper left corner
+    unsigned row, column; // of the cursor; column == columns: the next character starts a new line
+    struct console_style style;
+};
+
+// A writer's style at its beginning.
+#define CONSOLE_STYLE(attribute) ((struct console_style){.colours = (attribute), .front = (attribute)})
+
+void console_write(struct console *console, const char *text, size_t bytes);
+void console_erase(struct console *console, unsigned from, unsigned to); // cells counted from the upper left corner
+
+// ---- framebuffer.c ----
+// memory: where framebuffer.address is mapped, pitch * height bytes; only written.
+void framebuffer_init(const struct boot_framebuffer *framebuffer, void *memory);
+void framebuffer_clear(void);
+void framebuffer_paint(unsigned column, unsigned row, u16 cell);
+// Draws what is not in shown, which has as many cells as the screen, and the cursor.
+void framebuffer_show(const struct console *console, u16 *shown);

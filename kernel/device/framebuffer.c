@@ -1,0 +1,56 @@
+// Cells as pixels. Video memory is never read, it is slower than a disk; what is shown is remembered instead.
+#pragma GCC optimize("Os")
+#include "kernel/device/console.h"
+#include "kernel/lib/string.h"
+
+static const u8 font[][FONT_HEIGHT] = {
+    // from ' ' on; bit 7 is the left pixel
+#include "out/font.inc"
+};
+
+static struct boot_framebuffer frame;
+static volatile u8 *pixels;
+static u32 colours[16];
+
+void framebuffer_init(const struct boot_framebuffer *framebuffer, void *memory) {
+    frame = *framebuffer;
+    pixels = memory;
+    for (unsigned n = 0; n < ARRAY_SIZE(colours); n++) {
+        u32 bright = n & 8 ? 0x55 : 0, red = (n & 4 ? 0xaa : 0) | bright, green = (n & 2 ? 0xaa : 0) | bright;
+        u32 blue = (n & 1 ? 0xaa : 0) | bright;
+        colours[n] = red >> (8 - frame.red_bits) << frame.red_at | green >> (8 - frame.green_bits) << frame.green_at |
+                     blue >> (8 - frame.blue_bits) << frame.blue_at;
+    }
+}
+
+void framebuffer_clear(void) {
+    for (unsigned y = 0; y < frame.height; y++)
+        memset((u8 *)pixels + (u64)y * frame.pitch, 0, frame.width * frame.bits / 8u);
+}
+
+// Eight pixels of so many bytes are as many quadwords.
+void framebuffer_paint(unsigned column, unsigned row, u16 cell) {
+    u32 bytes = frame.bits / 8, front = colours[cell >> 8 & 15], back = colours[cell >> 12 & 7];
+    const u8 *glyph = font[(cell & 0xff) - ' '];
+    volatile u8 *to = pixels + (u64)row * FONT_HEIGHT * frame.pitch + (u64)column * FONT_WIDTH * bytes;
+    for (unsigned y = 0; y < FONT_HEIGHT; y++, to += frame.pitch) {
+        u8 line[FONT_WIDTH * 4 + 4];
+        for (unsigned x = 0; x < FONT_WIDTH; x++)
+            *(loose_u64 *)(line + x * bytes) = glyph[y] & 0x80 >> x ? front : back;
+        for (unsigned i = 0; i < bytes; i++) ((volatile loose_u64 *)to)[i] = ((const loose_u64 *)line)[i];
+    }
+}
+
+void framebuffer_show(const struct console *c, u16 *shown) {
+    volatile u16 *cell = c->cells + c->top;
+    for (unsigned row = 0; row < c->rows; row++, cell += c->columns, shown += c->columns) {
+        bool here = row == c->row;
+        if (!here && memcmp((const u16 *)cell, shown, c->columns * sizeof(u16)) == 0) continue;
+        for (unsigned column = 0; column < c->columns; column++) {
+            u16 wanted = cell[column] ^ (here && column == MIN(c->column, c->columns - 1) ? CURSOR_COLOURS : 0);
+            if (wanted == shown[column]) continue;
+            framebuffer_paint(column, row, wanted);
+            shown[column] = wanted;
+        }
+    }
+}
