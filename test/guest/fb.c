@@ -201,6 +201,7 @@ int main(int argc, char **argv) {
         FAILS(stat("/dev/fb0", &stat_of), ENOENT);
         return 0;
     }
+    if (!strcmp(what, "draw")) wait_for_byte("before\n");
     if (begin()) return 1;
     if (!strcmp(what, "draw")) return draw();
     if (!strcmp(what, "crash")) { // while another thread draws
