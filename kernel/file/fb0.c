@@ -18,21 +18,22 @@ u64 fb0_pages(u64 offset, u64 bytes) {
     return offset <= all && bytes <= all - offset ? start + offset : 0;
 }
 
-s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write) {
+s64 fb0_copy(u64 user, u64 bytes, u64 *offset, bool write) {
     const struct boot_framebuffer *fb = screen_framebuffer();
-    u64 all = length_of(fb), count = offset < all ? MIN(bytes, all - offset) : 0;
-    u8 *place = (u8 *)window(fb->address) + offset;
+    u64 at = *offset, all = length_of(fb), count = at < all ? MIN(bytes, all - at) : 0;
+    void *place = window(fb->address + at);
     if (!write) count = MIN(count, READ_MAX);
-    else if (bytes && !count) return offset > all ? -EFBIG : -ENOSPC;
-    bool done = write ? copy_from_user(place, user, count) : copy_to_user(user, place, count);
-    return done ? (s64)count : -EFAULT;
+    else if (bytes && !count) return at > all ? -EFBIG : -ENOSPC;
+    if (!(write ? copy_from_user(place, user, count) : copy_to_user(user, place, count))) return -EFAULT;
+    *offset = at + count;
+    return (s64)count;
 }
 
-// A mode is asked for by its size: colours are what they are, and programs may leave them empty, as on Linux.
+// A mode is asked for by its size and where it begins: colours are what they are, and some programs leave them empty.
 s64 fb0_ioctl(u32 request, u64 arg) {
     const struct boot_framebuffer *fb = screen_framebuffer();
     struct fb_fix_screeninfo fix = {.id = "VESA VGA", .type = FB_TYPE_PACKED_PIXELS, .visual = FB_VISUAL_TRUECOLOR};
-    struct fb_var_screeninfo wanted, var = {.bits_per_pixel = fb->bits, .vmode = FB_VMODE_NONINTERLACED};
+    struct fb_var_screeninfo wanted, var = {.bits_per_pixel = fb->bits, .height = ~0u, .width = ~0u}; // no mm known
     fix.smem_start = fb->address;
     fix.smem_len = (u32)length_of(fb);
     fix.line_length = fb->pitch;
@@ -41,15 +42,12 @@ s64 fb0_ioctl(u32 request, u64 arg) {
     var.red = (struct fb_bitfield){fb->red_at, fb->red_bits, 0};
     var.green = (struct fb_bitfield){fb->green_at, fb->green_bits, 0};
     var.blue = (struct fb_bitfield){fb->blue_at, fb->blue_bits, 0};
-    var.height = var.width = ~0u; // in mm: not known
     switch (request) {
     case FBIOGET_FSCREENINFO: return put_user(arg, &fix, sizeof fix);
     case FBIOPUT_VSCREENINFO:
     case FBIOPAN_DISPLAY:
         if (!copy_from_user(&wanted, arg, sizeof wanted)) return -EFAULT;
-        if (request == FBIOPAN_DISPLAY ? wanted.xoffset || wanted.yoffset
-                                       : memcmp(&wanted, &var, offsetof(struct fb_var_screeninfo, red)))
-            return -EINVAL;
+        if (memcmp(&wanted, &var, offsetof(struct fb_var_screeninfo, red))) return -EINVAL;
         __attribute__((fallthrough));
     case FBIOGET_VSCREENINFO: return put_user(arg, &var, sizeof var);
     }

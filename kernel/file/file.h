@@ -1,6 +1,5 @@
-// What the program's open files can be: the terminal (COM1 and the screen), a few texts made on reading, and the
-// framebuffer. All copy to and from program memory: bytes done, 0 at the end, a negative errno, or TTY_WAIT with
-// nothing done.
+// What open files can be: the terminal (COM1 and the screen), a few texts made on reading, and the framebuffer. All
+// copy to and from program memory: bytes done, 0 at the end, a negative errno, or TTY_WAIT with nothing done.
 #pragma once
 
 #include <asm/errno.h>
@@ -43,7 +42,7 @@ s64 text_read(int text, u64 to, u64 bytes, u64 offset);
 void timeline_log(void); // what the boot took, stage by stage
 
 // ---- fb0.c: /dev/fb0; only when there is a screen_framebuffer() ----
-s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write); // write: from the program
+s64 fb0_copy(u64 user, u64 bytes, u64 *offset, bool write); // at an offset that it moves on; write: from the program
 s64 fb0_ioctl(u32 request, u64 arg);
 // The physical address of so many bytes of its pages; 0: it has not that many.
 u64 fb0_pages(u64 offset, u64 bytes);

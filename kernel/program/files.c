@@ -1,6 +1,5 @@
-// Calls about files: the terminal, the standard input that travelled in the image, the texts, and the framebuffer. A
-// file number is an entry of one table, so that nothing has to be allocated or can leak. No file has two numbers but
-// the terminal.
+// Calls about files: the terminal, the standard input from the image, the texts, and the framebuffer. A file number is
+// an entry of one table, so that nothing has to be allocated or can leak. No file has two numbers but the terminal.
 #include <asm/stat.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
@@ -67,19 +66,11 @@ FILE_CALL(fcntl) {
     return -EINVAL;
 }
 
-// Without the lock, which the others would want for too long: threads that share a number come in any order.
-static s64 copy_framebuffer(struct file *file, u64 user, u64 bytes, bool write) {
-    u64 offset = file->offset;
-    if (file->access == (write ? O_RDONLY : O_WRONLY)) return -EBADF;
-    s64 count = fb0_copy(user, bytes, offset, write);
-    if (count > 0) file->offset = offset + (u64)count;
-    return count;
-}
-
 static s64 read_file(struct file *file, u64 to, u64 bytes) {
     s64 count;
     if (file->kind == FILE_TERMINAL) return is_tty ? terminal_read(to, bytes) : -EBADF;
-    if (file->kind == FILE_FRAMEBUFFER) return copy_framebuffer(file, to, bytes, false);
+    if (file->kind == FILE_FRAMEBUFFER) // for longer than others should wait for the lock
+        return file->access == O_WRONLY ? -EBADF : fb0_copy(to, bytes, &file->offset, false);
     lock_take(&lock);
     if (file->kind == FILE_INPUT) {
         count = (s64)MIN(bytes, input.length - file->offset);
@@ -93,7 +84,7 @@ static s64 read_file(struct file *file, u64 to, u64 bytes) {
 }
 
 static s64 write_file(struct file *file, u64 from, u64 bytes) {
-    if (file->kind == FILE_FRAMEBUFFER) return copy_framebuffer(file, from, bytes, true);
+    if (file->kind == FILE_FRAMEBUFFER && file->access != O_RDONLY) return fb0_copy(from, bytes, &file->offset, true);
     return file->kind == FILE_TERMINAL ? terminal_write(from, bytes) : -EBADF;
 }
 
@@ -118,12 +109,10 @@ FILE_CALL(write) { return write_file(file, arg[1], MIN(arg[2], RW_MAX)); }
 FILE_CALL(readv) { return vectors(file, arg, read_file); }
 FILE_CALL(writev) { return vectors(file, arg, write_file); }
 
-// A device has no end from which to count: that is 0, as on Linux.
 FILE_CALL(lseek) {
-    u64 base = arg[2] == SEEK_CUR ? file->offset : 0;
+    u64 to = arg[1] + (arg[2] == SEEK_CUR ? file->offset : 0); // the end of a device is 0, as on Linux
     if (file->kind != FILE_FRAMEBUFFER) return -ESPIPE;
-    if (arg[2] > SEEK_END || (s64)(base + arg[1]) < 0) return -EINVAL;
-    return (s64)(file->offset = base + arg[1]);
+    return arg[2] > SEEK_END || (s64)to < 0 ? -EINVAL : (s64)(file->offset = to);
 }
 
 FILE_CALL(ioctl) {
@@ -163,9 +152,8 @@ static s64 find(u64 path_at, struct file *file) {
     s64 length = copy_string_from_user(path + 1, path_at, PATH_MAX);
     if (length < 0 || length == PATH_MAX) return length < 0 ? -EFAULT : -ENAMETOOLONG;
     const char *name = path[1] == '/' ? path + 1 : path;
-    bool framebuffer = screen_framebuffer() && strcmp(name, "/dev/fb0") == 0;
-    *file = (struct file){.kind = framebuffer ? FILE_FRAMEBUFFER : FILE_TEXT};
-    if (!framebuffer) file->text = text_find(name);
+    bool is_fb0 = screen_framebuffer() && strcmp(name, "/dev/fb0") == 0;
+    *file = (struct file){.kind = is_fb0 ? FILE_FRAMEBUFFER : FILE_TEXT, .text = is_fb0 ? 0 : text_find(name)};
     return file->text < 0 ? -ENOENT : 0;
 }
 
@@ -189,12 +177,12 @@ CALL(getcwd) { return arg[1] < 2 ? -ERANGE : copy_to_user(arg[0], "/", 2) ? 2 : 
 
 // Every file has a number of its own: programs take two files with one number for the same.
 static s64 put_stat(const struct file *file, u64 to) {
-    bool text = file->kind == FILE_TEXT, tty = file->kind == FILE_TERMINAL && is_tty;
-    bool framebuffer = file->kind == FILE_FRAMEBUFFER;
+    bool text = file->kind == FILE_TEXT, tty = file->kind == FILE_TERMINAL && is_tty,
+         fb0 = file->kind == FILE_FRAMEBUFFER;
     struct stat stat = {.st_dev = file->kind, .st_ino = (u64)file->text + 1, .st_nlink = 1};
     stat.st_blksize = tty ? 1024 : PAGE_SIZE;
-    stat.st_mode = text ? S_IFREG | 0444 : tty || framebuffer ? S_IFCHR | 0620 : S_IFIFO | 0600;
-    if (tty || framebuffer) stat.st_rdev = tty ? 4 << 8 | 64 : 29 << 8; // ttyS0, fb0
+    stat.st_mode = text ? S_IFREG | 0444 : tty || fb0 ? S_IFCHR | 0620 : S_IFIFO | 0600;
+    if (tty || fb0) stat.st_rdev = tty ? 4 << 8 | 64 : 29 << 8; // ttyS0, fb0
     return put_user(to, &stat, sizeof stat);
 }
 

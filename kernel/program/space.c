@@ -22,9 +22,8 @@
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
-#define LOWEST               (16 * PAGE_SIZE) // of what is placed by choice, as Linux's mmap_min_addr
-#define PAGES(bytes)         ((bytes) / PAGE_SIZE)
-#define DEVICE_TABLES(pages) ((pages) / 512 + 6) // page tables at most: the reserve is for those of memory alone
+#define LOWEST       (16 * PAGE_SIZE) // of what is placed by choice, as Linux's mmap_min_addr
+#define PAGES(bytes) ((bytes) / PAGE_SIZE)
 
 const char space_no_memory[] = "out of memory: no page is free for it";
 
@@ -115,7 +114,7 @@ static bool can_promise(u64 start, u64 end, u64 pages) {
 
 bool space_put(const struct area *like) {
     u64 pages = PAGES(like->end - like->start);
-    if (like->flags & AREA_DEVICE) pages = DEVICE_TABLES(pages);
+    if (like->flags & AREA_DEVICE) pages = pages / 512 + 6; // tables at most: the reserve is for those of memory alone
     else if (!(like->rights & AREA_WRITE) || like->flags & AREA_NORESERVE) pages = 0;
     if (!can_promise(like->start, like->end, pages)) return false;
     areas_put(&areas, like);
@@ -329,9 +328,7 @@ void space_ends(void) {
     for (u64 start, end = 0; areas.device && (area = areas_find(&areas, end));) {
         start = area->start;
         end = area->end;
-        if (!(area->flags & AREA_DEVICE)) continue;
-        areas_cut(&areas, start, end);
-        pages_drop(start, end);
+        if (area->flags & AREA_DEVICE) areas_cut(&areas, start, end), pages_drop(start, end);
     }
     screen_yield(false);
     lock_give(&space_lock);
@@ -506,13 +503,12 @@ LOCKED_CALL(mremap) {
     const struct area *area = area_at(at);
     if (!area || area->end < at + old) return -EFAULT;
     struct area like = *area;
-    if (bytes > old && like.flags & AREA_DEVICE) return -EFAULT;
+    if (like.flags & AREA_DEVICE) return -EFAULT; // it stays where it is
     bool in_place = !fixed && at + bytes <= SPACE_PLACE_END && range_free(at + old, bytes - old);
     if (!fixed && !in_place) to = flags & MREMAP_MAYMOVE ? place(0, bytes, PAGE_SIZE, 0) : 0;
     like.start = in_place ? at + old : to;
     like.end = in_place ? at + bytes : to + bytes;
     u64 pages = like.flags & AREA_COUNTED ? PAGES(bytes - old) : 0;
-    if (like.flags & AREA_DEVICE) pages = DEVICE_TABLES(PAGES(bytes));
     if (!like.start || !can_promise(like.start, like.end, pages)) return -ENOMEM;
     if (!in_place && (!borders(at, at + old) || !move_pages(at, to, old, false))) {
         pages_drop(like.start, like.end); // the tables

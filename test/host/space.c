@@ -442,7 +442,7 @@ static void do_remap(u64 at, u64 old) {
     if (result < 0) {
         if (!model[at].used) CHECK(result == -EFAULT || (fixed && overlap && result == -EINVAL));
         else if (fixed && overlap) CHECK(result == -EINVAL);
-        else if (!one || (more && model[at].device)) CHECK(result == -EFAULT);
+        else if (!one || (model[at].device && (more || fixed))) CHECK(result == -EFAULT);
         else CHECK(result == -ENOMEM && (is_short(more) || pages_free() < 2500 || !fixed)); // splitting takes pages
         // What was done before the failure stays done, as on Linux.
         if (result == -EINVAL || !model[at].used) return;
@@ -451,7 +451,7 @@ static void do_remap(u64 at, u64 old) {
         if (count < old && !area_at(address_of(end - 1))) model_cut(at + count, old - count);
         return;
     }
-    CHECK(!more || !model[at].device);
+    CHECK(!model[at].device || (!more && !fixed));
     if (count < old) model_cut(at + count, old - count);
     u64 stay = old < count ? old : count, new = page_of((u64)result);
     if (fixed) CHECK(new == to);
