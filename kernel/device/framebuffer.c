@@ -4,7 +4,7 @@
 #include "kernel/lib/string.h"
 
 static const u8 font[][FONT_HEIGHT] = {
-    // from ' ' on; bit 7 is the left pixel
+// from ' ' on; bit 7 is the left pixel
 #include "out/font.inc"
 };
 
@@ -29,7 +29,7 @@ void framebuffer_clear(void) {
 }
 
 // Eight pixels of so many bytes are as many quadwords.
-void framebuffer_paint(unsigned column, unsigned row, u16 cell) {
+static void paint(unsigned column, unsigned row, u16 cell) {
     u32 bytes = frame.bits / 8, front = colours[cell >> 8 & 15], back = colours[cell >> 12 & 7];
     const u8 *glyph = font[(cell & 0xff) - ' '];
     volatile u8 *to = pixels + (u64)row * FONT_HEIGHT * frame.pitch + (u64)column * FONT_WIDTH * bytes;
@@ -49,7 +49,7 @@ void framebuffer_show(const struct console *c, u16 *shown) {
         for (unsigned column = 0; column < c->columns; column++) {
             u16 wanted = cell[column] ^ (here && column == MIN(c->column, c->columns - 1) ? CURSOR_COLOURS : 0);
             if (wanted == shown[column]) continue;
-            framebuffer_paint(column, row, wanted);
+            paint(column, row, wanted);
             shown[column] = wanted;
         }
     }

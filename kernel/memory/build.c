@@ -39,6 +39,7 @@ static void make_plan(struct handover *handover) {
     machine.ebda = boot->ebda;
     machine.kernel_low = boot->kernel_low;
     machine.payload = boot->payload;
+    machine.screen = screen_bytes(&boot->framebuffer);
     find_features(handover, &machine);
     mtrr_read(&mtrr, machine.address_bits);
     machine.mtrr = &mtrr;
@@ -53,6 +54,7 @@ static void make_plan(struct handover *handover) {
     if (!fits) unfit("no %lu KiB of memory in one piece for the kernel", plan->kernel_bytes / 1024);
     memcpy(window(plan->map_copy), machine.map, machine.entries * sizeof(struct e820_entry));
     boot->e820 = plan->map_copy;
+    boot->screen = (struct boot_part){plan->screen, machine.screen};
 }
 
 static void map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
