@@ -62,7 +62,7 @@ struct boot_info {
     u32 e820_count;
     u8 drive;        // BIOS number
     u8 edd;          // 1: read by int 13h AH=42h, 0: by AH=02h
-    u8 text_columns; // 0: no text screen; then perhaps a framebuffer
+    u8 text_columns; // 0: no text screen. With a framebuffer it is not used
     u8 text_rows;
     u32 bios_calls;              // made by the loader
     u32 sectors;                 // read by the loader

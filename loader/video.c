@@ -1,6 +1,5 @@
-// The framebuffer that video=WxH[xBITS] in the image's command line asks for, by VBE (VESA BIOS
-// Extension 3.0, 4.3-4.5). What the BIOS says is untrusted. Until the very end the screen stays in text mode, for what
-// there is to say.
+// The framebuffer that video=WxH[xBITS] asks for, by VBE (VESA BIOS Extension 3.0, 4.3-4.5), whose words are untrusted.
+// The switch comes last, so that what is to be said before can be read.
 #pragma GCC optimize("Os")
 #include "loader/loader.h"
 #include "kernel/lib/print.h"
@@ -8,12 +7,10 @@
 #include "kernel/memory/e820.h"
 
 enum { VBE_INFO = 0x4f00, VBE_MODE, VBE_SET_MODE, VBE_DONE = 0x4f }; // AX of calls; of one that succeeded
-#define MODES       256                                              // looked at
-#define LIST_END    0xffff                                           // behind the last mode
-#define LINEAR_MODE (1u << 14)                                       // of a mode's number: with its linear framebuffer
-#define ATTRIBUTES  0x99                                             // supported, colour, graphics, linear framebuffer
-#define PACKED      4                                                // memory models
-#define DIRECT      6
+enum { MODES = 256, LIST_END = 0xffff };                             // modes looked at; what is behind the last one
+enum { ATTRIBUTES = 0x99, PACKED = 4, DIRECT = 6 }; // supported, colour, graphics, linear framebuffer; memory models
+#define LINEAR_MODE (1u << 14)                      // of a mode's number: with its framebuffer
+#define OTHERS      120                             // bytes of text
 
 struct vbe_info {
     char signature[4]; // "VBE2" asks for what "VESA" then has
@@ -44,22 +41,14 @@ static const char *describe(const struct vbe_mode *mode, u16 version, struct boo
     bool linear = version >= 0x300 && mode->linear_pitch;
     const u8 *masks = linear && mode->linear_masks[0] ? mode->linear_masks : mode->masks;
     if (mode->model == PACKED) masks = usual;
-    *out = (struct boot_framebuffer){mode->address,
-                                     linear ? mode->linear_pitch : mode->pitch,
-                                     mode->width,
-                                     mode->height,
-                                     mode->bits == 15 ? 16 : mode->bits,
-                                     masks[1],
-                                     masks[0],
-                                     masks[3],
-                                     masks[2],
-                                     masks[5],
-                                     masks[4],
-                                     {0}};
+    *out = (struct boot_framebuffer){.address = mode->address, .width = mode->width, .height = mode->height};
+    out->pitch = linear ? mode->linear_pitch : mode->pitch, out->bits = mode->bits == 15 ? 16 : mode->bits;
+    out->red_bits = masks[0], out->green_bits = masks[2], out->blue_bits = masks[4];
+    out->red_at = masks[1], out->green_at = masks[3], out->blue_at = masks[5];
     u64 start = ROUND_DOWN(out->address, PAGE_SIZE), end = out->address + (u64)out->pitch * out->height;
-    bool deep = out->bits == 24 || out->bits == 32;
-    if ((mode->attributes & ATTRIBUTES) != ATTRIBUTES || !(deep || (out->bits == 16 && mode->model == DIRECT)) ||
-        (mode->model != DIRECT && mode->model != PACKED))
+    bool packed = mode->model == PACKED, deep = out->bits == 24 || out->bits == 32;
+    if ((mode->attributes & ATTRIBUTES) != ATTRIBUTES ||
+        !(packed ? deep : mode->model == DIRECT && (deep || out->bits == 16)))
         return "it has no linear framebuffer in full colours";
     for (int i = 0; i < 6; i += 2)
         if (!masks[i] || masks[i] > 8 || masks[i] + masks[i + 1] > out->bits)
@@ -81,11 +70,12 @@ static bool vbe(u32 function, u32 number, u32 buffer) {
 }
 
 // Looks for the mode in the list of the BIOS. NULL, or why there is none; then others of this depth are in text.
-static const char *choose(char *text, size_t size) {
+static const char *choose(char text[OTHERS]) {
     struct vbe_info *info = (struct vbe_info *)BOUNCE;
     struct vbe_mode *mode = (struct vbe_mode *)(BOUNCE + PAGE_SIZE);
     struct boot_framebuffer frame;
     const char *why = "the BIOS has no such mode", *objection;
+    size_t size = OTHERS;
     memcpy(info->signature, "VBE2", sizeof info->signature);
     if (!vbe(VBE_INFO, 0, (u32)BOUNCE) || memcmp(info->signature, "VESA", 4) || info->version < 0x200)
         return "the BIOS has no VBE 2.0";
@@ -95,23 +85,20 @@ static const char *choose(char *text, size_t size) {
         objection = describe(mode, info->version, &frame);
         if (options.bits != (frame.bits == 16 && frame.green_bits == 5 ? 15 : frame.bits)) continue;
         bool same = mode->width == options.width && mode->height == options.height;
-        if (same && !objection) {
-            boot.framebuffer = frame;
-            chosen = number;
-            return NULL;
-        }
         if (same) why = objection;
-        else if (!objection && size > 12) {
-            size_t used = (size_t)format(text, size, " %ux%u", mode->width, mode->height);
-            text += used, size -= used;
-        }
+        else if (!objection && size > 12)
+            size -= (size_t)format(text + OTHERS - size, size, " %ux%u", frame.width, frame.height);
+        if (!same || objection) continue;
+        boot.framebuffer = frame;
+        chosen = number;
+        break;
     }
     return why;
 }
 
 void video_choose(void) {
-    char others[120] = " none";
-    const char *why = options.width ? choose(others, sizeof others) : NULL;
+    char others[OTHERS] = " none";
+    const char *why = options.width ? choose(others) : NULL;
     if (why)
         say("video=%ux%ux%u: %s; the screen stays in text mode. Modes of %u bits:%s", options.width, options.height,
             options.bits, why, options.bits, others);
@@ -119,11 +106,8 @@ void video_choose(void) {
 
 void video_switch(void) {
     if (!chosen) return;
-    if (vbe(VBE_SET_MODE, chosen | LINEAR_MODE, (u32)BOUNCE)) {
-        boot.text_columns = 0;
-        boot.screen = (struct boot_part){REAL_STACK, REAL_STACK_END - REAL_STACK}; // for the low stage
-        return;
-    }
+    boot.screen = (struct boot_part){REAL_STACK, REAL_STACK_END - REAL_STACK}; // for the low stage
+    if (vbe(VBE_SET_MODE, chosen | LINEAR_MODE, (u32)BOUNCE)) return;
     boot.framebuffer.address = 0;
     say("the BIOS does not switch to mode 0x%x; the screen stays in text mode", chosen);
 }

@@ -61,15 +61,10 @@ static void set_rendition(struct console_style *s, unsigned n) { // ECMA-48 8.3.
     s->colours = s->reverse ? (u8)((front & 7) << 4 | s->back) : (u8)(s->back << 4 | front);
 }
 
-static void erase_part(struct console *c, unsigned which, unsigned start, unsigned end) {
-    unsigned at = c->row * c->columns + c->column;
-    if (which < 4) console_erase(c, which == 0 ? at : start, which == 1 ? MIN(at + 1, end) : end);
-}
-
 static void end_sequence(struct console *c, u8 final) {
     struct console_style *s = &c->style;
     unsigned first = s->parameters[0], second = s->count ? s->parameters[1] : 0, n = MAX(first, 1);
-    unsigned line = c->row * c->columns;
+    unsigned start = c->row * c->columns, at = start + c->column, end = start + c->columns;
     s->state = TEXT;
     if (final < 'J') c->column = MIN(c->column, c->columns - 1);
     switch (final) {
@@ -81,18 +76,14 @@ static void end_sequence(struct console *c, u8 final) {
         c->row = MIN(n, c->rows) - 1;
         c->column = MIN(MAX(second, 1), c->columns) - 1;
         break;
-    case 'J': erase_part(c, first, 0, c->rows * c->columns); break;
-    case 'K': erase_part(c, first, line, line + c->columns); break;
-    case 'm':
-        for (u16 *p = s->parameters; p <= s->parameters + s->count; p++) {
-            if (*p == 38 || *p == 48) break; // one of 256 colours or more follows
-            set_rendition(s, *p);
-        }
+    case 'J': start = 0, end = c->rows * c->columns; // fall through
+    case 'K': console_erase(c, first == 0 ? at : start, first == 1 ? MIN(at + 1, end) : end); break;
+    case 'm': // behind 38 and 48 comes one of 256 colours or more
+        for (u16 *p = s->parameters; p <= s->parameters + s->count && *p != 38 && *p != 48; p++) set_rendition(s, *p);
     }
 }
 
-static void in_sequence(struct console *c, u8 byte) {
-    struct console_style *s = &c->style;
+static void in_sequence(struct console *c, struct console_style *s, u8 byte) {
     u16 *number = &s->parameters[s->count];
     if (byte >= 0x40) end_sequence(c, byte);
     else if (byte == ';') s->parameters[s->count += s->count < ARRAY_SIZE(s->parameters) - 1] = 0;
@@ -109,10 +100,9 @@ static void feed(struct console *c, u8 byte) {
         control_or_put(c, byte);
     } else if (s->state == ESCAPE) {
         s->state = byte == '[' ? CONTROL_SEQUENCE : byte == ']' ? STRING : byte < 0x30 ? ESCAPE : TEXT;
-        s->count = 0;
-        s->parameters[0] = 0;
+        s->count = 0, s->parameters[0] = 0;
     } else if (s->state == CONTROL_SEQUENCE) {
-        in_sequence(c, byte);
+        in_sequence(c, s, byte);
     } else if (s->state == SWALLOWED_SEQUENCE && byte >= 0x40) {
         s->state = TEXT;
     }

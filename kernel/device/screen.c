@@ -36,19 +36,15 @@ static void crtc_write(u8 high, unsigned cell) {
 // Goes on below what the BIOS and the loader wrote.
 static void text_init(unsigned columns, unsigned rows) {
     bool fits = rows > 0 && columns * (rows + 1) <= TEXT_CELLS;
-    console.cells = fits ? window_map(TEXT_SCREEN, TEXT_CELLS * sizeof(u16), WINDOW_DEVICE) : NULL;
-    if (!console.cells) {
+    u16 *cells = fits ? window_map(TEXT_SCREEN, TEXT_CELLS * sizeof(u16), WINDOW_DEVICE) : NULL;
+    if (!cells) {
         log_error("screen: %u x %u characters not used: %s", columns, rows, fits ? "no memory to map it" : "too many");
         return;
     }
     unsigned top = crtc_read(CRTC_START), cursor = crtc_read(CRTC_CURSOR);
     if (top + rows * columns > TEXT_CELLS || cursor - top >= rows * columns) top = cursor = 0;
-    console.columns = columns;
-    console.rows = rows;
-    console.capacity = TEXT_CELLS;
-    console.top = top;
-    console.row = (cursor - top) / columns;
-    console.column = (cursor - top) % columns;
+    console = (struct console){
+        cells, TEXT_CELLS, columns, rows, top, (cursor - top) / columns, (cursor - top) % columns, console.style};
     kind = VGA_TEXT;
 }
 
@@ -59,15 +55,12 @@ static void framebuffer_begin(const struct boot_part *cells) {
     unsigned rows = columns ? MIN(framebuffer.height / FONT_HEIGHT, (fit / columns - 1) / 2) : 0;
     if (!memory || !rows) return; // window_map() said why; or no character fits
     size = rows * columns;
-    console.cells = window(cells->start);
-    shown = (u16 *)console.cells + (fit - size);
-    console.columns = columns;
-    console.rows = rows;
-    console.capacity = fit - size;
+    console = (struct console){window(cells->start), fit - size, columns, rows, 0, 0, 0, console.style};
+    shown = (u16 *)window(cells->start) + (fit - size);
+    kind = FRAMEBUFFER;
     framebuffer_init(&framebuffer, memory);
     console_erase(&console, 0, size);
     memset(shown, 0, size * sizeof *shown);
-    kind = FRAMEBUFFER;
 }
 
 void screen_init(const struct boot_info *boot) {
