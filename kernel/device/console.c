@@ -64,7 +64,8 @@ static void set_rendition(struct console_style *s, unsigned n) { // ECMA-48 8.3.
 static void end_sequence(struct console *c, u8 final) {
     struct console_style *s = &c->style;
     unsigned first = s->parameters[0], second = s->count ? s->parameters[1] : 0, n = MAX(first, 1);
-    unsigned start = c->row * c->columns, at = start + c->column, end = start + c->columns;
+    unsigned start = c->row * c->columns, end = start + c->columns;
+    unsigned at = start + c->column, behind = MIN(at + 1, end); // the cursor
     s->state = TEXT;
     if (final < 'J') c->column = MIN(c->column, c->columns - 1);
     switch (final) {
@@ -77,7 +78,7 @@ static void end_sequence(struct console *c, u8 final) {
         c->column = MIN(MAX(second, 1), c->columns) - 1;
         break;
     case 'J': start = 0, end = c->rows * c->columns; // fall through
-    case 'K': console_erase(c, first == 0 ? at : start, first == 1 ? MIN(at + 1, end) : end); break;
+    case 'K': console_erase(c, first == 0 ? at : start, first == 1 ? behind : end); break;
     case 'm': // behind 38 and 48 comes one of 256 colours or more
         for (u16 *p = s->parameters; p <= s->parameters + s->count && *p != 38 && *p != 48; p++) set_rendition(s, *p);
     }
