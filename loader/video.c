@@ -33,7 +33,7 @@ struct vbe_mode {
 } __attribute__((packed));
 _Static_assert(offsetof(struct vbe_mode, linear_masks) == 0x36, "as the BIOS writes it");
 
-static u32 chosen; // mode; 0: none
+static u32 chosen; // mode of boot.framebuffer
 
 // NULL and the framebuffer, or why it is not used.
 static const char *describe(const struct vbe_mode *mode, u16 version, struct boot_framebuffer *out) {
@@ -105,7 +105,7 @@ void video_choose(void) {
 }
 
 void video_switch(void) {
-    if (!chosen) return;
+    if (!boot.framebuffer.address) return;
     boot.screen = (struct boot_part){REAL_STACK, REAL_STACK_END - REAL_STACK}; // for the low stage
     if (vbe(VBE_SET_MODE, chosen | LINEAR_MODE, (u32)BOUNCE)) return;
     boot.framebuffer.address = 0;

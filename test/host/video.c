@@ -142,8 +142,20 @@ static void test_modes(void) {
     bios.modes[1].address = 0x40000000; // right behind RAM
     taken(0x101);
     begin(800, 600, 32);
+    bios.count = 2;
     map[2] = (struct e820_entry){0xfd000fff, ~0ull, 1}; // wraps
     refused("has RAM");
+    const u64 near[][3] = {{0xfcfff000, 0x1001}, {0xfcfff000, 0x1400, 0x800}, {0xfd1e7f00, 1}, {0xfd000000, 1}};
+    for (size_t i = 0; i < ARRAY_SIZE(near); i++) { // in a page that the framebuffer touches
+        begin(800, 600, 32);
+        bios.count = 2;
+        bios.modes[1].address += (u32)near[i][2];
+        map[2] = (struct e820_entry){near[i][0], near[i][1], 1};
+        refused("has RAM");
+    }
+    begin(800, 600, 32);
+    map[2] = (struct e820_entry){0xfd1e8000, 0x1000, 1};
+    taken(0x101);
     map[2] = (struct e820_entry){0xe0000000, 0x10000000, 2};
 }
 
