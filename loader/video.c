@@ -51,8 +51,7 @@ static const char *describe(const struct vbe_mode *mode, u16 version, struct boo
         !(packed ? deep : mode->model == DIRECT && (deep || out->bits == 16)))
         return "it has no linear framebuffer in full colours";
     for (int i = 0; i < 6; i += 2)
-        if (!masks[i] || masks[i] > 8 || masks[i] + masks[i + 1] > out->bits)
-            return "its colours are no part of a pixel";
+        if (!masks[i] || masks[i] > 8 || masks[i] + masks[i + 1] > out->bits) return "its colours lie nowhere";
     if (!out->width || !out->height || out->pitch < out->width * (out->bits / 8u)) return "its rows overlap";
     if (start < HIGH_MEMORY || end > IDENTITY_END) return "its framebuffer is out of reach";
     const struct e820_entry *e = (const struct e820_entry *)boot.e820;

@@ -31,8 +31,7 @@ void screen_init(const struct boot_info *boot);
 void screen_write(const char *text, size_t bytes);
 void screen_log(const char *line, size_t bytes);         // on a line of its own
 const struct boot_framebuffer *screen_framebuffer(void); // NULL: none
-// While a program draws to the framebuffer text is only kept; with false it is drawn again. Returns how many rows there
-// are.
+// While a program draws to the framebuffer text is only kept; afterwards it is drawn again. Returns its rows.
 unsigned screen_yield(bool program_draws);
 
 // ---- rtc.c, kvmclock.c ----

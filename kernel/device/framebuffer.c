@@ -3,8 +3,8 @@
 #include "kernel/device/console.h"
 #include "kernel/lib/string.h"
 
+// From ' ' on; bit 7 is the left pixel.
 static const u8 font[][FONT_HEIGHT] = {
-// from ' ' on; bit 7 is the left pixel
 #include "out/font.inc"
 };
 

@@ -43,8 +43,8 @@ static void text_init(unsigned columns, unsigned rows) {
     }
     unsigned top = crtc_read(CRTC_START), cursor = crtc_read(CRTC_CURSOR);
     if (top + rows * columns > TEXT_CELLS || cursor - top >= rows * columns) top = cursor = 0;
-    console = (struct console){
-        cells, TEXT_CELLS, columns, rows, top, (cursor - top) / columns, (cursor - top) % columns, console.style};
+    unsigned at = cursor - top;
+    console = (struct console){cells, TEXT_CELLS, columns, rows, top, at / columns, at % columns, console.style};
     kind = VGA_TEXT;
 }
 
@@ -52,7 +52,7 @@ static void text_init(unsigned columns, unsigned rows) {
 static void framebuffer_begin(const struct boot_part *cells) {
     void *memory = window_map(framebuffer.address, (u64)framebuffer.pitch * framebuffer.height, WINDOW_WRITE_COMBINING);
     unsigned columns = framebuffer.width / FONT_WIDTH, fit = (unsigned)(cells->length / sizeof(u16)), size;
-    unsigned rows = columns ? MIN(framebuffer.height / FONT_HEIGHT, (fit / columns - 1) / 2) : 0;
+    unsigned rows = columns ? MIN(framebuffer.height / FONT_HEIGHT, (MAX(fit / columns, 1) - 1) / 2) : 0;
     if (!memory || !rows) return; // window_map() said why; or no character fits
     size = rows * columns;
     console = (struct console){window(cells->start), fit - size, columns, rows, 0, 0, 0, console.style};

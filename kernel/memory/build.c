@@ -105,8 +105,7 @@ static void map_slot(u64 root, u64 stack) {
     else map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK);
 }
 
-// In the window, where the high stage finds it before it can make page tables. The loader has seen that no RAM is
-// there.
+// In the window, for the high stage, which writes before it can make page tables. The loader saw that no RAM is there.
 static void map_framebuffer(u64 root, const struct boot_framebuffer *framebuffer) {
     u64 start = ROUND_DOWN(framebuffer->address, PAGE_SIZE);
     u64 end = framebuffer->address + (u64)framebuffer->pitch * framebuffer->height;

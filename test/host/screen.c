@@ -365,10 +365,15 @@ static void test_depths(void) {
     CHECK(console.rows == 9 && console.columns == 200);
     test_random(6, 1000, 10);
     end_framebuffer(text);
-    boot.framebuffer.width = 7; // not one character
-    kind = NOTHING;
-    screen_init(&boot);
-    CHECK(kind == NOTHING);
+    for (int i = 0; i < 3; i++) {
+        boot.framebuffer.width =
+            (u16[]){7, 40000, 16000}[i]; // not one character; no cells for one row; for one, not two
+        boot.framebuffer.pitch = boot.framebuffer.width * 4;
+        video_bytes = (size_t)boot.framebuffer.pitch * 1000;
+        kind = NOTHING;
+        screen_init(&boot);
+        CHECK(kind == NOTHING);
+    }
     screen_write("nobody sees this", 16);
 }
 

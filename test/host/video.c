@@ -123,7 +123,7 @@ static void test_modes(void) {
     WITH(mode->attributes = 0xb3, "no linear framebuffer");
     WITH(mode->attributes = 0xab, "no linear framebuffer");
     WITH(mode->model = 5, "no linear framebuffer");
-    WITH(mode->masks[0] = 0, "its colours are no part of a pixel");
+    WITH(mode->masks[0] = 0, "its colours lie nowhere");
     WITH(mode->masks[2] = 10, "its colours");
     WITH(mode->masks[1] = 25, "its colours");
     WITH(mode->masks[5] = 255, "its colours");
