@@ -49,6 +49,11 @@ struct boot_framebuffer {
     u8 zero[5];
 };
 
+// What its text takes: three screens of 16-bit cells, each 8 x 16 pixels.
+static inline u64 screen_bytes(const struct boot_framebuffer *framebuffer) {
+    return 3 * sizeof(u16) * (framebuffer->width / 8u) * (framebuffer->height / 16u);
+}
+
 struct boot_info {
     u64 magic;
     u32 version;
@@ -57,7 +62,7 @@ struct boot_info {
     u32 e820_count;
     u8 drive;        // BIOS number
     u8 edd;          // 1: read by int 13h AH=42h, 0: by AH=02h
-    u8 text_columns; // 0: no text screen; then perhaps a framebuffer
+    u8 text_columns; // 0: no text screen. With a framebuffer it is not used
     u8 text_rows;
     u32 bios_calls;              // made by the loader
     u32 sectors;                 // read by the loader
@@ -74,6 +79,7 @@ struct boot_info {
     u16 sector_size; // of the medium: 512, or 2048 on a CD
     u32 read_most;   // sectors a BIOS call was asked for at last
     struct boot_framebuffer framebuffer;
-    u64 tsc[STAGES];    // the loader fills the first three
-    struct reading pit; // channel 2 of the PIT, which counts from here on
+    struct boot_part screen; // memory for the text on it
+    u64 tsc[STAGES];         // the loader fills the first three
+    struct reading pit;      // channel 2 of the PIT, which counts from here on
 };

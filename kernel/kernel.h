@@ -40,8 +40,8 @@ struct panic_means {
     const void *(*peek)(u64 address); // where a mapped byte of this address space can be read; NULL: it is not mapped
     // A place in the program by its symbols, else the address alone; returns whether a symbol covers it.
     bool (*program_place)(char *text, size_t size, u64 address);
-    unsigned (*screen)(void); // shows text from now on; returns its rows
-    void (*end)(int status);  // of the machine, also after unfit()
+    unsigned (*screen)(bool program_draws); // false: shows text from now on; returns its rows
+    void (*end)(int status);                // of the machine, also after unfit()
 };
 // Lives for ever. Before this the CPU halts in silence.
 void panic_set_means(const struct panic_means *means);

@@ -15,8 +15,7 @@ void kernel_high_entry(void);
 static struct boot_info boot;
 struct options options;
 
-static const struct panic_means panic_means_here = {serial_panic, tables_peek, program_place, screen_take_back,
-                                                    power_end};
+static const struct panic_means panic_means_here = {serial_panic, tables_peek, program_place, screen_yield, power_end};
 
 static void ignored(const char *word, u64 length, const char *why) {
     log("the image's command line: %.*s %s, ignored", (int)(length < 80 ? length : 80), word, why);
@@ -60,7 +59,6 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     u64 file = boot.kernel.start, code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
     options_init(ignored);
     memory_take_over(handover);
-    screen_keep();
 
     static struct acpi_info acpi;
     acpi_init(boot.rsdp, &acpi);

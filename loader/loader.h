@@ -52,10 +52,8 @@ void disk_read(u64 lba, u64 sectors, void *to);
 void disk_done(void); // stops a floppy's motor
 
 // ---- video.c ----
-// The framebuffer that the image's command line asks for, if any: chosen, with a line when the BIOS has none such; then,
-// as the last that is asked of the BIOS, switched to.
-void video_choose(void);
-void video_switch(void);
+void video_choose(void); // the framebuffer that the command line asks for, or says why not
+void video_switch(void); // to it; the last BIOS call
 
 // ---- machine.c ----
 void machine_describe(void); // fills what the BIOS alone knows: the text screen, the EBDA, the RSDP

@@ -43,7 +43,7 @@ static void first_line(const char *what) {
     if (said) return;
     said = true;
     log_set_sink(LOG_COM1, panic_means->com1);
-    unsigned rows = panic_means->screen();
+    unsigned rows = panic_means->screen(false);
     page_rows = rows - MIN(ROWS_AFTER, rows);
     panic_page(3);
     panic_say("panic: %s", what);

@@ -5,60 +5,44 @@
 
 #define TAB        8
 #define NUMBER_MAX 9999
-
 enum { TEXT, ESCAPE, CONTROL_SEQUENCE, SWALLOWED_SEQUENCE, STRING }; // ECMA-48 5.4
 
 void console_erase(struct console *c, unsigned from, unsigned to) {
     u16 blank = (u16)(c->style.colours << 8 | ' ');
-    if (c->cells)
-        for (volatile u16 *cell = c->cells + c->top + from, *end = c->cells + c->top + to; cell < end;) *cell++ = blank;
-    else
-        for (; from < to; from++) framebuffer_paint(from % c->columns, from / c->columns, blank);
+    for (volatile u16 *cell = c->cells + c->top + from, *end = c->cells + c->top + to; cell < end;) *cell++ = blank;
 }
 
-// Memory for cells is mostly much larger than what is shown, so that rows are seldom copied. Without, nothing can be
-// moved up: it goes on at the top.
+// There are more cells than are shown, so that rows need not be copied each time.
 static void new_line(struct console *c) {
     unsigned size = c->rows * c->columns;
     c->column = 0;
-    if (++c->row < c->rows && c->cells) return;
-    if (!c->cells) {
-        c->row %= c->rows;
-    } else {
-        c->row--;
-        if (c->top + size + c->columns > c->capacity) {
-            for (unsigned i = c->columns; i < size; i++) c->cells[i - c->columns] = c->cells[c->top + i];
-            c->top = 0;
-        } else {
-            c->top += c->columns;
-        }
+    if (c->row + 1 < c->rows) {
+        c->row++;
+        return;
     }
-    console_erase(c, c->row * c->columns, (c->row + 1) * c->columns);
+    c->top += c->columns;
+    if (c->top + size > c->capacity) {
+        for (unsigned i = 0; i < size - c->columns; i++) c->cells[i] = c->cells[c->top + i];
+        c->top = 0;
+    }
+    console_erase(c, size - c->columns, size);
 }
 
 // Bytes above 7f are UTF-8, which neither font has: one question mark for each character.
 static void put(struct console *c, u8 byte) {
     if (byte == 0x7f || (byte >= 0x80 && byte < 0xc0)) return;
     if (c->column == c->columns) new_line(c);
-    u16 cell = (u16)(c->style.colours << 8 | (byte < 0x80 ? byte : '?'));
-    if (c->cells) c->cells[c->top + c->row * c->columns + c->column] = cell;
-    else framebuffer_paint(c->column, c->row, cell);
-    c->column++;
+    c->cells[c->top + c->row * c->columns + c->column++] = (u16)(c->style.colours << 8 | (byte < 0x80 ? byte : '?'));
 }
 
 static void control_or_put(struct console *c, u8 byte) {
-    switch (byte) {
-    case '\n': new_line(c); break;
-    case '\r': c->column = 0; break;
-    case '\b': c->column -= c->column > 0; break;
-    case '\t':
-        do put(c, ' ');
-        while (c->column % TAB != 0 && c->column < c->columns);
-        break;
-    case 0x1b: c->style.state = ESCAPE; break;
-    default:
-        if (byte >= ' ') put(c, byte);
-    }
+    if (byte == '\n') new_line(c);
+    else if (byte == '\r') c->column = 0;
+    else if (byte == '\b') c->column -= c->column > 0;
+    else if (byte == 0x1b) c->style.state = ESCAPE;
+    else if (byte >= ' ') put(c, byte);
+    else if (byte == '\t')
+        for (put(c, ' '); c->column % TAB != 0 && c->column < c->columns;) put(c, ' ');
 }
 
 // ECMA-48 counts red, green, blue from bit 0 on, the adapter from bit 2 down.
@@ -77,44 +61,33 @@ static void set_rendition(struct console_style *s, unsigned n) { // ECMA-48 8.3.
     s->colours = s->reverse ? (u8)((front & 7) << 4 | s->back) : (u8)(s->back << 4 | front);
 }
 
-static void erase_part(struct console *c, unsigned which, unsigned start, unsigned end) {
-    unsigned at = c->row * c->columns + c->column;
-    if (which == 0) start = at;
-    if (which == 1) end = MIN(at + 1, end);
-    if (which < 4) console_erase(c, start, end);
-}
-
 static void end_sequence(struct console *c, u8 final) {
     struct console_style *s = &c->style;
     unsigned first = s->parameters[0], second = s->count ? s->parameters[1] : 0, n = MAX(first, 1);
-    unsigned line = c->row * c->columns;
+    unsigned start = c->row * c->columns, end = start + c->columns;
+    unsigned at = start + c->column, behind = MIN(at + 1, end); // the cursor
     s->state = TEXT;
-    if (final >= 'A' && final <= 'H') c->column = MIN(c->column, c->columns - 1);
+    if (final < 'J') c->column = MIN(c->column, c->columns - 1);
     switch (final) {
     case 'A': c->row -= MIN(n, c->row); break;
     case 'B': c->row = MIN(c->row + n, c->rows - 1); break;
     case 'C': c->column = MIN(c->column + n, c->columns - 1); break;
     case 'D': c->column -= MIN(n, c->column); break;
-    case 'G': c->column = MIN(n, c->columns) - 1; break;
     case 'H':
         c->row = MIN(n, c->rows) - 1;
         c->column = MIN(MAX(second, 1), c->columns) - 1;
         break;
-    case 'J': erase_part(c, first, 0, c->rows * c->columns); break;
-    case 'K': erase_part(c, first, line, line + c->columns); break;
-    case 'm':
-        for (unsigned i = 0; i <= s->count; i++) {
-            if (s->parameters[i] == 38 || s->parameters[i] == 48) break; // one of 256 colours or more follows
-            set_rendition(s, s->parameters[i]);
-        }
+    case 'J': start = 0, end = c->rows * c->columns; // fall through
+    case 'K': console_erase(c, first == 0 ? at : start, first == 1 ? behind : end); break;
+    case 'm': // behind 38 and 48 comes one of 256 colours or more
+        for (u16 *p = s->parameters; p <= s->parameters + s->count && *p != 38 && *p != 48; p++) set_rendition(s, *p);
     }
 }
 
-static void in_sequence(struct console *c, u8 byte) {
-    struct console_style *s = &c->style;
+static void in_sequence(struct console *c, struct console_style *s, u8 byte) {
     u16 *number = &s->parameters[s->count];
     if (byte >= 0x40) end_sequence(c, byte);
-    else if (byte == ';') s->parameters[s->count += s->count < PARAMETERS - 1] = 0;
+    else if (byte == ';') s->parameters[s->count += s->count < ARRAY_SIZE(s->parameters) - 1] = 0;
     else if (byte >= '0' && byte <= '9') *number = (u16)MIN(*number * 10 + byte - '0', NUMBER_MAX);
     else s->state = SWALLOWED_SEQUENCE; // private, or with intermediates
 }
@@ -128,10 +101,9 @@ static void feed(struct console *c, u8 byte) {
         control_or_put(c, byte);
     } else if (s->state == ESCAPE) {
         s->state = byte == '[' ? CONTROL_SEQUENCE : byte == ']' ? STRING : byte < 0x30 ? ESCAPE : TEXT;
-        s->count = 0;
-        s->parameters[0] = 0;
+        s->count = 0, s->parameters[0] = 0;
     } else if (s->state == CONTROL_SEQUENCE) {
-        in_sequence(c, byte);
+        in_sequence(c, s, byte);
     } else if (s->state == SWALLOWED_SEQUENCE && byte >= 0x40) {
         s->state = TEXT;
     }
@@ -140,13 +112,12 @@ static void feed(struct console *c, u8 byte) {
 // Most text is plain: what of it fits in the row goes there at once.
 void console_write(struct console *c, const char *text, size_t bytes) {
     for (const char *end = text + bytes; text < end;) {
-        if (c->cells && c->style.state == TEXT && c->column < c->columns) {
-            volatile u16 *cell = c->cells + c->top + c->row * c->columns;
+        if (c->style.state == TEXT) {
             u16 colours = (u16)(c->style.colours << 8);
-            unsigned column = c->column;
-            while (text < end && column < c->columns && *text >= ' ' && *text < 0x7f)
-                cell[column++] = colours | (u8)*text++;
-            c->column = column;
+            volatile u16 *row = c->cells + c->top + c->row * c->columns, *at = row + c->column,
+                         *edge = row + c->columns;
+            while (text < end && at < edge && *text >= ' ' && *text < 0x7f) *at++ = colours | (u8)*text++;
+            c->column = (unsigned)(at - row);
             if (text == end) return;
         }
         feed(c, (u8)*text++);

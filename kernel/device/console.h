@@ -9,33 +9,25 @@
 #define COLOUR_ERROR   0x0c
 #define COLOUR_PROGRAM 0x0f
 #define CURSOR_COLOURS 0x7700 // what a cell with the cursor has inverted
-
-#define FONT_WIDTH  8
-#define FONT_HEIGHT 16
-
-#define PARAMETERS 8 // of an escape sequence; more take the last one's place
+#define FONT_WIDTH     8
+#define FONT_HEIGHT    16
 
 // What a writer has set and left unfinished.
 struct console_style {
-    u8 colours; // of what comes next: an attribute, made of
-    u8 front, back;
+    u8 colours, front, back; // an attribute, and what it is made of
     bool bold, reverse;
-    u8 state; // of the escape sequence
-    u8 count; // of parameters that are over
-    u16 parameters[PARAMETERS];
+    u8 state, count;   // of the escape sequence; of its parameters that are over
+    u16 parameters[8]; // more take the last one's place
 };
+#define CONSOLE_STYLE(attribute) ((struct console_style){.colours = (attribute), .front = (attribute)}) // the first one
 
 struct console {
-    volatile u16 *cells; // attribute << 8 | character; NULL: no memory for them, framebuffer_paint() draws each at once
-    unsigned capacity;   // of cells, at least one row more than is shown
-    unsigned columns, rows;
-    unsigned top;         // cell of the upper left corner
-    unsigned row, column; // of the cursor; column == columns: the next character starts a new line
+    volatile u16 *cells;         // attribute << 8 | character
+    unsigned capacity;           // of cells, at least one row more than is shown
+    unsigned columns, rows, top; // top: cell of the upper left corner
+    unsigned row, column;        // of the cursor; column == columns: the next character starts a new line
     struct console_style style;
 };
-
-// A writer's style at its beginning.
-#define CONSOLE_STYLE(attribute) ((struct console_style){.colours = (attribute), .front = (attribute)})
 
 void console_write(struct console *console, const char *text, size_t bytes);
 void console_erase(struct console *console, unsigned from, unsigned to); // cells counted from the upper left corner
@@ -44,6 +36,5 @@ void console_erase(struct console *console, unsigned from, unsigned to); // cell
 // memory: where framebuffer.address is mapped, pitch * height bytes; only written.
 void framebuffer_init(const struct boot_framebuffer *framebuffer, void *memory);
 void framebuffer_clear(void);
-void framebuffer_paint(unsigned column, unsigned row, u16 cell);
-// Draws what is not in shown, which has as many cells as the screen, and the cursor.
+// Draws the cursor, and the cells that are not in shown, which has as many as the screen; no cell is 0.
 void framebuffer_show(const struct console *console, u16 *shown);

@@ -28,13 +28,11 @@ void serial_on_input(void (*got)(u8 byte));        // called in interrupt contex
 
 // ---- screen.c: text, on VGA's text screen or on a framebuffer ----
 void screen_init(const struct boot_info *boot);
-void screen_keep(void); // once there is memory: what is on a framebuffer is kept, so that it can scroll
 void screen_write(const char *text, size_t bytes);
 void screen_log(const char *line, size_t bytes);         // on a line of its own
 const struct boot_framebuffer *screen_framebuffer(void); // NULL: none
-// While a program draws to the framebuffer text is only kept; with false it is drawn again, all of it.
-void screen_yield(bool program_draws);
-unsigned screen_take_back(void); // the same for a panic; returns how many rows there are
+// While a program draws to the framebuffer text is only kept; afterwards it is drawn again. Returns its rows.
+unsigned screen_yield(bool program_draws);
 
 // ---- rtc.c, kvmclock.c ----
 u64 time_wall_ns(void); // since 1970: KVM's clock or the RTC read at first use, time_now_ns() from there on

@@ -3,8 +3,8 @@
 #include "kernel/device/console.h"
 #include "kernel/lib/string.h"
 
+// From ' ' on; bit 7 is the left pixel.
 static const u8 font[][FONT_HEIGHT] = {
-    // from ' ' on; bit 7 is the left pixel
 #include "out/font.inc"
 };
 
@@ -16,10 +16,9 @@ void framebuffer_init(const struct boot_framebuffer *framebuffer, void *memory) 
     frame = *framebuffer;
     pixels = memory;
     for (unsigned n = 0; n < ARRAY_SIZE(colours); n++) {
-        u32 bright = n & 8 ? 0x55 : 0, red = (n & 4 ? 0xaa : 0) | bright, green = (n & 2 ? 0xaa : 0) | bright;
-        u32 blue = (n & 1 ? 0xaa : 0) | bright;
+        u32 least = n & 8 ? 0x55 : 0, red = least | (n & 4 ? 0xaa : 0), green = least | (n & 2 ? 0xaa : 0);
         colours[n] = red >> (8 - frame.red_bits) << frame.red_at | green >> (8 - frame.green_bits) << frame.green_at |
-                     blue >> (8 - frame.blue_bits) << frame.blue_at;
+                     (least | (n & 1 ? 0xaa : 0)) >> (8 - frame.blue_bits) << frame.blue_at;
     }
 }
 
@@ -29,7 +28,7 @@ void framebuffer_clear(void) {
 }
 
 // Eight pixels of so many bytes are as many quadwords.
-void framebuffer_paint(unsigned column, unsigned row, u16 cell) {
+static void paint(unsigned column, unsigned row, u16 cell) {
     u32 bytes = frame.bits / 8, front = colours[cell >> 8 & 15], back = colours[cell >> 12 & 7];
     const u8 *glyph = font[(cell & 0xff) - ' '];
     volatile u8 *to = pixels + (u64)row * FONT_HEIGHT * frame.pitch + (u64)column * FONT_WIDTH * bytes;
@@ -49,7 +48,7 @@ void framebuffer_show(const struct console *c, u16 *shown) {
         for (unsigned column = 0; column < c->columns; column++) {
             u16 wanted = cell[column] ^ (here && column == MIN(c->column, c->columns - 1) ? CURSOR_COLOURS : 0);
             if (wanted == shown[column]) continue;
-            framebuffer_paint(column, row, wanted);
+            paint(column, row, wanted);
             shown[column] = wanted;
         }
     }

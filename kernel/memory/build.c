@@ -39,6 +39,7 @@ static void make_plan(struct handover *handover) {
     machine.ebda = boot->ebda;
     machine.kernel_low = boot->kernel_low;
     machine.payload = boot->payload;
+    machine.screen = screen_bytes(&boot->framebuffer);
     find_features(handover, &machine);
     mtrr_read(&mtrr, machine.address_bits);
     machine.mtrr = &mtrr;
@@ -53,6 +54,7 @@ static void make_plan(struct handover *handover) {
     if (!fits) unfit("no %lu KiB of memory in one piece for the kernel", plan->kernel_bytes / 1024);
     memcpy(window(plan->map_copy), machine.map, machine.entries * sizeof(struct e820_entry));
     boot->e820 = plan->map_copy;
+    boot->screen = (struct boot_part){plan->screen, machine.screen};
 }
 
 static void map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
@@ -103,8 +105,7 @@ static void map_slot(u64 root, u64 stack) {
     else map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK);
 }
 
-// In the window, where the high stage finds it before it can make page tables. The loader has seen that no RAM is
-// there.
+// In the window, for the high stage, which writes before it can make page tables. The loader saw that no RAM is there.
 static void map_framebuffer(u64 root, const struct boot_framebuffer *framebuffer) {
     u64 start = ROUND_DOWN(framebuffer->address, PAGE_SIZE);
     u64 end = framebuffer->address + (u64)framebuffer->pitch * framebuffer->height;

@@ -69,12 +69,13 @@ static void find_memory(const struct machine *machine, struct plan *plan, u64 *e
     take_useless(machine, plan, &plan->usable, known ? &cached : NULL);
 }
 
-// [kernel image | table of extents | copy of the BIOS map]
+// [kernel image | table of extents | copy of the BIOS map | text of the screen]
 static bool place_kernel(const struct machine *machine, struct plan *plan) {
     struct ranges *left = &plan->left;
     u64 image = machine->kernel_low.length, behind = machine->payload.start + machine->payload.length;
     plan->extents_room = EXTENTS_PER_RANGE * (left->count + 2) + plan->back.count + 3; // two cuts are to come
-    u64 tables = plan->extents_room * sizeof(struct extent) + machine->entries * sizeof(struct e820_entry);
+    u64 copy = machine->entries * sizeof(struct e820_entry);
+    u64 tables = plan->extents_room * sizeof(struct extent) + copy + machine->screen;
     plan->kernel_bytes = image + ROUND_UP(tables, PAGE_SIZE);
     plan->extents_room += (plan->kernel_bytes - image - tables) / sizeof(struct extent);
     plan->kernel = ranges_place(left->list, left->count, plan->kernel_bytes, behind);
@@ -83,6 +84,7 @@ static bool place_kernel(const struct machine *machine, struct plan *plan) {
     if (!plan->kernel || plan->kernel + plan->kernel_bytes > IDENTITY_END) return false;
     plan->extents = plan->kernel + image;
     plan->map_copy = plan->extents + plan->extents_room * sizeof(struct extent);
+    plan->screen = plan->map_copy + copy;
     take(plan, left, plan->kernel, plan->kernel + plan->kernel_bytes, "kernel");
     return true;
 }

@@ -41,6 +41,7 @@ struct machine {
     const struct mtrr *mtrr;     // NULL: all memory counts as write-back
     struct boot_part kernel_low; // as the loader placed it; length 0: nothing boots, memory is only laid out
     struct boot_part payload;    // the same
+    u64 screen;                  // bytes that the text on a framebuffer needs
 };
 
 struct reservation { // of memory that the map calls usable
@@ -59,7 +60,7 @@ struct plan {
     struct ranges back;   // what joins linear memory when booting is over, by address; the tables of ACPI still in it
     u64 kernel, kernel_bytes;     // the kernel's final place; behind its image:
     u64 extents, extents_room;    // the table of extents, and for how many
-    u64 map_copy;                 // the BIOS map
+    u64 map_copy, screen;         // the BIOS map; memory for the text on a framebuffer
     u64 stack;                    // the first stack's 2 MiB; 0: memory is short, it gets pages
     u64 beyond_limit;             // bytes that the limit leaves out
     u64 not_write_back;           // of the others: bytes that the MTRRs spoil
