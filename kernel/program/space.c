@@ -458,9 +458,8 @@ LOCKED_CALL(madvise) {
     if (!bytes) return 0;
     if (!range_ok(at, &bytes)) return -ENOMEM;
     if (advice == MADV_DONTNEED || advice == MADV_FREE) {
-        if (at < brk_start && at + bytes > program.bias + program.elf.low)
-            return -EINVAL; // would not be the file's again
-        if (areas_have_device(&areas, at, at + bytes)) return -EINVAL;
+        bool has_file = at < brk_start && at + bytes > program.bias + program.elf.low; // which it would not be again
+        if (has_file || areas_have_device(&areas, at, at + bytes)) return -EINVAL;
         if (!borders(at, at + bytes)) return -ENOMEM;
         pages_drop(at, at + bytes);
     }

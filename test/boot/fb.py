@@ -1,10 +1,11 @@
 """/dev/fb0: a program's picture, pixel by pixel, and who has the screen before, meanwhile and afterwards."""
 import contextlib
+import re
 import socket
 import time
 
+import screen
 import vm
-
 
 STAYS = "max,hypervisor=off"  # a QEMU that is not recognised is not asked to end
 
@@ -13,26 +14,28 @@ def program():
     return vm.compile_guest("test/guest/fb.c", "gcc", "-static")
 
 
-class Console:
-    """A running machine with a screen, and COM1 as a conversation."""
+class Conversation:
+    """A running machine with a screen, and COM1 in both directions."""
 
     def __init__(self, machine, path):
         self.machine, self.text = machine, b""
-        end = time.monotonic() + vm.HANG
         self.com1 = socket.socket(socket.AF_UNIX)
         self.com1.settimeout(vm.HANG)
+        for connect in lambda: self.com1.connect(path), machine.connect:
+            self.retry(connect)
+
+    @staticmethod
+    def retry(connect):
+        end = time.monotonic() + vm.HANG
         while True:
             try:
-                self.com1.connect(path)
-                machine.connect()
-                return
+                return connect()
             except OSError:
                 if time.monotonic() > end:
-                    raise vm.Failed("QEMU does not listen") from None
-                time.sleep(0.1)
+                    raise
+                time.sleep(0.05)
 
     def expect(self, line):
-        """Waits for a line of the program, then says that it may go on the next time it asks."""
         while line not in self.text:
             more = self.com1.recv(4096)
             if not more:
@@ -43,26 +46,37 @@ class Console:
     def go_on(self):
         self.com1.sendall(b"\n")
 
-    def picture(self):
-        path = self.machine.tmp / "screen.ppm"
-        self.machine.command("screendump", filename=str(path))
-        return Picture(path.read_bytes())
+    def ended(self, status):
+        vm.wait_for(self.machine.tmp / "log", b"vmos: exit %d\n" % status, self.machine.process)
+
+    def pixels(self, name):
+        """Width, and rows of three bytes a pixel."""
+        ppm = screen.shoot(self.machine, f"fb-{name}")
+        head = re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", ppm)
+        row = 3 * int(head[1])
+        return int(head[1]), [ppm[at:at + row] for at in range(head.end(), len(ppm), row)]
+
+    def text_with(self, line, name):
+        """The screen's rows of text once it has this one: COM1 and the log have it before."""
+        for _ in range(40):
+            try:
+                rows = screen.Picture(screen.shoot(self.machine, f"fb-{name}")).rows
+                failure = vm.Failed(f"the screen has no line {line!r}: {rows}")
+                if line in rows:
+                    return rows
+            except vm.Failed as failed:
+                failure = failed
+            time.sleep(0.1)
+        raise failure
 
 
-class Picture:
-    """A binary PPM."""
-
-    def __init__(self, ppm):
-        kind, size, most, self.pixels = ppm.split(b"\n", 3)
-        vm.expect("the picture's format", (kind, most), (b"P6", b"255"))
-        self.width, self.height = map(int, size.split())
-
-    def row(self, y):
-        return self.pixels[y * self.width * 3:(y + 1) * self.width * 3]
-
-    def used_rows(self):
-        """How many rows of pixels lie above the last one with something on it."""
-        return max((y + 1 for y in range(self.height) if len(set(self.row(y))) > 1), default=0)
+@contextlib.contextmanager
+def machine(program, arguments, mode, *words, **more):
+    with vm.directory() as tmp:
+        image = vm.mkimage(tmp / "disk.img", program, arguments, input=None, words=[f"video={mode}", *words])
+        extra = ["-vga", "std", "-smp", "2", "-serial", f"unix:{tmp}/com1,server=on,wait=off"]
+        with vm.Running(image, extra=extra, **more) as running:
+            yield Conversation(running, f"{tmp}/com1")
 
 
 def row_drawn(y, width, height):
@@ -75,51 +89,42 @@ def row_drawn(y, width, height):
     return bytes(row)
 
 
-@contextlib.contextmanager
-def machine(program, arguments, mode, *words, **more):
-    with vm.directory() as tmp:
-        image = vm.mkimage(tmp / "disk.img", program, arguments, input=None, words=[f"video={mode}", *words])
-        extra = ["-vga", "std", "-smp", "2", "-serial", f"unix:{tmp}/com1,server=on,wait=off"]
-        with vm.Running(image, extra=extra, **more) as running:
-            yield Console(running, f"{tmp}/com1")
-
-
 def drawn(mode, mask=0xff):
     """mask: the bits of a colour that the mode keeps."""
     width, height = map(int, mode.split("x")[:2])
-    with machine(program(), ["draw"], mode) as console:
-        console.expect(b"before\n")
-        before = console.picture()
-        console.go_on()
-        console.expect(b"drawn\n")
-        picture = console.picture()
-        vm.expect("the size", (picture.width, picture.height), (width, height))
-        for y in range(height):
-            got = bytes(byte & mask for byte in picture.row(y))
-            wanted = bytes(byte & mask for byte in row_drawn(y, width, height))
+    with machine(program(), ["draw"], mode) as talk:
+        talk.expect(b"before\n")
+        before = talk.text_with("before", f"{mode}-before")
+        talk.go_on()
+        talk.expect(b"drawn\n")
+        shown, rows = talk.pixels(f"{mode}-drawn")
+        vm.expect("the size", (shown, len(rows)), (width, height))
+        for y, row in enumerate(rows):
+            got, wanted = (bytes(byte & mask for byte in line) for line in (row, row_drawn(y, width, height)))
             if got != wanted:
-                x = next(x for x in range(3 * width) if got[x] != wanted[x]) // 3
+                x = next(x for x in range(width) if got[3 * x:3 * x + 3] != wanted[3 * x:3 * x + 3])
                 raise vm.Failed(f"pixel {x}, {y} is {tuple(got[3 * x:3 * x + 3])}, not {tuple(wanted[3 * x:3 * x + 3])}")
-        console.go_on()
-        console.expect(b"one page left\n")
-        if console.picture().pixels != picture.pixels:
-            raise vm.Failed("the picture did not stay until its last page was unmapped")
-        console.go_on()
-        console.expect(b"unmapped\n")
-        after = console.picture()
-        used = before.used_rows() - 16  # but for the line with the cursor
-        if not 0 < used < after.used_rows() - 3 * 16 or any(before.row(y) != after.row(y) for y in range(used)):
-            raise vm.Failed("the console did not come back as it was, with what was said meanwhile below")
+        talk.go_on()
+        talk.expect(b"one page left\n")
+        vm.expect("the picture stays until its last page is unmapped", talk.pixels(f"{mode}-page")[1] == rows, True)
+        talk.go_on()
+        talk.expect(b"unmapped\n")
+        after = talk.text_with("unmapped", f"{mode}-after")
+        said = before.index("before") + 1
+        vm.expect("what the console had", after[:said], before[:said])
+        vm.expect("what was said meanwhile", [line for line in after[said:] if line],
+                  [f"{width} x {height} x {mode.split('x')[2] if mask < 0xff else 32}", "drawn", "one page left", "unmapped"])
 
 
 def crash():
     """The report is on the screen, although another thread goes on drawing."""
-    with machine(program(), ["crash"], "800x600", "after=halt", cpu=STAYS) as console:
-        vm.wait_for(console.machine.tmp / "log", b"vmos: exit 139\n", console.machine.process)
-        picture = console.picture()
-        colours = {picture.pixels[i:i + 3] for i in range(0, len(picture.pixels), 3)}
-        if len(colours) > 6 or picture.used_rows() < 16 * 20:
-            raise vm.Failed(f"{len(colours)} colours on the first {picture.used_rows()} rows are not a report")
+    with machine(program(), ["crash"], "800x600", "after=halt", cpu=STAYS) as talk:
+        talk.ended(139)
+        rows = talk.text_with("vmos: exit 139", "crash")
+        report = [line for line in talk.machine.log().splitlines() if line.startswith("vmos! ")]
+        vm.expect_in("the report", "(SIGSEGV): write to address 0x0 (null pointer) at main+0x", report[0])
+        for line in report:
+            vm.expect_in("the screen", line[:100].rstrip(), rows)
 
 
 def calls():
@@ -131,9 +136,9 @@ def busybox():
     vm.boot("/bin/busybox", ["stat", "-c", "%F %t:%T", "/dev/fb0"], words=["video=800x600"], extra=["-vga", "std"],
             name="busybox").expect(0, b"character special file 1d:0\n")
     fill = 'BEGIN { for (i = 0; i < 640; i++) row = row "abc "; for (i = 0; i < 480; i++) printf row > "/dev/fb0" }'
-    with machine("/bin/busybox", ["awk", fill], "640x480", "after=halt", cpu=STAYS) as console:
-        vm.wait_for(console.machine.tmp / "log", b"vmos: exit 0\n", console.machine.process)
-        vm.expect("the last row", console.picture().row(479), b"cba" * 640)
+    with machine("/bin/busybox", ["awk", fill], "640x480", "after=halt", cpu=STAYS) as talk:
+        talk.ended(0)
+        vm.expect("the last row", talk.pixels("awk")[1][479], b"cba" * 640)
 
 
 def tests():
