@@ -6,7 +6,8 @@
 // Byte offsets, old and new, and the least length.
 enum { FADT_DSDT = 40, FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_PM_TIMER = 76 };
 enum { FADT_X_DSDT = 140, FADT_X_PM1A_CONTROL = 172, FADT_X_PM1B_CONTROL = 184, FADT_X_PM_TIMER = 208 };
-enum { FADT_PM_TIMER_BYTES = 91, FADT_FLAGS = 112, FADT_V1_BYTES = 116 };
+enum { FADT_REVISION = 8, FADT_PM_TIMER_BYTES = 91, FADT_BOOT_ARCH = 109, FADT_FLAGS = 112, FADT_V1_BYTES = 116 };
+#define BOOT_ARCH_8042        (1u << 1)
 #define FADT_HARDWARE_REDUCED (1u << 20) // there are no PM1 registers and no PM timer
 
 // Fields that an older, shorter FADT does not have count as 0.
@@ -27,6 +28,8 @@ u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
         log("ACPI: ignored the FACP: its length is %zu", length_of(fadt));
         return 0;
     }
+    // The flag came with revision 3: before, its place is reserved, and there is a controller in every PC.
+    info->no_keyboard = fadt[FADT_REVISION] >= 3 && !(fadt[FADT_BOOT_ARCH] & BOOT_ARCH_8042);
     if (!(flags & FADT_HARDWARE_REDUCED)) {
         info->pm1a_control = port_of(fadt, FADT_X_PM1A_CONTROL, FADT_PM1A_CONTROL);
         info->pm1b_control = port_of(fadt, FADT_X_PM1B_CONTROL, FADT_PM1B_CONTROL);

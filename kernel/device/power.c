@@ -3,18 +3,12 @@
 #include "kernel/device/devices.h"
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
+#include "kernel/device/i8042.h"
 #include "kernel/kernel.h"
 
 #define PM1_SCI_EN        (1u << 0) // ACPI 6.5, 4.8.3.2.1
 #define PM1_SLP_TYP(type) (((type)&7u) << 10)
 #define PM1_SLP_EN        (1u << 13)
-
-#define KBC_DATA        0x60
-#define KBC_STATUS      0x64
-#define KBC_OUTPUT_FULL (1u << 0)
-#define KBC_FROM_MOUSE  (1u << 5)
-#define KBC_PULSE_RESET 0xfe
-#define KEY_RELEASED    (1u << 7)
 
 static const struct acpi_info *acpi; // NULL: nothing known
 
@@ -32,8 +26,16 @@ static void soft_off(u16 port, u8 type) {
 // A key was pressed since the last call; the status reads ff throughout where there is no controller.
 static bool key_pressed(void) {
     u8 status = inb(KBC_STATUS);
-    if (status == 0xff || !(status & KBC_OUTPUT_FULL)) return false;
+    if (status == KBC_ABSENT || !(status & KBC_OUTPUT_FULL)) return false;
     return !(inb(KBC_DATA) & KEY_RELEASED) && !(status & KBC_FROM_MOUSE);
+}
+
+void power_restart(void) {
+    outb(KBC_STATUS, KBC_PULSE_RESET);
+    wait_ms(100);
+    static const u8 no_idt[10]; // should that fail: without an IDT the first exception resets the CPU
+    __asm__ volatile("lidt %0\n\tint3" ::"m"(no_idt));
+    __builtin_unreachable();
 }
 
 void power_end(int status) {
@@ -52,9 +54,5 @@ void power_end(int status) {
     screen_write(prompt, sizeof(prompt) - 1);
     for (int i = 0; i < 64; i++) key_pressed(); // earlier ones do not count
     while (!key_pressed()) {}                   // this is the end: it may wait for ever
-    outb(KBC_STATUS, KBC_PULSE_RESET);
-    wait_ms(100);
-    static const u8 no_idt[10]; // should that fail: without an IDT the first exception resets the CPU
-    __asm__ volatile("lidt %0\n\tint3" ::"m"(no_idt));
-    __builtin_unreachable();
+    power_restart();
 }

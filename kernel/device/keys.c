@@ -1,0 +1,97 @@
+// What keys mean: scan code set 1 (IBM PS/2 Technical Reference, "Keyboards") and a US layout to bytes as a terminal
+// sends them. Pure.
+#include "kernel/device/devices.h"
+#include "kernel/device/i8042.h"
+
+#define PREFIX_EXTENDED 0xe0 // the keys that the first PC had not
+#define PREFIX_PAUSE    0xe1 // the code of one key; two bytes follow
+#define KEY_DELETE      0x53
+#define KEY_ISO         0x56 // beside the left shift key, where US keyboards have none
+#define KEY_BACKSLASH   0x2b
+#define FIRST_OF_BLOCK  0x47 // keypad, and the keys with arrows beside it
+#define ESC             0x1b
+#define DEL             0x7f
+
+// By code. 0: nothing. With bit 7 a sequence, as xterm has it: ESC [ and a final letter (O instead of [ for P to S, F1
+// to F4), or a number below 0x40 and ~. Num Lock counts as on.
+static const char plain[] = "\0\33"
+                            "1234567890-=\177\t"
+                            "qwertyuiop[]\r\0"
+                            "asdfghjkl;'`\0"
+                            "\\zxcvbnm,./\0*"
+                            "\0 \0\320\321\322\323\217\221\222\223\224\225"
+                            "\0\000789-456+1230.\0\0\0\227\230";
+static const char shifted[] = "\0\33"
+                              "!@#$%^&*()_+\177\332"
+                              "QWERTYUIOP{}\r\0"
+                              "ASDFGHJKL:\"~\0"
+                              "|ZXCVBNM<>?";
+static const char block[] = "\310\301\205\0\304\0\303\0\306\302\206\202\203"; // with PREFIX_EXTENDED
+_Static_assert(sizeof plain == 0x5a && sizeof shifted == 0x37 && sizeof block == 14, "codes are indices");
+
+static u8 modifier(u8 key, bool extended) {
+    switch (key) {
+    case 0x1d: return extended ? KEYS_RIGHT_CTRL : KEYS_LEFT_CTRL;
+    case 0x38: return extended ? KEYS_RIGHT_ALT : KEYS_LEFT_ALT;
+    case 0x2a: return extended ? 0 : KEYS_LEFT_SHIFT; // extended shifts are made up around other keys
+    case 0x36: return extended ? 0 : KEYS_RIGHT_SHIFT;
+    case 0x3a: return extended ? 0 : KEYS_CAPS;
+    }
+    return 0;
+}
+
+static u8 meaning(u8 key, bool extended, bool shift) {
+    if (extended) {
+        if (key >= FIRST_OF_BLOCK && key <= KEY_DELETE) return (u8)block[key - FIRST_OF_BLOCK];
+        return key == 0x1c ? '\r' : key == 0x35 ? '/' : 0; // of the keypad
+    }
+    if (key == KEY_ISO) key = KEY_BACKSLASH;
+    if (shift && key < sizeof shifted - 1) return (u8)shifted[key];
+    return key < sizeof plain - 1 ? (u8)plain[key] : 0;
+}
+
+// As terminals have it since the VT220: digits stand for what has no key of its own.
+static u8 with_ctrl(u8 c) {
+    if (c >= '@' && c < DEL) return c & 0x1f;
+    if (c >= '3' && c <= '7') return c - '3' + ESC;
+    return c == ' ' || c == '2' ? 0 : c == '8' || c == '?' ? DEL : c == '/' ? 0x1f : c;
+}
+
+// modifiers: 0 for none, as xterm counts them: 1 shift, 2 alt, 4 ctrl.
+static size_t sequence(u8 what, u8 modifiers, u8 *bytes) {
+    size_t count = 0;
+    u8 number = what < 0x40 ? what : 1, final = what < 0x40 ? '~' : what;
+    if (final == 'Z') modifiers = 0; // shift and Tab
+    bytes[count++] = ESC;
+    bytes[count++] = final >= 'P' && final <= 'S' && !modifiers ? 'O' : '[';
+    if (number >= 10) bytes[count++] = '0' + number / 10;
+    if (number > 1 || modifiers) bytes[count++] = '0' + number % 10;
+    if (modifiers) bytes[count++] = ';', bytes[count++] = '1' + modifiers;
+    bytes[count++] = final;
+    return count;
+}
+
+size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]) {
+    bool extended = keys->extended, skip = keys->skip > 0;
+    keys->extended = !skip && code == PREFIX_EXTENDED;
+    keys->skip = skip ? keys->skip - 1 : code == PREFIX_PAUSE ? 2 : 0;
+    if (skip || code == PREFIX_EXTENDED || code == PREFIX_PAUSE) return 0;
+    u8 key = code & (u8)~KEY_RELEASED, bit = modifier(key, extended);
+    if (code & KEY_RELEASED) {
+        keys->held &= (u8)~bit;
+        return 0;
+    }
+    if (bit == KEYS_CAPS && !(keys->held & KEYS_CAPS)) keys->held ^= KEYS_CAPS_ON; // one that is held repeats
+    keys->held |= bit;
+    bool shift = keys->held & (KEYS_LEFT_SHIFT | KEYS_RIGHT_SHIFT), alt = keys->held & (KEYS_LEFT_ALT | KEYS_RIGHT_ALT);
+    bool ctrl = keys->held & (KEYS_LEFT_CTRL | KEYS_RIGHT_CTRL);
+    if (ctrl && alt && key == KEY_DELETE) return KEYS_RESTART;
+    u8 c = meaning(key, extended, shift);
+    if (c & 0x80) return sequence(c & 0x7f, (u8)(shift + 2 * alt + 4 * ctrl), bytes);
+    if (!c) return 0;
+    if (keys->held & KEYS_CAPS_ON && (c | 0x20) >= 'a' && (c | 0x20) <= 'z') c ^= 0x20;
+    size_t count = 0;
+    if (alt) bytes[count++] = ESC;
+    bytes[count++] = ctrl ? with_ctrl(c) : c;
+    return count;
+}
