@@ -77,18 +77,9 @@ void cpus_start(const struct acpi_info *acpi);
 // ---- keys.c: scan codes to bytes of a terminal, pure ----
 #define KEYS_BYTES   8   // one scan code gives fewer
 #define KEYS_RESTART 100 // as a number of bytes: Ctrl-Alt-Del
-enum {
-    KEYS_LEFT_SHIFT = 1 << 0,
-    KEYS_RIGHT_SHIFT = 1 << 1,
-    KEYS_LEFT_CTRL = 1 << 2,
-    KEYS_RIGHT_CTRL = 1 << 3,
-    KEYS_LEFT_ALT = 1 << 4,
-    KEYS_RIGHT_ALT = 1 << 5,
-    KEYS_CAPS = 1 << 6,
-    KEYS_CAPS_ON = 1 << 7,
-};
+enum { KEYS_SHIFT = 1, KEYS_CTRL = 4, KEYS_ALT = 16, KEYS_CAPS = 64, KEYS_CAPS_ON = 128 };
 struct keys { // zeroes to begin with
-    u8 held;  // KEYS_*: which are down, and whether Caps Lock is on
+    u8 held;  // KEYS_*: which are down, the right one of two at twice the bit; and whether Caps Lock is on
     bool extended;
     u8 skip; // so many codes more mean nothing
 };

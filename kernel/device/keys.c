@@ -3,51 +3,48 @@
 #include "kernel/device/devices.h"
 #include "kernel/device/i8042.h"
 
-#define PREFIX_EXTENDED 0xe0 // the keys that the first PC had not
-#define PREFIX_PAUSE    0xe1 // the code of one key; two bytes follow
-#define KEY_DELETE      0x53
-#define KEY_ISO         0x56 // beside the left shift key, where US keyboards have none
-#define KEY_BACKSLASH   0x2b
-#define FIRST_OF_BLOCK  0x47 // keypad, and the keys with arrows beside it
-#define ESC             0x1b
-#define DEL             0x7f
+#define PREFIX_EXTENDED  0xe0 // the keys that the first PC had not
+#define PREFIX_PAUSE     0xe1 // the code of one key; two bytes follow
+#define KEY_DELETE       0x53
+#define KEY_ISO          0x56 // beside the left shift key, where US keyboards have none: another backslash
+#define KEY_ENTER        0x1c // this and the next: extended on the keypad
+#define KEY_SLASH        0x35
+#define FIRST_OF_BLOCK   0x47 // keypad, and the keys with arrows beside it
+#define ESC              0x1b
+#define DEL              0x7f
+#define KEYS_RIGHT(left) ((u8)((left) << 1))
 
-// By code. 0: nothing. With bit 7 a sequence, as xterm has it: ESC [ and a final letter (O instead of [ for P to S, F1
-// to F4), or a number below 0x40 and ~. Num Lock counts as on.
+// By code. 0: nothing. 1 to 5: one of held_bits[]. With bit 7 a sequence, as xterm has it: ESC [ and a final letter (O
+// instead of [ for P to S, F1 to F4), or a number below 0x40 and ~. Num Lock counts as on.
 static const char plain[] = "\0\33"
                             "1234567890-=\177\t"
-                            "qwertyuiop[]\r\0"
-                            "asdfghjkl;'`\0"
-                            "\\zxcvbnm,./\0*"
-                            "\0 \0\320\321\322\323\217\221\222\223\224\225"
-                            "\0\000789-456+1230.\0\0\0\227\230";
+                            "qwertyuiop[]\r\1"
+                            "asdfghjkl;'`\2"
+                            "\\zxcvbnm,./\3*"
+                            "\4 \5\320\321\322\323\217\221\222\223\224\225"
+                            "\0\000789-456+1230.\0\0\\\227\230";
 static const char shifted[] = "\0\33"
                               "!@#$%^&*()_+\177\332"
-                              "QWERTYUIOP{}\r\0"
-                              "ASDFGHJKL:\"~\0"
+                              "QWERTYUIOP{}\r\1"
+                              "ASDFGHJKL:\"~\2"
                               "|ZXCVBNM<>?";
-static const char block[] = "\310\301\205\0\304\0\303\0\306\302\206\202\203"; // with PREFIX_EXTENDED
+static const char block[] = "\310\301\205\0\304\0\303\0\306\302\206\202\203"; // extended, from FIRST_OF_BLOCK on
 _Static_assert(sizeof plain == 0x5a && sizeof shifted == 0x37 && sizeof block == 14, "codes are indices");
+static const u8 held_bits[] = {0, KEYS_CTRL, KEYS_SHIFT, KEYS_RIGHT(KEYS_SHIFT), KEYS_ALT, KEYS_CAPS};
 
+// Which bit of held it is; 0: none. Extended shifts are made up around other keys.
 static u8 modifier(u8 key, bool extended) {
-    switch (key) {
-    case 0x1d: return extended ? KEYS_RIGHT_CTRL : KEYS_LEFT_CTRL;
-    case 0x38: return extended ? KEYS_RIGHT_ALT : KEYS_LEFT_ALT;
-    case 0x2a: return extended ? 0 : KEYS_LEFT_SHIFT; // extended shifts are made up around other keys
-    case 0x36: return extended ? 0 : KEYS_RIGHT_SHIFT;
-    case 0x3a: return extended ? 0 : KEYS_CAPS;
-    }
-    return 0;
+    u8 what = key < sizeof plain ? (u8)plain[key] : 0, bit = what < sizeof held_bits ? held_bits[what] : 0;
+    return extended ? KEYS_RIGHT(bit & (KEYS_CTRL | KEYS_ALT)) : bit;
 }
 
 static u8 meaning(u8 key, bool extended, bool shift) {
-    if (extended) {
-        if (key >= FIRST_OF_BLOCK && key <= KEY_DELETE) return (u8)block[key - FIRST_OF_BLOCK];
-        return key == 0x1c ? '\r' : key == 0x35 ? '/' : 0; // of the keypad
-    }
-    if (key == KEY_ISO) key = KEY_BACKSLASH;
-    if (shift && key < sizeof shifted - 1) return (u8)shifted[key];
-    return key < sizeof plain - 1 ? (u8)plain[key] : 0;
+    bool in_block = key >= FIRST_OF_BLOCK && key <= KEY_DELETE;
+    if (extended && in_block) return (u8)block[key - FIRST_OF_BLOCK];
+    if (extended && key != KEY_ENTER && key != KEY_SLASH) return 0;
+    if (shift && key == KEY_ISO) return '|';
+    if (shift && !extended && key < sizeof shifted) return (u8)shifted[key];
+    return key < sizeof plain ? (u8)plain[key] : 0;
 }
 
 // As terminals have it since the VT220: digits stand for what has no key of its own.
@@ -83,8 +80,10 @@ size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]) {
     }
     if (bit == KEYS_CAPS && !(keys->held & KEYS_CAPS)) keys->held ^= KEYS_CAPS_ON; // one that is held repeats
     keys->held |= bit;
-    bool shift = keys->held & (KEYS_LEFT_SHIFT | KEYS_RIGHT_SHIFT), alt = keys->held & (KEYS_LEFT_ALT | KEYS_RIGHT_ALT);
-    bool ctrl = keys->held & (KEYS_LEFT_CTRL | KEYS_RIGHT_CTRL);
+    if (bit) return 0;
+    bool shift = keys->held & (KEYS_SHIFT | KEYS_RIGHT(KEYS_SHIFT)),
+         ctrl = keys->held & (KEYS_CTRL | KEYS_RIGHT(KEYS_CTRL));
+    bool alt = keys->held & (KEYS_ALT | KEYS_RIGHT(KEYS_ALT));
     if (ctrl && alt && key == KEY_DELETE) return KEYS_RESTART;
     u8 c = meaning(key, extended, shift);
     if (c & 0x80) return sequence(c & 0x7f, (u8)(shift + 2 * alt + 4 * ctrl), bytes);

@@ -18,7 +18,7 @@ static unsigned writes;                  // of the configuration byte
 static u8 queue[4096], from_mouse[4096]; // bytes to come
 static unsigned queue_start, queue_end, status_reads;
 static int command = -1;
-static bool edge;
+static bool edge, hasty; // hasty: a key is pressed while the line is being set up
 
 static void put(u8 byte, bool mouse) {
     from_mouse[queue_end] = mouse;
@@ -56,6 +56,7 @@ static void (*on_interrupt)(void);
 void interrupt_set(unsigned number, void (*handler)(void)) {
     CHECK(number == 1);
     on_interrupt = handler;
+    if (hasty) put(0x1e, false), edge = false; // an IO-APIC forgets what comes before
 }
 
 static char said[256];
@@ -102,7 +103,9 @@ static void test_set_up(void) {
     CHECK(!begin(0) && !status_reads && strstr(said, "keyboard: none") && !on_interrupt);
     tables.no_keyboard = false, absent = true;
     CHECK(!begin(0) && strstr(said, "keyboard: none") && !on_interrupt);
-    absent = false, silent = true;
+    absent = false, hasty = true;
+    CHECK(begin(0x65) && queue_start == queue_end && typed_bytes == 1);
+    hasty = false, silent = true;
     CHECK(begin(0x65) && strstr(said, "as the firmware left it") && status_reads < 200000 && !writes);
     silent = false, deaf = true;
     CHECK(begin(0x65) && strstr(said, "as the firmware left it") && status_reads < 200000);

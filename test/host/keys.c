@@ -172,6 +172,7 @@ static void states(void) {
     GIVES("\x1d\x38\x10\xb8\x9d", "\33\21");          // ctrl and alt
     GIVES("\x1d\x38\xe0\x48\xb8\x9d\x2a\x38\x3f\xb8\xaa", "\33[1;7A\33[15;4~");
     GIVES("\xe1\x1d\x45\xe1\x9d\xc5\x2e", "c");         // Pause is no ctrl
+    GIVES("\xe1\x1e\x1e\x1e", "a");                     // two bytes mean nothing then
     GIVES("\xe0\x2a\xe0\x37\xe0\xb7\xe0\xaa\x1e", "a"); // neither is Print Screen a shift
     GIVES("\xe0\xe0\x48\x48", "\33[A8");                // a prefix twice; it counts for one key
     GIVES("\xe0\xe1\x1d\x45\x48", "8");
