@@ -82,8 +82,8 @@ def guest(name):
     return compile_guest(f"test/guest/{name}.c")
 
 
-def mkimage(path, program, args=(), *, input=b"", env=(), tty=False, floppy=None, name=None):
-    """Writes the disk image (and the floppy image); input None: standard input is COM1."""
+def mkimage(path, program, args=(), *, input=b"", env=(), words=(), tty=False, floppy=None, name=None):
+    """Writes the disk image (and the floppy image); input None: standard input is COM1; words: of the command line."""
     command = [OUT / "mkimage", "--mbr", OUT / "start.bin", "--loader", OUT / "loader.bin", "--kernel",
                OUT / "kernel.strip", "--program", program, "--disk", path]
     if input is not None:
@@ -92,6 +92,8 @@ def mkimage(path, program, args=(), *, input=b"", env=(), tty=False, floppy=None
         command += ["--input", stdin]
     for word in env:
         command += ["--env", word]
+    for word in words:
+        command += ["--set", word]
     if tty:
         command += ["--tty"]
     if floppy:
@@ -174,11 +176,11 @@ def wait_for(path, wanted, process, hang=HANG):
         time.sleep(0.05)
 
 
-def boot(program, args=(), *, input=b"", env=(), tty=False, medium="virtio", name=None, **more):
+def boot(program, args=(), *, input=b"", env=(), words=(), tty=False, medium="virtio", name=None, **more):
     """Image, machine, result."""
     with directory() as tmp:
         floppy = tmp / "floppy.img" if medium == "floppy" else None
-        disk = mkimage(tmp / "disk.img", program, args, input=input, env=env, tty=tty, floppy=floppy, name=name)
+        disk = mkimage(tmp / "disk.img", program, args, input=input, env=env, words=words, tty=tty, floppy=floppy, name=name)
         if floppy and not floppy.exists():
             raise Failed("the image does not fit on a floppy")
         return qemu(floppy or disk, medium=medium, **more)
