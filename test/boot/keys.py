@@ -1,31 +1,9 @@
 """The keyboard as a person has it: keys pressed by QMP, what the program reads of them, and what console= changes."""
-import struct
 import time
 
-import broken
 import vm
 
 SHIFT, CTRL, ALT = "shift", "ctrl", "alt"
-
-
-def mkimage(path, program, args=(), words=()):
-    """Standard input is the terminal; words of vmos's own take the places of as many environment strings."""
-    stand_ins = [("W=" + str(i)).ljust(len(word) - len("env="), "_") for i, word in enumerate(words)]
-    vm.mkimage(path, program, args, input=None, env=stand_ins)
-    if not words:
-        return path
-    image = broken.Image(path)
-    start, length = image.part("command")
-    command = bytes(image.bytes[start:start + length])
-    for word, stand_in in zip(words, stand_ins):
-        vm.expect("places for a word", command.count(b"env=" + stand_in.encode()), 1)
-        command = command.replace(b"env=" + stand_in.encode(), word.encode())
-    image.bytes[start:start + length] = command
-    struct.pack_into("<I", image.bytes, image.entry("command") + 16, broken.crc32c(command))
-    struct.pack_into("<I", image.bytes, image.header + 12, 0)
-    struct.pack_into("<I", image.bytes, image.header + 12, broken.crc32c(image.bytes[image.header:image.header + 512]))
-    path.write_bytes(image.bytes)
-    return path
 
 
 class Machine(vm.Running):
@@ -35,7 +13,8 @@ class Machine(vm.Running):
         self.directory = vm.directory()
         tmp = self.directory.__enter__()
         extra = [*machine.pop("extra", ()), "-vga", "std"]
-        super().__init__(mkimage(tmp / "disk.img", vm.guest(program), args, words), extra=extra, **machine)
+        super().__init__(vm.mkimage(tmp / "disk.img", vm.guest(program), args, input=None, words=words), extra=extra,
+                         **machine)
         try:
             self.until("QMP", self.connects)
             self.has_com1 = com1
@@ -189,19 +168,18 @@ def restarts():
 
 def nobody_types(machine, why):
     """No keyboard: COM1 serves; without that, too, standard input is empty."""
-    with vm.directory() as tmp:
-        image = mkimage(tmp / "disk.img", vm.guest("keys"), words=["console=screen"])
-        result = vm.qemu(image, machine=machine + ",i8042=off", extra=["-vga", "std"]).expect(0, b"")
-        vm.expect_in("the log", f"vmos: keyboard: none: {why}\n", result.log)
-        vm.expect("errors", result.errors, ["vmos! terminal: nothing to type on; standard input is empty"])
+    result = vm.boot(vm.guest("keys"), input=None, words=["console=screen"], machine=machine + ",i8042=off",
+                     extra=["-vga", "std"]).expect(0, b"")
+    vm.expect_in("the log", f"vmos: keyboard: none: {why}\n", result.log)
+    vm.expect("errors", result.errors, ["vmos! terminal: nothing to type on; standard input is empty"])
 
 
 def no_screen():
-    with vm.directory() as tmp:
-        image = mkimage(tmp / "disk.img", vm.guest("hello"), words=["console=screen"])
-        result = vm.qemu(image).expect(0)
-        vm.expect_in("COM1", b"hello\n", result.com1)
-        vm.expect_in("errors", "console=screen, but there is no screen", "".join(result.errors))
+    result = vm.boot(vm.guest("hello"), words=["console=screen"]).expect(0)
+    vm.expect_in("COM1", b"hello\n", result.com1)
+    vm.expect_in("errors", "console=screen, but there is no screen", "".join(result.errors))
+    result = vm.boot(vm.guest("hello"), extra=["-serial", "none"]).expect(0, b"") # which is COM2
+    vm.expect("errors", result.errors, ["vmos! serial: no COM1, and no screen either; the program's output is lost"])
 
 
 def tests():
