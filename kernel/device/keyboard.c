@@ -9,12 +9,8 @@
 #define KEYBOARD_LINE 1
 #define BURST         32 // bytes taken at once
 
-// The configuration byte.
-#define CONFIG_INTERRUPT       (1u << 0)
-#define CONFIG_MOUSE_INTERRUPT (1u << 1)
-#define CONFIG_CLOCK_OFF       (1u << 4)
-#define CONFIG_MOUSE_CLOCK_OFF (1u << 5)
-#define CONFIG_TRANSLATE       (1u << 6) // to scan code set 1
+// Of the configuration byte; translation is to scan code set 1.
+enum { INTERRUPT = 1 << 0, MOUSE_INTERRUPT = 1 << 1, CLOCK_OFF = 1 << 4, MOUSE_CLOCK_OFF = 1 << 5, TRANSLATE = 1 << 6 };
 
 static const struct acpi_info *acpi;
 static void (*input)(u8 byte);
@@ -55,15 +51,13 @@ static bool send(u16 port, u8 byte) {
     return taken;
 }
 
-// Nobody here listens to a mouse, whose bytes would fill the one output buffer. A key that is pressed right now is
-// taken for the configuration byte: all bits that matter are set here, and the real one is the code of no key
-// afterwards.
+// Nobody listens to a mouse, whose bytes would fill the one output buffer. A key that comes instead of the
+// configuration byte does no harm: all bits that matter are set here, and the byte that follows is the code of no key.
 static bool configure(void) {
-    for (int i = 0; i < BURST && inb(KBC_STATUS) & KBC_OUTPUT_FULL; i++)
-        inb(KBC_DATA); // pressed before anybody listened
+    for (int i = 0; i < BURST && inb(KBC_STATUS) & KBC_OUTPUT_FULL; i++) inb(KBC_DATA); // nobody wants it any more
     if (!send(KBC_STATUS, KBC_READ_CONFIG) || !status_becomes(KBC_OUTPUT_FULL, KBC_OUTPUT_FULL)) return false;
-    u8 config = inb(KBC_DATA), wanted = config & (u8) ~(CONFIG_CLOCK_OFF | CONFIG_MOUSE_INTERRUPT);
-    wanted |= CONFIG_INTERRUPT | CONFIG_TRANSLATE | CONFIG_MOUSE_CLOCK_OFF;
+    u8 config = inb(KBC_DATA), wanted = config & (u8) ~(CLOCK_OFF | MOUSE_INTERRUPT);
+    wanted |= INTERRUPT | TRANSLATE | MOUSE_CLOCK_OFF;
     return wanted == config || (send(KBC_STATUS, KBC_WRITE_CONFIG) && send(KBC_DATA, wanted));
 }
 

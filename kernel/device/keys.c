@@ -3,12 +3,9 @@
 #include "kernel/device/devices.h"
 #include "kernel/device/i8042.h"
 
-#define PREFIX_EXTENDED  0xe0 // the keys that the first PC had not
-#define PREFIX_PAUSE     0xe1 // the code of one key; two bytes follow
-#define KEY_DELETE       0x53
-#define KEY_ISO          0x56 // beside the left shift key, where US keyboards have none: another backslash
-#define KEY_ENTER        0x1c // this and the next: extended on the keypad
-#define KEY_SLASH        0x35
+// Prefixes: of the keys that the first PC had not, and of the one key whose code has two bytes more. ISO keyboards have
+// another backslash beside the left shift key. Enter and slash are extended on the keypad.
+enum { EXTENDED = 0xe0, PAUSE = 0xe1, KEY_ENTER = 0x1c, KEY_SLASH = 0x35, KEY_DELETE = 0x53, KEY_ISO = 0x56 };
 #define FIRST_OF_BLOCK   0x47 // keypad, and the keys with arrows beside it
 #define ESC              0x1b
 #define DEL              0x7f
@@ -70,9 +67,9 @@ static size_t sequence(u8 what, u8 modifiers, u8 *bytes) {
 
 size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]) {
     bool extended = keys->extended, skip = keys->skip > 0;
-    keys->extended = !skip && code == PREFIX_EXTENDED;
-    keys->skip = skip ? keys->skip - 1 : code == PREFIX_PAUSE ? 2 : 0;
-    if (skip || code == PREFIX_EXTENDED || code == PREFIX_PAUSE) return 0;
+    keys->extended = !skip && code == EXTENDED;
+    keys->skip = skip ? keys->skip - 1 : code == PAUSE ? 2 : 0;
+    if (skip || code == EXTENDED || code == PAUSE) return 0;
     u8 key = code & (u8)~KEY_RELEASED, bit = modifier(key, extended);
     if (code & KEY_RELEASED) {
         keys->held &= (u8)~bit;
@@ -81,9 +78,8 @@ size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]) {
     if (bit == KEYS_CAPS && !(keys->held & KEYS_CAPS)) keys->held ^= KEYS_CAPS_ON; // one that is held repeats
     keys->held |= bit;
     if (bit) return 0;
-    bool shift = keys->held & (KEYS_SHIFT | KEYS_RIGHT(KEYS_SHIFT)),
-         ctrl = keys->held & (KEYS_CTRL | KEYS_RIGHT(KEYS_CTRL));
-    bool alt = keys->held & (KEYS_ALT | KEYS_RIGHT(KEYS_ALT));
+    u8 both = keys->held | keys->held >> 1;
+    bool shift = both & KEYS_SHIFT, ctrl = both & KEYS_CTRL, alt = both & KEYS_ALT;
     if (ctrl && alt && key == KEY_DELETE) return KEYS_RESTART;
     u8 c = meaning(key, extended, shift);
     if (c & 0x80) return sequence(c & 0x7f, (u8)(shift + 2 * alt + 4 * ctrl), bytes);
