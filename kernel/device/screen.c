@@ -69,6 +69,9 @@ void screen_init(const struct boot_info *boot) {
     else if (boot->text_columns) text_init(boot->text_columns, boot->text_rows);
 }
 
+unsigned screen_columns(void) { return console.columns; }
+unsigned screen_rows(void) { return console.rows; }
+
 // The log and the program's output come from any CPU. One that was stopped while it drew is not waited for.
 static bool begin(void) {
     if (kind == NOTHING) return false;

@@ -1,4 +1,4 @@
-// What open files can be: the terminal (COM1 and the screen), a few texts made on reading, and the framebuffer. All
+// What open files can be: the terminal (COM1, screen and keyboard), a few texts made on reading, the framebuffer. All
 // copy to and from program memory: bytes done, 0 at the end, a negative errno, or TTY_WAIT with nothing done.
 #pragma once
 
