@@ -74,9 +74,10 @@ s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *ph
     *physical = DEVICE_START + offset;
     return shared && offset + bytes <= DEVICE_PAGES * PAGE_SIZE ? 0 : -EINVAL;
 }
-void screen_yield(bool program_draws) {
+unsigned screen_yield(bool program_draws) {
     CHECK(space_lock.taken);
     screen_yielded = program_draws;
+    return 0;
 }
 
 static u64 state = 88172645463325252;
