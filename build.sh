@@ -640,7 +640,7 @@ help() {
 ./build.sh bench cpus [COUNT...]                   instructions that each of 1 and COUNT CPUs takes until it has checked in
 ./build.sh bench frames                            the frame allocator: ns, and units of one lock xadd
 ./build.sh stack                                   the functions that use most stack; the deepest chains of calls
-./build.sh test [NAME...]                          all tests, or those whose name contains a NAME
+./build.sh test [all] [NAME...]                    the tests, or those whose name contains a NAME; all: with the long ones
 ./build.sh check                                   formatting, static analysis, forbidden instructions
 ./build.sh build | clean | help
 $(lines_of_code)
