@@ -113,8 +113,10 @@ link_loader() {
     # shellcheck disable=SC2086 # a list of names
     ld -z noexecstack --build-id=none -T out/loader.ld $objects -o out/loader.elf -Map out/loader.map
     objcopy -O binary out/loader.elf out/loader.bin
-    nasm -f bin -Wall -Werror -Iout/ -DLOADER_SECTORS=$(($(wc -c <out/loader.bin) / 512)) -l out/start.lst \
-        boot/start.asm -o out/start.bin
+    for cd in "" -cd; do
+        nasm -f bin -Wall -Werror -Iout/ -DLOADER_SECTORS=$(($(wc -c <out/loader.bin) / 512)) ${cd:+-DCD} \
+            -l out/start$cd.lst boot/start.asm -o out/start$cd.bin
+    done
 }
 
 link_kernel() {
@@ -141,7 +143,7 @@ build_all() {
         compile $(printf '%s\n' $loader $kernel | sort -u)
         link_loader $loader
         link_kernel $kernel
-        gcc $flags tools/mkimage.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/mkimage
+        gcc $flags tools/mkimage.c tools/iso.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/mkimage
         gcc $flags tools/memmap.c kernel/memory/plan.c kernel/memory/e820.c kernel/memory/mtrr.c kernel/memory/linear.c \
             loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/memmap
         gcc $flags -fno-builtin-log tools/stackuse.c -o out/stackuse # the kernel has a log() of its own
@@ -229,9 +231,9 @@ image() {
     check_words "$@"
     need build
     build
-    rm -f out/vmos.img out/vmos-floppy.img
-    image_of "--disk out/vmos.img --floppy out/vmos-floppy.img" "$@" || exit 125
-    ls -l out/vmos*.img
+    rm -f out/vmos.img out/vmos-floppy.img out/vmos.iso
+    image_of "--disk out/vmos.img --floppy out/vmos-floppy.img --cd out/vmos.iso --cd-mbr out/start-cd.bin" "$@" || exit 125
+    ls -l out/vmos*.i??
 }
 
 # What every QEMU run has in common. The words of QEMU_OPTS come last, so that they can override.
@@ -631,7 +633,7 @@ help() {
 ./build.sh run [--env K=V]... [PROGRAM [ARG...]]   boot PROGRAM (else the demo) in QEMU. stdout: what it prints; log:
                                         out/run.log. Status: the program's, 128+n for signal n, 125 when vmos or QEMU
                                         failed, 2 for wrong usage, 130 after Ctrl-C. QEMU_OPTS: more words for QEMU
-./build.sh image [--env K=V]... PROGRAM [ARG...]   write out/vmos.img and, when it fits, out/vmos-floppy.img
+./build.sh image [--env K=V]... PROGRAM [ARG...]   write out/vmos.img, out/vmos.iso and, when it fits, out/vmos-floppy.img
 ./build.sh bochs [--env K=V]... [PROGRAM [ARG...]] the same as run, in Bochs; its COM1 is shown at the end
 ./build.sh debug [--env K=V]... [PROGRAM [ARG...]] QEMU, stopped at reset, and out/vmos.gdb for gdb
 ./build.sh memmap FILE [--image FILE] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
