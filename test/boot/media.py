@@ -33,18 +33,22 @@ ROWS = {  # what the README calls a medium, what vm.MEDIA calls it, and on which
 IN_BOCHS = {"ide": "disk", "floppy": "floppy", "cd ide": "cdrom"}
 
 
+def exists(machine, medium):
+    return medium in IN_BOCHS if machine == "Bochs" else (machine, medium) in vm.MEDIA
+
+
 @functools.cache
 def cell(machine, medium):
     """Boots hello, and says how the loader came to read the image: "EDD 127 (7)", the BIOS calls in parentheses; "-"
     where there is no such thing."""
-    if machine == "Bochs" and medium in IN_BOCHS:
+    if not exists(machine, medium):
+        return "-"
+    if machine == "Bochs":
         with vm.directory() as tmp:
             image = vm.images(tmp, vm.guest("hello"), ["two words"], medium=medium, name="hello")
             result = vm.bochs(image, cpu=MACHINES[machine], medium=IN_BOCHS[medium])
-    elif (machine, medium) in vm.MEDIA:
-        result = vm.boot(vm.guest("hello"), ["two words"], medium=medium, machine=machine, cpu=MACHINES[machine], name="hello")
     else:
-        return "-"
+        result = vm.boot(vm.guest("hello"), ["two words"], medium=medium, machine=machine, cpu=MACHINES[machine], name="hello")
     result.expect(0, b"hello\narg hello\narg two words\n")
     return "{} {} ({})".format(*how_read(result.log))
 
@@ -101,7 +105,55 @@ def large(megabytes, limit, **machine):
         raise vm.Failed(f"{calls} BIOS calls for {megabytes} MiB")
 
 
+def text_screen(machine):
+    cells = machine.physical(0xB8000, 80 * 25 * 2)[::2].decode("latin1")
+    return [cells[row * 80:row * 80 + 80].rstrip() for row in range(25)]
+
+
+def progress():
+    """A disk that answers eight times a second: every second a line with the rate, on the screen and in the log."""
+    with vm.directory() as tmp:
+        shutil.copy(vm.guest("hello"), tmp / "large")
+        os.truncate(tmp / "large", 2 << 20)
+        image = vm.mkimage(tmp / "disk.img", tmp / "large", input=None)
+        rate = 8 * 127 / 2
+        with vm.Running(image, medium="ahci", extra=["-vga", "std", "-set", "drive.d.throttling.iops-total=8"]) as machine:
+            vm.wait_for(machine.tmp / "log", b"KiB/s\n", machine.process)
+            machine.connect()
+            first = machine.log().splitlines()[0]
+            vm.expect_in("the screen", first, text_screen(machine))
+            machine.process.wait(vm.HANG)
+            lines = [line for line in machine.log().splitlines() if "KiB/s" in line]
+        said = [re.fullmatch(r"vmos: loader: read (\d+) of (\d+) KiB, (\d+) KiB/s", line) for line in lines]
+        vm.expect("lines of progress", len(said) >= 3 and None not in said, True)
+        done = [int(match[1]) for match in said]
+        vm.expect(f"progress {done}", done == sorted(set(done)) and done[-1] <= int(said[0][2]), True)
+        for match in said[1:]:
+            if not 0.7 * rate <= int(match[3]) <= 1.3 * rate:
+                raise vm.Failed(f"{match[3]} KiB/s, not about {rate:.0f}: {lines}")
+
+
+def floppy_motor():
+    """On while the loader reads, off while the program runs."""
+    def motors(machine):
+        return int(machine.monitor("i/b 0x3f2").split("=")[1], 16) >> 4
+    with vm.directory() as tmp:
+        image = vm.images(tmp, vm.guest("tty"), medium="floppy", input=None)
+        with vm.Running(image, medium="floppy", machine="q35",
+                        extra=["-set", "drive.d.throttling.iops-total=300"]) as machine:
+            while not (machine.tmp / "qmp").exists():
+                time.sleep(0.01)
+            machine.connect()
+            end = time.monotonic() + vm.HANG
+            while motors(machine) != 1:
+                vm.expect("the motor never ran", time.monotonic() > end, False)
+            vm.wait_for(machine.com1, b"isatty", machine.process)
+            vm.expect("motors", motors(machine), 0)
+
+
 def tests():
+    yield "progress", progress
+    yield "floppy motor", floppy_motor
     for medium in "usb", "ahci", "virtio":
         yield f"16 MiB from {medium}", lambda m=medium: large(16, 300, machine="q35", medium=m)
     for row, (_, machine) in ROWS.items():
@@ -116,6 +168,6 @@ def more_tests():
     yield "256 MiB program", lambda: large(256, 4200)
     for row, (medium, quick) in ROWS.items():
         for machine in MACHINES:
-            if machine != quick:
+            if machine != quick and exists(machine, medium):
                 yield f"{row} on {machine}", lambda t=machine, r=row: as_promised(t, r)
     yield "matrix", matrix
