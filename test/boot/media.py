@@ -4,7 +4,6 @@ import functools
 import os
 import re
 import shutil
-import struct
 import time
 
 import vm
@@ -94,6 +93,23 @@ def boots_in_bochs(medium, cpu):
         vm.bochs(image, cpu=cpu, medium=IN_BOCHS[medium]).expect(0, b"hello\narg hello\narg in Bochs\n")
 
 
+def damaged_cd():
+    """A sector of the image cannot be read; the image ends too soon; a byte is wrong."""
+    with vm.directory() as tmp:
+        image = vm.images(tmp, vm.guest("hello"), medium="cd ide", name="hello")
+        sector = image.stat().st_size // 2048 - 8
+        rules = tmp / "rules"
+        rules.write_text(f'[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "{4 * sector}"\nonce = "off"\n')
+        vm.qemu(f"blkdebug:{rules}:{image}", medium="cd ahci").expect_unfit(
+            rf"cannot read sector {sector} of drive e0h \(status [0-9a-f]+h\)")
+        contents = bytearray(image.read_bytes())
+        contents[2048 * sector] ^= 1
+        image.write_bytes(contents)
+        vm.qemu(image, medium="cd ide").expect_unfit("the image is damaged: its program")
+        os.truncate(image, 2048 * sector)
+        vm.qemu(image, medium="cd ide").expect_unfit("cannot read sector|damaged")
+
+
 def large(megabytes, limit, **machine):
     """A program of so many MiB takes at most so many BIOS calls."""
     with vm.directory() as tmp:
@@ -154,6 +170,7 @@ def floppy_motor():
 def tests():
     yield "progress", progress
     yield "floppy motor", floppy_motor
+    yield "damaged CD", damaged_cd
     for medium in "usb", "ahci", "virtio":
         yield f"16 MiB from {medium}", lambda m=medium: large(16, 300, machine="q35", medium=m)
     for row, (_, machine) in ROWS.items():
