@@ -30,21 +30,8 @@ struct bytes {
 };
 
 // The options, and what they said.
-enum {
-    MBR_FILE,
-    LOADER_FILE,
-    KERNEL_FILE,
-    PROGRAM_FILE,
-    INPUT_FILE,
-    DISK,
-    FLOPPY,
-    CD,
-    CD_MBR_FILE,
-    FILES,
-    ENV,
-    SET,
-    TTY
-};
+enum { MBR_FILE, LOADER_FILE, KERNEL_FILE, PROGRAM_FILE, INPUT_FILE, DISK, FLOPPY, CD, CD_MBR_FILE, FILES };
+enum { ENV = FILES, SET, TTY };
 static const char *files[FILES];
 static struct bytes command;
 
