@@ -237,7 +237,7 @@ def bochs():
 
 def debug():
     """gdb stops in the loader, the kernel low and high, and the program's main, by their names."""
-    qemu = subprocess.Popen(["./build.sh", "debug", vm.guest("hello")], cwd=vm.ROOT, stdin=subprocess.DEVNULL,
+    qemu = subprocess.Popen(["./build.sh", "debug", "wait", vm.guest("hello")], cwd=vm.ROOT, stdin=subprocess.DEVNULL,
                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         vm.expect_in("first line", b"gdb", qemu.stderr.readline())
