@@ -120,7 +120,8 @@ link_loader() {
     objcopy -O binary out/loader.elf out/loader.bin
     sectors=-DLOADER_SECTORS=$(($(wc -c <out/loader.bin) / 512))
     nasm -f bin -Wall -Werror -Iout/ "$sectors" -l out/start.lst boot/start.asm -o out/start.bin
-    # The same with symbols, for debuggers; "org" is a directive of flat files only, and the place for the label "mbr".
+    nasm -f bin -Wall -Werror -Iout/ "$sectors" -DCD -l out/start-cd.lst boot/start.asm -o out/start-cd.bin
+    # The first with symbols, for debuggers; "org" is a directive of flat files only, and the place for the label "mbr".
     nasm -f elf64 -g -Wall -Werror -Iout/ "$sectors" --before '%macro org 1' --before 'mbr:' --before '%endmacro' \
         boot/start.asm -o out/start.o
     ld -Ttext="$(layout MBR)" -e "$(layout MBR)" out/start.o -o out/start.elf
@@ -157,7 +158,7 @@ build_all() {
         compile $(printf '%s\n' $loader $kernel | sort -u)
         link_loader $loader
         link_kernel $kernel
-        gcc $flags tools/mkimage.c kernel/lib/crc32c.c kernel/lib/elf.c kernel/lib/options.c -o out/mkimage
+        gcc $flags tools/mkimage.c tools/iso.c kernel/lib/crc32c.c kernel/lib/elf.c kernel/lib/options.c -o out/mkimage
         gcc $flags tools/memmap.c kernel/memory/plan.c kernel/memory/e820.c kernel/memory/mtrr.c kernel/memory/linear.c \
             loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c kernel/lib/options.c -o out/memmap
         gcc $flags -fno-builtin-log tools/stackuse.c -o out/stackuse # the kernel has a log() of its own
@@ -245,9 +246,9 @@ image() {
     check_words "$@"
     need build
     build
-    rm -f out/vmos.img out/vmos-floppy.img
-    image_of "--disk out/vmos.img --floppy out/vmos-floppy.img" "$@"
-    ls -l out/vmos*.img
+    rm -f out/vmos.img out/vmos-floppy.img out/vmos.iso
+    image_of "--disk out/vmos.img --floppy out/vmos-floppy.img --cd out/vmos.iso --cd-mbr out/start-cd.bin" "$@"
+    ls -l out/vmos*.i??
 }
 
 # What every QEMU run has in common. The words of QEMU_OPTS come last, so that they can override.
@@ -399,7 +400,7 @@ debug() {
     : >"$dir/input"
     : >"$dir/log"
     ln -f "$dir/log" out/run.log
-    image_of "--disk $dir/disk.img $input" "$@" || exit 125
+    image_of "--disk $dir/disk.img $input" "$@"
     "debug_$with"
 }
 
@@ -744,7 +745,7 @@ help() {
                                         failed, 2 for wrong usage, 130 after Ctrl-C. QEMU_OPTS: more words for QEMU
                                         OPTION: --env K=V, for PROGRAM's environment; --set WORD, one of the image's
                                         command line (README.md): mem=N cpus=N quiet timeline after=WHAT ...
-./build.sh image [OPTION]... PROGRAM [ARG...]      write out/vmos.img and, when it fits, out/vmos-floppy.img
+./build.sh image [OPTION]... PROGRAM [ARG...]      write out/vmos.img, out/vmos.iso and, when it fits, out/vmos-floppy.img
 ./build.sh bochs [OPTION]... [PROGRAM [ARG...]]    the same as run, in Bochs; its COM1 is shown at the end
 ./build.sh debug [OPTION]... [PROGRAM [ARG...]]    gdb on QEMU, stopped at the boot sector, with all symbols; README.md
                                         has a walk; what the program prints is shown at the end
@@ -756,7 +757,7 @@ help() {
 ./build.sh bench cpus [COUNT...]                   instructions that each of 1 and COUNT CPUs takes until it has checked in
 ./build.sh bench frames                            the frame allocator: ns, and units of one lock xadd
 ./build.sh stack                                   the functions that use most stack; the deepest chains of calls
-./build.sh test [NAME...]                          all tests, or those whose name contains a NAME
+./build.sh test [all] [NAME...]                    the tests, or those whose name contains a NAME; all: with the long ones
 ./build.sh check                                   formatting, static analysis, forbidden instructions
 ./build.sh build | clean | help
 $(lines_of_code)

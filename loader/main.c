@@ -142,8 +142,8 @@ void loader_main(u64 started) {
     kernel_entry enter = load_kernel();
     machine_describe();
     video_choose();
-    say("%lu KiB from drive %02xh (%s) at 0x%lx", boot.payload.length >> 10, boot.drive, boot.edd ? "EDD" : "CHS",
-        boot.kernel_low.start);
+    say("%lu KiB from drive %02xh (%s, %u sectors a call, %u BIOS calls) at 0x%lx", boot.payload.length >> 10,
+        boot.drive, boot.edd ? "EDD" : "CHS", boot.read_most, bios_calls, boot.kernel_low.start);
     video_switch();
     a20_enable();
     boot.bios_calls = bios_calls;

@@ -107,6 +107,6 @@ void video_switch(void) {
     if (!boot.framebuffer.address) return;
     boot.screen = (struct boot_part){REAL_STACK, REAL_STACK_END - REAL_STACK}; // for the low stage
     if (vbe(VBE_SET_MODE, chosen | LINEAR_MODE, (u32)BOUNCE)) return;
-    boot.framebuffer.address = 0;
+    boot.framebuffer = (struct boot_framebuffer){0};
     say("the BIOS does not switch to mode 0x%x; the screen stays in text mode", chosen);
 }

@@ -224,6 +224,7 @@ def image():
         vm.expect("a floppy image was written", (vm.OUT / "vmos-floppy.img").exists(), False)
         build_sh(["image", vm.guest("hello"), "from an image"])
         vm.qemu(vm.OUT / "vmos-floppy.img", medium="floppy").expect(0)
+        vm.expect_in("output", b"arg from an image\n", vm.qemu(vm.OUT / "vmos.iso", medium="cd ide").expect(0).com1)
         result = vm.qemu(vm.OUT / "vmos.img").expect(0)
         vm.expect_in("output", b"arg from an image\n", result.com1)
 

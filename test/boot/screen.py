@@ -214,6 +214,6 @@ def tests():
 
 
 def more_tests():
-    for video, size in ("1600x1200x16", (1600, 1200)), ("320x200x32", (320, 200)), ("1920x1080x24", (1920, 1080)), ("800x600x15", (800, 600)):
+    for video, size in ("1600x1200x16", (1600, 1200)), ("640x400x32", (640, 400)), ("1920x1080x24", (1920, 1080)), ("800x600x15", (800, 600)):
         yield video, lambda video=video, size=size: framebuffer(video, size)
     yield "isa-vga", lambda: framebuffer("800x600", (800, 600), device=("-device", "isa-vga"))

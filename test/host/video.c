@@ -103,7 +103,8 @@ static void test_choice(void) {
     begin(800, 600, 32);
     bios.refuses = true;
     run();
-    CHECK(strstr(said, "does not switch to mode 0x101") && !boot.framebuffer.address && boot.text_columns == 80);
+    CHECK(strstr(said, "does not switch to mode 0x101") && !boot.framebuffer.width && !boot.framebuffer.address &&
+          boot.text_columns == 80);
     begin(800, 600, 32);
     bios.modes[1].attributes = 0; // the BIOS does not know it, and has another
     taken(0x102);
