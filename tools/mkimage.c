@@ -12,63 +12,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "boot/image.h"
-#include "kernel/lib/crc32c.h"
-#include "kernel/lib/elf.h"
-
-// The geometry that Bochs and old BIOSes take a disk of unknown shape for: 16 heads, 63 sectors. Whole cylinders only.
-#define DISK_UNIT (16 * 63 * SECTOR_SIZE)
-enum { DISK_SIGNATURE_AT = 440, PARTITIONS_AT = 446, BOOT_SIGNATURE_AT = 510 };
-
-struct bytes {
-    const char *name; // of the file they come from
-    u8 *data;
-    u64 length;
-};
+#include "tools/medium.h"
 
 // The options, and what they said.
 enum { MBR_FILE, LOADER_FILE, KERNEL_FILE, PROGRAM_FILE, INPUT_FILE, DISK, FLOPPY, FILES, ENV, TTY };
 static const char *files[FILES];
 static struct bytes command;
 
-static u32 crc_of(const void *data, u64 length) { return crc32c(0, data, length, __builtin_cpu_supports("sse4.2")); }
-
-static void reserve(struct bytes *bytes, u64 capacity) {
-    u8 *data = realloc(bytes->data, capacity);
-    if (!data) errx(1, "not enough memory for %lu bytes", capacity);
-    bytes->data = data;
-}
-
-static void append(struct bytes *to, const void *data, u64 length) {
-    reserve(to, to->length + length);
-    memcpy(to->data + to->length, data, length);
-    to->length += length;
-}
-
-// Reads to the end, so that a pipe will do too.
-static struct bytes read_file(const char *name) {
-    struct bytes file = {.name = name};
-    FILE *stream = fopen(name, "rb");
-    if (!stream) err(1, "cannot open %s", name);
-    for (u64 got = 1; got; file.length += got) {
-        u64 room = file.length + PAGE_SIZE; // doubles each time
-        reserve(&file, file.length + room);
-        got = fread(file.data + file.length, 1, room, stream);
-    }
-    if (ferror(stream)) err(1, "cannot read %s", name);
-    fclose(stream);
-    return file;
-}
-
 // ---- what each part must be ----
 
 static struct bytes read_mbr(const char *name) {
     struct bytes mbr = read_file(name);
     if (mbr.length != SECTOR_SIZE) errx(1, "%s has %lu bytes; an MBR has 512", name, mbr.length);
-    if (mbr.data[BOOT_SIGNATURE_AT] != 0x55 || mbr.data[BOOT_SIGNATURE_AT + 1] != 0xaa)
-        errx(1, "%s does not end in 55 AA; the BIOS would not start it", name);
-    if (!memcmp(mbr.data + DISK_SIGNATURE_AT, "\0\0\0", 4))
-        errx(1, "%s has a disk signature of 0; other systems would write their own into it", name);
+    mbr_check(name, mbr.data);
     for (int at = PARTITIONS_AT; at < BOOT_SIGNATURE_AT; at++)
         if (mbr.data[at]) errx(1, "%s has code or data at byte %d, where the partition table goes", name, at);
     return mbr;
@@ -76,48 +32,12 @@ static struct bytes read_mbr(const char *name) {
 
 static struct bytes read_loader(const char *name) {
     struct bytes loader = read_file(name);
-    if (loader.length < SECTOR_SIZE || loader.length % SECTOR_SIZE || loader.length > LOADER_END - LOADER)
-        errx(1, "%s has %lu bytes; a loader has a multiple of 512, at most %d", name, loader.length,
-             LOADER_END - LOADER);
+    loader_check(name, loader.data, loader.length);
     struct loader_header *header = (struct loader_header *)loader.data;
-    if (header->magic != LOADER_MAGIC) errx(1, "%s has no loader magic at byte 4", name);
-    if (*(u32 *)(loader.data + loader.length - sizeof(u32)) != LOADER_END_MAGIC)
-        errx(1, "%s has no loader magic in its last four bytes", name);
     header->length = (u32)loader.length;
     header->crc = 0;
     header->crc = crc_of(loader.data, loader.length);
     return loader;
-}
-
-// Loads and relocates it once, as the loader will, to see that this works. Returns the memory it takes.
-static u64 check_kernel(const struct bytes *kernel) {
-    struct elf elf;
-    enum elf_error error = elf_open(&elf, kernel->data, kernel->length, false);
-    if (error) errx(1, "%s %s", kernel->name, elf_error_text(error));
-    u64 span = elf.high - elf.low;
-    if (elf.header->e_type != ET_DYN)
-        errx(1, "%s is not position-independent; the kernel is moved twice", kernel->name);
-    if (span > KERNEL_BASE_END - KERNEL_BASE) errx(1, "%s takes more than 1 GiB of memory", kernel->name);
-    struct bytes memory = {0};
-    reserve(&memory, span);
-    elf_load(&elf, memory.data);
-    error = elf_relocate(&elf, memory.data, KERNEL_BASE);
-    if (error) errx(1, "%s %s", kernel->name, elf_error_text(error));
-    free(memory.data);
-    return span;
-}
-
-static void check_program(const struct bytes *program) {
-    struct elf elf;
-    enum elf_error error = elf_open(&elf, program->data, program->length, false);
-    const elf_segment *linker = error == ELF_DYNAMIC ? elf_next(&elf, NULL, PT_INTERP) : NULL;
-    if (linker && linker->p_offset <= program->length && linker->p_filesz <= program->length - linker->p_offset)
-        errx(1, "%s is dynamically linked (needs %.*s); vmos runs static programs so far: link it with -static",
-             program->name, (int)(linker->p_filesz < 255 ? linker->p_filesz : 255),
-             (const char *)program->data + linker->p_offset);
-    if (!error && ((elf.header->e_type == ET_EXEC && elf.low < USER_START) || elf.high > USER_END))
-        error = ELF_BAD_ADDRESS;
-    if (error) errx(1, "%s %s", program->name, elf_error_text(error));
 }
 
 // ---- the image ----
@@ -130,33 +50,12 @@ static struct image_part place(struct bytes *payload, struct bytes part, u64 ali
     return (struct image_part){.offset = offset, .length = part.length, .crc = crc_of(part.data, part.length)};
 }
 
-// CHS of a sector for 255 heads and 63 sectors as the table packs it; what lies beyond cylinder 1023 is FE FF FF.
-static void put_chs(u8 *to, u64 lba) {
-    u64 cylinder = lba / (255 * 63);
-    if (cylinder > 1023) {
-        memcpy(to, "\xfe\xff\xff", 3);
-        return;
-    }
-    to[0] = (u8)(lba / 63 % 255);
-    to[1] = (u8)(lba % 63 + 1) | (u8)(cylinder >> 2 & 0xc0);
-    to[2] = (u8)cylinder;
-}
-
-static void put_partition(u8 *entry, u8 active, u8 type, u32 first, u32 sectors) {
-    entry[0] = active;
-    put_chs(entry + 1, first);
-    entry[4] = type;
-    put_chs(entry + 5, (u64)first + sectors - 1);
-    memcpy(entry + 8, &first, sizeof first);
-    memcpy(entry + 12, &sectors, sizeof sectors);
-}
-
 static struct bytes build_image(void) {
     struct bytes image = read_mbr(files[MBR_FILE]), loader = read_loader(files[LOADER_FILE]), payload = {0};
     struct bytes kernel = read_file(files[KERNEL_FILE]), program = read_file(files[PROGRAM_FILE]);
-    struct image_header header = {
-        .magic = IMAGE_MAGIC, .version = IMAGE_VERSION, .kernel_memory = check_kernel(&kernel)};
-    check_program(&program);
+    struct image_header header = {.magic = IMAGE_MAGIC, .version = IMAGE_VERSION};
+    header.kernel_memory = kernel_check(kernel.name, kernel.data, kernel.length);
+    program_check(program.name, program.data, program.length);
 
     append(&payload, &header, sizeof header);
     header.parts[IMAGE_KERNEL] = place(&payload, kernel, SECTOR_SIZE);
@@ -171,9 +70,7 @@ static struct bytes build_image(void) {
     append(&image, loader.data, loader.length);
     append(&image, payload.data, payload.length);
     u32 sectors = (u32)(ROUND_UP(image.length, SECTOR_SIZE) / SECTOR_SIZE);
-    // entry 2 is there because a stick with one entry is taken for a ZIP drive by some BIOSes
-    put_partition(image.data + PARTITIONS_AT, 0x80, 0x7f, 1, sectors - 1);
-    put_partition(image.data + PARTITIONS_AT + 16, 0, 0xda, sectors, 1);
+    table_put(image.data, sectors);
     return image;
 }
 

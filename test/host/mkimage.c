@@ -11,6 +11,8 @@
 #undef main
 #include "kernel/lib/crc32c.c"
 #include "kernel/lib/elf.c"
+#include "tools/parts.c"
+#include "tools/table.c"
 
 // A tool that ends at once frees nothing.
 const char *__asan_default_options(void);
@@ -54,7 +56,7 @@ static struct bytes get(const char *name) { return read_file(name); }
 static bool exists(const char *name) { return !access(name, F_OK); }
 
 static void put_mbr(void) {
-    u8 mbr[512] = {0xeb, 0xfe, [440] = 1, [510] = 0x55, [511] = 0xaa};
+    u8 mbr[512] = {0xeb, 0xfe, 0x90, [440] = 1, [510] = 0x55, [511] = 0xaa};
     put_file("mbr", mbr, sizeof mbr);
 }
 
@@ -210,6 +212,8 @@ static void test_mbr_and_loader(void) {
     REFUSES("mbr", mbr, mbr.length = 511, "has 511 bytes");
     REFUSES("mbr", mbr, mbr.length = 0, "has 0 bytes");
     REFUSES("mbr", mbr, mbr.data[510] = 0, "55 AA");
+    REFUSES("mbr", mbr, mbr.data[0] = 0xe9, "begins with E9 FE 90");
+    REFUSES("mbr", mbr, mbr.data[2] = 0, "begins with EB FE 00");
     REFUSES("mbr", mbr, mbr.data[440] = 0, "signature");
     REFUSES("mbr", mbr, mbr.data[446] = 1, "byte 446");
     REFUSES("mbr", mbr, mbr.data[509] = 1, "byte 509");

@@ -1,0 +1,51 @@
+// What the tools around an image share: mkimage makes one, verify and words look at one where it lies. What cannot be
+// or is wrong ends the tool with status 1 and a sentence.
+#pragma once
+
+#include "boot/image.h"
+
+#define DISK_UNIT (16 * 63 * SECTOR_SIZE) // a cylinder of the geometry that Bochs and old BIOSes take a disk for
+enum { DISK_SIGNATURE_AT = 440, PARTITIONS_AT = 446, BOOT_SIGNATURE_AT = 510 };
+
+struct bytes {
+    const char *name; // of the file they come from
+    u8 *data;
+    u64 length;
+};
+
+void reserve(struct bytes *bytes, u64 capacity);
+void append(struct bytes *to, const void *data, u64 length);
+struct bytes read_file(const char *name); // a pipe will do, too
+
+// ---- parts.c: what each part must be; name begins the sentence that says what it is not ----
+u32 crc_of(const void *data, u64 length);
+void mbr_check(const char *name, const u8 *sector);
+void loader_check(const char *name, const u8 *loader, u64 length);
+// Loads and relocates it once, as the loader will, to see that this works. Returns the memory it takes.
+u64 kernel_check(const char *name, const u8 *kernel, u64 length);
+void program_check(const char *name, const u8 *program, u64 length);
+
+// ---- medium.c: a file or a device that an image lies on ----
+struct medium {
+    const char *name;
+    void *stream; // FILE
+    u64 size;     // bytes
+    bool is_file;
+    u8 mbr[SECTOR_SIZE];
+    u8 loader[LOADER_END - LOADER];
+    u64 header_at; // of its first byte on the medium
+    struct image_header header;
+};
+
+// Opens it and reads and checks all that leads to the parts. Nobody else may use a device that is opened for writing.
+void medium_open(struct medium *medium, const char *name, bool write);
+// The bytes of a part; their CRC is right.
+struct bytes medium_part(const struct medium *medium, enum image_part_kind kind);
+u64 medium_end(const struct medium *medium); // the sector behind the image's last
+
+// ---- table.c: the partition table, in the medium's first sector ----
+// Entry 1 is active, from sector 1 to the image's end; entry 2 is one sector behind it. Others stay as they are.
+void table_put(u8 *sector, u32 image_end);
+// NULL when the table is that for an image that ends before sector image_end of a medium of so many sectors, else a
+// sentence. Entries 3 and 4 may be somebody else's: not active, behind the image, on the medium.
+const char *table_check(const u8 *sector, u64 image_end, u64 sectors) MUST_USE;
