@@ -472,7 +472,7 @@ usb_refusal() {
     use=$(usb_use "$1" "$disk" | head -n 1)
     case $use in
     *" /") echo "this system runs from $2: / lies on ${use% *}" ;;
-    *" /"*) echo "${use%% *} is mounted on ${use#* }; unmount it first" ;;
+    *" /"*) printf '%s is mounted on %b; unmount it first\n' "${use%% *}" "${use#* }" ;; # a space there is \040
     ?*) echo "${use% *} is in use by ${use#* }" ;;
     *)
         if [ "$size" = 0 ]; then

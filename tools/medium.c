@@ -53,7 +53,7 @@ struct bytes medium_part(const struct medium *medium, enum image_part_kind kind)
     const struct image_part *part = &medium->header.parts[kind];
     struct bytes bytes = {.name = names[kind], .length = part->length};
     u64 at = medium->header_at + part->offset;
-    if (part->length <= medium->size) reserve(&bytes, part->length + 1); // else there is nothing to read
+    if (part->length <= medium->size) reserve(&bytes, part->length); // else there is nothing to read
     read_at(medium, bytes.name, at, bytes.data, part->length);
     u32 crc = crc_of(bytes.data, part->length);
     if (crc != part->crc)

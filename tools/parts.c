@@ -11,7 +11,7 @@
 u32 crc_of(const void *data, u64 length) { return crc32c(0, data, length, __builtin_cpu_supports("sse4.2")); }
 
 void reserve(struct bytes *bytes, u64 capacity) {
-    u8 *data = realloc(bytes->data, capacity);
+    u8 *data = realloc(bytes->data, MAX(capacity, 1u));
     if (!data) errx(1, "not enough memory for %lu bytes", capacity);
     bytes->data = data;
 }

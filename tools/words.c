@@ -52,8 +52,8 @@ static void set(const char *word) {
 static void change(char **words) {
     for (; *words && strcmp(*words, "--"); words++) {
         const char *word = *words + 1;
-        if (**words == '+') set(word);
-        else if (**words != '-') errx(2, "%s is neither +WORD nor -KEY nor --", *words);
+        if (**words == '+' && *word) set(word);
+        else if (**words != '-' || !*word) errx(2, "%s is neither +WORD nor -KEY nor --", *words);
         else if (!strcmp(word, "arg")) arguments.length = 0;
         else if (!remove_key(word, strlen(word))) errx(1, "there is no word %s to remove", word);
     }
@@ -70,12 +70,12 @@ static void write_at(u64 at, const void *data, u64 length) {
 
 // First the part, with zeroes to the end of what it or the old one took, then the partition table, last the header:
 // until that is on the medium the loader finds a wrong CRC and says so.
-static void write_command(struct bytes command) {
+static void write_command(struct bytes *command) {
     struct image_header *header = &medium.header;
     struct image_part *part = &header->parts[IMAGE_COMMAND];
     u64 at = medium.header_at + part->offset, old_end = medium_end(&medium), size = medium.size;
-    part->length = command.length;
-    part->crc = crc_of(command.data, command.length);
+    part->length = command->length;
+    part->crc = crc_of(command->data, command->length);
     header->total = part->offset + part->length;
     header->crc = 0;
     header->crc = crc_of(header, sizeof *header);
@@ -87,9 +87,9 @@ static void write_command(struct bytes command) {
     const char *wrong = table_check(medium.mbr, end, size / SECTOR_SIZE);
     if (wrong) errx(1, "the words do not fit: %s", wrong);
     if (size > medium.size && ftruncate(fileno(medium.stream), (off_t)size)) err(1, "cannot extend %s", medium.name);
-    reserve(&command, bytes);
-    memset(command.data + command.length, 0, bytes - command.length);
-    write_at(at, command.data, bytes);
+    reserve(command, bytes);
+    memset(command->data + command->length, 0, bytes - command->length);
+    write_at(at, command->data, bytes);
     write_at(0, medium.mbr, sizeof medium.mbr);
     write_at(medium.header_at, header, sizeof *header);
 }
@@ -108,7 +108,7 @@ int main(int argc, char **argv) {
         change(argv + 2);
     }
     append(&others, arguments.data, arguments.length); // last, as in mkimage
-    if (argc > 2) write_command(others);
+    if (argc > 2) write_command(&others);
     for (u64 i = 0; i < others.length; i++) { // a word with line breaks is still one line
         u8 c = others.data[i];
         printf(!c ? "\n" : c < ' ' || c == 0x7f ? "\\x%02x" : "%c", c);
