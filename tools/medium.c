@@ -37,7 +37,7 @@ void medium_open(struct medium *medium, const char *name, bool write) {
     int sector = SECTOR_SIZE;
     FILE *stream = fopen(name, write ? "r+x" : "r"); // x, that is O_EXCL: a device that is mounted or held is busy
     if (!stream || fstat(fileno(stream), &status) || fseeko(stream, 0, SEEK_END)) err(1, "cannot open %s", name);
-    *medium = (struct medium){name, stream, (u64)ftello(stream), .is_file = S_ISREG(status.st_mode)};
+    *medium = (struct medium){name, stream, .size = (u64)ftello(stream), .is_file = S_ISREG(status.st_mode)};
     if (!ioctl(fileno(stream), BLKSSZGET, &sector) && sector != SECTOR_SIZE)
         errx(1, "%s has sectors of %d bytes, and the image is for sectors of 512", name, sector);
     read_at(medium, "boot sector", 0, medium->mbr, SECTOR_SIZE);
@@ -46,6 +46,8 @@ void medium_open(struct medium *medium, const char *name, bool write) {
     read_at(medium, "header", medium->header_at, &medium->header, sizeof medium->header);
     const char *wrong = image_check(&medium->header, false);
     if (wrong) errx(1, "the image %s", wrong);
+    wrong = table_check(medium->mbr, medium_end(medium), medium->size / SECTOR_SIZE);
+    if (wrong) errx(1, "%s", wrong);
 }
 
 struct bytes medium_part(const struct medium *medium, enum image_part_kind kind) {

@@ -28,16 +28,14 @@ void program_check(const char *name, const u8 *program, u64 length);
 // ---- medium.c: a file or a device that an image lies on ----
 struct medium {
     const char *name;
-    void *stream; // FILE
-    u64 size;     // bytes
-    bool is_file;
-    u8 mbr[SECTOR_SIZE];
-    u8 loader[LOADER_END - LOADER];
-    u64 header_at; // of its first byte on the medium
+    void *stream;        // FILE
+    u64 size, header_at; // bytes, and where the header begins
+    u8 mbr[SECTOR_SIZE], loader[LOADER_END - LOADER];
     struct image_header header;
+    bool is_file;
 };
 
-// Opens it and reads and checks all that leads to the parts. Nobody else may use a device that is opened for writing.
+// Opens it; reads and checks all but the parts. A device that is opened for writing must not be in use.
 void medium_open(struct medium *medium, const char *name, bool write);
 // The bytes of a part; their CRC is right.
 struct bytes medium_part(const struct medium *medium, enum image_part_kind kind);

@@ -12,16 +12,6 @@
 
 static struct medium medium;
 
-static void say_sector(const char *mbr_name) {
-    u8 ours[DISK_SIGNATURE_AT], *signature = medium.mbr + DISK_SIGNATURE_AT;
-    FILE *file = fopen(mbr_name, "rb");
-    if (!file || fread(ours, 1, sizeof ours, file) != sizeof ours) err(2, "cannot read %s", mbr_name);
-    fclose(file);
-    printf("boot sector: %s tree; disk signature %02x%02x%02x%02x\n",
-           memcmp(ours, medium.mbr, sizeof ours) ? "of another build than this" : "the one of this", signature[3],
-           signature[2], signature[1], signature[0]);
-}
-
 static void say_ignored(const char *word, u64 length, const char *why) {
     printf("command line: %.*s %s, and is ignored\n", (int)length, word, why);
 }
@@ -43,14 +33,15 @@ int main(int argc, char **argv) {
     if (argc != 3) errx(2, "usage: verify MBR IMAGE|DEVICE");
     if (!strcmp(argv[1], "--unused")) return fopen(argv[2], "r+x") ? 0 : (warn("%s", argv[2]), 1);
     medium_open(&medium, argv[2], false);
+    struct bytes ours = read_file(argv[1]);
+    bool same = ours.length == SECTOR_SIZE && !memcmp(ours.data, medium.mbr, DISK_SIGNATURE_AT);
     u64 end = medium_end(&medium);
     printf("%s: %lu bytes; the image ends before sector %lu\n", medium.name, medium.size, end);
-    say_sector(argv[1]);
+    printf("boot sector: %s tree; disk signature %08x\n", same ? "the one of this" : "of another build than this",
+           *(const u32 *)(medium.mbr + DISK_SIGNATURE_AT));
+    puts("partitions: one is active and holds the image; two are there, so no BIOS takes a stick for a ZIP drive");
     printf("loader: %lu bytes at byte 512\n", medium.header_at - SECTOR_SIZE);
     for (enum image_part_kind kind = 0; kind < IMAGE_PARTS; kind++) check_part(kind);
-    const char *wrong = table_check(medium.mbr, end, medium.size / SECTOR_SIZE);
-    if (wrong) errx(1, "%s", wrong);
-    puts("partitions: one is active and holds the image; two are there, so no BIOS takes a stick for a ZIP drive");
     bool near = end <= 1024 * 16 * 63, whole = medium.size % DISK_UNIT == 0;
     printf("reach: BIOSes that read only the first 504 MiB of a disk %s\n", near ? "read all of it" : "cannot boot it");
     if (medium.size == FLOPPY_SIZE)

@@ -82,7 +82,6 @@ static void write_command(struct bytes *command) {
     u64 end = medium_end(&medium), bytes = MAX(end, old_end) * SECTOR_SIZE - at, needed = (end + 1) * SECTOR_SIZE;
     if (needed > size && medium.is_file && size != FLOPPY_SIZE) size = ROUND_UP(needed, DISK_UNIT);
     if (needed > size) errx(1, "the words do not fit on %s: %lu bytes too many", medium.name, needed - size);
-    if (header->total > IDENTITY_END - HIGH_MEMORY) errx(1, "the image would not fit below 4 GiB of memory");
     table_put(medium.mbr, (u32)end);
     const char *wrong = table_check(medium.mbr, end, size / SECTOR_SIZE);
     if (wrong) errx(1, "the words do not fit: %s", wrong);
@@ -101,8 +100,6 @@ int main(int argc, char **argv) {
     struct bytes command = medium_part(&medium, IMAGE_COMMAND);
     sort(&command, "arg", 3, &arguments, &others);
     if (argc > 2) {
-        const char *wrong = table_check(medium.mbr, medium_end(&medium), medium.size / SECTOR_SIZE);
-        if (wrong) errx(1, "%s", wrong);
         if (!part->offset || part->offset + part->length != medium.header.total)
             errx(1, "the command line is not the last part of the image on %s and cannot be changed", medium.name);
         change(argv + 2);
