@@ -113,8 +113,10 @@ link_loader() {
     # shellcheck disable=SC2086 # a list of names
     ld -z noexecstack --build-id=none -T out/loader.ld $objects -o out/loader.elf -Map out/loader.map
     objcopy -O binary out/loader.elf out/loader.bin
-    nasm -f bin -Wall -Werror -Iout/ -DLOADER_SECTORS=$(($(wc -c <out/loader.bin) / 512)) -l out/start.lst \
-        boot/start.asm -o out/start.bin
+    for cd in "" -cd; do
+        nasm -f bin -Wall -Werror -Iout/ -DLOADER_SECTORS=$(($(wc -c <out/loader.bin) / 512)) ${cd:+-DCD} \
+            -l out/start$cd.lst boot/start.asm -o out/start$cd.bin
+    done
 }
 
 link_kernel() {
@@ -142,7 +144,7 @@ build_all() {
         link_loader $loader
         link_kernel $kernel
         parts="tools/parts.c tools/table.c loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c"
-        gcc $flags tools/mkimage.c $parts -o out/mkimage
+        gcc $flags tools/mkimage.c tools/iso.c $parts -o out/mkimage
         for tool in verify words; do
             gcc $flags tools/$tool.c tools/medium.c $parts kernel/lib/options.c -o out/$tool
         done
@@ -233,9 +235,9 @@ image() {
     check_words "$@"
     need build
     build
-    rm -f out/vmos.img out/vmos-floppy.img
-    image_of "--disk out/vmos.img --floppy out/vmos-floppy.img" "$@" || exit 125
-    ls -l out/vmos*.img
+    rm -f out/vmos.img out/vmos-floppy.img out/vmos.iso
+    image_of "--disk out/vmos.img --floppy out/vmos-floppy.img --cd out/vmos.iso --cd-mbr out/start-cd.bin" "$@" || exit 125
+    ls -l out/vmos*.i??
 }
 
 # What every QEMU run has in common. The words of QEMU_OPTS come last, so that they can override.
@@ -765,7 +767,7 @@ help() {
 ./build.sh run [--env K=V]... [PROGRAM [ARG...]]   boot PROGRAM (else the demo) in QEMU. stdout: what it prints; log:
                                         out/run.log. Status: the program's, 128+n for signal n, 125 when vmos or QEMU
                                         failed, 2 for wrong usage, 130 after Ctrl-C. QEMU_OPTS: more words for QEMU
-./build.sh image [--env K=V]... PROGRAM [ARG...]   write out/vmos.img and, when it fits, out/vmos-floppy.img
+./build.sh image [--env K=V]... PROGRAM [ARG...]   write out/vmos.img, out/vmos.iso and, when it fits, out/vmos-floppy.img
 ./build.sh bochs [--env K=V]... [PROGRAM [ARG...]] the same as run, in Bochs; its COM1 is shown at the end
 ./build.sh debug [--env K=V]... [PROGRAM [ARG...]] QEMU, stopped at reset, and out/vmos.gdb for gdb
 ./build.sh memmap FILE [--image FILE] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
@@ -777,7 +779,7 @@ help() {
 ./build.sh bench cpus [COUNT...]                   instructions that each of 1 and COUNT CPUs takes until it has checked in
 ./build.sh bench frames                            the frame allocator: ns, and units of one lock xadd
 ./build.sh stack                                   the functions that use most stack; the deepest chains of calls
-./build.sh test [NAME...]                          all tests, or those whose name contains a NAME
+./build.sh test [all] [NAME...]                    the tests, or those whose name contains a NAME; all: with the long ones
 ./build.sh check                                   formatting, static analysis, forbidden instructions
 ./build.sh build | clean | help
 $(lines_of_code)

@@ -22,6 +22,7 @@
 #define BOOT_PD          0x6000 // 2 MiB pages: not every CPU has 1 GiB pages
 #define BOOT_PD_END      0x7000
 #define MBR_E820_BUFFER  0x7000 // one fixed E820 entry, copied out after each call
+#define MBR_CD           0x7018 // dword: CD_IMAGE when start.asm came from a CD, else 0
 #define BOOT_STACK       0x7020 // of start.asm, grows down from BOOT_STACK_END
 #define BOOT_STACK_END   0x7bf4
 #define MBR_TSC          0x7bf4 // qword: time stamp when start.asm began
@@ -51,6 +52,16 @@
 #define LOADER_MAGIC     0x534f4d56 // "VMOS", second dword of the loader
 #define LOADER_END_MAGIC 0x444e4556 // "VEND", last dword of the loader
 #define PAGE_SIZE        4096
+
+// ---- a CD: ISO 9660 descriptors, then these, by numbers of 2048-byte sectors ----
+#define CD_SECTOR_SIZE 2048
+#define CD_DESCRIPTORS 16 // of the volume, its El Torito boot record, their end
+#define CD_CATALOG     19 // which boot sector the BIOS shall load
+#define CD_PATHS       20 // list of directories, once for each byte order
+#define CD_ROOT        22 // directory
+#define CD_BOOT        23 // start.asm as it is for a CD; alone in its sector, since many BIOSes load no more than one
+#define CD_LOADER      24 // a copy of its own: where a file begins, and 64 KiB reads, are what every BIOS can do
+#define CD_IMAGE       56 // the disk image, as the file VMOS.IMG
 
 // ---- selectors (the same in the loader and the kernel; SYSCALL and SYSRET force the order) ----
 #define KERNEL_CS    0x08
@@ -94,6 +105,9 @@
 #endif
 #if LOADER_END > REAL_STACK || REAL_STACK_END > LOADER_STACK || LOADER_STACK_END > BOUNCE
 #error "boot memory regions overlap"
+#endif
+#if (CD_IMAGE - CD_LOADER) * CD_SECTOR_SIZE < LOADER_END - LOADER
+#error "the largest loader runs into the image on a CD"
 #endif
 #if BOUNCE % 0x10000 != 0 || BOUNCE_END - BOUNCE < DAP_MAX_SECTORS * SECTOR_SIZE
 #error "a BIOS transfer would cross a 64 KiB line"

@@ -2,7 +2,9 @@
 ; On entry the BIOS has put this sector at 0x7c00 and gives the drive number in DL; nothing else is certain, not even
 ; CS: 0000:7C00 and 07C0:0000 both occur. The code therefore uses relative jumps only and reaches data through DS = 0.
 ; It leaves long mode, page tables for the first 2 MiB, the E820 map and the loader in memory, and jumps to the loader.
-; Assembled with -DLOADER_SECTORS=n: the loader's length; it lies in the sectors behind this one.
+; Assembled with -DLOADER_SECTORS=n: the loader's length; it lies in the sectors behind this one. A second time with
+; -DCD for CDs (El Torito without emulation): there the BIOS counts sectors of 2048 bytes, knows no cylinders, and gives
+; the drive any number.
 ;
 ; When a step fails, its letter goes to the screen and to COM1, and the machine waits for Ctrl-Alt-Del:
 ;       C       the CPU has no long mode
@@ -14,9 +16,18 @@
 ; results and stay.
 %include "layout.inc"
 
-EDD_SECTORS     equ 64                  ; per read: at most 127 (Phoenix EDD), and 64 ends at the 64 KiB line 0x10000
+%ifdef CD
+UNIT            equ CD_SECTOR_SIZE
+FIRST           equ CD_LOADER
+%else
+UNIT            equ SECTOR_SIZE         ; of the medium
+FIRST           equ 1                   ; sector of the loader
+%endif
+SECTORS         equ (LOADER_SECTORS * SECTOR_SIZE + UNIT - 1) / UNIT
+EDD_SECTORS     equ 0x8000 / UNIT       ; per read: at most 127 (Phoenix EDD), 31 on CDs; these end at the 64 KiB line
+                                        ;   0x10000
 TRIES           equ 0x70                ; see `next`
-PARAGRAPHS      equ SECTOR_SIZE / 16    ; of one sector, in the unit of segment registers
+PARAGRAPHS      equ UNIT / 16           ; of one sector, in the unit of segment registers
 BUFFER          equ 16                  ; sectors are read to ES:BUFFER, so that ES:BUFFER - 4 can be reached as well
 PAGE_USABLE     equ 0x03                ; present, writable (SDM 3 4.5)
 PAGE_2MIB       equ 0x80                ; page size bit of a page directory entry: it maps 2 MiB itself
@@ -71,12 +82,14 @@ gdtr:   dw KERNEL_CS + 7                ; 0x25: limit of the table: selector 0, 
 start:
         mov ss, ax                      ; the CPU takes no interrupt between these two (SDM 3 6.8.3), so no cli
         mov sp, MBR
+%ifndef CD
 ; DL should be 00 (floppy) or 80h-8Fh (hard disk). Some BIOSes pass nonsense; nearly all of them boot from 80h.
         test dl, dl
         jz .drive
         cmp dl, 0x90                    ; as signed bytes 80h-8Fh are the only values below 90h
         jl .drive
         mov dl, 0x80
+%endif
 .drive: push dx                         ; MBR_DRIVE
         push 'C'                        ; the letter of the step under way is the last thing pushed when it fails
 
@@ -152,20 +165,23 @@ drive:
         mov dl, [MBR_DRIVE]
         mov dh, dl                      ; bit 7, use EDD: hard disks only. Floppies do not have it, and USB sticks
                                         ;   dressed up as floppies may translate sector numbers for CHS calls only
-        mov si, 1
+        mov si, FIRST
 ; Each chunk has eight tries in bits 4-6 of DH. When those of EDD (80h set) are used up, 80h - 10h = 70h leaves eight
-; by CHS, and CHS stays: from then on no chunk starts at an odd place and runs over the 64 KiB line.
+; by CHS, and CHS stays: from then on no chunk starts at an odd place and runs over the 64 KiB line. On a CD all
+; tries are EDD's.
 next:   or dh, TRIES
 try:    sti                             ; disk drivers need timer and disk interrupts; some calls return with IF = 0
         imul ax, si, PARAGRAPHS
-        add ax, (LOADER - BUFFER) / 16 - PARAGRAPHS
-        mov es, ax                      ; ES:BUFFER = LOADER + (SI - 1) * SECTOR_SIZE
+        add ax, (LOADER - BUFFER) / 16 - FIRST * PARAGRAPHS
+        mov es, ax                      ; ES:BUFFER = LOADER + (SI - FIRST) * UNIT
         mov bx, BUFFER
-        mov cx, LOADER_SECTORS + 1
+        mov cx, FIRST + SECTORS
         sub cx, si                      ; sectors left
         jz done
+%ifndef CD
         test dh, dh
         jns chs
+%endif
         cmp cx, EDD_SECTORS
         jbe .edd
         mov cl, EDD_SECTORS             ; CH is 0
@@ -193,9 +209,12 @@ fail:   pusha
         popa
         sub dh, 0x10
         jnc try
+switch:
+%ifndef CD
 ; A BIOS can pass DL = 00 for a hard disk (Phoenix 4.0 R6), so 80h comes after 00.
-switch: xor byte [MBR_DRIVE], 0x80
+        xor byte [MBR_DRIVE], 0x80
         js drive                        ; it was 00. A hard disk becomes 00-0F here and is not tried again
+%endif
 
 ; ---- say which step failed, and stop ----
 die:    pop ax                          ; AL = the letter
@@ -208,6 +227,7 @@ die:    pop ax                          ; AL = the letter
         hlt
         jmp .halt
 
+%ifndef CD
 ; One sector by cylinder, head and sector. in: SI = LBA, ES:BX = buffer, DL = drive.
 chs:    mov cl, 1                       ; for `read`: one sector; CH is 0
         pusha
@@ -241,12 +261,18 @@ chs:    mov cl, 1                       ; for `read`: one sector; CH is 0
         mov ax, 0x0201                  ; read, one sector
         int 0x13
         jmp read
+%endif
 
 ; ---- is it the loader? Here ES:BUFFER is its end ----
 done:
         push 'L'
         cmp dword [LOADER + 4], LOADER_MAGIC
         jne switch
+%ifdef CD
+        mov dword [MBR_CD], CD_IMAGE
+        push (LOADER + LOADER_SECTORS * SECTOR_SIZE - BUFFER) / 16 ; in the midst of the last sector
+        pop es
+%endif
         cmp dword [es:bx - 4], LOADER_END_MAGIC
         jne switch
 

@@ -1,6 +1,7 @@
 // Reads the boot medium through the BIOS (int 13h) into the bounce buffer and copies from there to its place. Disks by
-// EDD (AH=42h) with up to 127 sectors a call, floppies by cylinder, head and sector (AH=02h), never across a track.
-// Reads that fail are tried again after a reset, then halved, which is remembered; a disk is then tried by CHS.
+// EDD (AH=42h) with up to 127 sectors a call, CDs with up to 31 of theirs, which have 2048 bytes; floppies by cylinder,
+// head and sector (AH=02h), never across a track. Reads that fail are tried again after a reset, then halved; a disk is
+// then tried by CHS. What worked is remembered in boot.
 #include "loader/loader.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/lib/string.h"
@@ -10,8 +11,9 @@
 #define CYLINDERS         1024
 #define TRIES             2     // at each size
 #define TRIES_ONE_SECTOR  6     // a floppy needs three to spin up and notice its change
-#define BIOS_TICKS        0x46c // dword: counts 18.2 a second, while interrupts are on
+#define BIOS_TICKS        0x46c // dword: counts 18.2 a second, while interrupts are on; 0 at midnight
 #define TICKS_SECOND      18
+#define TICKS_10_SECONDS  182
 #define FLOPPY_CONTROL    0x3f2 // digital output register: motors, select, reset
 #define FLOPPY_MOTORS_OFF 0x0c  // controller out of reset, its interrupt on, no motor
 
@@ -26,11 +28,12 @@ struct packet {
 _Static_assert(sizeof(struct packet) == 16, "EDD 1.1");
 
 static struct {
+    u32 cd_image;     // sector of a CD where the image begins; 0: no CD
     u32 track, heads; // sectors a track; 0: no geometry
-    u32 most;         // sectors a call
+    u32 doubt;        // sectors a call that once were all that worked
 } disk;
 
-static bool is_floppy(void) { return boot.drive < 0x80; }
+static bool is_floppy(void) { return boot.drive < 0x80 && !disk.cd_image; }
 
 // Calls int 13h for the boot drive. Returns 0 or the status of the failure; carry with status 0 is none on some BIOSes.
 static u8 disk_call(struct bios_regs *regs) {
@@ -40,17 +43,21 @@ static u8 disk_call(struct bios_regs *regs) {
     return regs->flags & FLAGS_CF && status != STATUS_CORRECTED ? status : 0;
 }
 
-// On disks AH=08h may report 64 sectors a track as 0: no geometry then.
+// On disks AH=08h may report 64 sectors a track as 0: no geometry then. CDs have none, and some BIOSes hang on it.
 void disk_init(void) {
     struct bios_regs regs = {.eax = DISK_GEOMETRY};
-    disk.most = DAP_MAX_SECTORS;
+    disk.cd_image = LOW_MEMORY(u32, MBR_CD);
+    boot.sector_size = disk.cd_image ? CD_SECTOR_SIZE : SECTOR_SIZE;
+    boot.read_most = DAP_MAX_SECTORS * SECTOR_SIZE / boot.sector_size;
     boot.edd = !is_floppy();
+    if (disk.cd_image) return;
     if (!disk_call(&regs)) disk.track = regs.ecx & 63;
     disk.heads = (regs.edx >> 8 & 0xff) + 1;
     if (is_floppy() && !disk.track) {
         disk.track = FLOPPY_TRACK;
         disk.heads = 2;
     }
+    if (is_floppy()) boot.read_most = disk.track;
 }
 
 static u8 read_edd(u64 lba, u32 sectors) {
@@ -71,21 +78,31 @@ static u8 read_chs(u64 lba, u32 sectors) {
     return disk_call(&regs);
 }
 
-// Reads up to sectors into the bounce buffer and returns how many it were.
+// One bad moment must not make all reads small: a smaller size is kept when it is needed for the second time.
+static void remember(u32 most) {
+    if (most == disk.doubt) boot.read_most = most;
+    disk.doubt = most;
+}
+
+// Reads up to sectors of the medium into the bounce buffer and returns how many it were.
 static u32 read_some(u64 lba, u64 sectors) {
+    u32 most = boot.read_most;
     for (int failures = 0;;) {
-        u32 count = sectors < disk.most ? sectors : disk.most;
+        u32 count = sectors < most ? sectors : most;
         if (!boot.edd && count > disk.track - lba % disk.track) count = disk.track - lba % disk.track;
         u8 status = boot.edd ? read_edd(lba, count) : read_chs(lba, count);
-        if (!status) return count;
+        if (!status) {
+            if (most < boot.read_most) remember(most);
+            return count;
+        }
         disk_call(&(struct bios_regs){.eax = DISK_RESET});
         if (++failures < (count > 1 ? TRIES : TRIES_ONE_SECTOR)) continue;
         failures = 0;
         if (count > 1) {
-            disk.most = count / 2;
+            most = count / 2;
         } else if (boot.edd && lba < (u64)CYLINDERS * disk.heads * disk.track) {
             boot.edd = false;
-            disk.most = DAP_MAX_SECTORS;
+            most = boot.read_most = disk.track;
         } else {
             fail("the BIOS cannot read sector %lu of drive %02xh (status %02xh): the medium is damaged, or the image "
                  "on it is not complete",
@@ -94,18 +111,32 @@ static u32 read_some(u64 lba, u64 sectors) {
     }
 }
 
+// Says how far it is once a second, and how fast since the last time.
+static void progress(u64 done, u64 sectors) {
+    static u64 last_done;
+    static u32 last;
+    u32 now = LOW_MEMORY(u32, BIOS_TICKS), ticks = now - last;
+    if (done && now >= last) {
+        if (ticks < TICKS_SECOND) return;
+        say("read %lu of %lu KiB, %lu KiB/s", done / 2, sectors / 2,
+            (done - last_done) / 2 * TICKS_10_SECONDS / 10 / ticks);
+    }
+    last = now;
+    last_done = done;
+}
+
 void disk_read(u64 lba, u64 sectors, void *to) {
-    u32 last = LOW_MEMORY(u32, BIOS_TICKS);
+    u32 unit = boot.sector_size / SECTOR_SIZE;
     for (u64 done = 0; done < sectors;) {
-        u32 count = read_some(lba + done, sectors - done);
+        progress(done, sectors);
+        u32 skip = (lba + done) % unit; // the medium's sector begins before what is wanted of it
+        u64 left = sectors - done;
+        u64 count = read_some(disk.cd_image + (lba + done) / unit, (skip + left + unit - 1) / unit) * unit - skip;
+        if (count > left) count = left;
         a20_enable(); // a BIOS that reaches above 1 MiB itself may have switched it off again
-        memcpy((u8 *)to + done * SECTOR_SIZE, (const void *)BOUNCE, count * SECTOR_SIZE);
+        memcpy((u8 *)to + done * SECTOR_SIZE, (const u8 *)BOUNCE + skip * SECTOR_SIZE, count * SECTOR_SIZE);
         done += count;
         boot.sectors += count;
-        u32 now = LOW_MEMORY(u32, BIOS_TICKS);
-        if (now - last < TICKS_SECOND || done == sectors) continue;
-        last = now;
-        say("read %lu of %lu KiB", done / 2, sectors / 2);
     }
 }
 

@@ -139,8 +139,8 @@ void loader_main(u64 started) {
     check_parts();
     kernel_entry enter = load_kernel();
     machine_describe();
-    say("%lu KiB from drive %02xh (%s) at 0x%lx", boot.payload.length >> 10, boot.drive, boot.edd ? "EDD" : "CHS",
-        boot.kernel_low.start);
+    say("%lu KiB from drive %02xh (%s, %u sectors a call, %u BIOS calls) at 0x%lx", boot.payload.length >> 10,
+        boot.drive, boot.edd ? "EDD" : "CHS", boot.read_most, bios_calls, boot.kernel_low.start);
     a20_enable();
     boot.bios_calls = bios_calls;
     boot.pit = pit_start();

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""All tests, or those whose name contains one of the words given. One line per test; the last line is
-"N passed, N failed", where a skipped test is neither; "N skipped" stands before it when there are any. Two run at a
-time. Started by build.sh test, which has built out/ and installed what is needed."""
+"""All tests, or those whose name contains one of the words given. The word "all" adds what takes long: more_tests() of
+the modules of test/boot. One line per test; the last line is "N passed, N failed", where a skipped test is neither;
+"N skipped" stands before it when there are any. Two run at a time. Started by build.sh test, which has built out/ and
+installed what is needed."""
 import concurrent.futures
 import importlib
 import os
@@ -37,13 +38,15 @@ def fuzz_test(source):
                timeout=600)
 
 
-def collect():
-    """Pairs of name and function: the slow ones first, so that both workers end together."""
+def collect(more):
+    """Pairs of name and function: the slow ones first, so that both workers end together. more: also what takes long."""
     tests = [("check", lambda: vm.run(["./build.sh", "check"], timeout=600))]
     for module in sorted((vm.ROOT / "test/boot").glob("*.py")):
         if module.stem not in ("vm", "gdb"):
-            for name, function in importlib.import_module(module.stem).tests():
-                tests.append((f"{module.stem}/{name}", function))
+            tested = importlib.import_module(module.stem)
+            tests += [(f"{module.stem}/{name}", function) for name, function in tested.tests()]
+            if more and hasattr(tested, "more_tests"):
+                tests += [(f"{module.stem}/{name}", function) for name, function in tested.more_tests()]
     for source in sorted((vm.ROOT / "test/fuzz").glob("*.c")):
         tests.append((f"fuzz/{source.stem}", lambda source=source: fuzz_test(source)))
     for source in sorted((vm.ROOT / "test/host").glob("*.c")):
@@ -74,7 +77,8 @@ def one(name, function):
 def main(words):
     os.chdir(vm.ROOT)
     (vm.OUT / "test").mkdir(parents=True, exist_ok=True)
-    tests = [test for test in collect() if not words or any(word in test[0] for word in words)]
+    names = [word for word in words if word != "all"]
+    tests = [test for test in collect("all" in words) if not names or any(name in test[0] for name in names)]
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         results = list(pool.map(lambda test: one(*test), tests))
     if None in results:

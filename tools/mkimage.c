@@ -1,8 +1,9 @@
 // Builds the images from their parts:
 //   mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... [--tty]
-//           --disk OUT [--floppy OUT] -- ARG0 [ARG...]
+//           --disk OUT [--floppy OUT] [--cd OUT --cd-mbr F] -- ARG0 [ARG...]
 // Sector 0 is the MBR with the partition table, the loader follows, then the header of boot/image.h and what it
-// describes. What could not boot is refused, status 1; a wrong command line is 2. Too long for a floppy is no error.
+// describes. A CD holds the disk image as a file; its boot sector is another one. What could not boot is refused,
+// status 1; a wrong command line is 2. Too long for a floppy is no error.
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
@@ -12,10 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/iso.h"
 #include "tools/medium.h"
 
 // The options, and what they said.
-enum { MBR_FILE, LOADER_FILE, KERNEL_FILE, PROGRAM_FILE, INPUT_FILE, DISK, FLOPPY, FILES, ENV, TTY };
+enum { MBR_FILE, LOADER_FILE, KERNEL_FILE, PROGRAM_FILE, INPUT_FILE, DISK, FLOPPY, CD, CD_MBR_FILE, FILES, ENV, TTY };
 static const char *files[FILES];
 static struct bytes command;
 
@@ -104,6 +106,21 @@ static void write_floppy(const char *name, const struct bytes *image, u64 end) {
     fprintf(stderr, "mkimage: no floppy image: %lu bytes too many for one\n", end - FLOPPY_SIZE);
 }
 
+static void write_cd(const char *name, const struct bytes *image, u64 end) {
+    struct bytes volume = {0}, mbr = read_mbr(files[CD_MBR_FILE]);
+    u64 start = CD_IMAGE * CD_SECTOR_SIZE;
+    const u8 *loader = image->data + SECTOR_SIZE;
+    if (start + end > UINT32_MAX) errx(1, "the image is too long for a file on a CD: 4 GiB");
+    reserve(&volume, start);
+    memset(volume.data, 0, start);
+    iso_describe(volume.data, (u32)end);
+    memcpy(volume.data + CD_BOOT * CD_SECTOR_SIZE, mbr.data, mbr.length);
+    memcpy(volume.data + CD_LOADER * CD_SECTOR_SIZE, loader, ((const struct loader_header *)loader)->length);
+    volume.length = start;
+    append(&volume, image->data, image->length);
+    write_image(name, &volume, ROUND_UP(start + end, CD_SECTOR_SIZE));
+}
+
 // ---- the command line ----
 
 static void add_word(const char *key, const char *value) {
@@ -119,6 +136,8 @@ static void read_options(int argc, char **argv) {
                                           {"input", 1, 0, INPUT_FILE},
                                           {"disk", 1, 0, DISK},
                                           {"floppy", 1, 0, FLOPPY},
+                                          {"cd", 1, 0, CD},
+                                          {"cd-mbr", 1, 0, CD_MBR_FILE},
                                           {"env", 1, 0, ENV},
                                           {"tty", 0, 0, TTY},
                                           {0, 0, 0, 0}};
@@ -130,9 +149,9 @@ static void read_options(int argc, char **argv) {
         if (option == TTY) add_word("tty=", "1");
     }
     if (!files[MBR_FILE] || !files[LOADER_FILE] || !files[KERNEL_FILE] || !files[PROGRAM_FILE] || !files[DISK] ||
-        optind == argc)
+        optind == argc || (files[CD] && !files[CD_MBR_FILE]))
         errx(2, "usage: mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... [--tty] "
-                "--disk OUT [--floppy OUT] -- ARG0 [ARG...]");
+                "--disk OUT [--floppy OUT] [--cd OUT --cd-mbr F] -- ARG0 [ARG...]");
     for (; optind < argc; optind++) add_word("arg=", argv[optind]);
 }
 
@@ -142,5 +161,6 @@ int main(int argc, char **argv) {
     u64 end = ROUND_UP(image.length, SECTOR_SIZE) + SECTOR_SIZE; // behind entry 2's sector: what a medium must hold
     write_image(files[DISK], &image, ROUND_UP(end, DISK_UNIT));
     if (files[FLOPPY]) write_floppy(files[FLOPPY], &image, end);
+    if (files[CD]) write_cd(files[CD], &image, end);
     return 0;
 }
