@@ -143,13 +143,13 @@ build_all() {
         compile $(printf '%s\n' $loader $kernel | sort -u)
         link_loader $loader
         link_kernel $kernel
-        parts="tools/parts.c tools/table.c loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c"
-        gcc $flags tools/mkimage.c tools/iso.c $parts -o out/mkimage
+        parts="tools/medium.c tools/table.c tools/iso.c loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c"
+        gcc $flags tools/mkimage.c $parts -o out/mkimage
         for tool in verify words; do
-            gcc $flags tools/$tool.c tools/medium.c $parts kernel/lib/options.c -o out/$tool
+            gcc $flags tools/$tool.c $parts kernel/lib/options.c -o out/$tool
         done
         gcc $flags tools/memmap.c kernel/memory/plan.c kernel/memory/e820.c kernel/memory/mtrr.c kernel/memory/linear.c \
-            tools/medium.c $parts -o out/memmap
+            $parts -o out/memmap
         gcc $flags -fno-builtin-log tools/stackuse.c -o out/stackuse # the kernel has a log() of its own
     }
     musl-gcc -static -std=gnu11 -O2 -Wall -Wextra -Werror tools/demo.c -o out/demo
@@ -430,7 +430,7 @@ verify() {
     need build
     build
     medium=$(path_of "$1")
-    on "$medium" out/verify out/start.bin "$medium"
+    on "$medium" out/verify out/start.bin out/start-cd.bin "$medium"
 }
 
 words() {
@@ -481,6 +481,8 @@ usb_refusal() {
             echo "there is no medium in $2"
         elif [ "$size" -lt "$3" ]; then
             echo "$2 is too small: it has $size bytes, and the image $3"
+        elif [ "$(cat "$disk/queue/logical_block_size")" != 512 ]; then
+            echo "$2 has sectors of $(cat "$disk/queue/logical_block_size") bytes; BIOSes start from sectors of 512"
         elif [ "$(cat "$disk/ro")" = 1 ]; then
             echo "$2 is write-protected"
         elif [ "$(cat "$disk/removable")" = 0 ] && [ "${4-}" != --fixed ]; then
@@ -513,7 +515,8 @@ usb() {
     image=out/vmos.img
     [ $# = 1 ] || image=$(path_of "$2")
     [ -f "$image" ] || refuse "there is no image $image; ./build.sh image PROGRAM makes one"
-    out/verify out/start.bin "$image" >/dev/null || refuse "$image would not boot"
+    said=$(out/verify out/start.bin out/start-cd.bin "$image") || refuse "$image would not boot"
+    case $said in *El*Torito*) refuse "$image is for a CD; a stick has no use for it" ;; esac
     [ "$device" != "$(readlink -f "$image")" ] || refuse "$1 is the image itself"
     bytes=$(wc -c <"$image")
     name=${device##*/}
@@ -537,7 +540,7 @@ usb() {
         refuse "$name could not be written; what it holds now is not whole"
     [ ! -b "$device" ] || on "$device" blockdev --flushbufs "$device" # so that cmp reads the medium, not memory
     on "$device" cmp -n "$bytes" "$image" "$device" || refuse "$name does not hold what was written to it: try another stick"
-    on "$device" out/verify out/start.bin "$device"
+    on "$device" out/verify out/start.bin out/start-cd.bin "$device"
 }
 
 # ---- counting -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/iso.h"
 #include "tools/medium.h"
 
 // The options, and what they said.
@@ -108,25 +107,16 @@ static void write_floppy(const char *name, const struct bytes *image, u64 end) {
 
 static void write_cd(const char *name, const struct bytes *image, u64 end) {
     struct bytes volume = {0}, mbr = read_mbr(files[CD_MBR_FILE]);
-    u64 start = CD_IMAGE * CD_SECTOR_SIZE;
-    const u8 *loader = image->data + SECTOR_SIZE;
-    if (start + end > UINT32_MAX) errx(1, "the image is too long for a file on a CD: 4 GiB");
-    reserve(&volume, start);
-    memset(volume.data, 0, start);
-    iso_describe(volume.data, (u32)end);
-    memcpy(volume.data + CD_BOOT * CD_SECTOR_SIZE, mbr.data, mbr.length);
-    memcpy(volume.data + CD_LOADER * CD_SECTOR_SIZE, loader, ((const struct loader_header *)loader)->length);
-    volume.length = start;
+    if (CD_START + end > UINT32_MAX) errx(1, "the image is too long for a file on a CD: 4 GiB");
+    reserve(&volume, CD_START);
+    memset(volume.data, 0, CD_START);
+    iso_describe(volume.data, mbr.data, image->data + SECTOR_SIZE, (u32)end);
+    volume.length = CD_START;
     append(&volume, image->data, image->length);
-    write_image(name, &volume, ROUND_UP(start + end, CD_SECTOR_SIZE));
+    write_image(name, &volume, ROUND_UP(CD_START + end, CD_SECTOR_SIZE));
 }
 
 // ---- the command line ----
-
-static void add_word(const char *key, const char *value) {
-    append(&command, key, strlen(key));
-    append(&command, value, strlen(value) + 1);
-}
 
 static void read_options(int argc, char **argv) {
     static const struct option known[] = {{"mbr", 1, 0, MBR_FILE},
@@ -145,14 +135,14 @@ static void read_options(int argc, char **argv) {
         if (option == '?') exit(2); // getopt_long has said what it did not like
         if (option < FILES) files[option] = optarg;
         if (option == ENV && (optarg[0] == '=' || !strchr(optarg, '='))) errx(2, "--env %s is not K=V", optarg);
-        if (option == ENV) add_word("env=", optarg);
-        if (option == TTY) add_word("tty=", "1");
+        if (option == ENV) add_word(&command, "env=", optarg, strlen(optarg));
+        if (option == TTY) add_word(&command, "tty=", "1", 1);
     }
     if (!files[MBR_FILE] || !files[LOADER_FILE] || !files[KERNEL_FILE] || !files[PROGRAM_FILE] || !files[DISK] ||
         optind == argc || (files[CD] && !files[CD_MBR_FILE]))
         errx(2, "usage: mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... [--tty] "
                 "--disk OUT [--floppy OUT] [--cd OUT --cd-mbr F] -- ARG0 [ARG...]");
-    for (; optind < argc; optind++) add_word("arg=", argv[optind]);
+    for (; optind < argc; optind++) add_word(&command, "arg=", argv[optind], strlen(argv[optind]));
 }
 
 int main(int argc, char **argv) {

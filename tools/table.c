@@ -8,7 +8,6 @@ struct entry {
     u32 flag : 8, first_chs : 24, type : 8, last_chs : 24;
     u32 first, sectors;
 };
-enum { ENTRIES = 4 };
 
 // CHS of a sector for 255 heads and 63 sectors as the table packs it; what lies beyond cylinder 1023 is FE FF FF.
 static u32 chs_of(u64 lba) {
@@ -26,7 +25,6 @@ void table_put(u8 *sector, u32 image_end) {
     memcpy(sector + PARTITIONS_AT, ours, sizeof ours);
 }
 
-// CHS fields as numbers: cylinder, sector and head, two digits each.
 static void describe(const struct entry *e, char text[100]) {
     snprintf(text, 100, "flag %02xh, type %02xh, %u sectors from %u, CHS %06x to %06x", e->flag, e->type, e->sectors,
              e->first, e->first_chs, e->last_chs);
@@ -41,7 +39,7 @@ const char *table_check(const u8 *sector, u64 image_end, u64 sectors) {
     snprintf(text, sizeof text, "the medium is cut off: it has %lu sectors, and image and partitions take %lu", sectors,
              image_end + 1);
     if (image_end >= sectors) return text;
-    for (u32 i = 0, at = PARTITIONS_AT; i < ENTRIES; i++, at += sizeof entry) {
+    for (u32 i = 0, at = PARTITIONS_AT; i < 4; i++, at += sizeof entry) {
         memcpy(&entry, sector + at, sizeof entry);
         memcpy(&ours, right + at, sizeof ours);
         bool other = i > 1 && !entry.flag && entry.first > image_end && (u64)entry.first + entry.sectors <= sectors;

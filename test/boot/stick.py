@@ -24,15 +24,28 @@ def image(program=None, args=("x",), *, floppy=False, **more):
         yield broken.Image(name or disk)
 
 
-def tool(name, *words, status=0, **more):
-    done = subprocess.run([vm.OUT / name, *words], capture_output=True, text=True, timeout=vm.HANG, **more)
+def checked(name):
+    """A tool, made to end with an error of its own when it reaches beyond its memory."""
+    out = vm.OUT / "test" / f"{name}-checked"
+    with vm.compiling:
+        if not out.exists() or out.stat().st_mtime <= (vm.OUT / name).stat().st_mtime:
+            sources = ["tools/medium.c", "tools/table.c", "tools/iso.c", "loader/image.c", "kernel/lib/crc32c.c", "kernel/lib/elf.c",
+                       "kernel/lib/options.c"]
+            vm.run(["gcc", "-std=gnu11", "-g", "-O1", "-I.", "-fsanitize=address,undefined", "-fno-sanitize-recover", f"tools/{name}.c",
+                    *sources, "-o", out])
+    return out
+
+
+def tool(name, *words, status=0, built=None, env=None, **more):
+    done = subprocess.run([built or checked(name), *words], capture_output=True, text=True, timeout=vm.HANG,
+                          env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0:exitcode=99", **(env or {})}, **more)
     if done.returncode != status:
         raise vm.Failed(f"{name} {words}: status {done.returncode}, expected {status}: {done.stdout} {done.stderr}")
     return done
 
 
 def verify(path, **more):
-    return tool("verify", vm.OUT / "start.bin", path, **more)
+    return tool("verify", vm.OUT / "start.bin", vm.OUT / "start-cd.bin", path, **more)
 
 
 def refused(done, pattern):
@@ -50,12 +63,12 @@ def good():
                      "\nkernel: ", "\nprogram: ", "\nstandard input: 1000 bytes", "\ncommand line: 16 bytes", "no BIOS takes a stick for a ZIP",
                      "first 504 MiB of a disk read all of it", "drive 80h, by EDD", "are whole, as Bochs wants"):
             vm.expect_in("what verify says of a disk", part, said)
-        vm.expect_in("of a floppy", "floppy: 80 cylinders, 2 heads, 18 sectors", verify(floppy.path).stdout)
+        vm.expect_in("of a floppy", "floppy: a BIOS boots it as drive 00h, by CHS, with 80/2/18", verify(floppy.path).stdout)
         disk.bytes[100] ^= 1
         disk.path.write_bytes(disk.bytes + bytes(512))
         said = verify(disk.path).stdout
         vm.expect_in("of another tree's boot sector", "of another build than this tree", said)
-        vm.expect_in("of a size with a sector more", "not whole: not for Bochs", said)
+        vm.expect_in("of a size with a sector more", "not whole, so it is not for Bochs", said)
 
 
 def flip(kind):
@@ -95,9 +108,9 @@ def kernel_memory(disk):
 
 DAMAGE = {  # what is done to a disk image, and what verify must say
     "no boot signature": (put(510, b"\0\0"), "sector 0 ends in 00 00, not in 55 AA"),
-    "no jump": (put(0, b"\xe9"), "begins with E9 .. 90, not with EB xx 90"),
+    "no jump": (put(0, b"\xe9"), "begins with E9 .. 90, not with a jump, EB xx 90"),
     "no disk signature": (put(440, bytes(4)), "signature of 0"),
-    "another system": (put(512, bytes(512)), "no image of vmos.* sector 1 has 00000000, not 534f4d56"),
+    "another system": (put(512, bytes(512)), "no image of vmos.* sector 1 has 00000000 at byte 4, not 534f4d56"),
     "length of the loader": (put(520, b"\0\0\0\1"), "loader has 16777216 bytes|cut off"),
     "end of the loader": (lambda disk: put(disk.header - 4, b"VEN!")(disk), "no loader magic in its last four bytes"),
     "loader": (put(6000, b"\xff\x11\x22"), "the loader is damaged: it has CRC-32C [0-9a-f]{8}, and should have [0-9a-f]{8}"),
@@ -166,6 +179,28 @@ def what_is_no_image():
         tool("words", status=2)
         for words in ["verify"], ["verify", "a", "b"], ["words"], ["usb"], ["usb", "a", "b", "c"]:
             vm.expect("lines", build_sh(words, status=2).stderr.count(b"\n"), 1)
+
+
+def cd():
+    """The disk image in it, and what is before that."""
+    with vm.directory() as tmp:
+        vm.mkimage(tmp / "disk.img", vm.guest("hello"), ["x"], cd=tmp / "cd.iso")
+        said = build_sh(["verify", tmp / "cd.iso"]).stdout.decode()
+        for part in f"{(tmp / 'cd.iso').stat().st_size} bytes", "the one of this tree", "\nkernel: ", "El Torito, without emulation":
+            vm.expect_in("what verify says of a CD", part, said)
+        whole = (tmp / "cd.iso").read_bytes()
+        kernel = 56 * 2048 + 100000
+        for at, pattern in ((16 * 2048 + 80, "before the image"), (19 * 2048 + 40, "before the image"), (22 * 2048 + 80, "before the image"),
+                            (24 * 2048 + 5000, "before the image"), (kernel, "the kernel.* is damaged"), (16 * 2048 + 2, "sector 0 ends in 00 00")):
+            (tmp / "cd.iso").write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+            refused(verify(tmp / "cd.iso", status=1), pattern)
+        (tmp / "cd.iso").write_bytes(whole[:-2048])
+        refused(verify(tmp / "cd.iso", status=1), "cut off")
+        (tmp / "cd.iso").write_bytes(whole)
+        vm.expect("words", words(tmp / "cd.iso").stdout, words(tmp / "disk.img").stdout)
+        refused(words(tmp / "cd.iso", "+quiet", status=1), "is a CD: its words are changed by making it anew")
+        (tmp / "stick").write_bytes(whole * 2)
+        vm.expect_in("what usb says", b"is for a CD", usb(tmp / "stick", tmp / "cd.iso", status=1).stderr)
 
 
 # ---- words ----
@@ -283,13 +318,13 @@ def growth():
 
 
 SNAPSHOTS = """
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 int fsync(int fd) {
     static int number;
     char command[200];
-    snprintf(command, sizeof command, "cp /proc/%d/fd/%d $SNAPSHOTS/%d", getppid() ? getpid() : 0, fd, ++number);
+    snprintf(command, sizeof command, "cp /proc/%d/fd/%d $SNAPSHOTS/%d", getpid(), fd, ++number);
     return system(command);
 }
 """
@@ -298,9 +333,10 @@ int fsync(int fd) {
 def interrupted():
     """Half-written words never boot in silence: what is on the medium after every fsync but the last is refused."""
     with image() as disk, vm.directory() as tmp:
-        (tmp / "fsync.c").write_text(SNAPSHOTS.replace("#include <stdlib.h>", "#include <stdlib.h>\n#include <unistd.h>"))
+        (tmp / "fsync.c").write_text(SNAPSHOTS)
         vm.run(["gcc", "-shared", "-fPIC", tmp / "fsync.c", "-o", tmp / "fsync.so"])
-        words(disk.path, "+quiet", "+env=LONG=" + "l" * 1000, env={**os.environ, "LD_PRELOAD": str(tmp / "fsync.so"), "SNAPSHOTS": str(tmp)})
+        words(disk.path, "+quiet", "+env=LONG=" + "l" * 1000, built=vm.OUT / "words",
+              env={"LD_PRELOAD": str(tmp / "fsync.so"), "SNAPSHOTS": str(tmp)})
         refused(verify(tmp / "1", status=1), "the command line.* is damaged")
         refused(verify(tmp / "2", status=1), "partition 1")
         vm.qemu(tmp / "1").expect_unfit("command line")
@@ -367,9 +403,10 @@ class System:
 
     def disk(self, name, number, parts=(), **values):
         where = self.root / "sys/devices/usb1" / name
-        files = {"size": 4000, "removable": 1, "ro": 0, "dev": f"8:{number}", **values}
+        files = {"size": 4000, "removable": 1, "ro": 0, "dev": f"8:{number}", "queue/logical_block_size": 512, **values}
         for part, files in (("", files), *((part, {"partition": i + 1, "dev": f"8:{number + i + 1}"}) for i, part in enumerate(parts))):
             (where / part / "holders").mkdir(parents=True)
+            (where / part / "queue").mkdir()
             for file, value in files.items():
                 (where / part / file).write_text(f"{value}\n")
             (self.root / "sys/class/block" / (part or name)).symlink_to(where / part)
@@ -463,7 +500,7 @@ def device():
             finally:
                 vm.run(["umount", tmp / "mount"])
         with loop(tmp / "stick", "--sector-size", "4096") as name:
-            refused(verify(name, status=1), "has sectors of 4096 bytes, and the image is for sectors of 512")
+            vm.expect_in("what usb says", b"has sectors of 4096 bytes", usb("--fixed", name, disk.path, status=1).stderr)
         root = os.stat("/").st_dev
         try:
             name = os.path.basename(os.readlink(f"/sys/dev/block/{os.major(root)}:{os.minor(root)}"))
@@ -474,7 +511,7 @@ def device():
 
 
 def tests():
-    for function in (good, all_damages, other_partitions, what_is_no_image, changed_words, refused_words, unknown_words, growth, interrupted,
+    for function in (good, all_damages, other_partitions, what_is_no_image, cd, changed_words, refused_words, unknown_words, growth, interrupted,
                      usb_file, usb_bad_stick, usb_refusals, device):
         yield function.__name__.replace("_", " "), function
     yield "new words boot", lambda: new_words_boot(False)

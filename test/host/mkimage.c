@@ -12,7 +12,8 @@
 #include "kernel/lib/crc32c.c"
 #include "kernel/lib/elf.c"
 #include "tools/iso.c"
-#include "tools/parts.c"
+#include "loader/image.c"
+#include "tools/medium.c"
 #include "tools/table.c"
 
 // A tool that ends at once frees nothing.
