@@ -143,10 +143,10 @@ build_all() {
         compile $(printf '%s\n' $loader $kernel | sort -u)
         link_loader $loader
         link_kernel $kernel
-        parts="tools/medium.c tools/table.c tools/iso.c loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c"
-        gcc $flags tools/mkimage.c $parts -o out/mkimage
-        for tool in verify words; do
-            gcc $flags tools/$tool.c $parts kernel/lib/options.c -o out/$tool
+        parts="tools/medium.c tools/table.c tools/iso.c loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c
+            kernel/lib/options.c"
+        for tool in mkimage verify words; do
+            gcc $flags tools/$tool.c $parts -o out/$tool
         done
         gcc $flags tools/memmap.c kernel/memory/plan.c kernel/memory/e820.c kernel/memory/mtrr.c kernel/memory/linear.c \
             $parts -o out/memmap
@@ -176,25 +176,24 @@ build() {
 
 # ---- images and runs ------------------------------------------------------------------------------------------------
 
-# How many of the words in front belong to "--env K=V" options; ends with 2 on any other option and on a bad PROGRAM.
+# How many of the words in front belong to options, "--env K=V" and "--set WORD"; ends with 2 on any other option and on
+# a bad PROGRAM.
 check_words() {
     words=0
-    value=
+    option=
     for word; do
-        if [ -n "$value" ]; then
-            case $word in *?=*) ;; *) usage "--env wants NAME=VALUE, not '$word'" ;; esac
-            value=
-        else
-            case $word in
-            --env) value=expected ;;
-            --) words=$((words + 1)); break ;;
-            -*) usage "unknown option $word" ;;
-            *) break ;;
-            esac
-        fi
+        case $option=$word in
+        --env=*?=* | --set=[!-]*) option= ;;
+        --env=*) usage "--env wants NAME=VALUE, not '$word'" ;;
+        --set=*) usage "--set wants a word for the command line, not '$word'" ;;
+        =--env | =--set) option=$word ;;
+        =--) words=$((words + 1)); break ;;
+        =-*) usage "unknown option $word" ;;
+        *) break ;;
+        esac
         words=$((words + 1))
     done
-    [ -z "$value" ] || usage "--env wants NAME=VALUE"
+    [ -z "$option" ] || usage "$option wants a value"
     shift "$words"
     [ $# = 0 ] || { [ -f "$(path_of "$1")" ] && [ -r "$(path_of "$1")" ]; } || usage "$1 is not a readable file"
 }
@@ -203,7 +202,8 @@ path_of() {
     case $1 in /*) echo "$1" ;; *) echo "$caller/$1" ;; esac
 }
 
-# image_of "MKIMAGE OPTION..." [--env K=V]... [--] [PROGRAM [ARG...]]: calls mkimage; the demo stands in for no PROGRAM.
+# image_of "MKIMAGE OPTION..." [--env K=V]... [--set WORD]... [--] [PROGRAM [ARG...]]: calls mkimage; the demo stands in for
+# no PROGRAM. Ends with 2 when mkimage refuses a word.
 image_of() {
     options=$1
     shift
@@ -227,7 +227,7 @@ image_of() {
         shift
         rest=$((rest - 1))
     done
-    out/mkimage "$@"
+    out/mkimage "$@" || exit $(($? == 2 ? 2 : 125))
 }
 
 image() {
@@ -236,7 +236,7 @@ image() {
     need build
     build
     rm -f out/vmos.img out/vmos-floppy.img out/vmos.iso
-    image_of "--disk out/vmos.img --floppy out/vmos-floppy.img --cd out/vmos.iso --cd-mbr out/start-cd.bin" "$@" || exit 125
+    image_of "--disk out/vmos.img --floppy out/vmos-floppy.img --cd out/vmos.iso --cd-mbr out/start-cd.bin" "$@"
     ls -l out/vmos*.i??
 }
 
@@ -306,7 +306,7 @@ run() {
         input="--input $dir/input"
         [ ! -t 1 ] || input="$input --tty"
     fi
-    image_of "--disk $dir/disk.img $input" "$@" || exit 125
+    image_of "--disk $dir/disk.img $input" "$@"
     boot
 }
 
@@ -349,7 +349,7 @@ bochs_run() {
     : >out/bochs-com1.txt
     : >out/bochs/input
     [ -t 0 ] || cat >out/bochs/input
-    image_of "--disk out/bochs/disk.img --input out/bochs/input" "$@" || exit 125
+    image_of "--disk out/bochs/disk.img --input out/bochs/input" "$@"
     printf 'c\nq\n' >out/bochs/commands
     TERM=xterm bochs -q -f tools/bochsrc -rc out/bochs/commands </dev/null >out/bochs/screen 2>&1 || :
     bochs_log <out/bochs/screen >out/run.log
@@ -367,7 +367,7 @@ debug() {
     need build run debug
     build
     mkdir -p out/debug
-    image_of "--disk out/debug/disk.img" "$@" || exit 125
+    image_of "--disk out/debug/disk.img" "$@"
     gdb_script >out/vmos.gdb
     echo "QEMU waits for gdb; in another terminal: cd $PWD && gdb -x out/vmos.gdb" \
         "(its \"monitor quit\" ends QEMU)" >&2
@@ -633,7 +633,7 @@ bench_stages() {
         musl-gcc -static -O2 test/guest/hello.c -o out/hello
         set -- "$PWD/out/hello"
     fi
-    image_of "--disk out/bench/disk.img --input /dev/null" "$@" || exit 125
+    image_of "--disk out/bench/disk.img --input /dev/null" "$@"
     stages=$(stages_at 7c00 8000 "$(symbol out/kernel.elf kernel_entry 0x100000)" "$(high_symbol kernel_high)" \
         "$(high_symbol program_load)" "$(main_of_program)") || exit 125
     for round in 1 2 3 4 5; do
@@ -652,7 +652,7 @@ bench_cpus() {
     bench_plugin
     echo 'unsigned sleep(unsigned); int main(void) { return (int)sleep(60); }' |
         musl-gcc -static -O2 -x c - -o out/asleep
-    image_of "--disk out/bench/cpus.img --input /dev/null" "$PWD/out/asleep" || exit 125
+    image_of "--disk out/bench/cpus.img --input /dev/null" "$PWD/out/asleep"
     stages=$(stages_at 7c00 "$(symbol out/kernel.elf kernel_entry 0x100000)" "$(main_of_program)") || exit 125
     begin=$(awk '$2 == "AP_START" { print substr($3, 3) }' boot/layout.h)
     idle=$(high_symbol cpu_idle)
@@ -767,13 +767,15 @@ lines_of_code() {
 
 help() {
     cat <<END
-./build.sh run [--env K=V]... [PROGRAM [ARG...]]   boot PROGRAM (else the demo) in QEMU. stdout: what it prints; log:
+./build.sh run [OPTION]... [PROGRAM [ARG...]]      boot PROGRAM (else the demo) in QEMU. stdout: what it prints; log:
                                         out/run.log. Status: the program's, 128+n for signal n, 125 when vmos or QEMU
                                         failed, 2 for wrong usage, 130 after Ctrl-C. QEMU_OPTS: more words for QEMU
-./build.sh image [--env K=V]... PROGRAM [ARG...]   write out/vmos.img, out/vmos.iso and, when it fits, out/vmos-floppy.img
-./build.sh bochs [--env K=V]... [PROGRAM [ARG...]] the same as run, in Bochs; its COM1 is shown at the end
-./build.sh debug [--env K=V]... [PROGRAM [ARG...]] QEMU, stopped at reset, and out/vmos.gdb for gdb
-./build.sh memmap FILE [--image FILE] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
+                                        OPTION: --env K=V, for PROGRAM's environment; --set WORD, one of the image's
+                                        command line (README.md): mem=N cpus=N quiet timeline after=WHAT ...
+./build.sh image [OPTION]... PROGRAM [ARG...]      write out/vmos.img, out/vmos.iso and, when it fits, out/vmos-floppy.img
+./build.sh bochs [OPTION]... [PROGRAM [ARG...]]    the same as run, in Bochs; its COM1 is shown at the end
+./build.sh debug [OPTION]... [PROGRAM [ARG...]]    QEMU, stopped at reset, and out/vmos.gdb for gdb
+./build.sh memmap FILE [--image FILE] [--mem N] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
 ./build.sh usb [--fixed] DEVICE [IMAGE]            write out/vmos.img, or IMAGE, to a stick: asks, writes, reads back
 ./build.sh verify IMAGE|DEVICE                     check what was written, and say what a BIOS would do with it
 ./build.sh words IMAGE|DEVICE [+WORD|-KEY]... [-- ARG0 [ARG...]]   print the words of an image's command line, or change them

@@ -21,6 +21,12 @@ static void ignored(const char *word, u64 length, const char *why) {
     log("the image's command line: %.*s %s, ignored", (int)(length < 80 ? length : 80), word, why);
 }
 
+static void options_init(void (*report)(const char *word, u64 length, const char *why)) {
+    options_read(window(boot.command.start), boot.command.length, &options, report);
+    log_quiet(LOG_SCREEN, options.quiet);
+    log_quiet(LOG_WIRE, options.quiet && logwire_is_com1());
+}
+
 static void log_init(void) {
     logwire_init();
     log_set_sink(LOG_WIRE, logwire_write);
@@ -35,7 +41,7 @@ void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
     if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION || boot.size != sizeof(boot))
         unfit("the loader is of another version than the kernel");
     panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
-    options_read(window(boot.command.start), boot.command.length, &options, NULL);
+    options_init(NULL);
     struct handover *handover = (void *)BOUNCE;
     *handover = (struct handover){.boot = boot}; // BIOS transfers went through here
     address_space_build(handover);
@@ -51,7 +57,7 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     boot.tsc[STAGE_KERNEL_HIGH] = tsc();
     log_init();
     u64 file = boot.kernel.start, code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
-    options_read(window(boot.command.start), boot.command.length, &options, ignored);
+    options_init(ignored);
     memory_take_over(handover);
 
     static struct acpi_info acpi;

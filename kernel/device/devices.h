@@ -43,6 +43,10 @@ struct acpi_info {
     u16 pm_timer;                   // port; 0: none
     bool has_s5;
     u8 s5_a, s5_b;                  // SLP_TYP values of _S5_
+    u16 reset;                      // port; 0: none
+    u8 reset_value;                 // restarts the machine there
+    u8 acpi_on;                     // to smi_command: the ports above become the system's own
+    u16 smi_command;                // port; 0: they are
     u64 hpet;                       // physical; 0: none
     u64 pci_config;                 // physical, of bus 0 of segment 0; 0: none
     u8 pci_first_bus, pci_last_bus; // that it covers
@@ -73,6 +77,6 @@ void cpus_start(const struct acpi_info *acpi);
 
 // ---- power.c ----
 void power_init(const struct acpi_info *acpi); // lives for ever
-// Ends the machine: "vmos: exit N" as the last line, then emulator, ACPI S5; on a PC the report stays on the screen
-// and any key restarts.
+// Ends the machine: "vmos: exit N" as the last line. An emulator that can be asked to ends. Then what after= says;
+// without it a virtual machine goes off, and on a PC the report stays on the screen and any key restarts.
 void power_end(int status) __attribute__((noreturn));

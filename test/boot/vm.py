@@ -82,8 +82,9 @@ def guest(name):
     return compile_guest(f"test/guest/{name}.c")
 
 
-def mkimage(path, program, args=(), *, input=b"", env=(), tty=False, floppy=None, cd=None, name=None):
-    """Writes the disk image (and the floppy image and the CD); input None: standard input is COM1."""
+def mkimage(path, program, args=(), *, input=b"", env=(), words=(), tty=False, floppy=None, cd=None, name=None):
+    """Writes the disk image (and the floppy image and the CD); input None: standard input is COM1; words: of the
+    command line."""
     command = [OUT / "mkimage", "--mbr", OUT / "start.bin", "--loader", OUT / "loader.bin", "--kernel",
                OUT / "kernel.strip", "--program", program, "--disk", path]
     if input is not None:
@@ -92,6 +93,8 @@ def mkimage(path, program, args=(), *, input=b"", env=(), tty=False, floppy=None
         command += ["--input", stdin]
     for word in env:
         command += ["--env", word]
+    for word in words:
+        command += ["--set", word]
     if tty:
         command += ["--tty"]
     if floppy:
@@ -208,10 +211,10 @@ def wait_for(path, wanted, process, hang=HANG):
         time.sleep(0.05)
 
 
-def boot(program, args=(), *, input=b"", env=(), tty=False, medium="virtio", name=None, **more):
+def boot(program, args=(), *, input=b"", env=(), words=(), tty=False, medium="virtio", name=None, **more):
     """Image, machine, result."""
     with directory() as tmp:
-        image = images(tmp, program, args, medium=medium, input=input, env=env, tty=tty, name=name)
+        image = images(tmp, program, args, medium=medium, input=input, env=env, words=words, tty=tty, name=name)
         return qemu(image, medium=medium, **more)
 
 

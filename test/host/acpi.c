@@ -47,6 +47,20 @@ static void test_registers(void) {
     fadt = new_fadt(), fadt.flags |= FADT_HARDWARE_REDUCED, put_fadt(fadt, 268);
     info = read_tables();
     CHECK(!info.pm_timer && !info.pm1a_control);
+    fadt = new_fadt(), fadt.smi_command = 0xb2, fadt.enable = 0xa1, fadt.reset = (struct address){1, 8, 0, 1, 0xcf9};
+    fadt.reset_value = 6, put_fadt(fadt, 244);
+    info = read_tables();
+    CHECK(info.smi_command == 0xb2 && info.acpi_on == 0xa1 && !info.reset); // no flag says that there is one
+    fadt.flags |= FADT_HAS_RESET, put_fadt(fadt, 244);
+    info = read_tables();
+    CHECK(info.reset == 0xcf9 && info.reset_value == 6);
+    put_fadt(fadt, 127);
+    CHECK(!read_tables().reset);
+    fadt.reset.space = SPACE_MEMORY, put_fadt(fadt, 244);
+    CHECK(!read_tables().reset);
+    fadt.reset.space = SPACE_IO, fadt.reset.address = 0x10cf9, fadt.smi_command = 0x10000, put_fadt(fadt, 244);
+    info = read_tables();
+    CHECK(!info.reset && !info.smi_command);
     // every length between the oldest and the newest; what is cut off counts as absent
     for (size_t bytes = 116; bytes <= 244; bytes++) {
         put_fadt(new_fadt(), bytes);

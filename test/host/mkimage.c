@@ -11,6 +11,7 @@
 #undef main
 #include "kernel/lib/crc32c.c"
 #include "kernel/lib/elf.c"
+#include "kernel/lib/options.c"
 #include "tools/iso.c"
 #include "loader/image.c"
 #include "tools/medium.c"
@@ -204,10 +205,12 @@ static void test_words(void) {
     put_file("input", "hello\n", 6);
     const char *const words[] = {"--mbr",   "mbr",   "--loader", "loader", "--kernel", "kernel", "--program", "program",
                                  "--input", "input", "--env",    "A=1",    "--tty",    "--env",  "B=x y=z",   "--disk",
-                                 "disk",    "--",    "a b",      "",       "--tty",    NULL};
+                                 "disk",    "--set", "quiet",    "--set",  "env=C",    "--set",  "mem=1G",    "--set",
+                                 "arg=x",   "--",    "a b",      "",       "--tty",    "quiet",  NULL};
     CHECK(run(words) == 0);
     struct bytes disk = get("disk");
-    static const char command[] = "env=A=1\0tty=1\0env=B=x y=z\0arg=a b\0arg=\0arg=--tty";
+    static const char command[] = "env=A=1\0tty=1\0env=B=x y=z\0quiet\0env=C\0mem=1G\0arg=x\0arg=a b\0arg=\0"
+                                  "arg=--tty\0arg=quiet";
     CHECK(part_is(&disk, IMAGE_COMMAND, command, sizeof command));
     CHECK(part_is(&disk, IMAGE_INPUT, "hello\n", 6));
     put_file("input", "", 0);
@@ -332,6 +335,18 @@ static void test_usage(void) {
     CHECK(run((const char *[]){"--env", "novalue", NULL}) == 2 && says("novalue"));
     CHECK(run((const char *[]){"--env", "=x", NULL}) == 2 && says("=x"));
     CHECK(run((const char *[]){"--disk", NULL}) == 2);
+    CHECK(run((const char *[]){"--set", NULL}) == 2);
+    static const char *const bad[][2] = {{"after=noon", "--set after=noon: the word wants halt, reboot or poweroff\n"},
+                                         {"mem=0", "mem=0: the word wants a number of bytes"},
+                                         {"", "the word is not known"},
+                                         {"quiet ", "the word is not known"}};
+    const char *more[ARRAY_SIZE(good) + 2] = {"--set"};
+    memcpy(more + 2, good, sizeof good);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        unlink("disk");
+        more[1] = bad[i][0];
+        CHECK(run(more) == 2 && says(bad[i][1]) && !exists("disk"));
+    }
     memcpy(words, good, sizeof good), words[9] = "no/such/place";
     CHECK(run(words) == 1 && says("cannot write no/such/place: No such file"));
 
