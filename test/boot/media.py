@@ -4,7 +4,6 @@ import functools
 import os
 import re
 import shutil
-import struct
 import time
 
 import vm
@@ -91,7 +90,27 @@ def matrix():
 def boots_in_bochs(medium, cpu):
     with vm.directory() as tmp:
         image = vm.images(tmp, vm.guest("hello"), ["in Bochs"], medium=medium, name="hello")
-        vm.bochs(image, cpu=cpu, medium=IN_BOCHS[medium]).expect(0, b"hello\narg hello\narg in Bochs\n")
+        result = vm.bochs(image, cpu=cpu, medium=IN_BOCHS[medium]).expect(0, b"hello\narg hello\narg in Bochs\n")
+    rates = [int(rate) for rate in re.findall(r"KiB, (\d+) KiB/s", result.log)]
+    vm.expect(f"progress {rates}, 5 tracks of 9 KiB a second", medium != "floppy" or
+              len(rates) >= 3 and all(38 <= rate <= 48 for rate in rates), True)
+
+
+def damaged_cd():
+    """A sector of the image cannot be read; the image ends too soon; a byte is wrong."""
+    with vm.directory() as tmp:
+        image = vm.images(tmp, vm.guest("hello"), medium="cd ide", name="hello")
+        sector = image.stat().st_size // 2048 - 8
+        rules = tmp / "rules"
+        rules.write_text(f'[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "{4 * sector}"\nonce = "off"\n')
+        vm.qemu(f"blkdebug:{rules}:{image}", medium="cd ahci").expect_unfit(
+            rf"cannot read sector {sector} of drive e0h \(status [0-9a-f]+h\)")
+        contents = bytearray(image.read_bytes())
+        contents[2048 * sector] ^= 1
+        image.write_bytes(contents)
+        vm.qemu(image, medium="cd ide").expect_unfit("the image is damaged: its program")
+        os.truncate(image, 2048 * sector)
+        vm.qemu(image, medium="cd ide").expect_unfit("cannot read sector|damaged")
 
 
 def large(megabytes, limit, **machine):
@@ -154,18 +173,20 @@ def floppy_motor():
 def tests():
     yield "progress", progress
     yield "floppy motor", floppy_motor
+    yield "damaged CD", damaged_cd
     for medium in "usb", "ahci", "virtio":
         yield f"16 MiB from {medium}", lambda m=medium: large(16, 300, machine="q35", medium=m)
     for row, (_, machine) in ROWS.items():
         if machine:
             yield f"{row} on {machine}", lambda t=machine, r=row: as_promised(t, r)
-    for medium in IN_BOCHS:
+    for medium in "ide", "cd ide":
         yield f"bochs {medium} without 1 GiB pages", lambda m=medium: boots_in_bochs(m, "corei7_sandy_bridge_2600k")
 
 
 def more_tests():
     """The table comes last, so that it finds what the other tests have seen."""
     yield "256 MiB program", lambda: large(256, 4200)
+    yield "bochs floppy without 1 GiB pages", lambda: boots_in_bochs("floppy", "corei7_sandy_bridge_2600k")
     for row, (medium, quick) in ROWS.items():
         for machine in MACHINES:
             if machine != quick and exists(machine, medium):
