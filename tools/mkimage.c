@@ -17,21 +17,7 @@
 #include "tools/medium.h"
 
 // The options, and what they said.
-enum {
-    MBR_FILE,
-    LOADER_FILE,
-    KERNEL_FILE,
-    PROGRAM_FILE,
-    INPUT_FILE,
-    DISK,
-    FLOPPY,
-    CD,
-    CD_MBR_FILE,
-    FILES,
-    ENV,
-    SET,
-    TTY
-};
+enum { MBR_FILE, LOADER_FILE, KERNEL_FILE, PROGRAM_FILE, INPUT_FILE, DISK, FLOPPY, CD, CD_MBR, FILES, ENV, SET, TTY };
 static const char *files[FILES];
 static struct bytes command;
 
@@ -121,12 +107,11 @@ static void write_floppy(const char *name, const struct bytes *image, u64 end) {
 }
 
 static void write_cd(const char *name, const struct bytes *image, u64 end) {
-    struct bytes volume = {0}, mbr = read_mbr(files[CD_MBR_FILE]);
+    struct bytes volume = {0}, mbr = read_mbr(files[CD_MBR]);
     if (CD_START + end > UINT32_MAX) errx(1, "the image is too long for a file on a CD: 4 GiB");
-    reserve(&volume, CD_START);
-    memset(volume.data, 0, CD_START);
-    iso_describe(volume.data, mbr.data, image->data + SECTOR_SIZE, (u32)end);
-    volume.length = CD_START;
+    static u8 head[CD_START];
+    iso_describe(head, mbr.data, image->data + SECTOR_SIZE, (u32)end);
+    append(&volume, head, sizeof head);
     append(&volume, image->data, image->length);
     write_image(name, &volume, ROUND_UP(CD_START + end, CD_SECTOR_SIZE));
 }
@@ -146,7 +131,7 @@ static void read_options(int argc, char **argv) {
                                           {"disk", 1, 0, DISK},
                                           {"floppy", 1, 0, FLOPPY},
                                           {"cd", 1, 0, CD},
-                                          {"cd-mbr", 1, 0, CD_MBR_FILE},
+                                          {"cd-mbr", 1, 0, CD_MBR},
                                           {"env", 1, 0, ENV},
                                           {"set", 1, 0, SET},
                                           {"tty", 0, 0, TTY},
@@ -160,7 +145,7 @@ static void read_options(int argc, char **argv) {
         if (option == TTY) add_word(&command, "tty=", "1", 1);
     }
     if (!files[MBR_FILE] || !files[LOADER_FILE] || !files[KERNEL_FILE] || !files[PROGRAM_FILE] || !files[DISK] ||
-        optind == argc || (files[CD] && !files[CD_MBR_FILE]))
+        optind == argc || (files[CD] && !files[CD_MBR]))
         errx(2, "usage: mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... "
                 "[--set WORD]... [--tty] --disk OUT [--floppy OUT] [--cd OUT --cd-mbr F] -- ARG0 [ARG...]");
     for (; optind < argc; optind++) add_word(&command, "arg=", argv[optind], strlen(argv[optind]));
