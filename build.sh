@@ -633,7 +633,9 @@ usb() {
     printf '%s' "What it holds will be lost. Type its name, $name, to have $image written to it: "
     read -r answer || [ -n "$answer" ] || { echo; refuse "no answer: nothing was written"; }
     case $answer in "$name" | "$1" | "$device" | yes) ;; *) refuse "that was not $name: nothing was written" ;; esac
-    on "$device" dd if="$image" of="$device" bs=1M conv=notrunc,fsync status=none ||
+    progress=none
+    [ ! -t 2 ] || progress=progress
+    on "$device" dd if="$image" of="$device" bs=1M conv=notrunc,fsync status=$progress ||
         refuse "$name could not be written; what it holds now is not whole"
     [ ! -b "$device" ] || on "$device" blockdev --flushbufs "$device" # so that cmp reads the medium, not memory
     on "$device" cmp -n "$bytes" "$image" "$device" || refuse "$name does not hold what was written to it: try another stick"

@@ -140,24 +140,20 @@ DAMAGE = {  # what is done to a disk image, and what verify must say
 }
 
 
-def damaged(change, pattern):
-    program = None
-    with vm.directory() as tmp:
-        if change is DAMAGE["dynamic"][0]:
-            program = tmp / "room"
-            program.write_bytes(vm.guest("hello").read_bytes() + bytes(len(broken.dynamic())))
-        with image(program) as disk:
-            change(disk)
-            disk.path.write_bytes(disk.bytes)
-            refused(verify(disk.path, status=1), pattern)
-
-
 def all_damages():
-    for name, (change, pattern) in DAMAGE.items():
-        try:
-            damaged(change, pattern)
-        except vm.Failed as failure:
-            raise vm.Failed(f"{name}: {failure}") from None
+    """The program has room for a larger one."""
+    with vm.directory() as tmp:
+        (tmp / "program").write_bytes(vm.guest("hello").read_bytes() + bytes(len(broken.dynamic())))
+        with image(tmp / "program") as disk:
+            whole = bytes(disk.bytes)
+            for name, (change, pattern) in DAMAGE.items():
+                disk.bytes[:] = whole
+                change(disk)
+                disk.path.write_bytes(disk.bytes)
+                try:
+                    refused(verify(disk.path, status=1), pattern)
+                except vm.Failed as failure:
+                    raise vm.Failed(f"{name}: {failure}") from None
 
 
 def other_partitions():
