@@ -135,6 +135,7 @@ DAMAGE = {  # what is done to a disk image, and what verify must say
     "one partition": (put(TABLE + 16, bytes(16)), "partition 2 .flag 00h, type 00h.* should be .* type dah, 1 sectors"),
     "two active": (entry(3, flag=0x80), "partition 3 .flag 80h, type 83h, 10 sectors from 900.* should be empty, or not active"),
     "over the image": (entry(4, first=20), "partition 4 .* should be empty, or .* behind the image"),
+    "over entry 2": (lambda disk: entry(3, first=struct.unpack_from("<I", disk.bytes, TABLE + 24)[0], count=1)(disk), "partition 3 .* behind the image"),
     "beyond the medium": (entry(3, count=109), "partition 3 .* should be empty, or .* on the medium"),
     "wraps": (entry(3, count=0xffffffff), "partition 3 .* should be empty, or .* on the medium"),
 }
@@ -159,7 +160,8 @@ def all_damages():
 def other_partitions():
     """Somebody else's, behind the image and not active, are no fault."""
     with image() as disk:
-        entry(3)(disk)
+        end, = struct.unpack_from("<I", disk.bytes, TABLE + 24)
+        entry(3, first=end + 1, count=1)(disk)
         entry(4, first=910, count=98)(disk)
         disk.path.write_bytes(disk.bytes)
         verify(disk.path)
