@@ -35,6 +35,19 @@ static void log_init(void) {
     panic_set_means(&panic_means_here);
 }
 
+// The program's terminal: what the image asks for, as far as the machine has it.
+static void console_init(void) {
+    bool screen = screen_columns() > 0;
+    if (!screen && options.console == CONSOLE_SCREEN) {
+        log_error("console=screen, but there is no screen that shows text; the program has COM1 instead");
+        options.console = CONSOLE_COM1;
+    }
+    if (!(options.console & CONSOLE_COM1) || serial_init()) return;
+    if (screen) log("serial: no COM1; the program has the screen and the keyboard alone");
+    else log_error("serial: no COM1, and no screen either; the program's output is lost");
+    options.console = CONSOLE_SCREEN;
+}
+
 void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
     boot = *given;
     log_init(); // for what can go wrong here
@@ -63,9 +76,10 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     static struct acpi_info acpi;
     acpi_init(boot.rsdp, &acpi);
     power_init(&acpi);
+    keyboard_init(&acpi);
     interrupts_init(&acpi);
     time_init(acpi.hpet ? window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE) : NULL, acpi.pm_timer, &boot.pit);
-    if (!serial_init()) log("serial: no COM1; the program's output goes to the screen alone");
+    console_init();
     memory_end_boot(handover);
     memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);
     cpus_start(&acpi);

@@ -7,7 +7,8 @@
 enum { FADT_DSDT = 40, FADT_SMI_COMMAND = 48, FADT_ACPI_ON = 52, FADT_RESET = 116, FADT_RESET_VALUE = 128 };
 enum { FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_PM_TIMER = 76 };
 enum { FADT_X_DSDT = 140, FADT_X_PM1A_CONTROL = 172, FADT_X_PM1B_CONTROL = 184, FADT_X_PM_TIMER = 208 };
-enum { FADT_PM_TIMER_BYTES = 91, FADT_FLAGS = 112, FADT_V1_BYTES = 116 };
+enum { FADT_REVISION = 8, FADT_PM_TIMER_BYTES = 91, FADT_BOOT_ARCH = 109, FADT_FLAGS = 112, FADT_V1_BYTES = 116 };
+#define BOOT_ARCH_8042        (1u << 1)
 #define FADT_HAS_RESET        (1u << 10)
 #define FADT_HARDWARE_REDUCED (1u << 20) // there are no PM1 registers and no PM timer
 
@@ -36,6 +37,8 @@ u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
     }
     if (flags & FADT_HAS_RESET) info->reset = port_at(fadt, FADT_RESET);
     info->reset_value = (u8)field(fadt, FADT_RESET_VALUE, 1);
+    // The flag came with revision 3: before, its place is reserved, and there is a controller in every PC.
+    info->no_keyboard = fadt[FADT_REVISION] >= 3 && !(fadt[FADT_BOOT_ARCH] & BOOT_ARCH_8042);
     if (!(flags & FADT_HARDWARE_REDUCED)) {
         info->smi_command = if_port(field(fadt, FADT_SMI_COMMAND, 4));
         info->acpi_on = fadt[FADT_ACPI_ON];

@@ -3,6 +3,7 @@
 #include "kernel/device/devices.h"
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
+#include "kernel/device/i8042.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
 
@@ -11,15 +12,8 @@
 #define PM1_SLP_EN        (1u << 13)
 #define ACPI_ON_MS        3000 // some firmware takes seconds
 
-#define KBC_DATA        0x60
-#define KBC_STATUS      0x64
-#define KBC_OUTPUT_FULL (1u << 0)
-#define KBC_INPUT_FULL  (1u << 1)
-#define KBC_FROM_MOUSE  (1u << 5)
-#define KBC_PULSE_RESET 0xfe
-#define KEY_RELEASED    (1u << 7)
-#define KBC_EMPTY_MS    100   // a keyboard holds 16 bytes, and one takes about a millisecond
-#define POLL_PAUSES     10000 // a millisecond or less
+#define KBC_EMPTY_MS 100   // a keyboard holds 16 bytes, and one takes about a millisecond
+#define POLL_PAUSES  10000 // a millisecond or less
 
 static const struct acpi_info *acpi; // NULL: nothing known
 
@@ -47,7 +41,7 @@ static void power_off(void) {
     wait_ms(1000);
 }
 
-static void __attribute__((noreturn)) restart(void) {
+void power_restart(void) {
     for (int ms = 0; ms < KBC_EMPTY_MS && inb(KBC_STATUS) & KBC_INPUT_FULL; ms++) wait_ms(1);
     outb(KBC_STATUS, KBC_PULSE_RESET);
     wait_ms(100);
@@ -82,14 +76,14 @@ void power_end(int status) {
     logwire_flush();
     emulator_exit();
     bool is_virtual = cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR || emulator_has_debugcon();
-    if (options.after == AFTER_REBOOT) restart();
+    if (options.after == AFTER_REBOOT) power_restart();
     if (options.after == AFTER_POWEROFF || (options.after == AFTER_KEY && is_virtual)) power_off();
     if (options.after == AFTER_POWEROFF) tell("ACPI does not switch this machine off.\n");
     if (options.after != AFTER_HALT && keyboard_empty()) {
         tell("Press any key to restart.\n");
         while (!key_pressed()) // this is the end: it may wait for ever
             for (int i = 0; i < POLL_PAUSES; i++) __builtin_ia32_pause();
-        restart();
+        power_restart();
     }
     tell("The machine stands still; it can be switched off.\n");
     for (;;) __asm__ volatile("cli\n\thlt");

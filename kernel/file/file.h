@@ -1,5 +1,5 @@
-// What the program's open files can be: the terminal (COM1 and the screen), and a few texts made on reading. All copy
-// to and from program memory: bytes done, 0 at the end, a negative errno, or TTY_WAIT with nothing done.
+// What the program's open files can be: the terminal (COM1, and screen and keyboard), and a few texts made on reading.
+// All copy to and from program memory: bytes done, 0 at the end, a negative errno, or TTY_WAIT with nothing done.
 #pragma once
 
 #include <asm/errno.h>

@@ -132,7 +132,7 @@ class Pc(vm.Running):
     def press(self, key):
         self.command("send-key", keys=[{"type": "qcode", "data": key}])
 
-    def stays(self, seconds=1.5):
+    def stays(self, seconds=1):
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -68,6 +68,12 @@ static void test_registers(void) {
         CHECK(info.pm_timer == (bytes >= 220 ? 0x1808 : 0x608) || bytes >= 212);
         CHECK(info.has_s5 || (bytes > 140 && bytes < 148));
     }
+    // whether there is a keyboard controller is said from revision 3 on
+    for (int i = 0; i < 8; i++) {
+        put_fadt(new_fadt(), 244);
+        at(FACP)[8] = (u8)(1 + i / 2), at(FACP)[109] = i % 2 ? 0x12 : 0x11, fix_checksum(FACP, 244, 9);
+        CHECK(read_tables().no_keyboard == (i == 4 || i == 6));
+    }
     put_fadt(new_fadt(), 115);
     CHECK(!read_tables().has_s5 && says("ignored the FACP"));
 }
