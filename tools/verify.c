@@ -42,6 +42,7 @@ static const u8 *check_cd(u32 file_length) {
 int main(int argc, char **argv) {
     if (argc == 3 && !strcmp(argv[1], "--unused")) return freopen(argv[2], "r+x", stdin) ? 0 : (warn("no access"), 1);
     if (argc != 4) errx(2, "usage: verify MBR CD_MBR IMAGE|DEVICE");
+    setvbuf(stdout, NULL, _IOLBF, 0); // what is wrong comes last also where both outputs are one
     medium_open(&medium, argv[3], false);
     u64 end = medium_end(&medium);
     const u8 *mbr = medium.base ? check_cd((u32)(end + 1) * SECTOR_SIZE) : medium.mbr;
