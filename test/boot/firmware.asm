@@ -33,7 +33,7 @@ heads           dw 16
 geometry_carry  dw 0            ; AH=08h succeeds with CF set
 edd_most        dw 127          ; sectors of one read
 chs_most        dw 63
-size_mask       dw 0            ; a read fails when its count has one of these bits
+size_mask       dw 0            ; an extended read fails when its count has one of these bits
 over            dw 0            ; too many: 0 error, 1 error behind the first ones, 2 fewer and says so, 3 fewer and lies
 fail_from       dw 1            ; reads, counted from 1, that go wrong
 fail_count      dw 0
@@ -352,7 +352,7 @@ map:    trace 'm'
         mov dword [EAX], 0x534d4150
         test byte [map_mode], 16
         jz .signed
-        cmp bx, 3
+        cmp bx, 2
         jne .signed
         mov byte [EAX], 0
 .signed:
@@ -545,8 +545,11 @@ transfer:
         jnz fail_read
         mov ah, 1
         mov cx, [full]
+        cmp byte [kind], 'c'
+        je .size
         test cx, [size_mask]
         jnz fail_read
+.size:
         cmp cx, [most]
         ja too_many
         mov ax, [reads]
