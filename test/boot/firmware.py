@@ -126,7 +126,6 @@ BASIC = {  # ./build.sh test
     "BPB and table rewritten": Case(pokes={0x15: 0xF0, 0x1C: 1, 0x1D: 2, 0x1E: 3, 0x1F: 4, 0x24: 0x29, 0x1B8: 7, 0x1BE: 0, 0x1C2: 7},
                                     change=lambda data: (windows(data), every_field(data))),
     "A20 off, and off again after each read": Case(a20_off=3, a20_call=1, trace="a"),
-    "A20 by port 92h alone": Case(a20_off=3, a20_call=2, machine="pc,i8042=off", trace="a"),
     "memory ends at 512 KiB, EBDA of 64 KiB": Case(memory_kib=512, ebda=0x9000, kept=512),
     "EBDA of 64 KiB": Case(memory_kib=620, ebda=0x9000, kept=576),
     "graphics mode at the start": Case(video_mode=6, machine="pc,smm=off", extra=VGA, trace="v.*v"),  # SeaBIOS in SMM and this mode share 0xa0000
