@@ -40,6 +40,7 @@ fail_count      dw 0
 fail_every      dw 0            ;   and every k-th
 fault           dw 0            ; 0 error, 1 data and error, 2 a wrong bit, 3 half and error, 4 nothing arrives
 fault_status    dw 4
+sticky          dw 0            ; after an error no read works until the reset
 slow            dw 0            ; ticks of 55 ms for a read
 lba_shift       dw 0
 a20_off         dw 0            ; 1: at the start, 2: after each int 13h, 4: after each int 10h
@@ -409,6 +410,7 @@ carry13:
 
 int13.reset:
         trace 'r'
+        mov word [stuck], 0
         mov ah, 0
         jmp end13
 int13.geometry:
@@ -454,6 +456,7 @@ int13.parameters:
 ; Each read fills the packet and says in [most] how many sectors there may be.
 most    dw 0
 reads   dw 0
+stuck   dw 0
 kind    db 0
 bad     db 0                            ; 1: this read is one of those that go wrong
 full    dw 0
@@ -543,6 +546,9 @@ transfer:
         xor ecx, ebx
         shr ecx, 16
         jnz fail_read
+        mov ah, 0x80
+        cmp word [stuck], 0
+        jne fail_read
         mov ah, 1
         mov cx, [full]
         cmp byte [kind], 'c'
@@ -615,6 +621,8 @@ said:   mov cx, [packet + 2]            ; how many it were
         jmp answer
 fail_read:
         mov byte [bad], 1
+        mov cx, [sticky]
+        mov [stuck], cx
         jmp answer
 good:   call deliver
 answer: mov al, [kind]

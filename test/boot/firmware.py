@@ -144,7 +144,7 @@ MORE = {  # and ./build.sh test all
     "EDD absent, nine sectors by CHS": Case(edd=0, chs_most=9, over=1, trace="C"),
     "EDD absent, geometry with CF": Case(edd=0, geometry_carry=1, trace="g"),
     "geometry of no sectors": Case(spt_told=0),
-    "geometry of no sectors, one sector by EDD": Case(spt_told=0, edd_most=1, trace="E"),
+    "one sector by EDD, no geometry": Case(spt_told=0, edd_most=1, trace="E"),
     "superfloppy whose geometry lies": Case(spt=90, spt_told=26, fail_every=3),
     "AH=48h says sectors of 0 bytes": Case(sector_size=0),
     "floppy by CHS": Case(start_dl=0, drive=0, edd=0, spt=18, spt_told=18, heads=2, fail_every=7, log="drive 00h .CHS"),
@@ -153,6 +153,8 @@ MORE = {  # and ./build.sh test all
        for first in range(1, 7) for count in (1, 3)},
     **{f"every read but each second fails with {status:02X}h": Case(fail_every=2, fault_status=status)
        for status in (0x01, 0x06, 0x10, 0x20, 0x40, 0x80, 0xAA)},
+    "an error stays until the reset": Case(fail_every=4, sticky=1, trace="Er"),
+    "an error stays until the reset, by CHS": Case(edd=0, fail_every=20, sticky=1, trace="Cr"),
     "half a read, then an error": Case(fail_every=2, fault=3),
     "reads stop working": Case(fail_from=4, fail_count=9999, com1=b"", says="cannot read sector .* .status 04h"),
     "reads never work": Case(fail_count=9999, letter=b"D", trace="^m+([Er]{16}|(gCr){8})+$"),
