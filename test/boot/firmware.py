@@ -4,6 +4,7 @@ lists what real machines did."""
 import importlib
 import re
 import struct
+import time
 
 import memmap
 import vm
@@ -174,6 +175,8 @@ MORE = {  # and ./build.sh test all
     "A20 by the BIOS": Case(a20_off=1, trace="a"),
     "A20 by the BIOS, off after each read": Case(a20_off=3, trace="a"),
     "A20 by the keyboard controller": Case(a20_off=3, a20_call=2),
+    "CPUID cut off at leaf 3": Case(cpu="max,level=3"),
+    "no-execute switched off": Case(cpu="max,nx=off"),
     "memory ends at 400 KiB": Case(memory_kib=400, map=[(0, 0x64000, 1), (0x64000, 0x9C000, 2)] + HIGH),
     "memory where vmos boots is reserved": Case(map=[(0, 0x2F000, 1), (0x2F000, 0x71000, 2)] + HIGH, com1=b"", says="keeps memory at 0x2f000"),
     "no memory above 1 MiB": Case(map=LOW, com1=b"", says="above 1 MiB"),
@@ -186,11 +189,46 @@ MORE = {  # and ./build.sh test all
 }
 
 
+def screen_of(machine):
+    """Its text, without the blanks at the ends of lines."""
+    memory = machine.physical(0xB8000, 80 * 25 * 2)[::2].decode("cp437")
+    return "\n".join(memory[at:at + 80].rstrip(" \0") for at in range(0, len(memory), 80))
+
+
+def on_the_screen(wanted, until, **firmware):
+    """What MBR and loader say reaches the screen although int 10h loses every register."""
+    with vm.directory() as tmp:
+        image = vm.mkimage(tmp / "disk.img", vm.guest("nap"))
+        extra = [*VGA, "-drive", f"file={image},format=raw,if=virtio,index=1"]
+        with vm.Running(shim(tmp / "first.img", trash=3, flags_set=ALL_FLAGS, **firmware), extra=extra) as machine:
+            machine.wait(until)
+            time.sleep(0.2)  # the letter goes to COM1 first
+            screen = screen_of(machine)
+            if not re.search(wanted, screen):
+                raise vm.Failed(f"the screen shows {screen!r}, not {wanted!r}")
+
+
+def in_bochs(**firmware):
+    """Bochs checks what QEMU does not: segments, reserved bits, the real state behind long mode."""
+    with vm.directory() as tmp:
+        image = vm.mkimage(tmp / "disk.img", vm.guest("hello"), ["two words"], name="hello")
+        first = shim(tmp / "first.img", **firmware)
+        with open(first, "ab") as disk:
+            disk.truncate(16 * 63 * SECTOR)
+        vm.bochs(image, first=first, cpu="corei7_sandy_bridge_2600k").expect(0, SAID)
+
+
 def tests():
     for name, case in BASIC.items():
         yield name, case.run
+    yield "letter on the screen, registers trashed", lambda: on_the_screen("(?m)^L|L$", b"L", lba_shift=1)
 
 
 def more_tests():
     for name, case in MORE.items():
         yield name, case.run
+    yield "progress on the screen, registers trashed", lambda: on_the_screen(
+        r"vmos: loader: read \d+ of \d+ KiB, \d+ KiB/s\nvmos: loader: ", b"asleep", slow=10)
+    yield "registers and flags trashed, in Bochs", lambda: in_bochs(trash=3, flags_set=ALL_FLAGS | DF, edd_most=16)
+    yield "A20 off after each read, in Bochs", lambda: in_bochs(a20_off=3, a20_call=1)
+    yield "EDD absent, IF off, in Bochs", lambda: in_bochs(edd=0, flags_keep=~IF & 0xFFFF, trash=3)

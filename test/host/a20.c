@@ -118,5 +118,5 @@ int main(void) {
             CHECK(enable(false, controller, true, value & ~2) && port_92_writes == 1);
     CHECK(!enable(false, KBC_DEAF, false, 0) && port_92_writes == 1);
     CHECK(!enable(false, KBC_NONE, true, 2) && !port_92_writes && !kbc_writes); // says that it is on: it is not written
-    return check_done();
+    return check_done("a20");
 }
