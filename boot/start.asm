@@ -167,8 +167,7 @@ drive:
 ; by CHS, and CHS stays: from then on no chunk starts at an odd place and runs over the 64 KiB line. On a CD all
 ; tries are EDD's.
 next:   or dh, TRIES
-try:    sti                             ; disk drivers need timer and disk interrupts; some calls return with IF = 0
-        imul ax, si, PARAGRAPHS
+try:    imul ax, si, PARAGRAPHS
         add ax, (LOADER - BUFFER) / 16 - FIRST * PARAGRAPHS
         mov es, ax                      ; ES:BUFFER = LOADER + (SI - FIRST) * UNIT
         mov bx, BUFFER
@@ -229,6 +228,7 @@ die:    pop ax                          ; AL = the letter
 
 ; int 13h. out: CF, the call failed: carry and a status; a carry alone means nothing on some BIOSes. DS = 0
 disk_call:
+        sti                             ; disk drivers need timer and disk interrupts; some calls return with IF = 0
         int 0x13
         push ss
         pop ds
