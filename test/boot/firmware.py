@@ -4,6 +4,7 @@ lists what real machines did."""
 import importlib
 import re
 import struct
+import sys
 import time
 
 import memmap
@@ -218,7 +219,19 @@ def in_bochs(**firmware):
         vm.bochs(image, first=first, cpu="corei7_sandy_bridge_2600k").expect(0, SAID)
 
 
+def document():
+    """Every failure is in it, and whatever test or file it names exists."""
+    text = DOCUMENT.read_text()
+    vm.expect("numbers of failures", [int(number) for number in re.findall(r"(?m)^\| (\d+) \|", text)], list(range(1, 44)))
+    sys.path.append(str(vm.ROOT / "test"))
+    names = {name for name, _ in importlib.import_module("run").collect(True)}
+    spans = [span for span in re.findall(r"`([^`]+)`", text) if "/" in span and not span.startswith("./")]
+    vm.expect("more than 43 names", len(spans) > 43, True)
+    vm.expect("names of nothing", [span for span in spans if span not in names and not (vm.ROOT / span).exists()], [])
+
+
 def tests():
+    yield "the document", document
     for name, case in BASIC.items():
         yield name, case.run
     yield "letter on the screen, registers trashed", lambda: on_the_screen("(?m)^L|L$", b"L", lba_shift=1)
