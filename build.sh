@@ -77,6 +77,11 @@ object_of() {
     echo "out/obj/$(echo "$1" | tr / .).o" # traps.c and traps.asm are two
 }
 
+# A number of boot/layout.h.
+layout() {
+    awk -v name="$1" '$2 == name { print $3 }' boot/layout.h
+}
+
 # Compiles one source of the loader or the kernel; called by compile(), one process per source.
 object() {
     object=$(object_of "$1")
@@ -113,10 +118,13 @@ link_loader() {
     # shellcheck disable=SC2086 # a list of names
     ld -z noexecstack --build-id=none -T out/loader.ld $objects -o out/loader.elf -Map out/loader.map
     objcopy -O binary out/loader.elf out/loader.bin
-    for cd in "" -cd; do
-        nasm -f bin -Wall -Werror -Iout/ -DLOADER_SECTORS=$(($(wc -c <out/loader.bin) / 512)) ${cd:+-DCD} \
-            -l out/start$cd.lst boot/start.asm -o out/start$cd.bin
-    done
+    sectors=-DLOADER_SECTORS=$(($(wc -c <out/loader.bin) / 512))
+    nasm -f bin -Wall -Werror -Iout/ "$sectors" -l out/start.lst boot/start.asm -o out/start.bin
+    nasm -f bin -Wall -Werror -Iout/ "$sectors" -DCD -l out/start-cd.lst boot/start.asm -o out/start-cd.bin
+    # The first with symbols, for debuggers; "org" is a directive of flat files only, and the place for the label "mbr".
+    nasm -f elf64 -g -Wall -Werror -Iout/ "$sectors" --before '%macro org 1' --before 'mbr:' --before '%endmacro' \
+        boot/start.asm -o out/start.o
+    ld -Ttext="$(layout MBR)" -e "$(layout MBR)" out/start.o -o out/start.elf
 }
 
 link_kernel() {
@@ -143,9 +151,9 @@ build_all() {
         compile $(printf '%s\n' $loader $kernel | sort -u)
         link_loader $loader
         link_kernel $kernel
-        gcc $flags tools/mkimage.c tools/iso.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/mkimage
+        gcc $flags tools/mkimage.c tools/iso.c kernel/lib/crc32c.c kernel/lib/elf.c kernel/lib/options.c -o out/mkimage
         gcc $flags tools/memmap.c kernel/memory/plan.c kernel/memory/e820.c kernel/memory/mtrr.c kernel/memory/linear.c \
-            loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c -o out/memmap
+            loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c kernel/lib/options.c -o out/memmap
         gcc $flags -fno-builtin-log tools/stackuse.c -o out/stackuse # the kernel has a log() of its own
     }
     musl-gcc -static -std=gnu11 -O2 -Wall -Wextra -Werror tools/demo.c -o out/demo
@@ -172,25 +180,24 @@ build() {
 
 # ---- images and runs ------------------------------------------------------------------------------------------------
 
-# How many of the words in front belong to "--env K=V" options; ends with 2 on any other option and on a bad PROGRAM.
+# How many of the words in front belong to options, "--env K=V" and "--set WORD"; ends with 2 on any other option and on
+# a bad PROGRAM.
 check_words() {
     words=0
-    value=
+    option=
     for word; do
-        if [ -n "$value" ]; then
-            case $word in *?=*) ;; *) usage "--env wants NAME=VALUE, not '$word'" ;; esac
-            value=
-        else
-            case $word in
-            --env) value=expected ;;
-            --) words=$((words + 1)); break ;;
-            -*) usage "unknown option $word" ;;
-            *) break ;;
-            esac
-        fi
+        case $option=$word in
+        --env=*?=* | --set=[!-]*) option= ;;
+        --env=*) usage "--env wants NAME=VALUE, not '$word'" ;;
+        --set=*) usage "--set wants a word for the command line, not '$word'" ;;
+        =--env | =--set) option=$word ;;
+        =--) words=$((words + 1)); break ;;
+        =-*) usage "unknown option $word" ;;
+        *) break ;;
+        esac
         words=$((words + 1))
     done
-    [ -z "$value" ] || usage "--env wants NAME=VALUE"
+    [ -z "$option" ] || usage "$option wants a value"
     shift "$words"
     [ $# = 0 ] || { [ -f "$(path_of "$1")" ] && [ -r "$(path_of "$1")" ]; } || usage "$1 is not a readable file"
 }
@@ -199,7 +206,8 @@ path_of() {
     case $1 in /*) echo "$1" ;; *) echo "$caller/$1" ;; esac
 }
 
-# image_of "MKIMAGE OPTION..." [--env K=V]... [--] [PROGRAM [ARG...]]: calls mkimage; the demo stands in for no PROGRAM.
+# image_of "MKIMAGE OPTION..." [--env K=V]... [--set WORD]... [--] [PROGRAM [ARG...]]: calls mkimage; the demo stands in for
+# no PROGRAM. Ends with 2 when mkimage refuses a word.
 image_of() {
     options=$1
     shift
@@ -223,7 +231,7 @@ image_of() {
         shift
         rest=$((rest - 1))
     done
-    out/mkimage "$@"
+    out/mkimage "$@" || exit $(($? == 2 ? 2 : 125))
 }
 
 image() {
@@ -232,7 +240,7 @@ image() {
     need build
     build
     rm -f out/vmos.img out/vmos-floppy.img out/vmos.iso
-    image_of "--disk out/vmos.img --floppy out/vmos-floppy.img --cd out/vmos.iso --cd-mbr out/start-cd.bin" "$@" || exit 125
+    image_of "--disk out/vmos.img --floppy out/vmos-floppy.img --cd out/vmos.iso --cd-mbr out/start-cd.bin" "$@"
     ls -l out/vmos*.i??
 }
 
@@ -240,7 +248,7 @@ image() {
 qemu_with() {
     set -f
     # shellcheck disable=SC2086 # a list of words
-    exec qemu-system-x86_64 -accel tcg -M pc -cpu max -m 256M -nodefaults -no-user-config -display none -no-reboot \
+    exec ${apart-} qemu-system-x86_64 -accel tcg -M pc -cpu max -m 256M -nodefaults -no-user-config -display none -no-reboot \
         -device isa-debug-exit,iobase=0xf4,iosize=4 "$@" ${QEMU_OPTS-}
 }
 
@@ -302,7 +310,7 @@ run() {
         input="--input $dir/input"
         [ ! -t 1 ] || input="$input --tty"
     fi
-    image_of "--disk $dir/disk.img $input" "$@" || exit 125
+    image_of "--disk $dir/disk.img $input" "$@"
     boot
 }
 
@@ -345,7 +353,7 @@ bochs_run() {
     : >out/bochs-com1.txt
     : >out/bochs/input
     [ -t 0 ] || cat >out/bochs/input
-    image_of "--disk out/bochs/disk.img --input out/bochs/input" "$@" || exit 125
+    image_of "--disk out/bochs/disk.img --input out/bochs/input" "$@"
     printf 'c\nq\n' >out/bochs/commands
     TERM=xterm bochs -q -f tools/bochsrc -rc out/bochs/commands </dev/null >out/bochs/screen 2>&1 || :
     bochs_log <out/bochs/screen >out/run.log
@@ -358,33 +366,122 @@ bochs_log() {
     sed -n 's/\x1b\[[0-9;?]*[A-Za-z]//g; s/\x1b[()][A-Z0-9]//g; s/\r//g; s/^.*\(vmos[:!] \)/\1/p'
 }
 
+# ---- debuggers ------------------------------------------------------------------------------------------------------
+
+# debug [bochs | wait]: the program's standard input is empty but for "wait", where it is the terminal. What belongs to
+# one debugger is in a directory of its own.
 debug() {
+    with=${1-}
+    case $with in bochs | wait) shift ;; *) with=gdb ;; esac
     check_words "$@"
-    need build run debug
+    if [ "$with" = bochs ]; then need build bochs; else need build run debug; fi
     build
-    mkdir -p out/debug
-    image_of "--disk out/debug/disk.img" "$@" || exit 125
+    if [ "$with" = wait ]; then
+        dir=out/debug
+        input=
+    else
+        mkdir -p out
+        dir=$(mktemp -d out/debug.XXXXXX)
+        input="--input $dir/input"
+        qemu=
+        trap 'debug_ends' EXIT
+        trap : INT # Ctrl-C is the debugger's
+        trap 'exit 129' HUP
+        trap 'exit 143' TERM
+    fi
+    mkdir -p "$dir"
+    : >"$dir/input"
+    : >"$dir/log"
+    ln -f "$dir/log" out/run.log
+    image_of "--disk $dir/disk.img $input" "$@"
+    "debug_$with"
+}
+
+debug_ends() {
+    [ -z "$qemu" ] || kill "$qemu" 2>/dev/null || :
+    [ ! -s "$dir/com1" ] || { echo "COM1, where the program writes:" && cat "$dir/com1"; }
+    rm -rf "$dir"
+}
+
+# A session of its own for QEMU: Ctrl-C on the terminal is for gdb alone.
+debug_gdb() {
+    gdb_script >"$dir/vmos.gdb"
+    (apart=setsid qemu_debug -serial "file:$dir/com1") </dev/null &
+    qemu=$!
+    while [ ! -e "$dir/gdb" ] && kill -0 "$qemu" 2>/dev/null; do sleep 0.1; done
+    kill -0 "$qemu" 2>/dev/null || fail "QEMU did not start"
+    echo "Commands of ours: help user-defined; a walk through the boot: README.md, Debugging" >&2
+    gdb -q -x "$dir/vmos.gdb" || :
+}
+
+debug_wait() {
     gdb_script >out/vmos.gdb
     echo "QEMU waits for gdb; in another terminal: cd $PWD && gdb -x out/vmos.gdb" \
         "(its \"monitor quit\" ends QEMU)" >&2
-    qemu_with -drive file=out/debug/disk.img,format=raw,if=virtio -debugcon file:out/run.log -S \
-        -gdb unix:out/debug/gdb,server=on,wait=off -chardev stdio,id=com1,signal=off -serial chardev:com1
+    qemu_debug -chardev stdio,id=com1,signal=off -serial chardev:com1
+}
+
+qemu_debug() {
+    qemu_with -drive "file=$dir/disk.img,format=raw,if=virtio" -debugcon "file:$dir/log" -S \
+        -gdb "unix:$dir/gdb,server=on,wait=off" "$@"
 }
 
 # The kernel's symbols twice: where the loader puts it (the lowest usable address above 1 MiB) and where it stays.
 gdb_script() {
     cat <<END
+set \$stage_mbr = $(layout MBR)
+set \$stage_loader = $(layout LOADER)
+set \$stage_low = 0x$(symbol out/kernel.elf kernel_entry 0x100000)
+set \$stage_high = 0x$(high_symbol kernel_high)
+set \$stage_load = 0x$(high_symbol program_load)
+set \$stage_entry = $(entry_of "$program")
+set \$directory = "$dir"
 set confirm off
-set pagination off
-add-symbol-file out/loader.elf
-add-symbol-file out/kernel.elf -o 0x100000
-add-symbol-file out/kernel.elf -o 0xfffffeffc0000000
-add-symbol-file "$program" -o $(base_of "$program")
-target remote out/debug/gdb
-echo Stages, for "hbreak *ADDRESS" and "continue": 0x7c00 MBR (16-bit code: "monitor x/8i \$pc"), 0x8000 loader,\n
-echo 0x$(symbol out/kernel.elf kernel_entry 0x100000) kernel low, 0x$(high_symbol kernel_high) kernel high,\
- 0x$(high_symbol program_load) program load, 0x$(symbol "$program" main "$(base_of "$program")") main\n
+file out/start.elf
+pipe add-symbol-file out/loader.elf | cat >/dev/null
+pipe add-symbol-file out/kernel.elf -o 0x100000 | cat >/dev/null
+pipe add-symbol-file out/kernel.elf -o $(layout KERNEL_BASE) | cat >/dev/null
+pipe add-symbol-file "$program" -o $(base_of "$program") | cat >/dev/null
+pipe target remote $dir/gdb | cat >/dev/null
+source tools/vmos.gdb
+stage mbr
 END
+    main=$(main_of_program)
+    [ -z "$main" ] || echo "set \$stage_main = 0x$main"
+}
+
+# Bochs has one name space for symbols, so they get the stage's name in front; it takes a file's own number of bytes
+# to add. Its text screen is drawn over the debugger's prompt, so the screen is another: a window where there is X and
+# Debian's bochs-x, else the VNC server of Bochs, cut off from the network where the kernel allows that, since it asks
+# for no password.
+debug_bochs() {
+    {
+        bochs_symbols out/start.elf mbr.
+        bochs_symbols out/loader.elf loader.
+        bochs_symbols out/kernel.elf low. 0x100000
+        bochs_symbols out/kernel.elf "" "$(layout KERNEL_BASE)"
+        bochs_symbols "$program" program. "$(base_of "$program")"
+        printf 'pb %s\nc\n' "$(layout MBR)"
+    } >"$dir/commands"
+    screen='rfb, options="timeout=0"'
+    alone=
+    if [ -n "${DISPLAY-}" ] && ls /usr/lib/*/bochs/plugins/libbx_x_gui.so >/dev/null 2>&1; then
+        screen=x
+    elif unshare -rn true 2>/dev/null; then
+        alone="unshare -rn"
+    fi
+    sed "s|^display_library:.*|display_library: $screen|; s|out/bochs-com1.txt|$dir/com1|; s|out/bochs/|$dir/|" \
+        tools/bochsrc >"$dir/bochsrc"
+    echo "Symbols: mbr.X, loader.X, low.X, X, program.X; a walk through the boot: README.md, Debugging" >&2
+    $alone bochs -q -f "$dir/bochsrc" -rc "$dir/commands" 2>"$dir/errors" || :
+    grep -v '^[0-9]*[ei]\[' "$dir/errors" >&2 || : # without what it says of every plug-in it loads
+}
+
+# bochs_symbols FILE PREFIX [OFFSET]: the debugger's command that loads them.
+bochs_symbols() {
+    nm "$1" 2>/dev/null | awk -v prefix="$2" 'NF == 3 && $2 !~ /[aA]/ && $3 !~ /^_(_bss_start|edata|end)$/ {
+        print $1, prefix $3 }' >"$dir/${2}symbols"
+    echo "ldsym global \"$dir/${2}symbols\" ${3-0}"
 }
 
 # What vmos would do with the memory map in a file; its names are relative to where the user stands.
@@ -417,6 +514,11 @@ symbol() {
 # Where a program's symbols count from: static-PIE programs are moved.
 base_of() {
     readelf -h "$1" | awk '$1 == "Type:" { print $2 == "DYN" ? "0x555555554000" : 0 }'
+}
+
+# The program's first instruction.
+entry_of() {
+    printf '0x%x' $(($(readelf -h "$1" | awk '/Entry point/ { print $4 }') + $(base_of "$1")))
 }
 
 # symbol() for the kernel where it stays: KERNEL_BASE ends in 30 zero bits, and sh cannot count beyond 63.
@@ -496,7 +598,7 @@ bench_stages() {
         musl-gcc -static -O2 test/guest/hello.c -o out/hello
         set -- "$PWD/out/hello"
     fi
-    image_of "--disk out/bench/disk.img --input /dev/null" "$@" || exit 125
+    image_of "--disk out/bench/disk.img --input /dev/null" "$@"
     stages=$(stages_at 7c00 8000 "$(symbol out/kernel.elf kernel_entry 0x100000)" "$(high_symbol kernel_high)" \
         "$(high_symbol program_load)" "$(main_of_program)") || exit 125
     for round in 1 2 3 4 5; do
@@ -515,9 +617,10 @@ bench_cpus() {
     bench_plugin
     echo 'unsigned sleep(unsigned); int main(void) { return (int)sleep(60); }' |
         musl-gcc -static -O2 -x c - -o out/asleep
-    image_of "--disk out/bench/cpus.img --input /dev/null" "$PWD/out/asleep" || exit 125
+    image_of "--disk out/bench/cpus.img --input /dev/null" "$PWD/out/asleep"
     stages=$(stages_at 7c00 "$(symbol out/kernel.elf kernel_entry 0x100000)" "$(main_of_program)") || exit 125
-    begin=$(awk '$2 == "AP_START" { print substr($3, 3) }' boot/layout.h)
+    begin=$(layout AP_START)
+    begin=${begin#0x}
     idle=$(high_symbol cpu_idle)
     rm -f out/bench/cpus-* out/bench/cpus.log
     for count in 1 "$@"; do
@@ -630,13 +733,18 @@ lines_of_code() {
 
 help() {
     cat <<END
-./build.sh run [--env K=V]... [PROGRAM [ARG...]]   boot PROGRAM (else the demo) in QEMU. stdout: what it prints; log:
+./build.sh run [OPTION]... [PROGRAM [ARG...]]      boot PROGRAM (else the demo) in QEMU. stdout: what it prints; log:
                                         out/run.log. Status: the program's, 128+n for signal n, 125 when vmos or QEMU
                                         failed, 2 for wrong usage, 130 after Ctrl-C. QEMU_OPTS: more words for QEMU
-./build.sh image [--env K=V]... PROGRAM [ARG...]   write out/vmos.img, out/vmos.iso and, when it fits, out/vmos-floppy.img
-./build.sh bochs [--env K=V]... [PROGRAM [ARG...]] the same as run, in Bochs; its COM1 is shown at the end
-./build.sh debug [--env K=V]... [PROGRAM [ARG...]] QEMU, stopped at reset, and out/vmos.gdb for gdb
-./build.sh memmap FILE [--image FILE] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
+                                        OPTION: --env K=V, for PROGRAM's environment; --set WORD, one of the image's
+                                        command line (README.md): mem=N cpus=N quiet timeline after=WHAT ...
+./build.sh image [OPTION]... PROGRAM [ARG...]      write out/vmos.img, out/vmos.iso and, when it fits, out/vmos-floppy.img
+./build.sh bochs [OPTION]... [PROGRAM [ARG...]]    the same as run, in Bochs; its COM1 is shown at the end
+./build.sh debug [OPTION]... [PROGRAM [ARG...]]    gdb on QEMU, stopped at the boot sector, with all symbols; README.md
+                                        has a walk; what the program prints is shown at the end
+./build.sh debug wait [the same]        QEMU alone, with the program's terminal; it says how to start gdb elsewhere
+./build.sh debug bochs [the same]       the same in the debugger of Bochs
+./build.sh memmap FILE [--image FILE] [--mem N] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
 ./build.sh bench boot [PROGRAM [ARG...]]           bench stages, and bench cpus 16 64 255
 ./build.sh bench stages [PROGRAM [ARG...]]         instructions and BIOS calls per stage, up to PROGRAM's main
 ./build.sh bench cpus [COUNT...]                   instructions that each of 1 and COUNT CPUs takes until it has checked in

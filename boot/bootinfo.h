@@ -69,7 +69,7 @@ struct boot_info {
     struct boot_part program;
     struct boot_part input; // standard input; only meaningful with has_input
     struct boot_part command;
-    u8 has_input; // standard input travels in the image (perhaps empty); else it is COM1
+    u8 has_input; // standard input travels in the image (perhaps empty); else it is the terminal
     u8 zero;
     u16 sector_size; // of the medium: 512, or 2048 on a CD
     u32 read_most;   // sectors a BIOS call was asked for at last

@@ -22,7 +22,7 @@
 #define BOOT_PD          0x6000 // 2 MiB pages: not every CPU has 1 GiB pages
 #define BOOT_PD_END      0x7000
 #define MBR_E820_BUFFER  0x7000 // one fixed E820 entry, copied out after each call
-#define MBR_CD           0x7018 // dword: CD_IMAGE when start.asm came from a CD, else 0
+#define MBR_CD           0x701c // dword: CD_IMAGE when start.asm came from a CD, else 0
 #define BOOT_STACK       0x7020 // of start.asm, grows down from BOOT_STACK_END
 #define BOOT_STACK_END   0x7bf4
 #define MBR_TSC          0x7bf4 // qword: time stamp when start.asm began

@@ -21,6 +21,7 @@ void log_alone(void);
 enum log_sinks { LOG_WIRE, LOG_COM1, LOG_SCREEN };
 typedef void (*log_sink)(const char *text, size_t bytes);
 void log_set_sink(enum log_sinks which, log_sink write);
+void log_quiet(enum log_sinks which, bool errors_alone); // LOG_WIRE or LOG_SCREEN: lines of log_error(), and panics
 void log_put(const char *line, size_t length, size_t on_screen); // so much of it
 
 extern struct options options; // of the image's command line; read once, by main.c

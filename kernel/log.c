@@ -15,11 +15,13 @@ static struct sink {
 } sinks[LOG_SCREEN + 1];
 
 static struct lock lock;
+static bool quiet[ARRAY_SIZE(sinks)];
 static bool alone;
 static char kept[KEPT][KEPT_BYTES];
 static unsigned kept_count;
 
 void log_set_sink(enum log_sinks which, log_sink write) { sinks[which].write = write; }
+void log_quiet(enum log_sinks which, bool errors_alone) { quiet[which] = errors_alone; }
 
 // A line that is too long ends in "...".
 size_t log_format(char line[LOG_LINE + 1], const char *prefix, const char *fmt, va_list args) {
@@ -52,7 +54,8 @@ void log_line(const char *prefix, const char *fmt, va_list args) {
     size_t part = length < KEPT_BYTES ? length : KEPT_BYTES;
     memcpy(keep, line, part);
     keep[part - 1] = '\0';
-    log_put(line, length, length);
+    bool is_error = line[4] == '!';
+    log_put(line, quiet[LOG_WIRE] && !is_error ? 0 : length, quiet[LOG_SCREEN] && !is_error ? 0 : length);
     if (!alone) lock_give(&lock);
 }
 

@@ -21,6 +21,12 @@ static void ignored(const char *word, u64 length, const char *why) {
     log("the image's command line: %.*s %s, ignored", (int)(length < 80 ? length : 80), word, why);
 }
 
+static void options_init(void (*report)(const char *word, u64 length, const char *why)) {
+    options_read(window(boot.command.start), boot.command.length, &options, report);
+    log_quiet(LOG_SCREEN, options.quiet);
+    log_quiet(LOG_WIRE, options.quiet && logwire_is_com1());
+}
+
 static void log_init(void) {
     logwire_init();
     log_set_sink(LOG_WIRE, logwire_write);
@@ -29,13 +35,26 @@ static void log_init(void) {
     panic_set_means(&panic_means_here);
 }
 
+// The program's terminal: what the image asks for, as far as the machine has it.
+static void console_init(void) {
+    bool screen = screen_columns() > 0;
+    if (!screen && options.console == CONSOLE_SCREEN) {
+        log_error("console=screen, but there is no screen that shows text; the program has COM1 instead");
+        options.console = CONSOLE_COM1;
+    }
+    if (!(options.console & CONSOLE_COM1) || serial_init()) return;
+    if (screen) log("serial: no COM1; the program has the screen and the keyboard alone");
+    else log_error("serial: no COM1, and no screen either; the program's output is lost");
+    options.console = CONSOLE_SCREEN;
+}
+
 void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
     boot = *given;
     log_init(); // for what can go wrong here
     if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION || boot.size != sizeof(boot))
         unfit("the loader is of another version than the kernel");
     panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
-    options_read(window(boot.command.start), boot.command.length, &options, NULL);
+    options_init(NULL);
     struct handover *handover = (void *)BOUNCE;
     *handover = (struct handover){.boot = boot}; // BIOS transfers went through here
     address_space_build(handover);
@@ -51,15 +70,16 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     boot.tsc[STAGE_KERNEL_HIGH] = tsc();
     log_init();
     u64 file = boot.kernel.start, code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
-    options_read(window(boot.command.start), boot.command.length, &options, ignored);
+    options_init(ignored);
     memory_take_over(handover);
 
     static struct acpi_info acpi;
     acpi_init(boot.rsdp, &acpi);
     power_init(&acpi);
+    keyboard_init(&acpi);
     interrupts_init(&acpi);
     time_init(acpi.hpet ? window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE) : NULL, acpi.pm_timer, &boot.pit);
-    if (!serial_init()) log("serial: no COM1; the program's output goes to the screen alone");
+    console_init();
     memory_end_boot(handover);
     memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);
     cpus_start(&acpi);

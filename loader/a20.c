@@ -3,21 +3,13 @@
 // controller first: port 92h blanks or hangs rare machines.
 #include "loader/loader.h"
 #include "kernel/cpu/x86.h"
+#include "kernel/device/i8042.h"
 
 #define ALIAS_TESTS      32    // the gate may be settling
 #define ALIAS_TESTS_LONG 65536 // keyboard controllers take their time: at about 1 us a test
 #define IO_DELAY_PORT    0x80  // POST codes; a write takes about 1 us on every PC
 
-#define KBC_DATA              0x60
-#define KBC_CONTROL           0x64      // status when read, command when written
-#define KBC_OUTPUT_FULL       (1u << 0) // a byte waits for us
-#define KBC_INPUT_FULL        (1u << 1) // the controller has not taken our last byte
-#define KBC_ABSENT            0xff      // a port nobody answers
-#define KBC_POLLS             100000
-#define KBC_WRITE_OUTPUT_PORT 0xd1
-#define KBC_A20_ON            0xdf
-#define KBC_NULL              0xff // UHCI's keyboard emulation wants an end of the sequence
-
+#define KBC_A20_ON    0xdf // to the output port
 #define PORT_92       0x92
 #define PORT_92_A20   (1u << 1)
 #define PORT_92_RESET (1u << 0) // fast reset: never set it
@@ -39,7 +31,7 @@ static bool a20_on(int tests) {
 // Writes when the controller takes a byte. False: there is no controller, or it hangs.
 static bool kbc_write(u16 port, u8 byte) {
     for (int i = 0; i < KBC_POLLS; i++) {
-        u8 status = inb(KBC_CONTROL);
+        u8 status = inb(KBC_STATUS);
         if (status == KBC_ABSENT) return false;
         if (status & KBC_OUTPUT_FULL) inb(KBC_DATA);
         if (status & KBC_INPUT_FULL) continue;
@@ -51,8 +43,8 @@ static bool kbc_write(u16 port, u8 byte) {
 
 void a20_enable(void) {
     if (a20_on(ALIAS_TESTS)) return;
-    if (kbc_write(KBC_CONTROL, KBC_WRITE_OUTPUT_PORT) && kbc_write(KBC_DATA, KBC_A20_ON))
-        kbc_write(KBC_CONTROL, KBC_NULL);
+    if (kbc_write(KBC_STATUS, KBC_WRITE_OUTPUT_PORT) && kbc_write(KBC_DATA, KBC_A20_ON))
+        kbc_write(KBC_STATUS, KBC_NULL);
     if (a20_on(ALIAS_TESTS_LONG)) return;
     u8 value = inb(PORT_92);
     if (!(value & PORT_92_A20)) outb(PORT_92, (value | PORT_92_A20) & ~PORT_92_RESET);

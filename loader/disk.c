@@ -9,8 +9,9 @@
 #define STATUS_CORRECTED  0x11 // ECC put it right: the data is good
 #define FLOPPY_TRACK      18   // sectors, on 1.44 MB
 #define CYLINDERS         1024
-#define TRIES             2     // at each size
-#define TRIES_ONE_SECTOR  6     // a floppy needs three to spin up and notice its change
+#define TRIES             2 // at each size
+#define TRIES_ONE_SECTOR  6 // a floppy needs three to spin up and notice its change
+#define READS_TO_GROW     8
 #define BIOS_TICKS        0x46c // dword: counts 18.2 a second, while interrupts are on; 0 at midnight
 #define TICKS_SECOND      18
 #define TICKS_10_SECONDS  182
@@ -30,7 +31,9 @@ _Static_assert(sizeof(struct packet) == 16, "EDD 1.1");
 static struct {
     u32 cd_image;     // sector of a CD where the image begins; 0: no CD
     u32 track, heads; // sectors a track; 0: no geometry
-    u32 doubt;        // sectors a call that once were all that worked
+    u32 highest;      // sectors a call that are worth trying
+    u32 failed;       // sectors of the last call that was halved
+    u32 good;         // reads since then
 } disk;
 
 static bool is_floppy(void) { return boot.drive < 0x80 && !disk.cd_image; }
@@ -48,7 +51,7 @@ void disk_init(void) {
     struct bios_regs regs = {.eax = DISK_GEOMETRY};
     disk.cd_image = LOW_MEMORY(u32, MBR_CD);
     boot.sector_size = disk.cd_image ? CD_SECTOR_SIZE : SECTOR_SIZE;
-    boot.read_most = DAP_MAX_SECTORS * SECTOR_SIZE / boot.sector_size;
+    boot.read_most = disk.highest = DAP_MAX_SECTORS * SECTOR_SIZE / boot.sector_size;
     boot.edd = !is_floppy();
     if (disk.cd_image) return;
     if (!disk_call(&regs)) disk.track = regs.ecx & 63;
@@ -57,7 +60,7 @@ void disk_init(void) {
         disk.track = FLOPPY_TRACK;
         disk.heads = 2;
     }
-    if (is_floppy()) boot.read_most = disk.track;
+    if (is_floppy()) boot.read_most = disk.highest = disk.track;
 }
 
 // EDD 1.1: the BIOS leaves in the packet how many sectors it read. Some read fewer and call it success; should such a
@@ -82,31 +85,39 @@ static u8 read_chs(u64 lba, u32 sectors) {
     return disk_call(&regs);
 }
 
-// One bad moment must not make all reads small: a smaller size is kept when it is needed for the second time.
-static void remember(u32 most) {
-    if (most == disk.doubt) boot.read_most = most;
-    disk.doubt = most;
+// A bad moment must not make all reads small: after some that went well a larger one is tried again. A size that fails
+// then, too, is not what this BIOS can do.
+static void went_well(void) {
+    if (boot.read_most == disk.highest || ++disk.good < READS_TO_GROW) return;
+    disk.good = 0;
+    boot.read_most = 2 * boot.read_most < disk.highest ? 2 * boot.read_most + 1 : disk.highest;
+}
+
+static void halve(u32 count) {
+    if (count == disk.failed) disk.highest = count / 2;
+    disk.failed = count;
+    disk.good = 0;
+    boot.read_most = count / 2;
 }
 
 // Reads up to sectors of the medium into the bounce buffer and returns how many it were.
 static u32 read_some(u64 lba, u64 sectors) {
-    u32 most = boot.read_most;
     for (int failures = 0;;) {
-        u32 count = sectors < most ? sectors : most;
+        u32 count = sectors < boot.read_most ? sectors : boot.read_most;
         if (!boot.edd && count > disk.track - lba % disk.track) count = disk.track - lba % disk.track;
         u8 status = boot.edd ? read_edd(lba, &count) : read_chs(lba, count);
         if (!status) {
-            if (most < boot.read_most) remember(most);
+            went_well();
             return count;
         }
         disk_call(&(struct bios_regs){.eax = DISK_RESET});
         if (++failures < (count > 1 ? TRIES : TRIES_ONE_SECTOR)) continue;
         failures = 0;
         if (count > 1) {
-            most = count / 2;
+            halve(count);
         } else if (boot.edd && lba < (u64)CYLINDERS * disk.heads * disk.track) {
             boot.edd = false;
-            most = boot.read_most = disk.track;
+            boot.read_most = disk.highest = disk.track;
         } else {
             fail("the BIOS cannot read sector %lu of drive %02xh (status %02xh): the medium is damaged, or the image "
                  "on it is not complete",

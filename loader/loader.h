@@ -4,8 +4,10 @@
 
 #include "boot/bootinfo.h"
 #include "boot/image.h"
+#include "kernel/lib/options.h"
 
-extern struct boot_info boot; // what the kernel will get; main.c, disk.c and machine.c fill their fields
+extern struct options options; // of the image's command line, once it has been read and checked
+extern struct boot_info boot;  // what the kernel will get; main.c, disk.c and machine.c fill their fields
 
 // ---- bios.asm ----
 // The registers of a BIOS call, in the order popad, pop ds, pop es and popf take them.
@@ -35,8 +37,8 @@ extern struct loader_header loader_header;
 void loader_main(u64 started) __attribute__((noreturn)); // a time stamp
 
 // ---- say.c ----
-// One line on the log wire and the screen: say puts "vmos: loader: " in front and is for progress; fail puts "vmos! "
-// in front, ends an emulator with 125 and stops.
+// One line on the log wire and the screen: say puts "vmos: loader: " in front and is for progress, with quiet on a wire
+// of the log's own alone; fail puts "vmos! " in front, ends an emulator with 125 and stops.
 void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void fail(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
 

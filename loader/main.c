@@ -14,6 +14,7 @@
 #define PAGE_LARGE   (1u << 7)
 
 struct boot_info boot;
+struct options options;
 extern u8 loader_bss[], loader_bss_end[];
 static u64 directories[IDENTITY_END / PAGE_1G][512] __attribute__((section(".tables"), aligned(PAGE_SIZE)));
 static struct image_header header;
@@ -137,6 +138,7 @@ void loader_main(u64 started) {
     place_image();
     read_payload();
     check_parts();
+    options_read((const char *)boot.command.start, boot.command.length, &options, NULL);
     kernel_entry enter = load_kernel();
     machine_describe();
     say("%lu KiB from drive %02xh (%s, %u sectors a call, %u BIOS calls) at 0x%lx", boot.payload.length >> 10,

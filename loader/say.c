@@ -14,14 +14,14 @@ static void screen_byte(char byte) {
     bios_call(0x10, &regs);
 }
 
-static void line(const char *start, const char *fmt, va_list args) {
+static void line(bool shown, const char *start, const char *fmt, va_list args) {
     char text[256];
     size_t length = (size_t)format(text, sizeof(text) - 1, "%s", start);
     length += (size_t)vformat(text + length, sizeof(text) - 1 - length, fmt, args);
     if (length > sizeof(text) - 2) length = sizeof(text) - 2;
     text[length++] = '\n';
-    logwire_write(text, length);
-    if (!LOW_MEMORY(u16, BDA_CRTC_PORT)) return; // no display adapter
+    if (shown || !logwire_is_com1()) logwire_write(text, length);
+    if (!shown || !LOW_MEMORY(u16, BDA_CRTC_PORT)) return; // no display adapter
     for (size_t i = 0; i < length; i++) {
         if (text[i] == '\n') screen_byte('\r');
         screen_byte(text[i]);
@@ -31,7 +31,7 @@ static void line(const char *start, const char *fmt, va_list args) {
 void say(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    line("vmos: loader: ", fmt, args);
+    line(!options.quiet, "vmos: loader: ", fmt, args);
     va_end(args);
 }
 
@@ -41,7 +41,7 @@ void fail(const char *fmt, ...) {
         failing = true;
         va_list args;
         va_start(args, fmt);
-        line("vmos! ", fmt, args);
+        line(true, "vmos! ", fmt, args);
         va_end(args);
         if (emulator_recognise() != EMULATOR_NONE) {
             static const char status[] = "vmos: exit 125\n";

@@ -1,5 +1,5 @@
 #include "tools/iso.h"
-#include "kernel/lib/string.h"
+#include <string.h>
 
 #define FILE_NAME      "VMOS.IMG;1"
 #define DIRECTORY_FLAG 2

@@ -1,5 +1,5 @@
 // Prints what vmos would do with a machine's memory map, by the kernel's own plan, without booting:
-//   memmap --kernel F FILE [--image F] [--no-1g] [--bare]
+//   memmap --kernel F FILE [--image F] [--mem N] [--no-1g] [--bare]
 // FILE has lines "base length type" in hexadecimal, or lines "BIOS-e820: ..." of a Linux log among any others. What is
 // no map is refused with a line and status 1; a wrong command line is status 2. README.md describes the output.
 #include <err.h>
@@ -11,6 +11,7 @@
 
 #include "boot/image.h"
 #include "kernel/lib/elf.h"
+#include "kernel/lib/options.h"
 #include "kernel/memory/plan.h"
 
 static struct e820_entry map[E820_MAX];
@@ -175,9 +176,19 @@ static void print_plan(const struct machine *machine, const struct plan *plan) {
                    extents[i].bytes / extents[i].page, names[size]);
 }
 
+static void refuse(const char *word, u64 length, const char *why) { errx(2, "--%.*s %s", (int)length, word, why); }
+
+static u64 read_limit(const char *value) {
+    char word[64];
+    struct options options;
+    int length = snprintf(word, sizeof word, "mem=%s", value);
+    options_read(word, length < (int)sizeof word ? (u64)length : sizeof word - 1, &options, refuse);
+    return options.memory;
+}
+
 int main(int argc, char **argv) {
-    static const struct option known[] = {
-        {"kernel", 1, 0, 'k'}, {"image", 1, 0, 'i'}, {"no-1g", 0, 0, 'n'}, {"bare", 0, 0, 'b'}, {0, 0, 0, 0}};
+    static const struct option known[] = {{"kernel", 1, 0, 'k'}, {"image", 1, 0, 'i'}, {"no-1g", 0, 0, 'n'},
+                                          {"bare", 0, 0, 'b'},   {"mem", 1, 0, 'm'},   {0, 0, 0, 0}};
     const char *kernel = NULL, *image = NULL;
     bool bare = false;
     struct plan plan = {.reserved = reserved};
@@ -188,14 +199,17 @@ int main(int argc, char **argv) {
         if (option == 'i') image = optarg;
         if (option == 'n') machine.has_1g = false;
         if (option == 'b') bare = true;
+        if (option == 'm') machine.limit = read_limit(optarg);
     }
     if (optind + 1 != argc || !kernel || (image && bare))
-        errx(2, "usage: memmap FILE [--image FILE] [--no-1g] [--bare]");
+        errx(2, "usage: memmap FILE [--image FILE] [--mem N] [--no-1g] [--bare]");
     machine.entries = read_map(argv[optind]);
     if (image) measure_image(image, &machine);
     else if (!bare) measure_kernel(kernel, &machine);
     if (!bare) place_image(&machine);
-    if (!plan_make(&machine, &plan, scratch))
+    bool fits = plan_make(&machine, &plan, scratch);
+    if (!fits && !plan.kernel_bytes) printf("# would not boot: the image lies beyond --mem\n");
+    else if (!fits)
         printf("# would not boot: the kernel needs %" PRIu64 " KiB in one piece\n", plan.kernel_bytes >> 10);
     print_plan(&machine, &plan);
     return fflush(stdout) || ferror(stdout) ? 1 : 0;

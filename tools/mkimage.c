@@ -1,5 +1,5 @@
 // Builds the images from their parts:
-//   mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... [--tty]
+//   mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... [--set WORD]... [--tty]
 //           --disk OUT [--floppy OUT] [--cd OUT --cd-mbr F] -- ARG0 [ARG...]
 // Sector 0 is the MBR with the partition table, the loader follows, then the header of boot/image.h and what it
 // describes. A CD holds the disk image as a file; its boot sector is another one. What could not boot is refused,
@@ -16,6 +16,7 @@
 #include "boot/image.h"
 #include "kernel/lib/crc32c.h"
 #include "kernel/lib/elf.h"
+#include "kernel/lib/options.h"
 #include "tools/iso.h"
 
 // The geometry that Bochs and old BIOSes take a disk of unknown shape for: 16 heads, 63 sectors. Whole cylinders only.
@@ -29,7 +30,8 @@ struct bytes {
 };
 
 // The options, and what they said.
-enum { MBR_FILE, LOADER_FILE, KERNEL_FILE, PROGRAM_FILE, INPUT_FILE, DISK, FLOPPY, CD, CD_MBR_FILE, FILES, ENV, TTY };
+enum { MBR_FILE, LOADER_FILE, KERNEL_FILE, PROGRAM_FILE, INPUT_FILE, DISK, FLOPPY, CD, CD_MBR_FILE, FILES };
+enum { ENV = FILES, SET, TTY };
 static const char *files[FILES];
 static struct bytes command;
 
@@ -231,6 +233,10 @@ static void add_word(const char *key, const char *value) {
     append(&command, value, strlen(value) + 1);
 }
 
+static void refuse(const char *word, u64 length, const char *why) {
+    errx(2, "--set %.*s: the word %s", (int)length, word, why);
+}
+
 static void read_options(int argc, char **argv) {
     static const struct option known[] = {{"mbr", 1, 0, MBR_FILE},
                                           {"loader", 1, 0, LOADER_FILE},
@@ -242,6 +248,7 @@ static void read_options(int argc, char **argv) {
                                           {"cd", 1, 0, CD},
                                           {"cd-mbr", 1, 0, CD_MBR_FILE},
                                           {"env", 1, 0, ENV},
+                                          {"set", 1, 0, SET},
                                           {"tty", 0, 0, TTY},
                                           {0, 0, 0, 0}};
     for (int option; (option = getopt_long(argc, argv, "+", known, NULL)) != -1;) {
@@ -249,13 +256,15 @@ static void read_options(int argc, char **argv) {
         if (option < FILES) files[option] = optarg;
         if (option == ENV && (optarg[0] == '=' || !strchr(optarg, '='))) errx(2, "--env %s is not K=V", optarg);
         if (option == ENV) add_word("env=", optarg);
+        if (option == SET) add_word("", optarg);
         if (option == TTY) add_word("tty=", "1");
     }
     if (!files[MBR_FILE] || !files[LOADER_FILE] || !files[KERNEL_FILE] || !files[PROGRAM_FILE] || !files[DISK] ||
         optind == argc || (files[CD] && !files[CD_MBR_FILE]))
-        errx(2, "usage: mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... [--tty] "
-                "--disk OUT [--floppy OUT] [--cd OUT --cd-mbr F] -- ARG0 [ARG...]");
+        errx(2, "usage: mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... [--set WORD]... "
+                "[--tty] --disk OUT [--floppy OUT] [--cd OUT --cd-mbr F] -- ARG0 [ARG...]");
     for (; optind < argc; optind++) add_word("arg=", argv[optind]);
+    options_read((const char *)command.data, command.length, &(struct options){0}, refuse);
 }
 
 int main(int argc, char **argv) {

@@ -39,6 +39,11 @@ void cpus_start(const struct acpi_info *acpi) {
         else if (count < CPUS_MAX - 1) ids[count++] = id;
     }
     if (beyond) log("cpus: %u with APIC ids above %u are left off: the CPU has no x2APIC", beyond, XAPIC_ID_MAX);
+    if (options.cpus && count >= options.cpus) {
+        log("cpus: %u are left off: the command line says cpus=%u", count - (options.cpus - 1), options.cpus);
+        count = options.cpus - 1;
+    }
+    if (!count) return;
     for (unsigned i = 0; i < count; i++) apic_send_init(ids[i]); // making slots gives them time
     if (!make_root()) {
         log_error("cpus: %u are left off: the pages they start by, at %#x, are not write-back", count, AP_START);

@@ -20,16 +20,18 @@ void logwire_flush(void); // waits, bounded, until the last bit has left
 bool logwire_is_com1(void);
 
 // ---- serial.c: COM1, the program's terminal, byte-transparent ----
-bool serial_init(void); // false: no such port
+bool serial_init(void); // false: no such port; before it, and then, nothing is done
 void serial_write(const void *bytes, size_t count);
 void serial_flush(void);                           // waits, bounded, until the last bit has left
 void serial_panic(const char *text, size_t bytes); // unless it is the wire of the log
-void serial_on_input(void (*got)(u8 byte));        // called in interrupt context; enables the interrupt
+bool serial_on_input(void (*got)(u8 byte));        // called in interrupt context; false: there is no port
 
 // ---- screen.c: the text screen, hardware scrolling ----
 void screen_init(const struct boot_info *boot);
 void screen_write(const char *text, size_t bytes);
 void screen_log(const char *line, size_t bytes); // on a line of its own
+unsigned screen_columns(void);                   // 0: there is no screen
+unsigned screen_rows(void);
 
 // ---- rtc.c, kvmclock.c ----
 u64 time_wall_ns(void); // since 1970: KVM's clock or the RTC read at first use, time_now_ns() from there on
@@ -42,7 +44,12 @@ struct acpi_info {
     u16 pm1a_control, pm1b_control; // ports; 0: none
     u16 pm_timer;                   // port; 0: none
     bool has_s5;
+    bool no_keyboard;               // there is no 8042
     u8 s5_a, s5_b;                  // SLP_TYP values of _S5_
+    u16 reset;                      // port; 0: none
+    u8 reset_value;                 // restarts the machine there
+    u8 acpi_on;                     // to smi_command: the ports above become the system's own
+    u16 smi_command;                // port; 0: they are
     u64 hpet;                       // physical; 0: none
     u64 pci_config;                 // physical, of bus 0 of segment 0; 0: none
     u8 pci_first_bus, pci_last_bus; // that it covers
@@ -71,8 +78,26 @@ void interrupts_init(const struct acpi_info *acpi);
 // Makes slots for the other CPUs and wakes them; waits for none (cpus_watch() does). Says who is left off, and why.
 void cpus_start(const struct acpi_info *acpi);
 
+// ---- keys.c: scan codes to bytes of a terminal, pure ----
+#define KEYS_BYTES   8   // one scan code gives fewer
+#define KEYS_RESTART 100 // as a number of bytes: Ctrl-Alt-Del
+enum { KEYS_SHIFT = 1, KEYS_CTRL = 4, KEYS_ALT = 16, KEYS_CAPS = 64, KEYS_CAPS_ON = 128 };
+struct keys { // zeroes to begin with
+    u8 held;  // KEYS_*: which are down, the right one of two at twice the bit; and whether Caps Lock is on
+    bool extended;
+    u8 skip; // so many codes more mean nothing
+};
+size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]); // how many bytes, or KEYS_RESTART
+
+// ---- keyboard.c ----
+void keyboard_init(const struct acpi_info *acpi); // lives for ever
+// Called in interrupt context; enables the interrupt. Ctrl-Alt-Del restarts the machine. False, and a line in the log:
+// there is no keyboard.
+bool keyboard_on_input(void (*got)(u8 byte));
+
 // ---- power.c ----
 void power_init(const struct acpi_info *acpi); // lives for ever
-// Ends the machine: "vmos: exit N" as the last line, then emulator, ACPI S5; on a PC the report stays on the screen
-// and any key restarts.
+// Ends the machine: "vmos: exit N" as the last line. An emulator that can be asked to ends. Then what after= says;
+// without it a virtual machine goes off, and on a PC the report stays on the screen and any key restarts.
 void power_end(int status) __attribute__((noreturn));
+void power_restart(void) __attribute__((noreturn));

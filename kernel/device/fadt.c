@@ -1,12 +1,15 @@
-// The FADT: the ports for switching off and of the PM timer (5.2.9). And the one package of AML that switching off
-// needs, _S5_: there is no interpreter, since it is a constant that a byte matcher finds.
+// The FADT: the ports for switching off, restarting and of the PM timer (5.2.9). And the one package of AML that
+// switching off needs, _S5_: there is no interpreter, since it is a constant that a byte matcher finds.
 #include "kernel/device/acpi.h"
 #include "kernel/kernel.h"
 
 // Byte offsets, old and new, and the least length.
-enum { FADT_DSDT = 40, FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_PM_TIMER = 76 };
+enum { FADT_DSDT = 40, FADT_SMI_COMMAND = 48, FADT_ACPI_ON = 52, FADT_RESET = 116, FADT_RESET_VALUE = 128 };
+enum { FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_PM_TIMER = 76 };
 enum { FADT_X_DSDT = 140, FADT_X_PM1A_CONTROL = 172, FADT_X_PM1B_CONTROL = 184, FADT_X_PM_TIMER = 208 };
-enum { FADT_PM_TIMER_BYTES = 91, FADT_FLAGS = 112, FADT_V1_BYTES = 116 };
+enum { FADT_REVISION = 8, FADT_PM_TIMER_BYTES = 91, FADT_BOOT_ARCH = 109, FADT_FLAGS = 112, FADT_V1_BYTES = 116 };
+#define BOOT_ARCH_8042        (1u << 1)
+#define FADT_HAS_RESET        (1u << 10)
 #define FADT_HARDWARE_REDUCED (1u << 20) // there are no PM1 registers and no PM timer
 
 // Fields that an older, shorter FADT does not have count as 0.
@@ -14,11 +17,16 @@ static u64 field(const u8 *fadt, size_t offset, size_t bytes) {
     return offset + bytes <= length_of(fadt) ? number(fadt + offset, bytes) : 0;
 }
 
+static u16 if_port(u64 port) { return port <= UINT16_MAX ? (u16)port : 0; }
+
+static u16 port_at(const u8 *fadt, size_t address) {
+    return field(fadt, address, 1) == SPACE_IO ? if_port(field(fadt, address + ADDRESS_VALUE, 8)) : 0;
+}
+
 // A register's port: the newer field when it names one, else the older; 0: none.
 static u16 port_of(const u8 *fadt, size_t newer, size_t older) {
-    u64 port = field(fadt, newer + ADDRESS_VALUE, 8);
-    if (field(fadt, newer, 1) != SPACE_IO || !port || port > UINT16_MAX) port = field(fadt, older, 4);
-    return port <= UINT16_MAX ? (u16)port : 0;
+    u16 port = port_at(fadt, newer);
+    return port ? port : if_port(field(fadt, older, 4));
 }
 
 u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
@@ -27,7 +35,13 @@ u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
         log("ACPI: ignored the FACP: its length is %zu", length_of(fadt));
         return 0;
     }
+    if (flags & FADT_HAS_RESET) info->reset = port_at(fadt, FADT_RESET);
+    info->reset_value = (u8)field(fadt, FADT_RESET_VALUE, 1);
+    // The flag came with revision 3: before, its place is reserved, and there is a controller in every PC.
+    info->no_keyboard = fadt[FADT_REVISION] >= 3 && !(fadt[FADT_BOOT_ARCH] & BOOT_ARCH_8042);
     if (!(flags & FADT_HARDWARE_REDUCED)) {
+        info->smi_command = if_port(field(fadt, FADT_SMI_COMMAND, 4));
+        info->acpi_on = fadt[FADT_ACPI_ON];
         info->pm1a_control = port_of(fadt, FADT_X_PM1A_CONTROL, FADT_PM1A_CONTROL);
         info->pm1b_control = port_of(fadt, FADT_X_PM1B_CONTROL, FADT_PM1B_CONTROL);
         if (fadt[FADT_PM_TIMER_BYTES] == 4) info->pm_timer = port_of(fadt, FADT_X_PM_TIMER, FADT_PM_TIMER);

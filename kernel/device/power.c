@@ -1,20 +1,19 @@
 // The end of the machine. An emulator or a virtual machine ends with the program; on a PC the report stays on the
-// screen until somebody has read it.
+// screen until somebody has read it. The command line can say otherwise (after=) where no emulator ends it.
 #include "kernel/device/devices.h"
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
+#include "kernel/device/i8042.h"
 #include "kernel/kernel.h"
+#include "kernel/lib/string.h"
 
 #define PM1_SCI_EN        (1u << 0) // ACPI 6.5, 4.8.3.2.1
 #define PM1_SLP_TYP(type) (((type)&7u) << 10)
 #define PM1_SLP_EN        (1u << 13)
+#define ACPI_ON_MS        3000 // some firmware takes seconds
 
-#define KBC_DATA        0x60
-#define KBC_STATUS      0x64
-#define KBC_OUTPUT_FULL (1u << 0)
-#define KBC_FROM_MOUSE  (1u << 5)
-#define KBC_PULSE_RESET 0xfe
-#define KEY_RELEASED    (1u << 7)
+#define KBC_EMPTY_MS 100   // a keyboard holds 16 bytes, and one takes about a millisecond
+#define POLL_PAUSES  10000 // a millisecond or less
 
 static const struct acpi_info *acpi; // NULL: nothing known
 
@@ -29,32 +28,63 @@ static void soft_off(u16 port, u8 type) {
     if (port) outw(port, (u16)((inw(port) & PM1_SCI_EN) | PM1_SLP_TYP(type) | PM1_SLP_EN));
 }
 
-// A key was pressed since the last call; the status reads ff throughout where there is no controller.
+// ACPI's S5; returns when the machine stays on. Until the firmware is told to hand the registers over, they may do
+// nothing (4.8.3.2.1, SCI_EN).
+static void power_off(void) {
+    if (!acpi || !acpi->has_s5 || !acpi->pm1a_control) return;
+    if (acpi->smi_command && acpi->acpi_on && !(inw(acpi->pm1a_control) & PM1_SCI_EN)) {
+        outb(acpi->smi_command, acpi->acpi_on);
+        for (int ms = 0; ms < ACPI_ON_MS && !(inw(acpi->pm1a_control) & PM1_SCI_EN); ms++) wait_ms(1);
+    }
+    soft_off(acpi->pm1a_control, acpi->s5_a);
+    soft_off(acpi->pm1b_control, acpi->s5_b);
+    wait_ms(1000);
+}
+
+void power_restart(void) {
+    for (int ms = 0; ms < KBC_EMPTY_MS && inb(KBC_STATUS) & KBC_INPUT_FULL; ms++) wait_ms(1);
+    outb(KBC_STATUS, KBC_PULSE_RESET);
+    wait_ms(100);
+    if (acpi && acpi->reset) outb(acpi->reset, acpi->reset_value), wait_ms(100);
+    static const u8 no_idt[10]; // should that fail: without an IDT the first exception resets the CPU
+    __asm__ volatile("lidt %0\n\tint3" ::"m"(no_idt));
+    __builtin_unreachable();
+}
+
+// Takes what was typed before. False: there is no controller, whose status then reads ff, or one that never empties, so
+// nobody can press a key.
+static bool keyboard_empty(void) {
+    int full = 0;
+    for (int ms = 0; ms < KBC_EMPTY_MS; ms++, wait_ms(1))
+        if (inb(KBC_STATUS) & KBC_OUTPUT_FULL) inb(KBC_DATA), full++;
+    return full < KBC_EMPTY_MS;
+}
+
 static bool key_pressed(void) {
     u8 status = inb(KBC_STATUS);
-    if (status == 0xff || !(status & KBC_OUTPUT_FULL)) return false;
-    return !(inb(KBC_DATA) & KEY_RELEASED) && !(status & KBC_FROM_MOUSE);
+    return status & KBC_OUTPUT_FULL && !(inb(KBC_DATA) & KEY_RELEASED) && !(status & KBC_FROM_MOUSE);
 }
+
+static void tell(const char *text) { screen_write(text, strlen(text)); }
 
 void power_end(int status) {
     cpus_stop(false);
+    log_quiet(LOG_SCREEN, false);
+    log_quiet(LOG_WIRE, false);
     log("exit %d", status);
     serial_flush();
     logwire_flush();
     emulator_exit();
     bool is_virtual = cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR || emulator_has_debugcon();
-    if (is_virtual && acpi && acpi->has_s5) {
-        soft_off(acpi->pm1a_control, acpi->s5_a);
-        soft_off(acpi->pm1b_control, acpi->s5_b);
-        wait_ms(1000);
+    if (options.after == AFTER_REBOOT) power_restart();
+    if (options.after == AFTER_POWEROFF || (options.after == AFTER_KEY && is_virtual)) power_off();
+    if (options.after == AFTER_POWEROFF) tell("ACPI does not switch this machine off.\n");
+    if (options.after != AFTER_HALT && keyboard_empty()) {
+        tell("Press any key to restart.\n");
+        while (!key_pressed()) // this is the end: it may wait for ever
+            for (int i = 0; i < POLL_PAUSES; i++) __builtin_ia32_pause();
+        power_restart();
     }
-    static const char prompt[] = "Press any key to restart.\n";
-    screen_write(prompt, sizeof(prompt) - 1);
-    for (int i = 0; i < 64; i++) key_pressed(); // earlier ones do not count
-    while (!key_pressed()) {}                   // this is the end: it may wait for ever
-    outb(KBC_STATUS, KBC_PULSE_RESET);
-    wait_ms(100);
-    static const u8 no_idt[10]; // should that fail: without an IDT the first exception resets the CPU
-    __asm__ volatile("lidt %0\n\tint3" ::"m"(no_idt));
-    __builtin_unreachable();
+    tell("The machine stands still; it can be switched off.\n");
+    for (;;) __asm__ volatile("cli\n\thlt");
 }

@@ -101,6 +101,9 @@ void screen_init(const struct boot_info *boot) {
     column = (cursor - top) % columns;
 }
 
+unsigned screen_columns(void) { return cells ? columns : 0; }
+unsigned screen_rows(void) { return cells ? rows : 0; }
+
 // The log and the program's output come from any CPU. One that was stopped while it drew is not waited for.
 void screen_write(const char *text, size_t bytes) {
     static bool drawing;

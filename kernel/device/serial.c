@@ -62,10 +62,11 @@ static void received(void) {
     outb(COM1_PORT + UART_IER, IER_RECEIVED);
 }
 
-void serial_on_input(void (*got)(u8 byte)) {
-    if (!burst) return;
+bool serial_on_input(void (*got)(u8 byte)) {
+    if (!burst) return false;
     input = got;
     if (early >= 0) input((u8)early);
     interrupt_set(COM1_LINE, received);
     outb(COM1_PORT + UART_IER, IER_RECEIVED);
+    return true;
 }

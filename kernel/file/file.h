@@ -1,5 +1,5 @@
-// What the program's open files can be: the terminal (COM1 and the screen), and a few texts made on reading. All copy
-// to and from program memory: bytes done, 0 at the end, a negative errno, or TTY_WAIT with nothing done.
+// What the program's open files can be: the terminal (COM1, and screen and keyboard), and a few texts made on reading.
+// All copy to and from program memory: bytes done, 0 at the end, a negative errno, or TTY_WAIT with nothing done.
 #pragma once
 
 #include <asm/errno.h>
@@ -39,5 +39,6 @@ s64 terminal_ioctl(u32 request, u64 arg);
 void texts_init(const struct boot_info *boot);
 int text_find(const char *path); // -1: none
 s64 text_read(int text, u64 to, u64 bytes, u64 offset);
+void timeline_log(void); // what the boot took, stage by stage
 
 static inline s64 put_user(u64 to, const void *from, u64 bytes) { return copy_to_user(to, from, bytes) ? 0 : -EFAULT; }

@@ -1,20 +1,23 @@
-// The terminal: COM1, whose output the screen shows too, behind the line discipline. Bytes come in by interrupt.
+// The terminal: COM1, and screen and keyboard, or one of these (console=), behind the line discipline. Bytes come in by
+// interrupt, on the boot CPU.
 #include <asm/ioctls.h>
 #include <asm/termios.h>
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/lock.h"
 #include "kernel/device/devices.h"
 #include "kernel/file/file.h"
+#include "kernel/kernel.h"
 
 #define CHUNK 4096 // what one write has in one piece, as for a pipe
 
 static struct tty tty;
 static struct lock lock; // of tty, and of what leaves through it
 static void (*on_typed)(int signal);
+static bool no_input; // every read is at the end
 
 static void put(const void *bytes, size_t count) {
-    serial_write(bytes, count);
-    screen_write(bytes, count);
+    serial_write(bytes, count); // only with CONSOLE_COM1 it was made ready
+    if (options.console & CONSOLE_SCREEN) screen_write(bytes, count);
 }
 
 // Whoever reads at the other end may pause for as long as serial_write() allows, which is too long for lock_take().
@@ -32,11 +35,15 @@ static void got(u8 byte) {
 void terminal_init(void (*typed)(int signal)) {
     tty_init(&tty, put);
     on_typed = typed;
-    if (typed) serial_on_input(got);
+    if (!typed) return;
+    bool keys = options.console & CONSOLE_SCREEN && keyboard_on_input(got), serial = serial_on_input(got);
+    no_input = !keys && !serial;
+    if (no_input) log_error("terminal: nothing to type on; standard input is empty");
 }
 
 s64 terminal_read(u64 to, u64 bytes) {
     u8 chunk[TTY_RING]; // a line at most
+    if (no_input) return 0;
     take();
     s64 count = tty_read(&tty, chunk, bytes < sizeof chunk ? bytes : sizeof chunk);
     lock_give(&lock);
@@ -56,14 +63,16 @@ s64 terminal_write(u64 from, u64 bytes) {
 }
 
 // Without the lock: what it sees may just have been read by another thread, as it may be after any answer.
-bool terminal_readable(void) { return tty_readable(&tty); }
+bool terminal_readable(void) { return no_input || tty_readable(&tty); }
 
 s64 terminal_ioctl(u32 request, u64 arg) {
-    static const struct winsize size; // zeroes: nobody told us, as on any serial line
+    struct winsize size = {0}; // nobody told us, as on any serial line
     struct termios settings;
     switch (request) {
     case TCGETS: return put_user(arg, &tty.settings, sizeof tty.settings);
-    case TIOCGWINSZ: return put_user(arg, &size, sizeof size); // musl's isatty() asks this
+    case TIOCGWINSZ: // musl's isatty() asks this
+        if (options.console == CONSOLE_SCREEN) size.ws_row = (u16)screen_rows(), size.ws_col = (u16)screen_columns();
+        return put_user(arg, &size, sizeof size);
     case TCSETS:
     case TCSETSW: // output is written before the call that gives it returns
     case TCSETSF:

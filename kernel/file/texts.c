@@ -8,6 +8,8 @@
 #include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 
+#define LINE 128 // bytes, at most
+
 struct reader {
     u64 at;       // offset of the next line in the text
     u64 from, to; // offsets that were asked for
@@ -17,9 +19,9 @@ struct reader {
 
 static const struct boot_info *boot;
 
-// The next line of a text, at most 128 bytes.
+// The next line of a text.
 static void PRINTF_LIKE(2, 3) line(struct reader *reader, const char *fmt, ...) {
-    char text[128];
+    char text[LINE];
     va_list args;
     va_start(args, fmt);
     u64 length = (u64)vformat(text, sizeof text, fmt, args);
@@ -48,13 +50,31 @@ static void meminfo(struct reader *reader) {
          available);
 }
 
-static void vmos(struct reader *reader) {
+// Line n of the boot's timeline; false: there is none.
+static bool timeline_line(unsigned n, char text[LINE]) {
     static const char *const stages[STAGES] = {"firmware",    "MBR",          "loader",
                                                "kernel, low", "kernel, high", "program load"};
-    for (int i = 0; i < STAGES; i++)
-        line(reader, "%-13s %8lu us\n", stages[i], time_tsc_to_ns(boot->tsc[i] - (i ? boot->tsc[i - 1] : 0)) / 1000);
-    line(reader, "read by %s from drive %02xh: %u sectors, %u BIOS calls\n", boot->edd ? "EDD" : "CHS", boot->drive,
-         boot->sectors, boot->bios_calls);
+    if (n < STAGES) {
+        u64 ticks = boot->tsc[n] - (n ? boot->tsc[n - 1] : 0);
+        format(text, LINE, "%-13s %8lu us %12lu TSC ticks", stages[n], time_tsc_to_ns(ticks) / 1000, ticks);
+    } else {
+        char most[11] = "?";
+        if (boot->read_most) format(most, sizeof most, "%u", boot->read_most);
+        format(text, LINE, "read by %s from drive %02xh: %u sectors of %u bytes, at most %s a call; %u BIOS calls",
+               boot->edd ? "EDD" : "CHS", boot->drive, boot->sectors,
+               boot->sector_size ? boot->sector_size : SECTOR_SIZE, most, boot->bios_calls);
+    }
+    return n <= STAGES;
+}
+
+void timeline_log(void) {
+    char text[LINE];
+    for (unsigned n = 0; timeline_line(n, text); n++) log("timeline: %s", text);
+}
+
+static void vmos(struct reader *reader) {
+    char text[LINE];
+    for (unsigned n = 0; timeline_line(n, text); n++) line(reader, "%s\n", text);
     line(reader, "CPUs that run: %u\n", cpus_online());
     for (unsigned n = 0; n < cpus_online(); n++)
         if (cpu_number(n)->nmis) line(reader, "CPU %u ignored %u NMIs without a known cause\n", n, cpu_number(n)->nmis);

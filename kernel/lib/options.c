@@ -98,8 +98,9 @@ static bool read_after(struct text value, struct options *options) {
 }
 
 static bool read_tty(struct text value, struct options *options) {
-    options->tty = is(value, "1");
-    return options->tty;
+    if (!is(value, "1")) return false;
+    options->tty = true;
+    return true;
 }
 
 static bool anything(struct text value, struct options *options) { // start.c's

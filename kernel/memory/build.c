@@ -34,8 +34,9 @@ static void find_features(struct handover *handover, struct machine *machine) {
 static void make_plan(struct handover *handover) {
     struct boot_info *boot = &handover->boot;
     struct plan *plan = &handover->plan;
-    struct machine machine = {(const struct e820_entry *)boot->e820, boot->e820_count, .ebda = boot->ebda};
+    struct machine machine = {(const struct e820_entry *)boot->e820, boot->e820_count, .limit = options.memory};
     struct mtrr mtrr;
+    machine.ebda = boot->ebda;
     machine.kernel_low = boot->kernel_low;
     machine.payload = boot->payload;
     find_features(handover, &machine);
@@ -43,8 +44,13 @@ static void make_plan(struct handover *handover) {
     machine.mtrr = &mtrr;
     if (boot->e820_count > E820_MAX)
         unfit("the firmware's memory map has %u entries; vmos has room for %u", boot->e820_count, E820_MAX);
-    if (!plan_make(&machine, plan, (void *)SCRATCH))
-        unfit("no %lu KiB of memory in one piece for the kernel", plan->kernel_bytes / 1024);
+    bool fits = plan_make(&machine, plan, (void *)SCRATCH);
+    if (machine.limit)
+        log("memory: mem= leaves out %lu KiB, all from 0x%lx on", plan->beyond_limit / 1024, machine.limit);
+    if (!fits && !plan->kernel_bytes)
+        unfit("mem= leaves out memory from 0x%lx on, but the image lies at 0x%lx-0x%lx: give it more", machine.limit,
+              machine.kernel_low.start, machine.payload.start + machine.payload.length - 1);
+    if (!fits) unfit("no %lu KiB of memory in one piece for the kernel", plan->kernel_bytes / 1024);
     memcpy(window(plan->map_copy), machine.map, machine.entries * sizeof(struct e820_entry));
     boot->e820 = plan->map_copy;
 }

@@ -17,13 +17,17 @@ static void take(struct plan *plan, struct ranges *from, u64 start, u64 end, con
     from->count = ranges_subtract(from->list, from->count, start, end);
 }
 
-// What nobody can use: beyond linear memory, the smaller one of the two places that show all memory, and what is not
-// write-back, which is slow beyond use, or a large page over it and its neighbour undefined. cached: NULL, all is.
+// What nobody can use: beyond linear memory, the smaller one of the two places that show all memory; beyond the limit;
+// and what is not write-back, which is slow beyond use, or a large page over it and its neighbour undefined. cached:
+// NULL, all is.
 static void take_useless(const struct machine *machine, struct plan *plan, struct ranges *from,
                          const struct ranges *cached) {
     u64 limit = machine->address_bits < 46 ? 1ull << machine->address_bits : LINEAR_END - LINEAR, at = 0;
     take(plan, from, limit, E820_TOP, "beyond the addresses of the CPU or of vmos");
     u64 before = ranges_bytes(from->list, from->count);
+    if (machine->limit) take(plan, from, machine->limit, E820_TOP, "beyond mem=");
+    plan->beyond_limit = before - ranges_bytes(from->list, from->count);
+    before -= plan->beyond_limit;
     for (size_t i = 0; cached && i <= cached->count; i++) { // what lies between them, and behind the last
         u64 end = i < cached->count ? cached->list[i].start : E820_TOP;
         take(plan, from, at, end, "not write-back by the MTRRs");
@@ -100,6 +104,7 @@ bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) 
         plan->back.count = 0;
         return true;
     }
+    if (machine->limit && machine->limit < ROUND_UP(image.start + image.length, PAGE_SIZE)) return false;
     take(plan, &plan->left, AP_START, AP_END, "start of other CPUs");
     take(plan, &plan->left, AP_END, BOOT_MEMORY_END, "boot pages");
     take(plan, &plan->left, low.start, low.start + low.length, "kernel while booting");

@@ -36,6 +36,7 @@ struct machine {
     u32 entries;
     bool has_1g;                 // the CPU has 1 GiB pages
     unsigned address_bits;       // physical addresses the CPU implements
+    u64 limit;                   // memory from here on is not used; 0: all is
     u64 ebda;                    // lowest byte of the BIOS's below 640 KiB; LEGACY_HOLE when nothing is known
     const struct mtrr *mtrr;     // NULL: all memory counts as write-back
     struct boot_part kernel_low; // as the loader placed it; length 0: nothing boots, memory is only laid out
@@ -60,14 +61,15 @@ struct plan {
     u64 extents, extents_room;    // the table of extents, and for how many
     u64 map_copy;                 // the BIOS map
     u64 stack;                    // the first stack's 2 MiB; 0: memory is short, it gets pages
-    u64 not_write_back;           // bytes that the MTRRs spoil
+    u64 beyond_limit;             // bytes that the limit leaves out
+    u64 not_write_back;           // of the others: bytes that the MTRRs spoil
     u32 ignored;                  // usable entries that wrap
     struct reservation *reserved; // in the order they were made; NULL: not wanted
     size_t reserved_count;
 };
 
 // Working memory that plan_make needs for so many entries, and how many reservations it makes at most.
-#define PLAN_CUTS            (MTRR_ENTRIES + 10)
+#define PLAN_CUTS            (MTRR_ENTRIES + 11)
 #define PLAN_RANGES(entries) ((entries) + PLAN_CUTS)
 #define PLAN_SCRATCH(entries)                                                                                          \
     (3 * PLAN_RANGES(entries) * sizeof(struct range) +                                                                 \
@@ -75,5 +77,6 @@ struct plan {
 #define PLAN_RESERVATIONS(entries) ((entries) + 3 * PLAN_CUTS)
 
 // scratch: PLAN_SCRATCH(entries) bytes; the plan's lists lie in it. plan->reserved is set by the caller: NULL, or room
-// for PLAN_RESERVATIONS(entries). False: no place for the kernel, of kernel_bytes.
+// for PLAN_RESERVATIONS(entries). False: no place for the kernel, of kernel_bytes; 0: what the loader placed reaches
+// beyond the limit.
 bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) MUST_USE;

@@ -108,6 +108,7 @@ void program_run(struct boot_info *boot) {
     program_load(boot, &first->context.regs);
     files_init(boot, options.tty, typed);
     boot->tsc[STAGE_PROGRAM] = tsc();
+    if (options.timeline) timeline_log();
     scheduler_init(first);
     cpus_set_join(join);
     context_resume();

@@ -224,6 +224,7 @@ def image():
         vm.expect("a floppy image was written", (vm.OUT / "vmos-floppy.img").exists(), False)
         build_sh(["image", vm.guest("hello"), "from an image"])
         vm.qemu(vm.OUT / "vmos-floppy.img", medium="floppy").expect(0)
+        vm.expect_in("output", b"arg from an image\n", vm.qemu(vm.OUT / "vmos.iso", medium="cd ide").expect(0).com1)
         result = vm.qemu(vm.OUT / "vmos.img").expect(0)
         vm.expect_in("output", b"arg from an image\n", result.com1)
 
@@ -237,7 +238,7 @@ def bochs():
 
 def debug():
     """gdb stops in the loader, the kernel low and high, and the program's main, by their names."""
-    qemu = subprocess.Popen(["./build.sh", "debug", vm.guest("hello")], cwd=vm.ROOT, stdin=subprocess.DEVNULL,
+    qemu = subprocess.Popen(["./build.sh", "debug", "wait", vm.guest("hello")], cwd=vm.ROOT, stdin=subprocess.DEVNULL,
                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         vm.expect_in("first line", b"gdb", qemu.stderr.readline())

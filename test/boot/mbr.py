@@ -11,6 +11,8 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SECTOR = 512
+CD_SECTOR = 2048
+CD_DRIVE = 0xe0  # in SeaBIOS
 DISK_SIZE = 4 * 516096  # whole cylinders of 16 heads and 63 sectors, as Bochs wants them
 FLOPPY_SIZE = 1474560
 SHIM_BASE = 2016  # where the real sector lies on a disk that begins with the shim
@@ -95,6 +97,8 @@ start:  mov esp, BOOT_STACK_END
         inc ecx
         jmp .next
 .done:  call hex
+        mov eax, [MBR_CD]
+        call hex
         mov al, 'K'
         out 0xe9, al
         mov al, 10
@@ -147,8 +151,9 @@ shutdown: db "Shutdown"
 """
 
 # Boots from LBA 0, hooks int 10h, 13h and 15h, loads the real sector from SHIM_BASE and starts it with odd registers.
-# Disk calls for drives 00 and 80h are served by EDD calls on the real drive. Trace on port E9: e = EDD read, c = CHS
-# read, g = geometry, r = reset, m = E820 call, a = A20, <X> = letter on the screen.
+# Disk calls for drives 00 and 80h are served by EDD calls on the real drive; with CD, those for START_DL, by EDD and in
+# sectors of 2048 bytes. Trace on port E9: e = EDD read, c = CHS read, g = geometry, r = reset, m = E820 call, a = A20,
+# <X> = letter on the screen.
 SHIM = r"""
 %include "layout.inc"
 bits 16
@@ -241,9 +246,13 @@ new0x13:
         cld
         cmp ah, 0
         je .reset
+%ifdef CD
+        cmp dl, START_DL
+%else
         cmp dl, 0
         je .known
         cmp dl, 0x80
+%endif
         jne bad
 .known:
 %ifdef DEAD_DRIVE
@@ -258,8 +267,10 @@ new0x13:
         jne bad
 ; ---- EDD
         say 'e'
+%ifndef CD
         cmp dl, 0
         je bad
+%endif
         mov bp, sp                      ; a disk driver may wait for an interrupt
         test word [bp + 4], 0x200
         jz bad
@@ -270,9 +281,9 @@ new0x13:
         jc bad
         cmp word [si], 16
         jne bad
-        cmp word [si + 2], 1            ; 1..64 sectors
+        cmp word [si + 2], 1            ; 1..64 sectors, 32 KiB
         jb bad
-        cmp word [si + 2], 64
+        cmp word [si + 2], 64 >> CD_SHIFT
         ja bad
         cmp dword [si + 12], 0
         jne bad
@@ -282,7 +293,7 @@ new0x13:
         movzx ecx, word [si + 4]
         add eax, ecx
         movzx ecx, word [si + 2]
-        shl ecx, 9
+        shl ecx, 9 + CD_SHIFT
         lea ecx, [eax + ecx - 1]
         shr eax, 16
         shr ecx, 16
@@ -292,10 +303,12 @@ new0x13:
         pushad
         push ds
         mov eax, [si + 2]
+        shl ax, CD_SHIFT
         mov [cs:packet + 2], eax
         mov ax, [si + 6]
         mov [cs:packet + 6], ax
         mov eax, [si + 8]
+        shl eax, CD_SHIFT
         jmp transfer
 .reset: say 'r'
         xor ax, ax
@@ -319,6 +332,9 @@ new0x13:
         clc
         retf 2
 .chs:   say 'c'
+%ifdef CD
+        jmp bad
+%endif
         call failing
         jc bad
         cmp al, 1
@@ -470,9 +486,9 @@ reads:  dw 0
 """
 
 FIELDS = ["drive", "count", "sum", "cr0", "cr4", "efer", "cr3", "flags", "cycles", "pml4", "pdpt", "pd", "entries",
-          "wrong"]
+          "wrong", "cd"]
 PROMISED = {"cr0": 0x80000011, "cr4": 0x20, "efer": 0x500, "cr3": 0x1000, "flags": 0, "pml4": 0x2003,
-            "pdpt": 0x6003, "pd": 0x83, "entries": 3, "wrong": 0}
+            "pdpt": 0x6003, "pd": 0x83, "entries": 3, "wrong": 0, "cd": 0}
 
 
 def assemble(folder, name, text=None, **defines):
@@ -493,9 +509,26 @@ def assemble(folder, name, text=None, **defines):
         return data.read()
 
 
-def image(folder, size, sectors=3, spoil=(0, 0), shim=None):
-    """The sector and the payload in an image file; with shim, a dict of its settings, the shim at LBA 0 before them."""
-    mbr = bytearray(assemble(folder, "start", LOADER_SECTORS=sectors))
+def constant(name):
+    """A number of boot/layout.h."""
+    with open(os.path.join(ROOT, "boot", "layout.h")) as header:
+        return int(re.search(r"(?m)^#define %s +(\w+)" % name, header.read())[1], 0)
+
+
+def iso(folder):
+    """The bytes of a CD of ours."""
+    path = os.path.join(folder, "disk")
+    subprocess.run([*"out/mkimage --mbr out/start.bin --loader out/loader.bin --kernel out/kernel.strip --program".split(),
+                    "out/demo", "--disk", path, "--cd", path + ".iso", "--cd-mbr", "out/start-cd.bin", "--", "demo"],
+                   check=True, timeout=60, cwd=ROOT)
+    with open(path + ".iso", "rb") as data:
+        return data.read()
+
+
+def image(folder, size, sectors=3, spoil=(0, 0), shim=None, cd=False):
+    """The sector and the payload in an image file; with shim, a dict of its settings, the shim at LBA 0 before them. cd:
+    the sector for CDs, and the payload where a CD has the loader."""
+    mbr = bytearray(assemble(folder, "start", LOADER_SECTORS=sectors, **({"CD": 1} if cd else {})))
     assert len(mbr) == SECTOR, "start.asm is %d bytes" % len(mbr)
     assert mbr[0x1b8:0x1bc] != bytes(4), "no disk signature"
     payload = bytearray(assemble(folder, "payload", PAYLOAD, LOADER_SECTORS=sectors, SPOIL_END=spoil[1]))
@@ -506,13 +539,17 @@ def image(folder, size, sectors=3, spoil=(0, 0), shim=None):
     start = 0
     if shim is not None:
         settings = dict(SHIM_BASE=SHIM_BASE, START_FLAGS=0x202, START_DL=0x80, START_CS=0, SPT=63, HEADS=16,
-                        FAIL_FROM=1, FAIL_TO=0, LOADER_SECTORS=sectors)
-        settings.update(shim)
+                        FAIL_FROM=1, FAIL_TO=0, LOADER_SECTORS=sectors, CD_SHIFT=2 if cd else 0)
+        settings.update(shim, **({"CD": 1} if cd else {}))
         code = assemble(folder, "shim", SHIM, **settings)
         data[:len(code)] = code
         start = SHIM_BASE * SECTOR
+    loader = start + (constant("CD_LOADER") * CD_SECTOR if cd else SECTOR)
+    if cd and shim is None:
+        data = bytearray(iso(folder))
+        start = constant("CD_BOOT") * CD_SECTOR
     data[start:start + SECTOR] = mbr
-    data[start + SECTOR:start + SECTOR + len(payload)] = payload
+    data[loader:loader + len(payload)] = payload
     path = os.path.join(folder, "image")
     with open(path, "wb") as out:
         out.write(data)
@@ -568,6 +605,9 @@ def check_report(text, drive, status=None, **more):
 
 
 MEDIA = {
+    "cd ide": ("pc", CD_DRIVE, ["-drive", "file=image,format=raw,if=ide,media=cdrom"]),
+    "cd usb": ("q35", CD_DRIVE, ["-device", "qemu-xhci,id=u", "-drive", "file=image,format=raw,if=none,id=d,media=cdrom",
+                                 "-device", "usb-storage,drive=d,bus=u.0"]),
     "floppy": ("pc", 0x00, ["-drive", "file=image,format=raw,if=floppy"]),
     "floppy q35": ("q35", 0x00, ["-device", "isa-fdc,id=f", "-drive", "if=none,id=d,format=raw,file=image", "-device",
                                  "floppy,drive=d"]),
@@ -582,10 +622,11 @@ MEDIA = {
 
 def boots(medium, sectors=3, cpu="max"):
     machine, drive, arguments = MEDIA[medium]
+    cd = drive == CD_DRIVE
     with tempfile.TemporaryDirectory() as folder:
-        image(folder, FLOPPY_SIZE if drive == 0 else DISK_SIZE, sectors)
+        image(folder, FLOPPY_SIZE if drive == 0 else DISK_SIZE, sectors, cd=cd)
         status, text, serial = qemu(folder, *arguments, machine=machine, cpu=cpu)
-        check_report(text, drive, status)
+        check_report(text, drive, status, cd=constant("CD_IMAGE") if cd else 0)
         assert status == ORDERLY and serial == "", "status %s, COM1 %r" % (status, serial)
 
 
@@ -593,7 +634,7 @@ def stops(letter, medium="ide", cpu="max", size=None, **arguments):
     """The letter comes once on COM1, and the machine neither goes on nor starts anew."""
     machine, drive, drives = MEDIA[medium]
     with tempfile.TemporaryDirectory() as folder:
-        path = image(folder, DISK_SIZE if drive else FLOPPY_SIZE, **arguments)
+        path = image(folder, DISK_SIZE if drive else FLOPPY_SIZE, cd=drive == CD_DRIVE, **arguments)
         if size:
             os.truncate(path, size)
         status, text, serial = qemu(folder, *drives, machine=machine, cpu=cpu, until=lambda said: said != "")
@@ -627,10 +668,11 @@ def restarts():
         assert (status, serial) == (0, "L"), "status %s, COM1 %r" % (status, serial)
 
 
-def shim(settings, trace=".*", drive=0x80, sectors=3, **more):
+def shim(settings, trace=".*", drive=0x80, sectors=3, cd=False, **more):
     """The sector behind the shim gets through, and its BIOS calls look like the trace."""
+    more["cd"] = constant("CD_IMAGE") if cd else 0
     with tempfile.TemporaryDirectory() as folder:
-        image(folder, DISK_SIZE, sectors, shim=settings)
+        image(folder, DISK_SIZE, sectors, shim=settings, cd=cd)
         status, text, serial = qemu(folder, *MEDIA["virtio-blk"][2], limit=20)
         check_report(text, drive, status, **more)
         calls = text.split("\n")[0]
@@ -698,12 +740,17 @@ def tests():
         add("ahci, loader of %d sectors" % sectors, boots, "ahci", sectors)
     add("floppy, loader of 128 sectors", boots, "floppy", 128)
     add("usb xhci, loader of 128 sectors", boots, "usb xhci", 128)
+    for sectors in (1, 4, 5, 64, 65, 128):
+        add("cd ide, loader of %d sectors" % sectors, boots, "cd ide", sectors)
     add("cpu qemu64", boots, "ide", 3, "qemu64")
     for cpu in ("qemu32", "486", "pentium3", "max,lm=off", "max,level=0,xlevel=0"):
         add("cpu %s gives C" % cpu, stops, "C", cpu=cpu)
     add("wrong first sector gives L", stops, "L", spoil=(1, 0))
     add("wrong last sector gives L", stops, "L", spoil=(0, 1 << 31))
     add("wrong sector on a floppy gives L", stops, "L", "floppy", spoil=(1, 0))
+    add("cd with a wrong first sector gives L", stops, "L", "cd ide", spoil=(1, 0))
+    add("cd with a wrong last sector gives L", stops, "L", "cd ide", spoil=(0, 1 << 31), sectors=5)
+    add("cd of 24 sectors gives D", stops, "D", "cd ide", size=24 * CD_SECTOR)
     add("disk of one sector gives D", stops, "D", size=SECTOR)
     add("time stamp", time_stamp)
     add("Ctrl-Alt-Del after a letter", restarts)
@@ -742,6 +789,14 @@ def tests():
                            "reset": {"TRASH": 1, "FAIL_TO": 12}}.items():
         add("trashed registers, " + name, shim, settings, drive=settings.get("START_DL", 0x80), sectors=66)
 
+    for dl in (0, 1, 0x7f, 0x80, 0x9f, 0xe0, 0xef, 0xff):
+        add("cd, DL %02X" % dl, shim, {"START_DL": dl}, "m+e{2}", dl, 128, cd=True)
+    cd = {"START_DL": CD_DRIVE}
+    add("cd, first read fails", shim, dict(cd, FAIL_TO=1), "m+ere", CD_DRIVE, cd=True)
+    add("cd, seven errors", shim, dict(cd, FAIL_FROM=2, FAIL_TO=8), "m+e(er){7}e", CD_DRIVE, 128, cd=True)
+    add("cd, trashed registers", shim, dict(cd, TRASH=1, FAIL_TO=2), "m+(er){2}e{2}", CD_DRIVE, 66, cd=True)
+    add("cd, all reads fail gives D", shim_stops, "D", dict(cd, FAIL_TO=999), "m+(er){16}", cd=True)
+    add("cd, a stale loader in memory gives L", shim_stops, "L", dict(cd, STALE=1), "m+e", cd=True)
     for entries in (3, 614):
         for end in ({}, {"MAP_ENDS_BY_CF": 1}):
             add("E820 %d entries%s" % (entries, ", end by CF" if end else ""), shim, dict(end, MAP_ENTRIES=entries),

@@ -82,8 +82,9 @@ def guest(name):
     return compile_guest(f"test/guest/{name}.c")
 
 
-def mkimage(path, program, args=(), *, input=b"", env=(), tty=False, floppy=None, name=None):
-    """Writes the disk image (and the floppy image); input None: standard input is COM1."""
+def mkimage(path, program, args=(), *, input=b"", env=(), words=(), tty=False, floppy=None, cd=None, name=None):
+    """Writes the disk image (and the floppy image and the CD); input None: standard input is COM1; words: of the command
+    line."""
     command = [OUT / "mkimage", "--mbr", OUT / "start.bin", "--loader", OUT / "loader.bin", "--kernel",
                OUT / "kernel.strip", "--program", program, "--disk", path]
     if input is not None:
@@ -92,10 +93,14 @@ def mkimage(path, program, args=(), *, input=b"", env=(), tty=False, floppy=None
         command += ["--input", stdin]
     for word in env:
         command += ["--env", word]
+    for word in words:
+        command += ["--set", word]
     if tty:
         command += ["--tty"]
     if floppy:
         command += ["--floppy", floppy]
+    if cd:
+        command += ["--cd", cd, "--cd-mbr", OUT / "start-cd.bin"]
     run([*command, "--", name or pathlib.Path(program).name, *args])
     return path
 
@@ -122,20 +127,52 @@ class Result:
         return self
 
 
-MEDIA = {  # arguments for a disk (or floppy) image, by machine type
+FILE = "-drive file={},format=raw,if=none,id=d "
+MEDIA = {  # arguments by machine type and medium: for a disk image; for a floppy image or a CD if the medium's name says so
     ("pc", "virtio"): "-drive file={},format=raw,if=virtio",
-    ("pc", "ide"): "-drive file={},format=raw,if=ide",
-    ("isapc", "ide"): "-drive file={},format=raw,if=ide",
-    ("pc", "ahci"): "-device ich9-ahci,id=a -drive file={},format=raw,if=none,id=d -device ide-hd,drive=d,bus=a.0",
-    ("pc", "floppy"): "-drive file={},format=raw,if=floppy",
     ("q35", "virtio"): "-drive file={},format=raw,if=virtio",
+    ("pc", "ide"): "-drive file={},format=raw,if=ide",
+    ("q35", "ide"): FILE + "-device piix3-ide,id=i -device ide-hd,drive=d,bus=i.0",
+    ("isapc", "ide"): "-drive file={},format=raw,if=ide",
+    ("pc", "ahci"): FILE + "-device ich9-ahci,id=a -device ide-hd,drive=d,bus=a.0",
     ("q35", "ahci"): "-drive file={},format=raw,if=ide",
-    ("q35", "floppy"): "-device isa-fdc,id=f -drive file={},format=raw,if=none,id=d -device floppy,drive=d",
+    ("pc", "floppy"): "-drive file={},format=raw,if=floppy",
+    ("q35", "floppy"): FILE + "-device isa-fdc,id=f -device floppy,drive=d",
+    ("isapc", "floppy"): "-drive file={},format=raw,if=floppy",
+    ("pc", "cd ide"): "-drive file={},format=raw,if=ide,media=cdrom",
+    ("q35", "cd ide"): FILE + "-device piix3-ide,id=i -device ide-cd,drive=d,bus=i.0",
+    ("isapc", "cd ide"): "-drive file={},format=raw,if=ide,media=cdrom",
+    ("pc", "cd ahci"): FILE + "-device ich9-ahci,id=a -device ide-cd,drive=d,bus=a.0",
+    ("q35", "cd ahci"): "-drive file={},format=raw,if=ide,media=cdrom",
 }
+USB = "-device usb-storage,drive=d,bus=u.0"
 for machine_type in ("pc", "q35"):
-    MEDIA[machine_type, "nvme"] = "-drive file={},format=raw,if=none,id=d -device nvme,drive=d,serial=x"
-    MEDIA[machine_type, "usb"] = ("-device qemu-xhci,id=u -drive file={},format=raw,if=none,id=d "
-                                  "-device usb-storage,drive=d,bus=u.0")
+    for medium_name, words in {
+            "nvme": "-device nvme,drive=d,serial=x",
+            "virtio-scsi": "-device virtio-scsi-pci -device scsi-hd,drive=d",
+            "lsi": "-device lsi53c895a -device scsi-hd,drive=d",
+            "megasas": "-device megasas -device scsi-hd,drive=d",
+            "sd": "-device sdhci-pci -device sd-card,drive=d",
+            "usb": f"-device qemu-xhci,id=u {USB}",
+            "usb ehci": f"-device usb-ehci,id=u {USB}",
+            "usb ohci": f"-device pci-ohci,id=u {USB}",
+            "usb uhci": f"-device piix3-usb-uhci,id=u {USB}",
+            "usb floppy": f"-device qemu-xhci,id=u {USB}",
+            "cd usb": "-device qemu-xhci,id=u -device usb-bot,id=b,bus=u.0 -device scsi-cd,drive=d,bus=b.0",
+            "cd scsi": "-device virtio-scsi-pci -device scsi-cd,drive=d"}.items():
+        MEDIA[machine_type, medium_name] = FILE + words
+
+
+def images(folder, program, args=(), *, medium, **more):
+    """Makes the image that this medium wants: of a disk, of a floppy or of a CD."""
+    kind = "cd" if medium.startswith("cd") else "floppy" if "floppy" in medium else "disk"
+    other = {} if kind == "disk" else {kind: folder / f"{kind}.img"}
+    disk = mkimage(folder / "disk.img", program, args, **other, **more)
+    if medium == "sd":  # QEMU wants a power of two
+        os.truncate(disk, 1 << (disk.stat().st_size - 1).bit_length())
+    if not other.get(kind, disk).exists():
+        raise Failed("the image does not fit on a floppy")
+    return other.get(kind, disk)
 
 
 def qemu_words(image, machine="pc", medium="virtio", cpu="max", memory="256M", extra=()):
@@ -174,14 +211,11 @@ def wait_for(path, wanted, process, hang=HANG):
         time.sleep(0.05)
 
 
-def boot(program, args=(), *, input=b"", env=(), tty=False, medium="virtio", name=None, **more):
+def boot(program, args=(), *, input=b"", env=(), words=(), tty=False, medium="virtio", name=None, **more):
     """Image, machine, result."""
     with directory() as tmp:
-        floppy = tmp / "floppy.img" if medium == "floppy" else None
-        disk = mkimage(tmp / "disk.img", program, args, input=input, env=env, tty=tty, floppy=floppy, name=name)
-        if floppy and not floppy.exists():
-            raise Failed("the image does not fit on a floppy")
-        return qemu(floppy or disk, medium=medium, **more)
+        image = images(tmp, program, args, medium=medium, input=input, env=env, words=words, tty=tty, name=name)
+        return qemu(image, medium=medium, **more)
 
 
 def bochs(image, *, cpu, count=1, medium="disk", memory=256, hang=4 * HANG, first=None):
@@ -198,6 +232,8 @@ def bochs(image, *, cpu, count=1, medium="disk", memory=256, hang=4 * HANG, firs
         if medium == "floppy":
             changes["ata0-master"] = "type=none"
             rc += f"floppya: 1_44={image}, status=inserted\n"
+        if medium == "cdrom":
+            changes["ata0-master"] = f'type=cdrom, path="{image}", status=inserted'
         for key, value in changes.items():
             rc = re.sub(rf"(?m)^{key}:.*$", lambda _: f"{key}: {value}", rc)
         (tmp / "rc").write_text(rc)

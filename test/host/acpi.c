@@ -47,12 +47,32 @@ static void test_registers(void) {
     fadt = new_fadt(), fadt.flags |= FADT_HARDWARE_REDUCED, put_fadt(fadt, 268);
     info = read_tables();
     CHECK(!info.pm_timer && !info.pm1a_control);
+    fadt = new_fadt(), fadt.smi_command = 0xb2, fadt.enable = 0xa1, fadt.reset = (struct address){1, 8, 0, 1, 0xcf9};
+    fadt.reset_value = 6, put_fadt(fadt, 244);
+    info = read_tables();
+    CHECK(info.smi_command == 0xb2 && info.acpi_on == 0xa1 && !info.reset); // no flag says that there is one
+    fadt.flags |= FADT_HAS_RESET, put_fadt(fadt, 244);
+    info = read_tables();
+    CHECK(info.reset == 0xcf9 && info.reset_value == 6);
+    put_fadt(fadt, 127);
+    CHECK(!read_tables().reset);
+    fadt.reset.space = SPACE_MEMORY, put_fadt(fadt, 244);
+    CHECK(!read_tables().reset);
+    fadt.reset.space = SPACE_IO, fadt.reset.address = 0x10cf9, fadt.smi_command = 0x10000, put_fadt(fadt, 244);
+    info = read_tables();
+    CHECK(!info.reset && !info.smi_command);
     // every length between the oldest and the newest; what is cut off counts as absent
     for (size_t bytes = 116; bytes <= 244; bytes++) {
         put_fadt(new_fadt(), bytes);
         info = read_tables();
         CHECK(info.pm_timer == (bytes >= 220 ? 0x1808 : 0x608) || bytes >= 212);
         CHECK(info.has_s5 || (bytes > 140 && bytes < 148));
+    }
+    // whether there is a keyboard controller is said from revision 3 on
+    for (int i = 0; i < 8; i++) {
+        put_fadt(new_fadt(), 244);
+        at(FACP)[8] = (u8)(1 + i / 2), at(FACP)[109] = i % 2 ? 0x12 : 0x11, fix_checksum(FACP, 244, 9);
+        CHECK(read_tables().no_keyboard == (i == 4 || i == 6));
     }
     put_fadt(new_fadt(), 115);
     CHECK(!read_tables().has_s5 && says("ignored the FACP"));

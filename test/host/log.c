@@ -69,9 +69,28 @@ int main(void) {
     log_put("five\n", 5, 2);
     CHECK(strcmp(good, "four\nfive\n") == 0 && strcmp(bad, "fi") == 0);
 
+    log_quiet(LOG_SCREEN, true); // errors alone
+    *good = *bad = 0;
+    log("six");
+    log_error("seven");
+    log_put("eight\n", 6, 6); // of a panic
+    CHECK(strcmp(good, "vmos: six\nvmos! seven\neight\n") == 0 && strcmp(bad, "vmos! seven\neight\n") == 0);
+    log_quiet(LOG_WIRE, true);
+    *good = *bad = 0;
+    log("nine");
+    log_error("ten");
+    CHECK(strcmp(good, "vmos! ten\n") == 0 && strcmp(bad, good) == 0);
+    log_quiet(LOG_WIRE, false);
+    log_quiet(LOG_SCREEN, false);
+    *good = *bad = 0;
+    log("exit 0");
+    CHECK(strcmp(good, "vmos: exit 0\n") == 0 && strcmp(bad, good) == 0);
+    CHECK(strcmp(log_kept(2), "vmos: nine") == 0); // for a panic
+    for (int i = 0; i < 2; i++) log(i ? "the sink faulted" : "three");
+
     *good = 0;
     again(2);
-    CHECK(strcmp(good, "[vmos: three][vmos! the sink faulted]") == 0);
+    CHECK(strcmp(good, "[vmos: three][vmos: the sink faulted]") == 0);
     *good = 0;
     for (int i = 0; i < 100; i++) log("%d %s", i, i == 98 ? text : "");
     *good = 0;

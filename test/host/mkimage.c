@@ -11,6 +11,8 @@
 #undef main
 #include "kernel/lib/crc32c.c"
 #include "kernel/lib/elf.c"
+#include "kernel/lib/options.c"
+#include "tools/iso.c"
 
 // A tool that ends at once frees nothing.
 const char *__asan_default_options(void);
@@ -138,14 +140,74 @@ static void test_good(void) {
     CHECK(before.length == after.length && !memcmp(before.data, after.data, after.length));
 }
 
+// A number in both byte orders.
+static u32 both32(const u8 *at) {
+    u32 big = (u32)at[4] << 24 | (u32)at[5] << 16 | (u32)at[6] << 8 | at[7];
+    CHECK(word32(at) == big);
+    return big;
+}
+
+static u32 both16(const u8 *at) {
+    CHECK(at[0] == at[3] && at[1] == at[2]);
+    return at[0] | (u32)at[1] << 8;
+}
+
+// By the fields of ECMA-119 and El Torito 1.0, from the volume descriptors on to every byte of the file.
+static void test_cd(void) {
+    const char *words[] = {"--mbr",     "mbr",     "--loader", "loader", "--kernel", "kernel",
+                           "--program", "program", "--disk",   "disk",   "--cd",     "cd",
+                           "--cd-mbr",  "cd-mbr",  "--",       "prog",   NULL};
+    struct bytes mbr = get("mbr");
+    mbr.data[3] = 99, put_file("cd-mbr", mbr.data, mbr.length);
+    CHECK(run(words) == 0 && !message[0]);
+    struct bytes cd = get("cd"), disk = get("disk");
+    CHECK(cd.length % 2048 == 0);
+    const u8 *primary = cd.data + 16 * 2048, *boot = primary + 2048, *end = boot + 2048;
+    for (u64 i = 0; i < 16 * 2048; i++) CHECK(!cd.data[i]);
+    CHECK(!memcmp(primary, "\1CD001\1", 8) && !memcmp(primary + 40, "VMOS                            ", 32));
+    CHECK(both32(primary + 80) == cd.length / 2048 && both16(primary + 128) == 2048);
+    CHECK(both16(primary + 120) == 1 && both16(primary + 124) == 1 && primary[881] == 1);
+    CHECK(!memcmp(primary + 813, "0000000000000000", 17)); // no date
+    CHECK(!memcmp(boot, "\0CD001\1EL TORITO SPECIFICATION", 31) && !memcmp(end, "\377CD001\1", 7));
+
+    const u8 *catalog = cd.data + word32(boot + 71) * 2048;
+    u32 sum = 0;
+    for (int i = 0; i < 32; i += 2) sum += catalog[i] | (u32)catalog[i + 1] << 8;
+    CHECK(catalog[0] == 1 && catalog[30] == 0x55 && catalog[31] == 0xaa && (sum & 0xffff) == 0);
+    CHECK(catalog[32] == 0x88 && catalog[33] == 0 && word32(catalog + 36) == 4 << 16);
+    const u8 *started = cd.data + word32(catalog + 40) * 2048;
+    CHECK(!memcmp(started, mbr.data, 512));
+
+    const u8 *root = cd.data + both32(primary + 158) * 2048, *path = cd.data + word32(primary + 140) * 2048;
+    CHECK(both32(primary + 132) == 10 && word32(path + 2) * 2048 == (u64)(root - cd.data) && path[0] == 1 &&
+          path[6] == 1);
+    path = cd.data + primary[151] * 2048; // the same, big end first
+    CHECK(path[5] * 2048 == root - cd.data && path[0] == 1 && path[7] == 1);
+    const u8 *self = root, *parent = self + self[0], *file = parent + parent[0];
+    CHECK(!memcmp(primary + 156, self, 34) && self[25] == 2 && self[32] == 1 && self[33] == 0);
+    CHECK(both32(self + 2) * 2048 == root - cd.data && both32(self + 10) == 2048);
+    CHECK(!memcmp(parent + 2, self + 2, 30) && parent[33] == 1);
+    CHECK(file[25] == 0 && file[32] == 10 && !memcmp(file + 33, "VMOS.IMG;1", 10) && !file[file[0]]);
+    u64 start = both32(file + 2) * 2048ull, length = both32(file + 10);
+    CHECK(start == CD_IMAGE * 2048 && start + length <= cd.length && length % 512 == 0);
+    CHECK(!memcmp(cd.data + start, disk.data, length));
+    CHECK(length == (word32(disk.data + 446 + 16 + 8) + 1) * 512);
+    CHECK(!memcmp(cd.data + CD_LOADER * 2048, disk.data + 512, 1024));
+
+    words[12] = "--", words[13] = "prog", words[14] = NULL;
+    CHECK(run(words) == 2 && says("--cd-mbr"));
+}
+
 static void test_words(void) {
     put_file("input", "hello\n", 6);
     const char *const words[] = {"--mbr",   "mbr",   "--loader", "loader", "--kernel", "kernel", "--program", "program",
                                  "--input", "input", "--env",    "A=1",    "--tty",    "--env",  "B=x y=z",   "--disk",
-                                 "disk",    "--",    "a b",      "",       "--tty",    NULL};
+                                 "disk",    "--set", "quiet",    "--set",  "env=C",    "--set",  "mem=1G",    "--set",
+                                 "arg=x",   "--",    "a b",      "",       "--tty",    "quiet",  NULL};
     CHECK(run(words) == 0);
     struct bytes disk = get("disk");
-    static const char command[] = "env=A=1\0tty=1\0env=B=x y=z\0arg=a b\0arg=\0arg=--tty";
+    static const char command[] = "env=A=1\0tty=1\0env=B=x y=z\0quiet\0env=C\0mem=1G\0arg=x\0arg=a b\0arg=\0"
+                                  "arg=--tty\0arg=quiet";
     CHECK(part_is(&disk, IMAGE_COMMAND, command, sizeof command));
     CHECK(part_is(&disk, IMAGE_INPUT, "hello\n", 6));
     put_file("input", "", 0);
@@ -269,6 +331,18 @@ static void test_usage(void) {
     CHECK(run((const char *[]){"--env", "novalue", NULL}) == 2 && says("novalue"));
     CHECK(run((const char *[]){"--env", "=x", NULL}) == 2 && says("=x"));
     CHECK(run((const char *[]){"--disk", NULL}) == 2);
+    CHECK(run((const char *[]){"--set", NULL}) == 2);
+    static const char *const bad[][2] = {{"after=noon", "--set after=noon: the word wants halt, reboot or poweroff\n"},
+                                         {"mem=0", "mem=0: the word wants a number of bytes"},
+                                         {"", "the word is not known"},
+                                         {"quiet ", "the word is not known"}};
+    const char *more[ARRAY_SIZE(good) + 2] = {"--set"};
+    memcpy(more + 2, good, sizeof good);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        unlink("disk");
+        more[1] = bad[i][0];
+        CHECK(run(more) == 2 && says(bad[i][1]) && !exists("disk"));
+    }
     memcpy(words, good, sizeof good), words[9] = "no/such/place";
     CHECK(run(words) == 1 && says("cannot write no/such/place: No such file"));
 
@@ -290,6 +364,7 @@ int main(void) {
     put_loader();
     put_programs();
     test_good();
+    test_cd();
     test_words();
     test_too_big_for_a_floppy();
     test_chs();

@@ -178,6 +178,21 @@ static void shuffle(struct e820_entry *map, u32 count) {
     }
 }
 
+// Nothing of what is at or above the limit is used, and what that costs is counted.
+static void check_limit(const struct machine *m, const struct plan *plan, bool placed) {
+    const struct ranges *all[] = {&plan->usable, &plan->left, &plan->back};
+    u64 beyond = 0, limit = m->limit ? m->limit : UINT64_MAX;
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+        for (size_t j = 0; j < all[i]->count; j++) CHECK(all[i]->list[j].end <= limit);
+    for (size_t i = 0; i < plan->reserved_count; i++)
+        if (!strcmp(reserved[i].why, "beyond mem=")) beyond += reserved[i].end - reserved[i].start;
+    CHECK(plan->beyond_limit == beyond && (m->limit || !beyond));
+    if (!m->kernel_low.length) return;
+    u64 image_end = (m->payload.start + m->payload.length + 4095) & -4096ull;
+    if (limit < image_end) CHECK(!placed && !plan->kernel_bytes);
+    else CHECK(plan->kernel_bytes && (!placed || plan->kernel + plan->kernel_bytes <= limit));
+}
+
 // Plans the machine; *plan and *map point into the static tables. Reservations lie in what they are there for.
 static void try_machine(struct machine *m) {
     struct plan plan = {.reserved = reserved};
@@ -192,6 +207,7 @@ static void try_machine(struct machine *m) {
         CHECK(plan.map_copy + m->entries * sizeof *m->map <= plan.kernel + plan.kernel_bytes);
         CHECK(plan.stack % sizes[1] == 0 && plan.stack < IDENTITY_END);
     }
+    check_limit(m, &plan, placed);
     for (size_t i = 1; i < plan.back.count; i++) CHECK(plan.back.list[i - 1].end <= plan.back.list[i].start);
     for (size_t i = 0; i < plan.back.count; i++)
         for (size_t j = 0; j < plan.left.count; j++)
@@ -280,6 +296,7 @@ static void random_maps(void) {
         m.ebda = random_number() & 1 ? LEGACY_HOLE : 0x9fc00;
         if (random_number() & 1) m.kernel_low = (struct boot_part){0x100000, 0x20000};
         if (m.kernel_low.length) m.payload = (struct boot_part){0x120000, random_number() % 0x300000};
+        if (random_number() % 4 == 0) m.limit = random_address() + 1;
         try_machine(&m);
         if (round % 4 == 0) try_shuffled(&m, entries);
     }
@@ -299,6 +316,32 @@ static void kernel_place(void) {
     m.payload.length = 0x2c000;
     CHECK(!plan_make(&m, &plan, scratch));
     try_machine(&m);
+}
+
+// A limit in the middle of a map, at the image's end, and where the kernel no longer fits.
+static void limits(void) {
+    struct e820_entry entries[] = {
+        {0, 0xa0000, 1}, {0x100000, 0xff00000, 1}, {1ull << 32, 1 << 30, 1}, {1ull << 33, 4096, 3}};
+    struct machine m = {entries, 4, .address_bits = 40, .ebda = LEGACY_HOLE, .kernel_low = {0x100000, 0x10000}};
+    struct plan plan = {0};
+    m.payload = (struct boot_part){0x110000, 0x2345};
+    CHECK(plan_make(&m, &plan, scratch) && plan.beyond_limit == 0 &&
+          plan.back.list[plan.back.count - 1].start == 1ull << 33);
+    m.limit = 0x4000fff; // in a page
+    CHECK(plan_make(&m, &plan, scratch) && plan.beyond_limit == 0xc000000 + (1 << 30));
+    CHECK(plan.usable.count == 2 && plan.usable.list[1].end == 0x4000000);
+    CHECK(plan.back.list[plan.back.count - 1].end < 0x4000000);
+    m.limit = 1ull << 40;
+    CHECK(plan_make(&m, &plan, scratch) && plan.beyond_limit == 0);
+    m.limit = 0x112fff;
+    CHECK(!plan_make(&m, &plan, scratch) && plan.kernel_bytes == 0);
+    m.limit = 0x113000;
+    CHECK(!plan_make(&m, &plan, scratch) && plan.kernel_bytes > 0x10000);
+    m.limit = 0x113000 + plan.kernel_bytes;
+    CHECK(plan_make(&m, &plan, scratch) && plan.kernel == 0x113000);
+    m.limit = 1;
+    m.kernel_low.length = 0; // nothing boots: no image that could lie beyond
+    CHECK(plan_make(&m, &plan, scratch) && plan.left.count == 0);
 }
 
 // ---- memory types ----
@@ -425,6 +468,7 @@ int main(void) {
     CHECK(most_runs < 1 << 7); // so that a translation takes at most 7 steps
     files("test/maps/hostile/*.e820", 8);
     kernel_place();
+    limits();
     known_types();
     random_types();
     as_many_as_fit();

@@ -1,0 +1,75 @@
+// The keyboard on the controller's first port, by interrupt 1; firmware shows USB keyboards there, too. What firmware
+// set up is changed only where it would not do, and nothing is reset: its SMIs may have no more to offer than this.
+#include "kernel/cpu/trap.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/device/devices.h"
+#include "kernel/device/i8042.h"
+#include "kernel/kernel.h"
+
+#define KEYBOARD_LINE 1
+#define BURST         32 // bytes taken at once
+
+// Of the configuration byte; translation is to scan code set 1.
+enum { INTERRUPT = 1 << 0, MOUSE_INTERRUPT = 1 << 1, CLOCK_OFF = 1 << 4, MOUSE_CLOCK_OFF = 1 << 5, TRANSLATE = 1 << 6 };
+
+static const struct acpi_info *acpi;
+static void (*input)(u8 byte);
+static struct keys keys;
+
+void keyboard_init(const struct acpi_info *info) { acpi = info; }
+
+static void scanned(u8 code) {
+    u8 bytes[KEYS_BYTES];
+    size_t count = keys_decode(&keys, code, bytes);
+    if (count == KEYS_RESTART) {
+        log("keyboard: Ctrl-Alt-Del; the machine restarts");
+        logwire_flush();
+        power_restart();
+    }
+    for (size_t i = 0; i < count; i++) input(bytes[i]);
+}
+
+// Takes what is there, and drops the mouse's. Should there be more, the next byte raises the line anew.
+static void take_keys(void) {
+    for (int i = 0; i < BURST; i++) {
+        u8 status = inb(KBC_STATUS);
+        if (!(status & KBC_OUTPUT_FULL)) return;
+        u8 code = inb(KBC_DATA);
+        if (!(status & KBC_FROM_MOUSE)) scanned(code);
+    }
+}
+
+static bool status_becomes(u8 mask, u8 value) {
+    for (int i = 0; i < KBC_POLLS; i++)
+        if ((inb(KBC_STATUS) & mask) == value) return true;
+    return false;
+}
+
+static bool send(u16 port, u8 byte) {
+    bool taken = status_becomes(KBC_INPUT_FULL, 0);
+    if (taken) outb(port, byte);
+    return taken;
+}
+
+// Nobody listens to a mouse, whose bytes would fill the one output buffer. A key that comes instead of the
+// configuration byte does no harm: all bits that matter are set here, and the byte that follows is the code of no key.
+static bool configure(void) {
+    for (int i = 0; i < BURST && inb(KBC_STATUS) & KBC_OUTPUT_FULL; i++) inb(KBC_DATA); // nobody wants it any more
+    if (!send(KBC_STATUS, KBC_READ_CONFIG) || !status_becomes(KBC_OUTPUT_FULL, KBC_OUTPUT_FULL)) return false;
+    u8 config = inb(KBC_DATA), wanted = config & (u8) ~(CLOCK_OFF | MOUSE_INTERRUPT);
+    wanted |= INTERRUPT | TRANSLATE | MOUSE_CLOCK_OFF;
+    return wanted == config || (send(KBC_STATUS, KBC_WRITE_CONFIG) && send(KBC_DATA, wanted));
+}
+
+bool keyboard_on_input(void (*got)(u8 byte)) {
+    bool denied = acpi->no_keyboard;
+    if (denied || inb(KBC_STATUS) == KBC_ABSENT) {
+        log("keyboard: none: %s", denied ? "ACPI says that there is no controller" : "no controller answers");
+        return false;
+    }
+    input = got;
+    if (!configure()) log("keyboard: the controller takes no commands; used as the firmware left it");
+    interrupt_set(KEYBOARD_LINE, take_keys);
+    take_keys(); // a byte that came before holds the line up, of which the interrupt controllers see only edges
+    return true;
+}

@@ -1,0 +1,92 @@
+// What keys mean: scan code set 1 (IBM PS/2 Technical Reference, "Keyboards") and a US layout to bytes as a terminal
+// sends them. Pure.
+#include "kernel/device/devices.h"
+#include "kernel/device/i8042.h"
+
+// Prefixes: of the keys that the first PC had not, and of the one key whose code has two bytes more. ISO keyboards have
+// another backslash beside the left shift key. Enter and slash are extended on the keypad.
+enum { EXTENDED = 0xe0, PAUSE = 0xe1, KEY_ENTER = 0x1c, KEY_SLASH = 0x35, KEY_DELETE = 0x53, KEY_ISO = 0x56 };
+#define FIRST_OF_BLOCK   0x47 // keypad, and the keys with arrows beside it
+#define ESC              0x1b
+#define DEL              0x7f
+#define KEYS_RIGHT(left) ((u8)((left) << 1))
+
+// By code. 0: nothing. 1 to 5: one of held_bits[]. With bit 7 a sequence, as xterm has it: ESC [ and a final letter (O
+// instead of [ for P to S, F1 to F4), or a number below 0x40 and ~. Num Lock counts as on.
+static const char plain[] = "\0\33"
+                            "1234567890-=\177\t"
+                            "qwertyuiop[]\r\1"
+                            "asdfghjkl;'`\2"
+                            "\\zxcvbnm,./\3*"
+                            "\4 \5\320\321\322\323\217\221\222\223\224\225"
+                            "\0\000789-456+1230.\0\0\\\227\230";
+static const char shifted[] = "\0\33"
+                              "!@#$%^&*()_+\177\332"
+                              "QWERTYUIOP{}\r\1"
+                              "ASDFGHJKL:\"~\2"
+                              "|ZXCVBNM<>?";
+static const char block[] = "\310\301\205\0\304\0\303\0\306\302\206\202\203"; // extended, from FIRST_OF_BLOCK on
+_Static_assert(sizeof plain == 0x5a && sizeof shifted == 0x37 && sizeof block == 14, "codes are indices");
+static const u8 held_bits[] = {0, KEYS_CTRL, KEYS_SHIFT, KEYS_RIGHT(KEYS_SHIFT), KEYS_ALT, KEYS_CAPS};
+
+// Which bit of held it is; 0: none. Extended shifts are made up around other keys.
+static u8 modifier(u8 key, bool extended) {
+    u8 what = key < sizeof plain ? (u8)plain[key] : 0, bit = what < sizeof held_bits ? held_bits[what] : 0;
+    return extended ? KEYS_RIGHT(bit & (KEYS_CTRL | KEYS_ALT)) : bit;
+}
+
+static u8 meaning(u8 key, bool extended, bool shift) {
+    bool in_block = key >= FIRST_OF_BLOCK && key <= KEY_DELETE;
+    if (extended && in_block) return (u8)block[key - FIRST_OF_BLOCK];
+    if (extended && key != KEY_ENTER && key != KEY_SLASH) return 0;
+    if (shift && key == KEY_ISO) return '|';
+    if (shift && !extended && key < sizeof shifted) return (u8)shifted[key];
+    return key < sizeof plain ? (u8)plain[key] : 0;
+}
+
+// As terminals have it since the VT220: digits stand for what has no key of its own.
+static u8 with_ctrl(u8 c) {
+    if (c >= '@' && c < DEL) return c & 0x1f;
+    if (c >= '3' && c <= '7') return c - '3' + ESC;
+    return c == ' ' || c == '2' ? 0 : c == '8' || c == '?' ? DEL : c == '/' ? 0x1f : c;
+}
+
+// modifiers: 0 for none, as xterm counts them: 1 shift, 2 alt, 4 ctrl.
+static size_t sequence(u8 what, u8 modifiers, u8 *bytes) {
+    size_t count = 0;
+    u8 number = what < 0x40 ? what : 1, final = what < 0x40 ? '~' : what;
+    if (final == 'Z') modifiers = 0; // shift and Tab
+    bytes[count++] = ESC;
+    bytes[count++] = final >= 'P' && final <= 'S' && !modifiers ? 'O' : '[';
+    if (number >= 10) bytes[count++] = '0' + number / 10;
+    if (number > 1 || modifiers) bytes[count++] = '0' + number % 10;
+    if (modifiers) bytes[count++] = ';', bytes[count++] = '1' + modifiers;
+    bytes[count++] = final;
+    return count;
+}
+
+size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]) {
+    bool extended = keys->extended, skip = keys->skip > 0;
+    keys->extended = !skip && code == EXTENDED;
+    keys->skip = skip ? keys->skip - 1 : code == PAUSE ? 2 : 0;
+    if (skip || code == EXTENDED || code == PAUSE) return 0;
+    u8 key = code & (u8)~KEY_RELEASED, bit = modifier(key, extended);
+    if (code & KEY_RELEASED) {
+        keys->held &= (u8)~bit;
+        return 0;
+    }
+    if (bit == KEYS_CAPS && !(keys->held & KEYS_CAPS)) keys->held ^= KEYS_CAPS_ON; // one that is held repeats
+    keys->held |= bit;
+    if (bit) return 0;
+    u8 both = keys->held | keys->held >> 1;
+    bool shift = both & KEYS_SHIFT, ctrl = both & KEYS_CTRL, alt = both & KEYS_ALT;
+    if (ctrl && alt && key == KEY_DELETE) return KEYS_RESTART;
+    u8 c = meaning(key, extended, shift);
+    if (c & 0x80) return sequence(c & 0x7f, (u8)(shift + 2 * alt + 4 * ctrl), bytes);
+    if (!c) return 0;
+    if (keys->held & KEYS_CAPS_ON && (c | 0x20) >= 'a' && (c | 0x20) <= 'z') c ^= 0x20;
+    size_t count = 0;
+    if (alt) bytes[count++] = ESC;
+    bytes[count++] = ctrl ? with_ctrl(c) : c;
+    return count;
+}
