@@ -28,7 +28,7 @@ EDD_SECTORS     equ 0x8000 / UNIT       ; at first; at most 127 (Phoenix EDD), 3
                                         ;   0x10000
 TRIES           equ 0x70                ; see `next`
 PARAGRAPHS      equ UNIT / 16           ; of one sector, in the unit of segment registers
-BUFFER          equ 16                  ; sectors are read to ES:BUFFER, so that ES:BUFFER - 4 can be reached as well
+BUFFER          equ 16                  ; sectors are read to ES:BUFFER, so that ES:BUFFER - 2 can be reached as well
 PAGE_USABLE     equ 0x03                ; present, writable (SDM 3 4.5)
 PAGE_2MIB       equ 0x80                ; page size bit of a page directory entry: it maps 2 MiB itself
 CR4_PAE         equ 0x20                ; physical address extension: 8-byte page table entries
@@ -152,7 +152,7 @@ bad:    jmp short die                   ; in reach of the short jumps above
 ; ---- read the loader ----
 ; Across the loop: SI = next sector (LBA), DL = drive, DH = tries left. pusha and popa keep these around each BIOS
 ; call, since some BIOSes change registers they should not; popa leaves CF, the result, alone. Each failure
-; halves [most], for good: some BIOSes read fewer sectors a call than others.
+; halves [most], for good: some BIOSes do fewer sectors a call than they should.
 disk:
         push 'D'                        ; before `drive`: if 00 is read and is not ours, the letter stays L
 drive:

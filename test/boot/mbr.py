@@ -794,7 +794,7 @@ def tests():
     cd = {"START_DL": CD_DRIVE}
     add("cd, first read fails", shim, dict(cd, FAIL_TO=1), "m+ere", CD_DRIVE, cd=True)
     add("cd, seven errors", shim, dict(cd, FAIL_FROM=2, FAIL_TO=8), "m+e(er){7}e", CD_DRIVE, 128, cd=True)
-    add("cd, trashed registers", shim, dict(cd, TRASH=1, FAIL_TO=2), "m+(er){2}e{2}", CD_DRIVE, 66, cd=True)
+    add("cd, trashed registers", shim, dict(cd, TRASH=1, FAIL_TO=2), "m+(er){2}e{5}", CD_DRIVE, 66, cd=True)
     add("cd, all reads fail gives D", shim_stops, "D", dict(cd, FAIL_TO=999), "m+(er){16}", cd=True)
     add("cd, a stale loader in memory gives L", shim_stops, "L", dict(cd, STALE=1), "m+e", cd=True)
     for entries in (3, 614):
