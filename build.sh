@@ -151,9 +151,13 @@ build_all() {
         compile $(printf '%s\n' $loader $kernel | sort -u)
         link_loader $loader
         link_kernel $kernel
-        gcc $flags tools/mkimage.c tools/iso.c kernel/lib/crc32c.c kernel/lib/elf.c kernel/lib/options.c -o out/mkimage
+        parts="tools/medium.c tools/table.c tools/iso.c loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c
+            kernel/lib/options.c"
+        for tool in mkimage verify words; do
+            gcc $flags tools/$tool.c $parts -o out/$tool
+        done
         gcc $flags tools/memmap.c kernel/memory/plan.c kernel/memory/e820.c kernel/memory/mtrr.c kernel/memory/linear.c \
-            loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c kernel/lib/options.c -o out/memmap
+            $parts -o out/memmap
         gcc $flags -fno-builtin-log tools/stackuse.c -o out/stackuse # the kernel has a log() of its own
     }
     musl-gcc -static -std=gnu11 -O2 -Wall -Wextra -Werror tools/demo.c -o out/demo
@@ -503,6 +507,141 @@ stack() {
     done)
 }
 
+# ---- sticks ---------------------------------------------------------------------------------------------------------
+
+refuse() {
+    echo "build.sh: $1" >&2
+    exit 1
+}
+
+# on MEDIUM COMMAND...: runs what opens the medium, as root when that is a device.
+on() {
+    sudo=
+    [ ! -b "$1" ] || [ "$(id -u)" = 0 ] || sudo=sudo
+    shift
+    $sudo "$@"
+}
+
+verify() {
+    [ $# = 1 ] || usage "verify wants an IMAGE or a DEVICE"
+    need build
+    build
+    medium=$(path_of "$1")
+    on "$medium" out/verify out/start.bin out/start-cd.bin "$medium"
+}
+
+words() {
+    [ $# -gt 0 ] || usage "words wants an IMAGE or a DEVICE"
+    need build
+    build
+    medium=$(path_of "$1")
+    shift
+    on "$medium" out/words "$medium" "$@"
+}
+
+# usb_use ROOT DISK: lines "NAME WHERE" for a disk (its directory in /sys) and its partitions: where they are mounted, /
+# before all, then what else uses them. By numbers, and by names, since file systems like btrfs have numbers of their own.
+usb_use() {
+    for part in "$2" "$2"/*/partition; do
+        part=${part%/partition}
+        [ ! -e "$part/dev" ] || awk -v name="${part##*/}" -v dev="$(cat "$part/dev")" '{
+            for (i = 7; i < NF && $i != "-"; i++) { }
+            if ($3 == dev || $(i + 2) == "/dev/" name) print name, $5 }' "$1/proc/self/mountinfo"
+    done | sort -k 2
+    for part in "$2" "$2"/*/partition; do
+        part=${part%/partition}
+        awk -v name="${part##*/}" '$1 == "/dev/" name { print name, "swap" }' "$1/proc/swaps"
+        for holder in "$part"/holders/*; do
+            [ ! -e "$holder" ] || echo "${part##*/} ${holder##*/}"
+        done
+    done
+}
+
+# usb_refusal ROOT NAME BYTES [--fixed]: why a disk shall not have an image of so many bytes written to it; nothing when
+# it may. ROOT is where /sys and /proc are: empty but in tests.
+usb_refusal() {
+    disk=$(readlink -f "$1/sys/class/block/$2") || :
+    whole=${disk%/*}
+    if [ -e "$disk/partition" ]; then
+        echo "$2 is a partition; the image goes to the whole disk, ${whole##*/}"
+        return
+    fi
+    [ -e "$disk/size" ] || { echo "$2 is no disk that the kernel knows"; return; }
+    size=$(($(cat "$disk/size") * 512))
+    use=$(usb_use "$1" "$disk" | head -n 1)
+    case $use in
+    *" /") echo "this system runs from $2: / lies on ${use% *}" ;;
+    *" /"*) printf '%s is mounted on %b; unmount it first\n' "${use%% *}" "${use#* }" ;; # a space there is \040
+    ?*) echo "${use% *} is in use by ${use#* }" ;;
+    *)
+        if [ "$size" = 0 ]; then
+            echo "there is no medium in $2"
+        elif [ "$size" -lt "$3" ]; then
+            echo "$2 is too small: it has $size bytes, and the image $3"
+        elif [ "$(cat "$disk/queue/logical_block_size")" != 512 ]; then
+            echo "$2 has sectors of $(cat "$disk/queue/logical_block_size") bytes; BIOSes start from sectors of 512"
+        elif [ "$(cat "$disk/ro")" = 1 ]; then
+            echo "$2 is write-protected"
+        elif [ "$(cat "$disk/removable")" = 0 ] && [ "${4-}" != --fixed ]; then
+            echo "$2 is not removable: a disk of this machine, or one on USB that does not say so; with --fixed it will do"
+        fi
+        ;;
+    esac
+}
+
+# What a disk calls itself, and where it is plugged in.
+usb_describe() {
+    disk=$(readlink -f "/sys/class/block/$1")
+    fixed="not removable"
+    [ "$(cat "$disk/removable")" = 0 ] || fixed=removable
+    case $disk in */usb*) fixed="$fixed, on USB" ;; esac
+    # shellcheck disable=SC2046 # words, which they pad
+    set -- $(cat "$disk/device/vendor" "$disk/device/model" 2>/dev/null)
+    echo "${*:-no model}, $(($(cat "$disk/size") * 512 / 1000000)) MB, $fixed"
+}
+
+# Writes an image to a stick: nothing before the user said so, and nothing is believed that was not read back.
+usb() {
+    fixed=
+    [ "${1-}" != --fixed ] || { fixed=--fixed; shift; }
+    [ $# = 1 ] || [ $# = 2 ] || usage "usb wants [--fixed] DEVICE [IMAGE]"
+    need build
+    build
+    device=$(readlink -f "$(path_of "$1")") || :
+    [ -e "$device" ] || refuse "there is no $1"
+    image=out/vmos.img
+    [ $# = 1 ] || image=$(path_of "$2")
+    [ -f "$image" ] || refuse "there is no image $image; ./build.sh image PROGRAM makes one"
+    said=$(out/verify out/start.bin out/start-cd.bin "$image") || refuse "$image would not boot"
+    case $said in *El*Torito*) refuse "$image is for a CD; a stick has no use for it" ;; esac
+    [ "$device" != "$(readlink -f "$image")" ] || refuse "$1 is the image itself"
+    bytes=$(wc -c <"$image")
+    name=${device##*/}
+    if [ -b "$device" ]; then
+        refusal=$(usb_refusal "" "$name" "$bytes" $fixed)
+        [ -z "$refusal" ] || refuse "$refusal"
+        on "$device" out/verify --unused "$device" || refuse "somebody uses $name"
+        about=$(usb_describe "$name")
+    elif [ -f "$device" ]; then
+        size=$(wc -c <"$device")
+        [ "$size" -ge "$bytes" ] || refuse "$name is too small: it has $size bytes, and the image $bytes"
+        about="a file of $size bytes"
+    else
+        refuse "$1 is neither a disk nor a file"
+    fi
+    echo "$device: $about"
+    printf '%s' "What it holds will be lost. Type its name, $name, to have $image written to it: "
+    read -r answer || [ -n "$answer" ] || { echo; refuse "no answer: nothing was written"; }
+    case $answer in "$name" | "$1" | "$device" | yes) ;; *) refuse "that was not $name: nothing was written" ;; esac
+    progress=none
+    [ ! -t 2 ] || progress=progress
+    on "$device" dd if="$image" of="$device" bs=1M conv=notrunc,fsync status=$progress ||
+        refuse "$name could not be written; what it holds now is not whole"
+    [ ! -b "$device" ] || on "$device" blockdev --flushbufs "$device" # so that cmp reads the medium, not memory
+    on "$device" cmp -n "$bytes" "$image" "$device" || refuse "$name does not hold what was written to it: try another stick"
+    on "$device" out/verify out/start.bin out/start-cd.bin "$device"
+}
+
 # ---- counting -------------------------------------------------------------------------------------------------------
 
 # The value of a symbol of a file, in hexadecimal, moved by $3; empty when there is none.
@@ -745,6 +884,9 @@ help() {
 ./build.sh debug wait [the same]        QEMU alone, with the program's terminal; it says how to start gdb elsewhere
 ./build.sh debug bochs [the same]       the same in the debugger of Bochs
 ./build.sh memmap FILE [--image FILE] [--mem N] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
+./build.sh usb [--fixed] DEVICE [IMAGE]            write out/vmos.img, or IMAGE, to a stick: asks, writes, reads back
+./build.sh verify IMAGE|DEVICE                     check what was written, and say what a BIOS would do with it
+./build.sh words IMAGE|DEVICE [+WORD|-KEY]... [-- ARG0 [ARG...]]   print the words of an image's command line, or change them
 ./build.sh bench boot [PROGRAM [ARG...]]           bench stages, and bench cpus 16 64 255
 ./build.sh bench stages [PROGRAM [ARG...]]         instructions and BIOS calls per stage, up to PROGRAM's main
 ./build.sh bench cpus [COUNT...]                   instructions that each of 1 and COUNT CPUs takes until it has checked in
@@ -760,7 +902,8 @@ END
 command=${1-help}
 [ $# = 0 ] || shift
 case $command in
-run | image | debug | bench | memmap | stack | check | help | object | analyze) "$command" "$@" ;;
+run | image | debug | bench | memmap | stack | verify | words | usb | check | help) "$command" "$@" ;;
+object | analyze | usb_refusal) "$command" "$@" ;; # for this script itself, and for tests
 bochs) bochs_run "$@" ;;
 test) tests "$@" ;;
 build) need build && build ;;

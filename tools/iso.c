@@ -1,5 +1,7 @@
-#include "tools/iso.h"
+// See medium.h. Sections are those of ECMA-119 (ISO 9660), or of El Torito where it is named.
 #include <string.h>
+
+#include "tools/medium.h"
 
 #define FILE_NAME      "VMOS.IMG;1"
 #define DIRECTORY_FLAG 2
@@ -74,7 +76,9 @@ static void put_catalog(u8 *at) {
     put_little(at + 40, CD_BOOT, 4);
 }
 
-void iso_describe(u8 *volume, u32 file_length) {
+void iso_describe(u8 *volume, const u8 *mbr, const u8 *loader, u32 file_length) {
+    memcpy(volume + CD_BOOT * CD_SECTOR_SIZE, mbr, SECTOR_SIZE);
+    memcpy(volume + CD_LOADER * CD_SECTOR_SIZE, loader, ((const struct loader_header *)loader)->length);
     put_primary(descriptor(volume, 0, PRIMARY), CD_IMAGE + ROUND_UP(file_length, CD_SECTOR_SIZE) / CD_SECTOR_SIZE);
     u8 *boot_record = descriptor(volume, 1, BOOT_RECORD);
     memcpy(boot_record + 7, "EL TORITO SPECIFICATION", 23);

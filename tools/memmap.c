@@ -9,10 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot/image.h"
-#include "kernel/lib/elf.h"
 #include "kernel/lib/options.h"
 #include "kernel/memory/plan.h"
+#include "tools/medium.h"
 
 static struct e820_entry map[E820_MAX];
 static struct reservation reserved[PLAN_RESERVATIONS(E820_MAX)];
@@ -93,36 +92,19 @@ static u32 read_map(const char *name) {
 
 // ---- what is in memory besides ----
 
-static size_t read_at(const char *name, long offset, void *to, size_t bytes) {
-    FILE *file = fopen(name, "rb");
-    if (!file) errx(2, "cannot open %s", name);
-    size_t got = fseek(file, offset, SEEK_SET) ? 0 : fread(to, 1, bytes, file);
-    fclose(file);
-    return got;
-}
-
 // Memory that an image takes: the kernel's and, behind it, the payload.
 static void measure_image(const char *name, struct machine *machine) {
-    struct loader_header loader;
-    struct image_header header;
-    if (read_at(name, SECTOR_SIZE, &loader, sizeof loader) < sizeof loader || loader.magic != LOADER_MAGIC ||
-        read_at(name, SECTOR_SIZE + loader.length, &header, sizeof header) < sizeof header)
-        errx(1, "%s is no image of vmos", name);
-    const char *wrong = image_check(&header, false);
-    if (wrong) errx(1, "the image %s %s", name, wrong);
-    machine->kernel_low.length = header.kernel_memory;
-    machine->payload.length = header.total;
+    static struct medium medium;
+    medium_open(&medium, name, false);
+    machine->kernel_low.length = medium.header.kernel_memory;
+    machine->payload.length = medium.header.total;
 }
 
 // The same for an image of this kernel and no program.
 static void measure_kernel(const char *name, struct machine *machine) {
-    static u8 file[4 << 20];
-    struct elf elf;
-    size_t length = read_at(name, 0, file, sizeof file);
-    enum elf_error error = elf_open(&elf, file, length, false);
-    if (error) errx(1, "%s %s", name, elf_error_text(error));
-    machine->kernel_low.length = elf.high - elf.low;
-    machine->payload.length = sizeof(struct image_header) + length;
+    struct bytes kernel = read_file(name);
+    machine->kernel_low.length = kernel_check(name, kernel.data, kernel.length);
+    machine->payload.length = sizeof(struct image_header) + kernel.length;
 }
 
 // As the loader places both. Says why it would not.

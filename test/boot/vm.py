@@ -83,8 +83,8 @@ def guest(name):
 
 
 def mkimage(path, program, args=(), *, input=b"", env=(), words=(), tty=False, floppy=None, cd=None, name=None):
-    """Writes the disk image (and the floppy image and the CD); input None: standard input is COM1; words: of the command
-    line."""
+    """Writes the disk image (and the floppy image and the CD); input None: standard input is COM1; words: of the
+    command line."""
     command = [OUT / "mkimage", "--mbr", OUT / "start.bin", "--loader", OUT / "loader.bin", "--kernel",
                OUT / "kernel.strip", "--program", program, "--disk", path]
     if input is not None:

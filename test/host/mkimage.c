@@ -13,6 +13,9 @@
 #include "kernel/lib/elf.c"
 #include "kernel/lib/options.c"
 #include "tools/iso.c"
+#include "loader/image.c"
+#include "tools/medium.c"
+#include "tools/table.c"
 
 // A tool that ends at once frees nothing.
 const char *__asan_default_options(void);
@@ -56,7 +59,7 @@ static struct bytes get(const char *name) { return read_file(name); }
 static bool exists(const char *name) { return !access(name, F_OK); }
 
 static void put_mbr(void) {
-    u8 mbr[512] = {0xeb, 0xfe, [440] = 1, [510] = 0x55, [511] = 0xaa};
+    u8 mbr[512] = {0xeb, 0xfe, 0x90, [440] = 1, [510] = 0x55, [511] = 0xaa};
     put_file("mbr", mbr, sizeof mbr);
 }
 
@@ -253,9 +256,8 @@ static void test_chs(void) {
                  {16065 * 1024, {254, 255, 255}},
                  {0xffffffff, {254, 255, 255}}};
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-        u8 chs[3];
-        put_chs(chs, known[i].lba);
-        CHECK(!memcmp(chs, known[i].chs, 3));
+        u32 chs = chs_of(known[i].lba);
+        CHECK(!memcmp(&chs, known[i].chs, 3) && chs < 1 << 24);
     }
 }
 
@@ -272,6 +274,8 @@ static void test_mbr_and_loader(void) {
     REFUSES("mbr", mbr, mbr.length = 511, "has 511 bytes");
     REFUSES("mbr", mbr, mbr.length = 0, "has 0 bytes");
     REFUSES("mbr", mbr, mbr.data[510] = 0, "55 AA");
+    REFUSES("mbr", mbr, mbr.data[0] = 0xe9, "begins with E9 FE 90");
+    REFUSES("mbr", mbr, mbr.data[2] = 0, "begins with EB FE 00");
     REFUSES("mbr", mbr, mbr.data[440] = 0, "signature");
     REFUSES("mbr", mbr, mbr.data[446] = 1, "byte 446");
     REFUSES("mbr", mbr, mbr.data[509] = 1, "byte 509");
