@@ -24,11 +24,11 @@ UNIT            equ SECTOR_SIZE         ; of the medium
 FIRST           equ 1                   ; sector of the loader
 %endif
 SECTORS         equ (LOADER_SECTORS * SECTOR_SIZE + UNIT - 1) / UNIT
-EDD_SECTORS     equ 0x8000 / UNIT       ; per read: at most 127 (Phoenix EDD), 31 on CDs; these end at the 64 KiB line
+EDD_SECTORS     equ 0x8000 / UNIT       ; at first; at most 127 (Phoenix EDD), 31 on CDs; these end at the 64 KiB line
                                         ;   0x10000
 TRIES           equ 0x70                ; see `next`
 PARAGRAPHS      equ UNIT / 16           ; of one sector, in the unit of segment registers
-BUFFER          equ 16                  ; sectors are read to ES:BUFFER, so that ES:BUFFER - 4 can be reached as well
+BUFFER          equ 16                  ; sectors are read to ES:BUFFER, so that ES:BUFFER - 2 can be reached as well
 PAGE_USABLE     equ 0x03                ; present, writable (SDM 3 4.5)
 PAGE_2MIB       equ 0x80                ; page size bit of a page directory entry: it maps 2 MiB itself
 CR4_PAE         equ 0x20                ; physical address extension: 8-byte page table entries
@@ -68,7 +68,7 @@ begin:
 gdt_code:                               ; 0x0d: our one segment descriptor: 64-bit code, ring 0 (SDM 3 3.4.5). Base
         dq 0x00209b0000000000           ;   and limit mean nothing in 64-bit mode, and no data segment is needed there
         db 0xf0                         ; 0x15: media descriptor; BIOSes write it
-        dw 0
+most:   dw EDD_SECTORS                  ; 0x16: per read
         dw 18                           ; 0x18: sectors per track
         dw 2                            ; 0x1a: heads
         dd 0                            ; 0x1c: hidden sectors; BIOSes write it
@@ -83,11 +83,9 @@ start:
         mov ss, ax                      ; the CPU takes no interrupt between these two (SDM 3 6.8.3), so no cli
         mov sp, MBR
 %ifndef CD
-; DL should be 00 (floppy) or 80h-8Fh (hard disk). Some BIOSes pass nonsense; nearly all of them boot from 80h.
-        test dl, dl
+; DL should be 00-0Fh (floppy) or 80h-8Fh (hard disk). Some BIOSes pass nonsense; nearly all of them boot from 80h.
+        test dl, 0x70
         jz .drive
-        cmp dl, 0x90                    ; as signed bytes 80h-8Fh are the only values below 90h
-        jl .drive
         mov dl, 0x80
 %endif
 .drive: push dx                         ; MBR_DRIVE
@@ -111,16 +109,14 @@ start:
 ; ---- clear the page tables, the E820 buffer and the count of entries ----
         cld                             ; stosd and movsw go upwards
         xor eax, eax
-        mov di, BOOT_PD
-        mov cx, (BOOT_STACK - BOOT_PD) / 4
-        rep stosd
         mov di, BOOT_PML4
-        mov cx, (E820_ENTRIES - BOOT_PML4) / 4
-        rep stosd                       ; leaves DI = E820_ENTRIES
+        mov cx, (BOOT_STACK - BOOT_PML4) / 4
+        rep stosd
+        mov di, E820_ENTRIES
 
 ; ---- the memory map (ACPI 15.1) ----
 ; Across the loop: DI = where the next entry goes, EBX = the BIOS's bookmark, 0 to begin and 0 again at the end.
-; A BIOS may change every other register, ES and the direction flag. Two quirks: some write only those fields that
+; A BIOS may change every other register, DS, ES and the direction flag. Two quirks: some write only those fields that
 ; differ from the entry before, so the buffer stays the same one and entries are copied out; and some report 24-byte
 ; entries with nonsense in the last 4, so exactly 20 bytes are asked for.
         push 'E'
@@ -132,7 +128,9 @@ start:
         xor ecx, ecx
         mov cl, E820_ENTRY_SIZE
         int 0x15
-        push ds
+        push ss
+        pop ds
+        push ss
         pop es
         cld
         pop di
@@ -153,15 +151,14 @@ bad:    jmp short die                   ; in reach of the short jumps above
 
 ; ---- read the loader ----
 ; Across the loop: SI = next sector (LBA), DL = drive, DH = tries left. pusha and popa keep these around each BIOS
-; call, since some BIOSes change registers they should not; popa leaves CF, the result, alone.
+; call, since some BIOSes change registers they should not; popa leaves CF, the result, alone. Each failure
+; halves [most], for good: some BIOSes do fewer sectors a call than they should.
 disk:
         push 'D'                        ; before `drive`: if 00 is read and is not ours, the letter stays L
 drive:
-; A loader that was in memory before a warm start must not pass for one that was read: spoil the end of it. Any word
-; that differs will do; SP cannot look like the magic number.
-        push (LOADER + LOADER_SECTORS * SECTOR_SIZE - BUFFER) / 16
-        pop es
-        mov [es:BUFFER - 4], sp
+; A loader that was in memory before a warm start must not pass for one that was read: spoil it. Any word that differs
+; will do; SP cannot look like the magic number.
+        mov [LOADER + 4], sp
         mov dl, [MBR_DRIVE]
         mov dh, dl                      ; bit 7, use EDD: hard disks only. Floppies do not have it, and USB sticks
                                         ;   dressed up as floppies may translate sector numbers for CHS calls only
@@ -170,8 +167,7 @@ drive:
 ; by CHS, and CHS stays: from then on no chunk starts at an odd place and runs over the 64 KiB line. On a CD all
 ; tries are EDD's.
 next:   or dh, TRIES
-try:    sti                             ; disk drivers need timer and disk interrupts; some calls return with IF = 0
-        imul ax, si, PARAGRAPHS
+try:    imul ax, si, PARAGRAPHS
         add ax, (LOADER - BUFFER) / 16 - FIRST * PARAGRAPHS
         mov es, ax                      ; ES:BUFFER = LOADER + (SI - FIRST) * UNIT
         mov bx, BUFFER
@@ -182,9 +178,10 @@ try:    sti                             ; disk drivers need timer and disk inter
         test dh, dh
         jns chs
 %endif
-        cmp cx, EDD_SECTORS
+        mov ax, [most]
+        cmp cx, ax
         jbe .edd
-        mov cl, EDD_SECTORS             ; CH is 0
+        xchg cx, ax
 .edd:   pusha
         xor di, di                      ; the disk address packet, last field first (Phoenix EDD):
         push di                         ;   sector number, 64 bits: 0, 0, 0, SI
@@ -197,23 +194,25 @@ try:    sti                             ; disk drivers need timer and disk inter
         push bx                         ;   size of the packet, which happens to be BUFFER: 16
         mov si, sp
         mov ah, 0x42                    ; extended read, DL = drive, DS:SI = packet
-        int 0x13
+        call disk_call
         popa                            ; takes the packet's 16 bytes off the stack; the values are of no use
 read:   popa                            ; both ways to read meet here
         jc fail
         add si, cx
         jmp next
 fail:   pusha
+        ror byte [most], 1              ; half; never 0: what comes after 1 is everything
         mov ah, 0                       ; reset: a drive may stay in its error state until then, and a floppy's motor
-        int 0x13                        ;   gets the time to start. Whether it succeeds, the next read will show
+        call disk_call                  ;   gets the time to start. Whether it succeeds, the next read will show
         popa
         sub dh, 0x10
         jnc try
 switch:
 %ifndef CD
-; A BIOS can pass DL = 00 for a hard disk (Phoenix 4.0 R6), so 80h comes after 00.
-        xor byte [MBR_DRIVE], 0x80
-        js drive                        ; it was 00. A hard disk becomes 00-0F here and is not tried again
+; A BIOS can pass DL = 00 for a hard disk (Phoenix 4.0 R6), so 80h comes after floppies.
+        test dl, dl
+        mov byte [MBR_DRIVE], 0x80
+        jns drive
 %endif
 
 ; ---- say which step failed, and stop ----
@@ -226,6 +225,16 @@ die:    pop ax                          ; AL = the letter
 .halt:  sti                             ; so that the BIOS's keyboard handler sees Ctrl-Alt-Del
         hlt
         jmp .halt
+
+; int 13h. out: CF, the call failed: carry and a status; a carry alone means nothing on some BIOSes. DS = 0
+disk_call:
+        sti                             ; disk drivers need timer and disk interrupts; some calls return with IF = 0
+        int 0x13
+        push ss
+        pop ds
+        jnc .end
+        add ah, 0xff                    ; carry again unless AH is 0
+.end:   ret
 
 %ifndef CD
 ; One sector by cylinder, head and sector. in: SI = LBA, ES:BX = buffer, DL = drive.
@@ -259,21 +268,21 @@ chs:    mov cl, 1                       ; for `read`: one sector; CH is 0
         mov ch, al
         mov dh, ah
         mov ax, 0x0201                  ; read, one sector
-        int 0x13
+        call disk_call
         jmp read
 %endif
 
 ; ---- is it the loader? Here ES:BUFFER is its end ----
 done:
         push 'L'
-        cmp dword [LOADER + 4], LOADER_MAGIC
-        jne switch
 %ifdef CD
         mov dword [MBR_CD], CD_IMAGE
         push (LOADER + LOADER_SECTORS * SECTOR_SIZE - BUFFER) / 16 ; in the midst of the last sector
         pop es
 %endif
-        cmp dword [es:bx - 4], LOADER_END_MAGIC
+        mov ax, [LOADER + 4]            ; half of each magic number at once; the loader checks the rest of itself
+        xor ax, [es:bx - 2]
+        cmp ax, (LOADER_MAGIC ^ LOADER_END_MAGIC >> 16) & 0xffff
         jne switch
 
 ; ---- long mode, straight from real mode (AMD APM 2 14.6) ----
@@ -281,9 +290,13 @@ done:
 ; asked to free it; the loader, which has room for the other ways, checks. It also tells the BIOS about long mode.
         mov ax, 0x2401
         int 0x15
+        push ss
+        pop ds
         cli                             ; from here on an interrupt would find real-mode vectors in protected mode
-        mov word [BOOT_PML4], BOOT_PDPT + PAGE_USABLE
-        mov word [BOOT_PDPT], BOOT_PD + PAGE_USABLE
+        mov ax, BOOT_PDPT + PAGE_USABLE
+        mov [BOOT_PML4], ax
+        mov ah, BOOT_PD >> 8
+        mov [BOOT_PDPT], ax
         mov byte [BOOT_PD], PAGE_2MIB + PAGE_USABLE ; physical address 0; the loader maps the rest
         lgdt [gdtr]
         push dword CR4_PAE              ; shorter than a 32-bit move; EAX = 20h

@@ -63,11 +63,15 @@ void disk_init(void) {
     if (is_floppy()) boot.read_most = disk.highest = disk.track;
 }
 
-static u8 read_edd(u64 lba, u32 sectors) {
-    struct packet packet = {.size = sizeof(packet), .sectors = sectors, .segment = BOUNCE >> 4, .lba = lba};
+// EDD 1.1: the BIOS leaves in the packet how many sectors it read. Some read fewer and call it success; should such a
+// number mean nothing, what it leaves out is only read twice.
+static u8 read_edd(u64 lba, u32 *sectors) {
+    struct packet packet = {.size = sizeof(packet), .sectors = *sectors, .segment = BOUNCE >> 4, .lba = lba};
     uintptr_t at = (uintptr_t)&packet;
     struct bios_regs regs = {.eax = DISK_EDD_READ, .ds = at >> 4, .esi = at & 15};
-    return disk_call(&regs);
+    u8 status = disk_call(&regs);
+    if (!status && packet.sectors && packet.sectors < *sectors) *sectors = packet.sectors;
+    return status;
 }
 
 static u8 read_chs(u64 lba, u32 sectors) {
@@ -101,7 +105,7 @@ static u32 read_some(u64 lba, u64 sectors) {
     for (int failures = 0;;) {
         u32 count = sectors < boot.read_most ? sectors : boot.read_most;
         if (!boot.edd && count > disk.track - lba % disk.track) count = disk.track - lba % disk.track;
-        u8 status = boot.edd ? read_edd(lba, count) : read_chs(lba, count);
+        u8 status = boot.edd ? read_edd(lba, &count) : read_chs(lba, count);
         if (!status) {
             went_well();
             return count;

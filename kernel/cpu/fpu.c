@@ -4,7 +4,6 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/lib/string.h"
 
-#define CPUID_XSAVE 0xd
 // x87, SSE, AVX, AVX-512: state that is nothing but registers, 2688 bytes in all. Others need more than a place to save
 // them: AMX a permission (as on Linux too), PKRU its CR4 bit; XSAVE of AMD's LWP writes to the program's memory.
 #define XCR0_USED     0xe7u

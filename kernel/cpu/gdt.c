@@ -79,11 +79,12 @@ static void tables_load(const struct cpu *cpu) {
 // A feature the firmware left on could be open to the program: with FSGSBASE it could take the kernel's GS base.
 static void control_registers_init(void) {
     struct cpuid features = cpuid(1, 0), more = {0};
-    if (cpuid(0, 0).eax >= 7) more = cpuid(7, 0);
+    u32 leaves = cpuid(0, 0).eax; // some BIOSes cut CPUID off behind leaf 3 (IA32_MISC_ENABLE bit 22)
+    if (leaves >= 7) more = cpuid(7, 0);
     u64 cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     if (features.edx & CPUID_1_EDX_MCE) cr4 |= CR4_MCE;
     if (features.edx & CPUID_1_EDX_PGE) cr4 |= CR4_PGE;
-    if (features.ecx & CPUID_1_ECX_XSAVE) cr4 |= CR4_OSXSAVE;
+    if (features.ecx & CPUID_1_ECX_XSAVE && leaves >= CPUID_XSAVE) cr4 |= CR4_OSXSAVE;
     if (more.ebx & CPUID_7_EBX_SMEP) cr4 |= CR4_SMEP;
     if (more.ebx & CPUID_7_EBX_SMAP) cr4 |= CR4_SMAP;
     if (more.ecx & CPUID_7_ECX_UMIP) cr4 |= CR4_UMIP;

@@ -91,6 +91,7 @@ static inline u64 rdtsc(void) {
 // it with the data of their highest basic leaf.
 // The features that several files ask for, by leaf and register.
 #define CPUID_1_ECX_HYPERVISOR     (1u << 31)
+#define CPUID_XSAVE                0xd // leaf
 #define CPUID_1_EDX_APIC           (1u << 9)
 #define CPUID_1_EDX_MTRR           (1u << 12)
 #define CPUID_1_EDX_PGE            (1u << 13) // global pages

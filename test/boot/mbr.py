@@ -763,10 +763,11 @@ def tests():
     for name, settings in {"0000:7C00, IF": {}, "07C0:0000": {"START_CS": 0x7c0}, "DF": {"START_FLAGS": 0x602},
                            "no IF": {"START_FLAGS": 2}, "all flags": {"START_FLAGS": 0xed7 & ~0x100},
                            "BPB written": {"WRITE_BPB": 1}, "DL 7F": {"START_DL": 0x7f}, "DL FF": {"START_DL": 0xff},
-                           "DL 01": {"START_DL": 1}, "DL 90": {"START_DL": 0x90}}.items():
+                           "DL 90": {"START_DL": 0x90}}.items():
         add("entry " + name, shim, settings, "m+e")
     add("DL 00 by its geometry", shim, {"START_DL": 0, "SPT": 18, "HEADS": 2}, "m+(gc){65}", 0, 65)
     add("DL 00 dead, then 80h", shim, {"START_DL": 0, "DEAD_DRIVE": 0}, "m+r{8}e")
+    add("DL 01 dead, then 80h", shim, {"START_DL": 1}, "m+r{8}e")
     add("DL 00 and 80h dead gives D", shim_stops, "D", {"START_DL": 0, "NO_EDD": 1, "FAIL_TO": 999},
         "m+(gcr){8}(er){8}(gcr){8}")
     add("DL 8F dead gives D", shim_stops, "D", {"START_DL": 0x8f}, "m+r{16}")
@@ -779,7 +780,7 @@ def tests():
                 "m+(er){8}(gc){128}", sectors=128)
     add("256 heads do not divide by 0", shim_stops, "D", {"NO_EDD": 1, "HEADS": 256, "SPT": 63}, ".*", 65)
     add("first read fails", shim, {"FAIL_TO": 1}, "m+ere")
-    add("second chunk fails", shim, {"FAIL_FROM": 2, "FAIL_TO": 3}, "m+e(er){2}e", sectors=128)
+    add("second chunk fails", shim, {"FAIL_FROM": 2, "FAIL_TO": 3}, "m+e(er){2}e{4}", sectors=128)
     add("second chunk by CHS", shim, {"FAIL_FROM": 2, "FAIL_TO": 10}, "m+e(er){8}gcr(gc){64}", sectors=128)
     add("floppy: seven errors", shim, {"START_DL": 0, "FAIL_FROM": 2, "FAIL_TO": 8}, "m+gc(gcr){7}(gc){2}", 0)
     add("all reads fail gives D", shim_stops, "D", {"FAIL_TO": 999}, "m+(er){8}(gcr){8}")
@@ -793,7 +794,7 @@ def tests():
     cd = {"START_DL": CD_DRIVE}
     add("cd, first read fails", shim, dict(cd, FAIL_TO=1), "m+ere", CD_DRIVE, cd=True)
     add("cd, seven errors", shim, dict(cd, FAIL_FROM=2, FAIL_TO=8), "m+e(er){7}e", CD_DRIVE, 128, cd=True)
-    add("cd, trashed registers", shim, dict(cd, TRASH=1, FAIL_TO=2), "m+(er){2}e{2}", CD_DRIVE, 66, cd=True)
+    add("cd, trashed registers", shim, dict(cd, TRASH=1, FAIL_TO=2), "m+(er){2}e{5}", CD_DRIVE, 66, cd=True)
     add("cd, all reads fail gives D", shim_stops, "D", dict(cd, FAIL_TO=999), "m+(er){16}", cd=True)
     add("cd, a stale loader in memory gives L", shim_stops, "L", dict(cd, STALE=1), "m+e", cd=True)
     for entries in (3, 614):

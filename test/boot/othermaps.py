@@ -1,12 +1,11 @@
-"""Boots with memory maps that no emulator makes: a sector before vmos answers int 15h in the firmware's place. What the
-log says of linear memory must be what ./build.sh memmap says of the same map."""
+"""Boots with memory maps that no emulator makes: firmware.asm answers int 15h in the firmware's place. What the log says
+of linear memory must be what ./build.sh memmap says of the same map."""
 import re
-import struct
 
+import firmware
 import vm
 
 GIB = 1 << 30
-SECTORS = 40  # of othermap.asm
 
 
 def real(name):
@@ -16,18 +15,14 @@ def real(name):
 
 def boots(entries, cpu, *options):
     # What this machine has, whatever the map says: an EBDA, and no memory between 3 and 4 GiB.
-    entries = entries + [(0x9F000, 0x1000, 2), (3 * GIB, GIB, 2)]
+    entries = entries + [(0x9B000, 0x5000, 2), (3 * GIB, GIB, 2)]
     size = f"{max(6, *(base + length for base, length, kind in entries if kind == 1)) // GIB + 2}G"
     extra = ["-object", f"memory-backend-ram,id=m0,size={size},reserve=off"]
     with vm.directory() as tmp:
         image = vm.mkimage(tmp / "disk.img", vm.guest("hello"), name="hello")
-        vm.run(["nasm", "-f", "bin", vm.ROOT / "test/boot/othermap.asm", "-o", tmp / "sector"])
-        sector = bytearray((tmp / "sector").read_bytes())
-        sector[508:510] = struct.pack("<H", len(entries))
-        disk = bytes(sector) + b"".join(struct.pack("<QQI", *entry) for entry in entries)
-        (tmp / "first.img").write_bytes(disk.ljust(SECTORS * 512, b"\0"))
         (tmp / "map").write_text("".join("%x %x %x\n" % entry for entry in entries))
-        result = vm.qemu(tmp / "first.img", medium="ide", cpu=cpu, memory=size, machine="pc,memory-backend=m0",
+        first = firmware.shim(tmp / "first.img", map=entries)
+        result = vm.qemu(first, medium="ide", cpu=cpu, memory=size, machine="pc,memory-backend=m0",
                          extra=[*extra, "-drive", f"file={image},format=raw,if=ide,index=1"]).expect(0, b"hello\narg hello\n")
         text = vm.run(["./build.sh", "memmap", tmp / "map", "--image", image, *options]).decode()
     vm.expect("runs in the log", re.findall(r"memory: (0x\w+ 0x\w+ \d+ \w\w)\n", result.log),
