@@ -42,6 +42,7 @@
 #define LEGACY_HOLE      0xa0000 // video memory and ROMs up to 1 MiB, never RAM whatever the map says
 #define TEXT_SCREEN      0xb8000
 #define BIOS_ROM         0xe0000     // RSDP search range on BIOS machines
+#define SYSTEM_BIOS_ROM  0xf0000     // its upper half, in which the BIOS itself lies
 #define HIGH_MEMORY      0x100000    // kernel and program go above
 #define IDENTITY_END     0x100000000 // the loader maps the first 4 GiB one to one
 

@@ -42,5 +42,6 @@ void machine_describe(void) {
     if (conventional >= EBDA_LOWEST && conventional < boot.ebda) boot.ebda = conventional;
     if (ebda >= EBDA_LOWEST && ebda < LEGACY_HOLE) boot.rsdp = find_rsdp(ebda, ebda + 1024);
     if (ebda >= EBDA_LOWEST && ebda < boot.ebda) boot.ebda = ebda;
-    if (!boot.rsdp) boot.rsdp = find_rsdp(BIOS_ROM, HIGH_MEMORY);
+    if (!boot.rsdp) boot.rsdp = find_rsdp(SYSTEM_BIOS_ROM, HIGH_MEMORY); // where nearly all have it
+    if (!boot.rsdp) boot.rsdp = find_rsdp(BIOS_ROM, SYSTEM_BIOS_ROM);
 }
