@@ -88,13 +88,14 @@ void elf_load(const struct elf *elf, void *memory) {
 }
 
 // Where the relocations lie, as linked; 0 bytes when there are none.
-struct rela_table {
-    u64 address, bytes;
+struct relocations {
+    u64 rela, rela_bytes; // each with its place and its addend
+    u64 relr, relr_bytes; // packed places; the addends lie there
 };
 
 // The dynamic table ends with DT_NULL or with its segment; a segment that is no whole number of entries loses the
 // remainder. Relocations of other kinds, or of another size, cannot be applied.
-static enum elf_error find_rela(const struct elf *elf, const u8 *memory, struct rela_table *rela) {
+static enum elf_error find_relocations(const struct elf *elf, const u8 *memory, struct relocations *found) {
     const elf_segment *table = elf_next(elf, NULL, PT_DYNAMIC);
     if (!table) return ELF_OK;
     u64 start = table->p_vaddr - elf->low;
@@ -102,31 +103,60 @@ static enum elf_error find_rela(const struct elf *elf, const u8 *memory, struct 
     const loose_dyn *entry = (const loose_dyn *)(memory + start);
     for (u64 left = table->p_memsz / sizeof *entry; left && entry->d_tag != DT_NULL; left--, entry++) {
         u64 value = entry->d_un.d_val;
-        if (entry->d_tag == DT_RELA) rela->address = value;
-        if (entry->d_tag == DT_RELASZ) rela->bytes = value;
-        if (entry->d_tag == DT_RELAENT && value != sizeof(Elf64_Rela)) return ELF_BAD_RELOCATION;
-        bool other = entry->d_tag == DT_RELSZ || entry->d_tag == DT_RELRSZ || entry->d_tag == DT_PLTRELSZ;
-        if (other && value) return ELF_BAD_RELOCATION;
+        switch (entry->d_tag) {
+        case DT_RELA: found->rela = value; break;
+        case DT_RELASZ: found->rela_bytes = value; break;
+        case DT_RELR: found->relr = value; break;
+        case DT_RELRSZ: found->relr_bytes = value; break;
+        case DT_RELAENT:
+            if (value != sizeof(Elf64_Rela)) return ELF_BAD_RELOCATION;
+            break;
+        case DT_RELSZ:
+        case DT_PLTRELSZ:
+            if (value) return ELF_BAD_RELOCATION;
+        }
     }
-    return rela->bytes % sizeof(Elf64_Rela) ? ELF_BAD_RELOCATION : ELF_OK;
+    bool whole = found->rela_bytes % sizeof(Elf64_Rela) == 0 && found->relr_bytes % sizeof(u64) == 0;
+    return whole ? ELF_OK : ELF_BAD_RELOCATION;
+}
+
+static enum elf_error apply_rela(const u8 *image, u64 start, u64 bytes, u64 span, u64 low, u64 moved) {
+    for (u64 at = start; at != start + bytes; at += sizeof(Elf64_Rela)) {
+        const loose_rela *rela = (const loose_rela *)(image + at);
+        u64 place = rela->r_offset - low;
+        if (ELF64_R_TYPE(rela->r_info) == R_X86_64_NONE) continue;
+        if (rela->r_info != R_X86_64_RELATIVE || !inside(place, sizeof(u64), span)) return ELF_BAD_RELOCATION;
+        *(loose_u64 *)(image + place) = moved + (u64)rela->r_addend;
+    }
+    return ELF_OK;
+}
+
+// gABI, "Relative Relocation Table": an even word is a place; an odd one says by its bits 1 to 63 which of the next 63
+// words behind the last place, or behind what the last odd word covered, are places, too.
+static enum elf_error apply_relr(const u8 *image, u64 start, u64 bytes, u64 span, u64 low, u64 moved) {
+    u64 next = span; // no place before the first even word
+    for (u64 at = start; at != start + bytes; at += sizeof(u64)) {
+        u64 word = *(const loose_u64 *)(image + at), place = word & 1 ? next : word - low;
+        for (u64 bits = word & 1 ? word >> 1 : 1; bits; bits >>= 1, place += sizeof(u64)) {
+            if (!(bits & 1)) continue;
+            if (!inside(place, sizeof(u64), span)) return ELF_BAD_RELOCATION;
+            *(loose_u64 *)(image + place) += moved;
+        }
+        next = word & 1 ? next + 63 * sizeof(u64) : place;
+    }
+    return ELF_OK;
 }
 
 enum elf_error elf_relocate(const struct elf *elf, void *memory, u64 run_address) {
-    u8 *image = memory;
-    u64 span = elf->high - elf->low;
-    struct rela_table table = {0};
-    enum elf_error error = find_rela(elf, image, &table);
-    if (error || !table.bytes) return error;
-    u64 start = table.address - elf->low;
-    if (!inside(start, table.bytes, span)) return ELF_BAD_RELOCATION;
-    for (u64 at = start; at != start + table.bytes; at += sizeof(Elf64_Rela)) {
-        const loose_rela *rela = (const loose_rela *)(image + at);
-        u64 place = rela->r_offset - elf->low;
-        if (ELF64_R_TYPE(rela->r_info) == R_X86_64_NONE) continue;
-        if (rela->r_info != R_X86_64_RELATIVE || !inside(place, sizeof(u64), span)) return ELF_BAD_RELOCATION;
-        *(loose_u64 *)(image + place) = run_address - elf->low + (u64)rela->r_addend;
-    }
-    return ELF_OK;
+    u64 span = elf->high - elf->low, moved = run_address - elf->low;
+    struct relocations found = {0};
+    enum elf_error error = find_relocations(elf, memory, &found);
+    if (error) return error;
+    u64 rela = found.rela - elf->low, relr = found.relr - elf->low;
+    if (found.rela_bytes && !inside(rela, found.rela_bytes, span)) return ELF_BAD_RELOCATION;
+    if (found.relr_bytes && !inside(relr, found.relr_bytes, span)) return ELF_BAD_RELOCATION;
+    error = apply_rela(memory, rela, found.rela_bytes, span, elf->low, moved);
+    return error ? error : apply_relr(memory, relr, found.relr_bytes, span, elf->low, moved);
 }
 
 // The section with this index when its header and, if it has any, its bytes lie inside the file.

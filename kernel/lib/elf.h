@@ -62,7 +62,7 @@ enum elf_error elf_open(struct elf *elf, const void *file, u64 length, bool allo
 void elf_load(const struct elf *elf, void *memory);
 
 // Applies the relative relocations of a loaded ET_DYN image as if elf->low were at run_address. Repeatable only on a
-// freshly loaded image (RELA carries its addend, so loading anew and relocating anew is how the kernel moves).
+// freshly loaded image: loading anew and relocating anew is how the kernel moves.
 enum elf_error elf_relocate(const struct elf *elf, void *memory, u64 run_address) MUST_USE;
 
 // The function symbol that covers address (an address as in the file, not relocated). False when the file has no

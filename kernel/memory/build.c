@@ -71,15 +71,16 @@ static void map_new_pages(u64 root, u64 address, u64 bytes) {
     }
 }
 
-// Rights by segment. Returns the length of the read-only part, which comes first (kernel.ld).
+// Rights by segment; no two share a page. Returns the length of the read-only part, which comes first (kernel.ld).
 static u64 map_kernel(u64 root, u64 physical) {
-    u64 read_only = 0;
+    u64 read_only = 0, end = 0;
     for (const elf_segment *segment = NULL; (segment = elf_next(&kernel_elf, segment, PT_LOAD));) {
         bool writable = segment->p_flags & PF_W, executable = segment->p_flags & PF_X;
-        ASSERT(segment->p_vaddr % PAGE_SIZE == 0 && !(writable && executable));
-        u64 length = ROUND_UP(segment->p_memsz, PAGE_SIZE);
-        if (!writable) read_only = segment->p_vaddr + length;
-        map(root, KERNEL_BASE + segment->p_vaddr, physical + segment->p_vaddr, length,
+        u64 start = ROUND_DOWN(segment->p_vaddr, PAGE_SIZE);
+        ASSERT(start >= end && !(writable && executable));
+        end = ROUND_UP(segment->p_vaddr + segment->p_memsz, PAGE_SIZE);
+        if (!writable) read_only = end;
+        map(root, KERNEL_BASE + start, physical + start, end - start,
             (writable ? PTE_W : 0) | (executable ? 0 : PTE_NX), PAGE_SIZE);
     }
     return read_only;

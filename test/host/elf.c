@@ -209,6 +209,43 @@ static void test_relocations(void) {
     CHECK(relocates(&file, 0x123000, NULL) == ELF_OK);
 }
 
+// Packed ones: a place, a bitmap for the 63 words behind it, and one for the 63 behind those.
+static void test_packed_relocations(void) {
+    static u8 memory[0x4000];
+    static const u64 places[] = {0x3300, 0x3308, 0x34f8, 0x3500},
+                     good[] = {0x3300, 1ull << 63 | 1 << 1 | 1, 1 << 1 | 1};
+    struct small file = good_file();
+    Elf64_Dyn table[] = {{DT_RELR, {0x3200}}, {DT_RELRSZ, {sizeof good}}, {DT_RELRENT, {8}}, {DT_NULL, {0}}};
+    file.header.e_phnum = 4;
+    file.segments[3] = (Elf64_Phdr){PT_DYNAMIC, PF_R | PF_W, 0x2100, 0x3100, 0, sizeof table, sizeof table, 8};
+    memcpy((u8 *)&file + 0x2100, table, sizeof table);
+    memcpy((u8 *)&file + 0x2200, good, sizeof good);
+    for (u64 i = 0; i < 65; i++) memcpy((u8 *)&file + 0x2300 + 8 * i, &i, 8);
+    CHECK(relocates(&file, 0x200000, memory) == ELF_OK);
+    for (u64 i = 0, word, next = 0; i < 65; i++) {
+        bool moved = next < ARRAY_SIZE(places) && places[next] == 0x3300 + 8 * i;
+        memcpy(&word, memory + 0x2300 + 8 * i, 8);
+        CHECK(word == i + (moved ? 0x200000 - 0x1000 : 0));
+        next += moved;
+    }
+    static const u64 bad[] = {3, 0x4ffa, 0xffe, UINT64_MAX - 1}; // no place before it; over either end
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        memcpy((u8 *)&file + 0x2200, &bad[i], 8);
+        CHECK(relocates(&file, 0, NULL) == ELF_BAD_RELOCATION);
+    }
+    static const u64 over[] = {0x4ff0, 3, 5}; // the last word that is there, then one bit too many
+    memcpy((u8 *)&file + 0x2200, over, sizeof over);
+    CHECK(relocates(&file, 0, NULL) == ELF_BAD_RELOCATION);
+    Elf64_Dyn *at = (Elf64_Dyn *)((u8 *)&file + 0x2100);
+    at[1].d_un.d_val = 16;
+    CHECK(relocates(&file, 0, NULL) == ELF_OK);
+    at[1].d_un.d_val = 15;
+    CHECK(relocates(&file, 0, NULL) == ELF_BAD_RELOCATION);
+    at[1].d_un.d_val = 16;
+    at[0].d_un.d_ptr = 0x5000 - 15;
+    CHECK(relocates(&file, 0, NULL) == ELF_BAD_RELOCATION);
+}
+
 // Sections at 0x2600: null, .text 1000-1800, .data 3010-4810, symbols, names. Names at 0x2c00, symbols at 0x2d00.
 #define NAMES "\0routine\0c_function\0inner\0datum\0text_start\0padded\0..@5.inner"
 static struct small symbol_file(void) {
@@ -353,6 +390,7 @@ int main(void) {
     test_stack();
     test_load();
     test_relocations();
+    test_packed_relocations();
     test_symbols();
     test_real_programs();
     test_texts();
