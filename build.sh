@@ -9,7 +9,7 @@ cd "$(dirname "$(readlink -f "$0")")"
 flags="-std=gnu11 -O2 -g -I. -Wall -Wextra -Wshadow -Wvla -Werror"
 # No vector registers, since they hold the program's state; no red zone, since an interrupt would write over it.
 freestanding="-ffreestanding -fpie -fvisibility=hidden -mno-red-zone -mgeneral-regs-only -fno-stack-protector
-    -fcf-protection=none -fno-asynchronous-unwind-tables -fno-omit-frame-pointer"
+    -fcf-protection=none -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -ffunction-sections"
 
 usage() {
     echo "build.sh: $1 (./build.sh help lists the commands)" >&2
@@ -48,6 +48,7 @@ test /usr/lib/*/liblzma.a liblzma-dev
 test /usr/lib/*/libjemalloc.a libjemalloc-dev
 debug gdb gdb
 test python3 python3
+bench python3 python3
 "
 
 # need PURPOSE...: installs what is missing for these. A machine that has everything sees no apt, no sudo, no network.
@@ -85,9 +86,13 @@ layout() {
 # Compiles one source of the loader or the kernel; called by compile(), one process per source.
 object() {
     object=$(object_of "$1")
-    extra=
-    # Loops in memcpy and memset must not become calls of memcpy and memset.
-    [ "$1" != kernel/lib/string.c ] || extra=-fno-tree-loop-distribute-patterns
+    # Small, but for what runs for every byte, frame, system call or switch. Loops in memcpy must not become calls of it.
+    case $1 in
+    kernel/lib/string.c) extra=-fno-tree-loop-distribute-patterns ;;
+    kernel/lib/crc32c.c | loader/check.c | kernel/memory/frames.c) extra= ;;
+    kernel/cpu/traps.c | kernel/program/program.c | kernel/program/scheduler.c | kernel/program/futex.c) extra= ;;
+    *) extra=-Os ;;
+    esac
     # shellcheck disable=SC2086 # lists of flags
     case $1 in
     *.c) gcc $flags $freestanding $extra -fcallgraph-info=su -c "$1" -o "$object.new" ;;
@@ -116,7 +121,7 @@ link_loader() {
     gcc -E -P -x c -I. loader/loader.ld -o out/loader.ld # for the numbers of boot/layout.h
     objects=$(for source in "$@"; do object_of "$source"; done)
     # shellcheck disable=SC2086 # a list of names
-    ld -z noexecstack --build-id=none -T out/loader.ld $objects -o out/loader.elf -Map out/loader.map
+    ld --gc-sections -z noexecstack --build-id=none -T out/loader.ld $objects -o out/loader.elf -Map out/loader.map
     objcopy -O binary out/loader.elf out/loader.bin
     sectors=-DLOADER_SECTORS=$(($(wc -c <out/loader.bin) / 512))
     nasm -f bin -Wall -Werror -Iout/ "$sectors" -l out/start.lst boot/start.asm -o out/start.bin
@@ -130,9 +135,10 @@ link_loader() {
 link_kernel() {
     objects=$(for source in "$@"; do object_of "$source"; done)
     # shellcheck disable=SC2086 # a list of names
-    ld -pie --no-dynamic-linker -z text -z noexecstack --build-id=none -T kernel/kernel.ld $objects \
+    ld --gc-sections -pie --no-dynamic-linker -z text -z noexecstack -z pack-relative-relocs --build-id=none -T kernel/kernel.ld $objects \
         -o out/kernel.elf -Map out/kernel.map
-    strip --strip-debug out/kernel.elf -o out/kernel.strip
+    nm out/kernel.elf | awk '$2 !~ /[tT]/ { print $3 }' >out/kernel.data # a panic names functions only
+    objcopy --strip-debug --strip-symbols=out/kernel.data out/kernel.elf out/kernel.strip
 }
 
 # The loader comes first, since start.asm wants to know its length.
@@ -480,6 +486,8 @@ debug_bochs() {
         screen=x
     elif unshare -rn true 2>/dev/null; then
         alone="unshare -rn"
+    else
+        echo "Bochs shows its screen by VNC at port 5900, to everybody on the network: it asks for no password" >&2
     fi
     sed "s|^display_library:.*|display_library: $screen|; s|out/bochs-com1.txt|$dir/com1|; s|out/bochs/|$dir/|" \
         tools/bochsrc >"$dir/bochsrc"
@@ -682,12 +690,16 @@ plugin_api() {
 bench_names="firmware MBR loader kernel-low kernel-high program-load to-main"
 
 bench() {
-    case ${1-} in
-    boot) shift && bench_stages "$@" && bench_cpus 16 64 255 ;;
+    case ${1-all} in
+    all | boot | calls)
+        bench_plugin
+        need bench
+        exec python3 test/bench/report.py "$@"
+        ;;
     stages) shift && bench_stages "$@" ;;
     cpus) shift && bench_cpus "$@" ;;
     frames) bench_frames ;;
-    *) usage "bench knows: boot [PROGRAM [ARG...]], stages [PROGRAM [ARG...]], cpus [COUNT...], frames" ;;
+    *) usage "bench knows: boot [all], calls, stages [PROGRAM [ARG...]], cpus [COUNT...], frames" ;;
     esac
 }
 
@@ -719,14 +731,14 @@ stages_at() {
     done
 }
 
-# What the plugin wrote (standard input) in the order of the boot CPU's stages ($1): lines "ADDRESS INSTRUCTIONS CALLS",
-# calls counted from the first stage on. Then "cpu NUMBER INSTRUCTIONS": from when the CPU was last at AP_START ($2),
+# What the plugin wrote (standard input) in the order of the boot CPU's stages ($1): lines "ADDRESS INSTRUCTIONS CALLS
+# PORTS", calls counted from the first stage on. Then "cpu NUMBER INSTRUCTIONS": from when the CPU was last at AP_START ($2),
 # which the firmware's own start of it does not count for, until it came to its rest ($3) for the first time; of CPU 0
 # from there until all had come.
 arrivals() {
     awk -v stages="$1" -v begin="$2" -v rest="$3" '
         BEGIN { split(stages, stage, ",at="); next_one = 2 }
-        $2 == 0 && $1 == stage[next_one] { if (next_one++ == 2) calls = $4; print $1, $3, $4 - calls }
+        $2 == 0 && $1 == stage[next_one] { if (next_one++ == 2) calls = $4; print $1, $3, $4 - calls, $5 }
         next_one > 2 && $2 && $1 == begin { began[$2] = $3 }
         $1 == rest && !($2 in took) { took[$2] = $3 - began[$2] }
         $1 == "end" { took[0] = $3 - took[0]; for (cpu in took) print "cpu", cpu, took[cpu] }'
@@ -807,7 +819,7 @@ bench_cpus_table() {
         END { row() }' "$@"
 }
 
-# Lines "ADDRESS INSTRUCTIONS CALLS", counted from reset, of several boots: differences, and the median of each.
+# Lines "ADDRESS INSTRUCTIONS CALLS PORTS", counted from reset, of several boots: differences, and the median of each.
 bench_table() {
     awk -v names="$bench_names" '
         function median(of, stage,  i, j, n, x, list) {
@@ -816,14 +828,16 @@ bench_table() {
                 for (j = i; j > 0 && list[j - 1] > list[j]; j--) { x = list[j]; list[j] = list[j - 1]; list[j - 1] = x }
             return list[int(n / 2)]
         }
-        FNR == 1 { before = calls = 0; boots[FILENAME] }
-        { took[FILENAME, FNR] = $2 - before; asked[FILENAME, FNR] = $3 - calls; before = $2; calls = $3
-          total[FILENAME, 0] = $2; all[FILENAME, 0] = $3; if (FNR > stages) stages = FNR }
+        FNR == 1 { before = calls = ports = 0; boots[FILENAME] }
+        { took[FILENAME, FNR] = $2 - before; asked[FILENAME, FNR] = $3 - calls; used[FILENAME, FNR] = $4 - ports
+          before = $2; calls = $3; ports = $4
+          total[FILENAME, 0] = $2; all[FILENAME, 0] = $3; every[FILENAME, 0] = $4; if (FNR > stages) stages = FNR }
         END {
             split(names, name, " ")
-            printf "%-14s %13s %11s\n", "stage", "instructions", "BIOS calls"
-            for (s = 1; s <= stages; s++) printf "%-14s %13d %11d\n", name[s], median(took, s), median(asked, s)
-            printf "%-14s %13d %11d\n", "reset to main", median(total, 0), median(all, 0)
+            row = "%-14s %13d %11d %14d\n"
+            printf "%-14s %13s %11s %14s\n", "stage", "instructions", "BIOS calls", "port accesses"
+            for (s = 1; s <= stages; s++) printf row, name[s], median(took, s), median(asked, s), median(used, s)
+            printf row, "reset to main", median(total, 0), median(all, 0), median(every, 0)
         }' "$@"
 }
 
@@ -894,7 +908,9 @@ help() {
 ./build.sh usb [--fixed] DEVICE [IMAGE]            write out/vmos.img, or IMAGE, to a stick: asks, writes, reads back
 ./build.sh verify IMAGE|DEVICE                     check what was written, and say what a BIOS would do with it
 ./build.sh words IMAGE|DEVICE [+WORD|-KEY]... [-- ARG0 [ARG...]]   print the words of an image's command line, or change them
-./build.sh bench boot [PROGRAM [ARG...]]           bench stages, and bench cpus 16 64 255
+./build.sh bench                                   all of these, and out/bench.md, which holds their tables
+./build.sh bench boot [all]                        vmos next to Debian's cloud kernel and the firmware alone; stages; CPUs
+./build.sh bench calls                             system calls, faults, switches: instructions, vmos and Linux
 ./build.sh bench stages [PROGRAM [ARG...]]         instructions and BIOS calls per stage, up to PROGRAM's main
 ./build.sh bench cpus [COUNT...]                   instructions that each of 1 and COUNT CPUs takes until it has checked in
 ./build.sh bench frames                            the frame allocator: ns, and units of one lock xadd

@@ -64,7 +64,7 @@ def relative_names():
 
 def wrong_usage():
     for words in (["run", "--what"], ["run", "/no/such/program"], ["run", "/"], ["run", "--env"], ["run", "--env", "x", "y"],
-                  ["bench"], ["bench", "x"], ["image"], ["nonsense"], ["run", "--env", "=x", "/bin/busybox"]):
+                  ["bench", "x"], ["image"], ["nonsense"], ["run", "--env", "=x", "/bin/busybox"]):
         done = build_sh(words, status=2)
         vm.expect(f"lines on standard error for {words}", done.stderr.count(b"\n"), 1)
 

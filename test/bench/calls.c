@@ -1,0 +1,87 @@
+// What a program pays for the kernel below it: lines "NAME TICKS" of the time stamp counter, for one of each. Under
+// QEMU's -icount a tick is an instruction. Runs on any Linux as well.
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROUNDS 1000
+#define SPAN   (64l << 20)
+
+enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129 }; // musl-gcc does not see the kernel's headers
+
+static int turn[2]; // futexes: whose turn it is
+
+static unsigned long ticks(void) {
+    unsigned low, high;
+    __asm__ volatile("lfence\n\trdtsc" : "=a"(low), "=d"(high));
+    return (unsigned long)high << 32 | low;
+}
+
+static void getpid_call(void) { syscall(SYS_getpid); }
+static void clock_call(void) { syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &(struct timespec){0}); }
+static void clock_libc(void) { clock_gettime(CLOCK_MONOTONIC, &(struct timespec){0}); }
+static void wake_nobody(void) { syscall(SYS_futex, turn, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0); }
+static void map_page(void) {
+    char *page = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    *page = 1;
+    munmap(page, 4096);
+}
+
+static void *nothing(void *argument) { return argument; }
+static void thread(void) {
+    pthread_t made;
+    pthread_create(&made, 0, nothing, 0);
+    pthread_join(made, 0);
+}
+
+static void pass(int to) {
+    __atomic_store_n(&turn[to], 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &turn[to], FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+}
+static void wait_for(int me) {
+    while (!__atomic_exchange_n(&turn[me], 0, __ATOMIC_SEQ_CST))
+        syscall(SYS_futex, &turn[me], FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
+}
+static void *partner(void *argument) {
+    for (int i = 0; i < ROUNDS + 1; i++) {
+        wait_for(1);
+        pass(0);
+    }
+    return argument;
+}
+static void there_and_back(void) {
+    pass(1);
+    wait_for(0);
+}
+
+static void measure(const char *name, void (*act)(void)) {
+    act(); // what is done once only
+    unsigned long start = ticks();
+    for (int i = 0; i < ROUNDS; i++) act();
+    printf("%s %lu\n", name, (ticks() - start) / ROUNDS);
+}
+
+int main(void) {
+    pthread_t other;
+    measure("getpid", getpid_call);
+    measure("clock_gettime, the call", clock_call);
+    measure("clock_gettime, as the C library does it", clock_libc);
+    measure("futex wake of nobody", wake_nobody);
+    measure("mmap, touch, munmap of a page", map_page);
+    measure("thread made and joined", thread);
+    pthread_create(&other, 0, partner, 0);
+    measure("to another thread and back, by futexes", there_and_back);
+    pthread_join(other, 0);
+    char *span = mmap(0, SPAN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned long start = ticks();
+    for (long at = 0; at < SPAN; at += 4096) span[at] = 1;
+    printf("memory touched for the first time, per 4 KiB %lu\n", (ticks() - start) / (SPAN / 4096));
+    puts("end");
+    fflush(stdout);
+    for (;;) sleep(1000);
+}
