@@ -635,26 +635,31 @@ usb() {
     if [ -b "$device" ]; then
         refusal=$(usb_refusal "" "$name" "$bytes" $fixed)
         [ -z "$refusal" ] || refuse "$refusal"
-        on "$device" out/verify --unused "$device" || refuse "somebody uses $name"
-        about=$(usb_describe "$name")
     elif [ -f "$device" ]; then
         size=$(wc -c <"$device")
         [ "$size" -ge "$bytes" ] || refuse "$name is too small: it has $size bytes, and the image $bytes"
-        about="a file of $size bytes"
     else
         refuse "$1 is neither a disk nor a file"
     fi
-    echo "$device: $about"
-    printf '%s' "What it holds will be lost. Type its name, $name, to have $image written to it: "
+    on "$device" out/verify --alone "$device" ./build.sh usb_write "$device" "$image" "$1"
+}
+
+# usb_write DEVICE IMAGE WHAT_THE_USER_CALLS_IT: asks and writes. The device is open as file 3 from before the question to
+# the end, so that nobody can mount it, and another that gets its name, or a file where it was, is not written to.
+usb_write() {
+    name=${1##*/}
+    if [ -b "$1" ]; then about=$(usb_describe "$name"); else about="a file of $(wc -c <"$1") bytes"; fi
+    echo "$1: $about"
+    printf '%s' "What it holds will be lost. Type its name, $name, to have $2 written to it: "
     read -r answer || [ -n "$answer" ] || { echo; refuse "no answer: nothing was written"; }
-    case $answer in "$name" | "$1" | "$device" | yes) ;; *) refuse "that was not $name: nothing was written" ;; esac
+    case $answer in "$name" | "$3" | "$1" | yes) ;; *) refuse "that was not $name: nothing was written" ;; esac
     progress=none
     [ ! -t 2 ] || progress=progress
-    on "$device" dd if="$image" of="$device" bs=1M conv=notrunc,fsync status=$progress ||
+    dd if="$2" bs=1M conv=notrunc,fsync status=$progress >&3 ||
         refuse "$name could not be written; what it holds now is not whole"
-    [ ! -b "$device" ] || on "$device" blockdev --flushbufs "$device" # so that cmp reads the medium, not memory
-    on "$device" cmp -n "$bytes" "$image" "$device" || refuse "$name does not hold what was written to it: try another stick"
-    on "$device" out/verify out/start.bin out/start-cd.bin "$device"
+    [ ! -b "$1" ] || PATH=$PATH:/sbin blockdev --flushbufs "$1" # so that cmp reads the medium, not memory
+    cmp -n "$(wc -c <"$2")" "$2" "$1" || refuse "$name does not hold what was written to it: try another stick"
+    out/verify out/start.bin out/start-cd.bin "$1"
 }
 
 # ---- counting -------------------------------------------------------------------------------------------------------
@@ -926,7 +931,7 @@ command=${1-help}
 [ $# = 0 ] || shift
 case $command in
 run | image | debug | bench | memmap | stack | verify | words | usb | check | help) "$command" "$@" ;;
-object | analyze | usb_refusal) "$command" "$@" ;; # for this script itself, and for tests
+object | analyze | usb_refusal | usb_write) "$command" "$@" ;; # for this script itself, and for tests
 bochs) bochs_run "$@" ;;
 test) tests "$@" ;;
 build) need build && build ;;
