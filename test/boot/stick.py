@@ -517,6 +517,15 @@ def device():
                 vm.expect_in("what usb says", f"is mounted on {tmp}/mount; unmount it first".encode(), said)
             finally:
                 vm.run(["umount", tmp / "mount"])
+        vm.run(["mount", "-t", "tmpfs", "-o", f"size={UNIT - 8192}", "none", tmp / "mount"])
+        try:  # a full file system: the image's end is a hole
+            vm.run(["cp", "--sparse=always", disk.path, tmp / "mount/disk.img"])
+            with open(tmp / "mount/fill", "wb") as fill, contextlib.suppress(OSError):
+                fill.write(bytes(UNIT))
+            refused(words(tmp / "mount/disk.img", "+arg=" + "z" * 60000, status=1), "cannot extend .*No space left")
+            vm.expect("the image", (tmp / "mount/disk.img").read_bytes() == disk.path.read_bytes(), True)
+        finally:
+            vm.run(["umount", tmp / "mount"])
         with loop(tmp / "stick", "--sector-size", "4096") as name:
             vm.expect_in("what usb says", b"has sectors of 4096 bytes", usb("--fixed", name, disk.path, status=1).stderr)
         root = os.stat("/").st_dev
