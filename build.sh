@@ -178,7 +178,7 @@ build_all() {
 
 # Builds what changed since the last build that came to its end. Two builds in one tree wait for each other.
 build() {
-    mkdir -p out
+    { mkdir -p out && touch out/.lock; } || fail "cannot write to $PWD/out"
     exec 9>out/.lock
     flock 9
     changed="boot/layout.h"
@@ -305,7 +305,7 @@ verdict() {
     case $1-$last in
     33-"vmos: exit "* | 0-"vmos: exit "*) [ "$number" -le 255 ] 2>/dev/null && exit "$number" ;;
     esac
-    fail "QEMU ended with status $1 before vmos did; the last line of out/run.log is: ${last:-(nothing)}"
+    fail "${3-QEMU (status $1)} ended before vmos did; the last line of out/run.log is: ${last:-(nothing)}"
 }
 
 # The files of a run are its own, so that runs in one tree do not meet; out/run.log is the log of the latest.
@@ -313,7 +313,7 @@ run() {
     check_words "$@"
     need build run
     build
-    dir=$(mktemp -d out/run.XXXXXX)
+    dir=$(mktemp -d out/run.XXXXXX) || exit 125
     qemu=
     terminal=
     [ ! -t 0 ] || terminal=$(stty -g)
@@ -323,7 +323,7 @@ run() {
     trap 'interrupt 129' HUP
     input=
     if [ ! -t 0 ]; then
-        cat >"$dir/input"
+        cat >"$dir/input" || fail "cannot keep standard input in $dir"
         input="--input $dir/input"
         [ ! -t 1 ] || input="$input --tty"
     fi
@@ -376,7 +376,7 @@ bochs_run() {
     bochs_log <out/bochs/screen >out/run.log
     cat out/bochs-com1.txt
     grep '^vmos! ' out/run.log >&2 || :
-    verdict 0 out/run.log
+    verdict 0 out/run.log Bochs
 }
 
 bochs_log() {
@@ -652,6 +652,7 @@ usb_write() {
     echo "$1: $about"
     printf '%s' "What it holds will be lost. Type its name, $name, to have $2 written to it: "
     read -r answer || [ -n "$answer" ] || { echo; refuse "no answer: nothing was written"; }
+    [ -t 0 ] || echo # a terminal has shown the end of the line
     case $answer in "$name" | "$3" | "$1" | yes) ;; *) refuse "that was not $name: nothing was written" ;; esac
     progress=none
     [ ! -t 2 ] || progress=progress
