@@ -433,7 +433,7 @@ debug_gdb() {
 
 debug_wait() {
     gdb_script >out/vmos.gdb
-    echo "QEMU waits for gdb; in another terminal: cd $PWD && gdb -x out/vmos.gdb" \
+    echo "QEMU waits for gdb; in another terminal: cd '$PWD' && gdb -x out/vmos.gdb" \
         "(its \"monitor quit\" ends QEMU)" >&2
     qemu_debug -chardev stdio,id=com1,signal=off -serial chardev:com1
 }
