@@ -407,6 +407,7 @@ debug() {
         trap 'exit 143' TERM
     fi
     mkdir -p "$dir"
+    rm -f "$dir/gdb" # of a QEMU that was killed: nobody listens there
     : >"$dir/input"
     : >"$dir/log"
     ln -f "$dir/log" out/run.log
