@@ -48,6 +48,8 @@ test /usr/lib/*/liblzma.a liblzma-dev
 test /usr/lib/*/libjemalloc.a libjemalloc-dev
 debug gdb gdb
 test python3 python3
+test /sbin/losetup mount
+test /sbin/mkfs.ext4 e2fsprogs
 bench python3 python3
 "
 
