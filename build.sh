@@ -636,6 +636,9 @@ usb() {
     bytes=$(wc -c <"$image")
     name=${device##*/}
     if [ -b "$device" ]; then
+        name=$(stat -c '%t %T' "$device") # numbers, in hexadecimal: a node may be called after another disk
+        name=$(readlink -f "/sys/dev/block/$((0x${name% *})):$((0x${name#* }))")
+        name=${name##*/}
         refusal=$(usb_refusal "" "$name" "$bytes" $fixed)
         [ -z "$refusal" ] || refuse "$refusal"
     elif [ -f "$device" ]; then
@@ -644,13 +647,13 @@ usb() {
     else
         refuse "$1 is neither a disk nor a file"
     fi
-    on "$device" out/verify --alone "$device" ./build.sh usb_write "$device" "$image" "$1"
+    on "$device" out/verify --alone "$device" ./build.sh usb_write "$device" "$image" "$1" "$name"
 }
 
-# usb_write DEVICE IMAGE WHAT_THE_USER_CALLS_IT: asks and writes. The device is open as file 3 from before the question to
-# the end, so that nobody can mount it, and another that gets its name, or a file where it was, is not written to.
+# usb_write DEVICE IMAGE WHAT_THE_USER_CALLS_IT NAME: asks and writes. The device is open as file 3 from before the question
+# to the end, so that nobody can mount it, and another that gets its name, or a file where it was, is not written to.
 usb_write() {
-    name=${1##*/}
+    name=$4
     if [ -b "$1" ]; then about=$(usb_describe "$name"); else about="a file of $(wc -c <"$1") bytes"; fi
     echo "$1: $about"
     printf '%s' "What it holds will be lost. Type its name, $name, to have $2 written to it: "

@@ -495,6 +495,9 @@ def device():
         with loop(tmp / "stick") as name:
             said = usb(name, disk.path, status=1).stderr
             vm.expect_in("what usb says", b"is not removable", said)
+            os.mknod(tmp / "null", 0o60600, os.stat(name).st_rdev)
+            said = usb(tmp / "null", disk.path, status=1).stderr
+            vm.expect_in("what usb says of another name", f"{name[5:]} is not removable".encode(), said)
             said = usb("--fixed", name, disk.path, answer="", status=1)
             vm.expect_in("what usb says", b"MB, not removable\n", said.stdout)
             vm.expect("the stick", (tmp / "stick").read_bytes() == old, True)
