@@ -107,9 +107,9 @@ bool areas_cover(struct areas *areas, u64 start, u64 end) {
     return start >= end;
 }
 
-bool areas_have_device(struct areas *areas, u64 start, u64 end) {
+bool areas_have_device(struct areas *areas, u64 start, u64 end, u32 flags) {
     const struct area *area = areas->device ? areas_find(areas, start) : NULL;
-    while (area && area->start < end && !(area->flags & AREA_DEVICE)) area = areas_find(areas, area->end);
+    while (area && area->start < end && !(area->flags & flags)) area = areas_find(areas, area->end);
     return area && area->start < end;
 }
 

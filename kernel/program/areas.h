@@ -13,6 +13,7 @@
 #define AREA_NORESERVE 1u // never counted: the program said it will not touch most of it
 #define AREA_COUNTED   2u // private and writable now or before: its pages may all have to exist one day
 #define AREA_DEVICE    4u // its pages are a device's, all there from the beginning: no frames of ours
+#define AREA_SEALED    8u // never writable: the file was opened for reading
 
 struct area {
     u64 start, end; // multiples of PAGE_SIZE
@@ -47,8 +48,8 @@ void areas_cut(struct areas *areas, u64 start, u64 end);
 bool areas_cover(struct areas *areas, u64 start, u64 end);
 // Sets rights in [start, end), which areas cover.
 void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights);
-// Whether one in [start, end) has AREA_DEVICE.
-bool areas_have_device(struct areas *areas, u64 start, u64 end);
+// Whether a device's area in [start, end) has one of the flags.
+bool areas_have_device(struct areas *areas, u64 start, u64 end, u32 flags);
 // Pages in [start, end) that are counted, and those that would be if the range became writable.
 u64 areas_counted(struct areas *areas, u64 start, u64 end, bool if_writable);
 // The highest address in [low, high) with that many free bytes behind it; 0 when there is none.

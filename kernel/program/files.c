@@ -125,7 +125,8 @@ s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *ph
     if (!file || file->kind != FILE_FRAMEBUFFER) return file ? -ENODEV : -EBADF;
     if (file->access == O_WRONLY || (file->access == O_RDONLY && shared && rights & AREA_WRITE)) return -EACCES;
     if (rights & AREA_EXEC) return -EPERM;
-    return shared && (*physical = fb0_pages(offset, bytes)) ? 0 : -EINVAL;
+    if (!shared || !(*physical = fb0_pages(offset, bytes))) return -EINVAL;
+    return file->access == O_RDONLY ? AREA_SEALED : 0;
 }
 
 CALL(poll) {

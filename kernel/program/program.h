@@ -111,7 +111,8 @@ bool program_place(char *text, size_t size, u64 address);
 // Opens 0, 1 and 2: standard input as the image has it, output on COM1 and the screen. output_is_tty: 1 and 2 are a
 // terminal although 0 is none. typed: see terminal_init().
 void files_init(const struct boot_info *boot, bool output_is_tty, void (*typed)(int signal));
-// For mmap: the physical address of what is to be mapped of an open file, or a negative errno.
+// For mmap: the physical address of what is to be mapped of an open file, and more flags for its area; or a negative
+// errno.
 s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical);
 
 // ---- space.c: the program's address space, its areas and the pages that exist of them ----

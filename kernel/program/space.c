@@ -410,7 +410,7 @@ LOCKED_CALL(mmap) {
     bytes = ROUND_UP(bytes, LEVEL_BYTES(huge));
     u64 device = 0;
     s64 error = flags & MAP_ANONYMOUS ? 0 : file_map(arg[4], arg[5], bytes, arg[2] & 7, type == MAP_SHARED, &device);
-    if (error || (device && (huge || ended))) return error ? error : -EINVAL;
+    if (error < 0 || (device && (huge || ended))) return error < 0 ? error : -EINVAL;
     if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
         if (at % LEVEL_BYTES(huge)) return -EINVAL;
         if (!range_ok(at, &bytes)) return -ENOMEM;
@@ -421,7 +421,7 @@ LOCKED_CALL(mmap) {
     }
     struct area like = {.start = at, .end = at + bytes, .rights = arg[2] & 7};
     if (flags & (MAP_NORESERVE | MAP_STACK)) like.flags = AREA_NORESERVE; // of a stack only what is touched counts
-    if (device) like.flags = AREA_NORESERVE | AREA_DEVICE;
+    if (device) like.flags = AREA_NORESERVE | AREA_DEVICE | (u32)error;
     if (!borders(at, at + bytes) || !space_put(&like)) return -ENOMEM;
     if (flags & MAP_FIXED) pages_drop(at, at + bytes);
     if (device && !device_put(&like, device)) return unmap(at, at + bytes), -ENOMEM;
@@ -442,7 +442,8 @@ LOCKED_CALL(mprotect) {
     if (!bytes) return 0;
     if (!range_ok(at, &bytes)) return -ENOMEM;
     u64 end = at + bytes, pages = areas_counted(&areas, at, end, rights & AREA_WRITE);
-    if (rights & AREA_EXEC && areas_have_device(&areas, at, end)) return -EACCES;
+    u32 not_for = (rights & AREA_EXEC ? AREA_DEVICE : 0) | (rights & AREA_WRITE ? AREA_SEALED : 0);
+    if (areas_have_device(&areas, at, end, not_for)) return -EACCES;
     if (!areas_cover(&areas, at, end) || !borders(at, end) || !can_promise(at, end, pages)) return -ENOMEM;
     areas_protect(&areas, at, end, (u32)rights);
     tables_each(root, at, end, page_refresh);
@@ -459,7 +460,7 @@ LOCKED_CALL(madvise) {
     if (!range_ok(at, &bytes)) return -ENOMEM;
     if (advice == MADV_DONTNEED || advice == MADV_FREE) {
         bool has_file = at < brk_start && at + bytes > program.bias + program.elf.low; // which it would not be again
-        if (has_file || areas_have_device(&areas, at, at + bytes)) return -EINVAL;
+        if (has_file || areas_have_device(&areas, at, at + bytes, AREA_DEVICE)) return -EINVAL;
         if (!borders(at, at + bytes)) return -ENOMEM;
         pages_drop(at, at + bytes);
     }

@@ -126,6 +126,8 @@ static int maps(void) {
     uint8_t *second = mmap(NULL, 3 * PAGE, PROT_NONE, MAP_SHARED, fd, PAGE);
     const uint8_t *shown = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, reading, PAGE);
     WANT(second != MAP_FAILED && shown != MAP_FAILED);
+    FAILS(mprotect((void *)shown, PAGE, RW), EACCES);
+    WANT(mprotect((void *)shown, PAGE, PROT_NONE) == 0 && mprotect((void *)shown, PAGE, PROT_READ) == 0);
     FAILS(ioctl(fd, FBIOGET_VSCREENINFO, second), EFAULT); // PROT_NONE holds for the kernel, too
     WANT(mprotect(second, 3 * PAGE, RW) == 0);
     for (int i = 0; i < 3; i++) second[i * PAGE] = 7 + i;

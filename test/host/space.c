@@ -62,7 +62,7 @@ void panic(const char *fmt, ...) {
 void unfit(const char *fmt, ...) { panic("%s", fmt); }
 void log(const char *fmt, ...) { (void)fmt; }
 
-#define DEVICE_FD    7
+#define DEVICE_FD    7                     // and the next one, which is open for reading alone
 #define DEVICE_START (4 * GIB + 512 * MIB) // where no machine here has memory
 #define DEVICE_PAGES 1500ull
 static u32 device_values[DEVICE_PAGES];
@@ -70,9 +70,10 @@ static bool screen_yielded;
 
 s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical) {
     CHECK(space_lock.taken && !(rights & ~7u));
-    if (number != DEVICE_FD) return -EBADF;
+    if (number - DEVICE_FD > 1) return -EBADF;
     *physical = DEVICE_START + offset;
-    return shared && offset + bytes <= DEVICE_PAGES * PAGE_SIZE ? 0 : -EINVAL;
+    if (!shared || offset + bytes > DEVICE_PAGES * PAGE_SIZE) return -EINVAL;
+    return number == DEVICE_FD ? 0 : AREA_SEALED;
 }
 unsigned screen_yield(bool program_draws) {
     CHECK(space_lock.taken);
@@ -246,7 +247,7 @@ static void trace(void) {
 // ---- the model ----
 
 static struct model_page {
-    bool used, counted, noreserve;
+    bool used, counted, noreserve, sealed;
     u8 rights;
     u16 device; // 1 + number of the device's page
     u32 value;  // stands at several places of the page; 0: nothing does, it is all zeroes
@@ -307,7 +308,7 @@ static void check_model(void) {
 
 static void model_put(u64 at, u64 count, u32 rights, bool noreserve) {
     for (u64 i = at; i < at + count; i++)
-        model[i] = (struct model_page){true, rights & AREA_WRITE && !noreserve, noreserve, (u8)rights, 0, 0};
+        model[i] = (struct model_page){true, rights & AREA_WRITE && !noreserve, noreserve, false, (u8)rights, 0, 0};
 }
 static void model_cut(u64 at, u64 count) { (memset)(model + at, 0, count * sizeof model[0]); }
 static bool model_all(u64 at, u64 count, bool used) {
@@ -316,9 +317,9 @@ static bool model_all(u64 at, u64 count, bool used) {
     return true;
 }
 
-static bool model_device(u64 at, u64 count) {
+static bool model_device(u64 at, u64 count, bool sealed) {
     for (u64 i = at; i < at + count; i++)
-        if (model[i].device) return true;
+        if (model[i].device && model[i].sealed >= sealed) return true;
     return false;
 }
 
@@ -382,11 +383,12 @@ static void do_mmap(u64 at, u64 count) {
 }
 
 static void do_map_device(u64 at, u64 count) {
-    u64 rights = some_rights(), first = random_below(DEVICE_PAGES);
+    bool sealed = random_below(2);
+    u64 rights = some_rights() & (sealed ? AREA_READ : 7), first = random_below(DEVICE_PAGES);
     u64 flags = MAP_SHARED | (random_below(3) ? MAP_FIXED : 0) | (random_below(4) ? 0 : MAP_POPULATE);
     if (random_below(8)) count = MIN(count, DEVICE_PAGES - first);
     bool inside = first + count <= DEVICE_PAGES;
-    s64 result = CALL6(mmap, address_of(at), count * PAGE_SIZE, rights, flags, DEVICE_FD, first * PAGE_SIZE);
+    s64 result = CALL6(mmap, address_of(at), count * PAGE_SIZE, rights, flags, DEVICE_FD + sealed, first * PAGE_SIZE);
     last = (struct call){"mmap of the device", at, first, count, flags, rights, result};
     if (result < 0) {
         CHECK(inside ? result == -ENOMEM && (is_short(20) || !(flags & MAP_FIXED)) : result == -EINVAL);
@@ -395,12 +397,13 @@ static void do_map_device(u64 at, u64 count) {
     u64 new = page_of((u64)result);
     CHECK(inside && (flags & MAP_FIXED ? new == at : model_all(new, count, false)));
     model_put(new, count, (u32)rights, true);
-    for (u64 i = 0; i < count; i++) model[new + i].device = (u16)(first + i + 1);
+    for (u64 i = 0; i < count; i++) model[new + i].device = (u16)(first + i + 1), model[new + i].sealed = sealed;
 }
 
 static void do_protect(u64 at, u64 count) {
     u64 rights = some_rights();
-    bool covered = model_all(at, count, true), refused = rights & AREA_EXEC && model_device(at, count);
+    bool covered = model_all(at, count, true), refused = rights & AREA_EXEC && model_device(at, count, false);
+    refused |= rights & AREA_WRITE && model_device(at, count, true);
     s64 result = CALL6(mprotect, address_of(at), count * PAGE_SIZE, rights);
     last = (struct call){"mprotect", at, 0, count, rights, 0, result};
     if (refused) CHECK(result == -EACCES);
@@ -412,7 +415,7 @@ static void do_protect(u64 at, u64 count) {
 }
 
 static void do_advise(u64 at, u64 count) {
-    bool covered = model_all(at, count, true), refused = model_device(at, count);
+    bool covered = model_all(at, count, true), refused = model_device(at, count, false);
     s64 result = CALL6(madvise, address_of(at), count * PAGE_SIZE, random_below(4) ? MADV_DONTNEED : MADV_FREE);
     last = (struct call){"madvise", at, 0, count, 0, 0, result};
     CHECK(refused ? result == -EINVAL : result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && pages_free() < 8));
