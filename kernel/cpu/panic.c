@@ -34,6 +34,7 @@ unsigned panic_page(unsigned rows) {
 // A panic inside it tries again, without the output that it was in.
 static void __attribute__((noreturn)) end(void) {
     static unsigned tries;
+    if (options.after == AFTER_REBOOT) options.after = AFTER_KEY; // else it could come for ever, and nobody read it
     if (panic_means && tries++ < 3) panic_means->end(125);
     for (;;) __asm__ volatile("cli\n\thlt");
 }
