@@ -54,6 +54,7 @@ bool tlb_leave(void); // whether it was in
 // Whether another CPU ends the machine, so that this one has to stop; halts here for ever if so.
 bool stop_wanted(void);
 void stop_serve(void);
+bool cpus_stopping(void); // some CPU ends the machine
 
 // Looks after CPUs that have not arrived: the second SIPI, and their names when the deadline has passed. Called by CPU
 // 0 from time to time; returns when it wants to be called again (time_now_ns()), UINT64_MAX for never.

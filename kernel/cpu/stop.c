@@ -8,6 +8,8 @@
 
 static unsigned ender; // 1 + number of the CPU that ends the machine
 
+bool cpus_stopping(void) { return __atomic_load_n(&ender, __ATOMIC_RELAXED); }
+
 bool stop_wanted(void) {
     const struct cpu *cpu = cpu_by_stack();
     unsigned by = __atomic_load_n(&ender, __ATOMIC_ACQUIRE);

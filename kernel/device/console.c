@@ -20,11 +20,12 @@ static void new_line(struct console *c) {
         c->row++;
         return;
     }
-    c->top += c->columns;
-    if (c->top + size > c->capacity) {
-        for (unsigned i = 0; i < size - c->columns; i++) c->cells[i] = c->cells[c->top + i];
-        c->top = 0;
+    unsigned top = c->top + c->columns;
+    if (top + size > c->capacity) { // a CPU that is stopped in here leaves a whole screen behind top
+        for (unsigned i = 0; i < size - c->columns; i++) c->cells[i] = c->cells[top + i];
+        top = 0;
     }
+    c->top = top;
     console_erase(c, size - c->columns, size);
 }
 
@@ -37,7 +38,7 @@ static void put(struct console *c, u8 byte) {
 
 static void control_or_put(struct console *c, u8 byte) {
     if (byte == '\n') new_line(c);
-    else if (byte == '\r') c->column = 0;
+    else if (byte == '\r') c->column = 0, c->style.moved = true;
     else if (byte == '\b') c->column -= c->column > 0;
     else if (byte == 0x1b) c->style.state = ESCAPE;
     else if (byte >= ' ') put(c, byte);
@@ -67,7 +68,7 @@ static void end_sequence(struct console *c, u8 final) {
     unsigned start = c->row * c->columns, end = start + c->columns;
     unsigned at = start + c->column, behind = MIN(at + 1, end); // the cursor
     s->state = TEXT;
-    if (final < 'J') c->column = MIN(c->column, c->columns - 1);
+    if (final < 'J') c->column = MIN(c->column, c->columns - 1), c->style.moved = true;
     switch (final) {
     case 'A': c->row -= MIN(n, c->row); break;
     case 'B': c->row = MIN(c->row + n, c->rows - 1); break;

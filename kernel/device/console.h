@@ -16,6 +16,7 @@
 struct console_style {
     u8 colours, front, back; // an attribute, and what it is made of
     bool bold, reverse;
+    bool moved;        // the cursor, other than by text: right of it there may be something
     u8 state, count;   // of the escape sequence; of its parameters that are over
     u16 parameters[8]; // more take the last one's place
 };

@@ -33,7 +33,8 @@ void screen_log(const char *line, size_t bytes); // on a line of its own
 unsigned screen_columns(void);                   // 0: there is no screen
 unsigned screen_rows(void);
 const struct boot_framebuffer *screen_framebuffer(void); // NULL: none
-// While a program draws to the framebuffer text is only kept; afterwards it is drawn again. Returns its rows.
+// While a program draws to the framebuffer text is only kept; afterwards it is drawn again. Returns how many lines of
+// 80 characters it has room for.
 unsigned screen_yield(bool program_draws);
 
 // ---- rtc.c, kvmclock.c ----

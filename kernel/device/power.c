@@ -65,7 +65,7 @@ static bool key_pressed(void) {
     return status & KBC_OUTPUT_FULL && !(inb(KBC_DATA) & KEY_RELEASED) && !(status & KBC_FROM_MOUSE);
 }
 
-static void tell(const char *text) { screen_write(text, strlen(text)); }
+static void tell(const char *text) { screen_log(text, strlen(text)); } // whatever style the program left
 
 void power_end(int status) {
     cpus_stop(false);

@@ -1,6 +1,7 @@
 // The screen: VGA text or a framebuffer under one console. In text mode the cells are 32 KiB of video memory, of which
 // the CRT controller shows 25 rows from a start address, and scrolling moves that. A framebuffer has its cells in RAM.
 #pragma GCC optimize("Os")
+#include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/console.h"
 #include "kernel/device/devices.h"
@@ -13,6 +14,7 @@
 #define CRTC_CURSOR 0x0e
 #define TEXT_CELLS  0x4000u    // 32 KiB from TEXT_SCREEN
 #define DRAWING_MAX (1u << 23) // a second or less
+#define LINE        80         // characters that a row must hold to count
 
 static struct console console = {.style = CONSOLE_STYLE(COLOUR_PROGRAM)};
 static enum { NOTHING, VGA_TEXT, FRAMEBUFFER } kind;
@@ -72,10 +74,12 @@ void screen_init(const struct boot_info *boot) {
 unsigned screen_columns(void) { return console.columns; }
 unsigned screen_rows(void) { return console.rows; }
 
-// The log and the program's output come from any CPU. One that was stopped while it drew is not waited for.
+// The log and the program's output come from any CPU. One that draws is waited for, however long the host puts a
+// virtual CPU aside; but not for ever once CPUs are stopped.
 static bool begin(void) {
     if (kind == NOTHING) return false;
-    for (u32 tries = DRAWING_MAX; __atomic_exchange_n(&drawing, true, __ATOMIC_ACQUIRE) && tries > 0; tries--)
+    for (u32 tries = DRAWING_MAX; __atomic_exchange_n(&drawing, true, __ATOMIC_ACQUIRE) && tries > 0;
+         tries -= cpus_stopping())
         __builtin_ia32_pause();
     return true;
 }
@@ -102,7 +106,10 @@ void screen_log(const char *line, size_t bytes) {
     struct console_style style = console.style;
     console.style = CONSOLE_STYLE(bytes > 4 && line[4] == '!' ? COLOUR_ERROR : COLOUR_LOG); // "vmos! ", "vmos: "
     if (console.column > 0) console_write(&console, "\n", 1);
-    console_write(&console, line, bytes);
+    bool whole = line[bytes - 1] == '\n';
+    console_write(&console, line, bytes - whole);
+    if (style.moved) console_write(&console, "\33[K", 3);
+    console_write(&console, "\n", whole);
     console.style = style;
     end();
 }
@@ -112,10 +119,10 @@ const struct boot_framebuffer *screen_framebuffer(void) { return kind == FRAMEBU
 unsigned screen_yield(bool program_draws) {
     if (kind == FRAMEBUFFER && yielded != program_draws) {
         (void)begin();
-        yielded = program_draws;
+        memset(shown, 0, console.columns * console.rows * sizeof *shown); // first: a CPU that stops here drew nothing
         framebuffer_clear();
-        memset(shown, 0, console.columns * console.rows * sizeof *shown);
+        yielded = program_draws;
         end();
     }
-    return kind == NOTHING ? 25 : console.rows;
+    return kind == NOTHING ? 25 : console.rows * MIN(console.columns, LINE) / LINE;
 }

@@ -164,20 +164,28 @@ def crash():
     near("the report", picture.colours[row + 1][0][0], RED)
 
 
-def panic():
-    """A kernel panic: as much of the report as the screen has rows for."""
-    with vm.directory() as tmp, gdb.Stopped(image(tmp, "1024x768"), extra=["-device", "VGA"]) as machine:
+def panicked(video):
+    """What the screen shows of a kernel panic, from its first line on, and the lines of the report."""
+    with vm.directory() as tmp, gdb.Stopped(image(tmp, video), extra=["-device", "VGA"]) as machine:
         machine.connect()
         machine.gdb.run_to("call_writev")
         machine.gdb.write(machine.gdb["rip"], b"\x0f\x0b")
         machine.gdb.run_to("emulator_exit")
-        picture = Picture(shoot(machine, "panic"))
-        report = [line[:128].rstrip() for line in machine.log().splitlines() if line.startswith("vmos! ")]
-    begin = next(i for i, row in enumerate(picture.rows) if row.startswith("vmos! panic: exception 6 (#UD)"))
-    shown = [row for row in picture.rows[begin:] if row.startswith("vmos! ")]
+        rows = Picture(shoot(machine, f"panic-{video}")).rows
+        report = [line for line in machine.log().splitlines() if line.startswith("vmos! ")]
+    begin = [i for i, row in enumerate(rows) if row.startswith("vmos! panic: exception 6 (#UD)")]
+    vm.expect(f"a panic's first line in {rows}", len(begin), 1)
+    vm.expect_in("the screen", "vmos: exit 125", rows)
+    return rows[begin[0]:], report
+
+
+def panic():
+    """As much of the report as the screen has rows for."""
+    rows, report = panicked("1024x768")
+    report = [line[:128].rstrip() for line in report]
+    shown = [row for row in rows if row.startswith("vmos! ")]
     if len(shown) < 24 or any(line not in report for line in shown):
         raise vm.Failed(f"the screen shows {len(shown)} rows of the report's {len(report)}: {shown}")
-    vm.expect_in("the screen", "vmos: exit 125", picture.rows)
 
 
 def unfit():
@@ -209,6 +217,7 @@ def tests():
     yield "scrolled", scrolled
     yield "crash", crash
     yield "panic", panic
+    yield "panic, 40 columns", lambda: panicked("320x200")
     yield "unfit", unfit
     yield "none such", lambda: none("801x600x32", "the BIOS has no such mode; the screen stays in text mode. Modes of 32 bits: .*800x600 ")
 

@@ -203,6 +203,12 @@ def any_key():
         vm.expect("how it ended", pc.events(), [RESET])
 
 
+def any_style():
+    """The prompt can be read however the program leaves the terminal."""
+    with Pc(pathlib.Path("/bin/busybox"), args=["printf", r"\033[30;40m\033]0;"]) as pc:
+        pc.ends(0).shows("Press any key to restart.")
+
+
 def keys_before():
     """More than the controller's one byte: the keyboard's own buffer, filled while nobody reads."""
     with Pc(vm.compile_guest("test/guest/nap.c")) as pc:
@@ -318,6 +324,6 @@ def change(path, words):
 
 
 def tests():
-    for test in (memory_too_little, memory, memory_high, memmap, cpus, quiet, timeline, any_key, keys_before, halt, reboot,
+    for test in (memory_too_little, memory, memory_high, memmap, cpus, quiet, timeline, any_key, any_style, keys_before, halt, reboot,
                  power_off, unfit, default_of_a_vm, no_keyboard, refused, in_order, ignored):
         yield test.__name__.replace("_", " "), test

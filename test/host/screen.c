@@ -1,8 +1,13 @@
 // kernel/device/screen.c, console.c and framebuffer.c against a plain model of a screen: random text and sequences in
 // random pieces, compared after each piece by what the adapter would show, and pixel by pixel on framebuffers of every
 // depth, with odd pitches, sizes that are no whole characters, and bytes around that nobody may touch.
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 // The real instructions make way for a simulated adapter.
 #define inb  real_inb
@@ -35,6 +40,8 @@ static void outw(u16 port, u16 value) {
 #include "kernel/device/screen.c"
 
 u64 window_base;
+static bool stopping;
+bool cpus_stopping(void) { return stopping; }
 static int errors;
 void log_error(const char *fmt, ...) { (void)fmt, errors++; }
 static u16 *memory; // 32 KiB exactly, so that the sanitizer sees a cell outside
@@ -48,6 +55,9 @@ void *window_map(u64 physical, u64 bytes, enum window_kind how) {
     CHECK(physical == 0xb8000 && bytes == 32768 && how == WINDOW_DEVICE);
     return memory;
 }
+
+static sigjmp_buf stop;
+static void stopped(int signal) { (void)signal, siglongjmp(stop, 1); }
 
 // ---- the model: rows of cells ----
 enum { ROWS = 25, COLUMNS = 80, MODEL_ROWS = 64, MODEL_COLUMNS = 200 };
@@ -319,13 +329,25 @@ static void test_yield(void) {
     struct boot_framebuffer f = FRAME(323, 200, 32, 1300, 16, 8, 0, 8, 8, 8);
     void *text = begin_framebuffer(f, 0);
     CHECK(screen_framebuffer() && screen_framebuffer()->width == 323);
-    CHECK(screen_yield(true) == 12);
+    CHECK(screen_yield(true) == 6);
     for (unsigned y = 0; y < f.height; y++) memset(video + y * f.pitch, 0x77, f.width * 4); // the program's picture
     screen_write("one\ntwo", 7);
     for (const char *c = "one\ntwo"; *c; c++) model_text(*c);
     for (size_t i = 0; i < video_bytes; i++) CHECK(video[i] == (i % f.pitch < f.width * 4u ? 0x77 : GUARD));
-    CHECK(screen_yield(false) == 12 && pixels_are_model(0));
-    CHECK(screen_yield(false) == 12 && pixels_are_model(0));
+    CHECK(screen_yield(false) == 6 && pixels_are_model(0));
+    CHECK(screen_yield(false) == 6 && pixels_are_model(0));
+    screen_yield(true);
+    pixels = (u8 *)4096; // whoever takes the screen back is stopped at once
+    signal(SIGSEGV, stopped);
+    if (!sigsetjmp(stop, 1)) {
+        screen_yield(false);
+        CHECK(!"it stopped");
+    }
+    signal(SIGSEGV, SIG_DFL);
+    pixels = video;
+    drawing = false;
+    for (unsigned y = 0; y < f.height; y++) memset(video + y * f.pitch, 0x77, f.width * 4);
+    CHECK(screen_yield(false) == 6 && pixels_are_model(0));
     end_framebuffer(text);
 }
 
@@ -364,6 +386,79 @@ static void test_behind_row(void) {
     CHECK(text_is_model());
 }
 
+// Amid what the program wrote a line of the log stands alone, and so does what follows a row that it fills.
+static void test_log_amid_text(void) {
+    begin_text(0, 0);
+    for (int i = 0; i < 4 * COLUMNS; i++) screen_write("x", 1), model_text('x');
+    screen_write("\033[2;1H\033]", 8);
+    model_row = 1, model_column = 0;
+    pen.front = 7;
+    says("vmos: this");
+    model_erase(1, 10, COLUMNS);
+    says("\n");
+    screen_log("vmos: this\n", 11);
+    char row[COLUMNS];
+    memset(row, 'y', COLUMNS);
+    screen_log(row, COLUMNS); // a panic's line that was cut off at the end of a row
+    for (int i = 0; i < COLUMNS; i++) says("y");
+    CHECK(text_is_model());
+    screen_log("z", 1);
+    says("\nz");
+    model_erase(3, 1, COLUMNS);
+    CHECK(text_is_model());
+}
+
+// A CPU that is stopped while it copies the last screen to the beginning: others write on, within the memory.
+static void test_stopped(void) {
+    u16 *heap = memory, *mapped = mmap(NULL, 12 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memory = mapped + 2048;
+    mprotect(memory, 32768, PROT_READ | PROT_WRITE);
+    begin_text(0, 0);
+    console.row = ROWS - 1;
+    while (console.top + (ROWS + 1) * COLUMNS <= 16384) screen_write("\n", 1);
+    signal(SIGSEGV, stopped);
+    mprotect(memory, 4096, PROT_NONE);
+    if (!sigsetjmp(stop, 1)) {
+        screen_write("\n", 1);
+        CHECK(!"it stopped");
+    }
+    mprotect(memory, 4096, PROT_READ | PROT_WRITE);
+    drawing = false;
+    for (volatile int i = 0; i < 3 * COLUMNS; i++) {
+        if (sigsetjmp(stop, 1)) {
+            CHECK(!"within the memory");
+            break;
+        }
+        screen_write("x", 1);
+    }
+    signal(SIGSEGV, SIG_DFL);
+    munmap(mapped, 12 * 4096);
+    memory = heap;
+    drawing = false;
+}
+
+static void *draw_slowly(void *nothing) {
+    usleep(700000);
+    CHECK(console.column == 0);
+    __atomic_store_n(&drawing, false, __ATOMIC_RELEASE);
+    return nothing;
+}
+
+// One that draws is waited for; but one that was stopped is not when the machine ends.
+static void test_wait(void) {
+    pthread_t other;
+    begin_text(0, 0);
+    drawing = true;
+    pthread_create(&other, NULL, draw_slowly, NULL);
+    screen_write("x", 1);
+    pthread_join(other, NULL);
+    CHECK(console.column == 1 && !drawing);
+    drawing = stopping = true;
+    screen_write("x", 1);
+    CHECK(console.column == 2 && !drawing);
+    stopping = false;
+}
+
 // Every printable character has a picture of its own.
 static void test_font(void) {
     CHECK(ARRAY_SIZE(font) == 95);
@@ -390,6 +485,9 @@ int main(void) {
     test_random(20, 100, 1500);
     test_log();
     test_behind_row();
+    test_log_amid_text();
+    test_stopped();
+    test_wait();
     test_font();
     test_depths();
     test_yield();
