@@ -29,7 +29,6 @@ static void typed(int signal) {
 void program_ends(void) {
     static bool ending;
     while (__atomic_exchange_n(&ending, true, __ATOMIC_RELAXED)) cpu_serve();
-    space_ends();
 }
 
 static CALL(returns_0) { return 0; }

@@ -133,7 +133,6 @@ bool space_put_file(const struct area *like, u64 file, u64 bytes) MUST_USE;
 const char *space_fault(u64 address, u64 error);
 extern const char space_no_memory[];
 bool space_has(u64 address); // an area, for the loader
-void space_ends(void); // the program draws no more: the console has the screen back for what is said about its end
 // A page for what the kernel keeps for the program, out of what was not promised to it; 0 when there is none.
 u64 space_page(void);
 

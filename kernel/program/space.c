@@ -46,7 +46,6 @@ static u64 reserve;        // pages for page tables, nodes, and the maps of fram
 static int largest;        // level
 static struct area *spare; // free nodes, linked through left
 static u64 spare_count;
-static bool ended;       // the program: see space_ends()
 static unsigned changed; // of what was present, and is not flushed: TABLES_HID_PAGES, TABLES_HID_TABLES
 
 struct area *area_take(void) {
@@ -320,20 +319,6 @@ const char *space_fault(u64 address, u64 error) {
     return why;
 }
 
-// Threads on other CPUs still run: who draws on is at its end, too.
-void space_ends(void) {
-    space_take();
-    ended = true;
-    const struct area *area;
-    for (u64 start, end = 0; areas.device && (area = areas_find(&areas, end));) {
-        start = area->start;
-        end = area->end;
-        if (area->flags & AREA_DEVICE) areas_cut(&areas, start, end), pages_drop(start, end);
-    }
-    screen_yield(false);
-    lock_give(&space_lock);
-}
-
 u64 space_page(void) {
     space_take();
     u64 page = is_spare(1, areas.counted) ? page_alloc() : 0;
@@ -410,7 +395,7 @@ LOCKED_CALL(mmap) {
     bytes = ROUND_UP(bytes, LEVEL_BYTES(huge));
     u64 device = 0;
     s64 error = flags & MAP_ANONYMOUS ? 0 : file_map(arg[4], arg[5], bytes, arg[2] & 7, type == MAP_SHARED, &device);
-    if (error < 0 || (device && (huge || ended))) return error < 0 ? error : -EINVAL;
+    if (error < 0 || (device && huge)) return error < 0 ? error : -EINVAL;
     if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
         if (at % LEVEL_BYTES(huge)) return -EINVAL;
         if (!range_ok(at, &bytes)) return -ENOMEM;

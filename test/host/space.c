@@ -563,7 +563,6 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     (memset)(walked, 0, sizeof walked);
     (memset)(device_values, 0, sizeof device_values);
     madvise(window(DEVICE_START), DEVICE_PAGES * PAGE_SIZE, 4);
-    ended = false;
     struct pages handed = {.map = {.extents = extents, .room = ARRAY_SIZE(extents)}};
     linear_lay_out(&handed.map, ranges, count, true);
     handed.top = handed.map.end;
@@ -604,14 +603,6 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
             fprintf(stderr, "step %d; last call: %s page %lu, %lu pages, then %lu; %lx to %lu = %ld\n", i, last.name,
                     last.address, last.old, last.count, last.flags, last.to, (long)last.result);
     }
-    do_map_device(100, 2);
-    space_ends();
-    for (u64 i = 0; i < model_pages; i++)
-        if (model[i].device) model_cut(i, 1);
-    check_model();
-    check_tlb();
-    trace();
-    CHECK(CALL6(mmap, 0, PAGE_SIZE, AREA_READ, MAP_SHARED, DEVICE_FD, 0) == -EINVAL);
     CHECK(CALL6(munmap, space_start, SPACE_PLACE_END - space_start) == 0);
     model_cut(0, model_pages);
     check_model();
