@@ -109,6 +109,16 @@ def raised(name):
         check(report, what, machine_code(code, int(at, 16) - place), f"{PLACE}+{hex(int(at, 16) - place) if int(at, 16) > place else 0}")
 
 
+def names():
+    """The kernel's symbols are still there when the program has had every page of its file that is free."""
+    with stopped("program_ends", "fill", ["overcommit"]) as machine:
+        machine.gdb.write(machine.gdb["rip"], b"\x0f\x0b")
+        text = "\n".join(end(machine)[0])
+        for wanted in r"at   0x\w+ program_ends\+0\n", r"from 0x\w+ fault_of_program\+", r"from 0x\w+ trap_from_program\+":
+            if not re.search(wanted, text):
+                raise vm.Failed(f"the report does not say {wanted!r}: {text[-3000:]}")
+
+
 def machine_code(code, at):
     return code[at:] if at < len(code) else None
 
@@ -416,6 +426,7 @@ def tests():
                                 (30, "?", 1), (31, "?", None)):
         yield f"vector {vector}", lambda vector=vector, name=name, error=error: raised_by_hand(vector, name, error)
     yield "DF", double_fault
+    yield "names, memory full", names
     yield "NMI with a cause", nmi_with_cause
     yield "broken callers", broken_callers
     for place in "panic_report", "cpus_stop", "log_kept":
