@@ -80,6 +80,7 @@ static const char *choose(char text[OTHERS]) {
         return "the BIOS has no VBE 2.0";
     u32 list = info->modes_segment * 16u + info->modes_offset;
     for (u32 i = 0, number; i < MODES && (number = LOW_MEMORY(u16, list + 2 * i)) != LIST_END; i++) {
+        memset(mode, 0, sizeof *mode); // some BIOSes leave out the fields of a later version than theirs
         if (!vbe(VBE_MODE, number, (u32)BOUNCE + PAGE_SIZE)) continue;
         objection = describe(mode, info->version, &frame);
         if (options.bits != (frame.bits == 16 && frame.green_bits == 5 ? 15 : frame.bits)) continue;

@@ -6,8 +6,8 @@ static struct {
     struct vbe_mode modes[300]; // mode number 0x100 + index
     u16 count;                  // in the list
     u16 version;
-    bool silent, broken_list, refuses;
-    u32 asked, set; // the last modes
+    bool silent, broken_list, refuses, old; // old: writes no field of VBE 3.0
+    u32 asked, set;                         // the last modes
     unsigned calls;
 } bios;
 
@@ -26,7 +26,7 @@ void bios_call(u8 interrupt, struct bios_regs *regs) {
     } else if (function == 0x4f01 && number < 300) {
         CHECK(es == (u16)(BOUNCE >> 4) + 256);
         bios.asked = number;
-        memcpy(bounce + 4096, &bios.modes[number], sizeof bios.modes[number]);
+        memcpy(bounce + 4096, &bios.modes[number], bios.old ? 0x32 : sizeof bios.modes[number]);
         if (!bios.modes[number].attributes) regs->eax = 0x14f;
     } else if (function == 0x4f02) {
         bios.set = regs->ebx;
@@ -52,6 +52,7 @@ static const struct vbe_mode good = {.attributes = 0xbb,
 static void begin(u16 width, u16 height, u8 bits) {
     memset(&bios, 0, sizeof bios);
     memset(said, 0, sizeof said);
+    memset(bounce, 0x11, sizeof bounce); // of what was read from the disk last
     bios.version = 0x200;
     bios.modes[0] = bios.modes[1] = bios.modes[2] = good;
     bios.modes[0].width = 640, bios.modes[0].height = 480;
@@ -188,6 +189,10 @@ static void test_depths(void) {
     memcpy(bios.modes[1].linear_masks, (u8[]){8, 0, 8, 8, 8, 16}, 6);
     struct boot_framebuffer f = taken(0x101);
     CHECK(f.pitch == 3200 && f.blue_at == 16 && f.red_at == 0);
+    begin(800, 600, 32); // it calls itself 3.0, but its modes are of 2.0
+    bios.version = 0x300, bios.old = true;
+    f = taken(0x101);
+    CHECK(f.pitch == 3328 && f.red_at == 16);
     begin(800, 600, 32); // before, what is there means nothing
     bios.modes[1].linear_pitch = 3200;
     CHECK(taken(0x101).pitch == 3328);
