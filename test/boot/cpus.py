@@ -79,6 +79,24 @@ def never_answers(present, absent):
     vm.expect_in("the log", "\nvmos: exit 0\n", log)
 
 
+def root_pointer(place):
+    """Where firmware may put the ACPI root pointer, each time with a damaged one in front of it."""
+    with vm.directory() as tmp:
+        image = vm.mkimage(tmp / "disk.img", vm.guest("cpus"), ["2"])
+        with gdb.Stopped(image, extra=["-smp", "2"]) as machine:
+            memory = machine.gdb
+            memory.run_to(0x7C00)
+            rom = memory.read(0xE0000, 0x20000)
+            found = next(at for at in range(0, len(rom), 16) if rom[at:at + 8] == b"RSD PTR ")
+            memory.write(0xE0000 + found, bytes(8))
+            at = place if place > 0xA0000 else place + 16 * struct.unpack("<H", memory.read(0x40E, 2))[0]
+            memory.write(at - 32, b"RSD PTR " + bytes(12))
+            memory.write(at, rom[found:found + 20])
+            memory.go()
+            machine.process.wait(vm.HANG)
+            ran(machine.log(), 2)
+
+
 def late_for_the_end():
     """A CPU that comes when the machine has ended runs nothing of the program, and logs nothing behind the exit line."""
     program = vm.compile_guest("test/guest/left_running.c")
@@ -183,6 +201,8 @@ def tests():
     yield "isapc", lambda: pics("there is no IO-APIC", machine="isapc", medium="ide")
     yield "no local APIC", lambda: pics("the CPU has no local APIC", cpu="max,-apic")
     yield "unknown interrupts", unknown_interrupts
+    for name, place in ("EBDA", 0x3E0), ("lower half of the ROM", 0xE0020), ("end of the ROM", 0xFFFD0):
+        yield f"root pointer in the {name}", lambda place=place: root_pointer(place)
     yield "late for the end", late_for_the_end
     yield "later than the end", after_the_end
     yield "an interrupt before the halt", before_the_halt

@@ -236,6 +236,21 @@ def low():
         vm.expect_in("the screen", "\nvmos! panic: low 1 low", "\n".join(shown))
 
 
+def early():
+    """An exception in the loader, and in the kernel while the loader's handlers are still the only ones."""
+    loader = {name: int(value, 16) for value, _, name in
+              (line.split() for line in vm.run(["nm", vm.OUT / "loader.elf"]).decode().splitlines())}
+    for place, who in ((loader["disk_read"], "the loader"),
+                       (gdb.address("kernel_entry") + 0x100000 - gdb.KERNEL_BASE, "the kernel, before it had handlers,")):
+        with stopped(place=0x7C00) as machine:
+            machine.gdb.run_to(place)
+            machine.gdb.write(place, b"\x0f\x0b")
+            machine.gdb.go()
+            machine.process.wait(vm.HANG)
+            vm.expect("the end of the log", machine.log().splitlines()[-2:], [
+                f"vmos! {who} stopped on exception 6 (#UD), error 0x0, at {place:#x}, CR2 0x0", "vmos: exit 125"])
+
+
 def machine_check(where, steps):
     with stopped(place=where) as machine:
         for _ in range(steps):
@@ -433,6 +448,7 @@ def tests():
         yield f"inside, {place}", lambda place=place: inside(place)
     yield "screen faults", screen_faults
     yield "low stage", low
+    yield "before there are handlers", early
     for place, steps in (PLACE, 0), ("syscall_entry", 0), ("syscall_entry", 1), ("resume_by_sysret", 18):
         yield f"machine check, {place} + {steps}", lambda place=place, steps=steps: machine_check(place, steps)
     yield "machine check in an NMI", machine_check_in_nmi
