@@ -2,7 +2,7 @@
 ; the conventional part as a BIOS does, hooks int 10h, 13h and 15h and starts the real sector. What those calls then do
 ; wrong is in the words below; firmware.py finds each by its name in this file and patches it. One byte per call goes
 ; to port TRACE: e extended read, c read by CHS (E, C: with a fault), r reset, g geometry, k EDD check, p parameters,
-; x call for another drive, m memory map, a A20, l long mode, v video mode.
+; x call for another drive, m memory map, a A20, l long mode, v video mode, t a letter on the screen.
         bits 16
         org 0
 SECTORS equ 30          ; of this, code and memory map
@@ -21,10 +21,11 @@ start_dl        dw 0x80
 start_cs        dw 0            ; 0 or 0x7c0
 start_flags     dw 0x202
 video_mode      dw 0            ; set before the start, if not 0
+timer           dw 0            ; divisor of the timer's 1193182 Hz, if not 0
 mode_hangs      dw 0            ; int 10h does not come back from setting a mode
 flags_keep      dw 0xffff       ; what a call leaves of the flags,
 flags_set       dw 0            ;   and what it sets
-trash           dw 0            ; 1: all registers but results, 2: ES, DS, FS, GS
+trash           dw 0            ; 1: all registers but results, and GDTR, 2: ES, DS, FS, GS
 edd             dw 1            ; 0: no such calls, 1: they are there, 2: AH=41h promises them and reads fail
 sector_size     dw 512          ; what AH=48h says
 spt             dw 63           ; the geometry
@@ -87,6 +88,7 @@ first13:                                ; int 13h before it is hooked
 
 packet  dw 16, SECTORS, 0, 0
         dq 0
+no_gdt  dw 0, 0, 0
 old10   dd 0
 old13   dw first13, MBR >> 4
 old15   dd 0
@@ -141,7 +143,13 @@ main:   mov ax, cs
         test ax, ax
         jz .text
         int 0x10
-.text:  mov al, 1
+.text:  mov ax, [timer]
+        test ax, ax
+        jz .slow
+        out 0x40, al
+        mov al, ah
+        out 0x40, al
+.slow:  mov al, 1
         call a20
         mov ax, 0x5000
         mov ss, ax
@@ -211,6 +219,7 @@ spoil:  test byte [trash], 1
         mov [ECX], eax
         mov [EAX], eax
         pop eax
+        lgdt [no_gdt]
 .segments:
         test byte [trash], 2
         jz .end
@@ -259,6 +268,7 @@ int10:  enter_call
         pop es
         jmp far [cs:old10]
 .teletype:
+        trace 't'
         mov ax, [EAX]
         mov bx, [EBX]
         pushf
