@@ -72,7 +72,7 @@ def promised():
 
 
 def as_promised(machine, row):
-    """All but the number of calls, which changes with the size of the image."""
+    """All but the number of calls, which changes with the size of the image: that is for the whole matrix to see."""
     wanted = promised().get((machine, row), "no such row or column")
     vm.expect(f"{row} on {machine} and in the README", cell(machine, ROWS[row][0]).split(" (")[0], wanted.split(" (")[0])
 
@@ -83,9 +83,8 @@ def matrix():
     lines += [[row, *(cell(machine, medium) for machine in MACHINES)] for row, (medium, _) in ROWS.items()]
     lines = [f"| {' | '.join(words)} |\n" for words in lines]
     (vm.OUT / "matrix.md").write_text("".join([lines[0], "|---" * (1 + len(MACHINES)) + "|\n", *lines[1:]]))
-    for row in ROWS:
-        for machine in MACHINES:
-            as_promised(machine, row)
+    text = (vm.ROOT / "README.md").read_text()
+    vm.expect("out/matrix.md is in the README as it is", (vm.OUT / "matrix.md").read_text() in text, True)
 
 
 def boots_in_bochs(medium, cpu):
