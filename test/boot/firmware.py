@@ -181,6 +181,7 @@ MORE = {  # and ./build.sh test all
     "memory ends at 400 KiB": Case(memory_kib=400, map=[(0, 0x64000, 1), (0x64000, 0x9C000, 2)] + HIGH),
     "memory where vmos boots is reserved": Case(map=[(0, 0x2F000, 1), (0x2F000, 0x71000, 2)] + HIGH, com1=b"", says="keeps memory at 0x2f000"),
     "no memory above 1 MiB": Case(map=LOW, com1=b"", says="above 1 MiB"),
+    "memory above 4 GiB only": Case(map=LOW + [(4 * GIB, GIB, 1)], com1=b"", says="below 4 GiB is 620 KiB"),
     "map that lost its signature": Case(map=LOW + HIGH, map_mode=16, letter=b"E"),
     "map of 614 entries": Case(map=LOW + HIGH + [(GIB + (n << 20), 4096, 2) for n in range(611)]),
     "map of 615 entries": Case(map=LOW + HIGH + [(GIB + (n << 20), 4096, 2) for n in range(612)], letter=b"E"),
