@@ -48,6 +48,8 @@ test /usr/lib/*/liblzma.a liblzma-dev
 test /usr/lib/*/libjemalloc.a libjemalloc-dev
 debug gdb gdb
 test python3 python3
+test /sbin/losetup mount
+test /sbin/mkfs.ext4 e2fsprogs
 bench python3 python3
 "
 
@@ -178,7 +180,7 @@ build_all() {
 
 # Builds what changed since the last build that came to its end. Two builds in one tree wait for each other.
 build() {
-    mkdir -p out
+    { mkdir -p out && touch out/.lock; } || fail "cannot write to $PWD/out"
     exec 9>out/.lock
     flock 9
     changed="boot/layout.h"
@@ -305,7 +307,7 @@ verdict() {
     case $1-$last in
     33-"vmos: exit "* | 0-"vmos: exit "*) [ "$number" -le 255 ] 2>/dev/null && exit "$number" ;;
     esac
-    fail "QEMU ended with status $1 before vmos did; the last line of out/run.log is: ${last:-(nothing)}"
+    fail "${3-QEMU (status $1)} ended before vmos did; the last line of out/run.log is: ${last:-(nothing)}"
 }
 
 # The files of a run are its own, so that runs in one tree do not meet; out/run.log is the log of the latest.
@@ -313,7 +315,7 @@ run() {
     check_words "$@"
     need build run
     build
-    dir=$(mktemp -d out/run.XXXXXX)
+    dir=$(mktemp -d out/run.XXXXXX) || exit 125
     qemu=
     terminal=
     [ ! -t 0 ] || terminal=$(stty -g)
@@ -323,7 +325,7 @@ run() {
     trap 'interrupt 129' HUP
     input=
     if [ ! -t 0 ]; then
-        cat >"$dir/input"
+        cat >"$dir/input" || fail "cannot keep standard input in $dir"
         input="--input $dir/input"
         [ ! -t 1 ] || input="$input --tty"
     fi
@@ -376,7 +378,7 @@ bochs_run() {
     bochs_log <out/bochs/screen >out/run.log
     cat out/bochs-com1.txt
     grep '^vmos! ' out/run.log >&2 || :
-    verdict 0 out/run.log
+    verdict 0 out/run.log Bochs
 }
 
 bochs_log() {
@@ -407,6 +409,7 @@ debug() {
         trap 'exit 143' TERM
     fi
     mkdir -p "$dir"
+    rm -f "$dir/gdb" # of a QEMU that was killed: nobody listens there
     : >"$dir/input"
     : >"$dir/log"
     ln -f "$dir/log" out/run.log
@@ -433,7 +436,7 @@ debug_gdb() {
 
 debug_wait() {
     gdb_script >out/vmos.gdb
-    echo "QEMU waits for gdb; in another terminal: cd $PWD && gdb -x out/vmos.gdb" \
+    echo "QEMU waits for gdb; in another terminal: cd '$PWD' && gdb -x out/vmos.gdb" \
         "(its \"monitor quit\" ends QEMU)" >&2
     qemu_debug -chardev stdio,id=com1,signal=off -serial chardev:com1
 }
@@ -633,28 +636,37 @@ usb() {
     bytes=$(wc -c <"$image")
     name=${device##*/}
     if [ -b "$device" ]; then
+        name=$(stat -c '%t %T' "$device") # numbers, in hexadecimal: a node may be called after another disk
+        name=$(readlink -f "/sys/dev/block/$((0x${name% *})):$((0x${name#* }))")
+        name=${name##*/}
         refusal=$(usb_refusal "" "$name" "$bytes" $fixed)
         [ -z "$refusal" ] || refuse "$refusal"
-        on "$device" out/verify --unused "$device" || refuse "somebody uses $name"
-        about=$(usb_describe "$name")
     elif [ -f "$device" ]; then
         size=$(wc -c <"$device")
         [ "$size" -ge "$bytes" ] || refuse "$name is too small: it has $size bytes, and the image $bytes"
-        about="a file of $size bytes"
     else
         refuse "$1 is neither a disk nor a file"
     fi
-    echo "$device: $about"
-    printf '%s' "What it holds will be lost. Type its name, $name, to have $image written to it: "
+    on "$device" out/verify --alone "$device" ./build.sh usb_write "$device" "$image" "$1" "$name"
+}
+
+# usb_write DEVICE IMAGE WHAT_THE_USER_CALLS_IT NAME: asks and writes. The device is open as file 3 from before the question
+# to the end, so that nobody can mount it, and another that gets its name, or a file where it was, is not written to.
+usb_write() {
+    name=$4
+    if [ -b "$1" ]; then about=$(usb_describe "$name"); else about="a file of $(wc -c <"$1") bytes"; fi
+    echo "$1: $about"
+    printf '%s' "What it holds will be lost. Type its name, $name, to have $2 written to it: "
     read -r answer || [ -n "$answer" ] || { echo; refuse "no answer: nothing was written"; }
-    case $answer in "$name" | "$1" | "$device" | yes) ;; *) refuse "that was not $name: nothing was written" ;; esac
+    [ -t 0 ] || echo # a terminal has shown the end of the line
+    case $answer in "$name" | "$3" | "$1" | yes) ;; *) refuse "that was not $name: nothing was written" ;; esac
     progress=none
     [ ! -t 2 ] || progress=progress
-    on "$device" dd if="$image" of="$device" bs=1M conv=notrunc,fsync status=$progress ||
+    dd if="$2" bs=1M conv=notrunc,fsync status=$progress >&3 ||
         refuse "$name could not be written; what it holds now is not whole"
-    [ ! -b "$device" ] || on "$device" blockdev --flushbufs "$device" # so that cmp reads the medium, not memory
-    on "$device" cmp -n "$bytes" "$image" "$device" || refuse "$name does not hold what was written to it: try another stick"
-    on "$device" out/verify out/start.bin out/start-cd.bin "$device"
+    [ ! -b "$1" ] || PATH=$PATH:/sbin blockdev --flushbufs "$1" # so that cmp reads the medium, not memory
+    cmp -n "$(wc -c <"$2")" "$2" "$1" || refuse "$name does not hold what was written to it: try another stick"
+    out/verify out/start.bin out/start-cd.bin "$1"
 }
 
 # ---- counting -------------------------------------------------------------------------------------------------------
@@ -926,7 +938,7 @@ command=${1-help}
 [ $# = 0 ] || shift
 case $command in
 run | image | debug | bench | memmap | stack | verify | words | usb | check | help) "$command" "$@" ;;
-object | analyze | usb_refusal) "$command" "$@" ;; # for this script itself, and for tests
+object | analyze | usb_refusal | usb_write) "$command" "$@" ;; # for this script itself, and for tests
 bochs) bochs_run "$@" ;;
 test) tests "$@" ;;
 build) need build && build ;;

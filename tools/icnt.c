@@ -7,10 +7,10 @@
 // Whenever a CPU is about to run the instruction at one of the addresses (hexadecimal, as the CPU sees it), FILE gets a
 // line "ADDRESS CPU INSTRUCTIONS CALLS PORTS ALL", ALL being the instructions of all CPUs. When N CPUs have come by the
 // last address, it gets "end 0" with the boot CPU's counts, and QEMU ends with status 0; profile= then gets lines
-// "ADDRESS TIMES", perhaps several for an address. A BIOS call is an `int`
-// instruction outside the firmware, between the MBR's first byte and the loader's last; the firmware may run some down
-// there itself, before the MBR. Each round of a `rep` instruction counts, as it does in -icount. Distributions ship no
-// header for plugins, so what is used of the interface is declared here; build.sh gives its version as PLUGIN_API.
+// "ADDRESS TIMES", perhaps several for an address. A BIOS call is an `int` instruction outside the firmware, between
+// the MBR's first byte and the loader's last; the firmware may run some down there itself, before the MBR. Each round
+// of a `rep` instruction counts, as it does in -icount. Distributions ship no header for plugins, so what is used of
+// the interface is declared here; build.sh gives its version as PLUGIN_API.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

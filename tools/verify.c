@@ -1,11 +1,13 @@
 // Checks an image where it lies and says what a BIOS would do with it:
 //   verify MBR CD_MBR IMAGE|DEVICE
-//   verify --unused DEVICE
+//   verify --alone DEVICE COMMAND...    runs it with the device, which nobody else may hold, open as file 3
 // The MBRs are the boot sectors that the tree builds. One line per fact, on standard error what is wrong. Status: 0 it
 // would boot, 1 it would not, 2 wrong usage.
 #include <err.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kernel/lib/options.h"
 #include "tools/medium.h"
@@ -39,8 +41,15 @@ static const u8 *check_cd(u32 file_length) {
     return mbr;
 }
 
+static void run_alone(char **words) {
+    int file = open(words[0], O_RDWR | O_EXCL);
+    if (file < 0 || dup2(file, 3) < 0) err(1, "nothing was written: cannot have %s alone", words[0]);
+    execvp(words[1], words + 1);
+    err(1, "cannot run %s", words[1]);
+}
+
 int main(int argc, char **argv) {
-    if (argc == 3 && !strcmp(argv[1], "--unused")) return freopen(argv[2], "r+x", stdin) ? 0 : (warn("no access"), 1);
+    if (argc > 3 && !strcmp(argv[1], "--alone")) run_alone(argv + 2);
     if (argc != 4) errx(2, "usage: verify MBR CD_MBR IMAGE|DEVICE");
     setvbuf(stdout, NULL, _IOLBF, 0); // what is wrong comes last also where both outputs are one
     medium_open(&medium, argv[3], false);

@@ -3,6 +3,8 @@
 // +WORD replaces the words with its key (env=NAME for env=NAME=VALUE) or is added, +arg=TEXT always is; -KEY removes
 // all words with a key; -- replaces the arguments. Status: 0, 1 nothing was changed, 2 wrong usage.
 #include <err.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,7 +78,8 @@ static void write_command(void) {
     table_put(medium.mbr, (u32)end);
     const char *wrong = table_check(medium.mbr, end, size / SECTOR_SIZE);
     if (wrong) errx(1, "the words do not fit: %s", wrong);
-    if (size > medium.size && ftruncate(fileno(medium.stream), (off_t)size)) err(1, "cannot extend %s", medium.name);
+    if (medium.is_file && (errno = posix_fallocate(fileno(medium.stream), 0, (off_t)size))) // no holes on a full disk
+        err(1, "cannot extend %s", medium.name);
     reserve(&command, bytes);
     memset(command.data + command.length, 0, bytes - command.length);
     write_at(at, command.data, bytes);

@@ -60,7 +60,8 @@ static bool timeline_line(unsigned n, char text[LINE]) {
     } else {
         char most[11] = "?";
         if (boot->read_most) format(most, sizeof most, "%u", boot->read_most);
-        format(text, LINE, "read by %s from drive %02xh: %u sectors of %u bytes, at most %s a call; %u BIOS calls",
+        format(text, LINE,
+               "read by %s from drive %02xh: %u sectors of %u bytes, at most %s a call; %u BIOS calls in all",
                boot->edd ? "EDD" : "CHS", boot->drive, boot->sectors,
                boot->sector_size ? boot->sector_size : SECTOR_SIZE, most, boot->bios_calls);
     }

@@ -34,7 +34,7 @@ def kernel():
         for old in HERE.glob("*.deb"):
             old.unlink()
         # APT drops root's rights for a download, and says so where it cannot
-        vm.run(["sh", "-c", f"cd {HERE} && apt-get -qq -o APT::Sandbox::User=root download {name}"], timeout=600)
+        vm.run(["sh", "-c", f"cd '{HERE}' && apt-get -qq -o APT::Sandbox::User=root download {name}"], timeout=600)
         vm.run(["dpkg-deb", "-x", *HERE.glob("*.deb"), HERE / "root"], timeout=120)
     return image, version
 

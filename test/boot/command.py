@@ -204,7 +204,7 @@ def output_is_a_terminal():
     pid, fd = pty.fork()
     if pid == 0:
         os.chdir(vm.ROOT)
-        os.execv("/bin/sh", ["sh", "-c", f"./build.sh run {vm.guest('tty')} </dev/null"])
+        os.execv("/bin/sh", ["sh", "-c", "./build.sh run \"$0\" </dev/null", vm.guest("tty")])
     shell.pid, shell.fd, shell.seen = pid, fd, b""
     shell.wait(b"isatty 0 1 1\r\n")
     vm.expect("status", shell.status(), 0)

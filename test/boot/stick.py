@@ -371,6 +371,26 @@ def usb_file():
         vm.expect_in("what usb says", b"stick is too small: it has 516095 bytes, and the image 516096", usb(target, disk.path, status=1).stderr)
 
 
+def usb_other_stick():
+    """The stick is pulled out during the question, and another gets its name."""
+    with image() as disk, vm.directory() as tmp:
+        target = tmp / "stick"
+        for other in None, bytes(UNIT):
+            target.write_bytes(bytes(UNIT))
+            with subprocess.Popen([vm.ROOT / "build.sh", "usb", target, disk.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE) as asked:
+                seen = b""
+                while not seen.endswith(b"written to it: "):
+                    seen += asked.stdout.read(1) or b"no question: written to it: "
+                target.unlink()
+                if other:
+                    target.write_bytes(other)
+                said = asked.communicate(b"yes\n", timeout=vm.HANG)[1]
+            vm.expect("status", asked.returncode, 1)
+            vm.expect_in("what usb says", b"stick does not hold what was written to it", said)
+            vm.expect("what has the name now", target.read_bytes() if target.exists() else None, other)
+
+
 def usb_bad_stick():
     """Writing fails; and a stick that takes everything and keeps it not, played by a dd."""
     with image() as disk, vm.directory() as tmp:
@@ -475,6 +495,9 @@ def device():
         with loop(tmp / "stick") as name:
             said = usb(name, disk.path, status=1).stderr
             vm.expect_in("what usb says", b"is not removable", said)
+            os.mknod(tmp / "null", 0o60600, os.stat(name).st_rdev)
+            said = usb(tmp / "null", disk.path, status=1).stderr
+            vm.expect_in("what usb says of another name", f"{name[5:]} is not removable".encode(), said)
             said = usb("--fixed", name, disk.path, answer="", status=1)
             vm.expect_in("what usb says", b"MB, not removable\n", said.stdout)
             vm.expect("the stick", (tmp / "stick").read_bytes() == old, True)
@@ -485,7 +508,7 @@ def device():
             refused(words(name, *["+arg=" + "z" * 100000] * 11, status=1), "do not fit on /dev/loop.*: [0-9]+ bytes too many")
             verify(name)
             held = os.open(name, os.O_RDONLY | os.O_EXCL)
-            vm.expect_in("what usb says", b"somebody uses", usb("--fixed", name, disk.path, status=1).stderr)
+            vm.expect_in("what usb says", b"cannot have /dev/loop", usb("--fixed", name, disk.path, status=1).stderr)
             refused(words(name, "+quiet", status=1), "Device or resource busy")
             verify(name)
             os.close(held)
@@ -497,6 +520,15 @@ def device():
                 vm.expect_in("what usb says", f"is mounted on {tmp}/mount; unmount it first".encode(), said)
             finally:
                 vm.run(["umount", tmp / "mount"])
+        vm.run(["mount", "-t", "tmpfs", "-o", f"size={UNIT - 8192}", "none", tmp / "mount"])
+        try:  # a full file system: the image's end is a hole
+            vm.run(["cp", "--sparse=always", disk.path, tmp / "mount/disk.img"])
+            with open(tmp / "mount/fill", "wb") as fill, contextlib.suppress(OSError):
+                fill.write(bytes(UNIT))
+            refused(words(tmp / "mount/disk.img", "+arg=" + "z" * 60000, status=1), "cannot extend .*No space left")
+            vm.expect("the image", (tmp / "mount/disk.img").read_bytes() == disk.path.read_bytes(), True)
+        finally:
+            vm.run(["umount", tmp / "mount"])
         with loop(tmp / "stick", "--sector-size", "4096") as name:
             vm.expect_in("what usb says", b"has sectors of 4096 bytes", usb("--fixed", name, disk.path, status=1).stderr)
         root = os.stat("/").st_dev
@@ -510,7 +542,7 @@ def device():
 
 def tests():
     for function in (good, all_damages, other_partitions, what_is_no_image, cd, changed_words, refused_words, unknown_words, growth, interrupted,
-                     usb_file, usb_bad_stick, usb_refusals, device):
+                     usb_file, usb_other_stick, usb_bad_stick, usb_refusals, device):
         yield function.__name__.replace("_", " "), function
     yield "new words boot", lambda: new_words_boot(False)
     yield "new words boot from a floppy", lambda: new_words_boot(True)

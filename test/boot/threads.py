@@ -35,7 +35,7 @@ def openmp(cpus):
 def stalled_output():
     """The CPU that waits for whoever reads the output does what others ask of it: else they give up after 20 s at 1 GHz."""
     program = vm.compile_guest("test/guest/stalled_output.c", "musl-gcc", "-static")
-    said = vm.run(["sh", "-c", f"QEMU_OPTS='-smp 2' ./build.sh run {program} | (sleep 12; cat)"])
+    said = vm.run(["sh", "-c", f"QEMU_OPTS='-smp 2' ./build.sh run '{program}' | (sleep 12; cat)"])
     vm.expect("what came", said == b"x" * 409600, True)
 
 

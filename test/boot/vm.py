@@ -178,7 +178,7 @@ def images(folder, program, args=(), *, medium, **more):
 def qemu_words(image, machine="pc", medium="virtio", cpu="max", memory="256M", extra=()):
     return ["qemu-system-x86_64", "-accel", "tcg", "-M", machine, "-cpu", cpu, "-m", memory, "-nodefaults",
             "-no-user-config", "-display", "none", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-            *MEDIA[machine.split(",")[0], medium].format(str(image).replace(",", ",,")).split(), *extra]
+            *(word.format(str(image).replace(",", ",,")) for word in MEDIA[machine.split(",")[0], medium].split()), *extra]
 
 
 def qemu(image, *, hang=HANG, until=None, **machine):

@@ -277,73 +277,19 @@ static void end_framebuffer(void *text) {
     free(text);
 }
 
+// Sizes, then where red, green and blue begin in a pixel, then how many bits they have.
+#define FRAME(w, h, depth, row, r, g, b, r_bits, g_bits, b_bits)                                                       \
+    {                                                                                                                  \
+        .width = w, .height = h, .bits = depth, .pitch = row, .red_at = r, .green_at = g, .blue_at = b,                \
+        .red_bits = r_bits, .green_bits = g_bits, .blue_bits = b_bits                                                  \
+    }
+
 static void test_depths(void) {
     static const struct boot_framebuffer frames[] = {
-        {.width = 320,
-         .height = 200,
-         .bits = 32,
-         .pitch = 1280,
-         .red_at = 16,
-         .green_at = 8,
-         .red_bits = 8,
-         .green_bits = 8,
-         .blue_bits = 8},
-        {.width = 327,
-         .height = 207,
-         .bits = 32,
-         .pitch = 1309,
-         .blue_at = 24,
-         .green_at = 16,
-         .red_at = 8,
-         .red_bits = 8,
-         .green_bits = 8,
-         .blue_bits = 8},
-        {.width = 321,
-         .height = 199,
-         .bits = 24,
-         .pitch = 963,
-         .red_at = 16,
-         .green_at = 8,
-         .red_bits = 8,
-         .green_bits = 8,
-         .blue_bits = 8},
-        {.width = 333,
-         .height = 161,
-         .bits = 24,
-         .pitch = 1001,
-         .blue_at = 16,
-         .green_at = 8,
-         .red_bits = 8,
-         .green_bits = 8,
-         .blue_bits = 8},
-        {.width = 400,
-         .height = 300,
-         .bits = 16,
-         .pitch = 801,
-         .red_at = 11,
-         .green_at = 5,
-         .red_bits = 5,
-         .green_bits = 6,
-         .blue_bits = 5},
-        {.width = 335,
-         .height = 177,
-         .bits = 16,
-         .pitch = 701,
-         .red_at = 10,
-         .green_at = 5,
-         .red_bits = 5,
-         .green_bits = 5,
-         .blue_bits = 5},
-        {.width = 1599,
-         .height = 48,
-         .bits = 32,
-         .pitch = 6400,
-         .red_at = 29,
-         .green_at = 8,
-         .red_bits = 3,
-         .green_bits = 1,
-         .blue_bits = 2},
-        {.width = 8, .height = 16, .bits = 16, .pitch = 16, .red_bits = 1, .green_bits = 1, .blue_bits = 1},
+        FRAME(320, 200, 32, 1280, 16, 8, 0, 8, 8, 8), FRAME(327, 207, 32, 1309, 8, 16, 24, 8, 8, 8),
+        FRAME(321, 199, 24, 963, 16, 8, 0, 8, 8, 8),  FRAME(333, 161, 24, 1001, 0, 8, 16, 8, 8, 8),
+        FRAME(400, 300, 16, 801, 11, 5, 0, 5, 6, 5),  FRAME(335, 177, 16, 701, 10, 5, 0, 5, 5, 5),
+        FRAME(1599, 48, 32, 6400, 29, 8, 0, 3, 1, 2), FRAME(8, 16, 16, 16, 0, 0, 0, 1, 1, 1),
     };
     for (size_t i = 0; i < ARRAY_SIZE(frames); i++) {
         void *text = begin_framebuffer(frames[i], 0);
@@ -352,15 +298,7 @@ static void test_depths(void) {
         test_random(6, 3000, 20);
         end_framebuffer(text);
     }
-    struct boot_framebuffer wide = {.width = 1600,
-                                    .height = 1000,
-                                    .bits = 32,
-                                    .pitch = 6400,
-                                    .red_at = 16,
-                                    .green_at = 8,
-                                    .red_bits = 8,
-                                    .green_bits = 8,
-                                    .blue_bits = 8};
+    struct boot_framebuffer wide = FRAME(1600, 1000, 32, 6400, 16, 8, 0, 8, 8, 8);
     void *text = begin_framebuffer(wide, 8192); // the low stage
     CHECK(console.rows == 9 && console.columns == 200);
     test_random(6, 1000, 10);
@@ -378,15 +316,7 @@ static void test_depths(void) {
 }
 
 static void test_yield(void) {
-    struct boot_framebuffer f = {.width = 323,
-                                 .height = 200,
-                                 .bits = 32,
-                                 .pitch = 1300,
-                                 .red_at = 16,
-                                 .green_at = 8,
-                                 .red_bits = 8,
-                                 .green_bits = 8,
-                                 .blue_bits = 8};
+    struct boot_framebuffer f = FRAME(323, 200, 32, 1300, 16, 8, 0, 8, 8, 8);
     void *text = begin_framebuffer(f, 0);
     CHECK(screen_framebuffer() && screen_framebuffer()->width == 323);
     CHECK(screen_yield(true) == 12);
