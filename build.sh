@@ -91,7 +91,7 @@ object() {
     # Small, but for what runs for every byte, frame, system call or switch. Loops in memcpy must not become calls of it.
     case $1 in
     kernel/lib/string.c) extra=-fno-tree-loop-distribute-patterns ;;
-    kernel/lib/crc32c.c | loader/check.c | kernel/memory/frames.c) extra= ;;
+    kernel/lib/crc32c.c | kernel/memory/frames.c) extra= ;;
     kernel/cpu/traps.c | kernel/program/program.c | kernel/program/scheduler.c | kernel/program/futex.c) extra= ;;
     *) extra=-Os ;;
     esac

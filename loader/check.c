@@ -1,6 +1,5 @@
 // The loader checks itself. All of this file lies in the loader's first sector (loader.ld), which must be sound for the
 // rest to be checked, and uses nothing outside of it: no variable, no function, no string.
-#pragma GCC optimize("Os") // a sector is short
 #include "loader/loader.h"
 #include "kernel/device/uart.h"
 

@@ -1,6 +1,5 @@
 // The framebuffer that video=WxH[xBITS] asks for, by VBE (VESA BIOS Extension 3.0, 4.3-4.5), whose words are untrusted.
 // The switch comes last, so that what is to be said before can be read.
-#pragma GCC optimize("Os")
 #include "loader/loader.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"

@@ -1,6 +1,5 @@
 // Bytes become cells: control characters, UTF-8, and of ECMA-48 what programs expect: colours, moving the cursor,
 // erasing. All other sequences are swallowed.
-#pragma GCC optimize("Os")
 #include "kernel/device/console.h"
 
 #define TAB        8

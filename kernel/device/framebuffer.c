@@ -1,5 +1,4 @@
 // Cells as pixels. Video memory is never read, it is slower than a disk; what is shown is remembered instead.
-#pragma GCC optimize("Os")
 #include "kernel/device/console.h"
 #include "kernel/lib/string.h"
 

@@ -1,6 +1,5 @@
 // The screen: VGA text or a framebuffer under one console. In text mode the cells are 32 KiB of video memory, of which
 // the CRT controller shows 25 rows from a start address, and scrolling moves that. A framebuffer has its cells in RAM.
-#pragma GCC optimize("Os")
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/console.h"
