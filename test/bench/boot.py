@@ -17,7 +17,7 @@ CPUS = (1, 4, 16, 64)
 MEMORY = ("64M", "256M", "16G", "64G")
 MARK = b"first act"
 HANG = 300
-SMALL_HANG = 20  # for a machine that has too little memory and may not even say so
+SMALL_HANG = 30  # for a machine that has too little memory and may not even say so
 FLOOR_NAME = "SeaBIOS alone"
 SAME = 0.03  # smaller differences are not claimed
 OUT = vm.OUT / "bench"
@@ -128,7 +128,7 @@ def smallest(who):
     works, fails = 256, 0
     while works - fails > 1:
         middle = (works + fails) // 2
-        if run(who, 1, f"{middle}M", SMALL_HANG if middle < 64 else HANG):
+        if run(who, 1, f"{middle}M", SMALL_HANG):
             works = middle
         else:
             fails = middle
