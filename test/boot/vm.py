@@ -287,7 +287,11 @@ class Running:
     def connect(self):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(HANG)
-        self.socket.connect(f"{self.tmp}/qmp")
+        for _ in range(10 * HANG):  # QEMU binds the socket before it listens
+            with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):
+                self.socket.connect(f"{self.tmp}/qmp")
+                break
+            time.sleep(0.1)
         self.file = self.socket.makefile("rw")
         self.file.readline()
         self.command("qmp_capabilities")
