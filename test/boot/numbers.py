@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import sys
+import threading
 
 import vm
 
@@ -20,9 +21,13 @@ PER_CPU = 10_000  # instructions of the boot CPU for each other CPU
 LINES = 12_000
 
 
+benching = threading.Lock()  # out/bench/ is one
+
+
 def bench(options=""):
     """Stage names to instructions."""
-    table = vm.run(["./build.sh", "bench", "stages"], env={**os.environ, "QEMU_OPTS": options}).decode()
+    with benching:
+        table = vm.run(["./build.sh", "bench", "stages"], env={**os.environ, "QEMU_OPTS": options}).decode()
     return {name: int(count) for name, count in re.findall(r"(?m)^(.+?) +(\d+) +\d+ +\d+$", table)}
 
 
@@ -60,7 +65,8 @@ def next_to_others():
     """The bench itself, in one configuration; vmos takes at most half as much again as the firmware it starts from."""
     bench()  # makes the plugin
     try:
-        field, _ = boot.contestants()
+        with benching:
+            field, _ = boot.contestants()
     except vm.Failed as failure:
         raise vm.Skipped(f"no kernel to compare with: {failure}")
     for who in field:
@@ -74,7 +80,8 @@ def next_to_others():
 
 def system_calls():
     try:
-        table = calls.table()
+        with benching:
+            table = calls.table()
     except vm.Failed as failure:
         if "apt" in str(failure):
             raise vm.Skipped(str(failure))
