@@ -704,6 +704,7 @@ bench_names="firmware MBR loader kernel-low kernel-high program-load to-main"
 bench() {
     case ${1-all} in
     all | boot | calls)
+        [ $# -le 1 ] || usage "bench ${1} takes no more words"
         bench_plugin
         need bench
         exec python3 test/bench/report.py "$@"
@@ -711,7 +712,7 @@ bench() {
     stages) shift && bench_stages "$@" ;;
     cpus) shift && bench_cpus "$@" ;;
     frames) bench_frames ;;
-    *) usage "bench knows: boot [all], calls, stages [PROGRAM [ARG...]], cpus [COUNT...], frames" ;;
+    *) usage "bench knows: boot, calls, stages [PROGRAM [ARG...]], cpus [COUNT...], frames" ;;
     esac
 }
 
@@ -921,7 +922,7 @@ help() {
 ./build.sh verify IMAGE|DEVICE                     check what was written, and say what a BIOS would do with it
 ./build.sh words IMAGE|DEVICE [+WORD|-KEY]... [-- ARG0 [ARG...]]   print the words of an image's command line, or change them
 ./build.sh bench                                   all of these, and out/bench.md, which holds their tables
-./build.sh bench boot [all]                        vmos next to Debian's cloud kernel and the firmware alone; stages; CPUs
+./build.sh bench boot                              vmos next to Debian's cloud kernel and the firmware alone; stages; CPUs
 ./build.sh bench calls                             system calls, faults, switches: instructions, vmos and Linux
 ./build.sh bench stages [PROGRAM [ARG...]]         instructions and BIOS calls per stage, up to PROGRAM's main
 ./build.sh bench cpus [COUNT...]                   instructions that each of 1 and COUNT CPUs takes until it has checked in

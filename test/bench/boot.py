@@ -3,6 +3,7 @@ one interleaved run. ./build.sh bench boot calls it.
 
 Each contestant runs until the program's first act, a line on COM1, and is ended there. Counting is a run of its own, since
 a plugin makes QEMU slower."""
+import itertools
 import os
 import re
 import selectors
@@ -143,23 +144,17 @@ def ratio(value, to):
     return "same" if abs(value / to - 1) < SAME else f"{value / to:.2f}" if value / to < 10 else f"{value / to:,.0f}"
 
 
-def configurations(everything):
-    if everything:
-        return [(cpus, memory) for cpus in CPUS for memory in MEMORY]
-    return [(1, memory) for memory in MEMORY] + [(cpus, "256M") for cpus in CPUS[1:]]
-
-
 class Row:
     def __init__(self, cpus, memory, who, counts, times):
         self.cpus, self.memory, self.who, self.counts = cpus, memory, who, counts
         self.used, self.wall = ([1000 * pair[i] for pair in times] for i in (0, 1))
 
 
-def measure(everything=False, progress=lambda text: None):
+def measure(progress=lambda text: None):
     """The kernel's version, a Row for each contestant in each configuration, and what each needs in MiB at least."""
     field, version = contestants()
     rows = []
-    for cpus, memory in configurations(everything):
+    for cpus, memory in itertools.product(CPUS, MEMORY):
         here = [who for who in field if "GRUB" not in who.name or (cpus, memory) == (1, "256M")]
         counts, times = {}, {who: [] for who in here}
         for who in here:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The benches and what they say, as Markdown. ./build.sh bench [boot [all] | calls] calls it: all benches write
+"""The benches and what they say, as Markdown. ./build.sh bench [boot | calls] calls it: all benches write
 out/bench.md as well."""
 import bisect
 import collections
@@ -59,8 +59,8 @@ def functions():
     return lines + [f"| {stage} | `{name}` | {times:,} |" for (stage, name), times in taken.most_common(MOST)]
 
 
-def boot_sections(everything):
-    measured = boot.measure(everything, progress)
+def boot_sections():
+    measured = boot.measure(progress)
     (vm.OUT / "bench.svg").write_text(plot.least_cpu_time(measured[1], "From reset to the program's first act"))
     yield "Boot, next to others", boot.table(*measured)
     yield "Boot, by stage (median of 5)", bench("stages")
@@ -74,7 +74,7 @@ def calls_sections():
 
 def main(words):
     what = words[0] if words else "all"
-    sections = list(boot_sections("all" in words[1:])) if what in ("all", "boot") else []
+    sections = list(boot_sections()) if what in ("all", "boot") else []
     if what in ("all", "calls"):
         sections += calls_sections()
     if what == "all":
