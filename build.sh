@@ -137,8 +137,8 @@ link_loader() {
 link_kernel() {
     objects=$(for source in "$@"; do object_of "$source"; done)
     # shellcheck disable=SC2086 # a list of names
-    ld --gc-sections -pie --no-dynamic-linker -z text -z noexecstack -z pack-relative-relocs --build-id=none -T kernel/kernel.ld $objects \
-        -o out/kernel.elf -Map out/kernel.map
+    ld --gc-sections -pie --no-dynamic-linker -z text -z noexecstack -z pack-relative-relocs --build-id=none \
+        -T kernel/kernel.ld $objects -o out/kernel.elf -Map out/kernel.map
     nm out/kernel.elf | awk '$2 !~ /[tT]/ { print $3 }' >out/kernel.data # a panic names functions only
     objcopy --strip-debug --strip-symbols=out/kernel.data out/kernel.elf out/kernel.strip
 }

@@ -56,8 +56,8 @@ def contestants():
     OUT.mkdir(parents=True, exist_ok=True)
     program = OUT / "first"
     # at an address where no kernel runs, so that the plugin sees main and nothing else
-    vm.run(["musl-gcc", "-static", "-O2", "-s", "-Wl,-Ttext-segment=0x70000000", "test/bench/first.c", "-o", program])
     vm.run(["musl-gcc", "-static", "-O2", "-Wl,-Ttext-segment=0x70000000", "test/bench/first.c", "-o", OUT / "first.sym"])
+    vm.run(["strip", OUT / "first.sym", "-o", program])
     main = next(line.split()[0] for line in vm.run(["nm", OUT / "first.sym"]).decode().splitlines() if line.endswith(" main"))
     main = main.lstrip("0")
     (OUT / "floor.asm").write_text(FLOOR)
@@ -85,16 +85,13 @@ def words(who, cpus, memory):
             *who.words]
 
 
-def run(who, cpus, memory, hang=HANG):
-    """CPU and wall seconds up to the mark; None: it never came. With more CPUs than the host's they take turns: as threads
-    of their own they would mostly spin for locks whose holder does not run."""
+def until(command, mark, hang=HANG):
+    """What the machine says on COM1, and the CPU and wall seconds it took; it is ended at the mark, or when it hangs."""
     start, text = time.monotonic(), b""
-    threads = "single" if cpus > os.cpu_count() else "multi"
-    process = subprocess.Popen(words(who, cpus, memory) + ["-accel", f"tcg,thread={threads}"], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        while MARK not in text and time.monotonic() - start < hang:
+        while mark not in text and time.monotonic() - start < hang:
             part = os.read(process.stdout.fileno(), 4096) if selector.select(1) else None
             if part == b"":
                 break
@@ -104,19 +101,32 @@ def run(who, cpus, memory, hang=HANG):
     usage = os.wait4(process.pid, 0)[2]
     process.returncode = 0
     process.stdout.close()
-    return (usage.ru_utime + usage.ru_stime, wall) if MARK in text else None
+    return text, usage.ru_utime + usage.ru_stime, wall
+
+
+def run(who, cpus, memory, hang=HANG):
+    """CPU and wall seconds up to the mark; None: it never came. With more CPUs than the host's they take turns: as threads
+    of their own they would mostly spin for locks whose holder does not run."""
+    threads = "single" if cpus > os.cpu_count() else "multi"
+    text, *seconds = until(words(who, cpus, memory) + ["-accel", f"tcg,thread={threads}"], MARK, hang)
+    return seconds if MARK in text else None
+
+
+def plugin(who, cpus, memory, more=""):
+    """Runs up to the contestant's place; what the plugin wrote."""
+    out = OUT / "count"
+    out.unlink(missing_ok=True)
+    subprocess.run(words(who, cpus, memory) + ["-accel", "tcg,thread=single", "-plugin",
+                   f"out/icnt.so,at={who.place},cpus=1,out={out}{more}"], cwd=vm.ROOT, stdin=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=4 * HANG)
+    return out.read_text()
 
 
 def count(who, cpus, memory):
     """Instructions of all CPUs, port accesses; the least of three, since a firmware that waits longer only adds some."""
     best = None
     for _ in range(3 if "Linux" not in who.name else 1):
-        out = OUT / "count"
-        out.unlink(missing_ok=True)
-        subprocess.run(words(who, cpus, memory) + ["-accel", "tcg,thread=single", "-plugin",
-                       f"out/icnt.so,at={who.place},cpus=1,out={out}"], cwd=vm.ROOT, stdin=subprocess.DEVNULL,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=4 * HANG)
-        found = re.search(rf"(?m)^{who.place} \d+ \d+ \d+ (\d+) (\d+)$", out.read_text())
+        found = re.search(rf"(?m)^{who.place} \d+ \d+ \d+ (\d+) (\d+)$", plugin(who, cpus, memory))
         if not found:
             return None
         this = int(found[2]), int(found[1])

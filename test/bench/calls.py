@@ -1,30 +1,17 @@
 """What system calls, faults and switches cost, in instructions: one static program on vmos and on Linux, on one CPU, under
 QEMU's -icount, where the time stamp counter counts instructions. ./build.sh bench calls calls it."""
-import os
 import re
-import subprocess
-import time
 
 import boot
 import linux
 import vm
 
-END = b"end"
+END = b"\nend"
 
 
 def run(words):
-    process = subprocess.Popen(words + ["-accel", "tcg", "-icount", "shift=0,sleep=off"], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    text, start = b"", time.monotonic()
-    while END not in text.split() and time.monotonic() - start < boot.HANG:
-        part = os.read(process.stdout.fileno(), 4096)
-        if not part:
-            break
-        text += part
-    process.kill()
-    process.wait()
-    process.stdout.close()
-    return {name: int(ticks) for name, ticks in re.findall(r"(?m)^(\D.*?) (\d+)\r?$", text.decode(errors="replace"))}
+    text = boot.until(words + ["-accel", "tcg", "-icount", "shift=0,sleep=off"], END)[0].decode(errors="replace")
+    return {name: int(ticks) for name, ticks in re.findall(r"(?m)^(\D.*?) (\d+)\r?$", text)}
 
 
 def table():

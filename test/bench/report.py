@@ -6,7 +6,6 @@ import collections
 import datetime
 import os
 import pathlib
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "boot"))
@@ -40,13 +39,10 @@ def symbols(file, base):
     return [(int(value, 16) + base, name) for value, kind, name in lines if kind in "tT"]
 
 
-def functions():
+def functions(who):
     """Where our own instructions up to main go: one boot, each function's."""
-    who = next(who for who in boot.contestants()[0] if who.name == "vmos")
     profile = boot.OUT / "profile"
-    subprocess.run(boot.words(who, 1, "256M") + ["-accel", "tcg,thread=single", "-plugin",
-                   f"out/icnt.so,at={who.place},cpus=1,out={boot.OUT}/count,profile={profile}"], cwd=vm.ROOT, timeout=vm.HANG,
-                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    boot.plugin(who, 1, "256M", f",profile={profile}")
     parts = [("loader", 0x8000, 0x18000, symbols("loader.elf", 0)), ("kernel, low", 0x100000, 0x200000, symbols("kernel.elf", 0x100000)),
              ("kernel, high", 0xFFFFFEFFC0000000, 0xFFFFFF0000000000, symbols("kernel.elf", 0xFFFFFEFFC0000000))]
     taken = collections.Counter()
@@ -64,7 +60,8 @@ def boot_sections():
     (vm.OUT / "bench.svg").write_text(plot.least_cpu_time(measured[1], "From reset to the program's first act"))
     yield "Boot, next to others", boot.table(*measured)
     yield "Boot, by stage (median of 5)", bench("stages")
-    yield "Boot, the functions of ours that take most", functions()
+    vmos = next(who for who, _ in measured[2] if who.name == "vmos")
+    yield "Boot, the functions of ours that take most", functions(vmos)
     yield "Boot, by CPUs", bench("cpus", *CPUS)
 
 
@@ -80,7 +77,8 @@ def main(words):
     if what == "all":
         sections.append(("The frame allocator", bench("frames")))
     progress("")
-    text = f"{datetime.date.today()}, `./build.sh bench {' '.join(words)}`".replace(" `", " `", 1).rstrip("` ") + f"`: {host()}.\n"
+    command = " ".join(["./build.sh", "bench", *words])
+    text = f"{datetime.date.today()}, `{command}`: {host()}.\n"
     for title, lines in sections:
         text += f"\n## {title}\n\n" + "\n".join(lines) + "\n"
     print(text, end="")
