@@ -9,7 +9,7 @@
 
 // ---- tty.c: the line discipline of a terminal (termios(3)) ----
 #define TTY_RING 4096
-#define TTY_WAIT (-100000) // no error number: nothing to read yet
+#define TTY_WAIT (-100001) // no error number: nothing to read yet
 
 struct tty {
     struct termios settings;

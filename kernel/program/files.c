@@ -44,12 +44,13 @@ void files_init(const struct boot_info *boot, bool output_is_tty, void (*typed)(
 
 // A call whose first argument is a file number.
 #define FILE_CALL(name)                                                                                                \
-    static s64 file_##name(struct file *file, const u64 *arg);                                                         \
+    static s64 file_##name(struct thread *, struct file *file, const u64 *arg);                                        \
     CALL(name) {                                                                                                       \
         struct file *file = file_at(arg[0]);                                                                           \
-        return file ? file_##name(file, arg) : -EBADF;                                                                 \
+        return file ? file_##name(thread, file, arg) : -EBADF;                                                         \
     }                                                                                                                  \
-    static s64 file_##name(struct file *file __attribute__((unused)), const u64 *arg __attribute__((unused)))
+    static s64 file_##name(struct thread *thread __attribute__((unused)), struct file *file __attribute__((unused)),   \
+                           const u64 *arg __attribute__((unused)))
 
 FILE_CALL(close) {
     file->kind = FILE_CLOSED;
@@ -64,6 +65,11 @@ FILE_CALL(fcntl) {
     case F_SETFL: return arg[2] & O_NONBLOCK ? -EINVAL : 0;
     }
     return -EINVAL;
+}
+
+static s64 wait_for(struct thread *thread, u8 events) {
+    thread->wants = events;
+    return CALL_WAITS;
 }
 
 static s64 read_file(struct file *file, u64 to, u64 bytes) {
@@ -104,9 +110,15 @@ static s64 vectors(struct file *file, const u64 *arg, s64 (*each)(struct file *,
     return (s64)done;
 }
 
-FILE_CALL(read) { return read_file(file, arg[1], MIN(arg[2], RW_MAX)); }
+FILE_CALL(read) {
+    s64 count = read_file(file, arg[1], MIN(arg[2], RW_MAX));
+    return count == TTY_WAIT ? wait_for(thread, EVENT_INPUT) : count;
+}
 FILE_CALL(write) { return write_file(file, arg[1], MIN(arg[2], RW_MAX)); }
-FILE_CALL(readv) { return vectors(file, arg, read_file); }
+FILE_CALL(readv) {
+    s64 count = vectors(file, arg, read_file);
+    return count == TTY_WAIT ? wait_for(thread, EVENT_INPUT) : count;
+}
 FILE_CALL(writev) { return vectors(file, arg, write_file); }
 
 FILE_CALL(lseek) {
@@ -143,7 +155,7 @@ CALL(poll) {
         if (!copy_to_user(arg[0] + i * sizeof one, &one, sizeof one)) return -EFAULT;
     }
     u64 timeout_ns = (int)arg[2] < 0 ? NEVER : (u32)arg[2] * 1000000ull;
-    return ready || thread_deadline(thread, timeout_ns) ? ready : TTY_WAIT;
+    return ready || thread_deadline(thread, timeout_ns) ? ready : wait_for(thread, EVENT_INPUT);
 }
 
 // The file at a path, or a negative errno. Relative paths count from the root, the only directory there is.

@@ -22,8 +22,13 @@ bool thread_deadline(struct thread *thread, u64 ns_from_now) {
 }
 
 static void typed(int signal) {
-    futex_wake(FUTEX_INPUT, ~0u);
+    events_happen(EVENT_INPUT);
     signal_send(0, (u64)signal);
+}
+
+s64 call_again(struct thread *thread) {
+    thread->again = true;
+    return CALL_WAITS;
 }
 
 void program_ends(void) {
@@ -72,14 +77,17 @@ static s64 call(struct thread *thread, u64 number, const u64 *args) {
 void syscall_run(struct thread *thread) {
     struct registers *regs = &thread->context.regs;
     const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9}, number = regs->rax;
+    thread->wants = 0;
+    thread->again = false;
     s64 result = call(thread, number, args);
-    if (result == TTY_WAIT) { // what is typed from here on wakes it; what was typed before is there now
-        futex_waits(thread, true);
-        result = futex_wait(thread, FUTEX_INPUT, ~0u, NULL);
-        if (!result) result = call(thread, number, args);
+    if (result == CALL_WAITS &&
+        thread->wants) { // what happens from here on wakes it; what happened before is there now
+        events_wait(thread, thread->wants);
+        result = call(thread, number, args);
     }
-    thread->waiting = result == CALL_WAITS || result == TTY_WAIT;
+    thread->waiting = result == CALL_WAITS;
     if (thread->waiting) return;
+    events_leave(thread);
     futex_waits(thread, true);
     regs->rax = (u64)result;
 }

@@ -33,11 +33,15 @@ struct thread {
     // The progress record:
     bool has_deadline; // deadline was set by the first execution of this call
     u64 deadline;      // time_now_ns() when the wait ends whatever happens, or NEVER
+    u8 wants;          // EVENT_*: what the latest execution waits for
+    bool again;        // it waits for nothing but its next turn: call_again()
     u64 word;          // the futex in whose bucket it is; 0: none, or a waker took it out
     u32 bits;          // that a waker must have one of
     // Where it is:
     struct scheduler *bed;                // the CPU among whose sleepers it is, or NULL
     struct thread *next, *before, *after; // in the queue of a CPU; in a bucket
+    u8 events;                            // EVENT_*: in the queue of events.c; 0: not, or a waker took it out
+    struct thread *event_next, **event_link;
     RB_ENTRY(thread) by_tid, by_deadline;
 };
 #define NEVER (~0ull)
@@ -48,6 +52,10 @@ void program_run(struct boot_info *boot) __attribute__((noreturn));
 // The first execution of a call sets its deadline, the later ones keep it: no timeout starts again. True when it
 // passed.
 bool thread_deadline(struct thread *thread, u64 ns_from_now);
+// A call that works long stops after so many instructions and is executed anew, with its progress record, once
+// interrupts, signals and the other threads had their turn. Returns what the call returns.
+s64 call_again(struct thread *thread);
+#define CALL_INSTRUCTIONS 100000 // or rounds of a string instruction: a third of what a CPU may be kept for
 void syscall_run(struct thread *thread); // executes the call in its registers, for the first time or anew
 void program_ends(void); // before anything is said about the program's end: returns to the first CPU only
 
@@ -71,8 +79,13 @@ struct thread *thread_find(u32 tid);                // under threads_lock; NULL:
 struct thread *thread_after(struct thread *thread); // NULL: the first, or the end
 unsigned threads_count(void);
 
-// ---- futex.c: who waits for a word of memory, or for the terminal ----
-#define FUTEX_INPUT 1                 // no address of a futex, so that the program cannot move who waits there
+// ---- events.c: who waits for the terminal ----
+enum { EVENT_INPUT = 1, EVENT_OUTPUT = 2 }; // a read may have something to do; a write may
+void events_wait(struct thread *thread, u8 events); // it is woken when one of these happens from here on
+void events_leave(struct thread *thread);           // it waits no longer
+void events_happen(u8 events);                      // wakes all who wait for one of them
+
+// ---- futex.c: who waits for a word of memory ----
 void futex_wake(u64 word, u64 count); // those who came first
 // If the word has the value expected (NULL: any), thread is at it from here on. 0, -EFAULT or -EAGAIN.
 s64 futex_wait(struct thread *thread, u64 word, u32 bits, const u32 *expected);
@@ -143,7 +156,7 @@ s64 time_get(u64 from, u64 *ns);
 
 // The calls that do something, by the names of <asm/unistd_64.h>: call_NAME gets the thread and the six arguments and
 // returns the result, a negative errno, or CALL_WAITS.
-#define CALL_WAITS (TTY_WAIT - 1) // or TTY_WAIT, which typed input ends
+#define CALL_WAITS (-100000) // no error number
 #define CALL(name)                                                                                                     \
     s64 call_##name(struct thread *thread __attribute__((unused)), const u64 *arg __attribute__((unused)))
 #define CALL_DECLARE(name) CALL(name);
