@@ -75,6 +75,9 @@ void cpu_idle(void);
 // Lets in the interrupts that came since the last entry or break point. The caller holds no lock.
 void cpu_break(void);
 
+// No length or address of the program reaches the kernel or wraps around.
+bool in_user_range(u64 start, u64 bytes);
+
 // Copies between kernel and program memory: false when a byte of the program's range is not below USER_END or not
 // accessible as needed (what came before may have been copied).
 bool copy_from_user(void *to, u64 from, u64 bytes) MUST_USE;

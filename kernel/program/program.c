@@ -21,7 +21,7 @@ bool thread_deadline(struct thread *thread, u64 ns_from_now) {
     return thread->deadline <= now;
 }
 
-static void typed(int signal) {
+void terminal_input_happened(int signal) {
     events_happen(EVENT_INPUT);
     signal_send(0, (u64)signal);
 }
@@ -38,14 +38,12 @@ void program_ends(void) {
 
 static CALL(returns_0) { return 0; }
 static CALL(returns_1) { return 1; }
-static CALL(no_link) { return -ENOENT; }
 
 #define CALL_ENTRY(name) [__NR_##name] = call_##name,
 static s64 (*const calls[])(struct thread *, const u64 *) = {
     // clang-format off
     CALLS(CALL_ENTRY)
     [__NR_lstat] = call_stat, // there are no links
-    [__NR_readlink] = call_no_link, [__NR_readlinkat] = call_no_link,
     [__NR_getpid] = call_returns_1, [__NR_getpgrp] = call_returns_1, [__NR_getpgid] = call_returns_1, [__NR_getsid] = call_returns_1,
     [__NR_getppid] = call_returns_0, [__NR_getuid] = call_returns_0, [__NR_geteuid] = call_returns_0,
     [__NR_getgid] = call_returns_0, [__NR_getegid] = call_returns_0,
@@ -89,12 +87,14 @@ void syscall_run(struct thread *thread) {
     if (thread->waiting) return;
     events_leave(thread);
     futex_waits(thread, true);
+    record_end(thread);
     regs->rax = (u64)result;
 }
 
 static void begin_call(struct context *context) {
     struct thread *thread = (struct thread *)context;
     thread->has_deadline = false;
+    thread->record.begun = false;
     syscall_run(thread);
 }
 
@@ -114,7 +114,7 @@ void program_run(struct boot_info *boot) {
     if (!first) unfit("no memory is left for the program's registers");
     traps_init(&hooks);
     program_load(boot, &first->context.regs);
-    files_init(boot, options.tty, typed);
+    files_init(boot, options.tty);
     boot->tsc[STAGE_PROGRAM] = tsc();
     if (options.timeline) timeline_log();
     scheduler_init(first);
