@@ -4,8 +4,7 @@
 #include "kernel/kernel.h"
 #include "kernel/memory/window.h"
 
-#define TABLE_MAX        0x100000 // bytes; the largest DSDTs of servers stay below
-#define ROOT_ENTRIES_MAX 256
+#define TABLE_MAX 0x100000 // bytes; the largest DSDTs of servers stay below
 
 // Byte offsets in the root pointer (5.2.5.3).
 #define RSDP_REVISION 15 // from 2 on there are a length, an address of an XSDT, and a second checksum
@@ -28,19 +27,26 @@ bool acpi_adds_up(const void *data, size_t bytes) {
     return sum % 256 == 0;
 }
 
-// The table at an address when it has this signature and passes its checks. quiet: another signature is no news.
-static const u8 *find_table(u64 physical, const char *signature, bool quiet) {
+// The table at an address, mapped as a whole, when it has this signature and a length that can be; its checksum is not
+// looked at. quiet: another signature is no news.
+static const u8 *map_table(u64 physical, const char *signature, bool quiet) {
     const u8 *table = physical ? window_map(physical, TABLE_BYTES, WINDOW_TABLES) : NULL;
     if (!table || memcmp(table, signature, 4)) {
         if (!quiet) log("ACPI: no %s at %lx", signature, physical);
         return NULL;
     }
     u32 length = (u32)length_of(table);
-    if (length >= TABLE_BYTES && length <= TABLE_MAX) {
-        table = window_map(physical, length, WINDOW_TABLES);
-        if (table && acpi_adds_up(table, length)) return table;
-    }
-    log("ACPI: ignored the %s at %lx (%u bytes): wrong length or checksum", signature, physical, length);
+    table = NULL;
+    if (length >= TABLE_BYTES && length <= TABLE_MAX) table = window_map(physical, length, WINDOW_TABLES);
+    if (!table) log("ACPI: ignored the %s at %lx: its length is %u", signature, physical, length);
+    return table;
+}
+
+// The table at an address when it has this signature and passes its checks.
+static const u8 *find_table(u64 physical, const char *signature, bool quiet) {
+    const u8 *table = map_table(physical, signature, quiet);
+    if (!table || acpi_adds_up(table, length_of(table))) return table;
+    log("ACPI: ignored the %s at %lx (%zu bytes): wrong checksum", signature, physical, length_of(table));
     return NULL;
 }
 
@@ -67,9 +73,9 @@ static struct root find_root(u64 physical) {
     }
     if (!root.table) root.table = find_table(rsdt, "RSDT", false);
     if (root.table) root.count = (length_of(root.table) - TABLE_BYTES) / root.entry_bytes;
-    if (root.count <= ROOT_ENTRIES_MAX) return root;
-    log("ACPI: ignored the last %zu of %zu tables", root.count - ROOT_ENTRIES_MAX, root.count);
-    root.count = ROOT_ENTRIES_MAX;
+    if (root.count <= ACPI_TABLES) return root;
+    log("ACPI: ignored the last %zu of %zu tables", root.count - ACPI_TABLES, root.count);
+    root.count = ACPI_TABLES;
     return root;
 }
 
@@ -78,13 +84,16 @@ static u64 root_entry(const struct root *root, size_t index) {
     return root->entry_bytes == 8 ? number(entry, 8) : number(entry, 4);
 }
 
-// Finds the first good table of each kind. All are mapped as a whole: what is mapped stays when ACPI's memory is used.
-static void find_tables(const struct root *root, const u8 *found[KINDS]) {
+// Finds the first good table of each kind, and all SSDTs. All are mapped as a whole: what is mapped stays when ACPI's
+// memory is used.
+static void find_tables(const struct root *root, const u8 *found[KINDS], struct acpi_info *info) {
     for (size_t i = 0; i < root->count; i++) {
         u64 physical = root_entry(root, i);
         const u8 *table = physical ? window_map(physical, TABLE_BYTES, WINDOW_TABLES) : NULL;
         size_t length = table ? length_of(table) : 0;
-        if (length > TABLE_BYTES && length <= TABLE_MAX) window_map(physical, length, WINDOW_TABLES);
+        const u8 *whole = NULL;
+        if (length > TABLE_BYTES && length <= TABLE_MAX) whole = window_map(physical, length, WINDOW_TABLES);
+        if (whole && !memcmp(whole, "SSDT", 4)) info->ssdts[info->ssdt_count++] = whole;
         for (int kind = 0; table && kind < KINDS; kind++) {
             if (number(table, 4) != number((const u8 *)signatures[kind], 4)) continue;
             if (!found[kind]) found[kind] = find_table(physical, signatures[kind], true);
@@ -93,13 +102,16 @@ static void find_tables(const struct root *root, const u8 *found[KINDS]) {
     }
 }
 
-// _S5_ is in the DSDT nearly always.
-static void find_s5(const struct root *root, u64 dsdt, struct acpi_info *info) {
-    const u8 *code = find_table(dsdt, "DSDT", false);
-    if (code && aml_find_s5(code, info)) return;
-    for (size_t i = 0; i < root->count; i++)
-        if ((code = find_table(root_entry(root, i), "SSDT", true)) && aml_find_s5(code, info)) return;
-    log("ACPI: no _S5_ package, so no power-off");
+static bool holds_s5(const u8 *table, u8 slp_typ[2]) {
+    return table && acpi_adds_up(table, length_of(table)) && aml_find_s5(table, slp_typ);
+}
+
+// _S5_ is in the DSDT nearly always, else in an SSDT.
+bool acpi_find_s5(const struct acpi_info *info, u8 slp_typ[2]) {
+    if (holds_s5(info->dsdt, slp_typ)) return true;
+    for (u32 i = 0; i < info->ssdt_count; i++)
+        if (holds_s5(info->ssdts[i], slp_typ)) return true;
+    return false;
 }
 
 static void read_hpet(const u8 *table, struct acpi_info *info) { // IA-PC HPET specification 3.2.4
@@ -123,12 +135,12 @@ void acpi_init(u64 rsdp, struct acpi_info *info) {
     info->nmi_lint = 0xff;
     for (u8 source = 0; source < ARRAY_SIZE(info->isa); source++) info->isa[source].gsi = source;
     struct root root = find_root(rsdp);
-    if (root.table) find_tables(&root, found);
+    if (root.table) find_tables(&root, found, info);
     if (found[MADT]) madt_read(found[MADT], info);
     else mp_read(info);
     if (found[HPET]) read_hpet(found[HPET], info);
     if (found[MCFG]) read_mcfg(found[MCFG], info);
     if (found[SRAT]) srat_read(found[SRAT]);
-    if (found[FADT]) find_s5(&root, fadt_read(found[FADT], info), info);
+    if (found[FADT]) info->dsdt = map_table(fadt_read(found[FADT], info), "DSDT", false);
     else if (root.table) log("ACPI: no FACP, so no power-off and no PM timer");
 }

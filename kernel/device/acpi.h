@@ -10,6 +10,7 @@
 #define ADDRESS_VALUE 4 // in a generic address structure (5.2.3.2): 8 bytes; byte 0 is the space
 #define SPACE_MEMORY  0
 #define SPACE_IO      1
+#define SPACE_PCI     2
 
 // A little-endian number of up to 8 bytes, at any address; one load where their number is a constant.
 static inline u64 number(const u8 *at, size_t bytes) {
@@ -24,7 +25,7 @@ bool acpi_adds_up(const void *data, size_t bytes); // to 0 modulo 256, as the by
 
 // ---- fadt.c ----
 u64 fadt_read(const u8 *fadt, struct acpi_info *info); // returns where the DSDT lies; 0: nowhere
-bool aml_find_s5(const u8 *table, struct acpi_info *info);
+bool aml_find_s5(const u8 *table, u8 slp_typ[2]) MUST_USE;
 
 // ---- madt.c ----
 void madt_read(const u8 *madt, struct acpi_info *info);

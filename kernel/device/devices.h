@@ -44,13 +44,26 @@ u64 kvm_clock_ns(void); // since 1970; 0: there is none
 // ---- acpi.c: pure parsers (host-tested, fuzzed); table memory is reached by window_map ----
 #define ACPI_CPUS     1024 // that there are slots for
 #define ACPI_IO_APICS 64   // servers with four sockets have 17
+#define ACPI_TABLES   256  // that are looked at
+
+#define PCI_ADDRESS 0xcf8
+#define PCI_DATA    0xcfc
+#define PCI_ENABLE  (1u << 31)
+
+// A register of one byte that a table names by space and address.
+struct acpi_register {
+    enum { ACPI_NOWHERE, ACPI_PORT, ACPI_MEMORY, ACPI_PCI } space;
+    u16 port;
+    u32 pci; // what port PCI_ADDRESS wants; the two lowest bits say which byte of PCI_DATA
+    volatile u8 *memory;
+};
+
 struct acpi_info {
     u16 pm1a_control, pm1b_control; // ports; 0: none
     u16 pm_timer;                   // port; 0: none
-    bool has_s5;
     bool no_keyboard;               // there is no 8042
-    u8 s5_a, s5_b;                  // SLP_TYP values of _S5_
-    u16 reset;                      // port; 0: none
+    struct acpi_register sleep;     // SLEEP_CONTROL_REG, instead of the PM1 ports on reduced hardware
+    struct acpi_register reset;     // RESET_REG
     u8 reset_value;                 // restarts the machine there
     u8 acpi_on;                     // to smi_command: the ports above become the system's own
     u16 smi_command;                // port; 0: they are
@@ -69,10 +82,16 @@ struct acpi_info {
         bool low;   // active low; ISA's own are active high
         bool level; // level-triggered; ISA's own are edge-triggered
     } isa[16];
+    const u8 *dsdt; // it and the SSDTs may hold _S5_; mapped as a whole, their checksums not looked at
+    const u8 *ssdts[ACPI_TABLES];
+    u32 ssdt_count;
     u8 nmi_lint;  // the local APICs' pin for NMIs, 0 or 1; 0xff: none said
     bool nmi_low; // which is active low
 };
 void acpi_init(u64 rsdp, struct acpi_info *info); // info: zeroes; what is missing stays so, and the log says it
+// Looks for _S5_ in the AML, which takes tens of thousands of instructions, so only who switches off does it. No lock
+// and no new mapping: it may come after a panic. False: there is none that can be trusted.
+bool acpi_find_s5(const struct acpi_info *info, u8 slp_typ[2]) MUST_USE; // SLP_TYPa and SLP_TYPb
 
 // ---- ioapic.c ----
 // The boot CPU's local APIC, and the IO-APICs with all lines masked; acpi must stay.

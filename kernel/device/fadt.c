@@ -1,12 +1,14 @@
-// The FADT: the ports for switching off, restarting and of the PM timer (5.2.9). And the one package of AML that
+// The FADT: the registers for switching off, restarting and of the PM timer (5.2.9). And the one package of AML that
 // switching off needs, _S5_: there is no interpreter, since it is a constant that a byte matcher finds.
 #include "kernel/device/acpi.h"
 #include "kernel/kernel.h"
+#include "kernel/memory/window.h"
 
 // Byte offsets, old and new, and the least length.
 enum { FADT_DSDT = 40, FADT_SMI_COMMAND = 48, FADT_ACPI_ON = 52, FADT_RESET = 116, FADT_RESET_VALUE = 128 };
 enum { FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_PM_TIMER = 76 };
 enum { FADT_X_DSDT = 140, FADT_X_PM1A_CONTROL = 172, FADT_X_PM1B_CONTROL = 184, FADT_X_PM_TIMER = 208 };
+enum { FADT_SLEEP_CONTROL = 244 };
 enum { FADT_REVISION = 8, FADT_PM_TIMER_BYTES = 91, FADT_BOOT_ARCH = 109, FADT_FLAGS = 112, FADT_V1_BYTES = 116 };
 #define BOOT_ARCH_8042        (1u << 1)
 #define FADT_HAS_RESET        (1u << 10)
@@ -29,24 +31,59 @@ static u16 port_of(const u8 *fadt, size_t newer, size_t older) {
     return port ? port : if_port(field(fadt, older, 4));
 }
 
+// A register in PCI's configuration space has its device, function and offset in 16 bits each, and lies on bus 0. The
+// address port reaches the first 256 bytes of a function.
+static bool pci_register(u64 address, u32 *pci) {
+    u64 device = address >> 32;
+    u64 function = address >> 16 & 0xffff;
+    u64 offset = address & 0xffff;
+    if (device > 31 || function > 7 || offset > 255) return false;
+    *pci = (u32)(PCI_ENABLE | device << 11 | function << 8 | offset);
+    return true;
+}
+
+// A register that switches off or restarts, in whatever space it is. Memory is mapped now, since the machine may end
+// when no lock can be had any more. What cannot be reached is said.
+static struct acpi_register register_at(const u8 *fadt, size_t offset, const char *name) {
+    struct acpi_register found = {0};
+    u64 space = field(fadt, offset, 1);
+    u64 address = field(fadt, offset + ADDRESS_VALUE, 8);
+    if (!address) return found;
+    if (space == SPACE_MEMORY) {
+        found.memory = window_map(address, 1, WINDOW_DEVICE);
+        if (found.memory) found.space = ACPI_MEMORY;
+    } else if (space == SPACE_IO && if_port(address)) {
+        found.space = ACPI_PORT;
+        found.port = (u16)address;
+    } else if (space == SPACE_PCI && pci_register(address, &found.pci)) {
+        found.space = ACPI_PCI;
+    }
+    if (found.space == ACPI_NOWHERE)
+        log("ACPI: ignored the %s: 0x%lx in address space %lu is out of reach", name, address, space);
+    return found;
+}
+
 u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
     u64 flags = field(fadt, FADT_FLAGS, 4), dsdt = field(fadt, FADT_X_DSDT, 8);
     if (length_of(fadt) < FADT_V1_BYTES) {
         log("ACPI: ignored the FACP: its length is %zu", length_of(fadt));
         return 0;
     }
-    if (flags & FADT_HAS_RESET) info->reset = port_at(fadt, FADT_RESET);
+    if (flags & FADT_HAS_RESET) info->reset = register_at(fadt, FADT_RESET, "RESET_REG");
     info->reset_value = (u8)field(fadt, FADT_RESET_VALUE, 1);
     // The flag came with revision 3: before, its place is reserved, and there is a controller in every PC.
     info->no_keyboard = fadt[FADT_REVISION] >= 3 && !(fadt[FADT_BOOT_ARCH] & BOOT_ARCH_8042);
-    if (!(flags & FADT_HARDWARE_REDUCED)) {
+    if (flags & FADT_HARDWARE_REDUCED) {
+        info->sleep = register_at(fadt, FADT_SLEEP_CONTROL, "SLEEP_CONTROL_REG");
+        if (info->sleep.space == ACPI_NOWHERE) log("ACPI: no sleep control register, so no power-off");
+    } else {
         info->smi_command = if_port(field(fadt, FADT_SMI_COMMAND, 4));
         info->acpi_on = fadt[FADT_ACPI_ON];
         info->pm1a_control = port_of(fadt, FADT_X_PM1A_CONTROL, FADT_PM1A_CONTROL);
         info->pm1b_control = port_of(fadt, FADT_X_PM1B_CONTROL, FADT_PM1B_CONTROL);
         if (fadt[FADT_PM_TIMER_BYTES] == 4) info->pm_timer = port_of(fadt, FADT_X_PM_TIMER, FADT_PM_TIMER);
+        if (!info->pm1a_control) log("ACPI: no PM1a control port, so no power-off");
     }
-    if (!info->pm1a_control) log("ACPI: no PM1a control port, so no power-off");
     if (!info->pm_timer) log("ACPI: no PM timer port");
     return dsdt ? dsdt : field(fadt, FADT_DSDT, 4);
 }
@@ -90,7 +127,7 @@ static bool take_constant(struct aml *aml, u32 *value) {
 
 // A package's length counts from its own first byte, whose top two bits say how many bytes of it follow: without any it
 // has 6 bits, with some the first byte gives the lowest 4. One element alone holds both values, a byte each.
-static bool read_s5(struct aml aml, struct acpi_info *info) {
+static bool read_s5(struct aml aml, u8 slp_typ[2]) {
     u32 code, length, more, elements, a, b;
     if (!take(&aml, 1, &code) || code != AML_PACKAGE) return false;
     const u8 *start = aml.at;
@@ -102,18 +139,17 @@ static bool read_s5(struct aml aml, struct acpi_info *info) {
     if (elements == 1) b = a >> 8, a &= 0xff;
     else if (!take_constant(&aml, &b)) return false;
     if (a > SLP_TYP_MAX || b > SLP_TYP_MAX) return false;
-    info->has_s5 = true;
-    info->s5_a = (u8)a;
-    info->s5_b = (u8)b;
+    slp_typ[0] = (u8)a;
+    slp_typ[1] = (u8)b;
     return true;
 }
 
-bool aml_find_s5(const u8 *table, struct acpi_info *info) {
+bool aml_find_s5(const u8 *table, u8 slp_typ[2]) {
     const u8 *aml = table + TABLE_BYTES, *end = table + length_of(table);
     for (const u8 *name = aml; (name = find_name(name, end)); name++) {
         const u8 *before = name;
         if (before > aml && before[-1] == AML_ROOT) before--;
-        if (before > aml && before[-1] == AML_NAME && read_s5((struct aml){name + 4, end}, info)) return true;
+        if (before > aml && before[-1] == AML_NAME && read_s5((struct aml){name + 4, end}, slp_typ)) return true;
     }
     return false;
 }

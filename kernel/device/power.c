@@ -12,6 +12,9 @@
 #define PM1_SLP_EN        (1u << 13)
 #define ACPI_ON_MS        3000 // some firmware takes seconds
 
+#define SLEEP_TYP(type) ((u8)((type) << 2)) // 4.8.3.7: the sleep control register of reduced hardware
+#define SLEEP_EN        (1u << 5)
+
 #define KBC_EMPTY_MS 100   // a keyboard holds 16 bytes, and one takes about a millisecond
 #define POLL_PAUSES  10000 // a millisecond or less
 
@@ -28,24 +31,50 @@ static void soft_off(u16 port, u8 type) {
     if (port) outw(port, (u16)((inw(port) & PM1_SCI_EN) | PM1_SLP_TYP(type) | PM1_SLP_EN));
 }
 
-// ACPI's S5; returns when the machine stays on. Until the firmware is told to hand the registers over, they may do
-// nothing (4.8.3.2.1, SCI_EN).
-static void power_off(void) {
-    if (!acpi || !acpi->has_s5 || !acpi->pm1a_control) return;
+static void register_write(const struct acpi_register *reg, u8 value) {
+    switch (reg->space) {
+    case ACPI_NOWHERE: break;
+    case ACPI_PORT: outb(reg->port, value); break;
+    case ACPI_MEMORY: *reg->memory = value; break;
+    case ACPI_PCI:
+        outl(PCI_ADDRESS, reg->pci & ~3u);
+        outb((u16)(PCI_DATA + (reg->pci & 3)), value);
+        break;
+    }
+}
+
+// Until the firmware is told to hand the PM1 registers over, they may do nothing (4.8.3.2.1, SCI_EN).
+static void acpi_take_over(void) {
     if (acpi->smi_command && acpi->acpi_on && !(inw(acpi->pm1a_control) & PM1_SCI_EN)) {
         outb(acpi->smi_command, acpi->acpi_on);
         for (int ms = 0; ms < ACPI_ON_MS && !(inw(acpi->pm1a_control) & PM1_SCI_EN); ms++) wait_ms(1);
     }
-    soft_off(acpi->pm1a_control, acpi->s5_a);
-    soft_off(acpi->pm1b_control, acpi->s5_b);
+}
+
+// ACPI's S5. When the machine stays on, returns why.
+static const char *power_off(void) {
+    u8 slp_typ[2];
+    if (!acpi || (acpi->sleep.space == ACPI_NOWHERE && !acpi->pm1a_control)) return "No register for that is known.\n";
+    if (!acpi_find_s5(acpi, slp_typ)) return "No _S5_ package is known.\n";
+    if (acpi->sleep.space != ACPI_NOWHERE) {
+        register_write(&acpi->sleep, (u8)(SLEEP_TYP(slp_typ[0]) | SLEEP_EN));
+    } else {
+        acpi_take_over();
+        soft_off(acpi->pm1a_control, slp_typ[0]);
+        soft_off(acpi->pm1b_control, slp_typ[1]);
+    }
     wait_ms(1000);
+    return "It was told to, and stayed on.\n";
 }
 
 void power_restart(void) {
     for (int ms = 0; ms < KBC_EMPTY_MS && inb(KBC_STATUS) & KBC_INPUT_FULL; ms++) wait_ms(1);
     outb(KBC_STATUS, KBC_PULSE_RESET);
     wait_ms(100);
-    if (acpi && acpi->reset) outb(acpi->reset, acpi->reset_value), wait_ms(100);
+    if (acpi && acpi->reset.space != ACPI_NOWHERE) {
+        register_write(&acpi->reset, acpi->reset_value);
+        wait_ms(100);
+    }
     static const u8 no_idt[10]; // should that fail: without an IDT the first exception resets the CPU
     __asm__ volatile("lidt %0\n\tint3" ::"m"(no_idt));
     __builtin_unreachable();
@@ -77,9 +106,13 @@ void power_end(int status) {
     logwire_flush();
     emulator_exit();
     bool is_virtual = cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR || emulator_has_debugcon();
+    const char *why = NULL;
     if (options.after == AFTER_REBOOT) power_restart();
-    if (options.after == AFTER_POWEROFF || (options.after == AFTER_KEY && is_virtual)) power_off();
-    if (options.after == AFTER_POWEROFF) tell("ACPI does not switch this machine off.\n");
+    if (options.after == AFTER_POWEROFF || (options.after == AFTER_KEY && is_virtual)) why = power_off();
+    if (options.after == AFTER_POWEROFF) {
+        tell("ACPI does not switch this machine off.\n");
+        tell(why);
+    }
     if (options.after != AFTER_HALT && keyboard_empty()) {
         tell("Press any key to restart.\n");
         while (!key_pressed()) // this is the end: it may wait for ever

@@ -11,7 +11,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
 import boot
 import calls
 
-TO_MAIN = 7_000_000
+TO_MAIN = 6_060_000  # with QEMU 7.2 and its SeaBIOS; others count and wait differently
+TO_MAIN_ELSEWHERE = 7_000_000  # and with 64 GiB
 MORE_MEMORY = 50_000
 BYTES = 176 << 10
 CPUS = 16
@@ -35,7 +36,9 @@ def from_the_sector(options=""):
     """Instructions from 0x7c00 on: the least of three, since a BIOS that waits for its disk longer only adds some."""
     tables = [bench(options) for _ in range(3)]
     least = min(table["reset to main"] for table in tables)
-    vm.expect(f"reset to main in at most {TO_MAIN}: {tables}", least <= TO_MAIN, True)
+    version = vm.run(["qemu-system-x86_64", "--version"]).decode()
+    most = TO_MAIN if " 7.2." in version and "64G" not in options else TO_MAIN_ELSEWHERE
+    vm.expect(f"reset to main in at most {most}: {tables}", least <= most, True)
     return min(table["reset to main"] - table["firmware"] for table in tables)
 
 

@@ -136,6 +136,7 @@ MEDIA = {  # arguments by machine type and medium: for a disk image; for a flopp
     ("isapc", "ide"): "-drive file={},format=raw,if=ide",
     ("pc", "ahci"): FILE + "-device ich9-ahci,id=a -device ide-hd,drive=d,bus=a.0",
     ("q35", "ahci"): "-drive file={},format=raw,if=ide",
+    ("microvm", "virtio"): FILE + "-device virtio-blk-device,drive=d -bios /usr/share/seabios/bios-microvm.bin",
     ("pc", "floppy"): "-drive file={},format=raw,if=floppy",
     ("q35", "floppy"): FILE + "-device isa-fdc,id=f -device floppy,drive=d",
     ("isapc", "floppy"): "-drive file={},format=raw,if=floppy",

@@ -227,6 +227,9 @@ def halt():
             pc.stays()
 
 
+MICROVM = {"machine": "microvm", "screen": False, "share": True}  # its registers for both lie in memory
+
+
 def reboot():
     """By the keyboard controller, or the FADT's register, or a triple fault."""
     for triple, machine, medium in (False, "pc", "virtio"), (False, "q35,i8042=off", "ahci"), (True, "pc,i8042=off", "virtio"), \
@@ -235,12 +238,18 @@ def reboot():
                                        medium=medium, extra=["-d", "cpu_reset", "-D", f"{tmp}/resets"]) as pc:
             vm.expect(f"how {machine} ended", (pc.events(), pc.lines()[-1]), ([RESET], "vmos: exit 0"))
             vm.expect(f"a triple fault of {machine}", b"Triple fault" in (tmp / "resets").read_bytes(), triple)
+    with vm.directory() as tmp, Pc(vm.guest("hello"), "after=reboot", extra=["-d", "cpu_reset", "-D", f"{tmp}/resets"],
+                                   **MICROVM) as pc:
+        vm.expect("how a microvm ended", pc.events(), [RESET])
+        vm.expect("a triple fault of a microvm", b"Triple fault" in (tmp / "resets").read_bytes(), False)
 
 
 def power_off():
     for more in {}, {"virtual": True}, {"machine": "q35", "medium": "ahci"}:
         with Pc(vm.guest("status"), "after=poweroff", args=["7"], screen=False, **more) as pc:
             vm.expect(f"how {more} ended", (pc.events(), pc.lines()[-1]), ([OFF], "vmos: exit 7"))
+    with Pc(vm.guest("status"), "after=poweroff", args=["7"], **MICROVM) as pc:
+        vm.expect("how a microvm ended", (pc.events(), pc.lines()[-1]), ([OFF], "vmos: exit 7"))
     with Pc(vm.guest("hello"), "after=poweroff", extra=["-no-shutdown"]) as pc:
         while "SHUTDOWN" not in pc.file.readline():
             pass

@@ -16,7 +16,8 @@ static int by_value(const void *a, const void *b) {
 }
 
 static void check(struct acpi_info info) {
-    if (info.has_s5 && (info.s5_a > 7 || info.s5_b > 7)) abort();
+    if (has_s5 && (s5[0] > 7 || s5[1] > 7)) abort();
+    if (info.sleep.space == ACPI_MEMORY && !info.sleep.memory) abort();
     if (info.cpu_count > ACPI_CPUS || info.io_apic_count > ACPI_IO_APICS) abort();
     if (info.nmi_lint > 1 && info.nmi_lint != 0xff) abort();
     if (info.ignored && info.cpu_count != ACPI_CPUS) abort();
@@ -47,7 +48,7 @@ static void put_entries(const u8 *data, size_t bytes, int kind, bool tidy) {
 int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes) {
     static const struct {
         u32 physical, bytes;
-    } tables[] = {{RSDP, 36}, {RSDT, 48}, {XSDT, 64}, {FACP, 256}, {DSDT, 64}, {SSDT, 48}, {OTHER, 52}};
+    } tables[] = {{RSDP, 36}, {RSDT, 48}, {XSDT, 64}, {FACP, 268}, {DSDT, 64}, {SSDT, 48}, {OTHER, 52}};
     if (!bytes) return 0;
     u8 mode = *data++;
     bytes--;
@@ -62,6 +63,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes) {
     }
     if (mode & 1) put_qemu();
     if (!(mode & 1)) put_new();
+    if (mode & 0x40) { // reduced hardware
+        struct fadt fadt = new_fadt();
+        fadt.flags |= FADT_HARDWARE_REDUCED | FADT_HAS_RESET, fadt.sleep_control = fadt.reset;
+        put_fadt(fadt, 268);
+    }
     if (mode & 2) put_table(DSDT, "DSDT", data, bytes < 0x800 ? bytes : 0x800);
     for (size_t i = 0; !(mode & 2) && i + 3 <= bytes; i += 3) {
         u32 table = data[i] % 7;

@@ -7,7 +7,7 @@ static void test_qemu(void) {
     put_qemu();
     struct acpi_info info = read_tables();
     CHECK(info.pm1a_control == 0x604 && info.pm1b_control == 0 && info.pm_timer == 0x608);
-    CHECK(info.has_s5 && info.s5_a == 0 && info.s5_b == 0);
+    CHECK(has_s5 && s5[0] == 0 && s5[1] == 0);
     CHECK(says_only(SAYS_ONE_CPU));
 }
 
@@ -15,7 +15,7 @@ static void test_new(void) {
     put_new();
     struct acpi_info info = read_tables();
     CHECK(info.pm1a_control == 0x1804 && info.pm1b_control == 0x1904 && info.pm_timer == 0x1808);
-    CHECK(info.has_s5);
+    CHECK(has_s5);
     CHECK(says_only(SAYS_ONE_CPU));
     // a broken XSDT: the RSDT serves
     at(XSDT)[20] ^= 1;
@@ -29,7 +29,7 @@ static void test_new(void) {
     put_new(), put_table(DSDT, "DSDT", qemu_aml, 11);
     put_table(SSDT, "SSDT", "\x08\\_S5_\x12\x06\x02\x0a\x05\x0a\x06", 13);
     info = read_tables();
-    CHECK(info.has_s5 && info.s5_a == 5 && info.s5_b == 6 && says_only(SAYS_ONE_CPU));
+    CHECK(has_s5 && s5[0] == 5 && s5[1] == 6 && says_only(SAYS_ONE_CPU));
 }
 
 static void test_registers(void) {
@@ -46,27 +46,26 @@ static void test_registers(void) {
     CHECK(read_tables().pm_timer == 0);
     fadt = new_fadt(), fadt.flags |= FADT_HARDWARE_REDUCED, put_fadt(fadt, 268);
     info = read_tables();
-    CHECK(!info.pm_timer && !info.pm1a_control);
+    CHECK(!info.pm_timer && !info.pm1a_control && !info.sleep.space && says("no sleep control register"));
     fadt = new_fadt(), fadt.smi_command = 0xb2, fadt.enable = 0xa1, fadt.reset = (struct address){1, 8, 0, 1, 0xcf9};
     fadt.reset_value = 6, put_fadt(fadt, 244);
     info = read_tables();
-    CHECK(info.smi_command == 0xb2 && info.acpi_on == 0xa1 && !info.reset); // no flag says that there is one
+    CHECK(info.smi_command == 0xb2 && info.acpi_on == 0xa1 && !info.reset.space); // no flag says that there is one
     fadt.flags |= FADT_HAS_RESET, put_fadt(fadt, 244);
     info = read_tables();
-    CHECK(info.reset == 0xcf9 && info.reset_value == 6);
+    CHECK(info.reset.space == ACPI_PORT && info.reset.port == 0xcf9 && info.reset_value == 6);
     put_fadt(fadt, 127);
-    CHECK(!read_tables().reset);
-    fadt.reset.space = SPACE_MEMORY, put_fadt(fadt, 244);
-    CHECK(!read_tables().reset);
-    fadt.reset.space = SPACE_IO, fadt.reset.address = 0x10cf9, fadt.smi_command = 0x10000, put_fadt(fadt, 244);
+    CHECK(!read_tables().reset.space);
+    fadt.reset.address = 0x10cf9, fadt.smi_command = 0x10000, put_fadt(fadt, 244);
     info = read_tables();
-    CHECK(!info.reset && !info.smi_command);
+    CHECK(!info.reset.space && !info.smi_command &&
+          says("ignored the RESET_REG: 0x10cf9 in address space 1 is out of"));
     // every length between the oldest and the newest; what is cut off counts as absent
     for (size_t bytes = 116; bytes <= 244; bytes++) {
         put_fadt(new_fadt(), bytes);
         info = read_tables();
         CHECK(info.pm_timer == (bytes >= 220 ? 0x1808 : 0x608) || bytes >= 212);
-        CHECK(info.has_s5 || (bytes > 140 && bytes < 148));
+        CHECK(has_s5 || (bytes > 140 && bytes < 148));
     }
     // whether there is a keyboard controller is said from revision 3 on
     for (int i = 0; i < 8; i++) {
@@ -75,15 +74,53 @@ static void test_registers(void) {
         CHECK(read_tables().no_keyboard == (i == 4 || i == 6));
     }
     put_fadt(new_fadt(), 115);
-    CHECK(!read_tables().has_s5 && says("ignored the FACP"));
+    read_tables();
+    CHECK(!has_s5 && says("ignored the FACP"));
+}
+
+// The registers of a byte: where switching off and restarting happen, in each space.
+static void test_byte_registers(void) {
+    static const struct {
+        struct address at;
+        struct acpi_register is;
+    } cases[] = {
+        {{SPACE_IO, 8, 0, 1, 0x604}, {.space = ACPI_PORT, .port = 0x604}},
+        {{SPACE_IO, 8, 0, 1, 0x10000}, {0}},
+        {{SPACE_MEMORY, 8, 0, 1, DEVICE + 2}, {.space = ACPI_MEMORY, .memory = registers + 2}},
+        {{SPACE_MEMORY, 8, 0, 1, UINT64_MAX}, {0}}, // nothing can be mapped there
+        {{SPACE_PCI, 8, 0, 1, 0x1f000700ab}, {.space = ACPI_PCI, .pci = 0x8000ffab}},
+        {{SPACE_PCI, 8, 0, 1, 0x2000000000}, {0}},       // device 32
+        {{SPACE_PCI, 8, 0, 1, 0x1f000800ab}, {0}},       // function 8
+        {{SPACE_PCI, 8, 0, 1, 0x1f00070100}, {0}},       // behind what the ports reach
+        {{SPACE_PCI, 8, 0, 1, 0x0001001f000700ab}, {0}}, // no bus is said here
+        {{0x7f, 8, 0, 1, 4}, {0}},                       // fixed hardware
+        {{SPACE_MEMORY, 8, 0, 1, 0}, {0}},
+        {{SPACE_IO, 8, 0, 1, 0}, {0}},
+        {{SPACE_PCI, 8, 0, 1, 0}, {0}}, // none
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct fadt fadt = new_fadt();
+        fadt.flags |= FADT_HARDWARE_REDUCED | FADT_HAS_RESET;
+        fadt.reset = fadt.sleep_control = cases[i].at;
+        for (size_t bytes = 244; bytes <= 268; bytes++) { // the first has no sleep register yet
+            put_new(), put_fadt(fadt, bytes);
+            struct acpi_info info = read_tables();
+            CHECK(!memcmp(&info.reset, &cases[i].is, sizeof info.reset));
+            CHECK(says("ignored the RESET_REG") == (cases[i].at.address && !cases[i].is.space));
+            if (bytes < 256) continue;
+            CHECK(!memcmp(&info.sleep, &cases[i].is, sizeof info.sleep) && has_s5 && !says("PM1a"));
+            CHECK(says("so no power-off") == !cases[i].is.space);
+        }
+        fadt.flags &= ~FADT_HARDWARE_REDUCED, put_fadt(fadt, 268);
+        CHECK(read_tables().sleep.space == ACPI_NOWHERE); // the register is for reduced hardware
+    }
 }
 
 static bool s5_is(const char *aml, size_t bytes, int a, int b) {
     put_qemu();
     put_table(DSDT, "DSDT", aml, bytes);
-    struct acpi_info info = read_tables();
-    if (a < 0) return !info.has_s5 && says("no _S5_");
-    return info.has_s5 && info.s5_a == a && info.s5_b == b;
+    read_tables();
+    return has_s5 == (a >= 0) && (!has_s5 || (s5[0] == a && s5[1] == b));
 }
 #define S5(aml, a, b) CHECK(s5_is(aml, sizeof(aml) - 1, a, b))
 
@@ -118,7 +155,8 @@ static void test_s5(void) {
     S5("", -1, 0);
     put_qemu(); // what looks like the operator is the header's last byte
     put_table(DSDT, "DSDT", "_S5_\x12\x04\x02\x01\x01", 9), at(DSDT)[35] = AML_NAME, fix_checksum(DSDT, 45, 9);
-    CHECK(!read_tables().has_s5 && says("no _S5_"));
+    read_tables();
+    CHECK(!has_s5);
     char aml[64];
     for (size_t before = 0; before < 40; before++) { // at every distance from the start, behind parts of the name
         for (size_t i = 0; i < before; i++) aml[i] = "_S5x"[i * 7 % 4];
@@ -148,7 +186,8 @@ static void test_hostile(void) {
         put_qemu(), set32(FACP + 4, lengths[i]);
         CHECK(!read_tables().pm_timer && says("ignored the FACP"));
         put_qemu(), set32(DSDT + 4, lengths[i]);
-        CHECK(!read_tables().has_s5 && says("ignored the DSDT"));
+        read_tables();
+        CHECK(!has_s5 && says("ignored the DSDT"));
     }
     put_qemu(), put_table(RSDT, "RSDT", "", 0);
     CHECK(!read_tables().pm_timer && says("no FACP"));
@@ -161,7 +200,7 @@ static void test_hostile(void) {
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         fadt.dsdt = wrong[i], put_fadt(fadt, 116);
         info = read_tables();
-        CHECK(info.pm_timer == 0x608 && !info.has_s5 && says("no DSDT"));
+        CHECK(info.pm_timer == 0x608 && !has_s5 && says("no DSDT"));
     }
     put_new(), put_rsdp(2, RSDT, UINT64_MAX - 10);
     CHECK(read_tables().pm_timer == 0x1808 && says("no XSDT"));
@@ -240,6 +279,7 @@ int main(void) {
     test_qemu();
     test_new();
     test_registers();
+    test_byte_registers();
     test_s5();
     test_hostile();
     test_twice();
