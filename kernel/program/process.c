@@ -29,16 +29,6 @@ CALL(arch_prctl) {
     return 0;
 }
 
-// prlimit64(process, resource, new, old): limits are what they are.
-CALL(prlimit64) {
-    struct rlimit64 limit = {RLIM64_INFINITY, RLIM64_INFINITY};
-    if (arg[0] && (int)arg[0] != 1) return -ESRCH;
-    if (arg[1] >= RLIM_NLIMITS || arg[2]) return arg[2] ? -EPERM : -EINVAL;
-    if (arg[1] == RLIMIT_STACK) limit.rlim_cur = STACK_BYTES;
-    if (arg[1] == RLIMIT_NOFILE) limit.rlim_cur = limit.rlim_max = FILES_MAX;
-    return arg[3] ? put_user(arg[3], &limit, sizeof limit) : 0;
-}
-
 // SplitMix64 over a state that every call's time stamp changes and, where the CPU has it, RDRAND. That fails when the
 // generator is drained; ten tries in a row fail only when it is broken (SDM 1, 7.3.17.1).
 u64 random_u64(void) {

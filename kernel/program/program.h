@@ -136,6 +136,9 @@ bool space_has(u64 address); // an area, for the loader
 // A page for what the kernel keeps for the program, out of what was not promised to it; 0 when there is none.
 u64 space_page(void);
 
+// ---- limits.c ----
+u64 limit_get(unsigned resource); // the soft one, of RLIMIT_*
+
 // ---- process.c ----
 u64 random_u64(void);
 // A struct timespec of the program in ns, NEVER when that is beyond all; 0, -EFAULT or -EINVAL.
@@ -152,7 +155,7 @@ s64 time_get(u64 from, u64 *ns);
     X(read) X(write) X(readv) X(writev) X(ioctl) X(fcntl) X(fstat) X(close) X(lseek) X(stat) X(open) \
     X(openat) X(newfstatat) X(getcwd) X(poll) X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(brk) \
     X(clock_gettime) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(getrusage) X(futex) \
-    X(rt_sigaction) X(rt_sigprocmask) X(kill) X(tkill) X(tgkill) X(arch_prctl) X(prlimit64) X(getrandom) X(uname) \
+    X(rt_sigaction) X(rt_sigprocmask) X(kill) X(tkill) X(tgkill) X(arch_prctl) X(prlimit64) X(getrlimit) X(setrlimit) X(getrandom) X(uname) \
     X(sysinfo) X(sched_getaffinity) X(prctl) X(exit) \
     X(exit_group) X(clone) X(set_tid_address) X(gettid) X(sched_yield) X(getcpu)
 // clang-format on

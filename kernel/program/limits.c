@@ -1,0 +1,79 @@
+// The limits of the process (getrlimit(2)): kept as they are given, and asked by who enforces them. The program is
+// Linux's root, which may raise every limit again, locks as much memory and makes as many threads as it likes.
+#include <linux/resource.h>
+#include "kernel/cpu/lock.h"
+#include "kernel/kernel.h"
+#include "kernel/program/program.h"
+
+#define CORE_LIMIT    0            // no core files are written
+#define THREADS_LIMIT 0x7fffffff   // as many as there is memory for
+#define LOCKED_LIMIT  (8ull << 20) // Linux's defaults from here on
+#define QUEUED_LIMIT  819200
+#define SIGNALS_LIMIT 0x7fffffff
+
+static struct lock lock;
+static struct rlimit64 limits[RLIM_NLIMITS] = {
+    [RLIMIT_CPU] = {RLIM64_INFINITY, RLIM64_INFINITY},   [RLIMIT_FSIZE] = {RLIM64_INFINITY, RLIM64_INFINITY},
+    [RLIMIT_DATA] = {RLIM64_INFINITY, RLIM64_INFINITY},  [RLIMIT_STACK] = {STACK_BYTES, RLIM64_INFINITY},
+    [RLIMIT_CORE] = {CORE_LIMIT, RLIM64_INFINITY},       [RLIMIT_RSS] = {RLIM64_INFINITY, RLIM64_INFINITY},
+    [RLIMIT_NPROC] = {THREADS_LIMIT, THREADS_LIMIT},     [RLIMIT_NOFILE] = {FILES_MAX, FILES_MAX},
+    [RLIMIT_MEMLOCK] = {LOCKED_LIMIT, LOCKED_LIMIT},     [RLIMIT_AS] = {RLIM64_INFINITY, RLIM64_INFINITY},
+    [RLIMIT_LOCKS] = {RLIM64_INFINITY, RLIM64_INFINITY}, [RLIMIT_SIGPENDING] = {SIGNALS_LIMIT, SIGNALS_LIMIT},
+    [RLIMIT_MSGQUEUE] = {QUEUED_LIMIT, QUEUED_LIMIT},    [RLIMIT_RTTIME] = {RLIM64_INFINITY, RLIM64_INFINITY},
+};
+
+u64 limit_get(unsigned resource) { return __atomic_load_n(&limits[resource].rlim_cur, __ATOMIC_RELAXED); }
+
+// Those that Linux would enforce against root, too, and nobody here does.
+static void say_unenforced(u32 resource, const struct rlimit64 *wanted) {
+    static bool said[2];
+    bool is_cpu = resource == RLIMIT_CPU;
+    if ((!is_cpu && resource != RLIMIT_RTTIME) || wanted->rlim_cur == RLIM64_INFINITY) return;
+    if (__atomic_exchange_n(&said[is_cpu], true, __ATOMIC_RELAXED)) return;
+    log("the program set a limit of %llu for its time on CPUs (resource %u): it is kept, and no signal is sent for it",
+        wanted->rlim_cur, resource);
+}
+
+// Sets (wanted given) or reads a limit; before becomes what it was.
+static s64 limit_change(u32 resource, const struct rlimit64 *wanted, struct rlimit64 *before) {
+    if (resource >= RLIM_NLIMITS || (wanted && wanted->rlim_cur > wanted->rlim_max)) return -EINVAL;
+    if (wanted && resource == RLIMIT_NOFILE && wanted->rlim_max > FILES_MAX) return -EPERM; // there are no more numbers
+    lock_take(&lock);
+    *before = limits[resource];
+    if (wanted) {
+        __atomic_store_n(&limits[resource].rlim_cur, wanted->rlim_cur, __ATOMIC_RELAXED);
+        limits[resource].rlim_max = wanted->rlim_max;
+    }
+    lock_give(&lock);
+    if (wanted) say_unenforced(resource, wanted);
+    return 0;
+}
+
+static bool is_own(u32 pid) {
+    lock_take(&threads_lock);
+    bool found = !pid || thread_find(pid);
+    lock_give(&threads_lock);
+    return found;
+}
+
+// prlimit64(process, or a thread of it, resource, new, old)
+CALL(prlimit64) {
+    struct rlimit64 wanted, before;
+    if (arg[2] && !copy_from_user(&wanted, arg[2], sizeof wanted)) return -EFAULT;
+    if (!is_own((u32)arg[0])) return -ESRCH;
+    s64 error = limit_change((u32)arg[1], arg[2] ? &wanted : NULL, &before);
+    if (error || !arg[3]) return error;
+    return put_user(arg[3], &before, sizeof before);
+}
+
+CALL(getrlimit) {
+    struct rlimit64 before;
+    s64 error = limit_change((u32)arg[0], NULL, &before);
+    return error ? error : put_user(arg[1], &before, sizeof before);
+}
+
+CALL(setrlimit) {
+    struct rlimit64 wanted, before;
+    if (!copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
+    return limit_change((u32)arg[0], &wanted, &before);
+}
