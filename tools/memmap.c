@@ -1,6 +1,6 @@
 // Prints what vmos would do with a machine's memory map, by the kernel's own plan, without booting:
 //   memmap --kernel F FILE [--image F] [--mem N] [--no-1g] [--bare]
-// FILE has lines "base length type" in hexadecimal, or lines "BIOS-e820: ..." of a Linux log among any others. What is
+// FILE has lines "base length type" in hexadecimal, or is a Linux log with a memory map in it. What is
 // no map is refused with a line and status 1; a wrong command line is status 2. README.md describes the output.
 #include <err.h>
 #include <getopt.h>
@@ -40,22 +40,34 @@ static bool read_plain(const char *at, struct e820_entry *entry) {
     return type <= UINT32_MAX;
 }
 
-// "[mem 0x0-0x9fbff] usable", last byte included.
-static bool read_linux(const char *at, struct e820_entry *entry) {
+static u32 type_of(const char *text) {
     static const struct {
         const char *name;
         u32 type;
     } types[] = {{"unusable", 5}, {"usable", 1}, {"System RAM", 1}, {"ACPI data", 3}, {"ACPI NVS", 4}, {"", 2}};
-    u64 start, end;
-    size_t type = 0;
+    size_t i = 0;
+    while (!strstr(text, types[i].name)) i++; // whatever else it is, it is not usable
+    return types[i].type;
+}
+
+// "[mem 0x0-0x9fbff] usable", last byte included; before Linux 3.5 "0000000000000000 - 000000000009fc00 (usable)", end
+// not included. An end of 2^64 is 0 there.
+static bool read_linux(const char *at, struct e820_entry *entry) {
+    u64 start, end, length;
     at += strspn(at, " \t");
-    if (strncmp(at, "[mem ", 5)) return false;
-    at += 5;
-    if (!read_hex(&at, &start) || *at++ != '-' || !read_hex(&at, &end) || (end < start && start - end > 1))
-        return false;
-    while (!strstr(at, types[type].name)) type++; // whatever else it is, it is not usable
-    u64 length = end - start + 1; // all addresses: 2^64 does not fit, and the last byte makes no difference
-    *entry = (struct e820_entry){start, length || end < start ? length : UINT64_MAX, types[type].type};
+    if (!strncmp(at, "[mem ", 5)) {
+        at += 5;
+        if (!read_hex(&at, &start) || *at++ != '-' || !read_hex(&at, &end)) return false;
+        if (end < start && start - end > 1) return false;
+        length = end - start + 1;
+        if (!length && end >= start) length = UINT64_MAX; // 2^64 does not fit, and the last byte makes no difference
+    } else {
+        if (!read_hex(&at, &start) || strncmp(at, " - ", 3)) return false;
+        at += 3;
+        if (!read_hex(&at, &end) || (end && end < start)) return false;
+        length = end - start;
+    }
+    *entry = (struct e820_entry){start, length, type_of(at)};
     return !at_end(at);
 }
 
@@ -66,25 +78,54 @@ static void add_entry(u32 *count, const char *name, struct e820_entry entry) {
     map[(*count)++] = entry;
 }
 
+// What a log may hold: the firmware's map, and what the kernel made of that. Each map begins with a line of its own; of
+// several of a kind, as in the logs of several boots, the last counts, and the firmware's before the kernel's.
+enum source { NOT_LOG, CHANGED, FIRMWARE };
+
+// False: the line belongs to no map. is_entry: it is an entry, and not a head.
+static bool read_log_line(const char *name, u32 number, const char *line, enum source *source, bool *is_entry,
+                          struct e820_entry *entry) {
+    const char *firmware = strstr(line, "BIOS-e820:");
+    const char *changed = strstr(line, "modified:");
+    if (!changed) changed = strstr(line, "user:"); // by mem= or memmap=
+    *is_entry = true;
+    *source = firmware ? FIRMWARE : CHANGED;
+    if (firmware) {
+        if (strstr(firmware, "[gap ")) return false;
+        if (!read_linux(firmware + strlen("BIOS-e820:"), entry))
+            errx(1, "%s, line %u, is no line of a memory map", name, number);
+        return true;
+    }
+    if (changed && read_linux(strchr(changed, ':') + 1, entry)) return true;
+    *is_entry = false;
+    if (!strstr(line, "physical RAM map:")) return false;
+    if (strstr(line, "BIOS-provided physical")) *source = FIRMWARE;
+    return true;
+}
+
 static u32 read_map(const char *name) {
     FILE *file = fopen(name, "r");
     char line[1024];
     struct e820_entry entry;
     u32 count = 0, number = 0, bad_number = 0;
-    bool is_log = false;
+    enum source best = NOT_LOG, source;
     if (!file) errx(2, "cannot open %s", name);
     while (fgets(line, sizeof line, file)) {
-        const char *log = strstr(line, "BIOS-e820:");
+        bool is_entry;
         number++;
-        if (log && strstr(log, "[gap ")) continue;
-        if (log && !read_linux(log + 10, &entry)) errx(1, "%s, line %u, is no line of a memory map", name, number);
-        if (log) is_log = true;
-        if (log || (!is_log && read_plain(line, &entry))) add_entry(&count, name, entry);
-        else if (!is_log && !at_end(line) && line[strspn(line, " \t")] != '#' && !bad_number) bad_number = number;
+        if (read_log_line(name, number, line, &source, &is_entry, &entry)) {
+            if (source > best || (source == best && !is_entry)) count = 0;
+            best = MAX(best, source);
+            if (is_entry && source == best) add_entry(&count, name, entry);
+        } else if (best == NOT_LOG && read_plain(line, &entry)) {
+            add_entry(&count, name, entry);
+        } else if (best == NOT_LOG && !at_end(line) && line[strspn(line, " \t")] != '#' && !bad_number) {
+            bad_number = number;
+        }
     }
     if (ferror(file)) errx(1, "cannot read %s", name);
     fclose(file);
-    if (bad_number && !is_log)
+    if (bad_number && best == NOT_LOG)
         errx(1, "%s is no memory map: line %u is not \"base length type\" in hexadecimal", name, bad_number);
     if (!count) errx(1, "%s is no memory map: it has no entries", name);
     return count;

@@ -102,11 +102,15 @@ def forms():
             wanted = None
             random.Random(1).shuffle(entries)
             for form in ("{0:x} {1:x} {2:x}\n", "  0x{0:X}\t0x{1:016x} {2:x}\r\n",
-                         "[    0.000000] BIOS-e820: [mem 0x{0:016x}-0x{3:016x}] {4}\n"):
-                text = "".join(form.format(base, length, kind, base + length - 1, NAMES[kind])
+                         "[    0.000000] BIOS-e820: [mem 0x{0:016x}-0x{3:016x}] {4}\n",
+                         "[    0.000000]  BIOS-e820: {0:016x} - {5:016x} ({4})\n",
+                         " BIOS-e820: {0:016x} - {5:016x} ({4})\r\n",
+                         "May  1 10:00:00 box kernel: [    0.000000]  modified: {0:016x} - {5:016x} ({4})\n",
+                         "[    0.000000] user: [mem 0x{0:016x}-0x{3:016x}] {4}\n"):
+                text = "".join(form.format(base, length, kind, base + length - 1, NAMES[kind], base + length)
                                for base, length, kind in entries)
-                (tmp / "map").write_text(f"[ 0.000000] Linux version\n{text}e820: update [mem 0x0-0xfff] usable ==> reserved\n"
-                                         if "BIOS" in form else f"# a map\n\n{text}")
+                (tmp / "map").write_text(f"# a map\n\n{text}" if "{2" in form else f"[ 0.000000] Linux version\n{text}"
+                                         "e820: update [mem 0x0-0xfff] usable ==> reserved\n")
                 got = command.build_sh(["memmap", tmp / "map"], status=0).stdout
                 wanted = wanted or got
                 vm.expect(f"{path} as {form!r}", got, wanted)
@@ -120,6 +124,22 @@ def log_lines():
     vm.expect("with an empty entry", outcome(usable + "BIOS-e820: [mem 0x200000-0x1fffff] reserved\n"), wanted)
     vm.expect("all reserved", outcome(usable + "BIOS-e820: [mem 0x0-0xffffffffffffffff] reserved\n"), ([], []))
     vm.expect("the upper part", outcome(usable + "BIOS-e820: [mem 0x8000000-0xffffffffffffffff] reserved\n"), wanted)
+
+
+def several_maps():
+    """Of a log with several maps the firmware's last one counts; logs of kernels before 3.5 give ends, not last bytes."""
+    old = " BIOS-e820: 0000000000000000 - 000000000009fc00 (usable)\n BIOS-e820: 0000000000100000 - 0000000008000000 (usable)\n"
+    head, changed = "BIOS-provided physical RAM map:\n", "modified physical RAM map:\n modified: "
+    wanted = outcome(head + old)
+    vm.expect("as a plain map", outcome("0 9fc00 1\n100000 7f00000 1\n"), wanted)
+    more = changed + "0000000000100000 - 0000000004000000 (usable)\n"
+    vm.expect("before the kernel's", outcome(head + old + more), wanted)
+    vm.expect("behind the kernel's", outcome(more + old), wanted)
+    vm.expect("of the last boot", outcome(head + old.replace("usable", "reserved") + head + old), wanted)
+    vm.expect("the kernel's alone, the last", outcome(changed + "0000000000000000 - 0000000000100000 (reserved)\n" + more),
+              outcome("100000 3f00000 1\n"))
+    vm.expect("up to 2^64", outcome(old + " BIOS-e820: 0000000008000000 - 0000000000000000 (reserved)\n"), wanted)
+    vm.expect("of no length", outcome(old + " BIOS-e820: 0000000000200000 - 0000000000200000 (reserved)\n"), wanted)
 
 
 def outcome(log):
@@ -148,7 +168,7 @@ def refused(words, status):
 def refusals():
     with vm.directory() as tmp:
         for text in b"", b"# nothing\n", b"no map\n", b"0 1000\n", b"0 1000 1 1\n", b"0 1000 100000000\n", b"0 -1 1\n", \
-                b"0 11111111111111111 1\n", b"BIOS-e820: [mem 0x1000-0xffe] usable\n", b"BIOS-e820: what\n", b"\0\1\2", \
+                b"0 11111111111111111 1\n", b"BIOS-e820: [mem 0x1000-0xffe] usable\n", b"BIOS-e820: what\n", b"BIOS-e820: 1000 - fff (usable)\n", b"BIOS-e820: 0 - 1000\n", b"BIOS-provided physical RAM map:\n", b"\0\1\2", \
                 b"".join(b"%x 1000 1\n" % (n << 13) for n in range(615)):
             (tmp / "map").write_bytes(text)
             refused([tmp / "map"], 1)
@@ -162,5 +182,5 @@ def refusals():
 def tests():
     for options in [], ["--no-1g"], ["--bare"], ["--bare", "--no-1g"]:
         yield " ".join(["every map", *options]), lambda o=options: every_map(*o)
-    for test in forms, log_lines, image, refusals:
+    for test in forms, log_lines, several_maps, image, refusals:
         yield test.__name__, test
