@@ -72,6 +72,11 @@ void fpu_restore(const void *area);
 
 // Waits for one interrupt with interrupts on, then off again (the kernel runs with them off everywhere else).
 void cpu_idle(void);
+// Lets in the interrupts that came since the last entry or break point. The caller holds no lock.
+void cpu_break(void);
+
+// No length or address of the program reaches the kernel or wraps around.
+bool in_user_range(u64 start, u64 bytes);
 
 // Copies between kernel and program memory: false when a byte of the program's range is not below USER_END or not
 // accessible as needed (what came before may have been copied).

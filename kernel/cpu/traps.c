@@ -127,8 +127,9 @@ void cpu_idle(void) {
     nmi_say();
 }
 
-// No length or address of the program reaches the kernel or wraps around.
-static bool in_user_range(u64 start, u64 bytes) { return start <= USER_END && bytes <= USER_END - start; }
+void cpu_break(void) { __asm__ volatile("sti\n\tnop\n\tcli" ::: "memory"); }
+
+bool in_user_range(u64 start, u64 bytes) { return start <= USER_END && bytes <= USER_END - start; }
 
 bool copy_from_user(void *to, u64 from, u64 bytes) {
     return in_user_range(from, bytes) && usercopy(to, (const void *)from, bytes);

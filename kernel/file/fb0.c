@@ -6,8 +6,6 @@
 #include "kernel/lib/string.h"
 #include "kernel/memory/window.h"
 
-#define READ_MAX (1u << 20) // of one call: write-combining memory is read byte by byte over the bus
-
 static u64 length_of(const struct boot_framebuffer *fb) {
     return ROUND_UP(fb->address + (u64)fb->pitch * fb->height, PAGE_SIZE) - fb->address;
 }
@@ -18,14 +16,12 @@ u64 fb0_pages(u64 offset, u64 bytes) {
     return offset <= all && bytes <= all - offset ? start + offset : 0;
 }
 
-s64 fb0_copy(u64 user, u64 bytes, u64 *offset, bool write) {
+s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write) {
     const struct boot_framebuffer *fb = screen_framebuffer();
-    u64 at = *offset, all = length_of(fb), count = at < all ? MIN(bytes, all - at) : 0;
-    void *place = window(fb->address + at);
-    if (!write) count = MIN(count, READ_MAX);
-    else if (bytes && !count) return at > all ? -EFBIG : -ENOSPC;
+    u64 all = length_of(fb), count = offset < all ? MIN(bytes, all - offset) : 0;
+    void *place = window(fb->address + offset);
+    if (write && bytes && !count) return offset > all ? -EFBIG : -ENOSPC;
     if (!(write ? copy_from_user(place, user, count) : copy_to_user(user, place, count))) return -EFAULT;
-    *offset = at + count;
     return (s64)count;
 }
 

@@ -1,5 +1,5 @@
-// What open files can be: the terminal (COM1, screen and keyboard), a few texts made on reading, the framebuffer. All
-// copy to and from program memory: bytes done, 0 at the end, a negative errno, or TTY_WAIT with nothing done.
+// What open files can be: the terminal (COM1, screen and keyboard), standard input from the image, a few texts made on
+// reading, the framebuffer, and directories.
 #pragma once
 
 #include <asm/errno.h>
@@ -7,9 +7,34 @@
 #include "boot/bootinfo.h"
 #include "kernel/cpu/trap.h"
 
+enum file_kind { FILE_CLOSED, FILE_TERMINAL, FILE_INPUT, FILE_TEXT, FILE_FRAMEBUFFER, FILE_DIRECTORY };
+
+struct file {
+    u8 kind; // FILE_*
+    bool close_on_exec;
+    u8 node;    // in the tree, of one that was found by a path
+    u32 flags;  // O_*, as F_GETFL gives them
+    u32 number; // in the table
+    u32 serial; // no two that were ever opened have the same
+    u64 offset;
+};
+
+// ---- path.c: the tree ----
+enum { TEXT_IOMEM, TEXT_MEMINFO, TEXT_VMOS };
+enum { NODE_PROC = 1, NODE_FB0 = 3, NODE_TEXT }; // and one for each text
+
+struct path_end {
+    s64 node;       // the one that the path names, or -ENOENT, -ENOTDIR or -ENAMETOOLONG
+    u32 directory;  // where the last name that was looked for is, or would be
+    bool is_last;   // nothing but slashes follows that name,
+    bool has_slash; // and one does
+};
+// Relative paths count from a node.
+struct path_end path_walk(const char *path, u32 from);
+u8 node_kind(u32 node); // FILE_*
+
 // ---- tty.c: the line discipline of a terminal (termios(3)) ----
 #define TTY_RING 4096
-#define TTY_WAIT (-100000) // no error number: nothing to read yet
 
 struct tty {
     struct termios settings;
@@ -22,27 +47,43 @@ void tty_init(struct tty *tty, void (*put)(const void *bytes, size_t count));
 void tty_set(struct tty *tty, const struct termios *settings, bool flush);
 // One typed byte. The signal it means, or 0.
 int tty_input(struct tty *tty, u8 byte);
-// At most bytes of what is there: a line at most in canonical mode. 0: end of file.
-s64 tty_read(struct tty *tty, u8 *to, size_t bytes);
-u32 tty_readable(const struct tty *tty);
+
+struct tty_reader { // one read, from its first look to its end; zeroes to begin with
+    bool begun, over;
+    u32 minimum;  // it is over with so many bytes
+    u64 between;  // ns that may pass between two of its bytes; 0: any time
+    u64 deadline; // it is over then, with what it has; ~0: never
+    u64 done;     // bytes it has
+};
+// Takes what is there, at most bytes of it, and in canonical mode at most a line. Returns how many bytes that was.
+size_t tty_read(struct tty *tty, struct tty_reader *reader, u8 *to, size_t bytes, u64 now);
+bool tty_readable(const struct tty *tty); // as poll(2) sees it
+u32 tty_waiting(const struct tty *tty);   // bytes that FIONREAD counts
 void tty_output(const struct tty *tty, const u8 *bytes, size_t count);
 
 // ---- terminal.c ----
-// typed: called in interrupt context when a read may have something, with a key's signal or 0. NULL: there is no input.
-void terminal_init(void (*typed)(int signal));
-s64 terminal_read(u64 to, u64 bytes);
-s64 terminal_write(u64 from, u64 bytes);
-bool terminal_readable(void); // a read would not wait
-s64 terminal_ioctl(u32 request, u64 arg);
+#define TERMINAL_PIECE  4096      // bytes: what one write has in one piece, as for a pipe
+#define TERMINAL_ROUNDS 16384     // instructions that such a piece takes
+#define TERMINAL_WAITS  (-100001) // no error number: the output that is under way has to leave first
+
+struct terminal_events {       // called when something may have become true that somebody waits for; in interrupts, too
+    void (*input)(int signal); // there is more to read, or another way to read it; with a key's signal, or 0
+};
+// input: whether there is any.
+void terminal_init(const struct terminal_events *events, bool input);
+size_t terminal_read(struct tty_reader *reader, u8 *to, size_t bytes);
+void terminal_write(const u8 *bytes, size_t count); // at most TERMINAL_PIECE
+bool terminal_readable(void);
+// settings: of a TCSETS or its like, copied in.
+s64 terminal_ioctl(u32 request, u64 arg, const struct termios *settings);
 
 // ---- texts.c ----
 void texts_init(const struct boot_info *boot);
-int text_find(const char *path); // -1: none
 s64 text_read(int text, u64 to, u64 bytes, u64 offset);
 void timeline_log(void); // what the boot took, stage by stage
 
 // ---- fb0.c: /dev/fb0; only when there is a screen_framebuffer() ----
-s64 fb0_copy(u64 user, u64 bytes, u64 *offset, bool write); // at an offset that it moves on; write: from the program
+s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write); // write: from the program
 s64 fb0_ioctl(u32 request, u64 arg);
 // The physical address of so many bytes of its pages; 0: it has not that many.
 u64 fb0_pages(u64 offset, u64 bytes);

@@ -4,7 +4,6 @@
 #include "kernel/cpu/cpus.h"
 #include "kernel/file/file.h"
 #include "kernel/lib/print.h"
-#include "kernel/lib/string.h"
 #include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 
@@ -84,23 +83,18 @@ static void vmos(struct reader *reader) {
             line(reader, "%u interrupts on vector %#x ignored\n", interrupts_ignored((u8)vector), vector);
 }
 
-static const struct {
-    const char *path;
-    void (*write)(struct reader *reader);
-} texts[] = {{"/proc/iomem", iomem}, {"/proc/meminfo", meminfo}, {"/proc/vmos", vmos}};
+static void (*const texts[])(struct reader *reader) = {
+    [TEXT_IOMEM] = iomem,
+    [TEXT_MEMINFO] = meminfo,
+    [TEXT_VMOS] = vmos,
+};
 
 void texts_init(const struct boot_info *given) { boot = given; }
-
-int text_find(const char *path) {
-    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-        if (strcmp(path, texts[i].path) == 0) return (int)i;
-    return -1;
-}
 
 s64 text_read(int text, u64 to, u64 bytes, u64 offset) {
     if (bytes > ~0ull - offset) bytes = ~0ull - offset;
     struct reader reader = {.from = offset, .to = offset + bytes, .user = to};
-    texts[text].write(&reader);
+    texts[text](&reader);
     if (reader.fault) return -EFAULT;
     u64 end = reader.at < reader.to ? reader.at : reader.to;
     return end > offset ? (s64)(end - offset) : 0;

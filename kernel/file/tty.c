@@ -4,7 +4,8 @@
 
 #include <asm/signal.h>
 
-#define TTY_END   0x100
+#define TTY_END   0x100        // its lower byte is what it reads as without lines
+#define TENTH     100000000ull // of a second, in ns: what VTIME counts
 #define CTRL(key) ((key)-0x40)
 #define DEL       0x7f
 
@@ -104,25 +105,58 @@ void tty_set(struct tty *tty, const struct termios *settings, bool flush) {
     if (flush || !is_set(tty, ICANON)) tty->ready = tty->write; // without lines, what was typed can be read at once
 }
 
-u32 tty_readable(const struct tty *tty) {
-    u32 count = tty->ready - tty->read;
-    return is_set(tty, ICANON) || count >= tty->settings.c_cc[VMIN] ? count : 0;
+// With VMIN and without VTIME so many bytes are wanted at once; in all other cases one is enough.
+bool tty_readable(const struct tty *tty) {
+    u32 minimum = 1;
+    if (!is_set(tty, ICANON) && !tty->settings.c_cc[VTIME]) minimum = MAX(tty->settings.c_cc[VMIN], 1u);
+    return tty->ready - tty->read >= minimum;
+}
+
+u32 tty_waiting(const struct tty *tty) {
+    u32 count = 0;
+    for (u32 at = tty->read; at != tty->ready; at++)
+        if (tty->ring[at % TTY_RING] != TTY_END) count++;
+    return is_set(tty, ICANON) ? count : tty->ready - tty->read;
+}
+
+// What a read waits for is settled when it begins, also if the settings change meanwhile (termios(3)): with VMIN for so
+// many bytes, and with VTIME too for the next one no longer than that; with VTIME alone for one byte, that long at
+// most; with neither for nothing; in canonical mode for a line.
+static void begin(const struct tty *tty, struct tty_reader *reader, u64 now) {
+    u64 time = tty->settings.c_cc[VTIME] * TENTH;
+    reader->begun = true;
+    reader->deadline = ~0ull;
+    if (is_set(tty, ICANON)) return;
+    reader->minimum = MAX(tty->settings.c_cc[VMIN], 1u);
+    if (tty->settings.c_cc[VMIN]) reader->between = time;
+    else reader->deadline = now + time;
 }
 
 // A line ends after a newline, or at a ^D, which belongs to the line before it and is an end of file only on its own.
-// Without lines a ^D was typed before the mode changed.
-s64 tty_read(struct tty *tty, u8 *to, size_t bytes) {
+// Without lines a ^D was typed before the mode changed: it is a zero.
+static size_t take(struct tty *tty, u8 *to, size_t bytes) {
     bool lines = is_set(tty, ICANON);
-    u32 wanted = lines ? 1 : tty->settings.c_cc[VMIN];
-    if (!bytes) return 0;
-    if (tty->ready - tty->read < (wanted < bytes ? wanted : bytes)) return TTY_WAIT;
     size_t count = 0;
     while (tty->read != tty->ready) {
         u16 byte = tty->ring[tty->read % TTY_RING];
-        if (byte != TTY_END && count == bytes) break;
+        bool ends = lines && byte == TTY_END;
+        if (!ends && count == bytes) break;
         tty->read++;
-        if (byte != TTY_END) to[count++] = (u8)byte;
-        if (lines && (byte == TTY_END || byte == '\n' || is_key(tty, (u8)byte, VEOL))) break;
+        if (!ends) to[count++] = (u8)byte;
+        if (ends || (lines && (byte == '\n' || is_key(tty, (u8)byte, VEOL)))) break;
     }
-    return (s64)count;
+    return count;
+}
+
+size_t tty_read(struct tty *tty, struct tty_reader *reader, u8 *to, size_t bytes, u64 now) {
+    if (!reader->begun) begin(tty, reader, now);
+    if (tty->read == tty->ready) {
+        reader->over = reader->deadline <= now;
+        return 0;
+    }
+    size_t count = take(tty, to, bytes);
+    reader->done += count;
+    reader->over = reader->done >= reader->minimum || count == bytes;
+    if (reader->between) reader->deadline = now + reader->between;
+    return count;
 }

@@ -1,203 +1,318 @@
-// Calls about files: the terminal, the standard input from the image, the texts, and the framebuffer. A file number is
-// an entry of one table, so that nothing has to be allocated or can leak. No file has two numbers but the terminal.
+// The table of open files, and calls about them. A file number is an entry of one table, so that nothing has to be
+// allocated or can leak. No file has two numbers but the terminal.
+#include <asm/ioctls.h>
 #include <asm/stat.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
-#include <linux/poll.h>
 #include <linux/stat.h>
-#include <linux/uio.h>
 #include "kernel/device/devices.h"
 #include "kernel/lib/string.h"
-#include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
-#define PATH_MAX       4096
-#define RW_MAX         0x7ffff000ull // bytes of one call, as on Linux
-#define IOV_MAX        1024
+#define CREATION_FLAGS (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC) // which the file does not keep
+#define SETTABLE_FLAGS (O_APPEND | O_NONBLOCK | O_NOATIME)
+#define LARGE_FILE     0100000 // what Linux adds to the flags of all 64-bit programs
 #define AT_FLAGS_KNOWN (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)
-
-struct file {
-    enum { FILE_CLOSED, FILE_TERMINAL, FILE_INPUT, FILE_TEXT, FILE_FRAMEBUFFER } kind;
-    int text;   // which one
-    int access; // O_RDONLY, O_WRONLY or O_RDWR
-    u64 offset;
-};
+#define ACCESS_KNOWN   7u
 
 static struct file files[FILES_MAX]; // by number
-static struct lock lock;             // of what is in it; nobody who waits for the terminal has it
-static struct boot_part input;
+static struct lock lock;             // of the table; nobody who waits for anything has it
 static bool is_tty; // whether the terminal says that it is one; else it looks like the writing end of a pipe
 
-static struct file *file_at(u64 number) {
-    struct file *file = &files[(u32)number % FILES_MAX];
-    return (u32)number < FILES_MAX && file->kind ? file : NULL;
-}
+static const struct terminal_events terminal_events = {
+    .input = terminal_input_happened,
+};
 
-void files_init(const struct boot_info *boot, bool output_is_tty, void (*typed)(int signal)) {
+void files_init(const struct boot_info *boot, bool output_is_tty) {
     is_tty = !boot->has_input || output_is_tty;
     texts_init(boot);
-    input = boot->input;
-    terminal_init(is_tty ? typed : NULL);
-    files[0].kind = boot->has_input ? FILE_INPUT : FILE_TERMINAL;
-    files[1].kind = files[2].kind = FILE_TERMINAL;
+    terminal_init(&terminal_events, is_tty);
+    for (u32 number = 0; number < 3; number++)
+        files[number] = (struct file){FILE_TERMINAL, .flags = is_tty ? O_RDWR : O_WRONLY, .number = number};
+    if (boot->has_input) files[0] = (struct file){FILE_INPUT, .flags = O_RDONLY};
 }
 
-// A call whose first argument is a file number.
-#define FILE_CALL(name)                                                                                                \
-    static s64 file_##name(struct file *file, const u64 *arg);                                                         \
-    CALL(name) {                                                                                                       \
-        struct file *file = file_at(arg[0]);                                                                           \
-        return file ? file_##name(file, arg) : -EBADF;                                                                 \
-    }                                                                                                                  \
-    static s64 file_##name(struct file *file __attribute__((unused)), const u64 *arg __attribute__((unused)))
+// ---- the table ----
 
-FILE_CALL(close) {
-    file->kind = FILE_CLOSED;
-    return 0;
+// Numbers are ints: the upper half of the register does not count.
+static struct file *entry(u64 number) {
+    bool is_open = (u32)number < FILES_MAX && files[(u32)number].kind;
+    return is_open ? &files[(u32)number] : NULL;
 }
 
-FILE_CALL(fcntl) {
-    switch (arg[1]) {
-    case F_GETFD: // there is no exec that could close it
-    case F_SETFD: return 0;
-    case F_GETFL: return file->kind != FILE_TERMINAL ? file->access : is_tty ? O_RDWR : O_WRONLY;
-    case F_SETFL: return arg[2] & O_NONBLOCK ? -EINVAL : 0;
-    }
-    return -EINVAL;
-}
-
-static s64 read_file(struct file *file, u64 to, u64 bytes) {
-    s64 count;
-    if (file->kind == FILE_TERMINAL) return is_tty ? terminal_read(to, bytes) : -EBADF;
-    if (file->kind == FILE_FRAMEBUFFER) // for longer than others should wait for the lock
-        return file->access == O_WRONLY ? -EBADF : fb0_copy(to, bytes, &file->offset, false);
+bool file_get(u64 number, struct file *copy) {
     lock_take(&lock);
-    if (file->kind == FILE_INPUT) {
-        count = (s64)MIN(bytes, input.length - file->offset);
-        if (!copy_to_user(to, window(input.start + file->offset), (u64)count)) count = -EFAULT;
-    } else { // or nothing any more: another thread closed it
-        count = file->kind == FILE_TEXT ? text_read(file->text, to, bytes, file->offset) : -EBADF;
-    }
-    if (count > 0) file->offset += (u64)count;
+    const struct file *file = entry(number);
+    if (file) *copy = *file;
     lock_give(&lock);
-    return count;
+    return file;
 }
 
-static s64 write_file(struct file *file, u64 from, u64 bytes) {
-    if (file->kind == FILE_FRAMEBUFFER && file->access != O_RDONLY) return fb0_copy(from, bytes, &file->offset, true);
-    return file->kind == FILE_TERMINAL ? terminal_write(from, bytes) : -EBADF;
+// The entry that a copy was made of; NULL: the file has been closed.
+static struct file *entry_of(const struct file *copy) {
+    struct file *file = entry(copy->number);
+    return file && file->serial == copy->serial ? file : NULL;
 }
 
-// One buffer after the other until one is not filled; an error counts only when nothing was done before it.
-static s64 vectors(struct file *file, const u64 *arg, s64 (*each)(struct file *, u64, u64)) {
-    if (arg[2] > IOV_MAX) return -EINVAL;
-    u64 done = 0;
-    for (u64 i = 0; i < arg[2]; i++) {
-        struct iovec part;
-        if (!copy_from_user(&part, arg[1] + i * sizeof part, sizeof part)) return done ? (s64)done : -EFAULT;
-        u64 bytes = MIN(part.iov_len, RW_MAX - done);
-        s64 count = bytes ? each(file, (u64)part.iov_base, bytes) : 0;
-        if (count < 0) return done ? (s64)done : count;
-        done += (u64)count;
-        if ((u64)count < part.iov_len) break;
-    }
-    return (s64)done;
+u64 file_offset(const struct file *copy) {
+    lock_take(&lock);
+    const struct file *file = entry_of(copy);
+    u64 offset = file ? file->offset : copy->offset;
+    lock_give(&lock);
+    return offset;
 }
 
-FILE_CALL(read) { return read_file(file, arg[1], MIN(arg[2], RW_MAX)); }
-FILE_CALL(write) { return write_file(file, arg[1], MIN(arg[2], RW_MAX)); }
-FILE_CALL(readv) { return vectors(file, arg, read_file); }
-FILE_CALL(writev) { return vectors(file, arg, write_file); }
-
-FILE_CALL(lseek) {
-    u64 to = arg[1] + (arg[2] == SEEK_CUR ? file->offset : 0); // the end of a device is 0, as on Linux
-    if (file->kind != FILE_FRAMEBUFFER) return -ESPIPE;
-    return arg[2] > SEEK_END || (s64)to < 0 ? -EINVAL : (s64)(file->offset = to);
+bool file_advance(struct file *copy, u64 from, u64 bytes) {
+    lock_take(&lock);
+    struct file *file = entry_of(copy);
+    bool is_there = !file || file->offset == from;
+    if (file && is_there) file->offset = from + bytes;
+    copy->offset = from + bytes;
+    lock_give(&lock);
+    return is_there;
 }
 
-FILE_CALL(ioctl) {
-    if (file->kind == FILE_FRAMEBUFFER) return fb0_ioctl((u32)arg[1], arg[2]);
-    return file->kind == FILE_TERMINAL && is_tty ? terminal_ioctl((u32)arg[1], arg[2]) : -ENOTTY;
+// Its number, or -EMFILE.
+static s64 put(struct file file) {
+    static u32 serial;
+    lock_take(&lock);
+    while (file.number < FILES_MAX && files[file.number].kind) file.number++;
+    bool fits = file.number < FILES_MAX;
+    file.serial = ++serial;
+    if (fits) files[file.number] = file;
+    lock_give(&lock);
+    return fits ? (s64)file.number : -EMFILE;
+}
+
+CALL(close) {
+    lock_take(&lock);
+    struct file *file = entry(arg[0]);
+    if (file) file->kind = FILE_CLOSED;
+    lock_give(&lock);
+    return file ? 0 : -EBADF;
+}
+
+// fcntl(number, command, argument)
+CALL(fcntl) {
+    u32 flags = (u32)arg[2];
+    s64 result = 0;
+    lock_take(&lock);
+    struct file *file = entry(arg[0]);
+    if (!file) result = -EBADF;
+    else if ((u32)arg[1] == F_GETFD) result = file->close_on_exec ? FD_CLOEXEC : 0;
+    else if ((u32)arg[1] == F_SETFD) file->close_on_exec = flags & FD_CLOEXEC;
+    else if ((u32)arg[1] == F_GETFL) result = file->flags;
+    else if ((u32)arg[1] != F_SETFL || flags & O_DIRECT) result = -EINVAL;
+    else file->flags = (file->flags & ~(u32)SETTABLE_FLAGS) | (flags & SETTABLE_FLAGS);
+    lock_give(&lock);
+    return result;
+}
+
+// Of a framebuffer the end is 0, as on Linux; of a text nobody knows it before it is read.
+static s64 seek(struct file *file, s64 to, u32 whence) {
+    bool is_text = file->kind == FILE_TEXT;
+    if (!is_text && file->kind != FILE_FRAMEBUFFER && file->kind != FILE_DIRECTORY) return -ESPIPE;
+    if (whence > SEEK_END || (is_text && whence == SEEK_END)) return -EINVAL;
+    if (whence == SEEK_CUR && __builtin_add_overflow(to, (s64)file->offset, &to)) return -EINVAL;
+    if (to < 0) return -EINVAL;
+    file->offset = (u64)to;
+    return to;
+}
+
+// lseek(number, offset, whence)
+CALL(lseek) {
+    lock_take(&lock);
+    struct file *file = entry(arg[0]);
+    s64 result = file ? seek(file, (s64)arg[1], (u32)arg[2]) : -EBADF;
+    lock_give(&lock);
+    return result;
 }
 
 s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical) {
-    const struct file *file = file_at(number);
-    if (!file || file->kind != FILE_FRAMEBUFFER) return file ? -ENODEV : -EBADF;
-    if (file->access == O_WRONLY || (file->access == O_RDONLY && shared && rights & AREA_WRITE)) return -EACCES;
+    struct file file;
+    if (!file_get(number, &file)) return -EBADF;
+    if (file.kind != FILE_FRAMEBUFFER) return -ENODEV;
+    u32 access = file.flags & O_ACCMODE;
+    if (access == O_WRONLY || (access == O_RDONLY && shared && rights & AREA_WRITE)) return -EACCES;
     if (rights & AREA_EXEC) return -EPERM;
     if (!shared || !(*physical = fb0_pages(offset, bytes))) return -EINVAL;
-    return file->access == O_RDONLY ? AREA_SEALED : 0;
+    return access == O_RDONLY ? AREA_SEALED : 0;
 }
 
-CALL(poll) {
-    s64 ready = 0;
-    if (arg[1] > FILES_MAX) return -EINVAL;
-    for (u64 i = 0; i < arg[1]; i++) {
-        struct pollfd one;
-        if (!copy_from_user(&one, arg[0] + i * sizeof one, sizeof one)) return -EFAULT;
-        const struct file *file = file_at((u64)one.fd);
-        short now = POLLOUT | POLLWRNORM;
-        if (file && (file->kind != FILE_TERMINAL || terminal_readable())) now |= POLLIN | POLLRDNORM;
-        one.revents = file ? now & one.events : one.fd < 0 ? 0 : POLLNVAL;
-        ready += one.revents != 0;
-        if (!copy_to_user(arg[0] + i * sizeof one, &one, sizeof one)) return -EFAULT;
-    }
-    u64 timeout_ns = (int)arg[2] < 0 ? NEVER : (u32)arg[2] * 1000000ull;
-    return ready || thread_deadline(thread, timeout_ns) ? ready : TTY_WAIT;
-}
+// ---- ioctl ----
 
-// The file at a path, or a negative errno. Relative paths count from the root, the only directory there is.
-static s64 find(u64 path_at, struct file *file) {
-    char path[PATH_MAX + 1];
-    path[0] = '/';
-    s64 length = copy_string_from_user(path + 1, path_at, PATH_MAX);
-    if (length < 0 || length == PATH_MAX) return length < 0 ? -EFAULT : -ENAMETOOLONG;
-    const char *name = path[1] == '/' ? path + 1 : path;
-    bool is_fb0 = screen_framebuffer() && strcmp(name, "/dev/fb0") == 0;
-    *file = (struct file){.kind = is_fb0 ? FILE_FRAMEBUFFER : FILE_TEXT, .text = is_fb0 ? 0 : text_find(name)};
-    return file->text < 0 ? -ENOENT : 0;
-}
-
-CALL(open) {
-    struct file file;
-    s64 error = find(arg[0], &file);
-    if (error) return error == -ENOENT && arg[1] & O_CREAT ? -EROFS : error;
-    file.access = arg[1] & O_ACCMODE;
-    if (file.kind == FILE_TEXT && file.access != O_RDONLY) return -EACCES;
-    if (arg[1] & O_DIRECTORY) return -ENOTDIR;
-    int number = 0;
+// What every file has. 1: this is another request.
+static s64 ioctl_any(const u64 *arg) {
+    u32 request = (u32)arg[1];
+    int on = 0;
+    if (request != FIOCLEX && request != FIONCLEX && request != FIONBIO) return 1;
+    if (request == FIONBIO && !copy_from_user(&on, arg[2], sizeof on)) return -EFAULT;
     lock_take(&lock);
-    while (number < FILES_MAX && files[number].kind) number++;
-    if (number < FILES_MAX) files[number] = file;
+    struct file *file = entry(arg[0]);
+    if (file && request != FIONBIO) file->close_on_exec = request == FIOCLEX;
+    if (file && request == FIONBIO) file->flags = (file->flags & ~(u32)O_NONBLOCK) | (on ? O_NONBLOCK : 0);
     lock_give(&lock);
-    return number < FILES_MAX ? number : -EMFILE;
+    return file ? 0 : -EBADF;
 }
 
-CALL(openat) { return call_open(thread, arg + 1); }
-CALL(getcwd) { return arg[1] < 2 ? -ERANGE : copy_to_user(arg[0], "/", 2) ? 2 : -EFAULT; }
+static s64 ioctl_terminal(struct thread *thread, u32 request, u64 arg) {
+    struct termios *settings = record_at(thread, 0);
+    bool sets = request == TCSETS || request == TCSETSW || request == TCSETSF;
+    _Static_assert(sizeof *settings <= sizeof thread->record.few, "it is copied in there");
+    if (!thread->record.begun && sets) {
+        s64 error = record_copy(thread, arg, sizeof *settings);
+        if (error) return error;
+    }
+    s64 result = terminal_ioctl(request, arg, settings);
+    if (result != TERMINAL_WAITS) return result;
+    thread->record.begun = true;
+    thread->wants = EVENT_OUTPUT;
+    return CALL_WAITS;
+}
+
+// ioctl(number, request, argument)
+CALL(ioctl) {
+    struct record *record = &thread->record;
+    u32 request = (u32)arg[1];
+    if (!record->begun && !file_get(arg[0], &record->file)) return -EBADF;
+    s64 result = ioctl_any(arg);
+    if (result <= 0) return result;
+    u8 kind = record->file.kind;
+    if (kind == FILE_TERMINAL && is_tty) return ioctl_terminal(thread, request, arg[2]);
+    if (request == FIONREAD && (kind == FILE_INPUT || kind == FILE_TEXT)) {
+        u64 end = kind == FILE_INPUT ? program.boot->input.length : 0; // a text's size is 0, as in Linux's /proc
+        int left = (int)(end - file_offset(&record->file));
+        return put_user(arg[2], &left, sizeof left);
+    }
+    return kind == FILE_FRAMEBUFFER ? fb0_ioctl(request, arg[2]) : -ENOTTY;
+}
+
+// ---- paths ----
+
+// Where a path ends; directory: the number from which a relative one counts. 0, or a negative errno for one that cannot
+// be walked.
+static s64 walk(u64 directory, u64 path_at, struct path_end *end) {
+    char path[PATH_MAX];
+    struct file file = {.kind = FILE_DIRECTORY}; // the root, which is the working directory
+    s64 length = copy_string_from_user(path, path_at, PATH_MAX);
+    if (length < 0) return -EFAULT;
+    if (length == PATH_MAX) return -ENAMETOOLONG;
+    if (path[0] && path[0] != '/' && (int)directory != AT_FDCWD) {
+        if (!file_get(directory, &file)) return -EBADF;
+        if (file.kind != FILE_DIRECTORY) return -ENOTDIR;
+    }
+    *end = path_walk(path, file.node);
+    if (end->node == NODE_FB0 && !screen_framebuffer()) end->node = -ENOENT;
+    return 0;
+}
+
+// The file at a path, or a negative errno.
+static s64 find(u64 directory, u64 path_at, struct file *file) {
+    struct path_end end;
+    s64 error = walk(directory, path_at, &end);
+    if (error || end.node < 0) return error ? error : end.node;
+    *file = (struct file){.kind = node_kind((u32)end.node), .node = (u8)end.node};
+    return 0;
+}
+
+// Of a file that is to be made: /proc makes none, and nothing else can be written to.
+static s64 cannot_make(const struct path_end *end) {
+    if (end->node != -ENOENT || !end->is_last) return end->node;
+    if (end->has_slash) return -EISDIR;
+    return end->directory == NODE_PROC ? -ENOENT : -EROFS;
+}
+
+// openat(directory, path, flags, mode)
+CALL(openat) {
+    struct path_end end;
+    u32 flags = (u32)arg[2];
+    s64 error = walk(arg[0], arg[1], &end);
+    if (error) return error;
+    if (end.node < 0) return flags & O_CREAT ? cannot_make(&end) : end.node;
+    struct file file = {.kind = node_kind((u32)end.node), .node = (u8)end.node};
+    bool reads = (flags & O_ACCMODE) == O_RDONLY;
+    if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return -EEXIST;
+    if (file.kind == FILE_DIRECTORY && (!reads || flags & O_CREAT)) return -EISDIR;
+    if (file.kind != FILE_DIRECTORY && flags & O_DIRECTORY) return -ENOTDIR;
+    if (file.kind == FILE_TEXT && !reads) return -EACCES;
+    file.close_on_exec = flags & O_CLOEXEC;
+    file.flags = (flags & ~(u32)CREATION_FLAGS) | LARGE_FILE;
+    return put(file);
+}
+
+CALL(open) { return call_openat(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg[1], arg[2]}); }
+
+CALL(getcwd) {
+    if (arg[1] < 2) return -ERANGE;
+    return copy_to_user(arg[0], "/", 2) ? 2 : -EFAULT;
+}
+
+static u32 mode_of(const struct file *file) {
+    if (file->kind == FILE_DIRECTORY) return S_IFDIR | 0555;
+    if (file->kind == FILE_TEXT) return S_IFREG | 0444;
+    bool is_device = file->kind == FILE_FRAMEBUFFER || (file->kind == FILE_TERMINAL && is_tty);
+    return is_device ? S_IFCHR | 0620 : S_IFIFO | 0600;
+}
 
 // Every file has a number of its own: programs take two files with one number for the same.
 static s64 put_stat(const struct file *file, u64 to) {
-    bool text = file->kind == FILE_TEXT, tty = file->kind == FILE_TERMINAL && is_tty,
-         fb0 = file->kind == FILE_FRAMEBUFFER;
-    struct stat stat = {.st_dev = file->kind, .st_ino = (u64)file->text + 1, .st_nlink = 1};
-    stat.st_blksize = tty ? 1024 : PAGE_SIZE;
-    stat.st_mode = text ? S_IFREG | 0444 : tty || fb0 ? S_IFCHR | 0620 : S_IFIFO | 0600;
-    if (tty || fb0) stat.st_rdev = tty ? 4 << 8 | 64 : 29 << 8; // ttyS0, fb0
+    struct stat stat = {.st_dev = file->kind, .st_ino = file->node + 1u, .st_nlink = 1, .st_blksize = PAGE_SIZE};
+    bool is_terminal = file->kind == FILE_TERMINAL && is_tty;
+    stat.st_mode = mode_of(file);
+    if (is_terminal) stat.st_blksize = 1024;
+    if (is_terminal) stat.st_rdev = 4 << 8 | 64;                // ttyS0
+    if (file->kind == FILE_FRAMEBUFFER) stat.st_rdev = 29 << 8; // fb0
     return put_user(to, &stat, sizeof stat);
 }
 
-FILE_CALL(fstat) { return put_stat(file, arg[1]); }
+CALL(fstat) {
+    struct file file;
+    return file_get(arg[0], &file) ? put_stat(&file, arg[1]) : -EBADF;
+}
 
 CALL(stat) {
     struct file file;
-    s64 error = find(arg[0], &file);
+    s64 error = find((u64)AT_FDCWD, arg[0], &file);
     return error ? error : put_stat(&file, arg[1]);
 }
 
+// newfstatat(directory, path, stat, flags)
 CALL(newfstatat) {
-    char first = 1;
-    if (arg[3] & ~(u64)AT_FLAGS_KNOWN) return -EINVAL;
-    if (arg[3] & AT_EMPTY_PATH && !copy_from_user(&first, arg[1], 1)) return -EFAULT;
-    return first ? call_stat(thread, arg + 1) : call_fstat(thread, (u64[]){arg[0], arg[2]});
+    u32 flags = (u32)arg[3];
+    char first = 0;
+    struct file file = {.kind = FILE_DIRECTORY};
+    s64 error = 0;
+    if (flags & ~(u32)AT_FLAGS_KNOWN) return -EINVAL;
+    if (flags & AT_EMPTY_PATH && arg[1] && !copy_from_user(&first, arg[1], 1)) return -EFAULT;
+    if (!(flags & AT_EMPTY_PATH) || first) error = find(arg[0], arg[1], &file);
+    else if ((int)arg[0] != AT_FDCWD && !file_get(arg[0], &file)) error = -EBADF;
+    return error ? error : put_stat(&file, arg[2]);
 }
+
+// Whose user is root may do what somebody may; but nothing can be written here except the framebuffer.
+static s64 may(const struct file *file, u32 wanted) {
+    u32 mode = mode_of(file);
+    if (wanted & 1 && !(mode & 0111)) return -EACCES;
+    if (wanted & 2 && !(mode & 0222)) return file->kind == FILE_DIRECTORY ? -EROFS : -EACCES;
+    return 0;
+}
+
+// faccessat(directory, path, mode)
+CALL(faccessat) {
+    struct file file;
+    if ((u32)arg[2] & ~ACCESS_KNOWN) return -EINVAL;
+    s64 error = find(arg[0], arg[1], &file);
+    return error ? error : may(&file, (u32)arg[2]);
+}
+
+CALL(access) { return call_faccessat(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg[1]}); }
+
+// readlinkat(directory, path, buffer, bytes): there are no links.
+CALL(readlinkat) {
+    struct file file;
+    if ((int)arg[3] <= 0) return -EINVAL;
+    s64 error = find(arg[0], arg[1], &file);
+    return error ? error : -EINVAL;
+}
+
+CALL(readlink) { return call_readlinkat(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg[1], arg[2]}); }

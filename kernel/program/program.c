@@ -21,9 +21,14 @@ bool thread_deadline(struct thread *thread, u64 ns_from_now) {
     return thread->deadline <= now;
 }
 
-static void typed(int signal) {
-    futex_wake(FUTEX_INPUT, ~0u);
+void terminal_input_happened(int signal) {
+    events_happen(EVENT_INPUT);
     signal_send(0, (u64)signal);
+}
+
+s64 call_again(struct thread *thread) {
+    thread->again = true;
+    return CALL_WAITS;
 }
 
 void program_ends(void) {
@@ -33,14 +38,12 @@ void program_ends(void) {
 
 static CALL(returns_0) { return 0; }
 static CALL(returns_1) { return 1; }
-static CALL(no_link) { return -ENOENT; }
 
 #define CALL_ENTRY(name) [__NR_##name] = call_##name,
 static s64 (*const calls[])(struct thread *, const u64 *) = {
     // clang-format off
     CALLS(CALL_ENTRY)
     [__NR_lstat] = call_stat, // there are no links
-    [__NR_readlink] = call_no_link, [__NR_readlinkat] = call_no_link,
     [__NR_getpid] = call_returns_1, [__NR_getpgrp] = call_returns_1, [__NR_getpgid] = call_returns_1, [__NR_getsid] = call_returns_1,
     [__NR_getppid] = call_returns_0, [__NR_getuid] = call_returns_0, [__NR_geteuid] = call_returns_0,
     [__NR_getgid] = call_returns_0, [__NR_getegid] = call_returns_0,
@@ -72,21 +75,26 @@ static s64 call(struct thread *thread, u64 number, const u64 *args) {
 void syscall_run(struct thread *thread) {
     struct registers *regs = &thread->context.regs;
     const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9}, number = regs->rax;
+    thread->wants = 0;
+    thread->again = false;
     s64 result = call(thread, number, args);
-    if (result == TTY_WAIT) { // what is typed from here on wakes it; what was typed before is there now
-        futex_waits(thread, true);
-        result = futex_wait(thread, FUTEX_INPUT, ~0u, NULL);
-        if (!result) result = call(thread, number, args);
+    if (result == CALL_WAITS &&
+        thread->wants) { // what happens from here on wakes it; what happened before is there now
+        events_wait(thread, thread->wants);
+        result = call(thread, number, args);
     }
-    thread->waiting = result == CALL_WAITS || result == TTY_WAIT;
+    thread->waiting = result == CALL_WAITS;
     if (thread->waiting) return;
+    events_leave(thread);
     futex_waits(thread, true);
+    record_end(thread);
     regs->rax = (u64)result;
 }
 
 static void begin_call(struct context *context) {
     struct thread *thread = (struct thread *)context;
     thread->has_deadline = false;
+    thread->record.begun = false;
     syscall_run(thread);
 }
 
@@ -106,7 +114,7 @@ void program_run(struct boot_info *boot) {
     if (!first) unfit("no memory is left for the program's registers");
     traps_init(&hooks);
     program_load(boot, &first->context.regs);
-    files_init(boot, options.tty, typed);
+    files_init(boot, options.tty);
     boot->tsc[STAGE_PROGRAM] = tsc();
     if (options.timeline) timeline_log();
     scheduler_init(first);

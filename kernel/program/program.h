@@ -18,6 +18,18 @@ struct program {
 };
 extern struct program program;
 
+// What a call remembers until it returns, however often it is executed (program.c).
+struct record {
+    bool begun;        // the rest holds
+    u8 page_count;     // in pages; the record owns them
+    struct file file;  // as it was when the call looked it up
+    u64 total, done;   // bytes that are to be moved, and that were
+    u64 index, before; // a vector's part that is next, and the bytes of those before it
+    struct tty_reader reader;
+    u64 few[16];  // what was copied in, if it fits here: 8 parts of a vector, 16 entries of poll
+    u64 pages[4]; // else here
+};
+
 // A thread (process and thread 1) is its saved registers and its state, in a page of its own with its vector state;
 // kernel stacks belong to CPUs. A call that cannot finish yet returns CALL_WAITS: the thread then waits, and the
 // scheduler executes the call anew when it is woken or its deadline has passed. What the call must remember between two
@@ -33,11 +45,16 @@ struct thread {
     // The progress record:
     bool has_deadline; // deadline was set by the first execution of this call
     u64 deadline;      // time_now_ns() when the wait ends whatever happens, or NEVER
-    u64 word;          // the futex in whose bucket it is; 0: none, or a waker took it out
-    u32 bits;          // that a waker must have one of
+    u8 wants;          // EVENT_*: what the latest execution waits for
+    bool again;        // it waits for nothing but its next turn: call_again()
+    struct record record;
+    u64 word; // the futex in whose bucket it is; 0: none, or a waker took it out
+    u32 bits; // that a waker must have one of
     // Where it is:
     struct scheduler *bed;                // the CPU among whose sleepers it is, or NULL
     struct thread *next, *before, *after; // in the queue of a CPU; in a bucket
+    u8 events;                            // EVENT_*: in the queue of events.c; 0: not, or a waker took it out
+    struct thread *event_next, **event_link;
     RB_ENTRY(thread) by_tid, by_deadline;
 };
 #define NEVER (~0ull)
@@ -48,6 +65,10 @@ void program_run(struct boot_info *boot) __attribute__((noreturn));
 // The first execution of a call sets its deadline, the later ones keep it: no timeout starts again. True when it
 // passed.
 bool thread_deadline(struct thread *thread, u64 ns_from_now);
+// A call that works long stops after so many instructions and is executed anew, with its progress record, once
+// interrupts, signals and the other threads had their turn. Returns what the call returns.
+s64 call_again(struct thread *thread);
+#define CALL_INSTRUCTIONS 100000         // or rounds of a string instruction: a third of what a CPU may be kept for
 void syscall_run(struct thread *thread); // executes the call in its registers, for the first time or anew
 void program_ends(void); // before anything is said about the program's end: returns to the first CPU only
 
@@ -71,8 +92,19 @@ struct thread *thread_find(u32 tid);                // under threads_lock; NULL:
 struct thread *thread_after(struct thread *thread); // NULL: the first, or the end
 unsigned threads_count(void);
 
-// ---- futex.c: who waits for a word of memory, or for the terminal ----
-#define FUTEX_INPUT 1                 // no address of a futex, so that the program cannot move who waits there
+// ---- events.c: who waits for the terminal ----
+void terminal_input_happened(int signal);
+enum { EVENT_INPUT = 1, EVENT_OUTPUT = 2 };         // a read may have something to do; a write may
+void events_wait(struct thread *thread, u8 events); // it is woken when one of these happens from here on
+void events_leave(struct thread *thread);           // it waits no longer
+void events_happen(u8 events);                      // wakes all who wait for one of them
+
+// ---- record.c ----
+s64 record_copy(struct thread *thread, u64 from, u64 bytes);
+void *record_at(struct thread *thread, u64 offset); // of what was copied in
+void record_end(struct thread *thread);             // the call returns
+
+// ---- futex.c: who waits for a word of memory ----
 void futex_wake(u64 word, u64 count); // those who came first
 // If the word has the value expected (NULL: any), thread is at it from here on. 0, -EFAULT or -EAGAIN.
 s64 futex_wait(struct thread *thread, u64 word, u32 bits, const u32 *expected);
@@ -107,10 +139,15 @@ void signal_block(struct thread *thread, u64 signals); // the current one: these
 bool program_place(char *text, size_t size, u64 address);
 
 // ---- files.c ----
-#define FILES_MAX 64
+#define FILES_MAX 1024
+// The open file of a number, as it is now; false: there is none.
+bool file_get(u64 number, struct file *copy);
+u64 file_offset(const struct file *copy); // what it is meanwhile
+// Moves the offset of both on; false: only the copy's, since another call has moved the file's.
+bool file_advance(struct file *copy, u64 from, u64 bytes);
 // Opens 0, 1 and 2: standard input as the image has it, output on COM1 and the screen. output_is_tty: 1 and 2 are a
-// terminal although 0 is none. typed: see terminal_init().
-void files_init(const struct boot_info *boot, bool output_is_tty, void (*typed)(int signal));
+// terminal although 0 is none.
+void files_init(const struct boot_info *boot, bool output_is_tty);
 // For mmap: the physical address of what is to be mapped of an open file, and more flags for its area; or a negative
 // errno.
 s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical);
@@ -146,13 +183,13 @@ s64 time_get(u64 from, u64 *ns);
 
 // The calls that do something, by the names of <asm/unistd_64.h>: call_NAME gets the thread and the six arguments and
 // returns the result, a negative errno, or CALL_WAITS.
-#define CALL_WAITS (TTY_WAIT - 1) // or TTY_WAIT, which typed input ends
+#define CALL_WAITS (-100000) // no error number
 #define CALL(name)                                                                                                     \
     s64 call_##name(struct thread *thread __attribute__((unused)), const u64 *arg __attribute__((unused)))
 #define CALL_DECLARE(name) CALL(name);
 // clang-format off
 #define CALLS(X) \
-    X(read) X(write) X(readv) X(writev) X(ioctl) X(fcntl) X(fstat) X(close) X(lseek) X(stat) X(open) \
+    X(read) X(write) X(readv) X(writev) X(ioctl) X(fcntl) X(fstat) X(close) X(lseek) X(stat) X(open) X(access) X(faccessat) X(readlink) X(readlinkat) \
     X(openat) X(newfstatat) X(getcwd) X(poll) X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(brk) \
     X(clock_gettime) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(getrusage) X(futex) \
     X(rt_sigaction) X(rt_sigprocmask) X(kill) X(tkill) X(tgkill) X(arch_prctl) X(prlimit64) X(getrlimit) X(setrlimit) X(getrandom) X(uname) \

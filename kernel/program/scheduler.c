@@ -206,7 +206,7 @@ static struct thread *put_down(struct scheduler *own, struct thread *thread) {
     time_stop(&own->time);
     context_leave(!thread->ended);
     if (thread->ended) return page_free(window_physical(thread)), NULL;
-    if (!thread->waiting) return requeue(own, thread), NULL;
+    if (!thread->waiting || thread->again) return requeue(own, thread), NULL;
     if (thread->has_deadline && thread->deadline != NEVER) sleep_begin(own, thread);
     return SWAP(&thread->state, &state, WAITING) ? NULL : thread;
 }
@@ -243,12 +243,24 @@ static void idle(struct scheduler *own) {
     __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
 }
 
+// After a call stopped at a break point: whether it goes on at once, since no other thread's turn has come.
+static bool goes_on(struct scheduler *own) {
+    cpu_break();
+    tick(own);
+    timer_update(own);
+    return !own->switch_due;
+}
+
 void schedule(struct context *context) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
     struct thread *thread = (struct thread *)context;
     if (thread && thread->context.regs.vector >= EXCEPTIONS && thread->context.regs.vector < VECTOR_SYSCALL) tick(own);
     for (;;) {
         if (thread && !thread->ended) signal_deliver(thread);
+        if (thread && thread->again && goes_on(own)) {
+            syscall_run(thread);
+            continue;
+        }
         if (thread && !thread->ended && !thread->waiting && !own->switch_due) break;
         if (thread) thread = put_down(own, thread);
         while (!thread && !(thread = find(this_cpu()->number))) idle(own);

@@ -90,6 +90,11 @@ def gigabyte():
     runs(vm.guest("gigabyte"), memory="3G", cpu="qemu64", com1=b"pages of 1 GiB: no\ngigabyte ok\n")
 
 
+def files():
+    """Calls about files; of what they refuse no byte comes out."""
+    runs(vm.guest("files"), com1=b"0123456789" * 100, input=bytes(65537))
+
+
 def areas():
     """Their number must not show in what a call costs."""
     runs(vm.guest("fill"), args=["areas"], memory="16M")
@@ -128,6 +133,7 @@ def tests():
         yield f"90 % of {memory}", lambda memory=memory: fill(memory)
     yield "90 % of 64M by glibc", lambda: fill("64M", vm.compile_guest("test/guest/fill.c", "gcc", "-static"))
     yield "60,000 areas", areas
+    yield "files", files
     yield "pages of 1 GiB", gigabyte
     yield "overcommitment", lambda: runs(vm.guest("fill"), 135, b"before\n", error="out of memory", args=["overcommit"],
                                          memory="64M")

@@ -126,6 +126,8 @@ void cpu_idle(void) {
     *timer = NEVER;
 }
 
+void cpu_break(void) {}
+
 // ---- the program ----
 
 static void start(u32 tid, u32 random) {

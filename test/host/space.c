@@ -1,9 +1,10 @@
-// The program's address space, for real: space.c, areas.c, the page tables and the allocator on simulated physical
-// memory, with random calls and touches against a naive model of every page's rights and contents. After every step the
-// tracer walks the roots: each page of memory must be in use exactly once, or free, and nothing that the simulated TLBs
-// of two CPUs still remember may differ from the tables. No page and no table may be given back while one remembers it,
-// and while one CPU clears a large page without the lock, the other one does something else. A device's pages are among
-// the mappings, often several times: they must never be taken for memory, and the screen is the program's just as long.
+// The program's address space, for real: space.c, mappings.c, areas.c, the page tables and the allocator on simulated
+// physical memory, with random calls and touches against a naive model of every page's rights and contents. After every
+// step the tracer walks the roots: each page of memory must be in use exactly once, or free, and nothing that the
+// simulated TLBs of two CPUs still remember may differ from the tables. No page and no table may be given back while
+// one remembers it, and while one CPU clears a large page without the lock, the other one does something else. A
+// device's pages are among the mappings, often several times: they must never be taken for memory, and the screen is
+// the program's just as long.
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -44,6 +45,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #define insert areas_insert
 #include "kernel/program/areas.c"
 #include "kernel/program/space.c"
+#include "kernel/program/mappings.c"
 
 #define MIB       (1ull << 20)
 #define GIB       (1ull << 30)
@@ -69,14 +71,14 @@ static u32 device_values[DEVICE_PAGES];
 static bool screen_yielded;
 
 s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical) {
-    CHECK(space_lock.taken && !(rights & ~7u));
+    CHECK(space.lock.taken && !(rights & ~7u));
     if (number - DEVICE_FD > 1) return -EBADF;
     *physical = DEVICE_START + offset;
     if (!shared || offset + bytes > DEVICE_PAGES * PAGE_SIZE) return -EINVAL;
     return number == DEVICE_FD ? 0 : AREA_SEALED;
 }
 unsigned screen_yield(bool program_draws) {
-    CHECK(space_lock.taken);
+    CHECK(space.lock.taken);
     screen_yielded = program_draws;
     return 0;
 }
@@ -96,7 +98,7 @@ static struct remembered { u64 address, bytes, entry; } tlbs[2][REMEMBERED];
 static u64 walked[REMEMBERED]; // tables, by any CPU, idle ones too
 static int cpu;                // whose turn it is
 
-static void lock_check(const struct lock *lock) { CHECK(!lock->taken && (lock == &space_lock || slots[0].allocating)); }
+static void lock_check(const struct lock *lock) { CHECK(!lock->taken && (lock == &space.lock || slots[0].allocating)); }
 void lock_take(struct lock *lock) {
     lock_check(lock);
     lock->taken = true;
@@ -112,7 +114,7 @@ void tlb_forget(u64 address) {
         if (address - tlbs[cpu][i].address < tlbs[cpu][i].bytes) tlbs[cpu][i].bytes = 0;
 }
 void tlb_flush(u64 start, u64 end, bool tables) {
-    CHECK(space_lock.taken && start < end);
+    CHECK(space.lock.taken && start < end);
     if (tables) (memset)(walked, 0, sizeof walked);
     for (struct remembered *entry = tlbs[0]; entry < tlbs[2]; entry++)
         if (entry->address < end && entry->address + entry->bytes > start) entry->bytes = 0;
@@ -120,7 +122,7 @@ void tlb_flush(u64 start, u64 end, bool tables) {
 
 static void check_tlb(void) {
     for (struct remembered *at = tlbs[0]; at < tlbs[2]; at++) {
-        u64 bytes, *entry = at->bytes ? tables_leaf(root, at->address, &bytes) : NULL;
+        u64 bytes, *entry = at->bytes ? tables_leaf(space.root, at->address, &bytes) : NULL;
         if (at->bytes) CHECK(entry && bytes == at->bytes && *entry == at->entry);
     }
 }
@@ -134,7 +136,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table) {
 }
 
 static void walk(u64 address) {
-    u64 table = root;
+    u64 table = space.root;
     for (int level = 3; level > 0; level--) {
         u64 entry = *entry_in(table, address, level);
         if (!(entry & PTE_P) || entry & PTE_PS) return;
@@ -147,7 +149,7 @@ static void walk(u64 address) {
 static u64 *access(u64 address, u64 error, const char **why) {
     for (int i = 0; i < 4; i++) { // while one page is cleared another CPU may have undone it
         walk(address);
-        u64 bytes, *entry = tables_leaf(root, address, &bytes), at = ROUND_DOWN(address, bytes);
+        u64 bytes, *entry = tables_leaf(space.root, address, &bytes), at = ROUND_DOWN(address, bytes);
         bool allowed = entry && *entry & PTE_P && *entry & PTE_U && !(error & FAULT_WRITE && !(*entry & PTE_W)) &&
                        !(error & FAULT_FETCH && *entry & PTE_NX);
         if (allowed) {
@@ -219,10 +221,10 @@ static void trace(void) {
     (memset)(owners, OUTSIDE, physical_end / PAGE_SIZE);
     for (u64 at = LINEAR; at < pages.top; at += PAGE_SIZE)
         owners[linear_to_physical(&pages.map, at) / PAGE_SIZE] = NOBODY;
-    trace_table(root, 3);
+    trace_table(space.root, 3);
     own(file_start, file_pages * PAGE_SIZE, THE_FILE);
     struct area *area;
-    RB_FOREACH(area, area_tree, &areas.tree) own_node(area);
+    RB_FOREACH(area, area_tree, &space.areas.tree) own_node(area);
     for (area = spare; area; area = RB_LEFT(area, link)) own_node(area);
     own_frames_free();
     for (u64 i = 0; i < tail_count; i++) own_group_free(&tail[i], LINEAR + (pages_frames.count + i) * FRAME_BYTES);
@@ -274,7 +276,7 @@ static void check_model(void) {
     for (u64 i = 0; i < model_pages; i++) {
         struct model_page *page = &model[i];
         u64 at = space_start + i * PAGE_SIZE;
-        if (!area || area->end <= at) area = areas_find(&areas, at);
+        if (!area || area->end <= at) area = areas_find(&space.areas, at);
         bool used = area && area->start <= at;
         counted += page->used && page->counted;
         devices += !!page->device;
@@ -282,7 +284,7 @@ static void check_model(void) {
             (used && (area->rights != page->rights || !!(area->flags & AREA_COUNTED) != page->counted)))
             CHECK(!"the area is as the model has it");
         if (at >= until) {
-            entry = tables_leaf(root, at, &bytes);
+            entry = tables_leaf(space.root, at, &bytes);
             until = ROUND_DOWN(at, bytes) + bytes;
             if (entry) CHECK(used && ROUND_DOWN(at, bytes) >= area->start && until <= area->end);
         }
@@ -301,8 +303,8 @@ static void check_model(void) {
         check_page(window((*entry & PTE_ADDRESS & -bytes) + at % bytes), *value_of(page));
     }
     for (u64 i = random_below(20); i < DEVICE_PAGES; i += 20) check_page(window(device_page(i)), device_values[i]);
-    CHECK(devices == areas.device && screen_yielded == (devices > 0));
-    CHECK(counted == areas.counted && kept_now == kept && !away);
+    CHECK(devices == space.areas.device && screen_yielded == (devices > 0));
+    CHECK(counted == space.areas.counted && kept_now == kept && !away);
     CHECK(pages_free() + kept >= counted); // what was promised is there
 }
 
@@ -337,7 +339,7 @@ static struct call {
 } last;
 
 // Out of memory may only be said when there is little left for so many pages.
-static bool is_short(u64 pages) { return pages_free() + kept < areas.counted + pages + 3 * reserve + 1200; }
+static bool is_short(u64 pages) { return pages_free() + kept < space.areas.counted + pages + 3 * reserve + 1200; }
 
 static u64 some_rights(void) { return random_below(3) ? AREA_READ | AREA_WRITE : random_below(8); }
 
@@ -437,7 +439,7 @@ static void do_remap(u64 at, u64 old) {
     if (flags && random_below(2)) flags |= fixed = MREMAP_FIXED;
     if (random_below(2) == 0 && to / 512 && fixed) to = ROUND_DOWN(to, 512) + at % 512; // large pages stay large
     if (to + count > model_pages) return;
-    const struct area *area = area_at(address_of(at));
+    const struct area *area = space_area(address_of(at));
     bool overlap = to < at + old && at < to + count,
          one = area && area->end >= address_of(at + (old < count ? old : count));
     u64 more = count > old ? count - old : 0;
@@ -452,7 +454,7 @@ static void do_remap(u64 at, u64 old) {
         if (result == -EINVAL || !model[at].used) return;
         if (fixed && range_free(address_of(to), count * PAGE_SIZE)) model_cut(to, count);
         u64 end = at + old;
-        if (count < old && !area_at(address_of(end - 1))) model_cut(at + count, old - count);
+        if (count < old && !space_area(address_of(end - 1))) model_cut(at + count, old - count);
         return;
     }
     CHECK(!model[at].device || (!more && !fixed));
@@ -474,7 +476,7 @@ static void do_remap(u64 at, u64 old) {
 }
 
 static void do_brk(void) {
-    u64 now = (u64)CALL6(brk, 0), to = brk_start + random_below(8 * MIB);
+    u64 now = (u64)CALL6(brk, 0), to = space.brk_start + random_below(8 * MIB);
     u64 old_end = page_of(ROUND_UP(now, PAGE_SIZE)), end = page_of(ROUND_UP(to, PAGE_SIZE));
     bool was_free = end > old_end && model_all(old_end, end - old_end, false);
     u64 result = (u64)CALL6(brk, to);
@@ -536,7 +538,7 @@ static void random_step(void) {
 
 // What the other CPU does, often to the very page.
 static void while_clearing(void) {
-    if (!interferes || space_lock.taken) return;
+    if (!interferes || space.lock.taken) return;
     int self = cpu;
     interferes = false;
     interfered++;
@@ -552,7 +554,7 @@ static void while_clearing(void) {
 static void start(const struct range *ranges, size_t count, u64 bytes, bool has_1g) {
     physical_end = ranges[count - 1].end;
     madvise(window(0), physical_end, 4);
-    areas = (struct areas){0};
+    space.areas = (struct areas){0};
     spare = NULL;
     spare_count = kept = away = 0;
     LIST_INIT(&tail_groups);
@@ -573,7 +575,7 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     model_pages = (SPACE_PLACE_END - space_start) / PAGE_SIZE;
     program.elf.low = USER_END; // nothing of it is the image, which DONTNEED spares
     space_init(space_start + 4 * MIB + 0x10);
-    largest = has_1g ? LEVEL_1G : LEVEL_2M;
+    space.largest = has_1g ? LEVEL_1G : LEVEL_2M;
     struct area rest = {.start = USER_START, .end = space_start};
     CHECK(space_put(&rest));
 }
@@ -616,7 +618,7 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
 static void count_leaves(u64 *leaves) {
     leaves[0] = leaves[1] = leaves[2] = 0;
     for (u64 at = space_start, bytes; at < SPACE_PLACE_END; at = ROUND_DOWN(at, bytes) + bytes)
-        if (tables_leaf(root, at, &bytes)) leaves[bytes == GIB ? 2 : bytes == 2 * MIB ? 1 : 0]++;
+        if (tables_leaf(space.root, at, &bytes)) leaves[bytes == GIB ? 2 : bytes == 2 * MIB ? 1 : 0]++;
 }
 #define LEAVES(g, m, k) (count_leaves(leaves), leaves[2] == (g) && leaves[1] == (m) && leaves[0] == (k))
 

@@ -1,0 +1,72 @@
+// poll(2). The entries are copied in once; their results go out once, when the call returns. Which file a number means
+// is looked up at every look, as on Linux.
+#include <linux/fcntl.h>
+#include <linux/poll.h>
+#include "kernel/program/program.h"
+
+#define PIPE_BYTES 65536 // of Linux's pipes: with so much left of it, standard input is still being written
+
+// A file that never waits.
+#define ALWAYS (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)
+
+static u32 input_state(const struct file *file) {
+    u64 left = program.boot->input.length - file_offset(file);
+    return (left ? POLLIN | POLLRDNORM : 0) | (left <= PIPE_BYTES ? POLLHUP : 0);
+}
+
+static u32 terminal_state(const struct file *file, u8 *events, u32 wanted) {
+    u32 access = file->flags & O_ACCMODE, state = POLLOUT | POLLWRNORM;
+    if (access != O_WRONLY && terminal_readable()) state |= POLLIN | POLLRDNORM;
+    if (access != O_WRONLY && wanted & (POLLIN | POLLRDNORM)) *events |= EVENT_INPUT;
+    return state;
+}
+
+// events: becomes what could change it.
+static u32 look(const struct pollfd *entry, u8 *events) {
+    struct file file;
+    u32 wanted = (u16)entry->events | POLLERR | POLLHUP, state = ALWAYS;
+    if (entry->fd < 0) return 0;
+    if (!file_get((u32)entry->fd, &file)) return POLLNVAL;
+    if (file.kind == FILE_INPUT) state = input_state(&file);
+    if (file.kind == FILE_TERMINAL) state = terminal_state(&file, events, wanted);
+    return state & wanted;
+}
+
+static s64 look_at_all(struct thread *thread, u32 count, u8 *events) {
+    s64 ready = 0;
+    for (u32 i = 0; i < count; i++) {
+        struct pollfd *entry = record_at(thread, i * sizeof *entry);
+        entry->revents = (short)look(entry, events);
+        if (entry->revents) ready++;
+    }
+    return ready;
+}
+
+static s64 put_results(struct thread *thread, u64 to, u32 count) {
+    for (u32 i = 0; i < count; i++) {
+        const struct pollfd *entry = record_at(thread, i * sizeof *entry);
+        u64 at = to + i * sizeof *entry + offsetof(struct pollfd, revents);
+        if (!copy_to_user(at, &entry->revents, sizeof entry->revents)) return -EFAULT;
+    }
+    return 0;
+}
+
+// poll(entries, count, timeout in ms)
+CALL(poll) {
+    u32 count = (u32)arg[1];
+    int timeout = (int)arg[2];
+    u8 events = 0;
+    if (!thread->record.begun) {
+        if (count > FILES_MAX) return -EINVAL;
+        s64 error = record_copy(thread, arg[0], count * sizeof(struct pollfd));
+        if (error) return error;
+        thread->record.begun = true;
+    }
+    s64 ready = look_at_all(thread, count, &events);
+    if (!ready && !thread_deadline(thread, timeout < 0 ? NEVER : (u32)timeout * 1000000ull)) {
+        thread->wants = events;
+        return CALL_WAITS;
+    }
+    s64 error = put_results(thread, arg[0], count);
+    return error ? error : ready;
+}

@@ -1,0 +1,32 @@
+// What a call copied in stays until it returns: in its progress record, or, when it is much, in pages. The program may
+// change or unmap what it gave in the meantime.
+#include "kernel/kernel.h"
+#include "kernel/memory/pages.h"
+#include "kernel/memory/window.h"
+#include "kernel/program/program.h"
+
+// Once for each call. 0, -EFAULT or -ENOMEM.
+s64 record_copy(struct thread *thread, u64 from, u64 bytes) {
+    struct record *record = &thread->record;
+    if (bytes <= sizeof record->few) return copy_from_user(record->few, from, bytes) ? 0 : -EFAULT;
+    ASSERT(bytes <= sizeof record->pages / sizeof record->pages[0] * PAGE_SIZE && !record->page_count);
+    for (u64 done = 0; done < bytes; done += PAGE_SIZE) {
+        u64 page = space_page();
+        if (!page) return -ENOMEM;
+        record->pages[record->page_count++] = page;
+        if (!copy_from_user(window(page), from + done, MIN(bytes - done, PAGE_SIZE))) return -EFAULT;
+    }
+    return 0;
+}
+
+// No item crosses a page: their sizes are powers of two.
+void *record_at(struct thread *thread, u64 offset) {
+    struct record *record = &thread->record;
+    if (!record->page_count) return (u8 *)record->few + offset;
+    return (u8 *)window(record->pages[offset / PAGE_SIZE]) + offset % PAGE_SIZE;
+}
+
+void record_end(struct thread *thread) {
+    struct record *record = &thread->record;
+    while (record->page_count) page_free(record->pages[--record->page_count]);
+}

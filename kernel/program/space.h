@@ -1,0 +1,36 @@
+// What space.c and mappings.c share: the one address space there is.
+#pragma once
+
+#include "kernel/program/program.h"
+
+#define PAGES(bytes) ((bytes) / PAGE_SIZE)
+
+struct space {
+    struct lock lock; // of all that follows, and of the pages and tables
+    struct areas areas;
+    u64 root, brk_start, brk_now;
+    int largest;      // level of the largest pages that the CPU has
+    unsigned changed; // of what was present, and is not flushed: TABLES_HID_PAGES, TABLES_HID_TABLES
+};
+extern struct space space;
+
+// Takes the lock. Everything below needs it.
+void space_take(void);
+const struct area *space_area(u64 address); // NULL: none
+// Enough nodes for an operation on areas; false when there is no page for them.
+bool space_nodes_ready(void);
+// Whether so many pages can be promised in [start, end), instead of those counted there now, and nodes are there.
+bool space_can_promise(u64 start, u64 end, u64 pages);
+// Splits pages until none crosses an address, or two. False when there is no memory for that.
+bool space_border(u64 address);
+bool space_borders(u64 start, u64 end);
+// Drops the pages of a range, at whose borders none crosses, and the tables that nobody needs any more.
+void space_drop(u64 start, u64 end);
+// For tables_each(), after a change of rights; space_flush() then.
+void space_refresh(u64 *entry, u64 address, u64 bytes);
+void space_flush(u64 start, u64 end);
+// Fills a new area of a device: false when there is no memory for page tables.
+bool space_put_device(const struct area *area, u64 physical);
+// Makes what is missing in a range. False when memory or, with exactly, pages of that level ran out. Gives the lock up
+// for a while when it clears large pages.
+bool space_populate(u64 start, u64 end, int level, bool exactly);
