@@ -65,6 +65,7 @@ void resume_by_iret(struct context *context) __attribute__((noreturn));
 void resume_by_sysret(struct context *context) __attribute__((noreturn));
 // The only code of the kernel that touches the program's memory; a page fault inside it goes on at usercopy_failed.
 bool usercopy(void *to, const void *from, u64 bytes);
+bool user_compare_exchange(void *to, u32 *expected, u32 value); // lies before it
 extern const u8 usercopy_failed[], usercopy_end[];
 
 // ---- panic.c ----

@@ -83,5 +83,7 @@ bool in_user_range(u64 start, u64 bytes);
 bool copy_from_user(void *to, u64 from, u64 bytes) MUST_USE;
 bool copy_to_user(u64 to, const void *from, u64 bytes) MUST_USE;
 bool clear_user(u64 to, u64 bytes) MUST_USE;
+// An aligned word of the program becomes value if it is what is expected, in one step; expected is then what it was.
+bool user_exchange(u64 to, u32 *expected, u32 value) MUST_USE;
 // Copies a NUL-terminated string; returns its length, or -1 on a fault, or max when no NUL came within max bytes.
 s64 copy_string_from_user(char *to, u64 from, u64 max) MUST_USE;

@@ -15,7 +15,7 @@ MSR_GS_BASE equ 0xc0000101
 
 extern syscall_from_program, trap_from_program, trap_from_kernel, panic_at
 global trap_stubs, syscall_entry, resume_by_iret, resume_by_sysret
-global usercopy, usercopy_failed, usercopy_end, panic
+global user_compare_exchange, usercopy, usercopy_failed, usercopy_end, panic
 
 ; each push, a, b: push a, then push b
 %macro each 2-*
@@ -124,6 +124,14 @@ resume_by_sysret:
 
 ; bool usercopy(rdi = to, rsi = from, rdx = bytes), one of the two being the program's. With SMAP a user page may be
 ; touched only while AC is set; POPFQ sets it on every CPU, STAC only where there is SMAP. Clobbers what C functions may.
+; bool user_compare_exchange(rdi = u32 of the program, rsi = u32 that it is expected to be and then was, edx = new one)
+user_compare_exchange:
+        push    RFLAGS_ONE | RFLAGS_AC
+        popfq
+        mov     eax, [rsi]
+        lock cmpxchg [rdi], edx
+        mov     [rsi], eax
+        jmp     usercopy_end
 usercopy:
         push    RFLAGS_ONE | RFLAGS_AC
         popfq

@@ -96,7 +96,7 @@ void __attribute__((noreturn)) trap_from_program(void) {
     leave();
 }
 
-static bool in_usercopy(u64 rip) { return rip >= (u64)usercopy && rip < (u64)usercopy_end; }
+static bool in_usercopy(u64 rip) { return rip >= (u64)user_compare_exchange && rip < (u64)usercopy_end; }
 
 void trap_from_kernel(struct registers *regs) {
     struct fault fault = {regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0};
@@ -137,6 +137,10 @@ bool copy_from_user(void *to, u64 from, u64 bytes) {
 
 bool copy_to_user(u64 to, const void *from, u64 bytes) {
     return in_user_range(to, bytes) && usercopy((void *)to, from, bytes);
+}
+
+bool user_exchange(u64 to, u32 *expected, u32 value) {
+    return in_user_range(to, sizeof value) && user_compare_exchange((void *)to, expected, value);
 }
 
 bool clear_user(u64 to, u64 bytes) {

@@ -9,6 +9,7 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int8_t s8;
 typedef int64_t s64;
 typedef u64 loose_u64 __attribute__((aligned(1), may_alias)); // a quadword at any address, over anything
 

@@ -23,7 +23,7 @@ bool thread_deadline(struct thread *thread, u64 ns_from_now) {
 
 void terminal_input_happened(int signal) {
     events_happen(EVENT_INPUT);
-    signal_send(0, (u64)signal);
+    signal_send(0, signal);
 }
 
 s64 call_again(struct thread *thread) {
@@ -44,9 +44,11 @@ static s64 (*const calls[])(struct thread *, const u64 *) = {
     // clang-format off
     CALLS(CALL_ENTRY)
     [__NR_lstat] = call_stat, // there are no links
-    [__NR_getpid] = call_returns_1, [__NR_getpgrp] = call_returns_1, [__NR_getpgid] = call_returns_1, [__NR_getsid] = call_returns_1,
+    [__NR_getpid] = call_returns_1, [__NR_getpgrp] = call_returns_1,
     [__NR_getppid] = call_returns_0, [__NR_getuid] = call_returns_0, [__NR_geteuid] = call_returns_0,
     [__NR_getgid] = call_returns_0, [__NR_getegid] = call_returns_0,
+    [__NR_setfsuid] = call_returns_0, [__NR_setfsgid] = call_returns_0, // what it was before
+    [__NR_sync] = call_returns_0, // nothing is kept that could be written
     // clang-format on
 };
 
@@ -57,24 +59,26 @@ static const char names[] =
     ;
 #define NUMBERS 512 // none is higher
 
-static s64 unknown(u64 number) {
+static s64 unknown(u32 number) {
     static bool named[NUMBERS + 1]; // the last one for all that are no number of a call
     // Every glibc program, or every one with threads, asks for these first and does without: not worth a line.
-    if (number == __NR_rseq || number == __NR_set_robust_list || number == __NR_clone3) return -ENOSYS;
+    if (number == __NR_rseq || number == __NR_clone3) return -ENOSYS;
     if (__atomic_exchange_n(&named[number < NUMBERS ? number : NUMBERS], true, __ATOMIC_RELAXED)) return -ENOSYS;
     const char *name = names;
-    for (u64 i = 0; i < number && name < names + sizeof names - 1; i++) name += strlen(name) + 1;
-    log("the program called %s (system call %lu), which is not built: it got ENOSYS", *name ? name : "?", number);
+    for (u32 i = 0; i < number && name < names + sizeof names - 1; i++) name += strlen(name) + 1;
+    log("the program called %s (system call %u), which is not built: it got ENOSYS", *name ? name : "?", number);
     return -ENOSYS;
 }
 
-static s64 call(struct thread *thread, u64 number, const u64 *args) {
+// The number is EAX, as on Linux: what stands in the upper half of RAX does not matter.
+static s64 call(struct thread *thread, u32 number, const u64 *args) {
     return number < ARRAY_SIZE(calls) && calls[number] ? calls[number](thread, args) : unknown(number);
 }
 
 void syscall_run(struct thread *thread) {
     struct registers *regs = &thread->context.regs;
-    const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9}, number = regs->rax;
+    const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
+    u32 number = (u32)regs->rax;
     thread->wants = 0;
     thread->again = false;
     s64 result = call(thread, number, args);
@@ -95,10 +99,15 @@ static void begin_call(struct context *context) {
     struct thread *thread = (struct thread *)context;
     thread->has_deadline = false;
     thread->record.begun = false;
+    thread->record.done = 0;
     syscall_run(thread);
 }
 
-static bool copy_fault(const struct fault *fault) { return !space_fault(fault->address, fault->error); }
+static bool copy_fault(const struct fault *fault) {
+    if (space_fault(fault->address, fault->error)) return false;
+    count_fault();
+    return true;
+}
 
 static const struct trap_hooks hooks = {begin_call, program_fault, copy_fault, schedule};
 
@@ -109,11 +118,27 @@ static void join(void) {
     context_resume();
 }
 
+// What its first argument is behind the last '/', as far as a name can be.
+static void name_thread(struct thread *thread, const struct boot_part *command) {
+    const char *text = window(command->start);
+    const char *value = NULL;
+    u64 offset = 0;
+    u64 length;
+    for (const char *word; !value && (word = command_word(text, command->length, &offset, &length));) {
+        value = command_value(word, length, "arg");
+        if (value) length -= (u64)(value - word);
+    }
+    u64 start = value ? length : 0;
+    while (start && value[start - 1] != '/') start--;
+    if (value) memcpy(thread->name, value + start, MIN(length - start, THREAD_NAME - 1));
+}
+
 void program_run(struct boot_info *boot) {
     struct thread *first = thread_make(NULL);
     if (!first) unfit("no memory is left for the program's registers");
     traps_init(&hooks);
     program_load(boot, &first->context.regs);
+    name_thread(first, &boot->command);
     files_init(boot, options.tty);
     boot->tsc[STAGE_PROGRAM] = tsc();
     if (options.timeline) timeline_log();

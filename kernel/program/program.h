@@ -23,11 +23,41 @@ struct record {
     bool begun;        // the rest holds
     u8 page_count;     // in pages; the record owns them
     struct file file;  // as it was when the call looked it up
-    u64 total, done;   // bytes that are to be moved, and that were
+    u64 total;         // bytes that are to be moved
+    u64 done;          // how much of it, or of other long work, is done: 0 at first
     u64 index, before; // a vector's part that is next, and the bytes of those before it
     struct tty_reader reader;
     u64 few[16];  // what was copied in, if it fits here: 8 parts of a vector, 16 entries of poll
     u64 pages[4]; // else here
+};
+
+#define SIGNALS           64
+#define THREAD_NAME       16 // bytes, with the NUL
+#define ROBUST_HEAD_BYTES 24 // of the program's struct robust_list_head
+
+// What is counted of a thread, and of all that ran on a CPU: for getrusage.
+struct counts {
+    u64 faults;           // pages that were made when they were touched
+    u64 waits, put_aside; // how often it left its CPU because it waited, or because another one's turn came
+};
+
+// The program's list of locks that it holds, see robust.c.
+struct robust {
+    u64 head;                        // where it starts; 0: none
+    u64 next, futex_offset, pending; // what stands there, from when the thread ends
+};
+
+// Linux's stack_t, of sigaltstack(); no bytes: none.
+struct signal_stack {
+    u64 start;
+    u32 flags;
+    u64 bytes;
+};
+
+// What the program gave it; it has no effect.
+struct priority {
+    s8 nice;
+    u8 policy;
 };
 
 // A thread (process and thread 1) is its saved registers and its state, in a page of its own with its vector state;
@@ -42,9 +72,16 @@ struct thread {
     u64 time;                             // on CPUs, in TSC ticks
     u64 clear_tid;                        // where 0 goes when it ends, which wakes a futex there; 0: nowhere
     u64 signals_blocked, signals_pending; // bit n - 1 for signal n
+    struct signal_stack signal_stack;
+    struct robust robust;
+    struct counts counts;
+    struct priority priority;
+    char name[THREAD_NAME];
+    u64 timer_slack; // of prctl; 0: the usual one
     // The progress record:
     bool has_deadline; // deadline was set by the first execution of this call
     u64 deadline;      // time_now_ns() when the wait ends whatever happens, or NEVER
+    u64 cpu_deadline;  // of a sleep by a CPU clock: what that shows at its end
     u8 wants;          // EVENT_*: what the latest execution waits for
     bool again;        // it waits for nothing but its next turn: call_again()
     struct record record;
@@ -72,6 +109,11 @@ s64 call_again(struct thread *thread);
 void syscall_run(struct thread *thread); // executes the call in its registers, for the first time or anew
 void program_ends(void); // before anything is said about the program's end: returns to the first CPU only
 
+// ---- refusals.c ----
+// A built call refuses what Linux would do: returns error, after a line in the log that names the call, the option with
+// its value, and what is missing. Once for each value; missing is one constant string for each thing that is missing.
+s64 refused(const char *call, const char *option, u64 value, const char *missing, s64 error);
+
 // ---- scheduler.c: which thread runs on which CPU ----
 void scheduler_init(struct thread *first); // on each CPU; first: what runs there, or NULL
 // Before every return to the program: a fatal signal ends it here, also when it never makes a call, and a thread whose
@@ -83,6 +125,9 @@ void thread_start(struct thread *thread); // a new one, all its registers ready
 void thread_wake(struct thread *thread);
 u64 thread_time(const struct thread *thread); // TSC ticks on CPUs, of the current thread
 u64 program_time(void);                       // of all
+void count_fault(void);                       // of the current thread
+struct counts program_counts(void);           // of all threads so far
+void scheduler_set_alarm(u64 when);           // this CPU runs alarm_run() at when; NEVER: not
 
 // ---- threads.c ----
 extern struct lock threads_lock; // of the tids; while somebody holds it, no thread goes
@@ -91,6 +136,14 @@ struct thread *thread_make(const struct thread *like);
 struct thread *thread_find(u32 tid);                // under threads_lock; NULL: none
 struct thread *thread_after(struct thread *thread); // NULL: the first, or the end
 unsigned threads_count(void);
+
+// ---- alarm.c ----
+// The process's timer of real time, looked at by the CPU that watches it. Returns when that is to look again.
+u64 alarm_run(u64 now);
+
+// ---- robust.c ----
+// Of a thread that ends: gives up the locks it holds. False: there are more, in the call's next execution.
+bool robust_walk(struct thread *thread);
 
 // ---- events.c: who waits for the terminal ----
 void terminal_input_happened(int signal);
@@ -131,7 +184,7 @@ u64 start_stack(const struct start *start);
 // An exception of the program: a page that only has to be made, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
 // To thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no signal, as for kill(2).
-s64 signal_send(u32 tid, u64 signal);
+s64 signal_send(u32 tid, int signal);
 void signal_deliver(struct thread *thread);            // of the current one: ends the program when a signal is due
 void signal_block(struct thread *thread, u64 signals); // the current one: these alone from now on, whichever they are
 
@@ -176,8 +229,10 @@ u64 space_page(void);
 // ---- limits.c ----
 u64 limit_get(unsigned resource); // the soft one, of RLIMIT_*
 
-// ---- process.c ----
+// ---- random.c ----
 u64 random_u64(void);
+
+// ---- clocks.c ----
 // A struct timespec of the program in ns, NEVER when that is beyond all; 0, -EFAULT or -EINVAL.
 s64 time_get(u64 from, u64 *ns);
 
@@ -189,10 +244,16 @@ s64 time_get(u64 from, u64 *ns);
 #define CALL_DECLARE(name) CALL(name);
 // clang-format off
 #define CALLS(X) \
-    X(read) X(write) X(readv) X(writev) X(ioctl) X(fcntl) X(fstat) X(close) X(lseek) X(stat) X(open) X(access) X(faccessat) X(readlink) X(readlinkat) \
-    X(openat) X(newfstatat) X(getcwd) X(poll) X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(brk) \
-    X(clock_gettime) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(getrusage) X(futex) \
-    X(rt_sigaction) X(rt_sigprocmask) X(kill) X(tkill) X(tgkill) X(arch_prctl) X(prlimit64) X(getrlimit) X(setrlimit) X(getrandom) X(uname) \
+    X(read) X(write) X(readv) X(writev) X(ioctl) X(fcntl) X(fstat) X(close) X(lseek) X(stat) X(open) \
+    X(access) X(faccessat) X(readlink) X(readlinkat) X(openat) X(newfstatat) X(getcwd) X(poll) X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(brk) \
+    X(clock_gettime) X(clock_getres) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(futex) \
+    X(getrusage) X(times) X(alarm) X(getitimer) X(setitimer) X(umask) X(personality) X(getpgid) X(getsid) \
+    X(setpgid) X(setsid) X(getresuid) X(getresgid) X(getgroups) X(sched_setscheduler) X(sched_getscheduler) \
+    X(sched_setparam) X(sched_getparam) X(sched_get_priority_max) X(sched_get_priority_min) X(setpriority) \
+    X(getpriority) X(sched_setaffinity) X(set_robust_list) X(get_robust_list) \
+    X(rt_sigaction) X(rt_sigprocmask) X(kill) X(tkill) X(tgkill) \
+    X(rt_sigpending) X(rt_sigsuspend) X(pause) X(sigaltstack) X(arch_prctl) X(prlimit64) X(getrlimit) \
+    X(setrlimit) X(getrandom) X(uname) \
     X(sysinfo) X(sched_getaffinity) X(prctl) X(exit) \
     X(exit_group) X(clone) X(set_tid_address) X(gettid) X(sched_yield) X(getcpu)
 // clang-format on

@@ -32,9 +32,11 @@ struct scheduler {
     struct lock timers; // of the sleepers
     struct sleepers sleepers;
     u64 time; // on this CPU, of all threads
+    struct counts counts;
     // For this CPU alone:
     u64 first;        // when the first sleeper wakes, or earlier
     u64 armed, watch; // when the timer comes; when cpus_watch() wants to be called
+    u64 alarm;        // when alarm_run() does
     u64 slice_end;    // of the current thread; 0: nobody waits for its CPU
     unsigned neighbour;
     bool switch_due, slice_over;
@@ -68,6 +70,29 @@ u64 thread_time(const struct thread *thread) { return time_read(&thread->time); 
 u64 program_time(void) {
     u64 sum = 0;
     for (unsigned cpu = 0; cpu < cpus_online(); cpu++) sum += time_read(&scheduler_of(cpu)->time);
+    return sum;
+}
+
+// ---- counts ----
+
+static void count(u64 *of_thread, u64 *of_cpu) {
+    STORE(of_thread, *of_thread + 1);
+    STORE(of_cpu, *of_cpu + 1);
+}
+
+void count_fault(void) {
+    struct thread *thread = (struct thread *)this_cpu()->current;
+    if (thread) count(&thread->counts.faults, &scheduler_of(this_cpu()->number)->counts.faults);
+}
+
+struct counts program_counts(void) {
+    struct counts sum = {0};
+    for (unsigned cpu = 0; cpu < cpus_online(); cpu++) {
+        const struct counts *counts = &scheduler_of(cpu)->counts;
+        sum.faults += LOAD(&counts->faults);
+        sum.waits += LOAD(&counts->waits);
+        sum.put_aside += LOAD(&counts->put_aside);
+    }
     return sum;
 }
 
@@ -176,16 +201,20 @@ static void tick(struct scheduler *own) {
     own->armed = NEVER;
     if (now >= own->first) wake_sleepers(own, now);
     if (now >= own->watch) own->watch = cpus_watch();
+    if (now >= own->alarm) own->alarm = alarm_run(now);
     if (own->slice_end && now >= own->slice_end) own->switch_due = own->slice_over = true;
 }
 
 static void timer_update(struct scheduler *own) {
     u64 when = own->first < own->watch ? own->first : own->watch;
+    if (own->alarm < when) when = own->alarm;
     if (!LOAD(&own->length)) own->slice_end = 0;
     else if (!own->slice_end) own->slice_end = time_now_ns() + SLICE_NS;
     if (own->slice_end && own->slice_end < when) when = own->slice_end;
     if (when < own->armed) timer_set(own->armed = when);
 }
+
+void scheduler_set_alarm(u64 when) { scheduler_of(this_cpu()->number)->alarm = when; }
 
 // ---- switching ----
 
@@ -206,7 +235,10 @@ static struct thread *put_down(struct scheduler *own, struct thread *thread) {
     time_stop(&own->time);
     context_leave(!thread->ended);
     if (thread->ended) return page_free(window_physical(thread)), NULL;
-    if (!thread->waiting || thread->again) return requeue(own, thread), NULL;
+    bool waits = thread->waiting && !thread->again;
+    count(waits ? &thread->counts.waits : &thread->counts.put_aside,
+          waits ? &own->counts.waits : &own->counts.put_aside);
+    if (!waits) return requeue(own, thread), NULL;
     if (thread->has_deadline && thread->deadline != NEVER) sleep_begin(own, thread);
     return SWAP(&thread->state, &state, WAITING) ? NULL : thread;
 }
@@ -224,7 +256,7 @@ static void pick_up(struct scheduler *own, struct thread *thread) {
 
 void scheduler_init(struct thread *first) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
-    own->first = own->armed = NEVER;
+    own->first = own->armed = own->alarm = NEVER;
     own->watch = this_cpu()->number == 0 ? cpus_watch() : NEVER;
     if (this_cpu()->time.unknown) (void)time_now_ns(); // or tsc() would jump in the midst of a thread's time
     if (first) pick_up(own, first);

@@ -1,7 +1,7 @@
 // Signals, and how the program dies of them. An exception becomes the signal Linux would send, and ends the program
 // with a report that names places by the program's own symbols. Handlers of the program's own are not built; asking for
 // one is refused with ENOSYS rather than taken and never called.
-#include <asm/signal.h>
+#include <linux/signal.h>
 #include "kernel/cpu/cpu.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
@@ -12,13 +12,16 @@
 #define CALLERS     16  // that are shown at most
 #define PLACE       128 // bytes of a place as text
 
-#define SIGNALS     64
 #define BIT(signal) (1ull << ((signal)-1))
 #define UNMASKABLE  (BIT(SIGKILL) | BIT(SIGSTOP))
 // Ignored by default; stopping is ignored too, since nobody could continue the program.
 #define HARMLESS                                                                                                       \
     (BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT) | BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) |          \
      BIT(SIGTTOU))
+#define SIGSETXID 33 // glibc's own
+#define ACTION_FLAGS                                                                                                   \
+    (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_RESTORER | SA_ONSTACK | SA_RESTART |            \
+     SA_NODEFER | SA_RESETHAND)
 
 // Of the first 15 signals, in their order.
 static const char *signal_name(int signal) {
@@ -37,18 +40,20 @@ static bool ignored(int signal) {
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && BIT(signal) & HARMLESS);
 }
 
-s64 signal_send(u32 tid, u64 signal) {
-    if (signal > SIGNALS) return -EINVAL;
+s64 signal_send(u32 tid, int signal) {
+    bool known = signal >= 0 && signal <= SIGNALS;
     lock_take(&threads_lock);
-    struct thread *to = tid ? thread_find(tid) : NULL, *taker = to ? to : thread_after(NULL);
+    struct thread *to = tid ? thread_find(tid) : NULL;
+    struct thread *taker = to ? to : thread_after(NULL);
     bool exists = to || !tid;
-    if (exists && signal && !ignored((int)signal)) {
+    if (exists && known && signal && !ignored(signal)) {
         __atomic_fetch_or(to ? &to->signals_pending : &program.signals_pending, BIT(signal), __ATOMIC_SEQ_CST);
         while (!to && taker && taker->signals_blocked & BIT(signal)) taker = thread_after(taker);
         if (taker) thread_wake(taker);
     }
     lock_give(&threads_lock);
-    return exists ? 0 : -ESRCH;
+    if (!exists) return -ESRCH;
+    return known ? 0 : -EINVAL;
 }
 
 void signal_deliver(struct thread *thread) {
@@ -70,17 +75,29 @@ void signal_block(struct thread *thread, u64 signals) {
     lock_give(&threads_lock);
 }
 
-// rt_sigaction(signal, new, old, bytes of a mask)
+// rt_sigaction(int signal, new, old, bytes of a mask)
 CALL(rt_sigaction) {
-    u64 signal = arg[0];
-    struct action wanted, before;
-    if (arg[3] != sizeof(u64) || !signal || signal > SIGNALS || (arg[1] && BIT(signal) & UNMASKABLE)) return -EINVAL;
+    static bool named;
+    int signal = (int)arg[0];
+    bool known = signal > 0 && signal <= SIGNALS;
+    struct action wanted;
+    struct action before;
+    if (arg[3] != sizeof(u64)) return -EINVAL;
     if (arg[1] && !copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
-    if (arg[1] && wanted.handler != (u64)SIG_DFL && wanted.handler != (u64)SIG_IGN) return -ENOSYS;
+    if (!known || (arg[1] && BIT(signal) & UNMASKABLE)) return -EINVAL;
+    if (arg[1] && wanted.handler != (u64)SIG_DFL && wanted.handler != (u64)SIG_IGN) {
+        bool asked_by_glibc = signal == SIGSETXID && !wanted.mask; // for every program with threads, which never use it
+        if (asked_by_glibc || __atomic_exchange_n(&named, true, __ATOMIC_RELAXED)) return -ENOSYS;
+        return refused("rt_sigaction", "a handler for signal", (u64)signal, "no handlers are built", -ENOSYS);
+    }
     lock_take(&threads_lock);
     before = actions[signal];
-    if (arg[1]) actions[signal] = wanted;
-    bool forgets = arg[1] && ignored((int)signal); // what was sent before, too
+    if (arg[1]) {
+        wanted.flags &= ACTION_FLAGS;
+        wanted.mask &= ~UNMASKABLE;
+        actions[signal] = wanted;
+    }
+    bool forgets = arg[1] && ignored(signal); // what was sent before, too
     if (forgets) __atomic_fetch_and(&program.signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
     for (struct thread *one = NULL; forgets && (one = thread_after(one));)
         __atomic_fetch_and(&one->signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
@@ -88,24 +105,84 @@ CALL(rt_sigaction) {
     return arg[2] ? put_user(arg[2], &before, sizeof before) : 0;
 }
 
-// rt_sigprocmask(how, new, old, bytes of a mask)
+// rt_sigprocmask(int how, new, old, bytes of a mask)
 CALL(rt_sigprocmask) {
-    u64 set, old = thread->signals_blocked;
+    int how = (int)arg[0];
+    u64 set;
+    u64 old = thread->signals_blocked;
     if (arg[3] != sizeof set) return -EINVAL;
     if (arg[1]) {
         if (!copy_from_user(&set, arg[1], sizeof set)) return -EFAULT;
-        if (arg[0] > SIG_SETMASK) return -EINVAL;
-        set = arg[0] == SIG_BLOCK ? old | set : arg[0] == SIG_UNBLOCK ? old & ~set : set;
+        if (how == SIG_BLOCK) set |= old;
+        else if (how == SIG_UNBLOCK) set = old & ~set;
+        else if (how != SIG_SETMASK) return -EINVAL;
         signal_block(thread, set & ~UNMASKABLE);
     }
     return arg[2] ? put_user(arg[2], &old, sizeof old) : 0;
 }
 
+// rt_sigpending(set, bytes): what was sent and is blocked.
+CALL(rt_sigpending) {
+    u64 set = __atomic_load_n(&program.signals_pending, __ATOMIC_RELAXED);
+    set |= __atomic_load_n(&thread->signals_pending, __ATOMIC_RELAXED);
+    set &= thread->signals_blocked;
+    return arg[1] > sizeof set ? -EINVAL : put_user(arg[0], &set, arg[1]);
+}
+
+// Without handlers a signal ends the program or does nothing, so these two never return.
+CALL(pause) {
+    (void)thread_deadline(thread, NEVER);
+    return CALL_WAITS;
+}
+
+// rt_sigsuspend(set, bytes): the first execution takes the set, which may be gone by the next one.
+CALL(rt_sigsuspend) {
+    u64 set;
+    if (!thread->has_deadline) {
+        if (arg[1] != sizeof set) return -EINVAL;
+        if (!copy_from_user(&set, arg[0], sizeof set)) return -EFAULT;
+        signal_block(thread, set & ~UNMASKABLE);
+    }
+    return call_pause(thread, arg);
+}
+
+// sigaltstack(new, old): kept for the thread, for nothing runs on it yet.
+CALL(sigaltstack) {
+    struct signal_stack old = thread->signal_stack;
+    struct signal_stack wanted;
+    old.flags &= SS_AUTODISARM;
+    if (!old.bytes) old.flags |= SS_DISABLE;
+    if (arg[0]) {
+        if (!copy_from_user(&wanted, arg[0], sizeof wanted)) return -EFAULT;
+        u32 mode = wanted.flags & ~SS_AUTODISARM;
+        if (mode != 0 && mode != SS_ONSTACK && mode != SS_DISABLE) return -EINVAL;
+        if (mode != SS_DISABLE && wanted.bytes < MINSIGSTKSZ) return -ENOMEM;
+        if (mode == SS_DISABLE) wanted.start = wanted.bytes = 0;
+        thread->signal_stack = wanted;
+    }
+    return arg[1] ? put_user(arg[1], &old, sizeof old) : 0;
+}
+
+// kill(int process, int signal). The only process is number 1, in group 1; -1 means all others, and there are none.
 CALL(kill) {
-    return (int)arg[0] >= -1 && (int)arg[0] <= 1 ? signal_send(0, arg[1]) : -ESRCH;
-} // -1, 0: everybody, one's group
-CALL(tkill) { return (int)arg[0] > 0 ? signal_send((u32)arg[0], arg[1]) : -EINVAL; }
-CALL(tgkill) { return (int)arg[0] == 1 ? call_tkill(thread, arg + 1) : (int)arg[0] > 0 ? -ESRCH : -EINVAL; }
+    int pid = (int)arg[0];
+    bool is_ours = pid == 0 || pid == 1;
+    if (pid > 1) { // a thread's number stands for its process
+        lock_take(&threads_lock);
+        is_ours = thread_find((u32)pid);
+        lock_give(&threads_lock);
+    }
+    return is_ours ? signal_send(0, (int)arg[1]) : -ESRCH;
+}
+
+// tkill(int thread, int signal)
+CALL(tkill) { return (int)arg[0] > 0 ? signal_send((u32)arg[0], (int)arg[1]) : -EINVAL; }
+
+// tgkill(int process, int thread, int signal)
+CALL(tgkill) {
+    if ((int)arg[0] <= 0 || (int)arg[1] <= 0) return -EINVAL;
+    return (int)arg[0] == 1 ? call_tkill(thread, arg + 1) : -ESRCH;
+}
 
 static const struct {
     u8 signal;
@@ -146,7 +223,10 @@ static void report_callers(u64 sp) {
 void program_fault(struct context *context, const struct fault *fault) {
     const struct registers *r = &context->regs;
     const char *why = fault->vector == VECTOR_PF ? space_fault(fault->address, fault->error) : "";
-    if (!why) return;
+    if (!why) {
+        count_fault();
+        return;
+    }
     bool known = fault->vector < ARRAY_SIZE(exceptions) && exceptions[fault->vector].signal;
     int signal = known ? exceptions[fault->vector].signal : why == space_no_memory ? SIGBUS : SIGSEGV;
     char access[PLACE], at[PLACE];

@@ -48,6 +48,9 @@ struct thread *thread_make(const struct thread *like) {
         thread->context.fs_base = like->context.fs_base;
         thread->context.gs_base = like->context.gs_base;
         thread->signals_blocked = like->signals_blocked;
+        thread->priority = like->priority;
+        thread->timer_slack = like->timer_slack;
+        memcpy(thread->name, like->name, THREAD_NAME);
         thread->cpu = like->cpu;
         fpu_save(thread->context.xstate);
     }
@@ -97,6 +100,7 @@ CALL(set_tid_address) {
 CALL(exit) {
     u32 zero = 0;
     signal_block(thread, ~0ull);
+    if (!robust_walk(thread)) return call_again(thread);
     if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof zero)) futex_wake(thread->clear_tid, 1);
     lock_take(&threads_lock);
     RB_REMOVE(tids, &tids, thread);
@@ -117,7 +121,7 @@ CALL(exit_group) {
 CALL(sched_getaffinity) {
     unsigned cpus = cpus_expected();
     u64 mask[CPUS_MAX / 64] = {0}, bytes = ROUND_UP(cpus, 64) / 8;
-    if ((u32)arg[1] < bytes || arg[1] % sizeof mask[0]) return -EINVAL;
+    if ((u32)arg[1] < bytes || (u32)arg[1] % sizeof mask[0]) return -EINVAL;
     lock_take(&threads_lock);
     bool exists = !(u32)arg[0] || thread_find((u32)arg[0]);
     lock_give(&threads_lock);

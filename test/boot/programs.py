@@ -2,6 +2,7 @@
 import hashlib
 import random
 import re
+import sys
 import zlib
 
 import vm
@@ -67,6 +68,25 @@ def unknown_call():
     vm.expect("lines about io_uring_setup", len([line for line in result.log.splitlines() if "io_uring_setup" in line]), 1)
 
 
+def small_calls(compiler):
+    """By Linux's answers: the same program passes there, which is tried when this is one."""
+    program = vm.compile_guest("test/guest/small_calls.c", compiler, "-static", "-pthread")
+    if sys.platform == "linux":
+        vm.expect("on this machine", vm.run([program]), b"small_calls ok\n")
+    result = vm.boot(program, extra=["-smp", "2"]).expect(0, b"small_calls ok\n")
+    lines = [line for line in result.log.splitlines() if "the program called" in line]
+    vm.expect("refusals", lines, ["vmos: the program called prctl with option 0x270f: it is not built, so it got EINVAL",
+                                  "vmos: the program called arch_prctl with option 0x9999: it is not built, so it got EINVAL"])
+
+
+def alarms():
+    """Its SIGALRM ends the program, which waits, sleeps or computes; blocked or ignored it does not."""
+    for way in "pause", "suspend", "sleep", "spin", "interval":
+        runs(vm.guest("alarm"), 142, b"", "killed by signal 14 (SIGALRM)", args=[way])
+    for way in "blocked", "ignored", "cancelled":
+        runs(vm.guest("alarm"), 7, b"", args=[way])
+
+
 def large():
     """256 MiB of program, with progress on the way."""
     with vm.directory() as tmp:
@@ -122,6 +142,9 @@ def guests(compiler, flag):
 def tests():
     yield "256 MiB", large
     yield "unknown system call", unknown_call
+    for compiler in "gcc", "musl-gcc":
+        yield f"small calls by {compiler}", lambda compiler=compiler: small_calls(compiler)
+    yield "alarm", alarms
     yield "busybox echo", lambda: busybox(["echo", "a  b", "", "c"], b"a  b  c\n")
     yield "busybox expr", lambda: busybox(["expr", "6", "*", "7"], b"42\n")
     yield "busybox expr 0", lambda: busybox(["expr", "1", "-", "1"], b"0\n", 1)

@@ -1,0 +1,91 @@
+// The process's timer of real time: alarm, setitimer and getitimer. One CPU, the one that set it last, watches it; when
+// it is over, the process gets SIGALRM. As on Linux an interval begins anew only when the signal is taken, which
+// without handlers is the end of the program.
+#include <asm/signal.h>
+#include <linux/time.h>
+#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/time.h"
+#include "kernel/program/program.h"
+
+#define SECOND      1000000000ull
+#define MICROSECOND 1000ull
+
+struct timer { // ns, 0: none
+    u64 left, interval;
+};
+
+static struct lock lock; // outside the threads'
+static u64 due = NEVER;  // time_now_ns() when the signal comes
+static u64 interval;
+static unsigned watcher; // CPU
+
+u64 alarm_run(u64 now) {
+    lock_take(&lock);
+    bool rings = due <= now;
+    if (rings) due = NEVER;
+    u64 next = watcher == this_cpu()->number ? due : NEVER;
+    lock_give(&lock);
+    if (rings) signal_send(0, SIGALRM);
+    return next;
+}
+
+static struct timer set(const struct timer *wanted) {
+    u64 now = time_now_ns();
+    lock_take(&lock);
+    struct timer before = {.interval = interval};
+    if (due != NEVER) before.left = due > now ? due - now : MICROSECOND; // about to ring
+    if (wanted) {
+        interval = wanted->interval;
+        due = NEVER;
+        if (wanted->left) due = now + MIN(wanted->left, NEVER - 1 - now);
+        watcher = this_cpu()->number;
+        scheduler_set_alarm(due);
+    }
+    lock_give(&lock);
+    return before;
+}
+
+// alarm(unsigned seconds): what was left is rounded, but never to 0.
+CALL(alarm) {
+    u64 left = set(&(struct timer){.left = (u32)arg[0] * SECOND}).left;
+    u64 seconds = left / SECOND;
+    if (left % SECOND >= SECOND / 2 || (left && !seconds)) seconds++;
+    return (s64)seconds;
+}
+
+static s64 timeval_get(const struct __kernel_old_timeval *time, u64 *ns) {
+    if (time->tv_sec < 0 || (u64)time->tv_usec >= SECOND / MICROSECOND) return -EINVAL;
+    *ns = NEVER;
+    if ((u64)time->tv_sec < NEVER / SECOND - 1) *ns = (u64)time->tv_sec * SECOND + (u64)time->tv_usec * MICROSECOND;
+    return 0;
+}
+
+static struct __kernel_old_timeval timeval_of(u64 ns) {
+    return (struct __kernel_old_timeval){(s64)(ns / SECOND), (s64)(ns % SECOND / MICROSECOND)};
+}
+
+static s64 put_timer(u64 to, struct timer timer) {
+    struct __kernel_old_itimerval value = {timeval_of(timer.interval), timeval_of(timer.left)};
+    return put_user(to, &value, sizeof value);
+}
+
+// getitimer(int which, value)
+CALL(getitimer) {
+    int which = (int)arg[0];
+    if (which != ITIMER_REAL && which != ITIMER_VIRTUAL && which != ITIMER_PROF) return -EINVAL;
+    return put_timer(arg[1], which == ITIMER_REAL ? set(NULL) : (struct timer){0});
+}
+
+// setitimer(int which, new, old): no new one means none, as on Linux.
+CALL(setitimer) {
+    int which = (int)arg[0];
+    struct __kernel_old_itimerval value = {0};
+    struct timer wanted;
+    struct timer before = {0};
+    if (arg[1] && !copy_from_user(&value, arg[1], sizeof value)) return -EFAULT;
+    if (timeval_get(&value.it_value, &wanted.left) || timeval_get(&value.it_interval, &wanted.interval)) return -EINVAL;
+    if (which == ITIMER_REAL) before = set(&wanted);
+    else if (which != ITIMER_VIRTUAL && which != ITIMER_PROF) return -EINVAL;
+    else if (wanted.left) return refused("setitimer", "timer", (u64)which, "timers of CPU time are not built", -EINVAL);
+    return arg[2] ? put_timer(arg[2], before) : 0;
+}

@@ -1,0 +1,93 @@
+// prctl and arch_prctl: what a program tells and asks about itself and its threads.
+#include <asm/prctl.h>
+#include <linux/capability.h>
+#include <linux/prctl.h>
+#include "kernel/lib/string.h"
+#include "kernel/program/program.h"
+
+#define TIMER_SLACK_NS 50000 // of a thread at first
+
+// arch_prctl(int option, address). The bases hold from the next return on. One that SYSRET's address space does not
+// have would fault in the kernel.
+CALL(arch_prctl) {
+    switch ((int)arg[0]) {
+    case ARCH_GET_FS: return put_user(arg[1], &thread->context.fs_base, sizeof(u64));
+    case ARCH_GET_GS: return put_user(arg[1], &thread->context.gs_base, sizeof(u64));
+    case ARCH_SET_FS:
+        if (arg[1] >= USER_END) return -EPERM;
+        thread->context.fs_base = arg[1];
+        return 0;
+    case ARCH_SET_GS:
+        if (arg[1] >= USER_END) return -EPERM;
+        thread->context.gs_base = arg[1];
+        return 0;
+    case ARCH_GET_CPUID: return 1; // the instruction works
+    }
+    return refused("arch_prctl", "option", (u32)arg[0], "it is not built", -EINVAL);
+}
+
+// What is kept for whoever asks, and changes nothing: nobody writes core files, nobody is a parent or a child.
+static struct {
+    u32 parent_signal, dumpable, keeps_capabilities, subreaper, no_new_rights, no_huge_pages;
+} kept = {.dumpable = 1};
+
+static s64 keep(u32 *at, u64 value, u64 highest) {
+    if (value > highest) return -EINVAL;
+    __atomic_store_n(at, (u32)value, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static s64 set_name(struct thread *thread, u64 from) {
+    char name[THREAD_NAME];
+    s64 length = copy_string_from_user(name, from, THREAD_NAME - 1);
+    if (length < 0) return -EFAULT;
+    memset(thread->name, 0, THREAD_NAME);
+    memcpy(thread->name, name, (u64)length);
+    return 0;
+}
+
+// The flags that are a place of their own: 1, or nothing at all.
+static s64 no_new_rights(const u64 *arg, bool sets) {
+    if (arg[1] != sets || arg[2] || arg[3] || arg[4]) return -EINVAL;
+    return sets ? keep(&kept.no_new_rights, 1, 1) : (s64)kept.no_new_rights;
+}
+
+static s64 no_huge_pages(const u64 *arg, bool sets) {
+    if ((!sets && arg[1]) || arg[2] || arg[3] || arg[4]) return -EINVAL;
+    return sets ? keep(&kept.no_huge_pages, arg[1] != 0, 1) : (s64)kept.no_huge_pages;
+}
+
+// prctl(int option, four values)
+CALL(prctl) {
+    const u32 time_stamps = PR_TSC_ENABLE;
+    switch ((int)arg[0]) {
+    case PR_SET_NAME: return set_name(thread, arg[1]);
+    case PR_GET_NAME: return put_user(arg[1], thread->name, THREAD_NAME);
+    case PR_SET_PDEATHSIG: return keep(&kept.parent_signal, arg[1], SIGNALS);
+    case PR_GET_PDEATHSIG: return put_user(arg[1], &kept.parent_signal, sizeof(u32));
+    case PR_SET_DUMPABLE: return keep(&kept.dumpable, arg[1], 1);
+    case PR_GET_DUMPABLE: return kept.dumpable;
+    case PR_SET_KEEPCAPS: return keep(&kept.keeps_capabilities, arg[1], 1);
+    case PR_GET_KEEPCAPS: return kept.keeps_capabilities;
+    case PR_SET_CHILD_SUBREAPER: return keep(&kept.subreaper, arg[1] != 0, 1);
+    case PR_GET_CHILD_SUBREAPER: return put_user(arg[1], &kept.subreaper, sizeof(u32));
+    case PR_SET_NO_NEW_PRIVS: return no_new_rights(arg, true);
+    case PR_GET_NO_NEW_PRIVS: return no_new_rights(arg, false);
+    case PR_SET_THP_DISABLE: return no_huge_pages(arg, true);
+    case PR_GET_THP_DISABLE: return no_huge_pages(arg, false);
+    case PR_SET_TIMERSLACK: // sleeps end as soon as they can
+        thread->timer_slack = arg[1];
+        return 0;
+    case PR_GET_TIMERSLACK: return thread->timer_slack ? (s64)thread->timer_slack : TIMER_SLACK_NS;
+    case PR_SET_TIMING: return arg[1] == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
+    case PR_GET_TIMING: return PR_TIMING_STATISTICAL;
+    case PR_GET_TSC: return put_user(arg[1], &time_stamps, sizeof time_stamps);
+    case PR_CAPBSET_READ: return arg[1] <= CAP_LAST_CAP ? 1 : -EINVAL;
+    case PR_GET_TID_ADDRESS: return put_user(arg[1], &thread->clear_tid, sizeof(u64));
+    case PR_GET_SECCOMP:
+    case PR_GET_SECUREBITS: return 0;
+    case PR_SET_SECUREBITS:
+        if (!arg[1]) return 0;
+    }
+    return refused("prctl", "option", (u32)arg[0], "it is not built", -EINVAL);
+}

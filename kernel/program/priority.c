@@ -1,0 +1,117 @@
+// Policies and priorities of scheduling. All threads are equal: what asks for a real-time policy is refused; nice
+// values and the policies of ordinary threads are kept for whoever asks, and change nothing.
+#include <linux/resource.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
+#include "kernel/cpu/cpus.h"
+#include "kernel/lib/string.h"
+#include "kernel/program/program.h"
+
+#define NICE_LOWEST      (-20)
+#define NICE_HIGHEST     19
+#define REALTIME_LOWEST  1
+#define REALTIME_HIGHEST 99
+
+// What is kept of a thread, 0 being the current one. new: what is kept from now on, or NULL. False: no such thread.
+static bool of_thread(struct thread *current, int tid, struct priority *kept, const struct priority *new) {
+    lock_take(&threads_lock);
+    struct thread *thread = tid ? thread_find((u32)tid) : current;
+    if (thread) *kept = thread->priority;
+    if (thread && new) thread->priority = *new;
+    lock_give(&threads_lock);
+    return thread;
+}
+
+static bool is_realtime(int policy) { return policy == SCHED_FIFO || policy == SCHED_RR; }
+
+static bool is_ordinary(int policy) { return policy == SCHED_NORMAL || policy == SCHED_BATCH || policy == SCHED_IDLE; }
+
+// sched_setscheduler(int thread, int policy, param), and sched_setparam with the policy it has.
+static s64 set_policy(struct thread *thread, int tid, const int *policy, u64 param_at) {
+    struct sched_param param;
+    struct priority kept;
+    if (tid < 0 || !param_at) return -EINVAL;
+    if (!copy_from_user(&param, param_at, sizeof param)) return -EFAULT;
+    if (!of_thread(thread, tid, &kept, NULL)) return -ESRCH;
+    int wanted = policy ? *policy & ~SCHED_RESET_ON_FORK : kept.policy;
+    bool realtime = is_realtime(wanted);
+    if (!realtime && !is_ordinary(wanted)) return -EINVAL;
+    if (param.sched_priority < 0 || param.sched_priority > REALTIME_HIGHEST) return -EINVAL;
+    if (realtime != (param.sched_priority != 0)) return -EINVAL;
+    if (realtime) return refused("sched_setscheduler", "policy", (u64)wanted, "no real-time policy is built", -EPERM);
+    kept.policy = (u8)wanted;
+    return of_thread(thread, tid, &kept, &(struct priority){kept.nice, (u8)wanted}) ? 0 : -ESRCH;
+}
+
+CALL(sched_setscheduler) {
+    int policy = (int)arg[1];
+    return policy < 0 ? -EINVAL : set_policy(thread, (int)arg[0], &policy, arg[2]);
+}
+
+CALL(sched_setparam) { return set_policy(thread, (int)arg[0], NULL, arg[1]); }
+
+// sched_getscheduler(int thread)
+CALL(sched_getscheduler) {
+    struct priority kept;
+    if ((int)arg[0] < 0) return -EINVAL;
+    return of_thread(thread, (int)arg[0], &kept, NULL) ? kept.policy : -ESRCH;
+}
+
+// sched_getparam(int thread, param)
+CALL(sched_getparam) {
+    const struct sched_param param = {0};
+    struct priority kept;
+    if ((int)arg[0] < 0 || !arg[1]) return -EINVAL;
+    return of_thread(thread, (int)arg[0], &kept, NULL) ? put_user(arg[1], &param, sizeof param) : -ESRCH;
+}
+
+// sched_get_priority_max(int policy), and _min
+static s64 priority_limit(int policy, int realtime) {
+    if (is_realtime(policy)) return realtime;
+    return is_ordinary(policy) || policy == SCHED_DEADLINE ? 0 : -EINVAL;
+}
+
+CALL(sched_get_priority_max) { return priority_limit((int)arg[0], REALTIME_HIGHEST); }
+CALL(sched_get_priority_min) { return priority_limit((int)arg[0], REALTIME_LOWEST); }
+
+// Groups and users: the process's own are all there are, and what the current thread has stands for all.
+static bool is_ours(int which, int who) { return who == 0 || (which == PRIO_PGRP && who == 1); }
+
+// setpriority(int which, int who, int nice)
+CALL(setpriority) {
+    int which = (int)arg[0];
+    int who = (int)arg[1];
+    int nice = MIN(MAX((int)arg[2], NICE_LOWEST), NICE_HIGHEST);
+    struct priority kept;
+    if (which < PRIO_PROCESS || which > PRIO_USER) return -EINVAL;
+    if (which != PRIO_PROCESS && !is_ours(which, who)) return -ESRCH;
+    if (which != PRIO_PROCESS) who = 0;
+    if (!of_thread(thread, who, &kept, NULL)) return -ESRCH;
+    return of_thread(thread, who, &kept, &(struct priority){(s8)nice, kept.policy}) ? 0 : -ESRCH;
+}
+
+// getpriority(int which, int who): 1 to 40, so that it is no error.
+CALL(getpriority) {
+    int which = (int)arg[0];
+    int who = (int)arg[1];
+    struct priority kept;
+    if (which < PRIO_PROCESS || which > PRIO_USER) return -EINVAL;
+    if (which != PRIO_PROCESS && !is_ours(which, who)) return -ESRCH;
+    if (which != PRIO_PROCESS) who = 0;
+    return of_thread(thread, who, &kept, NULL) ? NICE_HIGHEST + 1 - kept.nice : -ESRCH;
+}
+
+// sched_setaffinity(int thread, unsigned bytes, mask): every thread runs on all CPUs, which a mask may say.
+CALL(sched_setaffinity) {
+    u64 mask[CPUS_MAX / 64] = {0};
+    u64 bytes = MIN((u32)arg[1], sizeof mask);
+    unsigned cpus = cpus_expected();
+    unsigned chosen = 0;
+    struct priority kept;
+    if (!copy_from_user(mask, arg[2], bytes)) return -EFAULT;
+    if (!of_thread(thread, (int)arg[0], &kept, NULL)) return -ESRCH;
+    for (unsigned cpu = 0; cpu < cpus; cpu++) chosen += mask[cpu / 64] >> cpu % 64 & 1;
+    if (!chosen) return -EINVAL;
+    if (chosen == cpus) return 0;
+    return refused("sched_setaffinity", "a number of CPUs,", chosen, "threads run on all of them", -EINVAL);
+}

@@ -1,0 +1,74 @@
+// Robust futexes (Linux's Documentation/locking/robust-futexes.rst): a thread keeps a list of the locks it holds, in
+// its own memory. When it ends, each word there that still has its tid gets FUTEX_OWNER_DIED, and one waiter is woken.
+// The list is whatever the program made of it: a circle, garbage, or changed meanwhile by other threads.
+#include <linux/futex.h>
+#include "kernel/cpu/trap.h"
+#include "kernel/program/program.h"
+
+#define ENTRIES_MAX 2048 // as Linux's ROBUST_LIST_LIMIT
+#define PIECE       64   // entries of one execution of the call
+#define TRIES_MAX   100  // of an exchange that other threads spoil
+#define IS_PI       1ull // in the lowest bit of a pointer: the lock inherits priorities
+
+static u64 address_of(u64 pointer) { return pointer & ~IS_PI; }
+
+// One lock of a thread that ends. May be just being taken or given back: then it is not in the list, and nobody may own
+// it. False: there is no such word, and the walk ends.
+static bool lock_died(const struct thread *thread, u64 pointer, bool pending) {
+    u64 word = address_of(pointer) + thread->robust.futex_offset;
+    u32 value;
+    if (word % sizeof value || !copy_from_user(&value, word, sizeof value)) return false;
+    for (int i = 0; i < TRIES_MAX; i++) {
+        u32 owner = value & FUTEX_TID_MASK;
+        if (pending && !(pointer & IS_PI) && !owner) futex_wake(word, 1);
+        if (owner != thread->tid) return true;
+        u32 seen = value;
+        if (!user_exchange(word, &seen, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED)) return false;
+        if (seen == value) {
+            if (!(pointer & IS_PI) && value & FUTEX_WAITERS) futex_wake(word, 1);
+            return true;
+        }
+        value = seen;
+    }
+    return true;
+}
+
+bool robust_walk(struct thread *thread) {
+    struct robust *robust = &thread->robust;
+    if (!robust->head) return true;
+    if (!thread->record.done && !copy_from_user(&robust->next, robust->head, ROBUST_HEAD_BYTES)) return true;
+    for (u64 end = thread->record.done + PIECE;
+         address_of(robust->next) != robust->head && thread->record.done < ENTRIES_MAX;) {
+        if (thread->record.done == end) return false;
+        u64 entry = robust->next;
+        bool readable = copy_from_user(&robust->next, address_of(entry), sizeof entry);
+        bool is_pending = address_of(entry) == address_of(robust->pending);
+        if (!is_pending && !lock_died(thread, entry, false)) return true;
+        if (!readable) return true;
+        thread->record.done++;
+    }
+    if (address_of(robust->pending)) lock_died(thread, robust->pending, true);
+    return true;
+}
+
+// set_robust_list(head, bytes of it)
+CALL(set_robust_list) {
+    if (arg[1] != ROBUST_HEAD_BYTES) return -EINVAL;
+    thread->robust.head = arg[0];
+    return 0;
+}
+
+// get_robust_list(int thread, head, bytes of it)
+CALL(get_robust_list) {
+    const u64 bytes = ROBUST_HEAD_BYTES;
+    u64 head = thread->robust.head;
+    if ((u32)arg[0]) {
+        lock_take(&threads_lock);
+        const struct thread *other = thread_find((u32)arg[0]);
+        head = other ? other->robust.head : 0;
+        lock_give(&threads_lock);
+        if (!other) return -ESRCH;
+    }
+    s64 error = put_user(arg[2], &bytes, sizeof bytes);
+    return error ? error : put_user(arg[1], &head, sizeof head);
+}
