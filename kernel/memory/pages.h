@@ -30,6 +30,10 @@ void page_free(u64 physical);
 void pages_give(u64 physical, u64 bytes); // the same with neighbours of what linear memory has grown by
 u64 pages_free(void);  // pages that page_alloc could still give, at least; exact when no other CPU is in here
 u64 pages_total(void); // pages of linear memory
+// What pages_free() falls by when memory of that size is taken: of a frame that is split one page is lost to its map.
+static inline u64 pages_worth(u64 bytes) {
+    return bytes < PAGE_2M ? bytes / PAGE_SIZE : bytes / PAGE_2M * (PAGE_2M / PAGE_SIZE - 1);
+}
 
 // A whole frame, filled with zeroes if this CPU has any from when it was idle, else contents undefined; 0: none.
 u64 frame_alloc(bool *cleared);

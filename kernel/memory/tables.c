@@ -14,7 +14,7 @@
 u64 tables_allow = ~0ull;
 u64 tables_made;
 
-static u64 *entry_in(u64 table, u64 address, int level) {
+u64 *tables_at(u64 table, u64 address, int level) {
     return (u64 *)window(table & PTE_ADDRESS) + (address >> LEVEL_SHIFT(level)) % ENTRIES;
 }
 
@@ -23,7 +23,7 @@ static u64 *entry_in(u64 table, u64 address, int level) {
 u64 *tables_entry_with(u64 root, u64 address, int level, u64 (*new_table)(void)) {
     u64 table = root;
     for (int at = 3; at > level; at--) {
-        u64 *entry = entry_in(table, address, at);
+        u64 *entry = tables_at(table, address, at);
         if (*entry & PTE_PS) panic("page tables: a large page is in the way at 0x%lx", address);
         if (!(*entry & PTE_P)) {
             if (!(table = new_table())) return NULL;
@@ -32,7 +32,7 @@ u64 *tables_entry_with(u64 root, u64 address, int level, u64 (*new_table)(void))
         }
         table = *entry;
     }
-    return entry_in(table, address, level);
+    return tables_at(table, address, level);
 }
 
 u64 *tables_entry(u64 root, u64 address, int level) {
@@ -42,7 +42,7 @@ u64 *tables_entry(u64 root, u64 address, int level) {
 u64 *tables_leaf(u64 root, u64 address, u64 *bytes) {
     u64 table = root;
     for (int level = 3; level >= 0; level--) {
-        u64 *entry = entry_in(table, address, level);
+        u64 *entry = tables_at(table, address, level);
         *bytes = LEVEL_BYTES(level);
         if (!*entry) return NULL;
         if (level == 0 || *entry & PTE_PS) return entry;
@@ -91,7 +91,9 @@ void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 addr
 }
 
 // Hides or frees, of what is below one table, whose first address is at: see tables.h.
-static unsigned take_out(u64 table, int level, u64 at, const u64 range[2], const u64 limits[2], bool hide) {
+// give: NULL to hide.
+static unsigned take_out(u64 table, int level, u64 at, const u64 range[2], const u64 limits[2], void (*give)(u64)) {
+    bool hide = !give;
     u64 bytes = LEVEL_BYTES(level), first = range[0] > at ? (range[0] - at) / bytes : 0;
     unsigned hidden = 0;
     for (u64 i = first; i < ENTRIES && at + i * bytes < range[1]; i++) {
@@ -99,12 +101,12 @@ static unsigned take_out(u64 table, int level, u64 at, const u64 range[2], const
         if (!*entry || (hide && !(*entry & PTE_P))) continue;
         bool is_table = level > 0 && !(*entry & PTE_PS), goes = is_table && from >= limits[0] && whole[1] <= limits[1];
         if (is_table && (hide ? !goes : level > 1))
-            hidden |= take_out(*entry & PTE_ADDRESS, level - 1, from, goes ? whole : range, limits, hide);
+            hidden |= take_out(*entry & PTE_ADDRESS, level - 1, from, goes ? whole : range, limits, give);
         if (hide && is_table == goes) {
             *entry &= ~PTE_P;
             hidden |= goes ? TABLES_HID_TABLES : TABLES_HID_PAGES;
         } else if (goes) {
-            page_free(*entry & PTE_ADDRESS);
+            give(*entry);
             *entry = 0;
         }
     }
@@ -113,15 +115,16 @@ static unsigned take_out(u64 table, int level, u64 at, const u64 range[2], const
 
 unsigned tables_hide(u64 root, u64 start, u64 end, u64 low, u64 high) {
     ASSERT(end <= high && high <= 1ull << 47);
-    return take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, true);
+    return take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, NULL);
 }
 
-void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high) {
-    take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, false);
+void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high, void (*give)(u64 entry)) {
+    take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, give);
 }
 
 void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first) {
-    u64 part = bytes / ENTRIES, next = part == PAGE_SIZE ? *entry & ~PTE_PS : *entry, *entries = window(table);
+    u64 part = bytes / ENTRIES, next = part == PAGE_SIZE ? *entry & ~PTE_PS : *entry,
+        *entries = window(table & PTE_ADDRESS);
     u64 physical = *entry & PTE_ADDRESS;
     for (u64 i = 0; i < ENTRIES; i++) entries[i] = next + i * part;
     entries[0] ^= physical ^ first;
@@ -131,10 +134,10 @@ void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first) {
     *entry = table | PTE_P | PTE_W | PTE_U;
 }
 
-void tables_join(u64 root, u64 address, int level) {
+void tables_join(u64 root, u64 address, int level, void (*give)(u64 entry)) {
     u64 *above = tables_entry(root, address, level + 1);
     if (!above || !(*above & PTE_P) || *above & PTE_PS) return;
-    u64 table = *above & PTE_ADDRESS, *entries = window(table), first = entries[0], bytes = LEVEL_BYTES(level);
+    u64 table = *above, *entries = window(table & PTE_ADDRESS), first = entries[0], bytes = LEVEL_BYTES(level);
     if (!first || (first & PTE_ADDRESS) % LEVEL_BYTES(level + 1)) return;
     for (u64 i = ENTRIES - 1; i; i--)
         if (entries[i] != first + i * bytes) return;
@@ -142,5 +145,5 @@ void tables_join(u64 root, u64 address, int level) {
     address = ROUND_DOWN(address, LEVEL_BYTES(level + 1));
     tlb_flush(address, address + LEVEL_BYTES(level + 1), true);
     *above = first | PTE_PS;
-    page_free(table);
+    give(table);
 }

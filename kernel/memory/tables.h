@@ -13,7 +13,8 @@
 #define PTE_PS      (1ull << 7)  // leaf above the lowest level
 #define PTE_G       (1ull << 8)  // survives a CR3 write
 #define PTE_OURS    (1ull << 9)  // available to software: the frame belongs to the mapping and is freed with it
-#define PTE_COUNTED (1ull << 10) // available to software: the page was promised before it existed, see space.c
+#define PTE_COUNTED (1ull << 10) // available to software: the page or table was promised before it existed, see space.c
+#define PTE_STACK   (1ull << 11) // available to software: the page is a stack's
 #define PTE_NX      (1ull << 63) // no execute; must be 0 on CPUs without NX, see tables_allow
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
@@ -27,6 +28,8 @@ extern u64 tables_made; // by what maps, since the start of this stage
 #define LEVEL_2M           1
 #define LEVEL_1G           2
 
+// The entry for address in a table of that level, which another entry names.
+u64 *tables_at(u64 table, u64 address, int level);
 // The entry for address in the table of that level, in the window; missing tables are made. NULL when there is no
 // memory for one. Panics when a larger page is in the way.
 u64 *tables_entry(u64 root, u64 address, int level);
@@ -52,17 +55,19 @@ void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 addr
 // Taking pages out of the lower half, in three steps. First the CPUs must not find them any more: every page in
 // [start, end), which none crosses, becomes not present but keeps the rest of its entry, and so do the tables that
 // touch [start, end) and lie wholly inside [low, high), with all below them. Returns what was present. Then
-// tlb_flush(). Then the caller gives the pages back (tables_each() still finds them), and tables_free() those tables.
+// tlb_flush(). Then the caller gives the pages back (tables_each() still finds them), and tables_free() calls give()
+// with the entries of those tables.
 enum { TABLES_HID_PAGES = 1, TABLES_HID_TABLES = 2 };
 unsigned tables_hide(u64 root, u64 start, u64 end, u64 low, u64 high) MUST_USE;
-void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high);
+void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high, void (*give)(u64 entry));
 
 // A page of 2 MiB or 1 GiB becomes 512 smaller ones with the same rights in the given table, whose contents do not
-// matter; the first of them lies at first, where its contents move. While the size changes the page is not present: a
-// CPU that found two sizes for one address could raise a machine check (AMD family 10h erratum 383; Intel SKL002).
+// matter and which may come with bits for its entry; the first of them lies at first, where its contents move. While
+// the size changes the page is not present: a CPU that found two sizes for one address could raise a machine check (AMD
+// family 10h erratum 383; Intel SKL002).
 void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first);
 // The reverse, for the table of that level that has address: when its 512 pages are alike and neighbours in physical
-// memory, and the first is aligned for it, they become one and the table's page is freed.
-void tables_join(u64 root, u64 address, int level);
+// memory, and the first is aligned for it, they become one and give() gets the table's entry.
+void tables_join(u64 root, u64 address, int level, void (*give)(u64 entry));
 
 u64 tables_root(void); // CR3 of this CPU

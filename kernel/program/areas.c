@@ -12,6 +12,7 @@ static void summarise(struct area *area) {
     area->low = left ? left->low : area->start;
     area->high = right ? right->high : area->end;
     area->hole = 0;
+    area->has_counted = area->flags & AREA_COUNTED || (left && left->has_counted) || (right && right->has_counted);
     if (left) area->hole = MAX(left->hole, area->start - left->high);
     if (right) area->hole = MAX(area->hole, MAX(right->hole, right->low - area->end));
 }
@@ -64,27 +65,104 @@ static void erase(struct areas *areas, struct area *area) {
     area_give(area);
 }
 
-// Makes address a border when it lies inside an area.
-static void split(struct areas *areas, u64 address) {
-    struct area *area = areas_find(areas, address);
-    if (!area || area->start >= address) return;
-    u64 end = area->end;
-    area->end = address;
-    summarise_up(area);
-    insert(areas, area, address, end);
+// ---- what counts ----
+
+// The counted area with the highest address below a node, itself included, which has one.
+static const struct area *last_counted(const struct area *at) {
+    for (;;) {
+        const struct area *right = RB_RIGHT(at, link);
+        if (right && right->has_counted) at = right;
+        else if (at->flags & AREA_COUNTED) return at;
+        else at = RB_LEFT(at, link);
+    }
 }
 
-static u64 pages_with(const struct area *area, u32 flag) {
-    return area->flags & flag ? (area->end - area->start) / PAGE_SIZE : 0;
+static const struct area *first_counted(const struct area *at) {
+    for (;;) {
+        const struct area *left = RB_LEFT(at, link);
+        if (left && left->has_counted) at = left;
+        else if (at->flags & AREA_COUNTED) return at;
+        else at = RB_RIGHT(at, link);
+    }
+}
+
+// Where the highest counted area that starts below address ends; 0: there is none. On the way down to address, what
+// lies to the left of a turn to the right is below it, and of several such turns the lowest is the nearest.
+static u64 counted_below(const struct areas *areas, u64 address) {
+    const struct area *best = NULL, *under = NULL;
+    for (const struct area *at = RB_ROOT(&areas->tree); at && at->has_counted;) {
+        const struct area *left = RB_LEFT(at, link);
+        bool is_below = at->start < address;
+        if (is_below && at->flags & AREA_COUNTED) best = at;
+        else if (is_below && left && left->has_counted) best = NULL, under = left;
+        at = is_below ? RB_RIGHT(at, link) : left;
+    }
+    if (best) return best->end;
+    return under ? last_counted(under)->end : 0;
+}
+
+// Where the lowest counted area that ends above address starts; UINT64_MAX: there is none.
+static u64 counted_above(const struct areas *areas, u64 address) {
+    const struct area *best = NULL, *under = NULL;
+    for (const struct area *at = RB_ROOT(&areas->tree); at && at->has_counted;) {
+        const struct area *right = RB_RIGHT(at, link);
+        bool is_above = at->end > address;
+        if (is_above && at->flags & AREA_COUNTED) best = at;
+        else if (is_above && right && right->has_counted) best = NULL, under = right;
+        at = is_above ? RB_LEFT(at, link) : right;
+    }
+    if (best) return best->start;
+    return under ? first_counted(under)->start : UINT64_MAX;
+}
+
+bool areas_have_counted(struct areas *areas, u64 start, u64 end) { return counted_above(areas, start) < end; }
+
+// Tables of a level are those of the regions of one size. Of [start, end), where nothing is counted, some regions have
+// counted pages below start or from end on: their tables are there.
+static u64 tables_beside(u64 start, u64 end, u64 below, u64 above) {
+    u64 tables = 0;
+    for (int shift = 21; shift <= 39; shift += 9) {
+        u64 first = start >> shift, last = (end - 1) >> shift;
+        bool has_first = below && (below - 1) >> shift == first, has_last = above >> shift == last;
+        tables += last - first + 1;
+        if (has_first) tables--;
+        if (has_last && !(has_first && first == last)) tables--;
+    }
+    return tables;
+}
+
+u64 areas_tables(u64 start, u64 end) { return tables_beside(start, end, 0, UINT64_MAX); }
+
+// [start, end), which is not counted in the tree, begins to count, or has ended to.
+static void count(struct areas *areas, u64 start, u64 end, bool counts) {
+    u64 tables = tables_beside(start, end, counted_below(areas, start), counted_above(areas, end));
+    u64 pages = (end - start) / PAGE_SIZE;
+    areas->counted += counts ? pages : -pages;
+    areas->tables += counts ? tables : -tables;
+}
+
+// ---- operations ----
+
+// Takes [start, end) out of an area, of which it is a part.
+static void take_out_of(struct areas *areas, struct area *area, u64 start, u64 end) {
+    const struct area before = *area;
+    if (start == before.start && end == before.end) {
+        erase(areas, area);
+    } else if (start == before.start) {
+        area->start = end;
+        summarise_up(area);
+    } else {
+        area->end = start;
+        summarise_up(area);
+        if (end < before.end) insert(areas, &before, end, before.end);
+    }
+    if (before.flags & AREA_COUNTED) count(areas, start, end, false);
+    if (before.flags & AREA_DEVICE) areas->device -= (end - start) / PAGE_SIZE;
 }
 
 void areas_cut(struct areas *areas, u64 start, u64 end) {
-    split(areas, start);
-    split(areas, end);
-    for (struct area *area; (area = areas_find(areas, start)) && area->start < end; erase(areas, area)) {
-        areas->counted -= pages_with(area, AREA_COUNTED);
-        areas->device -= pages_with(area, AREA_DEVICE);
-    }
+    for (struct area *area; (area = areas_find(areas, start)) && area->start < end;)
+        take_out_of(areas, area, MAX(start, area->start), MIN(end, area->end));
 }
 
 static bool alike(const struct area *a, const struct area *b) { return a->rights == b->rights && a->flags == b->flags; }
@@ -92,13 +170,25 @@ static bool alike(const struct area *a, const struct area *b) { return a->rights
 void areas_put(struct areas *areas, const struct area *like) {
     struct area new = *like;
     if (new.rights & AREA_WRITE && !(new.flags &AREA_NORESERVE)) new.flags |= AREA_COUNTED;
-    const struct area *left = areas_before(areas, new.start), *right = areas_find(areas, new.end);
-    if (left && left->end >= new.start &&alike(left, &new)) new.start = left->start;
-    if (right && right->start <= new.end &&alike(right, &new)) new.end = right->end;
     areas_cut(areas, new.start, new.end);
-    areas->counted += pages_with(&new, AREA_COUNTED);
-    areas->device += pages_with(&new, AREA_DEVICE);
-    insert(areas, &new, new.start, new.end);
+    if (new.flags & AREA_COUNTED) count(areas, new.start, new.end, true);
+    if (new.flags & AREA_DEVICE) areas->device += (new.end - new.start) / PAGE_SIZE;
+    struct area *left = areas_before(areas, new.start), *right = areas_find(areas, new.end);
+    bool joins_left = left && left->end == new.start &&alike(left, &new);
+    bool joins_right = right && right->start == new.end &&alike(right, &new);
+    if (joins_left && joins_right) {
+        new.end = right->end;
+        erase(areas, right);
+    }
+    if (joins_left) {
+        left->end = new.end;
+        summarise_up(left);
+    } else if (joins_right) {
+        right->start = new.start;
+        summarise_up(right);
+    } else {
+        insert(areas, &new, new.start, new.end);
+    }
 }
 
 bool areas_cover(struct areas *areas, u64 start, u64 end) {
@@ -123,12 +213,20 @@ void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) {
     }
 }
 
-u64 areas_counted(struct areas *areas, u64 start, u64 end, bool if_writable) {
+u64 areas_counted(struct areas *areas, u64 start, u64 end) {
     u64 pages = 0;
-    for (struct area *area; (area = areas_find(areas, start)) && area->start < end; start = area->end)
-        if (area->flags & AREA_COUNTED || (if_writable && !(area->flags & AREA_NORESERVE)))
-            pages += (MIN(area->end, end) - MAX(area->start, start)) / PAGE_SIZE;
+    for (const struct area *area; (area = areas_find(areas, start)) && area->start < end; start = area->end)
+        if (area->flags & AREA_COUNTED) pages += (MIN(area->end, end) - MAX(area->start, start)) / PAGE_SIZE;
     return pages;
+}
+
+u64 areas_cost(struct areas *areas, u64 start, u64 end) {
+    u64 cost = 0;
+    for (const struct area *area; (area = areas_find(areas, start)) && area->start < end; start = area->end) {
+        u64 from = MAX(area->start, start), to = MIN(area->end, end);
+        if (!(area->flags & (AREA_COUNTED | AREA_NORESERVE))) cost += (to - from) / PAGE_SIZE + areas_tables(from, to);
+    }
+    return cost;
 }
 
 // The highest fit in [low, high), where areas of no other subtree lie. A subtree without a large enough hole inside and

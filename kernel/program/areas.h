@@ -10,16 +10,19 @@
 #define AREA_WRITE 2u
 #define AREA_EXEC  4u
 
-#define AREA_NORESERVE 1u // never counted: the program said it will not touch most of it
-#define AREA_COUNTED   2u // private and writable now or before: its pages may all have to exist one day
-#define AREA_DEVICE    4u // its pages are a device's, all there from the beginning: no frames of ours
-#define AREA_SEALED    8u // never writable: the file was opened for reading
+#define AREA_NORESERVE 1u  // never counted: the program said it will not touch most of it
+#define AREA_COUNTED   2u  // private and writable now or before: its pages may all have to exist one day
+#define AREA_DEVICE    4u  // its pages are a device's, all there from the beginning: no frames of ours
+#define AREA_SEALED    8u  // never writable: the file was opened for reading
+#define AREA_STACK     16u // its pages are a stack's, for the account alone
 
 struct area {
     u64 start, end; // multiples of PAGE_SIZE
     u32 rights, flags;
     RB_ENTRY(area) link;
-    u64 low, high, hole; // of this subtree: its first and last address, the largest hole between two of its areas
+    // Of this subtree: its first and last address, the largest hole between two of its areas, whether one is counted.
+    u64 low, high, hole;
+    bool has_counted;
 };
 
 RB_HEAD(area_tree, area);
@@ -27,7 +30,9 @@ RB_HEAD(area_tree, area);
 struct areas {
     struct area_tree tree;
     u64 counted; // pages of areas with AREA_COUNTED
-    u64 device;  // and of those with AREA_DEVICE
+    u64 tables;  // page tables that these need at worst: of every level those that would have one of the pages below
+                 // them
+    u64 device;  // pages of areas with AREA_DEVICE
 };
 
 // Where nodes come from and go to. The caller makes sure of AREAS_TAKEN, the most that an operation takes in addition.
@@ -50,7 +55,13 @@ bool areas_cover(struct areas *areas, u64 start, u64 end);
 void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights);
 // Whether a device's area in [start, end) has one of the flags.
 bool areas_have_device(struct areas *areas, u64 start, u64 end, u32 flags);
-// Pages in [start, end) that are counted, and those that would be if the range became writable.
-u64 areas_counted(struct areas *areas, u64 start, u64 end, bool if_writable);
+// Pages in [start, end) that are counted.
+u64 areas_counted(struct areas *areas, u64 start, u64 end);
+// Whether any is.
+bool areas_have_counted(struct areas *areas, u64 start, u64 end);
+// What it costs at worst, in pages and page tables, if [start, end) became writable, beside what is counted already.
+u64 areas_cost(struct areas *areas, u64 start, u64 end);
+// Page tables for pages in [start, end), at worst.
+u64 areas_tables(u64 start, u64 end);
 // The highest address in [low, high) with that many free bytes behind it; 0 when there is none.
 u64 areas_hole(const struct areas *areas, u64 bytes, u64 low, u64 high);

@@ -95,7 +95,7 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct regis
     for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));)
         map_segment(segment, boot->program.start);
     struct area stack = {.start = STACK_START, .end = USER_END, .rights = AREA_READ | AREA_WRITE};
-    stack.flags = AREA_NORESERVE; // only what is touched counts
+    stack.flags = AREA_NORESERVE | AREA_STACK; // only what is touched counts
     if (elf->executable_stack) stack.rights |= AREA_EXEC;
     if (!space_put(&stack)) unfit("no memory is left for the program's stack");
     *regs = (struct registers){.rip = program.bias + elf->header->e_entry, .cs = USER_CS, .ss = USER_SS};

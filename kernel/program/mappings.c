@@ -2,6 +2,7 @@
 #include <linux/mman.h>
 #include "kernel/device/devices.h"
 #include "kernel/memory/tables.h"
+#include "kernel/program/promises.h"
 #include "kernel/program/space.h"
 
 #define LOWEST (16 * PAGE_SIZE) // of what is placed by choice, as Linux's mmap_min_addr
@@ -25,10 +26,15 @@ static bool range_ok(u64 start, u64 *bytes) {
     return *bytes && *bytes <= USER_END - start;
 }
 
+// With nodes ready, and no page across the borders.
+static void cut(u64 start, u64 end) {
+    space_areas_cut(start, end);
+    space_drop(start, end);
+}
+
 static bool unmap(u64 start, u64 end) {
     if (!space_nodes_ready() || !space_borders(start, end)) return false;
-    areas_cut(&space.areas, start, end);
-    space_drop(start, end);
+    cut(start, end);
     return true;
 }
 
@@ -84,6 +90,7 @@ LOCKED_CALL(mmap) {
     }
     struct area like = {.start = at, .end = at + bytes, .rights = arg[2] & 7};
     if (flags & (MAP_NORESERVE | MAP_STACK)) like.flags = AREA_NORESERVE; // of a stack only what is touched counts
+    if (flags & MAP_STACK) like.flags |= AREA_STACK;
     if (device) like.flags = AREA_NORESERVE | AREA_DEVICE | (u32)error;
     if (!space_borders(at, at + bytes) || !space_put(&like)) return -ENOMEM;
     if (flags & MAP_FIXED) space_drop(at, at + bytes);
@@ -104,12 +111,13 @@ LOCKED_CALL(mprotect) {
     if (at % PAGE_SIZE || rights & ~7ull) return -EINVAL;
     if (!bytes) return 0;
     if (!range_ok(at, &bytes)) return -ENOMEM;
-    u64 end = at + bytes, pages = areas_counted(&space.areas, at, end, rights & AREA_WRITE);
+    u64 end = at + bytes, cost = 0;
     u32 not_for = (rights & AREA_EXEC ? AREA_DEVICE : 0) | (rights & AREA_WRITE ? AREA_SEALED : 0);
     if (areas_have_device(&space.areas, at, end, not_for)) return -EACCES;
-    if (!areas_cover(&space.areas, at, end) || !space_borders(at, end) || !space_can_promise(at, end, pages))
-        return -ENOMEM;
-    areas_protect(&space.areas, at, end, (u32)rights);
+    if (rights & AREA_WRITE) cost = areas_cost(&space.areas, at, end);
+    if (!areas_cover(&space.areas, at, end) || !space_nodes_ready()) return -ENOMEM;
+    if ((cost && !promises_can(cost)) || !space_borders(at, end)) return -ENOMEM;
+    space_areas_protect(at, end, (u32)rights);
     tables_each(space.root, at, end, space_refresh);
     space_flush(at, end);
     return 0;
@@ -134,13 +142,13 @@ LOCKED_CALL(madvise) {
 
 // Of mremap: makes the tables that pages need when they move, and splits those that would not be aligned any more; with
 // really, moves them, which after the first time cannot fail.
-static bool move_pages(u64 from, u64 to, u64 bytes, bool really) {
+static bool move_pages(const struct area *to, u64 from, u64 bytes, bool really) {
     for (u64 at = from, page; at < from + bytes; at = ROUND_DOWN(at, page) + page) {
         u64 *entry;
-        while ((entry = tables_leaf(space.root, at, &page)) && (to - from) % page)
+        while ((entry = tables_leaf(space.root, at, &page)) && (to->start - from) % page)
             if (!space_border(at + page / 512)) return false;
         if (!entry) continue;
-        u64 *target = tables_entry(space.root, at - from + to, (__builtin_ctzll(page) - LEVEL_SHIFT(0)) / 9);
+        u64 *target = space_entry(to, at - from + to->start, (__builtin_ctzll(page) - LEVEL_SHIFT(0)) / 9);
         if (!target) return false;
         if (!really) continue;
         if (*entry & PTE_P) space.changed = TABLES_HID_PAGES;
@@ -173,17 +181,18 @@ LOCKED_CALL(mremap) {
     if (!fixed && !in_place) to = flags & MREMAP_MAYMOVE ? place(0, bytes, PAGE_SIZE, 0) : 0;
     like.start = in_place ? at + old : to;
     like.end = in_place ? at + bytes : to + bytes;
-    u64 pages = like.flags & AREA_COUNTED ? PAGES(bytes - old) : 0;
-    if (!like.start || !space_can_promise(like.start, like.end, pages)) return -ENOMEM;
-    if (!in_place && (!space_borders(at, at + old) || !move_pages(at, to, old, false))) {
-        space_drop(like.start, like.end); // the tables
+    if (!like.start || !space_nodes_ready()) return -ENOMEM;
+    u64 cost = like.flags & AREA_COUNTED ? PAGES(bytes - old) + areas_tables(like.start, like.end) : 0;
+    if (cost && !promises_can(cost)) return -ENOMEM;
+    if (!in_place && !space_borders(at, at + old)) return -ENOMEM;
+    space_areas_put(&like);
+    if (in_place) return (s64)at;
+    if (!move_pages(&like, at, old, false)) {
+        cut(to, to + bytes); // the tables
         return -ENOMEM;
     }
-    if (!in_place) move_pages(at, to, old, true);
-    areas_put(&space.areas, &like);
-    if (in_place) return (s64)at;
-    areas_cut(&space.areas, at, at + old);
-    space_drop(at, at + old);
+    move_pages(&like, at, old, true);
+    cut(at, at + old);
     return (s64)to;
 }
 

@@ -15,6 +15,7 @@
 #include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
+#include "kernel/program/promises.h"
 
 #define SLICE_NS          10000000
 #define LOAD(at)          __atomic_load_n(at, __ATOMIC_SEQ_CST)
@@ -234,7 +235,10 @@ static struct thread *put_down(struct scheduler *own, struct thread *thread) {
     time_stop(&thread->time);
     time_stop(&own->time);
     context_leave(!thread->ended);
-    if (thread->ended) return page_free(window_physical(thread)), NULL;
+    if (thread->ended) {
+        promises_give(OWNER_THREADS, window_physical(thread), false);
+        return NULL;
+    }
     bool waits = thread->waiting && !thread->again;
     count(waits ? &thread->counts.waits : &thread->counts.put_aside,
           waits ? &own->counts.waits : &own->counts.put_aside);

@@ -7,8 +7,8 @@
 // remember of its page tables: a change of a present entry is flushed before the lock is given back, and a page or a
 // table is freed after that (tables.h, cpus.h).
 //
-// What is committed (areas.counted) is always there when it is touched: a promise is made only when so many pages are
-// free now, for all promises that are not kept yet and the reserve. Others take a page only when that leaves enough.
+// PTE_COUNTED says of a page, and of a page table by the entry above it, that it was promised (promises.h). A table was
+// when areas need it that count; one without the bit may be, and then the account is too careful by one page.
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
@@ -16,6 +16,7 @@
 #include "kernel/memory/pages.h"
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
+#include "kernel/program/promises.h"
 #include "kernel/program/space.h"
 
 const char space_no_memory[] = "out of memory: no page is free for it";
@@ -31,9 +32,6 @@ void space_take(void) {
     if (used) tlb_enter();
 }
 
-static u64 kept;           // pages with PTE_COUNTED
-static u64 away;           // pages that are being cleared, for areas that count
-static u64 reserve;        // pages for page tables, nodes, and the maps of frames that are split
 static struct area *spare; // free nodes, linked through left
 static u64 spare_count;
 
@@ -54,7 +52,7 @@ void area_give(struct area *area) {
 // Enough nodes for an operation on areas; false when there is no page for them.
 bool space_nodes_ready(void) {
     if (spare_count >= AREAS_TAKEN) return true;
-    u64 page = page_alloc();
+    u64 page = promises_page(OWNER_NODES, false);
     if (!page) return false;
     struct area *area = window(page);
     for (size_t i = 0; i < PAGE_SIZE / sizeof *area; i++) area_give(area + i);
@@ -63,7 +61,6 @@ bool space_nodes_ready(void) {
 
 void space_init(u64 heap) {
     space.root = tables_root();
-    reserve = pages_total() / 256 + 16; // the most there can be: 2 for each frame
     space.largest = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PDPE1GB ? LEVEL_1G : LEVEL_2M;
     space.brk_start = space.brk_now = heap;
 }
@@ -75,39 +72,61 @@ const struct area *space_area(u64 address) {
 
 bool space_has(u64 address) { return space_area(address); }
 
-// Whether so many pages are free beside the reserve and what is promised elsewhere. What is kept already comes back, or
-// is what it is kept for.
-static bool is_spare(u64 pages, u64 promised) {
-    u64 have = pages_free() + kept + away;
-    return pages <= have && promised + reserve <= have - pages;
-}
+// ---- areas, and what is promised to them ----
 
-// Of what is promised, the first and the last page of a range can lie alone in a page table: that is made with the
-// promise. For the others the reserve is enough. Large pages that cross the borders were split before.
-static bool tables_ready(u64 start, u64 end) {
-    const u64 pages[] = {start, end - PAGE_SIZE};
-    for (int i = 0; i < 2; i++) {
-        u64 first = ROUND_DOWN(pages[i], LEVEL_BYTES(LEVEL_2M)), bytes;
-        bool is_whole = first >= start && first + LEVEL_BYTES(LEVEL_2M) <= end;
-        if (!is_whole && !tables_leaf(space.root, pages[i], &bytes) && !tables_entry(space.root, pages[i], 0))
-            return false;
+// The tables at an address whose last counted page is gone are no longer promised.
+static void unmark(u64 address) {
+    u64 table = space.root;
+    for (int level = 3; level > 0; level--) {
+        u64 *entry = tables_at(table, address, level), bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
+        if (!*entry || *entry & PTE_PS) return;
+        table = *entry;
+        if (!(table & PTE_COUNTED) || areas_have_counted(&space.areas, start, start + bytes)) continue;
+        *entry &= ~PTE_COUNTED;
+        promises_got(OWNER_TABLES, 1, true);
+        promises_took(OWNER_TABLES, 1, false);
     }
-    return true;
 }
 
-// Whether so many pages can be promised in [start, end), instead of those counted there now, and nodes are there.
-bool space_can_promise(u64 start, u64 end, u64 pages) {
-    return space_nodes_ready() &&
-           is_spare(pages, space.areas.counted - areas_counted(&space.areas, start, end, false)) &&
-           (!pages || tables_ready(start, end));
+// After a change of areas in [start, end).
+static void areas_changed(u64 start, u64 end) {
+    static u64 promised, tables;
+    promises.promised += space.areas.counted + space.areas.tables - promised;
+    promised = space.areas.counted + space.areas.tables;
+    if (space.areas.tables < tables) {
+        unmark(start);
+        unmark(end - 1);
+    }
+    tables = space.areas.tables;
+}
+
+void space_areas_put(const struct area *like) {
+    areas_put(&space.areas, like);
+    areas_changed(like->start, like->end);
+}
+
+void space_areas_cut(u64 start, u64 end) {
+    areas_cut(&space.areas, start, end);
+    areas_changed(start, end);
+}
+
+void space_areas_protect(u64 start, u64 end, u32 rights) {
+    areas_protect(&space.areas, start, end, rights);
+    areas_changed(start, end);
+}
+
+bool space_can_put(const struct area *like) {
+    u64 pages = PAGES(like->end - like->start), tables = areas_tables(like->start, like->end);
+    if (!space_nodes_ready()) return false;
+    if (like->flags & AREA_DEVICE) return promises_can(tables);
+    if (!(like->rights & AREA_WRITE) || like->flags & AREA_NORESERVE) return true;
+    u64 before = areas_counted(&space.areas, like->start, like->end);
+    return promises_can(pages + tables - before);
 }
 
 bool space_put(const struct area *like) {
-    u64 pages = PAGES(like->end - like->start);
-    if (like->flags & AREA_DEVICE) pages = pages / 512 + 6; // tables at most: the reserve is for those of memory alone
-    else if (!(like->rights & AREA_WRITE) || like->flags & AREA_NORESERVE) pages = 0;
-    if (!space_can_promise(like->start, like->end, pages)) return false;
-    areas_put(&space.areas, like);
+    if (!space_can_put(like)) return false;
+    space_areas_put(like);
     return true;
 }
 
@@ -119,11 +138,43 @@ static u64 page_bits(const struct area *area) {
 
 // ---- pages that exist ----
 
+static enum owner owner_of(u64 entry) { return entry & PTE_STACK ? OWNER_STACK : OWNER_DATA; }
+
+// The entry for an address of an area in the table of that level; missing tables are made, as promised if the area
+// counts or another one does that needs them too. NULL when there is no memory for one.
+u64 *space_entry(const struct area *area, u64 address, int level) {
+    u64 table = space.root;
+    for (int at = 3; at > level; at--) {
+        u64 *entry = tables_at(table, address, at), bytes = LEVEL_BYTES(at), start = ROUND_DOWN(address, bytes);
+        bool counts = area->flags & AREA_COUNTED;
+        ASSERT(!(*entry & PTE_PS));
+        if (!*entry) {
+            counts = counts || areas_have_counted(&space.areas, start, start + bytes);
+            u64 page = promises_page(OWNER_TABLES, counts);
+            if (!page) return NULL;
+            memset(window(page), 0, PAGE_SIZE);
+            *entry = page | PTE_P | PTE_W | PTE_U | (counts ? PTE_COUNTED : 0);
+        } else if (counts && !(*entry & PTE_COUNTED)) {
+            *entry |= PTE_COUNTED;
+            promises_got(OWNER_TABLES, 1, false);
+            promises_took(OWNER_TABLES, 1, true);
+        }
+        table = *entry;
+    }
+    return tables_at(table, address, level);
+}
+
+static void table_give(u64 entry) { promises_give(OWNER_TABLES, entry & PTE_ADDRESS, entry & PTE_COUNTED); }
+
 // Fills the entry for an area's page of that size with one of the program's own.
 static void page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes) {
-    bool counts = area->flags & AREA_COUNTED;
-    if (counts) kept += PAGES(bytes);
-    *entry = physical | PTE_OURS | page_bits(area) | (counts ? PTE_COUNTED : 0) | (bytes > PAGE_SIZE ? PTE_PS : 0);
+    u64 bits = PTE_OURS | page_bits(area) | (area->flags & AREA_COUNTED ? PTE_COUNTED : 0);
+    *entry = physical | bits | (area->flags & AREA_STACK ? PTE_STACK : 0) | (bytes > PAGE_SIZE ? PTE_PS : 0);
+    promises_took(owner_of(*entry), pages_worth(bytes), *entry & PTE_COUNTED);
+}
+
+static void page_forget(u64 entry, u64 bytes) {
+    if (entry & PTE_OURS) promises_got(owner_of(entry), pages_worth(bytes), entry & PTE_COUNTED);
 }
 
 static void page_give(u64 physical, u64 bytes) {
@@ -133,7 +184,7 @@ static void page_give(u64 physical, u64 bytes) {
 
 static void page_drop(u64 *entry, u64 address, u64 bytes) {
     (void)address;
-    if (*entry & PTE_COUNTED) kept -= PAGES(bytes);
+    page_forget(*entry, bytes);
     if (*entry & PTE_OURS) page_give(*entry & PTE_ADDRESS, bytes);
     *entry = 0;
 }
@@ -143,7 +194,7 @@ static void page_drop(u64 *entry, u64 address, u64 bytes) {
 void space_refresh(u64 *entry, u64 address, u64 bytes) {
     const struct area *area = areas_find(&space.areas, address);
     u64 before = *entry;
-    if (before & PTE_COUNTED) kept -= PAGES(bytes);
+    page_forget(before, bytes);
     if (before & PTE_OURS) page_put(entry, area, before & PTE_ADDRESS, bytes);
     else *entry = (before & PTE_ADDRESS) | (page_bits(area) & ~(area->flags & AREA_DEVICE ? 0 : PTE_W));
     if (before & PTE_P && *entry != before) space.changed = TABLES_HID_PAGES;
@@ -159,10 +210,15 @@ void space_flush(u64 start, u64 end) {
 bool space_border(u64 address) {
     u64 bytes, *entry;
     while ((entry = tables_leaf(space.root, address, &bytes)) && address % bytes) {
-        u64 physical = *entry & PTE_ADDRESS, table = page_alloc(), first = physical;
-        if (table && bytes == LEVEL_BYTES(LEVEL_2M) && !(first = page_alloc())) page_free(table);
-        if (!table || !first) return false;
-        tables_split(entry, ROUND_DOWN(address, bytes), bytes, table, first);
+        u64 physical = *entry & PTE_ADDRESS, first = physical, promised = *entry & PTE_COUNTED;
+        u64 table = promises_page(OWNER_TABLES, promised);
+        if (!table) return false;
+        if (bytes == LEVEL_BYTES(LEVEL_2M)) first = promises_page(owner_of(*entry), promised);
+        if (!first) {
+            promises_give(OWNER_TABLES, table, promised);
+            return false;
+        }
+        tables_split(entry, ROUND_DOWN(address, bytes), bytes, table | promised, first);
         if (first != physical) frame_split(physical);
     }
     return true;
@@ -178,37 +234,52 @@ void space_drop(u64 start, u64 end) {
     space.changed |= tables_hide(space.root, start, end, low, high);
     space_flush(start, end);
     tables_each(space.root, start, end, page_drop);
-    tables_free(space.root, start, end, low, high);
+    tables_free(space.root, start, end, low, high, table_give);
+}
+
+// Whether a page of that size may be made: what was promised comes first. An area that was never counted is likely to
+// be touched here and there only, so it gets large pages while there is plenty.
+static bool page_allowed(const struct area *area, u64 bytes) {
+    u64 plenty = bytes > PAGE_SIZE ? pages_total() / 2 : 0;
+    return area->flags & AREA_COUNTED || promises_can(pages_worth(bytes) + plenty);
+}
+
+// Fills a part of an area with pages of 4 KiB that are not the program's: a file's, or a device's, which nobody splits.
+// False when there is no memory for page tables.
+static bool fill(const struct area *area, u64 bytes, u64 physical, u64 bits) {
+    for (u64 at = area->start, end = at + bytes; at < end;) {
+        u64 *entry = space_entry(area, at, 0);
+        if (!entry) return false;
+        for (bool more = true; more; more = at < end && at % LEVEL_BYTES(LEVEL_2M)) {
+            *entry++ = physical | bits;
+            physical += PAGE_SIZE;
+            at += PAGE_SIZE;
+        }
+    }
+    return true;
+}
+
+bool space_put_device(const struct area *area, u64 physical) {
+    return fill(area, area->end - area->start, physical, page_bits(area));
 }
 
 bool space_put_file(const struct area *like, u64 file, u64 bytes) {
     if (!space_put(like)) return false;
     space_drop(like->start, like->end); // the last segment may have ended in the same page
+    const struct area *found = space_area(like->start);
+    ASSERT(found);
+    struct area area = *found; // that of the neighbour, too, if they are alike
+    area.start = like->start;
     u64 rest = bytes % PAGE_SIZE, whole = bytes - rest;
-    if (!tables_map(space.root, like->start, file, whole, page_bits(like) & ~PTE_W, PAGE_SIZE)) return false;
+    if (!fill(&area, whole, file, page_bits(&area) & ~PTE_W)) return false;
     if (!rest) return true;
-    u64 *entry = tables_entry(space.root, like->start + whole, 0), page = entry ? page_alloc_cleared() : 0;
+    u64 *entry = space_entry(&area, area.start + whole, 0), page = 0;
+    if (entry && page_allowed(&area, PAGE_SIZE)) page = page_alloc();
     if (!page) return false;
+    memset(window(page), 0, PAGE_SIZE);
     memcpy(window(page), window(file + whole), rest);
-    page_put(entry, like, page, PAGE_SIZE);
+    page_put(entry, &area, page, PAGE_SIZE);
     return true;
-}
-
-// Fills a new area of a device: false when there is no memory for page tables. In pages of 4 KiB, which nobody splits.
-bool space_put_device(const struct area *area, u64 physical) {
-    for (u64 at = area->start, *entry; at < area->end; at += PAGE_SIZE) {
-        if (!(entry = tables_entry(space.root, at, 0))) return false;
-        *entry = (at - area->start + physical) | page_bits(area);
-    }
-    return true;
-}
-
-// Whether a page of that many pages may be made: what was promised comes first, but for the stack. An area that was
-// never counted is likely to be touched here and there only, so it gets large pages while there is plenty.
-static bool may_take(const struct area *area, u64 pages) {
-    if (area->flags & AREA_COUNTED || (pages == 1 && area->end == USER_END)) return true;
-    u64 plenty = pages > 1 ? pages_total() / 2 : 0;
-    return pages_free() >= space.areas.counted - kept + reserve + pages + plenty;
 }
 
 // Whether a page of that size can be made for an address where there is none.
@@ -221,17 +292,16 @@ static bool fits(const struct area *area, u64 address, u64 bytes) {
 // Clears a large page without the lock, and without holding up flushes. Only where it takes nothing from what was
 // promised, since another CPU may be at the same page and one of the two is too many. False, and nothing is left of it,
 // when the address wants no such page any more.
-static bool clear_apart(const struct area *area, u64 physical, u64 address, u64 bytes) {
-    u64 counts = area->flags & AREA_COUNTED ? PAGES(bytes) : 0;
-    away += counts;
+static bool clear_apart(u64 physical, u64 address, u64 bytes) {
+    promises.away += PAGES(bytes);
     lock_give(&space.lock);
     bool used = tlb_leave();
     memset(window(physical), 0, bytes);
     space_take();
     if (used) tlb_enter();
-    away -= counts;
-    area = space_area(address);
-    if (area && fits(area, address, bytes)) return true;
+    promises.away -= PAGES(bytes);
+    const struct area *area = space_area(address);
+    if (area && fits(area, address, bytes) && (area->flags & AREA_COUNTED || promises_can(0))) return true;
     page_give(physical, bytes);
     return false;
 }
@@ -244,23 +314,22 @@ static bool page_make(u64 address, int level) {
         const struct area *area = space_area(address);
         ASSERT(area);
         u64 bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
-        if (!may_take(area, PAGES(bytes)) || !fits(area, address, bytes) || !tables_entry(space.root, start, level))
-            continue;
+        if (!page_allowed(area, bytes) || !fits(area, address, bytes) || !space_entry(area, start, level)) continue;
+        if (!page_allowed(area, bytes)) continue; // after the tables
         bool cleared = false;
         u64 physical = level == LEVEL_1G ? frames_alloc_1g() : level ? frame_alloc(&cleared) : page_alloc();
         if (!physical) continue;
-        bool apart = !cleared && level && pages_free() >= space.areas.counted - kept + reserve;
-        if (apart && !clear_apart(area, physical, address, bytes)) return true;
+        bool apart = !cleared && level && promises_can(0);
+        if (apart && !clear_apart(physical, address, bytes)) return true;
         if (!cleared && !apart) memset(window(physical), 0, bytes);
-        u64 *entry = tables_entry(space.root, start, level); // the table may be another one by now
-        if (!entry) return page_give(physical, bytes), false;
         area = space_area(address);
-        ASSERT(area);
+        u64 *entry = area ? space_entry(area, start, level) : NULL; // the table may be another one by now
+        if (!entry) return page_give(physical, bytes), false;
         page_put(entry, area, physical, bytes);
         if (level != LEVEL_2M || space.largest < LEVEL_1G) return true;
         start = ROUND_DOWN(address, LEVEL_BYTES(LEVEL_1G));
-        if (start >= area->start && start + LEVEL_BYTES(LEVEL_1G) <= area->end)
-            tables_join(space.root, start, LEVEL_2M);
+        bool is_whole = start >= area->start && start + LEVEL_BYTES(LEVEL_1G) <= area->end;
+        if (is_whole) tables_join(space.root, start, LEVEL_2M, table_give);
         return true;
     }
     return false;
@@ -300,7 +369,7 @@ static const char *fault(u64 address, u64 error) {
     if (!entry) return page_make(address, LEVEL_2M) ? NULL : space_no_memory;
     address = ROUND_DOWN(address, PAGE_SIZE);
     if (!(area->rights & AREA_WRITE) || *entry & PTE_OURS) return tlb_forget(address), NULL;
-    u64 page = may_take(area, 1) ? page_alloc() : 0;
+    u64 page = page_allowed(area, PAGE_SIZE) ? page_alloc() : 0;
     if (!page) return space_no_memory;
     memcpy(window(page), window(*entry & PTE_ADDRESS), PAGE_SIZE);
     page_put(entry, area, page, PAGE_SIZE);
@@ -317,7 +386,7 @@ const char *space_fault(u64 address, u64 error) {
 
 u64 space_page(void) {
     space_take();
-    u64 page = is_spare(1, space.areas.counted) ? page_alloc() : 0;
+    u64 page = promises_page(OWNER_THREADS, false);
     lock_give(&space.lock);
     return page;
 }

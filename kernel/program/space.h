@@ -19,8 +19,15 @@ void space_take(void);
 const struct area *space_area(u64 address); // NULL: none
 // Enough nodes for an operation on areas; false when there is no page for them.
 bool space_nodes_ready(void);
-// Whether so many pages can be promised in [start, end), instead of those counted there now, and nodes are there.
-bool space_can_promise(u64 start, u64 end, u64 pages);
+// Whether there is memory for an area like this one instead of what is at its place: for what it is promised and for
+// nodes. Changes nothing else.
+bool space_can_put(const struct area *like);
+// The operations of areas.h, and what is promised follows.
+void space_areas_put(const struct area *like);
+void space_areas_cut(u64 start, u64 end);
+void space_areas_protect(u64 start, u64 end, u32 rights);
+// The entry for an address of an area in the table of that level; NULL when there is no memory for a table.
+u64 *space_entry(const struct area *area, u64 address, int level);
 // Splits pages until none crosses an address, or two. False when there is no memory for that.
 bool space_border(u64 address);
 bool space_borders(u64 start, u64 end);

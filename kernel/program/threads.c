@@ -7,7 +7,6 @@
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
-#include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
@@ -37,7 +36,7 @@ struct thread *thread_after(struct thread *thread) {
 unsigned threads_count(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
 
 struct thread *thread_make(const struct thread *like) {
-    u64 page = like ? space_page() : page_alloc(), bytes = ROUND_UP(fpu_state_size(), XSTATE_ALIGN);
+    u64 page = space_page(), bytes = ROUND_UP(fpu_state_size(), XSTATE_ALIGN);
     struct thread *thread = window(page);
     if (!page) return NULL;
     ASSERT(sizeof *thread + bytes <= PAGE_SIZE);

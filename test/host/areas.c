@@ -5,7 +5,9 @@
 #include "test/check.h"
 
 #define PAGES    96
-#define AT(page) ((u64)(page)*PAGE_SIZE)
+#define AT(page) ((u64)(page)*unit)
+
+static u64 unit = PAGE_SIZE; // what the model calls a page is so large: borders of tables of every level lie within
 
 static int nodes_out, most_out;
 struct area *area_take(void) {
@@ -31,6 +33,22 @@ static unsigned random_below(unsigned n) {
     return random_state % n;
 }
 
+// Page tables below which something is counted, by a walk over all areas.
+static u64 count_tables(struct areas *areas) {
+    u64 tables = 0;
+    for (int shift = 21; shift <= 39; shift += 9) {
+        u64 last = UINT64_MAX;
+        struct area *area;
+        RB_FOREACH(area, area_tree, &areas->tree) {
+            if (!(area->flags & AREA_COUNTED)) continue;
+            u64 from = area->start >> shift, to = (area->end - 1) >> shift;
+            tables += to - from + (from != last);
+            last = to;
+        }
+    }
+    return tables;
+}
+
 static void check_against_model(struct areas *areas) {
     u64 counted = 0, pages = 0, last_end = 0, nodes = 0;
     struct area *area;
@@ -38,14 +56,15 @@ static void check_against_model(struct areas *areas) {
         CHECK(area->start < area->end && area->start >= last_end);
         last_end = area->end;
         nodes++;
-        for (u64 at = area->start; at < area->end; at += PAGE_SIZE) {
-            struct model_page *page = &model[at / PAGE_SIZE];
+        for (u64 at = area->start; at < area->end; at += unit) {
+            struct model_page *page = &model[at / unit];
             CHECK(page->used && page->rights == area->rights && page->counted == !!(area->flags & AREA_COUNTED));
             pages++;
         }
         struct area *next = RB_NEXT(area_tree, &areas->tree, area), told = *area;
         summarise(area);
         CHECK(told.low == area->low && told.high == area->high && told.hole == area->hole);
+        CHECK(told.has_counted == area->has_counted);
         if (next) CHECK(area->end != next->start || !alike(area, next));
     }
     u64 used = 0;
@@ -53,7 +72,7 @@ static void check_against_model(struct areas *areas) {
         used += model[i].used;
         counted += model[i].used && model[i].counted;
     }
-    CHECK(pages == used && counted == areas->counted);
+    CHECK(pages == used && counted * (unit / PAGE_SIZE) == areas->counted && areas->tables == count_tables(areas));
     CHECK(nodes == (u64)nodes_out);
 }
 
@@ -91,13 +110,15 @@ static void random_step(struct areas *areas) {
             if (rights & AREA_WRITE && !model[i].noreserve) model[i].counted = true;
         }
     } else {
-        u64 counted = 0, could = 0;
+        u64 counted = 0, could = 0, cost = 0;
         for (unsigned i = start; i < end; i++) {
             counted += model[i].used && model[i].counted;
-            could += model[i].used && !model[i].noreserve;
+            could += model[i].used && !model[i].noreserve && !model[i].counted;
         }
-        CHECK(areas_counted(areas, AT(start), AT(end), false) == counted);
-        CHECK(areas_counted(areas, AT(start), AT(end), true) == could);
+        CHECK(areas_counted(areas, AT(start), AT(end)) == counted * (unit / PAGE_SIZE));
+        CHECK(areas_have_counted(areas, AT(start), AT(end)) == !!counted);
+        cost = areas_cost(areas, AT(start), AT(end));
+        CHECK(cost >= could * (unit / PAGE_SIZE) && !cost == !could);
     }
     CHECK(most_out - nodes_before <= AREAS_TAKEN);
     for (unsigned pages = 1; pages < 20; pages += 3) {
@@ -120,7 +141,7 @@ static void large(void) {
     areas_put(&areas, &reservation);
     CHECK(areas.counted == 0);
     areas_protect(&areas, (1ull << 40) + AT(5), (1ull << 40) + AT(7), AREA_READ | AREA_WRITE);
-    CHECK(areas.counted == 2 && areas_find(&areas, (1ull << 40) + AT(6))->rights == 3);
+    CHECK(areas.counted == 2 && areas.tables == 3 && areas_find(&areas, (1ull << 40) + AT(6))->rights == 3);
     for (unsigned i = 0; i < 60000;
          i++) { // alternating rights, so that nothing joins: a search stays short wherever the hole is
         struct area page = {.start = AT(2 * i + 1), .end = AT(2 * i + 2), .rights = i % 8};
@@ -131,21 +152,31 @@ static void large(void) {
         unsigned wide = 2 * random_below(50000) + 1; // only this hole has two pages
         struct area page = *areas_find(&areas, AT(wide));
         areas_cut(&areas, AT(wide), AT(wide + 1));
+        if (i % 1000 == 0) CHECK(areas.tables == count_tables(&areas));
         CHECK(areas_hole(&areas, AT(2), AT(1), AT(119999)) == AT(wide));
         areas_put(&areas, &page);
     }
     areas_cut(&areas, 0, 1ull << 47);
-    CHECK(RB_EMPTY(&areas.tree) && areas.counted == 0);
+    CHECK(RB_EMPTY(&areas.tree) && areas.counted == 0 && areas.tables == 0);
 }
 
-int main(void) {
+static void random_steps(u64 page) {
     struct areas areas = {0};
-    for (int i = 0; i < 60000; i++) {
+    unit = page;
+    memset(model, 0, sizeof model);
+    for (int i = 0; i < 20000 && !checks_failed; i++) {
         random_step(&areas);
         check_against_model(&areas);
     }
     areas_cut(&areas, 0, AT(PAGES));
-    CHECK(nodes_out == 0);
+    CHECK(nodes_out == 0 && areas.counted == 0 && areas.tables == 0);
+}
+
+int main(void) {
+    random_steps(1ull << 38);
+    random_steps(3ull << 27);
+    random_steps(1ull << 20);
+    random_steps(PAGE_SIZE);
     large();
     return check_done("areas");
 }

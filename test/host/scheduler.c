@@ -73,7 +73,10 @@ void timer_set(u64 deadline) { timers[me->number] = deadline; }
 void signal_deliver(struct thread *thread) { (void)thread; }
 unsigned threads_count(void) { return THREADS; }
 void kernel_log(const char *fmt, ...) { (void)fmt; }
-void page_free(u64 page) { free((void *)page); }
+void promises_give(enum owner owner, u64 page, bool promised) {
+    if (owner != OWNER_THREADS || promised) abort();
+    free((void *)page);
+}
 bool lock_try(struct lock *lock) { return !__atomic_exchange_n(&lock->taken, true, __ATOMIC_ACQUIRE); }
 void lock_take(struct lock *lock) {
     for (int spins = 0; !lock_try(lock); spins++)

@@ -44,6 +44,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #define split  areas_split
 #define insert areas_insert
 #include "kernel/program/areas.c"
+#include "kernel/program/promises.c"
 #include "kernel/program/space.c"
 #include "kernel/program/mappings.c"
 
@@ -138,7 +139,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table) {
 static void walk(u64 address) {
     u64 table = space.root;
     for (int level = 3; level > 0; level--) {
-        u64 entry = *entry_in(table, address, level);
+        u64 entry = *tables_at(table, address, level);
         if (!(entry & PTE_P) || entry & PTE_PS) return;
         table = entry & PTE_ADDRESS;
         walked[table / PAGE_SIZE % REMEMBERED] = table;
@@ -164,25 +165,41 @@ static u64 *access(u64 address, u64 error, const char **why) {
 
 // ---- the tracer ----
 
-enum owner { NOBODY, FREE, PROGRAM, TABLE, NODES, SPLIT_MAP, THE_FILE, OUTSIDE };
-static u8 owners[MAX_PAGES + GIB / PAGE_SIZE];
+enum use { NOBODY, FREE, PROGRAM, TABLE, NODES, SPLIT_MAP, THE_FILE, OUTSIDE };
+static u8 uses[MAX_PAGES + GIB / PAGE_SIZE];
 
-static void own(u64 physical, u64 bytes, enum owner owner) {
+static void own(u64 physical, u64 bytes, enum use use) {
     for (u64 at = physical; at < physical + bytes; at += PAGE_SIZE) {
-        if (at >= physical_end || owners[at / PAGE_SIZE] != NOBODY) {
-            CHECK(at < physical_end && owners[at / PAGE_SIZE] == NOBODY);
+        if (at >= physical_end || uses[at / PAGE_SIZE] != NOBODY) {
+            CHECK(at < physical_end && uses[at / PAGE_SIZE] == NOBODY);
             return;
         }
-        owners[at / PAGE_SIZE] = owner;
+        uses[at / PAGE_SIZE] = use;
     }
 }
 
-static void trace_table(u64 table, int level) {
-    own(table, PAGE_SIZE, TABLE);
+static struct promises found; // by the tracer
+static u64 unmarked;          // tables that are promised, but not marked so
+
+// Of a table and what is below it, for addresses from start on.
+static void trace_table(u64 table, int level, u64 start) {
+    own(table & PTE_ADDRESS, PAGE_SIZE, TABLE);
+    if (level < 3) {
+        u64 promised = table & PTE_COUNTED, bytes = LEVEL_BYTES(level + 1);
+        bool needed = areas_counted(&space.areas, start, start + bytes);
+        if (promised) CHECK(needed);
+        found.kept += !!promised;
+        found.taken[OWNER_TABLES]++;
+        unmarked += needed && !promised;
+    }
     for (int i = 0; i < (level == 3 ? ENTRIES / 2 : ENTRIES); i++) {
-        u64 entry = ((u64 *)window(table))[i], at = entry & PTE_ADDRESS;
+        u64 entry = ((u64 *)window(table & PTE_ADDRESS))[i], at = entry & PTE_ADDRESS,
+            worth = pages_worth(LEVEL_BYTES(level));
         if (!entry) continue;
-        if (level && !(entry & PTE_PS)) trace_table(at, level - 1);
+        bool is_table = level && !(entry & PTE_PS);
+        if (!is_table && entry & PTE_COUNTED) found.kept += worth;
+        if (!is_table && entry & PTE_OURS) found.taken[entry & PTE_STACK ? OWNER_STACK : OWNER_DATA] += worth;
+        if (is_table) trace_table(entry, level - 1, start + (u64)i * LEVEL_BYTES(level));
         else if (entry & PTE_OURS) own(at, LEVEL_BYTES(level), PROGRAM);
         else if (entry & PTE_PWT) CHECK(level == 0 && at - DEVICE_START < DEVICE_PAGES * PAGE_SIZE);
         else CHECK(level == 0 && at >= file_start && at < file_start + file_pages * PAGE_SIZE && !(entry & PTE_W));
@@ -192,7 +209,9 @@ static void trace_table(u64 table, int level) {
 
 static void own_node(const struct area *area) {
     u64 page = ROUND_DOWN(window_physical(area), PAGE_SIZE);
-    if (owners[page / PAGE_SIZE] != NODES) own(page, PAGE_SIZE, NODES);
+    if (uses[page / PAGE_SIZE] == NODES) return;
+    own(page, PAGE_SIZE, NODES);
+    found.taken[OWNER_NODES]++;
 }
 
 static void own_frames_free(void) {
@@ -218,10 +237,12 @@ static void own_group_free(const struct group *group, u64 linear) {
 }
 
 static void trace(void) {
-    (memset)(owners, OUTSIDE, physical_end / PAGE_SIZE);
+    (memset)(uses, OUTSIDE, physical_end / PAGE_SIZE);
     for (u64 at = LINEAR; at < pages.top; at += PAGE_SIZE)
-        owners[linear_to_physical(&pages.map, at) / PAGE_SIZE] = NOBODY;
-    trace_table(space.root, 3);
+        uses[linear_to_physical(&pages.map, at) / PAGE_SIZE] = NOBODY;
+    found = (struct promises){0};
+    unmarked = 0;
+    trace_table(space.root, 3, 0);
     own(file_start, file_pages * PAGE_SIZE, THE_FILE);
     struct area *area;
     RB_FOREACH(area, area_tree, &space.areas.tree) own_node(area);
@@ -236,14 +257,16 @@ static void trace(void) {
     }
     for (u64 frame = 0; frame < pages_frames.count; frame++) { // those that are split and have nothing free
         u64 physical = frame_physical(frame), used = 1;
-        if (owners[physical / PAGE_SIZE] != NOBODY) continue;
-        while (used < GROUP_PAGES && owners[physical / PAGE_SIZE + used] != NOBODY) used++;
+        if (uses[physical / PAGE_SIZE] != NOBODY) continue;
+        while (used < GROUP_PAGES && uses[physical / PAGE_SIZE + used] != NOBODY) used++;
         bool full = used == GROUP_PAGES && ((struct group *)window(physical))->free == 0;
         if (full) own(physical, PAGE_SIZE, SPLIT_MAP);
     }
     u64 lost = 0;
-    for (u64 page = 0; page < physical_end / PAGE_SIZE; page++) lost += owners[page] == NOBODY;
+    for (u64 page = 0; page < physical_end / PAGE_SIZE; page++) lost += uses[page] == NOBODY;
     CHECK(lost == 0);
+    for (int owner = 0; owner < OWNERS; owner++) CHECK(found.taken[owner] == promises.taken[owner]);
+    CHECK(found.kept == promises.kept && !promises.away);
 }
 
 // ---- the model ----
@@ -270,7 +293,7 @@ static u32 *value_of(struct model_page *page) { return page->device ? &device_va
 static u64 device_page(u64 number) { return DEVICE_START + number * PAGE_SIZE; }
 
 static void check_model(void) {
-    u64 counted = 0, kept_now = 0, devices = 0;
+    u64 counted = 0, devices = 0, tables = 0, last[3] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
     const struct area *area = NULL;
     u64 bytes = 0, *entry = NULL, until = 0;
     for (u64 i = 0; i < model_pages; i++) {
@@ -279,6 +302,10 @@ static void check_model(void) {
         if (!area || area->end <= at) area = areas_find(&space.areas, at);
         bool used = area && area->start <= at;
         counted += page->used && page->counted;
+        for (int level = 0; level < 3 && page->used && page->counted; level++) {
+            tables += at >> LEVEL_SHIFT(level + 1) != last[level];
+            last[level] = at >> LEVEL_SHIFT(level + 1);
+        }
         devices += !!page->device;
         if (used != page->used ||
             (used && (area->rights != page->rights || !!(area->flags & AREA_COUNTED) != page->counted)))
@@ -292,7 +319,6 @@ static void check_model(void) {
             if (page->value || page->device) CHECK(page->value == 0 && !page->device);
             continue;
         }
-        kept_now += !!(*entry & PTE_COUNTED);
         u64 ours = *entry & PTE_OURS, writable = (ours || page->device) && page->rights & AREA_WRITE;
         if (page->device)
             CHECK((*entry & PTE_ADDRESS) == device_page(page->device - 1u) && bytes == PAGE_SIZE && !ours);
@@ -304,8 +330,8 @@ static void check_model(void) {
     }
     for (u64 i = random_below(20); i < DEVICE_PAGES; i += 20) check_page(window(device_page(i)), device_values[i]);
     CHECK(devices == space.areas.device && screen_yielded == (devices > 0));
-    CHECK(counted == space.areas.counted && kept_now == kept && !away);
-    CHECK(pages_free() + kept >= counted); // what was promised is there
+    CHECK(counted == space.areas.counted && promises.promised == counted + tables);
+    CHECK(pages_free() + promises.kept >= promises.promised); // what was promised is there
 }
 
 static void model_put(u64 at, u64 count, u32 rights, bool noreserve) {
@@ -339,7 +365,10 @@ static struct call {
 } last;
 
 // Out of memory may only be said when there is little left for so many pages.
-static bool is_short(u64 pages) { return pages_free() + kept < space.areas.counted + pages + 3 * reserve + 1200; }
+static bool is_short(u64 pages) {
+    u64 tables = unmarked + areas_tables(0, pages * PAGE_SIZE) + 3;
+    return pages_free() + promises.kept < promises.promised + pages + tables + RESERVE + 1;
+}
 
 static u64 some_rights(void) { return random_below(3) ? AREA_READ | AREA_WRITE : random_below(8); }
 
@@ -420,7 +449,7 @@ static void do_advise(u64 at, u64 count) {
     bool covered = model_all(at, count, true), refused = model_device(at, count, false);
     s64 result = CALL6(madvise, address_of(at), count * PAGE_SIZE, random_below(4) ? MADV_DONTNEED : MADV_FREE);
     last = (struct call){"madvise", at, 0, count, 0, 0, result};
-    CHECK(refused ? result == -EINVAL : result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && pages_free() < 8));
+    CHECK(refused ? result == -EINVAL : result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && is_short(8)));
     if (refused || (result == -ENOMEM && covered)) return;
     for (u64 i = at; i < at + count; i++) model[i].value = 0;
 }
@@ -428,7 +457,7 @@ static void do_advise(u64 at, u64 count) {
 static void do_unmap(u64 at, u64 count) {
     s64 result = CALL6(munmap, address_of(at), count * PAGE_SIZE);
     last = (struct call){"munmap", at, 0, count, 0, 0, result};
-    CHECK(result == 0 || pages_free() < 8);
+    CHECK(result == 0 || is_short(8));
     if (result == 0) model_cut(at, count);
 }
 
@@ -449,7 +478,9 @@ static void do_remap(u64 at, u64 old) {
         if (!model[at].used) CHECK(result == -EFAULT || (fixed && overlap && result == -EINVAL));
         else if (fixed && overlap) CHECK(result == -EINVAL);
         else if (!one || (model[at].device && (more || fixed))) CHECK(result == -EFAULT);
-        else CHECK(result == -ENOMEM && (is_short(more) || pages_free() < 2500 || !fixed)); // splitting takes pages
+        else
+            CHECK(result == -ENOMEM &&
+                  (is_short(more + areas_tables(0, count * PAGE_SIZE) + 2) || !fixed)); // splitting takes pages
         // What was done before the failure stays done, as on Linux.
         if (result == -EINVAL || !model[at].used) return;
         if (fixed && range_free(address_of(to), count * PAGE_SIZE)) model_cut(to, count);
@@ -556,7 +587,8 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     madvise(window(0), physical_end, 4);
     space.areas = (struct areas){0};
     spare = NULL;
-    spare_count = kept = away = 0;
+    spare_count = 0;
+    promises = (struct promises){0};
     LIST_INIT(&tail_groups);
     LIST_INIT(&split_groups);
     (memset)(&pages_frames, 0, sizeof pages_frames);
