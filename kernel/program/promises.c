@@ -13,6 +13,8 @@ bool promises_can(u64 pages) { return pages_free() + promises.kept >= promises.p
 void promises_took(enum owner owner, u64 pages, bool promised) {
     __atomic_fetch_add(&promises.taken[owner], pages, __ATOMIC_RELAXED);
     if (promised) promises.kept += pages;
+    u64 resident = promises.taken[OWNER_DATA] + promises.taken[OWNER_STACK];
+    if (resident > promises.most) promises.most = resident;
 }
 
 void promises_got(enum owner owner, u64 pages, bool promised) { promises_took(owner, -pages, promised); }

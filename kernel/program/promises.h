@@ -14,6 +14,7 @@ struct promises {
     u64 promised;      // to areas
     u64 kept;          // of these, what was taken and did not come back
     u64 away;          // pages that are being cleared for an area, without the lock; not in kept yet
+    u64 most;          // of data and stack at any one time
     u64 taken[OWNERS]; // by owner, promised or not; that of the threads changes without the lock
 };
 extern struct promises promises; // changes under the lock of the address space

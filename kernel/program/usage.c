@@ -3,12 +3,14 @@
 #include <linux/times.h>
 #include "kernel/cpu/time.h"
 #include "kernel/program/program.h"
+#include "kernel/program/promises.h"
 
 #define SECOND  1000000000ull
 #define TICKS   100 // of times(2) in a second, as AT_CLKTCK says
 #define TICK_NS (SECOND / TICKS)
 
-// getrusage(int who, usage): there are no children, and the kernel's own time is in the program's.
+// getrusage(int who, usage): there are no children, the kernel's own time is in the program's, and pages of the file
+// that are not its own are not counted.
 CALL(getrusage) {
     int who = (int)arg[0];
     if (who != RUSAGE_SELF && who != RUSAGE_CHILDREN && who != RUSAGE_THREAD) return -EINVAL;
@@ -24,6 +26,8 @@ CALL(getrusage) {
         ticks = thread_time(thread);
     }
     u64 ns = time_tsc_to_ns(ticks);
+    if (who != RUSAGE_CHILDREN)
+        usage.ru_maxrss = (s64)(__atomic_load_n(&promises.most, __ATOMIC_RELAXED) * (PAGE_SIZE / 1024));
     usage.ru_utime.tv_sec = (s64)(ns / SECOND);
     usage.ru_utime.tv_usec = (s64)(ns % SECOND / 1000);
     usage.ru_minflt = (s64)counts.faults;

@@ -79,6 +79,34 @@ def small_calls(compiler):
                                   "vmos: the program called arch_prctl with option 0x9999: it is not built, so it got EINVAL"])
 
 
+REFUSALS = """\
+setitimer with timer 0x2: timers of CPU time are not built, so it got EINVAL
+sched_setscheduler with policy 0x2: no real-time policy is built, so it got EPERM
+sched_setaffinity with a number of CPUs, 0x1: threads run on all of them, so it got EINVAL
+rt_sigaction with a handler for signal 0x2: no handlers are built, so it got ENOSYS
+prctl with option 0x16: it is not built, so it got EINVAL
+prctl with option 0x23: it is not built, so it got EINVAL
+arch_prctl with option 0x1012: it is not built, so it got EINVAL
+personality with value 0x8: only Linux's own is built, so it got EINVAL
+timer_create (system call 222), which is not built: it got ENOSYS
+"""
+
+
+def refusals():
+    """Each is said once, with the call, the option and what is missing."""
+    result = vm.boot(vm.guest("refused"), extra=["-smp", "2"]).expect(0, b"refused ok\n")
+    said = [line for line in result.log.splitlines() if "the program called" in line]
+    vm.expect("refusals", said, ["vmos: the program called " + line for line in REFUSALS.splitlines()])
+
+
+def widths():
+    """The upper halves of ints do not matter; on Linux neither."""
+    program = vm.compile_guest("test/guest/widths.c", "gcc", "-static")
+    if sys.platform == "linux":
+        vm.expect("on this machine", vm.run([program]), b"widths ok\n")
+    runs(program, com1=b"widths ok\n")
+
+
 def alarms():
     """Its SIGALRM ends the program, which waits, sleeps or computes; blocked or ignored it does not."""
     for way in "pause", "suspend", "sleep", "spin", "interval":
@@ -145,6 +173,7 @@ def tests():
     for compiler in "gcc", "musl-gcc":
         yield f"small calls by {compiler}", lambda compiler=compiler: small_calls(compiler)
     yield "alarm", alarms
+    yield "refusals", refusals
     yield "busybox echo", lambda: busybox(["echo", "a  b", "", "c"], b"a  b  c\n")
     yield "busybox expr", lambda: busybox(["expr", "6", "*", "7"], b"42\n")
     yield "busybox expr 0", lambda: busybox(["expr", "1", "-", "1"], b"0\n", 1)

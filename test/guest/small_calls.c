@@ -261,9 +261,16 @@ static void uses(void) {
     char *p = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (int i = 0; i < 64; i++) p[(unsigned)i * PAGE] = 1;
     munmap(p, 64 * PAGE);
+    GIVES(0, getrusage, RUSAGE_THREAD, &u);
+    IS(u.ru_maxrss >= 256 && u.ru_maxrss < 1 << 20);
+    p = mmap(NULL, 4096 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(p, 1, 4096 * PAGE);
+    munmap(p, 4096 * PAGE);
+    GIVES(0, getrusage, RUSAGE_SELF, &u);
+    IS(u.ru_maxrss >= 4096 * PAGE / 1024 && u.ru_maxrss < 1 << 20);
     for (int i = 0; i < 3; i++) usleep(1000);
     GIVES(0, getrusage, RUSAGE_THREAD, &u);
-    IS(u.ru_minflt > before.ru_minflt && u.ru_minflt <= before.ru_minflt + 80 && u.ru_nvcsw >= before.ru_nvcsw + 3);
+    IS(u.ru_minflt > before.ru_minflt && u.ru_minflt <= before.ru_minflt + 4200 && u.ru_nvcsw >= before.ru_nvcsw + 3);
     GIVES(0, getrusage, RUSAGE_SELF, &u);
     IS(u.ru_minflt > before.ru_minflt && u.ru_nvcsw >= before.ru_nvcsw + 3 && u.ru_utime.tv_sec < 1000);
     long ticks = syscall(SYS_times, &tms), later = syscall(SYS_times, NULL);

@@ -1,0 +1,36 @@
+// What vmos does not build of calls that it has: each twice, and each is refused with what it says in the log once.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static void refuses(const char *what, long result, int error) {
+    if (result == -1 && errno == error) return;
+    printf("%s: %ld %d\n", what, result, errno);
+}
+
+int main(void) {
+    struct itimerval soon = {{0, 0}, {1, 0}};
+    struct sched_param param = {.sched_priority = 5};
+    static unsigned long action[4] = {12345, 0, 0, 0};
+    unsigned long one = 1;
+    for (int i = 0; i < 2; i++) {
+        refuses("setitimer", setitimer(ITIMER_PROF, &soon, NULL), EINVAL);
+        refuses("sched_setscheduler", syscall(SYS_sched_setscheduler, 0, SCHED_RR, &param), EPERM);
+        refuses("sched_setaffinity", syscall(SYS_sched_setaffinity, 0, 8, &one), EINVAL);
+        refuses("rt_sigaction", syscall(SYS_rt_sigaction, SIGINT, action, NULL, 8), ENOSYS);
+        refuses("rt_sigaction", syscall(SYS_rt_sigaction, SIGTERM, action, NULL, 8), ENOSYS);
+        refuses("prctl", prctl(PR_SET_SECCOMP, 1), EINVAL);
+        refuses("prctl", prctl(PR_SET_MM, 1), EINVAL);
+        refuses("arch_prctl", syscall(SYS_arch_prctl, 0x1012, 0), EINVAL);
+        refuses("personality", syscall(SYS_personality, 8), EINVAL);
+        refuses("timer_create", syscall(SYS_timer_create, 0, 0, 0), ENOSYS);
+    }
+    puts("refused ok");
+    return 0;
+}
