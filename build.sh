@@ -93,6 +93,7 @@ object() {
     kernel/lib/string.c) extra=-fno-tree-loop-distribute-patterns ;;
     kernel/lib/crc32c.c | kernel/memory/frames.c) extra= ;;
     kernel/cpu/traps.c | kernel/program/program.c | kernel/program/scheduler.c | kernel/program/futex.c) extra= ;;
+    kernel/program/sorted.c | kernel/program/queue.c) extra= ;;
     *) extra=-Os ;;
     esac
     # shellcheck disable=SC2086 # lists of flags

@@ -1,5 +1,5 @@
-// Futexes: who waits for a word of the program's memory (futex(2)), and, by an address of its own, for typed input.
-// There is one address space and no page has two addresses, so private and shared are the same.
+// Futexes: who waits for a word of the program's memory (futex(2)). There is one address space and no page has two
+// addresses, so private and shared are the same.
 //
 // A thread is in a bucket from the look at its word on, under the bucket's lock, until a waker takes it out, or it
 // itself when its call is executed anew. So a wake-up counts exactly once, and none is lost.
@@ -9,114 +9,186 @@
 #include "kernel/kernel.h"
 #include "kernel/program/program.h"
 
+#define PIECE 256 // waiters that are looked at before locks are given back and others have their turn
+
 static struct bucket {
     struct lock lock;
-    struct thread *first, *last; // by arrival
+    struct sorted waiters; // by address and arrival
 } buckets[256];
 
+static u64 arrivals; // of all waiters, ever
+
 // Fibonacci hashing: neighbouring words lie in different buckets.
-static struct bucket *bucket_of(u64 word) { return &buckets[word * 0x9e3779b97f4a7c15 >> 56]; }
+static struct bucket *bucket_of(struct futex_key key) { return &buckets[key.address * 0x9e3779b97f4a7c15 >> 56]; }
 
-static void put(struct bucket *bucket, struct thread *thread, u64 word) {
-    __atomic_store_n(&thread->word, word, __ATOMIC_RELAXED);
-    thread->after = NULL;
-    thread->before = bucket->last;
-    *(bucket->last ? &bucket->last->after : &bucket->first) = thread;
-    bucket->last = thread;
+static void put(struct bucket *bucket, struct thread *thread, struct futex_key key) {
+    u64 arrival = __atomic_add_fetch(&arrivals, 1, __ATOMIC_RELAXED);
+    sorted_add(&bucket->waiters, &thread->wait, key.address, arrival);
 }
 
-static void take(struct bucket *bucket, struct thread *thread) {
-    *(thread->before ? &thread->before->after : &bucket->first) = thread->after;
-    *(thread->after ? &thread->after->before : &bucket->last) = thread->before;
+// Until it is taken out a thread gets no further than futex_waits(); then it may end, and be gone.
+static void wake(struct bucket *bucket, struct thread *thread) {
+    thread_wake(thread);
+    sorted_remove(&bucket->waiters, &thread->wait);
 }
 
-// 0 when the word has the value expected (NULL: any).
-static s64 compare(u64 word, const u32 *expected) {
-    u32 value;
-    if (!expected) return 0;
-    return !copy_from_user(&value, word, sizeof value) ? -EFAULT : value != *expected ? -EAGAIN : 0;
-}
-
-s64 futex_wait(struct thread *thread, u64 word, u32 bits, const u32 *expected) {
-    struct bucket *bucket = bucket_of(word);
-    lock_take(&bucket->lock);
-    s64 error = compare(word, expected);
-    thread->bits = bits;
-    if (!error) put(bucket, thread, word);
-    lock_give(&bucket->lock);
-    return error;
-}
-
-// Between the two looks at the word it may be moved to another bucket.
+// Between the two looks it may be moved to another bucket.
 bool futex_waits(struct thread *thread, bool leave) {
-    for (u64 word; (word = __atomic_load_n(&thread->word, __ATOMIC_ACQUIRE));) {
-        struct bucket *bucket = bucket_of(word);
+    for (struct sorted *list; (list = sorted_in(&thread->wait));) {
+        struct bucket *bucket = (struct bucket *)((u8 *)list - offsetof(struct bucket, waiters));
         lock_take(&bucket->lock);
-        bool is_in = __atomic_load_n(&thread->word, __ATOMIC_RELAXED) == word;
-        if (is_in && leave) take(bucket, thread), thread->word = 0;
+        bool is_in = sorted_in(&thread->wait) == list;
+        if (is_in && leave) sorted_remove(list, &thread->wait);
         lock_give(&bucket->lock);
         if (is_in) return true;
     }
     return false;
 }
 
-// Of those who wait at a word and have one of these bits, wakes the first ones and moves the next ones to another word,
-// if it has the value expected (NULL: any). Returns how many those are.
-static s64 wake(u64 word, u32 bits, u64 wakes, u64 moves, u64 to, const u32 *expected) {
-    u64 count = 0;
-    struct bucket *bucket = bucket_of(word), *other = bucket_of(to), *low = bucket < other ? bucket : other;
-    lock_take(&low->lock);
-    if (bucket != other) lock_take(&(low == bucket ? other : bucket)->lock);
-    s64 error = compare(word, expected);
-    struct thread *next = error ? NULL : bucket->first, *end = bucket->last;
-    for (struct thread *thread; (thread = next) && count < wakes + moves;) {
-        next = thread == end ? NULL : thread->after; // those who are moved may come behind
-        if (thread->word != word || !(thread->bits & bits)) continue;
-        take(bucket, thread);
-        if (count++ >= wakes) {
-            put(other, thread, to);
-        } else { // until its word is 0 it gets no further than futex_waits(); then it may end, and be gone
-            thread_wake(thread);
-            __atomic_store_n(&thread->word, 0, __ATOMIC_RELEASE);
-        }
-    }
-    if (bucket != other) lock_give(&other->lock);
-    lock_give(&bucket->lock);
-    return error ? error : (s64)count;
+// 0 when the word has the value expected (NULL: any).
+static s64 compare(struct futex_key key, const u32 *expected) {
+    u32 value;
+    if (!expected) return 0;
+    if (!copy_from_user(&value, key.address, sizeof value)) return -EFAULT;
+    return value == *expected ? 0 : -EAGAIN;
 }
 
-void futex_wake(u64 word, u64 count) { wake(word, ~0u, count, 0, word, NULL); }
+struct wake {
+    struct futex_key from, to;
+    u32 bits;
+    u64 wakes, moves;
+};
+
+// Of those who wait at a word and have one of the bits, wakes the first ones and moves the next ones to the other word;
+// looks at no more than a piece of them, those who came before the call began. True: there are more.
+static bool wake_some(const struct wake *what, struct thread *caller) {
+    struct bucket *bucket = bucket_of(what->from), *other = bucket_of(what->to);
+    u64 word = what->from.address, most = what->wakes + what->moves;
+    struct sorted_node *node = sorted_from(&bucket->waiters, word, caller->wake_at);
+    for (int looks = 0; node && caller->record.done < most; looks++) {
+        if (node->key != word || node->then > caller->wake_end) return false;
+        if (looks == PIECE) return true;
+        caller->wake_at = node->then + 1;
+        struct thread *thread = THREAD_OF(node, wait);
+        node = sorted_next(node);
+        if (!(thread->bits & what->bits)) continue;
+        if (caller->record.done++ < what->wakes) {
+            wake(bucket, thread);
+        } else {
+            sorted_remove(&bucket->waiters, &thread->wait);
+            put(other, thread, what->to);
+        }
+    }
+    return false;
+}
+
+// In pieces: the word's value (NULL: any) counts at the first one. Returns how many were woken and moved.
+static s64 wake_all(const struct wake *what, const u32 *expected, struct thread *caller) {
+    struct bucket *bucket = bucket_of(what->from), *other = bucket_of(what->to);
+    struct bucket *low = MIN(bucket, other), *high = MAX(bucket, other);
+    lock_take(&low->lock);
+    if (low != high) lock_take(&high->lock);
+    s64 error = caller->record.begun ? 0 : compare(what->from, expected);
+    if (!caller->record.begun) {
+        caller->record.begun = true;
+        caller->wake_at = 0;
+        caller->wake_end = __atomic_load_n(&arrivals, __ATOMIC_RELAXED);
+    }
+    bool more = !error && wake_some(what, caller);
+    if (low != high) lock_give(&high->lock);
+    lock_give(&low->lock);
+    if (error) return error;
+    return more ? call_again(caller) : (s64)caller->record.done;
+}
+
+void futex_wake_one(struct futex_key key) {
+    struct bucket *bucket = bucket_of(key);
+    lock_take(&bucket->lock);
+    struct sorted_node *node = sorted_from(&bucket->waiters, key.address, 0);
+    if (node && node->key == key.address) wake(bucket, THREAD_OF(node, wait));
+    lock_give(&bucket->lock);
+}
+
+// If the word has the value expected, thread waits from here on. 0, -EFAULT or -EAGAIN.
+static s64 wait_begin(struct thread *thread, struct futex_key key, u32 bits, u32 expected) {
+    struct bucket *bucket = bucket_of(key);
+    lock_take(&bucket->lock);
+    s64 error = compare(key, &expected);
+    thread->bits = bits;
+    if (!error) put(bucket, thread, key);
+    lock_give(&bucket->lock);
+    return error;
+}
 
 // The timeout of WAIT counts from now; that of WAIT_BITSET is a time on a clock. The word is read twice, so that its
 // page is there before the lock is taken.
-static s64 wait(struct thread *thread, const u64 *arg, u32 bits) {
-    u32 expected = (u32)arg[2];
+static s64 wait_call(struct thread *thread, const u64 *arg, u32 bits) {
+    struct futex_key key = {arg[0]};
+    u32 operation = (u32)arg[1], expected = (u32)arg[2];
     u64 ns = NEVER, now = 0;
     if (!thread->has_deadline) { // the first execution
         s64 error = arg[3] ? time_get(arg[3], &ns) : 0;
-        if (!error) error = compare(arg[0], &expected);
-        if (!error) error = futex_wait(thread, arg[0], bits, &expected);
+        if (!error) error = compare(key, &expected);
+        if (!error) error = wait_begin(thread, key, bits, expected);
         if (error) return error;
-        if (ns != NEVER && (arg[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
-            now = arg[1] & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
+        if (ns != NEVER && (operation & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
+            now = operation & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
         if (ns == NEVER && threads_count() == 1) log("the program waits for another thread, and there is none");
     }
     bool over = thread_deadline(thread, ns > now ? ns - now : 0);
-    return !futex_waits(thread, over) ? 0 : over ? -ETIMEDOUT : CALL_WAITS;
+    if (!futex_waits(thread, over)) return 0;
+    return over ? -ETIMEDOUT : CALL_WAITS;
+}
+
+// Whether a word can be one: of a shared futex, Linux looks at its page.
+static s64 check_word(u64 address, u32 operation) {
+    u32 value;
+    if (address % sizeof value) return -EINVAL;
+    if (address >= USER_END) return -EFAULT;
+    if (operation & FUTEX_PRIVATE_FLAG) return 0;
+    return copy_from_user(&value, address, sizeof value) ? 0 : -EFAULT;
+}
+
+// REQUEUE(word, operation, how many are woken, how many are moved, to which word, value), or with the value compared.
+static s64 requeue_call(struct thread *thread, const u64 *arg, u32 operation) {
+    int wakes = (int)arg[2], moves = (int)arg[3];
+    u32 value = (u32)arg[5];
+    bool compares = (operation & FUTEX_CMD_MASK) == FUTEX_CMP_REQUEUE;
+    if (wakes < 0 || moves < 0) return -EINVAL;
+    s64 error = thread->record.begun ? 0 : check_word(arg[0], operation);
+    if (!error && !thread->record.begun) error = check_word(arg[4], operation);
+    if (error) return error;
+    struct wake what = {{arg[0]}, {arg[4]}, ~0u, (u32)wakes, (u32)moves};
+    return wake_all(&what, compares ? &value : NULL, thread);
+}
+
+// WAKE(word, operation, how many, -, -, bits): of none Linux, too, wakes one.
+static s64 wake_call(struct thread *thread, const u64 *arg, u32 operation, u32 bits) {
+    int count = (int)arg[2];
+    s64 error = thread->record.begun ? 0 : check_word(arg[0], operation);
+    if (error) return error;
+    struct wake what = {{arg[0]}, {arg[0]}, bits, count > 0 ? (u32)count : 1, 0};
+    return wake_all(&what, NULL, thread);
 }
 
 // futex(word, operation, value, timeout or count, word 2, bits or value)
 CALL(futex) {
-    u64 command = arg[1] & FUTEX_CMD_MASK, count = (int)arg[2] > 0 ? (u32)arg[2] : 1;
-    u32 bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET ? (u32)arg[5] : ~0u, value = (u32)arg[5];
-    bool waits = command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
-    bool moves = command == FUTEX_REQUEUE || command == FUTEX_CMP_REQUEUE;
-    if (!waits && !moves && command != FUTEX_WAKE && command != FUTEX_WAKE_BITSET) return -ENOSYS;
-    if (arg[1] & FUTEX_CLOCK_REALTIME && command != FUTEX_WAIT_BITSET) return -ENOSYS;
-    if (arg[0] % sizeof bits || !bits || (moves && arg[4] % sizeof bits)) return -EINVAL;
-    if (arg[0] >= USER_END || (moves && arg[4] >= USER_END)) return -EFAULT;
-    if (waits) return wait(thread, arg, bits);
-    if (!moves) return wake(arg[0], bits, count, 0, arg[0], NULL);
-    if ((int)arg[2] < 0 || (int)arg[3] < 0) return -EINVAL;
-    return wake(arg[0], bits, (u32)arg[2], (u32)arg[3], arg[4], command == FUTEX_CMP_REQUEUE ? &value : NULL);
+    u32 operation = (u32)arg[1], command = operation & (u32)FUTEX_CMD_MASK;
+    bool has_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;
+    u32 bits = has_bits ? (u32)arg[5] : ~0u;
+    if (operation & FUTEX_CLOCK_REALTIME && command != FUTEX_WAIT_BITSET) return -ENOSYS;
+    if (!bits) return -EINVAL;
+    switch (command) {
+    case FUTEX_WAIT:
+    case FUTEX_WAIT_BITSET: {
+        s64 error = thread->has_deadline ? 0 : check_word(arg[0], operation | FUTEX_PRIVATE_FLAG);
+        return error ? error : wait_call(thread, arg, bits);
+    }
+    case FUTEX_WAKE:
+    case FUTEX_WAKE_BITSET: return wake_call(thread, arg, operation, bits);
+    case FUTEX_REQUEUE:
+    case FUTEX_CMP_REQUEUE: return requeue_call(thread, arg, operation);
+    }
+    if (command == FUTEX_FD || command > FUTEX_LOCK_PI2) return -ENOSYS; // on Linux, too
+    return refused("futex", "operation", command, "only WAIT, WAKE and REQUEUE are built", -ENOSYS);
 }

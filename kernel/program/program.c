@@ -89,8 +89,8 @@ void syscall_run(struct thread *thread) {
     }
     thread->waiting = result == CALL_WAITS;
     if (thread->waiting) return;
-    events_leave(thread);
-    futex_waits(thread, true);
+    if (sorted_in(&thread->event)) events_leave(thread);
+    if (sorted_in(&thread->wait)) futex_waits(thread, true);
     record_end(thread);
     regs->rax = (u64)result;
 }

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <asm/errno.h>
-#include <bsd/sys/tree.h>
 #include "boot/bootinfo.h"
 #include "kernel/cpu/lock.h"
 #include "kernel/cpu/trap.h"
 #include "kernel/file/file.h"
 #include "kernel/lib/elf.h"
 #include "kernel/program/areas.h"
+#include "kernel/program/sorted.h"
 
 struct program {
     const struct boot_info *boot;
@@ -67,8 +67,9 @@ struct priority {
 struct thread {
     struct context context;               // first: the trap code's context is the thread
     u32 tid, state;                       // state: scheduler.c
-    unsigned cpu;                         // where it runs, or ran last
+    unsigned cpu;                         // where it runs, is queued, or ran last
     bool waiting, ended;                  // in a call that returned CALL_WAITS; made its last call
+    u64 virtual_time;                     // by which it is queued (queue.h)
     u64 time;                             // on CPUs, in TSC ticks
     u64 clear_tid;                        // where 0 goes when it ends, which wakes a futex there; 0: nowhere
     u64 signals_blocked, signals_pending; // bit n - 1 for signal n
@@ -85,16 +86,14 @@ struct thread {
     u8 wants;          // EVENT_*: what the latest execution waits for
     bool again;        // it waits for nothing but its next turn: call_again()
     struct record record;
-    u64 word; // the futex in whose bucket it is; 0: none, or a waker took it out
-    u32 bits; // that a waker must have one of
-    // Where it is:
-    struct scheduler *bed;                // the CPU among whose sleepers it is, or NULL
-    struct thread *next, *before, *after; // in the queue of a CPU; in a bucket
-    u8 events;                            // EVENT_*: in the queue of events.c; 0: not, or a waker took it out
-    struct thread *event_next, **event_link;
-    RB_ENTRY(thread) by_tid, by_deadline;
+    u32 bits;              // of a futex: that a waker must have one of
+    u64 wake_at, wake_end; // arrivals of the waiters that a wake in pieces has still to look at
+    // Where it is: among all threads; in the queue of a CPU; among the sleepers of a CPU; in a futex's bucket; among
+    // those who wait for the terminal. When it ends, in none of these.
+    struct sorted_node by_tid, ready, sleep, wait, event;
 };
-#define NEVER (~0ull)
+#define THREAD_OF(node, member) ((struct thread *)((u8 *)(node)-offsetof(struct thread, member)))
+#define NEVER                   (~0ull)
 
 // Loads the program of the image, makes its first thread and enters it. boot: a copy that lives for ever, all of whose
 // memory the window reaches; it gets the last two time stamps.
@@ -147,10 +146,11 @@ bool robust_walk(struct thread *thread);
 
 // ---- events.c: who waits for the terminal ----
 void terminal_input_happened(int signal);
-enum { EVENT_INPUT = 1, EVENT_OUTPUT = 2 };         // a read may have something to do; a write may
-void events_wait(struct thread *thread, u8 events); // it is woken when one of these happens from here on
-void events_leave(struct thread *thread);           // it waits no longer
-void events_happen(u8 events);                      // wakes all who wait for one of them
+enum { EVENT_INPUT = 1, EVENT_OUTPUT = 2, EVENT_ALL = 3 }; // a read may have something to do; a write may
+void events_wait(struct thread *thread, u8 events);        // it is woken when one of these happens from here on
+void events_leave(struct thread *thread);                  // it waits no longer
+void events_happen(u8 events); // wakes all who wait for one of them, the last ones a bit later
+void events_rest(void);        // wakes some of those
 
 // ---- record.c ----
 s64 record_copy(struct thread *thread, u64 from, u64 bytes);
@@ -158,9 +158,10 @@ void *record_at(struct thread *thread, u64 offset); // of what was copied in
 void record_end(struct thread *thread);             // the call returns
 
 // ---- futex.c: who waits for a word of memory ----
-void futex_wake(u64 word, u64 count); // those who came first
-// If the word has the value expected (NULL: any), thread is at it from here on. 0, -EFAULT or -EAGAIN.
-s64 futex_wait(struct thread *thread, u64 word, u32 bits, const u32 *expected);
+struct futex_key { // what a waiter waits for; there is one address space, so the address says it
+    u64 address;
+};
+void futex_wake_one(struct futex_key key);           // the one who came first
 bool futex_waits(struct thread *thread, bool leave); // whether it is at one; leave: not any more
 
 // ---- load.c ----

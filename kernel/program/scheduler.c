@@ -1,14 +1,13 @@
-// Which thread runs on which CPU. Each CPU has a queue of threads that are ready and the sleepers that it wakes. A CPU
-// with nothing to run takes from the others' queues, then sleeps until a waker claims it. There is no tick: the timer
-// is set only for the first sleeper, or for the end of a slice while somebody waits for this CPU.
+// Which thread runs on which CPU. Each CPU has a queue of threads that are ready (queue.h) and the sleepers that it
+// wakes. A CPU with nothing to run takes from the others' queues, then sleeps until a waker claims it. There is no
+// tick: the timer is set only for the first sleeper, or for the end of a slice while somebody waits for this CPU. Who
+// is woken and had much less of the CPU than the current thread runs at once.
 //
 // A thread's state changes by compare-and-swap alone:
 //   RUNNING -> WAITING        its call waits; its registers are saved before
 //   WAITING -> READY          whoever wakes it, and alone may then queue it
 //   RUNNING -> RUNNING_WOKEN  woken before it could wait: it does not
 //   any     -> RUNNING        its CPU, before a call looks at what it may wait for
-#define __unused __attribute__((unused)) // tree.h marks its functions with BSD's name for it
-
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/time.h"
 #include "kernel/kernel.h"
@@ -16,23 +15,24 @@
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 #include "kernel/program/promises.h"
+#include "kernel/program/queue.h"
 
-#define SLICE_NS          10000000
+#define CREDIT_NS         3000000 // that a sleeper is ahead of all others at most
+#define MARGIN_NS         1000000 // that a woken thread had less than the current one, to run before it at once
+#define WAKES             128     // sleepers that are woken before interrupts and threads have their turn
 #define LOAD(at)          __atomic_load_n(at, __ATOMIC_SEQ_CST)
 #define STORE(at, value)  __atomic_store_n(at, value, __ATOMIC_SEQ_CST)
 #define SWAP(at, old, to) __atomic_compare_exchange_n(at, old, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
 enum { READY, RUNNING, RUNNING_WOKEN, WAITING };
 
-RB_HEAD(sleepers, thread);
-
 struct scheduler {
     struct lock lock; // of the queue
-    u32 length;
-    struct thread *head, *tail;
-    struct lock timers; // of the sleepers
-    struct sleepers sleepers;
-    u64 time; // on this CPU, of all threads
+    struct queue queue;
+    struct lock timers;     // of the sleepers
+    struct sorted sleepers; // by deadline and tid
+    u64 time;               // on this CPU, of all threads
+    u64 current;            // the virtual time of the current thread, or of the latest
     struct counts counts;
     // For this CPU alone:
     u64 first;        // when the first sleeper wakes, or earlier
@@ -40,18 +40,12 @@ struct scheduler {
     u64 alarm;        // when alarm_run() does
     u64 slice_end;    // of the current thread; 0: nobody waits for its CPU
     unsigned neighbour;
-    bool switch_due, slice_over;
+    bool switch_due, slice_over, yields;
 };
 _Static_assert(sizeof(struct scheduler) <= CPU_PROGRAM, "the room that struct cpu has for it");
 
 static u64 idle_cpus[CPUS_MAX / 64]; // bit: nobody has claimed it yet
 static u32 ready_count;              // threads in all queues
-
-static int compare(const struct thread *a, const struct thread *b) {
-    if (a->deadline != b->deadline) return a->deadline < b->deadline ? -1 : 1;
-    return a->tid < b->tid ? -1 : a->tid > b->tid;
-}
-RB_GENERATE_STATIC(sleepers, thread, by_deadline, compare)
 
 static struct scheduler *scheduler_of(unsigned cpu) { return (struct scheduler *)cpu_number(cpu)->program; }
 
@@ -63,8 +57,8 @@ static u64 time_read(const u64 *time) {
     while (LOAD(time) != value); // stopped meanwhile, perhaps long ago: it would run backwards
     return value & 1 ? (value & ~1ull) + now : value;
 }
-static void time_go(u64 *time) { STORE(time, (*time - tsc()) | 1); }
-static void time_stop(u64 *time) { STORE(time, time_read(time) & ~1ull); }
+static void time_go(u64 *time, u64 now) { STORE(time, (*time - now) | 1); }
+static void time_stop(u64 *time, u64 now) { STORE(time, ((*time & ~1ull) + now) & ~1ull); }
 
 u64 thread_time(const struct thread *thread) { return time_read(&thread->time); }
 
@@ -97,36 +91,68 @@ struct counts program_counts(void) {
     return sum;
 }
 
-// ---- queues ----
-
-static void push(struct scheduler *to, struct thread *thread) {
-    lock_take(&to->lock);
-    thread->next = NULL;
-    *(to->head ? &to->tail->next : &to->head) = thread;
-    to->tail = thread;
-    STORE(&to->length, to->length + 1);
-    __atomic_fetch_add(&ready_count, 1, __ATOMIC_SEQ_CST);
-    lock_give(&to->lock);
+// By the rate of the TSC at first use: nothing here depends on how right that is.
+static u64 ticks(u64 ns) {
+    static u64 per_ms;
+    u64 now = __atomic_load_n(&per_ms, __ATOMIC_RELAXED);
+    if (!now) __atomic_store_n(&per_ms, now = time_ns_to_tsc(1000000), __ATOMIC_RELAXED);
+    return now * (ns / 1000) / 1000;
 }
 
-static struct thread *pop(struct scheduler *from) {
-    if (!LOAD(&from->length)) return NULL;
+// ---- queues ----
+
+static struct thread *ready_thread(struct sorted_node *node) { return THREAD_OF(node, ready); }
+
+static u64 queue_time(struct scheduler *of) {
+    lock_take(&of->lock);
+    u64 time = queue_now(&of->queue, time_read(&of->current));
+    lock_give(&of->lock);
+    return time;
+}
+
+// A thread's virtual time is that of the CPU it counts as being on.
+static void move(struct thread *thread, unsigned cpu) {
+    if (thread->cpu == cpu) return;
+    u64 from = queue_time(scheduler_of(thread->cpu)), to = queue_time(scheduler_of(cpu));
+    thread->virtual_time = queue_move(thread->virtual_time, from, to);
+    STORE(&thread->cpu, cpu);
+}
+
+enum arrival { NEW, WOKEN, BACK, YIELDED };
+
+// Whom it is pushed upon runs on, unless that had much more of the CPU.
+static void push(unsigned cpu, struct thread *thread, enum arrival how) {
+    struct scheduler *to = scheduler_of(cpu);
+    move(thread, cpu);
+    lock_take(&to->lock);
+    u64 time = thread->virtual_time, current = time_read(&to->current), now = queue_now(&to->queue, current);
+    u64 credit = time < now && how != NEW ? ticks(CREDIT_NS) : 0;
+    if (how == YIELDED) time = queue_add_last(&to->queue, &thread->ready, time, ticks(CREDIT_NS));
+    else time = queue_add(&to->queue, &thread->ready, time, credit);
+    thread->virtual_time = time;
+    __atomic_fetch_add(&ready_count, 1, __ATOMIC_SEQ_CST);
+    lock_give(&to->lock);
+    bool is_running = cpu == this_cpu()->number && this_cpu()->current;
+    if (is_running && time < current && current - time > ticks(MARGIN_NS)) to->switch_due = true;
+}
+
+static struct thread *pop(unsigned cpu) {
+    struct scheduler *from = scheduler_of(cpu);
+    if (!LOAD(&from->queue.length)) return NULL;
     lock_take(&from->lock);
-    struct thread *thread = from->head;
-    if (thread) {
-        from->head = thread->next;
-        STORE(&from->length, from->length - 1);
-        __atomic_fetch_sub(&ready_count, 1, __ATOMIC_SEQ_CST);
-    }
+    queue_now(&from->queue, time_read(&from->current));
+    struct sorted_node *node = queue_take(&from->queue);
+    if (node) __atomic_fetch_sub(&ready_count, 1, __ATOMIC_SEQ_CST);
     lock_give(&from->lock);
-    return thread;
+    return node ? ready_thread(node) : NULL;
 }
 
 // From this CPU's queue, else from another one's.
 static struct thread *find(unsigned me) {
     unsigned count = cpus_online();
-    struct thread *thread = pop(scheduler_of(me));
-    for (unsigned i = 1; i < count && !thread && LOAD(&ready_count); i++) thread = pop(scheduler_of((me + i) % count));
+    events_rest();
+    struct thread *thread = pop(me);
+    for (unsigned i = 1; i < count && !thread && LOAD(&ready_count); i++) thread = pop((me + i) % count);
     return thread;
 }
 
@@ -148,19 +174,27 @@ static unsigned claim_any(unsigned no_cpu) {
 }
 
 // Queues a thread where it ran last if that CPU is idle, else at any idle one, else here. A CPU that goes idle shows it
-// and then looks at the count; this counts and then looks who is idle: one of the two sees the other.
-void thread_start(struct thread *thread) {
+// and then looks at the count; this counts and then looks who is idle: one of the two sees the other. Once it is queued
+// it may run elsewhere, and end.
+static void ready(struct thread *thread, enum arrival how) {
     unsigned me = this_cpu()->number, cpu = claim(thread->cpu) ? thread->cpu : claim_any(CPUS_MAX);
-    push(scheduler_of(cpu < CPUS_MAX ? cpu : me), thread);
+    push(cpu < CPUS_MAX ? cpu : me, thread, how);
     if (cpu == CPUS_MAX) cpu = claim_any(me);
     if (cpu != me) ipi_send(cpu);
+}
+
+// It begins with its maker's time: who makes threads instead of running gets no more by that.
+void thread_start(struct thread *thread) {
+    thread->cpu = this_cpu()->number;
+    thread->virtual_time = time_read(&scheduler_of(thread->cpu)->current);
+    ready(thread, NEW);
 }
 
 void thread_wake(struct thread *thread) {
     u32 state = WAITING;
     while (state != READY && !SWAP(&thread->state, &state, state == WAITING ? READY : RUNNING_WOKEN)) {}
     unsigned cpu = LOAD(&thread->cpu);
-    if (state == WAITING) thread_start(thread);
+    if (state == WAITING) ready(thread, WOKEN);
     else if (state != READY && cpu != this_cpu()->number) ipi_send(cpu);
 }
 
@@ -168,31 +202,30 @@ void thread_wake(struct thread *thread) {
 
 static void sleep_begin(struct scheduler *own, struct thread *thread) {
     lock_take(&own->timers);
-    RB_INSERT(sleepers, &own->sleepers, thread);
-    thread->bed = own;
+    sorted_add(&own->sleepers, &thread->sleep, thread->deadline, thread->tid);
     if (thread->deadline < own->first) own->first = thread->deadline;
     lock_give(&own->timers);
 }
 
 // Of a thread that was woken, before anything else is done with it: its CPU may be about to wake it too.
 static void sleep_end(struct thread *thread) {
-    struct scheduler *bed = LOAD(&thread->bed);
-    if (!bed) return;
+    struct sorted *list = sorted_in(&thread->sleep);
+    if (!list) return;
+    struct scheduler *bed = (struct scheduler *)((u8 *)list - offsetof(struct scheduler, sleepers));
     lock_take(&bed->timers);
-    if (thread->bed) RB_REMOVE(sleepers, &bed->sleepers, thread);
-    thread->bed = NULL;
+    if (sorted_in(&thread->sleep)) sorted_remove(list, &thread->sleep);
     lock_give(&bed->timers);
 }
 
+// Until it is taken out a thread gets no further than sleep_end().
 static void wake_sleepers(struct scheduler *own, u64 now) {
-    struct thread *thread;
+    struct sorted_node *node;
     lock_take(&own->timers);
-    while ((thread = RB_MIN(sleepers, &own->sleepers)) && thread->deadline <= now) {
-        RB_REMOVE(sleepers, &own->sleepers, thread);
-        thread_wake(thread);
-        STORE(&thread->bed, NULL); // until then it gets no further than sleep_end()
+    for (unsigned i = 0; (node = sorted_first(&own->sleepers)) && node->key <= now && i < WAKES; i++) {
+        thread_wake(THREAD_OF(node, sleep));
+        sorted_remove(&own->sleepers, node);
     }
-    own->first = thread ? thread->deadline : NEVER;
+    own->first = node ? node->key : NEVER;
     lock_give(&own->timers);
 }
 
@@ -209,8 +242,9 @@ static void tick(struct scheduler *own) {
 static void timer_update(struct scheduler *own) {
     u64 when = own->first < own->watch ? own->first : own->watch;
     if (own->alarm < when) when = own->alarm;
-    if (!LOAD(&own->length)) own->slice_end = 0;
-    else if (!own->slice_end) own->slice_end = time_now_ns() + SLICE_NS;
+    u32 waiting = LOAD(&own->queue.length);
+    if (!waiting) own->slice_end = 0;
+    else if (!own->slice_end) own->slice_end = time_now_ns() + queue_slice(waiting);
     if (own->slice_end && own->slice_end < when) when = own->slice_end;
     if (when < own->armed) timer_set(own->armed = when);
 }
@@ -219,26 +253,34 @@ void scheduler_set_alarm(u64 when) { scheduler_of(this_cpu()->number)->alarm = w
 
 // ---- switching ----
 
-// Whose slice is over goes to the end of the queue; of a neighbour's when that is shorter, so that long queues spread.
+// Whose slice is over goes to a neighbour's queue when that is shorter, so that long queues spread.
 static void requeue(struct scheduler *own, struct thread *thread) {
+    unsigned me = this_cpu()->number;
     own->neighbour = (own->neighbour + 1) % cpus_online();
-    struct scheduler *to = scheduler_of(own->neighbour);
-    bool moves = own->slice_over && LOAD(&to->length) + 1 < LOAD(&own->length);
+    u32 there = LOAD(&scheduler_of(own->neighbour)->queue.length), here = LOAD(&own->queue.length);
+    bool moves = own->slice_over && there + 1 < here;
     STORE(&thread->state, READY);
-    push(moves ? to : own, thread);
+    push(moves ? own->neighbour : me, thread, own->yields ? YIELDED : BACK);
     if (moves) ipi_send(own->neighbour); // its current thread has a slice from now on
+}
+
+// Its memory goes. What still had a link to it would reach into the next owner's.
+static void thread_free(struct thread *thread) {
+    ASSERT(!sorted_in(&thread->by_tid) && !sorted_in(&thread->ready));
+    ASSERT(!sorted_in(&thread->sleep) && !sorted_in(&thread->wait) && !sorted_in(&thread->event));
+    promises_give(OWNER_THREADS, window_physical(thread), false);
 }
 
 // Takes a thread off this CPU. Returns it when it is to run on, since it was woken before it could wait.
 static struct thread *put_down(struct scheduler *own, struct thread *thread) {
     u32 state = RUNNING;
-    time_stop(&thread->time);
-    time_stop(&own->time);
+    u64 now = tsc();
+    time_stop(&thread->time, now);
+    time_stop(&own->time, now);
+    time_stop(&own->current, now);
+    thread->virtual_time = own->current;
     context_leave(!thread->ended);
-    if (thread->ended) {
-        promises_give(OWNER_THREADS, window_physical(thread), false);
-        return NULL;
-    }
+    if (thread->ended) return thread_free(thread), NULL;
     bool waits = thread->waiting && !thread->again;
     count(waits ? &thread->counts.waits : &thread->counts.put_aside,
           waits ? &own->counts.waits : &own->counts.put_aside);
@@ -249,13 +291,16 @@ static struct thread *put_down(struct scheduler *own, struct thread *thread) {
 
 static void pick_up(struct scheduler *own, struct thread *thread) {
     sleep_end(thread);
-    STORE(&thread->cpu, this_cpu()->number);
+    move(thread, this_cpu()->number);
     STORE(&thread->state, RUNNING);
     own->slice_end = 0;
-    own->switch_due = own->slice_over = false;
+    own->switch_due = own->slice_over = own->yields = false;
     context_enter(&thread->context);
-    time_go(&own->time);
-    time_go(&thread->time);
+    u64 now = tsc();
+    STORE(&own->current, thread->virtual_time & ~1ull);
+    time_go(&own->current, now);
+    time_go(&own->time, now);
+    time_go(&thread->time, now);
 }
 
 void scheduler_init(struct thread *first) {
@@ -293,11 +338,11 @@ void schedule(struct context *context) {
     if (thread && thread->context.regs.vector >= EXCEPTIONS && thread->context.regs.vector < VECTOR_SYSCALL) tick(own);
     for (;;) {
         if (thread && !thread->ended) signal_deliver(thread);
+        if (thread && !thread->ended && !thread->waiting && !own->switch_due) break;
         if (thread && thread->again && goes_on(own)) {
             syscall_run(thread);
             continue;
         }
-        if (thread && !thread->ended && !thread->waiting && !own->switch_due) break;
         if (thread) thread = put_down(own, thread);
         while (!thread && !(thread = find(this_cpu()->number))) idle(own);
         pick_up(own, thread);
@@ -308,6 +353,6 @@ void schedule(struct context *context) {
 
 CALL(sched_yield) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
-    own->switch_due = LOAD(&own->length);
+    own->switch_due = own->yields = LOAD(&own->queue.length);
     return 0;
 }

@@ -1,7 +1,5 @@
 // The threads of the program: made by clone, known by their tids, ended by exit. All share everything but registers,
 // blocked signals and their tid.
-#define __unused __attribute__((unused)) // tree.h marks its functions with BSD's name for it
-
 #include <linux/sched.h>
 #include "kernel/cpu/cpus.h"
 #include "kernel/device/devices.h"
@@ -17,21 +15,18 @@
     (CLONE_SHARED | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED |  \
      CSIGNAL)
 
-RB_HEAD(tids, thread);
-
 struct lock threads_lock;
-static struct tids tids;
+static struct sorted tids;
 static u32 latest;
 static unsigned count;
 
-static int compare(const struct thread *a, const struct thread *b) { return a->tid < b->tid ? -1 : a->tid > b->tid; }
-RB_GENERATE_STATIC(tids, thread, by_tid, compare)
-
 struct thread *thread_find(u32 tid) {
-    return RB_FIND(tids, &tids, &(struct thread){.tid = tid});
+    struct sorted_node *node = sorted_from(&tids, tid, 0);
+    return node && node->key == tid ? THREAD_OF(node, by_tid) : NULL;
 }
 struct thread *thread_after(struct thread *thread) {
-    return thread ? RB_NEXT(tids, &tids, thread) : RB_MIN(tids, &tids);
+    struct sorted_node *node = thread ? sorted_next(&thread->by_tid) : sorted_first(&tids);
+    return node ? THREAD_OF(node, by_tid) : NULL;
 }
 unsigned threads_count(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
 
@@ -55,7 +50,8 @@ struct thread *thread_make(const struct thread *like) {
     }
     lock_take(&threads_lock);
     do thread->tid = latest = latest % TID_MAX + 1;
-    while (RB_INSERT(tids, &tids, thread));
+    while (thread_find(thread->tid));
+    sorted_add(&tids, &thread->by_tid, thread->tid, 0);
     count++;
     lock_give(&threads_lock);
     return thread;
@@ -100,9 +96,10 @@ CALL(exit) {
     u32 zero = 0;
     signal_block(thread, ~0ull);
     if (!robust_walk(thread)) return call_again(thread);
-    if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof zero)) futex_wake(thread->clear_tid, 1);
+    if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof zero))
+        futex_wake_one((struct futex_key){thread->clear_tid});
     lock_take(&threads_lock);
-    RB_REMOVE(tids, &tids, thread);
+    sorted_remove(&tids, &thread->by_tid);
     bool last = --count == 0;
     lock_give(&threads_lock);
     if (last) call_exit_group(thread, arg);

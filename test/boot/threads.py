@@ -80,6 +80,8 @@ def tests():
         yield f"OpenMP on {cpus}", lambda cpus=cpus: openmp(cpus)
         yield f"C++ on {cpus}", lambda cpus=cpus: runs(
             vm.compile_guest("test/guest/threads.cpp", "g++", "-static"), cpus, com1=b"200000 5 3\n")
+        yield f"futexes on {cpus}", lambda cpus=cpus: runs(
+            vm.compile_guest("test/guest/futexes.c", "gcc", "-static"), cpus, com1=b"futexes ok\n", memory="128M")
     yield "1,000 at once", many
     yield "no fork", forks
     yield "stalled output", stalled_output

@@ -1,0 +1,139 @@
+// Futexes at addresses that mean nothing, moved onto themselves and to NULL, with arguments at their limits: what Linux
+// answers. A waiter that was moved anywhere is still a waiter: it is woken there, or its time runs out, and when it has
+// ended nothing in the kernel points to it.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PRIVATE FUTEX_PRIVATE_FLAG
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) printf("line %d: %s does not hold\n", __LINE__, #condition), exit(1);                        \
+    } while (0)
+
+static uint32_t word, other;
+
+static long futex(const void *at, long operation, long value, const void *time, const void *at2, long bits) {
+    long result = syscall(SYS_futex, at, operation, value, time, at2, bits);
+    return result < 0 ? -errno : result;
+}
+static long wake(const void *at, long count) { return futex(at, FUTEX_WAKE | PRIVATE, count, NULL, NULL, 0); }
+static long requeue(const void *from, const void *to, long wakes, long moves) {
+    return futex(from, FUTEX_REQUEUE | PRIVATE, wakes, (void *)moves, to, 0);
+}
+
+static void *wait_at_word(void *ms) {
+    struct timespec time = {(long)ms / 1000, (long)ms % 1000 * 1000000};
+    return (void *)futex(&word, FUTEX_WAIT | PRIVATE, 0, &time, NULL, 0);
+}
+
+static void start(pthread_t *waiters, int count, long ms) {
+    for (int i = 0; i < count; i++) CHECK(!pthread_create(&waiters[i], NULL, wait_at_word, (void *)ms));
+    while (requeue(&word, &word, 0, INT_MAX) != count) usleep(1000);
+}
+
+static void expect(pthread_t *waiters, int count, long result) {
+    for (int i = 0; i < count; i++) {
+        void *got;
+        CHECK(!pthread_join(waiters[i], &got) && (long)got == result);
+    }
+}
+
+static void bad_addresses(void) {
+    char *none = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *kernel = (char *)(1ul << 63);
+    char *places[] = {NULL, none, (char *)0x10000};
+    for (int i = 0; i < 3; i++) {
+        char *at = places[i];
+        CHECK(wake(at, 1) == 0 && wake(at, INT_MAX) == 0);
+        CHECK(requeue(at, &word, 1, 1) == 0 && requeue(&word, at, 1, 1) == 0);
+        CHECK(futex(at, FUTEX_WAKE_BITSET | PRIVATE, 1, NULL, NULL, 1) == 0);
+        CHECK(futex(at, FUTEX_WAKE, 1, NULL, NULL, 0) == -EFAULT);
+        CHECK(futex(at, FUTEX_WAIT, 0, NULL, NULL, 0) == -EFAULT);
+        CHECK(futex(at, FUTEX_WAIT | PRIVATE, 0, NULL, NULL, 0) == -EFAULT);
+        CHECK(futex(at, FUTEX_REQUEUE, 1, (void *)1, &word, 0) == -EFAULT);
+        CHECK(futex(&word, FUTEX_REQUEUE, 1, (void *)1, at, 0) == -EFAULT);
+        CHECK(futex(at, FUTEX_CMP_REQUEUE | PRIVATE, 1, (void *)1, &word, 0) == -EFAULT);
+    }
+    CHECK(wake(kernel, 1) == -EFAULT && requeue(&word, kernel, 1, 1) == -EFAULT);
+    CHECK(wake((char *)&word + 1, 1) == -EINVAL && requeue(&word, (char *)&word + 2, 1, 1) == -EINVAL);
+    munmap(none, 4096);
+}
+
+static void arguments(void) {
+    struct timespec bad[] = {{-1, 0}, {0, 1000000000}, {0, -1}};
+    for (int i = 0; i < 3; i++) CHECK(futex(&word, FUTEX_WAIT | PRIVATE, 0, &bad[i], NULL, 0) == -EINVAL);
+    CHECK(futex(&word, FUTEX_WAIT | PRIVATE, 0, (void *)8, NULL, 0) == -EFAULT);
+    CHECK(futex(&word, FUTEX_WAIT | PRIVATE, 1, NULL, NULL, 0) == -EAGAIN);
+    CHECK(futex(&word, FUTEX_WAIT_BITSET | PRIVATE, 0, NULL, NULL, 0) == -EINVAL);
+    CHECK(futex(&word, FUTEX_WAKE_BITSET | PRIVATE, 1, NULL, NULL, 0) == -EINVAL);
+    CHECK(futex(&word, FUTEX_WAIT | PRIVATE | FUTEX_CLOCK_REALTIME, 0, NULL, NULL, 0) == -ENOSYS);
+    CHECK(requeue(&word, &other, -1, 1) == -EINVAL && requeue(&word, &other, 1, INT_MIN) == -EINVAL);
+    CHECK(futex(&word, 77, 1, NULL, NULL, 0) == -ENOSYS);
+    // int arguments: the upper halves mean nothing
+    long upper = 0x500000000;
+    CHECK(futex(&word, upper | FUTEX_WAKE | PRIVATE, upper | 1, NULL, NULL, 0) == 0);
+    CHECK(futex(&word, FUTEX_CMP_REQUEUE | PRIVATE, 1, (void *)(upper | 1), &other, upper) == 0);
+    CHECK(futex(&word, FUTEX_WAIT | PRIVATE, upper | 1, NULL, NULL, 0) == -EAGAIN);
+}
+
+static void counts(void) {
+    pthread_t waiters[8];
+    long few[] = {0, -1, INT_MIN, 1, 2};
+    start(waiters, 8, 60000);
+    for (int i = 0, woken = 0; i < 5; i++) {
+        long count = few[i] > 0 ? few[i] : 1;
+        CHECK(wake(&word, few[i]) == count && requeue(&word, &word, 0, INT_MAX) == 8 - (woken += count));
+    }
+    CHECK(requeue(&word, &word, 1, INT_MAX) == 2); // the one who is woken counts, too
+    CHECK(wake(&word, INT_MAX) == 1);
+    expect(waiters, 8, 0);
+}
+
+// At NULL, and at a page that is not there: woken there, moved back from there, or until the time is over.
+static void moved_anywhere(void) {
+    char *places[] = {NULL, (char *)0x10000, (char *)&other};
+    for (int i = 0; i < 3; i++) {
+        pthread_t waiters[6];
+        start(waiters, 6, 60000);
+        CHECK(requeue(&word, places[i], 0, INT_MAX) == 6);
+        CHECK(wake(&word, INT_MAX) == 0 && wake(places[i], 2) == 2);
+        CHECK(requeue(places[i], &word, 1, 2) == 3);
+        CHECK(wake(&word, INT_MAX) == 2 && wake(places[i], INT_MAX) == 1);
+        expect(waiters, 6, 0);
+        start(waiters, 6, 200);
+        CHECK(requeue(&word, places[i], 0, 5) == 5);
+        expect(waiters, 6, -ETIMEDOUT);
+        CHECK(wake(places[i], INT_MAX) == 0);
+    }
+}
+
+// Pages that were threads of the kernel become ours; whatever still pointed to them would be followed now.
+static void reused(void) {
+    for (int i = 0; i < 2000; i++) {
+        char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK(page != MAP_FAILED);
+        memset(page, 0x41, 4096);
+        if (i % 2) munmap(page, 4096); // else neighbours become a large page
+    }
+    CHECK(wake(NULL, INT_MAX) == 0 && wake(&word, INT_MAX) == 0 && requeue(NULL, &word, INT_MAX, INT_MAX) == 0);
+}
+
+int main(void) {
+    bad_addresses();
+    arguments();
+    counts();
+    moved_anywhere();
+    reused();
+    puts("futexes ok");
+    return 0;
+}
