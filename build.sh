@@ -114,7 +114,7 @@ compile() {
 # Removes the objects that no longer fit their sources: all of them when a header or this script changed.
 outdate() {
     case "$1 " in
-    *.h* | *font.txt* | *build.sh*) rm -rf out/obj ;;
+    *.h* | *font.txt* | *vdso/* | *build.sh*) rm -rf out/obj ;;
     *) for source in $1; do rm -f "$(object_of "$source")"; done ;;
     esac
     mkdir -p out/obj
@@ -133,6 +133,12 @@ link_loader() {
     nasm -f elf64 -g -Wall -Werror -Iout/ "$sectors" --before '%macro org 1' --before 'mbr:' --before '%endmacro' \
         boot/start.asm -o out/start.o
     ld -Ttext="$(layout MBR)" -e "$(layout MBR)" out/start.o -o out/start.elf
+}
+
+link_vdso() {
+    nasm -f elf64 -Wall -Werror vdso/vdso.asm -o out/vdso.o
+    ld -shared -s -soname=linux-vdso.so.1 --hash-style=both --build-id=none -z noexecstack -T vdso/vdso.ld out/vdso.o \
+        -o out/vdso.so
 }
 
 link_kernel() {
@@ -158,6 +164,7 @@ build_all() {
               glyph[i] = glyph[i] bits "," } }
         ++rows % 16 == 0 { for (i = 1; i in glyph; i++) { print "{" glyph[i] "},"; delete glyph[i] } }
         ' kernel/device/font.txt >out/font.inc
+    link_vdso
     loader=$(find loader kernel/lib -name '*.c' -o -path 'loader/*.asm' | sort)
     loader="$loader kernel/cpu/reference.c kernel/device/logwire.c kernel/device/emulator.c kernel/memory/e820.c"
     kernel=$(find kernel -name '*.c' -o -name '*.asm' | sort)
@@ -185,7 +192,7 @@ build() {
     exec 9>out/.lock
     flock 9
     changed="boot/layout.h"
-    [ ! -e out/.built ] || changed=$(find boot loader kernel tools build.sh -newer out/.built \
+    [ ! -e out/.built ] || changed=$(find boot loader kernel tools vdso build.sh -newer out/.built \
         \( -type d -o -name '*.[ch]' -o -name '*.asm' -o -name '*.ld' -o -name font.txt -o -name build.sh \))
     if [ -n "$changed" ]; then
         trap 'exit 125' EXIT # vmos failed, whatever the compiler's status
@@ -901,7 +908,7 @@ tests() {
 
 # Prints two counts: lines that hold something, comments included, and all lines.
 lines_of_code() {
-    find boot loader kernel tools \( -name '*.[ch]' -o -name '*.asm' \) -exec cat {} + |
+    find boot loader kernel tools vdso \( -name '*.[ch]' -o -name '*.asm' \) -exec cat {} + |
         awk 'NF { held++ } END { print held " lines of C and assembly without tests, " NR " with blank ones" }'
 }
 

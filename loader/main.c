@@ -102,7 +102,7 @@ typedef void (*kernel_entry)(const struct boot_info *); // does not return
 
 static kernel_entry load_kernel(void) {
     struct elf elf;
-    enum elf_error error = elf_open(&elf, (const void *)boot.kernel.start, boot.kernel.length, false);
+    enum elf_error error = elf_open_kernel(&elf, (const void *)boot.kernel.start, boot.kernel.length);
     if (error) fail("the kernel in the image %s; write it again", elf_error_text(error));
     if (elf.high - elf.low != boot.kernel_low.length)
         fail("the kernel in the image takes %lu bytes of memory, but the image says %lu; build it again",

@@ -66,7 +66,7 @@ void loader_check(const char *name, const u8 *loader, u64 length) {
 
 u64 kernel_check(const char *name, const u8 *kernel, u64 length) {
     struct elf elf;
-    enum elf_error error = elf_open(&elf, kernel, length, false);
+    enum elf_error error = elf_open_kernel(&elf, kernel, length);
     if (error) errx(1, "%s %s", name, elf_error_text(error));
     u64 span = elf.high - elf.low;
     if (elf.header->e_type != ET_DYN) errx(1, "%s is not position-independent; the kernel is moved twice", name);
@@ -82,14 +82,15 @@ u64 kernel_check(const char *name, const u8 *kernel, u64 length) {
 
 void program_check(const char *name, const u8 *program, u64 length) {
     struct elf elf;
-    enum elf_error error = elf_open(&elf, program, length, false);
+    enum elf_error error = elf_open(&elf, program, length);
     const elf_segment *linker = error == ELF_DYNAMIC ? elf_next(&elf, NULL, PT_INTERP) : NULL;
     if (linker && linker->p_offset <= length && linker->p_filesz <= length - linker->p_offset)
         errx(1, "%s is dynamically linked (needs %.*s); vmos runs static programs so far: link it with -static", name,
              (int)MIN(linker->p_filesz, 255u), (const char *)program + linker->p_offset);
-    if (!error && ((elf.header->e_type == ET_EXEC && elf.low < USER_START) || elf.high > USER_END))
-        error = ELF_BAD_ADDRESS;
+    if (!error && elf.header->e_type == ET_EXEC && elf.low < USER_START) error = ELF_BAD_ADDRESS;
     if (error) errx(1, "%s %s", name, elf_error_text(error));
+    if (!elf_has_code(&elf, elf.header->e_entry)) // Linux starts it, and it faults
+        warnx("%s %s: it will end with SIGSEGV", name, elf_error_text(ELF_BAD_ENTRY));
 }
 
 // ---- reading ----

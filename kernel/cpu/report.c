@@ -13,20 +13,25 @@
 #define CODE_BYTES  24
 #define LOG_LINES   16 // last ones of the log
 
-static struct elf kernel; // nothing in it: no symbols
-static u64 kernel_at;
+static struct elf_symbols symbols; // nothing in it: none
+static u64 kernel_at, kernel_bytes;
 
 u64 panic_set_symbols(const void *elf_file, u64 length, u64 run_address) {
-    bool ok = elf_open(&kernel, elf_file, length, false) == ELF_OK;
-    if (!ok) kernel.high = 0;
+    struct elf kernel;
     kernel_at = run_address;
-    return (ok ? elf_symbols_start(&kernel) : length) - sizeof(elf_header);
+    kernel_bytes = 0;
+    if (elf_open_kernel(&kernel, elf_file, length)) return length - sizeof(elf_header);
+    kernel_bytes = kernel.high;
+    symbols = elf_find_symbols(&kernel);
+    if (!symbols.table.length) return length - sizeof(elf_header);
+    u64 first = MIN(symbols.table.offset, symbols.names.offset);
+    return MIN(first, symbols.sections.offset) - sizeof(elf_header);
 }
 
 // "name+0x12", or the address where no symbol covers it.
 static const char *name_of(char *text, u64 address) {
     struct elf_symbol symbol;
-    if (address - kernel_at < kernel.high && elf_symbol(&kernel, address - kernel_at, &symbol))
+    if (address - kernel_at < kernel_bytes && elf_symbol(&symbols, address - kernel_at, &symbol))
         format(text, PLACE, "%s+%#lx", symbol.name, symbol.offset);
     else format(text, PLACE, "%#lx", address);
     return text;

@@ -113,7 +113,7 @@ resume_by_iret:
         add     rsp, 16                 ; vector, error
         iretq
 
-; In: rdi = context with rcx == rip < USER_END and r11 == rflags: SYSRET takes them from there. A non-canonical rcx
+; In: rdi = context with rcx == rip, canonical, and r11 == rflags: SYSRET takes them from there. A non-canonical rcx
 ; would fault in the kernel on the program's stack (Intel SDM 2B, SYSRET).
 resume_by_sysret:
         mov     rsp, rdi

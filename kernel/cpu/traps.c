@@ -64,11 +64,13 @@ static void __attribute__((noreturn)) leave(void) {
     context_resume();
 }
 
+static bool is_canonical(u64 address) { return (u64)((s64)(address << 16) >> 16) == address; }
+
 void context_resume(void) {
     struct cpu *cpu = this_cpu();
     struct context *context = cpu->current;
     // An interrupt can find a rip that is not canonical (on AMD CPUs after a RET); IRETQ to it would fault here.
-    if (context->regs.rip >= USER_END) {
+    if (!is_canonical(context->regs.rip)) {
         fault_of_program(VECTOR_GP, 0, 0);
         leave();
     }

@@ -7,8 +7,8 @@
 
 typedef Elf64_Dyn loose_dyn __attribute__((aligned(1)));
 typedef Elf64_Rela loose_rela __attribute__((aligned(1)));
-typedef Elf64_Shdr loose_section __attribute__((aligned(1)));
-typedef Elf64_Sym loose_symbol __attribute__((aligned(1)));
+
+#define HEADERS_MAX 65536 // bytes of program headers, as Linux takes them
 
 #define ELF_ERROR_TEXT(name, text) text,
 const char *elf_error_text(enum elf_error error) {
@@ -18,61 +18,127 @@ const char *elf_error_text(enum elf_error error) {
 
 static bool inside(u64 offset, u64 bytes, u64 length) { return offset <= length && bytes <= length - offset; }
 
+// Of e_ident Linux looks at the magic alone; class and byte order only make the reason better. e_phoff may be anywhere.
 static enum elf_error check_header(const elf_header *header, u64 length) {
     if (memcmp(header->e_ident, ELFMAG, length < SELFMAG ? length : SELFMAG)) return ELF_NOT_ELF;
     if (length < sizeof *header) return ELF_SHORT;
-    if (header->e_ident[EI_CLASS] == ELFCLASS32) return ELF_32_BIT;
-    if (header->e_ident[EI_DATA] == ELFDATA2MSB) return ELF_BIG_ENDIAN;
-    if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB) return ELF_BAD_HEADERS;
-    if (header->e_machine != EM_X86_64) return ELF_OTHER_MACHINE;
+    bool is_32_bit = header->e_ident[EI_CLASS] == ELFCLASS32;
+    bool is_big_endian = header->e_ident[EI_DATA] == ELFDATA2MSB;
+    if (header->e_machine != EM_X86_64) {
+        if (is_32_bit) return ELF_32_BIT;
+        return is_big_endian ? ELF_BIG_ENDIAN : ELF_OTHER_MACHINE;
+    }
     if (header->e_type != ET_EXEC && header->e_type != ET_DYN) return ELF_NOT_PROGRAM;
     if (!header->e_phnum) return ELF_NO_SEGMENTS;
-    if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == PN_XNUM || header->e_phoff < sizeof *header)
-        return ELF_BAD_HEADERS;
-    return inside(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr), length) ? ELF_OK : ELF_SHORT;
+    u64 bytes = header->e_phnum * sizeof(Elf64_Phdr);
+    if (header->e_phentsize != sizeof(Elf64_Phdr) || bytes > HEADERS_MAX) {
+        return is_32_bit ? ELF_32_BIT : ELF_BAD_HEADERS; // x32, which has the same machine
+    }
+    return inside(header->e_phoff, bytes, length) ? ELF_OK : ELF_SHORT;
 }
 
-// One PT_LOAD by itself; the address may be rounded up to a page without wrapping afterwards. Offset and address must
-// agree within a page (gABI chapter 5), or the file could not be mapped; a segment without file bytes has no offset.
+// Whether all bytes that a segment takes from the file are there.
+static bool is_there(const elf_segment *segment, u64 length) {
+    return !segment->p_filesz || inside(segment->p_offset, segment->p_filesz, length);
+}
+
+// One PT_LOAD by itself. Offset and address must agree within a page (gABI chapter 5), or the file could not be mapped;
+// a segment without file bytes has no offset. Linux clears what follows the file's bytes in a writable segment's last
+// page, and there must be such a page.
 static enum elf_error check_load(const elf_segment *segment, u64 length) {
     if (segment->p_filesz > segment->p_memsz) return ELF_BAD_SEGMENT;
-    if (!inside(segment->p_vaddr, segment->p_memsz, ROUND_DOWN(UINT64_MAX, PAGE_SIZE))) return ELF_BAD_SEGMENT;
-    if (segment->p_align & (segment->p_align - 1)) return ELF_BAD_SEGMENT;
+    if (!inside(segment->p_vaddr, segment->p_memsz, USER_END)) return ELF_BAD_ADDRESS;
     if (!segment->p_filesz) return ELF_OK;
     if ((segment->p_vaddr - segment->p_offset) % PAGE_SIZE) return ELF_BAD_SEGMENT;
-    return inside(segment->p_offset, segment->p_filesz, length) ? ELF_OK : ELF_BAD_SEGMENT;
+    if (!inside(segment->p_offset, segment->p_filesz, INT64_MAX)) return ELF_BAD_SEGMENT;
+    u64 end = segment->p_offset + segment->p_filesz;
+    bool clears = segment->p_flags & PF_W && segment->p_memsz > segment->p_filesz && end % PAGE_SIZE;
+    return clears && ROUND_DOWN(end, PAGE_SIZE) >= length ? ELF_BAD_SEGMENT : ELF_OK;
 }
 
-// All PT_LOADs together: ascending, disjoint, and one of them holds the entry point. Fills low and high.
+// Whether the file was longer once: the table of its sections, or one of them, lies past its end. What a segment has
+// past the end of a file without sections, or with sections that are all there, was meant so.
+static bool was_cut_off(const struct elf *elf) {
+    const elf_header *header = elf->header;
+    if (!header->e_shoff || header->e_shentsize != sizeof(Elf64_Shdr)) return false;
+    if (!inside(header->e_shoff, header->e_shnum * sizeof(Elf64_Shdr), elf->length)) return true;
+    const elf_section *section = (const elf_section *)(elf->file + header->e_shoff);
+    for (u32 left = header->e_shnum; left; left--, section++) {
+        if (section->sh_type == SHT_NULL || section->sh_type == SHT_NOBITS) continue;
+        if (!inside(section->sh_offset, section->sh_size, elf->length)) return true;
+    }
+    return false;
+}
+
+// All PT_LOADs together. Fills low and high.
 static enum elf_error check_loads(struct elf *elf) {
-    u64 last = 0, end = 0; // where the one before starts and ends
-    bool any = false, entry = false;
+    bool all_there = true;
+    elf->low = UINT64_MAX;
     for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
         enum elf_error error = check_load(segment, elf->length);
         if (error) return error;
-        if (!any) elf->low = ROUND_DOWN(segment->p_vaddr, PAGE_SIZE);
-        if (any && segment->p_vaddr < end) return segment->p_vaddr < last ? ELF_BAD_SEGMENT : ELF_OVERLAP;
-        last = segment->p_vaddr;
-        end = segment->p_vaddr + segment->p_memsz;
-        if (segment->p_flags & PF_X) entry |= elf->header->e_entry - segment->p_vaddr < segment->p_memsz;
-        any = true;
+        if (!is_there(segment, elf->length)) all_there = false;
+        if (segment->p_memsz) elf->low = MIN(elf->low, ROUND_DOWN(segment->p_vaddr, PAGE_SIZE));
+        elf->high = MAX(elf->high, ROUND_UP(segment->p_vaddr + segment->p_memsz, PAGE_SIZE));
     }
-    elf->high = ROUND_UP(end, PAGE_SIZE);
-    if (!any || elf->high == elf->low) return ELF_NO_SEGMENTS;
-    return entry ? ELF_OK : ELF_BAD_ENTRY;
+    if (elf->low == UINT64_MAX) return ELF_NO_SEGMENTS;
+    return all_there || !was_cut_off(elf) ? ELF_OK : ELF_SHORT;
 }
 
-enum elf_error elf_open(struct elf *elf, const void *file, u64 length, bool allow_interp) {
-    *elf = (struct elf){.file = file, .length = length, .header = file, .executable_stack = true};
+enum elf_error elf_open(struct elf *elf, const void *file, u64 length) {
+    *elf = (struct elf){.file = file, .length = length, .header = file};
     enum elf_error error = check_header(elf->header, length);
     if (error) return error;
     elf->segments = (const elf_segment *)(elf->file + elf->header->e_phoff);
     for (int i = 0; i < elf->header->e_phnum; i++) {
         const elf_segment *segment = &elf->segments[i];
-        if (segment->p_type == PT_INTERP && !allow_interp) return ELF_DYNAMIC;
+        if (segment->p_type == PT_INTERP) return ELF_DYNAMIC;
         if (segment->p_type == PT_GNU_STACK) elf->executable_stack = segment->p_flags & PF_X;
     }
     return check_loads(elf);
+}
+
+enum elf_error elf_open_kernel(struct elf *elf, const void *file, u64 length) {
+    enum elf_error error = elf_open(elf, file, length);
+    if (error) return error;
+    u64 end = 0;
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
+        if (!is_there(segment, length)) return ELF_SHORT;
+        if (segment->p_vaddr < end) return ELF_OVERLAP;
+        end = segment->p_vaddr + segment->p_memsz;
+    }
+    return elf_has_code(elf, elf->header->e_entry) ? ELF_OK : ELF_BAD_ENTRY;
+}
+
+bool elf_has_code(const struct elf *elf, u64 address) {
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));)
+        if (segment->p_flags & PF_X && address - segment->p_vaddr < segment->p_memsz) return true;
+    return false;
+}
+
+struct elf_mapping elf_map(const struct elf *elf, const elf_segment *segment) {
+    struct elf_mapping mapping = {0};
+    if (!segment->p_memsz) return mapping;
+    u64 skew = segment->p_vaddr % PAGE_SIZE, file_end = segment->p_vaddr + segment->p_filesz;
+    mapping.start = segment->p_vaddr - skew;
+    mapping.zeros = segment->p_filesz ? ROUND_UP(file_end, PAGE_SIZE) : mapping.start;
+    mapping.end = ROUND_UP(segment->p_vaddr + segment->p_memsz, PAGE_SIZE);
+    if (!segment->p_filesz) return mapping;
+    mapping.offset = segment->p_offset - skew;
+    if (mapping.offset >= elf->length) return mapping;
+    bool clears = segment->p_flags & PF_W && segment->p_memsz > segment->p_filesz;
+    mapping.kept = (clears ? file_end : mapping.zeros) - mapping.start;
+    mapping.kept = MIN(mapping.kept, elf->length - mapping.offset);
+    return mapping;
+}
+
+u64 elf_headers_address(const struct elf *elf) {
+    u64 address = 0;
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
+        u64 inside_segment = elf->header->e_phoff - segment->p_offset;
+        if (inside_segment < segment->p_filesz) address = segment->p_vaddr + inside_segment;
+    }
+    return address;
 }
 
 void elf_load(const struct elf *elf, void *memory) {
@@ -157,66 +223,4 @@ enum elf_error elf_relocate(const struct elf *elf, void *memory, u64 run_address
     if (found.relr_bytes && !inside(relr, found.relr_bytes, span)) return ELF_BAD_RELOCATION;
     error = apply_rela(memory, rela, found.rela_bytes, span, elf->low, moved);
     return error ? error : apply_relr(memory, relr, found.relr_bytes, span, elf->low, moved);
-}
-
-// The section with this index when its header and, if it has any, its bytes lie inside the file.
-static const loose_section *section_at(const struct elf *elf, u32 index) {
-    const elf_header *header = elf->header;
-    if (header->e_shentsize != sizeof(Elf64_Shdr) || index >= header->e_shnum) return NULL;
-    if (!inside(header->e_shoff, header->e_shnum * sizeof(Elf64_Shdr), elf->length)) return NULL;
-    const loose_section *section = (const loose_section *)(elf->file + header->e_shoff) + index;
-    if (section->sh_type == SHT_NOBITS) return section;
-    return inside(section->sh_offset, section->sh_size, elf->length) ? section : NULL;
-}
-
-// The symbol table and its names; NULL when there is none that passes its checks.
-static const loose_section *find_symbols(const struct elf *elf, const loose_section **names) {
-    const loose_section *table = NULL;
-    for (u32 i = 1; i < elf->header->e_shnum && (!table || table->sh_type != SHT_SYMTAB); i++)
-        table = section_at(elf, i);
-    bool usable = table && table->sh_type == SHT_SYMTAB && table->sh_entsize == sizeof(Elf64_Sym);
-    *names = usable ? section_at(elf, table->sh_link) : NULL;
-    return *names && (*names)->sh_type == SHT_STRTAB && (*names)->sh_size ? table : NULL;
-}
-
-u64 elf_symbols_start(const struct elf *elf) {
-    const loose_section *names, *table = find_symbols(elf, &names);
-    if (!table) return elf->length;
-    u64 first = table->sh_offset < names->sh_offset ? table->sh_offset : names->sh_offset;
-    return first < elf->header->e_shoff ? first : elf->header->e_shoff;
-}
-
-// A function or an assembler's label, in the section of code that holds the address, that begins at or below it. Labels
-// have no type and no size; the linker script's own fail by their section. Names with a dot in front are an assembler's
-// inner labels (NASM: ..@5.name in each use of a macro), which tell nobody where they are.
-static bool is_candidate(const struct elf *elf, const loose_symbol *symbol, u64 address, const loose_section *names) {
-    u32 type = ELF64_ST_TYPE(symbol->st_info);
-    if (type != STT_FUNC && type != STT_NOTYPE && type != STT_GNU_IFUNC) return false;
-    if (!symbol->st_name || symbol->st_name >= names->sh_size || symbol->st_value > address) return false;
-    if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= SHN_LORESERVE) return false;
-    if (elf->file[names->sh_offset + symbol->st_name] == '.') return false;
-    const loose_section *section = section_at(elf, symbol->st_shndx);
-    return section && section->sh_flags & SHF_EXECINSTR && address - section->sh_addr < section->sh_size;
-}
-
-// A symbol with a size that covers the address wins, the innermost of several; next the nearest one below, if it has
-// no size. Nearest but too short means padding behind a function: nobody's.
-bool elf_symbol(const struct elf *elf, u64 address, struct elf_symbol *found) {
-    const loose_section *names, *table = find_symbols(elf, &names);
-    if (!table) return false;
-    const char *text = (const char *)elf->file + names->sh_offset;
-    if (text[names->sh_size - 1]) return false; // every name inside must end inside
-    const loose_symbol *covering = NULL, *nearest = NULL;
-    const loose_symbol *symbol = (const loose_symbol *)(elf->file + table->sh_offset);
-    for (u64 left = table->sh_size / sizeof *symbol; left; left--, symbol++) {
-        if (!is_candidate(elf, symbol, address, names)) continue;
-        bool covers = address - symbol->st_value < symbol->st_size;
-        if (covers && (!covering || symbol->st_value > covering->st_value)) covering = symbol;
-        if (!nearest || symbol->st_value > nearest->st_value) nearest = symbol;
-        if (symbol->st_value == nearest->st_value && symbol->st_size) nearest = symbol;
-    }
-    if (!covering && nearest && !nearest->st_size) covering = nearest;
-    if (!covering) return false;
-    *found = (struct elf_symbol){text + covering->st_name, address - covering->st_value};
-    return true;
 }

@@ -18,7 +18,7 @@
     X(ELF_DYNAMIC, "is dynamically linked; vmos runs static programs so far: link it with -static")                    \
     X(ELF_BAD_HEADERS, "is damaged: its ELF header or program header table makes no sense")                            \
     X(ELF_BAD_SEGMENT, "is cut off or damaged: a segment's place in the file or in memory makes no sense")             \
-    X(ELF_OVERLAP, "is damaged: two of its segments overlap")                                                          \
+    X(ELF_OVERLAP, "has segments that overlap or do not ascend; a kernel has none")                                    \
     X(ELF_NO_SEGMENTS, "has nothing to load")                                                                          \
     X(ELF_BAD_ENTRY, "has no code at its entry point (a shared library?)")                                             \
     X(ELF_BAD_ADDRESS, "wants an address that programs cannot have")                                                   \
@@ -30,19 +30,25 @@ enum elf_error { ELF_ERRORS(ELF_ERROR_NAME) };
 // As they lie in the file: at any address.
 typedef Elf64_Ehdr elf_header __attribute__((aligned(1)));
 typedef Elf64_Phdr elf_segment __attribute__((aligned(1)));
+typedef Elf64_Shdr elf_section __attribute__((aligned(1)));
 
 struct elf {
     const u8 *file;
     u64 length;
     const elf_header *header;
     const elf_segment *segments; // header->e_phnum of them
-    u64 low, high;               // address range of all PT_LOADs, low rounded down and high up to PAGE_SIZE
-    bool executable_stack;       // PT_GNU_STACK with PF_X, or none at all
+    // Address range of all PT_LOADs, low rounded down and high up to PAGE_SIZE. Empty ones count for high alone: Linux
+    // puts the heap behind them.
+    u64 low, high;
+    bool executable_stack; // the last PT_GNU_STACK has PF_X
 };
 
-struct elf_symbol {
-    const char *name; // inside the file
-    u64 offset;       // of the address from the symbol's value
+// What Linux makes of a PT_LOAD (fs/binfmt_elf.c): pages of the file, then pages of zeros that can be written whatever
+// the segment's flags say. Addresses as linked; all but kept are multiples of PAGE_SIZE. start == end: nothing.
+struct elf_mapping {
+    u64 start, zeros, end; // pages of the file in [start, zeros), of zeros in [zeros, end)
+    u64 offset;            // of start in the file
+    u64 kept; // bytes that are the file's; the rest of the last one's page is zero, and pages behind it do not exist
 };
 
 // The first segment of a type behind another one, or (NULL) of all; NULL when there is none.
@@ -55,8 +61,22 @@ static inline const elf_segment *elf_next(const struct elf *elf, const elf_segme
 // Never NULL.
 const char *elf_error_text(enum elf_error error);
 
-// Checks the whole file and fills elf. allow_interp: PT_INTERP is no error. file need not be aligned.
-enum elf_error elf_open(struct elf *elf, const void *file, u64 length, bool allow_interp) MUST_USE;
+// Checks everything that Linux checks before it runs a program, and fills elf. file need not be aligned.
+enum elf_error elf_open(struct elf *elf, const void *file, u64 length) MUST_USE;
+
+// The same for a kernel, which is what elf_load() and elf_relocate() are for: its PT_LOADs lie in the file, ascend and
+// do not overlap, and there is code at its entry point.
+enum elf_error elf_open_kernel(struct elf *elf, const void *file, u64 length) MUST_USE;
+
+// Whether an executable segment holds this address, as linked.
+bool elf_has_code(const struct elf *elf, u64 address);
+
+// What a PT_LOAD of an opened file becomes.
+struct elf_mapping elf_map(const struct elf *elf, const elf_segment *segment);
+
+// Where Linux sees the program headers in memory, as linked: in the last PT_LOAD that begins before them in the file
+// and reaches them. 0: in none.
+u64 elf_headers_address(const struct elf *elf);
 
 // Copies the PT_LOADs into memory (elf->high - elf->low bytes), which stands for elf->low; what is between is zeroed.
 void elf_load(const struct elf *elf, void *memory);
@@ -65,9 +85,24 @@ void elf_load(const struct elf *elf, void *memory);
 // freshly loaded image: loading anew and relocating anew is how the kernel moves.
 enum elf_error elf_relocate(const struct elf *elf, void *memory, u64 run_address) MUST_USE;
 
-// The function symbol that covers address (an address as in the file, not relocated). False when the file has no
-// symbol table that passes its checks, or none covers it (beyond the symbol's size when that is not 0).
-bool elf_symbol(const struct elf *elf, u64 address, struct elf_symbol *symbol);
+// ---- elf_symbols.c ----
 
-// The first byte of the file, behind the ELF header, that elf_symbol() reads; the file's length when it has no symbols.
-u64 elf_symbols_start(const struct elf *elf);
+// What elf_symbol() reads of a file, and nothing else: found and checked once, so that the rest of the file may become
+// somebody's memory. All of length 0 when the file has no symbols.
+struct elf_symbols {
+    const u8 *file;
+    struct elf_part {
+        u64 offset, length;
+    } table, names, sections;
+};
+
+struct elf_symbol {
+    const char *name; // inside the file
+    u64 offset;       // of the address from the symbol's value
+};
+
+struct elf_symbols elf_find_symbols(const struct elf *elf);
+
+// The function symbol that covers address (an address as in the file, not relocated). False when none covers it (beyond
+// the symbol's size when that is not 0).
+bool elf_symbol(const struct elf_symbols *symbols, u64 address, struct elf_symbol *symbol);

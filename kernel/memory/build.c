@@ -115,7 +115,7 @@ static void map_framebuffer(u64 root, const struct boot_framebuffer *framebuffer
 
 void address_space_build(struct handover *handover) {
     const struct boot_info *boot = &handover->boot;
-    enum elf_error error = elf_open(&kernel_elf, window(boot->kernel.start), boot->kernel.length, false);
+    enum elf_error error = elf_open_kernel(&kernel_elf, window(boot->kernel.start), boot->kernel.length);
     if (error) unfit("the kernel %s", elf_error_text(error));
     const struct plan *plan = &handover->plan;
     make_plan(handover);

@@ -15,6 +15,7 @@
 #define AREA_DEVICE    4u  // its pages are a device's, all there from the beginning: no frames of ours
 #define AREA_SEALED    8u  // never writable: the file was opened for reading
 #define AREA_STACK     16u // its pages are a stack's, for the account alone
+#define AREA_PAST_END  32u // has no pages and gets none: those of the program's file that are past its end
 
 struct area {
     u64 start, end; // multiples of PAGE_SIZE

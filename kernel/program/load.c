@@ -9,50 +9,55 @@
 #include "kernel/program/program.h"
 
 #define PIE_BASE           0x555555554000ull // where Linux puts position-independent programs
-#define PIE_MAX_ALIGN      (1ull << 30)
+#define UNUSED_RANGES      16                // pieces of the file that are given back at most
 #define CLOCK_TICKS        100               // per second, in times() and AT_CLKTCK
 #define SIGNAL_FRAME_BYTES 704               // a signal frame without the vector state
 #define START_DATA_MAX     (STACK_BYTES / 4) // arguments and environment, as on Linux
 
-// The bias that puts an ET_DYN file at PIE_BASE, with every segment aligned as it asks.
+// The bias that puts an ET_DYN file at PIE_BASE, with every segment aligned as it asks, as far as that is possible: a
+// program that asks for 2^47 and more cannot have it. What is no power of two Linux ignores.
 static u64 choose_bias(const struct elf *elf) {
     if (elf->header->e_type == ET_EXEC) return 0;
     u64 align = PAGE_SIZE;
-    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));)
-        if (segment->p_align > align && segment->p_align <= PIE_MAX_ALIGN) align = segment->p_align;
-    return ROUND_UP(PIE_BASE, align) - ROUND_DOWN(elf->low, align);
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
+        u64 wanted = segment->p_align;
+        if (wanted > align && wanted <= PIE_BASE && !(wanted & (wanted - 1))) align = wanted;
+    }
+    return ROUND_DOWN(PIE_BASE, align) - ROUND_DOWN(elf->low, align);
 }
 
-// One PT_LOAD as an area.
-static void map_segment(const elf_segment *segment, u64 file) {
-    u64 start = ROUND_DOWN(segment->p_vaddr, PAGE_SIZE), end = segment->p_vaddr + segment->p_memsz;
-    struct area area = {.start = program.bias + start, .end = program.bias + ROUND_UP(end, PAGE_SIZE)};
-    area.rights = (segment->p_flags & PF_R ? AREA_READ : 0) | (segment->p_flags & PF_W ? AREA_WRITE : 0) |
-                  (segment->p_flags & PF_X ? AREA_EXEC : 0);
-    u64 skew = segment->p_offset % PAGE_SIZE, bytes = segment->p_filesz ? segment->p_filesz + skew : 0;
-    if (!bytes && space_has(area.start)) area.start += PAGE_SIZE; // begins in another one's last page
-    if (area.start < area.end && !space_put_file(&area, file + segment->p_offset - skew, bytes))
+static void map(struct area area, u64 file, u64 bytes) {
+    if (area.start == area.end) return;
+    area.start += program.bias;
+    area.end += program.bias;
+    if (!space_put_file(&area, file, bytes))
         unfit("the program needs %lu KiB at 0x%lx, and only %lu KiB of memory are free", (area.end - area.start) / 1024,
               area.start, pages_free() * (PAGE_SIZE / 1024));
 }
 
-// Where the program sees its own program headers: in the segment whose pages hold them in the file.
-static u64 headers_address(void) {
-    for (const elf_segment *segment = NULL; (segment = elf_next(&program.elf, segment, PT_LOAD));) {
-        u64 skew = segment->p_offset % PAGE_SIZE, inside = program.elf.header->e_phoff - (segment->p_offset - skew);
-        if (inside < segment->p_filesz + skew) return program.bias + segment->p_vaddr - skew + inside;
-    }
-    return 0;
+// One PT_LOAD, over what those before it have there: pages of the file, those past its end, pages of zeros.
+static void map_segment(const struct elf *elf, const elf_segment *segment, u64 file) {
+    const struct elf_mapping mapping = elf_map(elf, segment);
+    u64 there = mapping.start + ROUND_UP(mapping.kept, PAGE_SIZE);
+    u32 read = segment->p_flags & PF_R ? AREA_READ : 0, write = segment->p_flags & PF_W ? AREA_WRITE : 0;
+    u32 exec = segment->p_flags & PF_X ? AREA_EXEC : 0, rights = read | write | exec;
+    map((struct area){.start = mapping.start, .end = there, .rights = rights}, file + mapping.offset, mapping.kept);
+    struct area past = {.start = there, .end = mapping.zeros, .rights = rights};
+    past.flags = AREA_PAST_END | AREA_NORESERVE;
+    map(past, 0, 0);
+    struct area zeros = {.start = mapping.zeros, .end = mapping.end, .rights = AREA_READ | AREA_WRITE | exec};
+    map(zeros, 0, 0);
 }
 
-static u64 build_stack(const struct boot_info *boot) {
-    const elf_header *header = program.elf.header;
+static u64 build_stack(const struct boot_info *boot, const struct elf *elf) {
+    const elf_header *header = elf->header;
+    u64 headers = program.bias + elf_headers_address(elf);
     // clang-format off
     const u64 auxv[] = { // all ids are 0; AT_HWCAP2 would offer RDFSBASE, which CR4 does not allow
-        AT_PHDR, headers_address(), AT_PHENT, sizeof(Elf64_Phdr), AT_PHNUM, header->e_phnum, AT_PAGESZ, PAGE_SIZE,
+        AT_PHDR, headers, AT_PHENT, sizeof(Elf64_Phdr), AT_PHNUM, header->e_phnum, AT_PAGESZ, PAGE_SIZE,
         AT_BASE, 0, AT_FLAGS, 0, AT_ENTRY, program.bias + header->e_entry, AT_CLKTCK, CLOCK_TICKS,
         AT_UID, 0, AT_EUID, 0, AT_GID, 0, AT_EGID, 0, AT_SECURE, 0, AT_HWCAP, cpuid(1, 0).edx, AT_HWCAP2, 0,
-        AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES};
+        AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES, AT_SYSINFO_EHDR, VDSO};
     // clang-format on
     struct start start = {window(boot->command.start), boot->command.length, .limit = START_DATA_MAX};
     start.auxv = auxv;
@@ -66,14 +71,26 @@ static u64 build_stack(const struct boot_info *boot) {
     return sp;
 }
 
-// Gives back the pages of the file that no segment and no symbol lies in: debugging information, above all.
+static size_t subtract(struct range *unused, size_t count, struct elf_part part) {
+    return ranges_subtract(unused, count, part.offset, part.offset + part.length);
+}
+
+// Gives back the pages of the file that nobody reads any more: debugging information, above all. Those with the program
+// headers stay while they are read here.
 static void give_unused(const struct elf *elf, u64 file) {
-    struct range unused[16] = {{sizeof(elf_header), elf_symbols_start(elf)}};
-    u64 headers = elf->header->e_phoff;
-    size_t count = ranges_subtract(unused, 1, headers, headers + elf->header->e_phnum * sizeof(elf_segment));
+    struct range unused[UNUSED_RANGES] = {{sizeof(elf_header), elf->length}};
+    const struct elf_symbols *symbols = &program.symbols;
+    const struct elf_part headers = {elf->header->e_phoff, elf->header->e_phnum * sizeof(elf_segment)};
+    size_t count = subtract(unused, 1, headers);
+    count = subtract(unused, count, symbols->table);
+    count = subtract(unused, count, symbols->names);
+    count = subtract(unused, count, symbols->sections);
     for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
-        if (count == ARRAY_SIZE(unused)) return;
-        count = ranges_subtract(unused, count, segment->p_offset, segment->p_offset + segment->p_filesz);
+        if (count == ARRAY_SIZE(unused)) {
+            log("memory: the program's file is too scattered: what is not used of it is not given back");
+            return;
+        }
+        if (segment->p_filesz) count = subtract(unused, count, (struct elf_part){segment->p_offset, segment->p_filesz});
     }
     for (size_t i = 0; i < count; i++) memory_give(file + unused[i].start, file + unused[i].end);
 }
@@ -81,24 +98,26 @@ static void give_unused(const struct elf *elf, u64 file) {
 __attribute__((noinline)) void program_load(struct boot_info *boot, struct registers *regs) {
     boot->tsc[STAGE_PROGRAM_LOAD] = tsc();
     program.boot = boot;
-    struct elf *elf = &program.elf;
-    enum elf_error error = elf_open(elf, window(boot->program.start), boot->program.length, false);
+    struct elf elf;
+    enum elf_error error = elf_open(&elf, window(boot->program.start), boot->program.length);
     if (error) unfit("the program %s", elf_error_text(error));
     if (boot->program.start % PAGE_SIZE) unfit("the program does not start at a page in the image");
-    program.bias = choose_bias(elf);
-    u64 low = program.bias + elf->low, high = program.bias + elf->high;
-    if (low < USER_START || high > SPACE_PLACE_END || high < low)
+    program.bias = choose_bias(&elf);
+    program.low = program.bias + elf.low;
+    program.high = program.bias + elf.high;
+    program.symbols = elf_find_symbols(&elf);
+    if (program.low < USER_START || program.high > SPACE_PLACE_END || program.high < program.low)
         unfit("the program %s", elf_error_text(ELF_BAD_ADDRESS));
-    give_unused(elf, boot->program.start);
+    give_unused(&elf, boot->program.start);
     memory_report();
-    space_init(high);
-    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));)
-        map_segment(segment, boot->program.start);
-    struct area stack = {.start = STACK_START, .end = USER_END, .rights = AREA_READ | AREA_WRITE};
+    space_init(program.high);
+    for (const elf_segment *segment = NULL; (segment = elf_next(&elf, segment, PT_LOAD));)
+        map_segment(&elf, segment, boot->program.start);
+    struct area stack = {.start = STACK_START, .end = STACK_END, .rights = AREA_READ | AREA_WRITE};
     stack.flags = AREA_NORESERVE | AREA_STACK; // only what is touched counts
-    if (elf->executable_stack) stack.rights |= AREA_EXEC;
-    if (!space_put(&stack)) unfit("no memory is left for the program's stack");
-    *regs = (struct registers){.rip = program.bias + elf->header->e_entry, .cs = USER_CS, .ss = USER_SS};
+    if (elf.executable_stack) stack.rights |= AREA_EXEC;
+    if (!space_put(&stack) || !vdso_map()) unfit("no memory is left for the program's stack");
+    *regs = (struct registers){.rip = program.bias + elf.header->e_entry, .cs = USER_CS, .ss = USER_SS};
     regs->rflags = RFLAGS_ONE | RFLAGS_IF;
-    regs->rsp = build_stack(boot);
+    regs->rsp = build_stack(boot, &elf);
 }

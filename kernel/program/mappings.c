@@ -132,7 +132,7 @@ LOCKED_CALL(madvise) {
     if (!range_ok(at, &bytes)) return -ENOMEM;
     if (advice == MADV_DONTNEED || advice == MADV_FREE) {
         bool has_file =
-            at < space.brk_start && at + bytes > program.bias + program.elf.low; // which it would not be again
+            at < space.brk_start && at + bytes > program.low; // which it would not be again
         if (has_file || areas_have_device(&space.areas, at, at + bytes, AREA_DEVICE)) return -EINVAL;
         if (!space_borders(at, at + bytes)) return -ENOMEM;
         space_drop(at, at + bytes);

@@ -12,9 +12,10 @@
 
 struct program {
     const struct boot_info *boot;
-    struct elf elf;
-    u64 bias;            // what was added to the addresses in the file
-    u64 signals_pending; // sent to the process: for any thread that does not block them
+    u64 bias;                   // what was added to the addresses in the file
+    u64 low, high;              // what its segments take, with that
+    struct elf_symbols symbols; // all that is read of its file after the start
+    u64 signals_pending;        // sent to the process: for any thread that does not block them
 };
 extern struct program program;
 
@@ -178,8 +179,13 @@ struct start {
     u64 random[2];
 };
 
-// Stores everything below USER_END. The program's first stack pointer, or 0: too long for limit, or no memory there.
+// Stores everything below STACK_END. The program's first stack pointer, or 0: too long for limit, or no memory there.
 u64 start_stack(const struct start *start);
+
+// ---- vdso.c ----
+bool vdso_map(void) MUST_USE; // at VDSO; false: no memory
+// A fault that is a call of the vsyscall page: does it, and the program is to go on behind it. False: it is none.
+bool vsyscall_emulate(struct thread *thread, const struct fault *fault);
 
 // ---- signal.c ----
 // An exception of the program: a page that only has to be made, or a report and the end.
@@ -209,7 +215,9 @@ s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *ph
 // ---- space.c: the program's address space, its areas and the pages that exist of them ----
 #define STACK_BYTES     (8ull << 20) // the main thread's stack, as Linux limits it
 #define STACK_GUARD     (1ull << 20) // below it nothing is placed by choice, so that an overflow is known as one
-#define STACK_START     (USER_END - STACK_BYTES)
+#define VDSO            (USER_END - PAGE_SIZE)
+#define STACK_END       VDSO
+#define STACK_START     (STACK_END - STACK_BYTES)
 #define SPACE_PLACE_END (STACK_START - STACK_GUARD) // what may be placed by choice ends here
 
 // Before anything else. What the program may have promised to it in all is what is free now.
@@ -220,10 +228,10 @@ void space_init(u64 heap);
 bool space_put(const struct area *like) MUST_USE;
 bool space_put_file(const struct area *like, u64 file, u64 bytes) MUST_USE;
 // A page fault of the program (or of the kernel on its behalf) with the CPU's error code: maps the page and returns
-// NULL, or says why not; space_no_memory is the one reason that is not the program's fault.
+// NULL, or says why not. Two reasons are SIGBUS: that there is no memory, which is not the program's fault, and that
+// the page is past the end of its file.
 const char *space_fault(u64 address, u64 error);
-extern const char space_no_memory[];
-bool space_has(u64 address); // an area, for the loader
+extern const char space_no_memory[], space_past_end[];
 // A page for what the kernel keeps for the program, out of what was not promised to it; 0 when there is none.
 u64 space_page(void);
 

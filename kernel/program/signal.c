@@ -202,7 +202,7 @@ static const struct {
 bool program_place(char *text, size_t size, u64 address) {
     struct elf_symbol symbol;
     u64 in_file = address - program.bias;
-    bool found = in_file < program.elf.high && elf_symbol(&program.elf, in_file, &symbol);
+    bool found = address - program.low < program.high - program.low && elf_symbol(&program.symbols, in_file, &symbol);
     if (found) format(text, size, "%.80s+0x%lx (0x%lx)", symbol.name, symbol.offset, address);
     else format(text, size, "0x%lx", address);
     return found;
@@ -222,13 +222,15 @@ static void report_callers(u64 sp) {
 
 void program_fault(struct context *context, const struct fault *fault) {
     const struct registers *r = &context->regs;
+    if (vsyscall_emulate((struct thread *)context, fault)) return;
     const char *why = fault->vector == VECTOR_PF ? space_fault(fault->address, fault->error) : "";
     if (!why) {
         count_fault();
         return;
     }
     bool known = fault->vector < ARRAY_SIZE(exceptions) && exceptions[fault->vector].signal;
-    int signal = known ? exceptions[fault->vector].signal : why == space_no_memory ? SIGBUS : SIGSEGV;
+    bool is_bus = why == space_no_memory || why == space_past_end;
+    int signal = known ? exceptions[fault->vector].signal : is_bus ? SIGBUS : SIGSEGV;
     char access[PLACE], at[PLACE];
     const char *how = fault->error & FAULT_FETCH ? "jump to" : fault->error & FAULT_WRITE ? "write to" : "read of";
     const char *what = known ? exceptions[fault->vector].what : *why ? access : "unexpected exception";

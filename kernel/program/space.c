@@ -20,6 +20,7 @@
 #include "kernel/program/space.h"
 
 const char space_no_memory[] = "out of memory: no page is free for it";
+const char space_past_end[] = "past the end of the program's file";
 
 struct space space;
 
@@ -69,8 +70,6 @@ const struct area *space_area(u64 address) {
     const struct area *area = areas_find(&space.areas, address);
     return area && area->start <= address ? area : NULL;
 }
-
-bool space_has(u64 address) { return space_area(address); }
 
 // ---- areas, and what is promised to them ----
 
@@ -314,6 +313,7 @@ static bool page_make(u64 address, int level) {
         const struct area *area = space_area(address);
         ASSERT(area);
         u64 bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
+        if (area->flags & AREA_PAST_END) return false;
         if (!page_allowed(area, bytes) || !fits(area, address, bytes) || !space_entry(area, start, level)) continue;
         if (!page_allowed(area, bytes)) continue; // after the tables
         bool cleared = false;
@@ -366,6 +366,7 @@ static const char *fault(u64 address, u64 error) {
     if (!area || !(area->rights & needed)) return refusal(area, address, error);
     u64 bytes, *entry = tables_leaf(space.root, address, &bytes);
     if (area->flags & AREA_DEVICE) return entry ? tlb_forget(address), NULL : space_no_memory;
+    if (area->flags & AREA_PAST_END) return space_past_end;
     if (!entry) return page_make(address, LEVEL_2M) ? NULL : space_no_memory;
     address = ROUND_DOWN(address, PAGE_SIZE);
     if (!(area->rights & AREA_WRITE) || *entry & PTE_OURS) return tlb_forget(address), NULL;

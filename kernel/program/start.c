@@ -23,7 +23,7 @@ static u64 put_values(const struct start *start, const char *key, u64 command, u
 }
 
 u64 start_stack(const struct start *start) {
-    const u64 top = USER_END - sizeof zeroes, command = top - start->command_length;
+    const u64 top = STACK_END - sizeof zeroes, command = top - start->command_length;
     const u64 random = ROUND_DOWN(command - sizeof platform - sizeof start->random, 16);
     u64 words = 0, offset = 0, length, name = top; // the program's name is its first argument; without one, a zero
     const char *word, *value;
@@ -33,7 +33,7 @@ u64 start_stack(const struct start *start) {
     const u64 own_auxv[] = {AT_RANDOM, random, AT_PLATFORM, random + sizeof start->random, AT_EXECFN, name, AT_NULL, 0};
     u64 vectors = 8 * (1 + words + 2) + start->auxv_bytes + sizeof own_auxv; // or less: not every word is a value
     u64 sp = ROUND_DOWN(random - vectors, 16), at = sp + 8;
-    if (USER_END - sp > start->limit) return 0;
+    if (STACK_END - sp > start->limit) return 0;
     bool ok = copy_to_user(random, start->random, sizeof start->random) &&
               copy_to_user(random + sizeof start->random, platform, sizeof platform) &&
               copy_to_user(command, start->command, start->command_length) && copy_to_user(top, zeroes, sizeof zeroes);

@@ -115,6 +115,23 @@ def alarms():
         runs(vm.guest("alarm"), 7, b"", args=[way])
 
 
+def own_symbols():
+    """A stripped program dies with memory full of symbols that it made up, where its section headers were in the file
+    that were given away: headers in a page of their own."""
+    with vm.directory() as tmp:
+        program = tmp / "program"
+        program.write_bytes(vm.compile_guest("test/guest/own_symbols.c", "gcc", "-static").read_bytes())
+        (tmp / "padding").write_bytes(bytes(4 << 20))
+        vm.run(["strip", program])
+        vm.run(["objcopy", "--add-section", f"padding={tmp}/padding", program])
+        with open(program, "ab") as file:
+            file.write(bytes(16384))
+        log = vm.boot(program, memory="64M").expect(139).log
+        vm.expect_in("the log", "write to address 0x8 (null pointer) at 0x", log)
+        if "made_up" in log:
+            raise vm.Failed(f"the report has names that the program made up: {log[-700:]!r}")
+
+
 def large():
     """256 MiB of program, with progress on the way."""
     with vm.directory() as tmp:
@@ -174,6 +191,8 @@ def tests():
         yield f"small calls by {compiler}", lambda compiler=compiler: small_calls(compiler)
     yield "alarm", alarms
     yield "refusals", refusals
+    yield "symbols made up", own_symbols
+    yield "vdso", lambda: runs(vm.guest("vdso"), com1=b"\x7fELFvdso ok\n")
     yield "busybox echo", lambda: busybox(["echo", "a  b", "", "c"], b"a  b  c\n")
     yield "busybox expr", lambda: busybox(["expr", "6", "*", "7"], b"42\n")
     yield "busybox expr 0", lambda: busybox(["expr", "1", "-", "1"], b"0\n", 1)

@@ -1,19 +1,33 @@
 // Fuzz target: everything elf.c does, on any bytes as a file and on a good file with patches from the input, so that
-// the deeper checks are reached at once. Images of more than 1 MiB are searched for symbols but not loaded.
+// the deeper checks are reached at once. Kernels of more than 1 MiB are not loaded.
 // Run with clang -fsanitize=fuzzer,address,undefined and -runs=20000.
 #define main elf_test_main
 #include "test/host/elf.c"
 #undef main
 
+static void use_mapping(const struct elf *elf, const elf_segment *segment) {
+    struct elf_mapping map = elf_map(elf, segment);
+    if ((map.start | map.zeros | map.end | map.offset) % PAGE_SIZE) abort();
+    if (map.start > map.zeros || map.zeros > map.end || map.kept > map.zeros - map.start) abort();
+    if (map.start != map.end && (map.start < elf->low || map.end > elf->high || map.end > USER_END)) abort();
+    u8 sum = 0;
+    for (u64 i = 0; i < map.kept; i++) sum += elf->file[map.offset + i];
+    volatile u8 used = sum;
+    (void)used;
+}
+
 static void use(const u8 *data, size_t bytes) {
     struct elf elf;
     struct elf_symbol symbol;
-    if (elf_open(&elf, data, bytes, bytes & 1)) return;
+    if (elf_open(&elf, data, bytes)) return;
     if (elf.low >= elf.high || elf.low % PAGE_SIZE || elf.high % PAGE_SIZE) abort();
+    for (const elf_segment *segment = NULL; (segment = elf_next(&elf, segment, PT_LOAD));) use_mapping(&elf, segment);
+    (void)elf_headers_address(&elf);
+    struct elf_symbols symbols = elf_find_symbols(&elf);
     for (u64 address = elf.low; address < elf.low + 0x400; address += 0x20)
-        if (elf_symbol(&elf, address, &symbol) && symbol.name[strlen(symbol.name)]) abort();
-    (void)elf_symbol(&elf, elf.header->e_entry, &symbol);
-    if (elf.high - elf.low > 1 << 20) return;
+        if (elf_symbol(&symbols, address, &symbol) && symbol.name[strlen(symbol.name)]) abort();
+    (void)elf_symbol(&symbols, elf.header->e_entry, &symbol);
+    if (elf_open_kernel(&elf, data, bytes) || elf.high - elf.low > 1 << 20) return;
     void *memory = malloc(elf.high - elf.low);
     elf_load(&elf, memory);
     if (elf_relocate(&elf, memory, 0xfffffeffc0000000) == ELF_OK) elf_load(&elf, memory);

@@ -9,6 +9,7 @@
 
 #include "test/check.h"
 #include "kernel/lib/elf.c"
+#include "kernel/lib/elf_symbols.c"
 
 // A small file: header, up to 8 segments, then data up to FILE_SIZE.
 enum { FILE_SIZE = 0x3000 };
@@ -37,95 +38,180 @@ static struct small good_file(void) {
 }
 
 // Opens a copy of the first length bytes that lies at an odd address, with nothing behind it.
-static enum elf_error opens_at(const void *file, u64 length, bool allow_interp, struct elf *elf) {
+static enum elf_error opens_at(const void *file, u64 length, struct elf *elf) {
     static u8 *block;
     free(block);
     block = malloc(length + 1);
     memcpy(block + 1, file, length);
-    return elf_open(elf, block + 1, length, allow_interp);
+    return elf_open(elf, block + 1, length);
 }
 
 static enum elf_error opens(const struct small *file) {
     struct elf elf;
-    return opens_at(file, sizeof *file, false, &elf);
+    return opens_at(file, sizeof *file, &elf);
 }
 
-#define EXPECT(error, change)                                                                                          \
+static enum elf_error opens_as_kernel(const struct small *file) {
+    struct elf elf;
+    enum elf_error error = opens_at(file, sizeof *file, &elf);
+    return error ? error : elf_open_kernel(&elf, elf.file, elf.length);
+}
+
+#define EXPECT_OF(function, error, change)                                                                             \
     do {                                                                                                               \
         struct small file = good_file();                                                                               \
         change;                                                                                                        \
-        CHECK(opens(&file) == (error));                                                                                \
+        CHECK(function(&file) == (error));                                                                             \
     } while (0)
+#define EXPECT(error, change)        EXPECT_OF(opens, error, change)
+#define EXPECT_KERNEL(error, change) EXPECT_OF(opens_as_kernel, error, change)
 
 static void test_headers(void) {
     struct small good = good_file();
     struct elf elf;
     CHECK(opens(&good) == ELF_OK);
     EXPECT(ELF_NOT_ELF, file.header.e_ident[1] = 'F');
-    EXPECT(ELF_32_BIT, file.header.e_ident[EI_CLASS] = ELFCLASS32);
-    EXPECT(ELF_BAD_HEADERS, file.header.e_ident[EI_CLASS] = 9);
-    EXPECT(ELF_BIG_ENDIAN, file.header.e_ident[EI_DATA] = ELFDATA2MSB);
+    EXPECT(ELF_32_BIT, file.header.e_ident[EI_CLASS] = ELFCLASS32; file.header.e_machine = EM_386);
+    EXPECT(ELF_32_BIT, file.header.e_ident[EI_CLASS] = ELFCLASS32; file.header.e_phentsize = 32); // x32
+    EXPECT(ELF_BIG_ENDIAN, file.header.e_ident[EI_DATA] = ELFDATA2MSB; file.header.e_machine = EM_AARCH64 << 8);
     EXPECT(ELF_OTHER_MACHINE, file.header.e_machine = EM_AARCH64);
     EXPECT(ELF_NOT_PROGRAM, file.header.e_type = ET_REL);
     EXPECT(ELF_NOT_PROGRAM, file.header.e_type = ET_CORE);
     EXPECT(ELF_BAD_HEADERS, file.header.e_phentsize = 32);
     EXPECT(ELF_BAD_HEADERS, file.header.e_phnum = PN_XNUM);
-    EXPECT(ELF_BAD_HEADERS, file.header.e_phoff = 0);
+    EXPECT(ELF_BAD_HEADERS, file.header.e_phnum = 65536 / 56 + 1);
     EXPECT(ELF_NO_SEGMENTS, file.header.e_phnum = 0);
+    EXPECT(ELF_SHORT, file.header.e_phnum = 65536 / 56);
     EXPECT(ELF_SHORT, file.header.e_phoff = sizeof file - 3 * sizeof(Elf64_Phdr) + 1);
     EXPECT(ELF_SHORT, file.header.e_phoff = UINT64_MAX - 16);
-    EXPECT(ELF_SHORT, file.header.e_phnum = 60000);
+    EXPECT(ELF_OK, memset(file.header.e_ident + 4, 0, 12)); // which Linux does not look at
+    EXPECT(ELF_OK, memset(file.header.e_ident + 4, 1, 12));
+    EXPECT(ELF_OK, memset(file.header.e_ident + 4, 2, 12));
+    EXPECT(ELF_OK, file.header.e_version = 7; file.header.e_ehsize = 1; file.header.e_flags = 99);
+    EXPECT(ELF_OK, memcpy((u8 *)&file + 0x2f01, file.segments, 3 * 56); file.header.e_phoff = 0x2f01);
     for (u64 length = 0; length < sizeof(Elf64_Ehdr) + 3 * sizeof(Elf64_Phdr); length++)
-        CHECK(opens_at(&good, length, false, &elf) == ELF_SHORT);
-    CHECK(opens_at("#!/bin/sh\n", 10, false, &elf) == ELF_NOT_ELF);
+        CHECK(opens_at(&good, length, &elf) == ELF_SHORT);
+    CHECK(opens_at("#!/bin/sh\n", 10, &elf) == ELF_NOT_ELF);
 }
 
 static void test_segments(void) {
     struct elf elf;
     EXPECT(ELF_DYNAMIC, file.segments[2].p_type = PT_INTERP);
-    struct small interp = good_file();
-    interp.segments[2].p_type = PT_INTERP;
-    CHECK(opens_at(&interp, sizeof interp, true, &elf) == ELF_OK && elf.executable_stack);
-
     EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_memsz = 0x4ff);
     EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_filesz = UINT64_MAX);
-    EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_offset = 0x3010);
-    EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_offset = UINT64_MAX - 0xfef);
     EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_offset = 0x2018);
-    EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_memsz = UINT64_MAX);
-    EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_memsz = UINT64_MAX - 0x3010);
-    EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_memsz = 0xffffffffffffeff0 - 0x3010 + 0x11);
-    EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_align = 0x1800);
-    EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_vaddr = 0x10);
-    EXPECT(ELF_OVERLAP, file.segments[0].p_memsz = 0x2011);
-    EXPECT(ELF_OK, file.segments[0].p_memsz = 0x2010);
-    EXPECT(ELF_OVERLAP, file.segments[1].p_vaddr = 0x1010);
+    EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_offset = UINT64_MAX - 0xfef);
+    EXPECT(ELF_BAD_SEGMENT, file.segments[1].p_offset = INT64_MAX - 0xfef);
+    EXPECT(ELF_BAD_ADDRESS, file.segments[1].p_memsz = UINT64_MAX);
+    EXPECT(ELF_BAD_ADDRESS, file.segments[1].p_memsz = UINT64_MAX - 0x3010);
+    EXPECT(ELF_BAD_ADDRESS, file.segments[1].p_memsz = USER_END - 0x3010 + 1);
+    EXPECT(ELF_OK, file.segments[1].p_memsz = USER_END - 0x3010);
+    EXPECT(ELF_BAD_ADDRESS, file.segments[1].p_vaddr = UINT64_MAX - 0xfef; file.segments[1].p_memsz = 0x600);
+    EXPECT(ELF_OK, file.segments[1].p_align = 0x1800);
+    EXPECT(ELF_OK, file.segments[1].p_align = UINT64_MAX);
+    EXPECT(ELF_OK, file.segments[1].p_vaddr = 0x10);
+    EXPECT(ELF_OK, file.segments[0].p_memsz = 0x2011);
+    EXPECT(ELF_OK, file.segments[1].p_vaddr = 0x1010);
     EXPECT(ELF_OK, file.segments[1].p_filesz = 0; file.segments[1].p_offset = 7);
+    EXPECT(ELF_OK, file.segments[1].p_filesz = file.segments[1].p_memsz = 0; file.segments[1].p_offset = UINT64_MAX);
     EXPECT(ELF_NO_SEGMENTS, file.segments[0].p_type = file.segments[1].p_type = PT_NOTE);
-    EXPECT(ELF_BAD_ENTRY, file.header.e_entry = 0x3010);
-    EXPECT(ELF_BAD_ENTRY, file.header.e_entry = 0xfff);
-    EXPECT(ELF_BAD_ENTRY, file.header.e_entry = 0x1800);
-    EXPECT(ELF_OK, file.header.e_entry = 0x17ff);
-    EXPECT(ELF_BAD_ENTRY, file.segments[0].p_flags = PF_R);
-    struct small cut = good_file();
-    CHECK(opens_at(&cut, 0x2510, false, &elf) == ELF_OK && elf.low == 0x1000 && elf.high == 0x5000);
-    CHECK(opens_at(&cut, 0x250f, false, &elf) == ELF_BAD_SEGMENT);
+    for (u64 entry = 0xfff; entry <= 0x1800; entry += 0x800) EXPECT(ELF_OK, file.header.e_entry = entry);
+
+    EXPECT_KERNEL(ELF_OK, file.segments[0].p_memsz = 0x2010);
+    EXPECT_KERNEL(ELF_OVERLAP, file.segments[0].p_memsz = 0x2011);
+    EXPECT_KERNEL(ELF_OVERLAP, file.segments[1].p_vaddr = 0x10);
+    EXPECT_KERNEL(ELF_SHORT, file.segments[1].p_filesz = file.segments[1].p_memsz = 0x1000);
+    EXPECT_KERNEL(ELF_BAD_ENTRY, file.header.e_entry = 0x3010);
+    EXPECT_KERNEL(ELF_BAD_ENTRY, file.header.e_entry = 0xfff);
+    EXPECT_KERNEL(ELF_BAD_ENTRY, file.header.e_entry = 0x1800);
+    EXPECT_KERNEL(ELF_OK, file.header.e_entry = 0x17ff);
+    EXPECT_KERNEL(ELF_BAD_ENTRY, file.segments[0].p_flags = PF_R);
+
+    struct small file = good_file();
+    CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK && elf.low == 0x1000 && elf.high == 0x5000);
+    file.segments[2] = (Elf64_Phdr){.p_type = PT_LOAD, .p_vaddr = 0x7123}; // Linux puts the heap behind empty ones
+    CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK && elf.low == 0x1000 && elf.high == 0x8000);
+    file.segments[2].p_vaddr = 0;
+    CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK && elf.low == 0x1000 && elf.high == 0x5000);
+}
+
+// A segment may reach past the end of the file, unless its sections say that the file was longer.
+static void test_ends(void) {
+    struct elf elf;
+    struct small file = good_file();
+    CHECK(opens_at(&file, 0x2510, &elf) == ELF_OK);
+    CHECK(opens_at(&file, 0x200f, &elf) == ELF_OK);
+    CHECK(opens_at(&file, 0x2000, &elf) == ELF_BAD_SEGMENT); // Linux clears from 0x2510 on, where no page is left
+    file.segments[1].p_flags = PF_R;
+    CHECK(opens_at(&file, 0x2000, &elf) == ELF_OK);
+    Elf64_Shdr *sections = (Elf64_Shdr *)((u8 *)&file + 0x400);
+    file.header.e_shoff = 0x400, file.header.e_shentsize = sizeof *sections, file.header.e_shnum = 4;
+    memset(sections, 0, 4 * sizeof *sections);
+    sections[1] = (Elf64_Shdr){.sh_type = SHT_PROGBITS, .sh_offset = 0x1000, .sh_size = 0x1000};
+    sections[2] = (Elf64_Shdr){.sh_type = SHT_NOBITS, .sh_offset = UINT64_MAX, .sh_size = 0x1000};
+    CHECK(opens_at(&file, 0x2000, &elf) == ELF_OK);
+    CHECK(opens_at(&file, 0x1fff, &elf) == ELF_SHORT);
+    sections[1].sh_size = UINT64_MAX;
+    CHECK(opens_at(&file, 0x2000, &elf) == ELF_SHORT);
+    sections[1].sh_size = 0;
+    file.header.e_shoff = 0x2000;
+    CHECK(opens_at(&file, 0x2000, &elf) == ELF_SHORT);
+    file.header.e_shoff = UINT64_MAX;
+    CHECK(opens_at(&file, 0x2000, &elf) == ELF_SHORT);
+    CHECK(opens_at(&file, 0x2510, &elf) == ELF_OK); // all that is loaded is there
+    file.header.e_shentsize = 63;
+    CHECK(opens_at(&file, 0x2000, &elf) == ELF_OK);
+}
+
+static bool maps(Elf64_Phdr segment, u64 length, struct elf_mapping wanted) {
+    struct small file = good_file();
+    struct elf elf;
+    file.segments[1] = segment;
+    if (opens_at(&file, length, &elf) != ELF_OK) return false;
+    struct elf_mapping got = elf_map(&elf, &elf.segments[1]);
+    return !memcmp(&got, &wanted, sizeof got);
+}
+
+// The last page of the file is shown whole, but for a writable segment with zeros behind its bytes.
+static void test_mappings(void) {
+    Elf64_Phdr rw = {PT_LOAD, PF_R | PF_W, 0x1010, 0x3010, 0, 0x500, 0x500, 0}, r = rw;
+    r.p_flags = PF_R;
+    CHECK(maps(rw, FILE_SIZE, (struct elf_mapping){0x3000, 0x4000, 0x4000, 0x1000, 0x1000}));
+    rw.p_memsz = 0x501;
+    CHECK(maps(rw, FILE_SIZE, (struct elf_mapping){0x3000, 0x4000, 0x4000, 0x1000, 0x510}));
+    rw.p_memsz = r.p_memsz = 0xff1;
+    CHECK(maps(rw, FILE_SIZE, (struct elf_mapping){0x3000, 0x4000, 0x5000, 0x1000, 0x510}));
+    CHECK(maps(r, FILE_SIZE, (struct elf_mapping){0x3000, 0x4000, 0x5000, 0x1000, 0x1000}));
+    CHECK(maps(r, 0x1300, (struct elf_mapping){0x3000, 0x4000, 0x5000, 0x1000, 0x300}));
+    CHECK(maps(r, 0x1000, (struct elf_mapping){0x3000, 0x4000, 0x5000, 0x1000, 0}));
+    CHECK(maps(rw, 0x1300, (struct elf_mapping){0x3000, 0x4000, 0x5000, 0x1000, 0x300}));
+    CHECK(!maps(rw, 0x1000, (struct elf_mapping){0}));
+    rw.p_filesz = 0x1ff0, rw.p_memsz = 0x3000;
+    CHECK(maps(rw, FILE_SIZE, (struct elf_mapping){0x3000, 0x5000, 0x7000, 0x1000, 0x2000}));
+    CHECK(maps(rw, 0x1800, (struct elf_mapping){0x3000, 0x5000, 0x7000, 0x1000, 0x800}));
+    rw.p_filesz = 0;
+    CHECK(maps(rw, FILE_SIZE, (struct elf_mapping){0x3000, 0x3000, 0x7000, 0, 0}));
+    rw.p_memsz = 0;
+    CHECK(maps(rw, FILE_SIZE, (struct elf_mapping){0}));
 }
 
 static void test_stack(void) {
     struct elf elf;
     struct small file = good_file();
-    CHECK(opens_at(&file, sizeof file, false, &elf) == ELF_OK && !elf.executable_stack);
+    CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK && !elf.executable_stack);
     file.segments[2].p_flags |= PF_X;
-    CHECK(opens_at(&file, sizeof file, false, &elf) == ELF_OK && elf.executable_stack);
-    file.segments[2].p_type = PT_NULL;
-    CHECK(opens_at(&file, sizeof file, false, &elf) == ELF_OK && elf.executable_stack);
+    CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK && elf.executable_stack);
+    file.segments[1] = file.segments[2];
+    file.segments[2].p_flags = 0; // the last one counts
+    CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK && !elf.executable_stack);
+    file.segments[1].p_type = file.segments[2].p_type = PT_NULL;
+    CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK && !elf.executable_stack);
 }
 
 static void test_load(void) {
     struct small file = good_file();
     struct elf elf;
-    CHECK(opens_at(&file, sizeof file, false, &elf) == ELF_OK);
+    CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK);
     u8 *memory = malloc(elf.high - elf.low);
     memset(memory, 0xcc, elf.high - elf.low);
     elf_load(&elf, memory);
@@ -157,7 +243,7 @@ static struct small dynamic_file(Elf64_Rela *relocations, size_t count) {
 
 static enum elf_error relocates(const struct small *file, u64 run_address, u8 *memory) {
     struct elf elf;
-    enum elf_error error = opens_at(file, sizeof *file, false, &elf);
+    enum elf_error error = opens_at(file, sizeof *file, &elf);
     if (error) return error;
     u8 *exact = malloc(elf.high - elf.low);
     elf_load(&elf, exact);
@@ -284,8 +370,9 @@ static struct small symbol_file(void) {
 static bool finds(const struct small *file, u64 address, const char *name, u64 offset) {
     struct elf elf;
     struct elf_symbol symbol;
-    if (opens_at(file, sizeof *file, false, &elf) != ELF_OK) return false;
-    bool found = elf_symbol(&elf, address, &symbol);
+    if (opens_at(file, sizeof *file, &elf) != ELF_OK) return false;
+    struct elf_symbols symbols = elf_find_symbols(&elf);
+    bool found = elf_symbol(&symbols, address, &symbol);
     if (!name) return !found;
     return found && !strcmp(symbol.name, name) && symbol.offset == offset;
 }
@@ -326,6 +413,10 @@ static void test_symbols(void) {
     EXPECT_NONE(sections[4].sh_size = FILE_SIZE);
     EXPECT_NONE(sections[4].sh_size -= 2);
     EXPECT_NONE(sections[1].sh_addr = 0x1201);
+    Elf64_Sym *symbols = (Elf64_Sym *)((u8 *)&file + 0x2d00);
+    EXPECT_NONE(for (int i = 0; i < 10; i++) symbols[i].st_shndx = 5); // behind the last section
+    EXPECT_NONE(for (int i = 0; i < 10; i++) symbols[i].st_shndx = SHN_COMMON);
+    EXPECT_NONE(for (int i = 0; i < 10; i++) symbols[i].st_name = sizeof NAMES);
     file = good;
     sections[4].sh_size = 9; // only the first name is left
     CHECK(finds(&file, 0x1200, "routine", 0x100));
@@ -351,14 +442,40 @@ static enum elf_error builds(const char *flags, struct elf *elf) {
     bool built = !system(command);
     u8 *file = built ? read_all(name, &length) : NULL;
     unlink(name), rmdir(directory);
-    return file ? elf_open(elf, file, length, false) : ELF_NOT_ELF;
+    return file ? elf_open(elf, file, length) : ELF_NOT_ELF;
+}
+
+// What elf_symbol() reads is what elf_find_symbols() names: the rest of the file may be somebody's memory by then.
+static void test_only_symbols_are_read(void) {
+    struct small file = symbol_file();
+    struct elf elf;
+    struct elf_symbol found;
+    CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK);
+    struct elf_symbols symbols = elf_find_symbols(&elf);
+    u8 *block = malloc(sizeof file);
+    memset(block, 0xa5, sizeof file);
+    for (const struct elf_part *part = &symbols.table; part <= &symbols.sections; part++)
+        memcpy(block + part->offset, elf.file + part->offset, part->length);
+    symbols.file = block;
+    CHECK(elf_symbol(&symbols, 0x1211, &found) && !strcmp(found.name, "c_function") && found.offset == 0x11);
+    ((Elf64_Shdr *)((u8 *)&file + 0x2600))[3].sh_type = SHT_NULL; // stripped: nothing is read at all
+    CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK);
+    symbols = elf_find_symbols(&elf);
+    CHECK(!symbols.file && !symbols.table.length && !symbols.names.length && !symbols.sections.length);
+    CHECK(!elf_symbol(&symbols, 0x1211, &found));
+    free(block);
+}
+
+static bool has_symbol(const struct elf *elf, u64 address, struct elf_symbol *symbol) {
+    struct elf_symbols symbols = elf_find_symbols(elf);
+    return elf_symbol(&symbols, address, symbol);
 }
 
 static void test_real_programs(void) {
     struct elf elf;
     struct elf_symbol symbol;
     CHECK(builds("-static-pie", &elf) == ELF_OK && elf.header->e_type == ET_DYN && !elf.executable_stack);
-    CHECK(elf_symbol(&elf, elf.header->e_entry + 3, &symbol) && !strcmp(symbol.name, "_start") && symbol.offset == 3);
+    CHECK(has_symbol(&elf, elf.header->e_entry + 3, &symbol) && !strcmp(symbol.name, "_start") && symbol.offset == 3);
     u8 *memory = malloc(elf.high - elf.low);
     elf_load(&elf, memory);
     // glibc's own has IRELATIVE ones, which need code to run: refused
@@ -367,17 +484,17 @@ static void test_real_programs(void) {
 
     CHECK(builds("-static -z execstack", &elf) == ELF_OK && elf.header->e_type == ET_EXEC && elf.executable_stack);
     free((void *)elf.file);
-    CHECK(builds("-static -s", &elf) == ELF_OK && !elf_symbol(&elf, elf.header->e_entry, &symbol));
+    CHECK(builds("-static -s", &elf) == ELF_OK && !has_symbol(&elf, elf.header->e_entry, &symbol));
     free((void *)elf.file);
     CHECK(builds("", &elf) == ELF_DYNAMIC);
     free((void *)elf.file);
     CHECK(builds("-c", &elf) == ELF_NOT_PROGRAM);
     free((void *)elf.file);
-    CHECK(builds("-shared -fPIC", &elf) == ELF_BAD_ENTRY);
+    CHECK(builds("-shared -fPIC", &elf) == ELF_OK && !elf_has_code(&elf, elf.header->e_entry));
     free((void *)elf.file);
     u64 length;
     u8 *busybox = read_all("/bin/busybox", &length);
-    CHECK(!busybox || elf_open(&elf, busybox, length, false) == ELF_OK);
+    CHECK(!busybox || elf_open(&elf, busybox, length) == ELF_OK);
     free(busybox);
 }
 
@@ -389,11 +506,14 @@ static void test_texts(void) {
 int main(void) {
     test_headers();
     test_segments();
+    test_ends();
+    test_mappings();
     test_stack();
     test_load();
     test_relocations();
     test_packed_relocations();
     test_symbols();
+    test_only_symbols_are_read();
     test_real_programs();
     test_texts();
     return check_done("elf");

@@ -303,13 +303,17 @@ static void test_programs(void) {
     CHECK(run_program("mbr") == 1 && says("mbr is not an ELF program"));
     CHECK(run_program("missing") == 1 && says("cannot open missing: No such file"));
     CHECK(run_program(".") == 1 && says("cannot read .: Is a directory"));
-    program.data[EI_CLASS] = ELFCLASS32, put_file("other", program.data, program.length);
+    program.data[EI_CLASS] = ELFCLASS32, program.data[18] = EM_386;
+    put_file("other", program.data, program.length);
     CHECK(run_program("other") == 1 && says("32-bit"));
     program.data[EI_CLASS] = ELFCLASS64, program.data[18] = EM_AARCH64;
     put_file("other", program.data, program.length);
     CHECK(run_program("other") == 1 && says("another processor"));
     CHECK(!truncate("other", 0) && run_program("other") == 1 && says("is cut off"));
     CHECK(!exists("disk")); // nothing was written for any of them
+    program = get("program");
+    memset(program.data + 24, 0, 8), put_file("other", program.data, program.length); // e_entry
+    CHECK(run_program("other") == 0 && says("other has no code at its entry point"));
 
     put_file("kernel", program.data, 100);
     CHECK(run_good() == 1 && says("kernel is"));

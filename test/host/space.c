@@ -605,7 +605,7 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     file_pages = 0;
     space_start = ROUND_DOWN(SPACE_PLACE_END - bytes, 2 * MIB);
     model_pages = (SPACE_PLACE_END - space_start) / PAGE_SIZE;
-    program.elf.low = USER_END; // nothing of it is the image, which DONTNEED spares
+    program.low = USER_END; // nothing of it is the image, which DONTNEED spares
     space_init(space_start + 4 * MIB + 0x10);
     space.largest = has_1g ? LEVEL_1G : LEVEL_2M;
     struct area rest = {.start = USER_START, .end = space_start};

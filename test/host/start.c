@@ -6,7 +6,7 @@
 #include "kernel/lib/options.c"
 #include "test/check.h"
 
-#define TOP   USER_END
+#define TOP   STACK_END
 #define BYTES 65536
 
 static u8 stack[BYTES];
