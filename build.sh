@@ -245,20 +245,10 @@ image_of() {
     else
         program=$(eval "path_of \"\${$((words + 1))}\"")
     fi
-    rest=$(($# - words))
-    while [ "$words" -gt 0 ]; do # the options go behind the program and its arguments ...
-        [ "$1" = -- ] || set -- "$@" "$1"
-        shift
-        words=$((words - 1))
-    done
+    # By a pipe: as many words as exec lets in here are too many with ours. mkimage reads them all before it refuses any.
     # shellcheck disable=SC2086 # a list of words
-    set -- "$@" --mbr out/start.bin --loader out/loader.bin --kernel out/kernel.strip --program "$program" $options --
-    while [ "$rest" -gt 0 ]; do # ... and these behind everything
-        set -- "$@" "$1"
-        shift
-        rest=$((rest - 1))
-    done
-    out/mkimage "$@" || exit $(($? == 2 ? 2 : 125))
+    printf '%s\0' "$@" | out/mkimage --stdin --mbr out/start.bin --loader out/loader.bin \
+        --kernel out/kernel.strip --program "$program" $options || exit $(($? == 2 ? 2 : 125))
 }
 
 image() {
@@ -562,7 +552,11 @@ words() {
     build
     medium=$(path_of "$1")
     shift
-    on "$medium" out/words "$medium" "$@"
+    if [ $# = 0 ]; then
+        on "$medium" out/words "$medium"
+    else
+        printf '%s\0' "$@" | on "$medium" out/words --stdin "$medium"
+    fi
 }
 
 # usb_use ROOT DISK: lines "NAME WHERE" for a disk (its directory in /sys) and its partitions: where they are mounted, /

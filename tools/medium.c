@@ -7,6 +7,7 @@
 
 #include "kernel/lib/crc32c.h"
 #include "kernel/lib/elf.h"
+#include "kernel/lib/options.h"
 #include "tools/medium.h"
 
 u32 crc_of(const void *data, u64 length) { return crc32c(0, data, length, __builtin_cpu_supports("sse4.2")); }
@@ -23,24 +24,52 @@ void append(struct bytes *to, const void *data, u64 length) {
     to->length += length;
 }
 
-struct bytes read_file(const char *name) {
+static struct bytes read_stream(const char *name, FILE *stream) {
     struct bytes file = {.name = name};
-    FILE *stream = fopen(name, "rb");
-    if (!stream) err(1, "cannot open %s", name);
     for (u64 got = 1; got; file.length += got) {
         u64 room = file.length + PAGE_SIZE; // doubles each time
         reserve(&file, file.length + room);
         got = fread(file.data + file.length, 1, room, stream);
     }
     if (ferror(stream)) err(1, "cannot read %s", name);
+    return file;
+}
+
+struct bytes read_file(const char *name) {
+    FILE *stream = fopen(name, "rb");
+    if (!stream) err(1, "cannot open %s", name);
+    struct bytes file = read_stream(name, stream);
     fclose(stream);
     return file;
+}
+
+void words_from_stdin(int *argc, char ***argv) {
+    if (*argc < 2 || strcmp((*argv)[1], "--stdin")) return;
+    struct bytes file = read_stream("standard input", stdin);
+    if (file.length && file.data[file.length - 1]) errx(2, "%s does not end in a NUL", file.name);
+    size_t count = 0;
+    for (u64 i = 0; i < file.length; i++) count += !file.data[i];
+    char **all = calloc((size_t)*argc + count, sizeof *all);
+    if (!all) errx(1, "not enough memory for %zu words", count);
+    int words = 0;
+    all[words++] = (*argv)[0];
+    for (int i = 2; i < *argc; i++) all[words++] = (*argv)[i];
+    for (u64 at = 0; at < file.length; at += strlen((char *)file.data + at) + 1) all[words++] = (char *)file.data + at;
+    *argc = words;
+    *argv = all;
 }
 
 void add_word(struct bytes *to, const char *key, const char *word, u64 length) {
     append(to, key, strlen(key));
     append(to, word, length);
     append(to, "", 1);
+}
+
+void command_check(const struct bytes *command, int status) {
+    u64 bytes = command_start_bytes((const char *)command->data, command->length);
+    if (bytes > START_DATA_MAX)
+        errx(status, "the arguments and the environment are too long: %lu bytes on the program's stack, of at most %u",
+             bytes, START_DATA_MAX);
 }
 
 // ---- what each part must be ----

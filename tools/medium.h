@@ -16,6 +16,10 @@ struct bytes {
 
 void reserve(struct bytes *bytes, u64 capacity);
 void append(struct bytes *to, const void *data, u64 length);
+// "TOOL --stdin WORD...": more words, each with its NUL, come from standard input, and no limit of exec is theirs.
+void words_from_stdin(int *argc, char ***argv);
+void command_check(const struct bytes *command,
+                   int status); // ends with status when it is too long for a program's first stack
 void add_word(struct bytes *to, const char *key, const char *word, u64 length); // of a command line
 struct bytes read_file(const char *name);                                       // a pipe will do, too
 u32 crc_of(const void *data, u64 length);

@@ -103,7 +103,8 @@ static void write_floppy(const char *name, const struct bytes *image, u64 end) {
     }
     check_output(name);
     if (unlink(name) && errno != ENOENT) err(1, "cannot remove the old %s", name);
-    fprintf(stderr, "mkimage: no floppy image: %lu bytes too many for one\n", end - FLOPPY_SIZE);
+    fprintf(stderr, "mkimage: the image is too long for a floppy (by %lu bytes), so none is made for one\n",
+            end - FLOPPY_SIZE);
 }
 
 static void write_cd(const char *name, const struct bytes *image, u64 end) {
@@ -136,6 +137,7 @@ static void read_options(int argc, char **argv) {
                                           {"set", 1, 0, SET},
                                           {"tty", 0, 0, TTY},
                                           {0, 0, 0, 0}};
+    words_from_stdin(&argc, &argv);
     for (int option; (option = getopt_long(argc, argv, "+", known, NULL)) != -1;) {
         if (option == '?') exit(2); // getopt_long has said what it did not like
         if (option < FILES) files[option] = optarg;
@@ -149,6 +151,7 @@ static void read_options(int argc, char **argv) {
         errx(2, "usage: mkimage --mbr F --loader F --kernel F --program F [--input F] [--env K=V]... "
                 "[--set WORD]... [--tty] --disk OUT [--floppy OUT] [--cd OUT --cd-mbr F] -- ARG0 [ARG...]");
     for (; optind < argc; optind++) add_word(&command, "arg=", argv[optind], strlen(argv[optind]));
+    command_check(&command, 2);
     options_read((const char *)command.data, command.length, &(struct options){0}, refuse);
 }
 

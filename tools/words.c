@@ -5,7 +5,9 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,45 +17,121 @@
 static struct medium medium;
 static struct bytes command; // words, each with its NUL
 
-// Adds the words that have a key, and those that have not. "env" is the key of every env=NAME=VALUE.
-static void sort(const char *key, u64 bytes, struct bytes *having, struct bytes *rest) {
-    u64 offset = 0, length;
-    const char *word;
-    while ((word = command_word((const char *)command.data, command.length, &offset, &length))) {
-        bool has = length >= bytes && !memcmp(word, key, bytes) && (length == bytes || word[bytes] == '=');
-        add_word(has ? having : rest, "", word, length);
-    }
+// The words while they are changed, in their order; each knows the one before it with the same key.
+static struct word {
+    const char *text;
+    u64 length;
+    struct word *before;
+    bool removed;
+} * words;
+static size_t count;
+
+// A key (NAME of "env=NAME=VALUE" belongs to it) and the last word that has it. In a tree: an image may have a hundred
+// thousand words, and as many may come.
+struct key {
+    const char *text;
+    u64 length;
+    struct word *last;
+};
+static void *keys;
+
+static int compare_keys(const void *a, const void *b) {
+    const struct key *one = a;
+    const struct key *other = b;
+    if (one->length != other->length) return one->length < other->length ? -1 : 1;
+    return memcmp(one->text, other->text, one->length);
 }
 
-// Returns whether there were any.
+static u64 key_length(const char *word, u64 length) {
+    u64 bytes = command_value(word, length, "env") ? 4 : 0;
+    while (bytes < length && word[bytes] != '=') bytes++;
+    return bytes;
+}
+
+static void add(const char *text, u64 length) {
+    struct key key = {text, key_length(text, length), NULL};
+    struct key **found = tsearch(&key, &keys, compare_keys);
+    if (found && *found == &key) {
+        *found = malloc(sizeof key);
+        if (*found) **found = key;
+    }
+    if (!found || !*found) errx(1, "not enough memory for the word %.*s", (int)length, text);
+    words[count] = (struct word){text, length, (*found)->last, false};
+    (*found)->last = &words[count++];
+}
+
+static bool is_key(const struct word *word, const char *key, u64 bytes) {
+    if (word->length < bytes || memcmp(word->text, key, bytes)) return false;
+    return word->length == bytes || word->text[bytes] == '=';
+}
+
+// Returns whether there were any. What is no whole key, as "env" and "arg=TEXT" are none, is looked for in all words.
 static bool remove_key(const char *key, u64 bytes) {
-    struct bytes removed = {0}, rest = {0};
-    sort(key, bytes, &removed, &rest);
-    command = rest;
-    return removed.length;
+    bool any = false;
+    if (key_length(key, bytes) != bytes || (bytes == 3 && !memcmp(key, "env", 3))) {
+        for (struct word *word = words; word < words + count; word++) {
+            if (word->removed || !is_key(word, key, bytes)) continue;
+            word->removed = any = true;
+        }
+        return any;
+    }
+    struct key **found = tfind(&(struct key){key, bytes, NULL}, &keys, compare_keys);
+    if (!found) return false;
+    for (struct word *word = (*found)->last; word; word = word->before) {
+        any |= !word->removed;
+        word->removed = true;
+    }
+    (*found)->last = NULL;
+    return any;
 }
 
 static void refuse(const char *word, u64 length, const char *why) { errx(1, "%.*s %s", (int)length, word, why); }
 
 static void set(const char *word) {
     struct options options;
-    u64 length = strlen(word), is_env = command_value(word, length, "env") ? 4 : 0;
-    u64 key = is_env + strcspn(word + is_env, "=");
+    u64 length = strlen(word);
+    u64 bytes = key_length(word, length);
     options_read(word, length, &options, refuse);
-    if (is_env && (key == is_env || key == length)) errx(1, "%s is not env=NAME=VALUE", word);
-    if (!command_value(word, length, "arg")) remove_key(word, key);
-    add_word(&command, "", word, length);
+    if (command_value(word, length, "env") && (bytes == 4 || bytes == length))
+        errx(1, "%s is not env=NAME=VALUE", word);
+    if (!command_value(word, length, "arg")) remove_key(word, bytes);
+    add(word, length);
 }
 
-static void change(char **words) {
-    for (; *words && strcmp(*words, "--"); words++) {
-        const char *word = *words + 1;
-        if (**words == '+' && *word) set(word);
-        else if (**words != '-' || !*word) errx(2, "%s is neither +WORD nor -KEY nor --", *words);
+static void add_argument(const char *text) {
+    struct bytes word = {0};
+    add_word(&word, "arg=", text, strlen(text));
+    add((const char *)word.data, word.length - 1);
+}
+
+static void change(char **with) {
+    for (; *with && strcmp(*with, "--"); with++) {
+        const char *word = *with + 1;
+        if (**with == '+' && *word) set(word);
+        else if (**with != '-' || !*word) errx(2, "%s is neither +WORD nor -KEY nor --", *with);
         else if (!remove_key(word, strlen(word))) errx(1, "there is no word %s to remove", word);
     }
-    if (*words) remove_key("arg", 3);
-    while (*words && *++words) add_word(&command, "arg=", *words, strlen(*words));
+    if (*with) remove_key("arg", 3);
+    while (*with && *++with) add_argument(*with);
+}
+
+// Takes the image's words apart; room: for so many more.
+static void read_words(struct bytes part, size_t room) {
+    u64 offset = 0;
+    u64 length;
+    const char *word;
+    while (command_word((const char *)part.data, part.length, &offset, &length)) room++;
+    words = calloc(room + 1, sizeof *words);
+    if (!words) errx(1, "not enough memory for %zu words", room);
+    offset = 0;
+    while ((word = command_word((const char *)part.data, part.length, &offset, &length))) add(word, length);
+}
+
+// Puts them together again: arguments last, as in mkimage.
+static void join_words(void) {
+    for (int arguments = 0; arguments < 2; arguments++)
+        for (const struct word *word = words; word < words + count; word++)
+            if (!word->removed && is_key(word, "arg", 3) == arguments) add_word(&command, "", word->text, word->length);
 }
 
 static void write_at(u64 at, const void *data, u64 length) {
@@ -88,21 +166,22 @@ static void write_command(void) {
 }
 
 int main(int argc, char **argv) {
+    words_from_stdin(&argc, &argv);
     if (argc < 2) errx(2, "usage: words IMAGE|DEVICE [+WORD | -KEY]... [-- ARG0 [ARG...]]");
     medium_open(&medium, argv[1], argc > 2);
     const struct image_part *part = &medium.header.parts[IMAGE_COMMAND];
-    struct bytes arguments = {0}, others = {0};
-    command = medium_part(&medium, IMAGE_COMMAND);
+    read_words(medium_part(&medium, IMAGE_COMMAND), (size_t)argc);
     if (argc > 2) {
         if (medium.base) errx(1, "%s is a CD: its words are changed by making it anew", medium.name);
         if (!part->offset || part->offset + part->length != medium.header.total)
             errx(1, "the command line is not the last part of the image on %s and cannot be changed", medium.name);
         change(argv + 2);
     }
-    sort("arg", 3, &arguments, &others);
-    append(&others, arguments.data, arguments.length); // last, as in mkimage
-    command = others;
-    if (argc > 2) write_command();
+    join_words();
+    if (argc > 2) {
+        command_check(&command, 1);
+        write_command();
+    }
     for (const u8 *c = command.data; c < command.data + command.length; c++) // line breaks in a word make no lines
         printf(!*c ? "\n" : *c < ' ' || *c == 0x7f ? "\\x%02x" : "%c", *c);
     return fflush(stdout) || ferror(stdout);

@@ -18,6 +18,12 @@ const char *command_value(const char *word, u64 word_length, const char *key) {
     return is_key ? word + bytes + 1 : NULL;
 }
 
+u64 command_start_bytes(const char *command, u64 length) {
+    u64 words = 0, offset = 0, bytes;
+    while (command_word(command, length, &offset, &bytes)) words++;
+    return length + 8 * words + START_DATA_OTHER;
+}
+
 struct text {
     const char *at, *end;
 };

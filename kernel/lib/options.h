@@ -17,6 +17,11 @@
 #define CONSOLE_COM1   1u
 #define CONSOLE_SCREEN 2u
 
+// Bytes that arguments, environment and what else a program finds on its first stack may take: all that Linux takes, 2
+// MiB counted without the keys of the words, is less.
+#define START_DATA_MAX   (4u << 20)
+#define START_DATA_OTHER 4096u // of it: auxiliary vector, random bytes, alignment
+
 enum after { AFTER_KEY, AFTER_HALT, AFTER_REBOOT, AFTER_POWEROFF };
 
 struct options {
@@ -33,6 +38,9 @@ struct options {
 const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length);
 // What stands behind "key=", NULL when the word has another key. It ends where the word ends.
 const char *command_value(const char *word, u64 word_length, const char *key);
+
+// Bytes of START_DATA_MAX that the words may need; not every word comes to lie there.
+u64 command_start_bytes(const char *command, u64 length);
 
 // All the words that are vmos's own. ignored, unless NULL, is called for each that is unknown or has a bad value; why
 // is the end of a sentence: "is not known", "wants ...".

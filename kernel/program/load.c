@@ -12,7 +12,6 @@
 #define UNUSED_RANGES      16                // pieces of the file that are given back at most
 #define CLOCK_TICKS        100               // per second, in times() and AT_CLKTCK
 #define SIGNAL_FRAME_BYTES 704               // a signal frame without the vector state
-#define START_DATA_MAX     (STACK_BYTES / 4) // arguments and environment, as on Linux
 
 // The bias that puts an ET_DYN file at PIE_BASE, with every segment aligned as it asks, as far as that is possible: a
 // program that asks for 2^47 and more cannot have it. What is no power of two Linux ignores.
@@ -66,7 +65,7 @@ static u64 build_stack(const struct boot_info *boot, const struct elf *elf) {
     start.random[1] = random_u64();
     u64 sp = start_stack(&start);
     if (!sp)
-        unfit("the program's arguments and environment take more than %llu KiB, or than there is",
+        unfit("the program's arguments and environment take more than %u KiB, or than there is",
               START_DATA_MAX >> 10);
     return sp;
 }

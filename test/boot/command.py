@@ -38,6 +38,31 @@ def words_survive():
               b"arg two  words\narg --env\narg \narg *\narg $x\\\nenv A=b c\nenv D=\n")
 
 
+def many_words():
+    """A hundred thousand arguments of ten bytes, nearly what exec takes, and as many words of an environment: time must
+    not grow with their square. What is too long for a program's stack is refused."""
+    many = [f"{n:010}" for n in range(100_000)]
+    done = build_sh(["run", "/bin/busybox", "sh", "-c", "echo $# ${100000}", "x", *many])
+    vm.expect("standard output", done.stdout, b"100000 0000099999\n")
+    with vm.directory() as tmp:
+        image = vm.mkimage(tmp / "disk.img", vm.guest("hello"), words=["mem=64M"], name="hello")
+        environment = [f"K{n:05}" for n in range(75_000)]
+        build_sh(["words", image, *(f"+env={key}=old" for key in environment)])
+        said = build_sh(["words", image, *(f"+env={key}=new" for key in environment)]).stdout.decode().splitlines()
+        vm.expect("words in their order", said, ["mem=64M", *(f"env={key}=new" for key in environment), "arg=hello"])
+        build_sh(["words", image, *(f"-env={key}" for key in environment)])
+        said = build_sh(["words", image, "--", *many]).stdout.decode().splitlines()
+        vm.expect("words with other arguments", said, ["mem=64M", *(f"arg={text}" for text in many)])
+        fill = ["+env=L%03d=%s" % (n, "x" * 10_000) for n in range(180)]
+        build_sh(["words", image, *fill])
+        before = image.read_bytes()
+        done = build_sh(["words", image, *(word.replace("=L", "=M") for word in fill)], status=1)
+        vm.expect_in("what is refused", b"the arguments and the environment are too long: ", done.stderr)
+        vm.expect("the image is as it was", image.read_bytes() == before, True)
+        options = [word for n in range(70_000) for word in ("--env", f"A{n:05}=x")]
+        build_sh(["image", *options, "--", vm.guest("hello")])
+
+
 def bytes_survive():
     """Through stdin, the program, and stdout: all byte values, with the end where it belongs."""
     data = bytes(range(256)) * 400 + random.Random(2).randbytes(100_001)
@@ -257,7 +282,7 @@ def debug():
 
 
 def tests():
-    for function in (boot_sector_stops, demo, statuses, words_survive, bytes_survive, slow_reader, relative_names, wrong_usage,
+    for function in (boot_sector_stops, demo, statuses, words_survive, many_words, bytes_survive, slow_reader, relative_names, wrong_usage,
                      failures_are_125, qemu_opts_come_last, nothing_missing, missing_package,
                      reader_goes_away, interrupted, terminal, terminal_interrupt,
                      output_is_a_terminal, image, bochs, debug):
