@@ -134,6 +134,7 @@ extern struct lock threads_lock; // of the tids; while somebody holds it, no thr
 // A thread like its maker, the current one; NULL: the first. NULL: no memory.
 struct thread *thread_make(const struct thread *like);
 struct thread *thread_find(u32 tid);                // under threads_lock; NULL: none
+struct thread *thread_from(u32 tid);                // the first that has this one or a higher one
 struct thread *thread_after(struct thread *thread); // NULL: the first, or the end
 unsigned threads_count(void);
 
@@ -192,6 +193,8 @@ bool vsyscall_emulate(struct thread *thread, const struct fault *fault);
 void program_fault(struct context *context, const struct fault *fault);
 // To thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no signal, as for kill(2).
 s64 signal_send(u32 tid, int signal);
+// Goes on looking for somebody who takes what was sent to the process. False: nobody is left to ask. Without locks.
+bool signal_search(void);
 void signal_deliver(struct thread *thread);            // of the current one: ends the program when a signal is due
 void signal_block(struct thread *thread, u64 signals); // the current one: these alone from now on, whichever they are
 

@@ -251,6 +251,14 @@ static void timer_update(struct scheduler *own) {
 
 void scheduler_set_alarm(u64 when) { scheduler_of(this_cpu()->number)->alarm = when; }
 
+// Until somebody takes what was sent to the process.
+static void signals_sent(struct scheduler *own) {
+    while (signal_search()) {
+        cpu_break();
+        tick(own);
+    }
+}
+
 // ---- switching ----
 
 // Whose slice is over goes to a neighbour's queue when that is shorter, so that long queues spread.
@@ -321,6 +329,7 @@ static void idle(struct scheduler *own) {
     }
     cpu_serve();
     tick(own); // still idle: the first sleeper stays here
+    signals_sent(own);
     __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
 }
 
@@ -336,6 +345,7 @@ void schedule(struct context *context) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
     struct thread *thread = (struct thread *)context;
     if (thread && thread->context.regs.vector >= EXCEPTIONS && thread->context.regs.vector < VECTOR_SYSCALL) tick(own);
+    signals_sent(own);
     for (;;) {
         if (thread && !thread->ended) signal_deliver(thread);
         if (thread && !thread->ended && !thread->waiting && !own->switch_due) break;

@@ -18,7 +18,8 @@
 #define HARMLESS                                                                                                       \
     (BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT) | BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) |          \
      BIT(SIGTTOU))
-#define SIGSETXID 33 // glibc's own
+#define SIGSETXID   33   // glibc's own
+#define ASKED       1000 // threads in one go, under their lock
 #define ACTION_FLAGS                                                                                                   \
     (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_RESTORER | SA_ONSTACK | SA_RESTART |            \
      SA_NODEFER | SA_RESETHAND)
@@ -40,18 +41,40 @@ static bool ignored(int signal) {
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && BIT(signal) & HARMLESS);
 }
 
+static u32 search_from; // threads from this tid on were not asked yet whether they take what the process got; 0: none
+
+// Asks some of them, since threads are as many as the program likes, and wakes the first one that takes it. Whether
+// there are more to ask.
+static bool search(void) {
+    u64 pending = __atomic_load_n(&program.signals_pending, __ATOMIC_RELAXED);
+    int asked = 0;
+    lock_take(&threads_lock);
+    struct thread *one = search_from ? thread_from(search_from) : NULL;
+    while (one && !(pending & ~one->signals_blocked) && asked < ASKED) {
+        one = thread_after(one);
+        asked++;
+    }
+    bool more = one && asked == ASKED;
+    if (one && !more) thread_wake(one);
+    __atomic_store_n(&search_from, more ? one->tid : 0, __ATOMIC_RELAXED);
+    lock_give(&threads_lock);
+    return more;
+}
+
+bool signal_search(void) { return __atomic_load_n(&search_from, __ATOMIC_RELAXED) && search(); }
+
 s64 signal_send(u32 tid, int signal) {
     bool known = signal >= 0 && signal <= SIGNALS;
     lock_take(&threads_lock);
     struct thread *to = tid ? thread_find(tid) : NULL;
-    struct thread *taker = to ? to : thread_after(NULL);
     bool exists = to || !tid;
     if (exists && known && signal && !ignored(signal)) {
         __atomic_fetch_or(to ? &to->signals_pending : &program.signals_pending, BIT(signal), __ATOMIC_SEQ_CST);
-        while (!to && taker && taker->signals_blocked & BIT(signal)) taker = thread_after(taker);
-        if (taker) thread_wake(taker);
+        if (to) thread_wake(to);
+        else __atomic_store_n(&search_from, 1, __ATOMIC_RELAXED);
     }
     lock_give(&threads_lock);
+    (void)signal_search();
     if (!exists) return -ESRCH;
     return known ? 0 : -EINVAL;
 }
@@ -75,13 +98,11 @@ void signal_block(struct thread *thread, u64 signals) {
     lock_give(&threads_lock);
 }
 
-// rt_sigaction(int signal, new, old, bytes of a mask)
-CALL(rt_sigaction) {
+// The first part of rt_sigaction: 0, or why not. before: what was there.
+static s64 action_change(int signal, const u64 *arg, struct action *before) {
     static bool named;
-    int signal = (int)arg[0];
     bool known = signal > 0 && signal <= SIGNALS;
     struct action wanted;
-    struct action before;
     if (arg[3] != sizeof(u64)) return -EINVAL;
     if (arg[1] && !copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
     if (!known || (arg[1] && BIT(signal) & UNMASKABLE)) return -EINVAL;
@@ -91,18 +112,44 @@ CALL(rt_sigaction) {
         return refused("rt_sigaction", "a handler for signal", (u64)signal, "no handlers are built", -ENOSYS);
     }
     lock_take(&threads_lock);
-    before = actions[signal];
+    *before = actions[signal];
     if (arg[1]) {
         wanted.flags &= ACTION_FLAGS;
         wanted.mask &= ~UNMASKABLE;
         actions[signal] = wanted;
     }
-    bool forgets = arg[1] && ignored(signal); // what was sent before, too
-    if (forgets) __atomic_fetch_and(&program.signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
-    for (struct thread *one = NULL; forgets && (one = thread_after(one));)
-        __atomic_fetch_and(&one->signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
     lock_give(&threads_lock);
-    return arg[2] ? put_user(arg[2], &before, sizeof before) : 0;
+    return 0;
+}
+
+// Some threads, from a tid on, forget a signal that is ignored now. Who is the next; 0: that was all.
+static u32 forget(int signal, u32 tid) {
+    lock_take(&threads_lock);
+    __atomic_fetch_and(&program.signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
+    struct thread *one = thread_from(tid);
+    for (int asked = 0; one && asked < ASKED; asked++) {
+        __atomic_fetch_and(&one->signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
+        one = thread_after(one);
+    }
+    u32 next = one ? one->tid : 0;
+    lock_give(&threads_lock);
+    return next;
+}
+
+// rt_sigaction(int signal, new, old, bytes of a mask)
+CALL(rt_sigaction) {
+    int signal = (int)arg[0];
+    struct record *record = &thread->record;
+    struct action *before = (struct action *)record->few;
+    if (!record->begun) {
+        s64 error = action_change(signal, arg, before);
+        if (error) return error;
+        record->begun = true;
+        record->done = arg[1] && ignored(signal); // from the first tid on
+    }
+    if (record->done) record->done = forget(signal, (u32)record->done);
+    if (record->done) return call_again(thread);
+    return arg[2] ? put_user(arg[2], before, sizeof *before) : 0;
 }
 
 // rt_sigprocmask(int how, new, old, bytes of a mask)

@@ -24,6 +24,10 @@ struct thread *thread_find(u32 tid) {
     struct sorted_node *node = sorted_from(&tids, tid, 0);
     return node && node->key == tid ? THREAD_OF(node, by_tid) : NULL;
 }
+struct thread *thread_from(u32 tid) {
+    struct sorted_node *node = sorted_from(&tids, tid, 0);
+    return node ? THREAD_OF(node, by_tid) : NULL;
+}
 struct thread *thread_after(struct thread *thread) {
     struct sorted_node *node = thread ? sorted_next(&thread->by_tid) : sorted_first(&tids);
     return node ? THREAD_OF(node, by_tid) : NULL;

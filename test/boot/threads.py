@@ -27,6 +27,13 @@ def many():
     runs(vm.compile_guest("test/guest/threads.c", "musl-gcc", "-static"), 2, com1=b"threads ok\n", args=["1000"])
 
 
+def crowd():
+    """The one who takes a signal is found among 1,500, and they forget it together."""
+    for cpus in 1, 2:
+        runs(vm.guest("crowd"), cpus, 138, b"")
+    runs(vm.guest("crowd"), 2, 7, b"", args=["forget"])
+
+
 def openmp(cpus):
     runs(vm.compile_guest("test/guest/openmp.c", "gcc", "-static", "-fopenmp"), cpus,
          com1=b"%d threads on %d CPUs: 524.036411\n" % (cpus, cpus))
@@ -83,6 +90,7 @@ def tests():
         yield f"futexes on {cpus}", lambda cpus=cpus: runs(
             vm.compile_guest("test/guest/futexes.c", "gcc", "-static"), cpus, com1=b"futexes ok\n", memory="128M")
     yield "1,000 at once", many
+    yield "a signal for one of 1,500", crowd
     yield "no fork", forks
     yield "stalled output", stalled_output
     yield "several read one terminal", read_by_several

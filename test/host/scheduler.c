@@ -66,6 +66,7 @@ static struct cpu *cpu_number(unsigned number) { return cpus[number]; }
 unsigned cpus_online(void) { return CPUS; }
 u64 cpus_watch(void) { return NEVER; }
 void cpu_serve(void) { sched_yield(); }
+bool signal_search(void) { return false; }
 u64 alarm_run(u64 now) { return (void)now, NEVER; }
 bool frames_idle(void) { return false; }
 void ipi_send(unsigned cpu) { sem_post(&interrupts[cpu]); }
