@@ -45,7 +45,8 @@ struct bytes read_file(const char *name) {
 
 void words_from_stdin(int *argc, char ***argv) {
     if (*argc < 2 || strcmp((*argv)[1], "--stdin")) return;
-    struct bytes file = read_stream("standard input", stdin);
+    static struct bytes file; // for ever: the words lie there
+    file = read_stream("standard input", stdin);
     if (file.length && file.data[file.length - 1]) errx(2, "%s does not end in a NUL", file.name);
     size_t count = 0;
     for (u64 i = 0; i < file.length; i++) count += !file.data[i];

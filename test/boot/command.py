@@ -59,7 +59,7 @@ def many_words():
         done = build_sh(["words", image, *(word.replace("=L", "=M") for word in fill)], status=1)
         vm.expect_in("what is refused", b"the arguments and the environment are too long: ", done.stderr)
         vm.expect("the image is as it was", image.read_bytes() == before, True)
-        options = [word for n in range(70_000) for word in ("--env", f"A{n:05}=x")]
+        options = [word for n in range(60_000) for word in ("--env", f"A{n:05}=x")]
         build_sh(["image", *options, "--", vm.guest("hello")])
 
 
