@@ -46,6 +46,9 @@ test /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a libclang-rt-dev
 test g++ g++
 test /usr/lib/*/liblzma.a liblzma-dev
 test /usr/lib/*/libjemalloc.a libjemalloc-dev
+busybox busybox busybox-static
+lua /usr/include/lua5.4/lua.h liblua5.4-dev
+sqlite3 /usr/include/sqlite3.h libsqlite3-dev
 debug gdb gdb
 test python3 python3
 test /sbin/losetup mount
@@ -259,6 +262,29 @@ image() {
     rm -f out/vmos.img out/vmos-floppy.img out/vmos.iso
     image_of "--disk out/vmos.img --floppy out/vmos-floppy.img --cd out/vmos.iso --cd-mbr out/start-cd.bin" "$@"
     ls -l out/vmos*.i??
+}
+
+# program NAME: one of Debian's programs, static, as out/programs/NAME. The linker's warnings about dlopen and the like are
+# shown only when it fails: no library is loaded in vmos.
+program() {
+    mkdir -p out/programs
+    case ${1-} in
+    busybox) libraries= ;;
+    lua) libraries="-llua5.4 -lm -ldl" ;;
+    sqlite3) libraries="-lsqlite3 -lm -ldl -lpthread" ;;
+    *) usage "program knows: busybox, lua, sqlite3" ;;
+    esac
+    need build "$1"
+    if [ "$1" = busybox ]; then
+        cp "$(command -v busybox)" out/programs/busybox
+    else
+        # shellcheck disable=SC2086 # lists of flags
+        gcc $flags -static "programs/$1.c" $libraries -o "out/programs/$1" 2>"out/programs/$1.log" || {
+            cat "out/programs/$1.log" >&2
+            fail "$1 could not be linked"
+        }
+    fi
+    echo "out/programs/$1"
 }
 
 # What every QEMU run has in common. The words of QEMU_OPTS come last, so that they can override.
@@ -913,6 +939,7 @@ help() {
                                         failed, 2 for wrong usage, 130 after Ctrl-C. QEMU_OPTS: more words for QEMU
                                         OPTION: --env K=V, for PROGRAM's environment; --set WORD, one of the image's
                                         command line (README.md): mem=N cpus=N quiet timeline after=WHAT ...
+./build.sh program busybox | lua | sqlite3         make one of Debian's programs, static, as out/programs/NAME
 ./build.sh image [OPTION]... PROGRAM [ARG...]      write out/vmos.img, out/vmos.iso and, when it fits, out/vmos-floppy.img
 ./build.sh bochs [OPTION]... [PROGRAM [ARG...]]    the same as run, in Bochs; its COM1 is shown at the end
 ./build.sh debug [OPTION]... [PROGRAM [ARG...]]    gdb on QEMU, stopped at the boot sector, with all symbols; README.md
@@ -940,7 +967,7 @@ END
 command=${1-help}
 [ $# = 0 ] || shift
 case $command in
-run | image | debug | bench | memmap | stack | verify | words | usb | check | help) "$command" "$@" ;;
+run | image | program | debug | bench | memmap | stack | verify | words | usb | check | help) "$command" "$@" ;;
 object | analyze | usb_refusal | usb_write) "$command" "$@" ;; # for this script itself, and for tests
 bochs) bochs_run "$@" ;;
 test) tests "$@" ;;
