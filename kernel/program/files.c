@@ -94,18 +94,21 @@ CALL(close) {
 
 // fcntl(number, command, argument)
 CALL(fcntl) {
+    u32 command = (u32)arg[1];
     u32 flags = (u32)arg[2];
+    bool known = true;
     s64 result = 0;
     lock_take(&lock);
     struct file *file = entry(arg[0]);
     if (!file) result = -EBADF;
-    else if ((u32)arg[1] == F_GETFD) result = file->close_on_exec ? FD_CLOEXEC : 0;
-    else if ((u32)arg[1] == F_SETFD) file->close_on_exec = flags & FD_CLOEXEC;
-    else if ((u32)arg[1] == F_GETFL) result = file->flags;
-    else if ((u32)arg[1] != F_SETFL || flags & O_DIRECT) result = -EINVAL;
+    else if (command == F_GETFD) result = file->close_on_exec ? FD_CLOEXEC : 0;
+    else if (command == F_SETFD) file->close_on_exec = flags & FD_CLOEXEC;
+    else if (command == F_GETFL) result = file->flags;
+    else if (command != F_SETFL) known = false;
+    else if (flags & O_DIRECT) result = -EINVAL;
     else file->flags = (file->flags & ~(u32)SETTABLE_FLAGS) | (flags & SETTABLE_FLAGS);
     lock_give(&lock);
-    return result;
+    return known ? result : refused("fcntl", "command", command, "it is not built", -EINVAL);
 }
 
 // Of a framebuffer the end is 0, as on Linux; of a text nobody knows it before it is read.
@@ -164,6 +167,7 @@ static s64 ioctl_terminal(struct thread *thread, u32 request, u64 arg) {
         if (error) return error;
     }
     s64 result = terminal_ioctl(request, arg, settings);
+    if (result == -ENOTTY) return refused("ioctl", "request", request, "the terminal has no such one", -ENOTTY);
     if (result != TERMINAL_WAITS) return result;
     thread->record.begun = true;
     thread->wants = EVENT_OUTPUT;
@@ -216,10 +220,11 @@ static s64 find(u64 directory, u64 path_at, struct file *file) {
 }
 
 // Of a file that is to be made: /proc makes none, and nothing else can be written to.
-static s64 cannot_make(const struct path_end *end) {
+static s64 cannot_make(const struct path_end *end, u32 flags) {
     if (end->node != -ENOENT || !end->is_last) return end->node;
     if (end->has_slash) return -EISDIR;
-    return end->directory == NODE_PROC ? -ENOENT : -EROFS;
+    if (end->directory == NODE_PROC) return -ENOENT;
+    return refused("openat", "flags", flags, "no file can be made", -EROFS);
 }
 
 // openat(directory, path, flags, mode)
@@ -228,7 +233,7 @@ CALL(openat) {
     u32 flags = (u32)arg[2];
     s64 error = walk(arg[0], arg[1], &end);
     if (error) return error;
-    if (end.node < 0) return flags & O_CREAT ? cannot_make(&end) : end.node;
+    if (end.node < 0) return flags & O_CREAT ? cannot_make(&end, flags) : end.node;
     struct file file = {.kind = node_kind((u32)end.node), .node = (u8)end.node};
     bool reads = (flags & O_ACCMODE) == O_RDONLY;
     if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return -EEXIST;

@@ -18,8 +18,8 @@
 #define HARMLESS                                                                                                       \
     (BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT) | BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) |          \
      BIT(SIGTTOU))
-#define SIGSETXID   33   // glibc's own
-#define ASKED       1000 // threads in one go, under their lock
+#define SIGSETXID 33   // glibc's own
+#define ASKED     1000 // threads in one go, under their lock
 #define ACTION_FLAGS                                                                                                   \
     (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_RESTORER | SA_ONSTACK | SA_RESTART |            \
      SA_NODEFER | SA_RESETHAND)

@@ -1,9 +1,11 @@
 // What vmos does not build of calls that it has: each twice, and each is refused with what it says in the log once.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -29,6 +31,11 @@ int main(void) {
         refuses("prctl", prctl(PR_SET_MM, 1), EINVAL);
         refuses("arch_prctl", syscall(SYS_arch_prctl, 0x1012, 0), EINVAL);
         refuses("personality", syscall(SYS_personality, 8), EINVAL);
+        refuses("fcntl", fcntl(0, F_SETOWN, 1), EINVAL);
+        refuses("ioctl", ioctl(0, TIOCGSID, &one), ENOTTY);
+        refuses("ioctl", ioctl(1, TIOCSTI, "x"), ENOTTY);
+        refuses("openat", open("/made", O_WRONLY | O_CREAT, 0600), EROFS);
+        refuses("futex", syscall(SYS_futex, &one, 6, 0, NULL, NULL, 0), ENOSYS);
         refuses("timer_create", syscall(SYS_timer_create, 0, 0, 0), ENOSYS);
     }
     puts("refused ok");
