@@ -6,15 +6,23 @@
 
 #include "boot/layout.h"
 
+// Where what is free below an area ends.
+static u64 floor_of(const struct area *area) {
+    u64 gap = area->flags & AREA_GROWS ? AREA_GAP : 0;
+    return area->start > gap ? area->start - gap : 0;
+}
+
+static u64 between(u64 low, u64 high) { return high > low ? high - low : 0; }
+
 // What a node says of its subtree, from its children alone.
 static void summarise(struct area *area) {
     const struct area *left = RB_LEFT(area, link), *right = RB_RIGHT(area, link);
-    area->low = left ? left->low : area->start;
+    area->low = left ? left->low : floor_of(area);
     area->high = right ? right->high : area->end;
     area->hole = 0;
     area->has_counted = area->flags & AREA_COUNTED || (left && left->has_counted) || (right && right->has_counted);
-    if (left) area->hole = MAX(left->hole, area->start - left->high);
-    if (right) area->hole = MAX(area->hole, MAX(right->hole, right->low - area->end));
+    if (left) area->hole = MAX(left->hole, between(left->high, floor_of(area)));
+    if (right) area->hole = MAX(area->hole, MAX(right->hole, between(area->end, right->low)));
 }
 
 static void summarise_up(struct area *area) {
@@ -41,12 +49,25 @@ struct area *areas_before(struct areas *areas, u64 address) {
     return after ? RB_PREV(area_tree, &areas->tree, after) : RB_MAX(area_tree, &areas->tree);
 }
 
-// An area like this one at [start, end).
+struct area area_moved(struct area area, u64 start) {
+    area.end += start - area.start;
+    area.start = start;
+    return area;
+}
+
+struct area area_part(const struct area *area, u64 start, u64 end) {
+    struct area part = *area;
+    part.start = start;
+    part.end = end;
+    if (part.object) part.offset += start - area->start;
+    return part;
+}
+
+// That part of an area, or what joins to it on both sides.
 static void insert(struct areas *areas, const struct area *like, u64 start, u64 end) {
     struct area *area = area_take();
-    *area = *like;
-    area->start = start;
-    area->end = end;
+    *area = area_part(like, start, end);
+    if (area->object) area->object->areas++;
     RB_LEFT(area, link) = RB_RIGHT(area, link) = NULL;
     summarise(area); // a rotation on the way may read it
     RB_INSERT(area_tree, &areas->tree, area);
@@ -62,6 +83,12 @@ static void erase(struct areas *areas, struct area *area) {
     summarise_up(second);
     summarise_up(next);
     summarise_up(before);
+    struct object *object = area->object;
+    if (object && !--object->areas && !object->is_left) {
+        object->is_left = true;
+        object->next = areas->left;
+        areas->left = object;
+    }
     area_give(area);
 }
 
@@ -141,7 +168,26 @@ static void count(struct areas *areas, u64 start, u64 end, bool counts) {
     areas->tables += counts ? tables : -tables;
 }
 
+bool area_is_data(const struct area *area) {
+    return area->rights & AREA_WRITE && !(area->flags & (AREA_SHARED | AREA_GROWS | AREA_DEVICE));
+}
+
+// [start, end) has come to what is an area like this one, which may count, or has left it.
+static void account(struct areas *areas, const struct area *like, u64 start, u64 end, bool comes) {
+    u64 pages = (end - start) / PAGE_SIZE, change = comes ? pages : -pages;
+    areas->pages += change;
+    if (like->flags & AREA_COUNTED) count(areas, start, end, comes);
+    if (like->flags & AREA_DEVICE) areas->device += change;
+    if (area_is_data(like)) areas->data += change;
+}
+
 // ---- operations ----
+
+static void begin_at(struct area *area, u64 start) {
+    if (area->object) area->offset += start - area->start;
+    area->start = start;
+    summarise_up(area);
+}
 
 // Takes [start, end) out of an area, of which it is a part.
 static void take_out_of(struct areas *areas, struct area *area, u64 start, u64 end) {
@@ -149,15 +195,13 @@ static void take_out_of(struct areas *areas, struct area *area, u64 start, u64 e
     if (start == before.start && end == before.end) {
         erase(areas, area);
     } else if (start == before.start) {
-        area->start = end;
-        summarise_up(area);
+        begin_at(area, end);
     } else {
         area->end = start;
         summarise_up(area);
         if (end < before.end) insert(areas, &before, end, before.end);
     }
-    if (before.flags & AREA_COUNTED) count(areas, start, end, false);
-    if (before.flags & AREA_DEVICE) areas->device -= (end - start) / PAGE_SIZE;
+    account(areas, &before, start, end, false);
 }
 
 void areas_cut(struct areas *areas, u64 start, u64 end) {
@@ -165,14 +209,17 @@ void areas_cut(struct areas *areas, u64 start, u64 end) {
         take_out_of(areas, area, MAX(start, area->start), MIN(end, area->end));
 }
 
-static bool alike(const struct area *a, const struct area *b) { return a->rights == b->rights && a->flags == b->flags; }
+// Whether two areas can be one when they touch: those with an object must show its bytes in their order.
+static bool alike(const struct area *a, const struct area *b) {
+    if (a->rights != b->rights || a->flags != b->flags || a->object != b->object) return false;
+    return !a->object || a->offset - a->start == b->offset - b->start;
+}
 
 void areas_put(struct areas *areas, const struct area *like) {
     struct area new = *like;
     if (new.rights & AREA_WRITE && !(new.flags &AREA_NORESERVE)) new.flags |= AREA_COUNTED;
     areas_cut(areas, new.start, new.end);
-    if (new.flags & AREA_COUNTED) count(areas, new.start, new.end, true);
-    if (new.flags & AREA_DEVICE) areas->device += (new.end - new.start) / PAGE_SIZE;
+    account(areas, &new, new.start, new.end, true);
     struct area *left = areas_before(areas, new.start), *right = areas_find(areas, new.end);
     bool joins_left = left && left->end == new.start &&alike(left, &new);
     bool joins_right = right && right->start == new.end &&alike(right, &new);
@@ -184,8 +231,7 @@ void areas_put(struct areas *areas, const struct area *like) {
         left->end = new.end;
         summarise_up(left);
     } else if (joins_right) {
-        right->start = new.start;
-        summarise_up(right);
+        begin_at(right, new.start);
     } else {
         insert(areas, &new, new.start, new.end);
     }
@@ -205,12 +251,27 @@ bool areas_have_device(struct areas *areas, u64 start, u64 end, u32 flags) {
 
 void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) {
     for (const struct area *area; start < end && (area = areas_find(areas, start));) {
-        struct area part = *area;
-        part.start = start;
-        start = part.end = MIN(end, part.end);
+        struct area part = area_part(area, start, MIN(end, area->end));
+        start = part.end;
         part.rights = rights;
         areas_put(areas, &part);
     }
+}
+
+void areas_flag(struct areas *areas, u64 start, u64 end, u32 set, u32 clear) {
+    for (const struct area *area; start < end && (area = areas_find(areas, start)) && area->start < end;) {
+        struct area part = area_part(area, MAX(start, area->start), MIN(end, area->end));
+        start = part.end;
+        part.flags = (part.flags | set) & ~clear;
+        areas_put(areas, &part);
+    }
+}
+
+u64 areas_pages(struct areas *areas, u64 start, u64 end, bool data) {
+    u64 pages = 0;
+    for (const struct area *area; (area = areas_find(areas, start)) && area->start < end; start = area->end)
+        if (!data || area_is_data(area)) pages += (MIN(area->end, end) - MAX(area->start, start)) / PAGE_SIZE;
+    return pages;
 }
 
 u64 areas_counted(struct areas *areas, u64 start, u64 end) {
@@ -238,7 +299,10 @@ static u64 hole_in(const struct area *area, u64 bytes, u64 low, u64 high) {
     bool at_top = high > edge_low && high - edge_low >= bytes, at_bottom = edge_high > low && edge_high - low >= bytes;
     if (area->hole < bytes && !at_top && !at_bottom) return 0;
     u64 found = hole_in(RB_RIGHT(area, link), bytes, MAX(low, area->end), high);
-    return found ? found : hole_in(RB_LEFT(area, link), bytes, low, MIN(high, area->start));
+    if (found) return found;
+    const struct area *left = RB_LEFT(area, link);
+    u64 below = left ? MAX(left->high, floor_of(area)) : floor_of(area); // the gap may reach over others
+    return hole_in(left, bytes, low, MIN(high, below));
 }
 
 u64 areas_hole(const struct areas *areas, u64 bytes, u64 low, u64 high) {

@@ -5,21 +5,32 @@
 
 #include <bsd/sys/tree.h>
 #include "kernel/lib/types.h"
+#include "kernel/program/objects.h"
 
 #define AREA_READ  1u // the values of PROT_READ, PROT_WRITE and PROT_EXEC
 #define AREA_WRITE 2u
 #define AREA_EXEC  4u
 
-#define AREA_NORESERVE 1u  // never counted: the program said it will not touch most of it
-#define AREA_COUNTED   2u  // private and writable now or before: its pages may all have to exist one day
-#define AREA_DEVICE    4u  // its pages are a device's, all there from the beginning: no frames of ours
-#define AREA_SEALED    8u  // never writable: the file was opened for reading
-#define AREA_STACK     16u // its pages are a stack's, for the account alone
-#define AREA_PAST_END  32u // has no pages and gets none: those of the program's file that are past its end
+#define AREA_NORESERVE 1u   // never counted: the program said it will not touch most of it
+#define AREA_COUNTED   2u   // private and writable now or before: its pages may all have to exist one day
+#define AREA_DEVICE    4u   // its pages are a device's, all there from the beginning: no frames of ours
+#define AREA_SEALED    8u   // never writable: the file was opened for reading
+#define AREA_STACK     16u  // its pages are a stack's, for the account alone
+#define AREA_SHARED    32u  // MAP_SHARED: what one area of its object shows, all show
+#define AREA_GROWS     64u  // MAP_GROWSDOWN: what is touched below it becomes part of it
+#define AREA_LOCKED    128u // mlock(2): its pages stay when MADV_DONTNEED comes
+#define AREA_GUARD     256u // MADV_GUARD_INSTALL: every access fails, whatever its rights are
+
+// Nothing is placed by choice in so many bytes below an area that grows, so that an overflow is known as one.
+#ifndef AREA_GAP
+#define AREA_GAP (1ull << 20)
+#endif
 
 struct area {
     u64 start, end; // multiples of PAGE_SIZE
     u32 rights, flags;
+    struct object *object; // that makes its pages; NULL: they are zeroes first
+    u64 offset;            // of start in the object, in bytes
     RB_ENTRY(area) link;
     // Of this subtree: its first and last address, the largest hole between two of its areas, whether one is counted.
     u64 low, high, hole;
@@ -34,12 +45,23 @@ struct areas {
     u64 tables;  // page tables that these need at worst: of every level those that would have one of the pages below
                  // them
     u64 device;  // pages of areas with AREA_DEVICE
+    u64 pages;   // pages of all areas
+    u64 data;    // and of those for which area_is_data()
+    struct object *left; // objects that lost their last area: some may have one again
 };
 
 // Where nodes come from and go to. The caller makes sure of AREAS_TAKEN, the most that an operation takes in addition.
 #define AREAS_TAKEN 3
 struct area *area_take(void);
 void area_give(struct area *area);
+
+// That part of an area, which is not in the tree.
+struct area area_part(const struct area *area, u64 start, u64 end);
+// The same bytes of the object at another place.
+struct area area_moved(struct area area, u64 start);
+
+// What RLIMIT_DATA is about: private and writable, and no stack.
+bool area_is_data(const struct area *area);
 
 // The lowest area that ends above address: the one that contains it, or the next one; NULL when there is none.
 struct area *areas_find(struct areas *areas, u64 address);
@@ -54,6 +76,10 @@ void areas_cut(struct areas *areas, u64 start, u64 end);
 bool areas_cover(struct areas *areas, u64 start, u64 end);
 // Sets rights in [start, end), which areas cover.
 void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights);
+// Sets and clears flags, none that counts, in the areas of [start, end).
+void areas_flag(struct areas *areas, u64 start, u64 end, u32 set, u32 clear);
+// How many pages of [start, end) are in areas; those that are data alone.
+u64 areas_pages(struct areas *areas, u64 start, u64 end, bool data);
 // Whether a device's area in [start, end) has one of the flags.
 bool areas_have_device(struct areas *areas, u64 start, u64 end, u32 flags);
 // Pages in [start, end) that are counted.
@@ -64,5 +90,6 @@ bool areas_have_counted(struct areas *areas, u64 start, u64 end);
 u64 areas_cost(struct areas *areas, u64 start, u64 end);
 // Page tables for pages in [start, end), at worst.
 u64 areas_tables(u64 start, u64 end);
-// The highest address in [low, high) with that many free bytes behind it; 0 when there is none.
+// The highest address in [low, high) with that many free bytes behind it, none of which a stack may need; 0 when there
+// is none.
 u64 areas_hole(const struct areas *areas, u64 bytes, u64 low, u64 high);

@@ -24,6 +24,8 @@ static struct rlimit64 limits[RLIM_NLIMITS] = {
 
 u64 limit_get(unsigned resource) { return __atomic_load_n(&limits[resource].rlim_cur, __ATOMIC_RELAXED); }
 
+u64 limit_hard(unsigned resource) { return __atomic_load_n(&limits[resource].rlim_max, __ATOMIC_RELAXED); }
+
 // Those that Linux would enforce against root, too, and nobody here does.
 static void say_unenforced(u32 resource, const struct rlimit64 *wanted) {
     static bool said[2];
@@ -42,7 +44,7 @@ static s64 limit_change(u32 resource, const struct rlimit64 *wanted, struct rlim
     *before = limits[resource];
     if (wanted) {
         __atomic_store_n(&limits[resource].rlim_cur, wanted->rlim_cur, __ATOMIC_RELAXED);
-        limits[resource].rlim_max = wanted->rlim_max;
+        __atomic_store_n(&limits[resource].rlim_max, wanted->rlim_max, __ATOMIC_RELAXED);
     }
     lock_give(&lock);
     if (wanted) say_unenforced(resource, wanted);

@@ -25,27 +25,26 @@ static u64 choose_bias(const struct elf *elf) {
     return ROUND_DOWN(PIE_BASE, align) - ROUND_DOWN(elf->low, align);
 }
 
-static void map(struct area area, u64 file, u64 bytes) {
+static void map(struct area area, u64 kept) {
     if (area.start == area.end) return;
     area.start += program.bias;
     area.end += program.bias;
-    if (!space_put_file(&area, file, bytes))
+    if (!space_put_file(&area, kept))
         unfit("the program needs %lu KiB at 0x%lx, and only %lu KiB of memory are free", (area.end - area.start) / 1024,
               area.start, pages_free() * (PAGE_SIZE / 1024));
 }
 
 // One PT_LOAD, over what those before it have there: pages of the file, those past its end, pages of zeros.
-static void map_segment(const struct elf *elf, const elf_segment *segment, u64 file) {
+static void map_segment(const struct elf *elf, const elf_segment *segment) {
     const struct elf_mapping mapping = elf_map(elf, segment);
-    u64 there = mapping.start + ROUND_UP(mapping.kept, PAGE_SIZE);
     u32 read = segment->p_flags & PF_R ? AREA_READ : 0, write = segment->p_flags & PF_W ? AREA_WRITE : 0;
-    u32 exec = segment->p_flags & PF_X ? AREA_EXEC : 0, rights = read | write | exec;
-    map((struct area){.start = mapping.start, .end = there, .rights = rights}, file + mapping.offset, mapping.kept);
-    struct area past = {.start = there, .end = mapping.zeros, .rights = rights};
-    past.flags = AREA_PAST_END | AREA_NORESERVE;
-    map(past, 0, 0);
+    u32 exec = segment->p_flags & PF_X ? AREA_EXEC : 0;
+    struct area of_file = {.start = mapping.start, .end = mapping.zeros, .rights = read | write | exec};
+    of_file.object = &objects_file;
+    of_file.offset = mapping.offset;
+    map(of_file, mapping.kept);
     struct area zeros = {.start = mapping.zeros, .end = mapping.end, .rights = AREA_READ | AREA_WRITE | exec};
-    map(zeros, 0, 0);
+    map(zeros, 0);
 }
 
 static u64 build_stack(const struct boot_info *boot, const struct elf *elf) {
@@ -65,8 +64,7 @@ static u64 build_stack(const struct boot_info *boot, const struct elf *elf) {
     start.random[1] = random_u64();
     u64 sp = start_stack(&start);
     if (!sp)
-        unfit("the program's arguments and environment take more than %u KiB, or than there is",
-              START_DATA_MAX >> 10);
+        unfit("the program's arguments and environment take more than %u KiB, or than there is", START_DATA_MAX >> 10);
     return sp;
 }
 
@@ -109,11 +107,10 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct regis
         unfit("the program %s", elf_error_text(ELF_BAD_ADDRESS));
     give_unused(&elf, boot->program.start);
     memory_report();
-    space_init(program.high);
-    for (const elf_segment *segment = NULL; (segment = elf_next(&elf, segment, PT_LOAD));)
-        map_segment(&elf, segment, boot->program.start);
-    struct area stack = {.start = STACK_START, .end = STACK_END, .rights = AREA_READ | AREA_WRITE};
-    stack.flags = AREA_NORESERVE | AREA_STACK; // only what is touched counts
+    space_init(program.high, &boot->program);
+    for (const elf_segment *segment = NULL; (segment = elf_next(&elf, segment, PT_LOAD));) map_segment(&elf, segment);
+    struct area stack = {.start = STACK_END - STACK_FIRST, .end = STACK_END, .rights = AREA_READ | AREA_WRITE};
+    stack.flags = AREA_NORESERVE | AREA_STACK | AREA_GROWS; // only what is touched counts
     if (elf.executable_stack) stack.rights |= AREA_EXEC;
     if (!space_put(&stack) || !vdso_map()) unfit("no memory is left for the program's stack");
     *regs = (struct registers){.rip = program.bias + elf.header->e_entry, .cs = USER_CS, .ss = USER_SS};

@@ -216,20 +216,21 @@ void files_init(const struct boot_info *boot, bool output_is_tty);
 s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical);
 
 // ---- space.c: the program's address space, its areas and the pages that exist of them ----
-#define STACK_BYTES     (8ull << 20) // the main thread's stack, as Linux limits it
-#define STACK_GUARD     (1ull << 20) // below it nothing is placed by choice, so that an overflow is known as one
+#define STACK_BYTES     (8ull << 20) // what the main thread's stack may grow to: RLIMIT_STACK at the start
 #define VDSO            (USER_END - PAGE_SIZE)
 #define STACK_END       VDSO
-#define STACK_START     (STACK_END - STACK_BYTES)
-#define SPACE_PLACE_END (STACK_START - STACK_GUARD) // what may be placed by choice ends here
+#define STACK_FIRST     (132ull << 10) // of it there from the beginning, as on Linux
+#define STACK_ROOM      (128ull << 20) // nothing is placed by choice there, so that the limit can be raised
+#define SPACE_PLACE_END (STACK_END - STACK_ROOM - AREA_GAP) // what may be placed by choice ends here
 
 // Before anything else. What the program may have promised to it in all is what is free now.
-// heap: where what brk() moves starts.
-void space_init(u64 heap);
-// Puts an area for the loader, and with _file the bytes of the program file at that physical address, a multiple of
-// PAGE_SIZE, at its start. False when there is no memory for it.
+// heap: where what brk() moves starts; file: the program's, at a page.
+void space_init(u64 heap, const struct boot_part *file);
+// Puts an area for the loader. False when there is no memory for it.
 bool space_put(const struct area *like) MUST_USE;
-bool space_put_file(const struct area *like, u64 file, u64 bytes) MUST_USE;
+// The same, with pages of a file that are there from the beginning: the first kept bytes from its object's offset on;
+// the rest of the last one's page is zero.
+bool space_put_file(const struct area *like, u64 kept) MUST_USE;
 // A page fault of the program (or of the kernel on its behalf) with the CPU's error code: maps the page and returns
 // NULL, or says why not. Two reasons are SIGBUS: that there is no memory, which is not the program's fault, and that
 // the page is past the end of its file.
@@ -240,6 +241,7 @@ u64 space_page(void);
 
 // ---- limits.c ----
 u64 limit_get(unsigned resource); // the soft one, of RLIMIT_*
+u64 limit_hard(unsigned resource);
 
 // ---- random.c ----
 u64 random_u64(void);
@@ -257,7 +259,8 @@ s64 time_get(u64 from, u64 *ns);
 // clang-format off
 #define CALLS(X) \
     X(read) X(write) X(readv) X(writev) X(ioctl) X(fcntl) X(fstat) X(close) X(lseek) X(stat) X(open) \
-    X(access) X(faccessat) X(readlink) X(readlinkat) X(openat) X(newfstatat) X(getcwd) X(poll) X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(brk) \
+    X(access) X(faccessat) X(readlink) X(readlinkat) X(openat) X(newfstatat) X(getcwd) X(poll) X(mmap) X(munmap) X(mprotect) \
+    X(mremap) X(madvise) X(mlock) X(mlock2) X(munlock) X(mlockall) X(munlockall) X(mincore) X(msync) X(brk) \
     X(clock_gettime) X(clock_getres) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(futex) \
     X(getrusage) X(times) X(alarm) X(getitimer) X(setitimer) X(umask) X(personality) X(getpgid) X(getsid) \
     X(setpgid) X(setsid) X(getresuid) X(getresgid) X(getgroups) X(sched_setscheduler) X(sched_getscheduler) \

@@ -9,6 +9,7 @@
 //
 // PTE_COUNTED says of a page, and of a page table by the entry above it, that it was promised (promises.h). A table was
 // when areas need it that count; one without the bit may be, and then the account is too careful by one page.
+#include <asm/resource.h>
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
@@ -20,7 +21,7 @@
 #include "kernel/program/space.h"
 
 const char space_no_memory[] = "out of memory: no page is free for it";
-const char space_past_end[] = "past the end of the program's file";
+const char space_past_end[] = "past the end of its file";
 
 struct space space;
 
@@ -60,10 +61,11 @@ bool space_nodes_ready(void) {
     return true;
 }
 
-void space_init(u64 heap) {
+void space_init(u64 heap, const struct boot_part *file) {
     space.root = tables_root();
     space.largest = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PDPE1GB ? LEVEL_1G : LEVEL_2M;
     space.brk_start = space.brk_now = heap;
+    objects_set_file(file->start, file->length);
 }
 
 const struct area *space_area(u64 address) {
@@ -174,6 +176,15 @@ static void page_put(u64 *entry, const struct area *area, u64 physical, u64 byte
 
 static void page_forget(u64 entry, u64 bytes) {
     if (entry & PTE_OURS) promises_got(owner_of(entry), pages_worth(bytes), entry & PTE_COUNTED);
+    else if (entry & PTE_COUNTED) promises.kept--;
+}
+
+// Fills the entry for an area's page of 4 KiB with its object's. Shared memory is there for the area that was promised
+// it; a page of the file is never writable: a write copies it.
+static void page_show(u64 *entry, const struct area *area, u64 physical) {
+    bool shared = area->flags & AREA_SHARED, counts = shared && area->flags & AREA_COUNTED;
+    *entry = physical | (page_bits(area) & ~(shared ? 0 : PTE_W)) | (counts ? PTE_COUNTED : 0);
+    if (counts) promises.kept++;
 }
 
 static void page_give(u64 physical, u64 bytes) {
@@ -188,14 +199,15 @@ static void page_drop(u64 *entry, u64 address, u64 bytes) {
     *entry = 0;
 }
 
-// After a change of rights, before a flush. A page of the file is never writable: a write copies it. One without rights
-// keeps its frame but is not present, so that the kernel cannot touch it for the program either.
+// After a change of rights, before a flush. One without rights keeps its frame but is not present, so that the kernel
+// cannot touch it for the program either.
 void space_refresh(u64 *entry, u64 address, u64 bytes) {
     const struct area *area = areas_find(&space.areas, address);
     u64 before = *entry;
     page_forget(before, bytes);
     if (before & PTE_OURS) page_put(entry, area, before & PTE_ADDRESS, bytes);
-    else *entry = (before & PTE_ADDRESS) | (page_bits(area) & ~(area->flags & AREA_DEVICE ? 0 : PTE_W));
+    else if (area->flags & AREA_DEVICE) *entry = (before & PTE_ADDRESS) | page_bits(area);
+    else page_show(entry, area, before & PTE_ADDRESS);
     if (before & PTE_P && *entry != before) space.changed = TABLES_HID_PAGES;
 }
 
@@ -234,6 +246,7 @@ void space_drop(u64 start, u64 end) {
     space_flush(start, end);
     tables_each(space.root, start, end, page_drop);
     tables_free(space.root, start, end, low, high, table_give);
+    objects_collect(&space.areas.left);
 }
 
 // Whether a page of that size may be made: what was promised comes first. An area that was never counted is likely to
@@ -262,14 +275,13 @@ bool space_put_device(const struct area *area, u64 physical) {
     return fill(area, area->end - area->start, physical, page_bits(area));
 }
 
-bool space_put_file(const struct area *like, u64 file, u64 bytes) {
+bool space_put_file(const struct area *like, u64 kept) {
     if (!space_put(like)) return false;
     space_drop(like->start, like->end); // the last segment may have ended in the same page
     const struct area *found = space_area(like->start);
     ASSERT(found);
-    struct area area = *found; // that of the neighbour, too, if they are alike
-    area.start = like->start;
-    u64 rest = bytes % PAGE_SIZE, whole = bytes - rest;
+    const struct area area = area_part(found, like->start, like->end); // its flags are its neighbour's, too
+    u64 rest = kept % PAGE_SIZE, whole = kept - rest, file = kept ? like->object->start + like->offset : 0;
     if (!fill(&area, whole, file, page_bits(&area) & ~PTE_W)) return false;
     if (!rest) return true;
     u64 *entry = space_entry(&area, area.start + whole, 0), page = 0;
@@ -283,6 +295,7 @@ bool space_put_file(const struct area *like, u64 file, u64 bytes) {
 
 // Whether a page of that size can be made for an address where there is none.
 static bool fits(const struct area *area, u64 address, u64 bytes) {
+    if (area->object || area->flags & AREA_GUARD) return false;
     u64 start = ROUND_DOWN(address, bytes), empty;
     return start >= area->start && start + bytes <= area->end && !tables_leaf(space.root, address, &empty) &&
            empty >= bytes;
@@ -313,7 +326,6 @@ static bool page_make(u64 address, int level) {
         const struct area *area = space_area(address);
         ASSERT(area);
         u64 bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
-        if (area->flags & AREA_PAST_END) return false;
         if (!page_allowed(area, bytes) || !fits(area, address, bytes) || !space_entry(area, start, level)) continue;
         if (!page_allowed(area, bytes)) continue; // after the tables
         bool cleared = false;
@@ -335,15 +347,43 @@ static bool page_make(u64 address, int level) {
     return false;
 }
 
+// A private copy of a page of the file.
+static bool page_copy(u64 *entry, const struct area *area, u64 physical) {
+    u64 page = page_allowed(area, PAGE_SIZE) ? page_alloc() : 0;
+    if (!page) return false;
+    memcpy(window(page), window(physical), PAGE_SIZE);
+    page_put(entry, area, page, PAGE_SIZE);
+    return true;
+}
+
+// Fills the entry for an address, where there is none, of an area with an object: with its page, or (writes) a copy if
+// others must not see what is written. NULL, or why not.
+static const char *page_of_object(const struct area *area, u64 address, bool writes) {
+    const char *why;
+    address = ROUND_DOWN(address, PAGE_SIZE);
+    u64 *entry = space_entry(area, address, 0);
+    if (!entry) return space_no_memory;
+    u64 offset = area->offset + (address - area->start);
+    u64 physical = object_page(area->object, offset, area->flags & AREA_COUNTED, &why);
+    if (!physical) return why;
+    if (writes && !(area->flags & AREA_SHARED)) return page_copy(entry, area, physical) ? NULL : space_no_memory;
+    page_show(entry, area, physical);
+    return NULL;
+}
+
 // Makes what is missing in a range. False when memory or, with exactly, pages of that level ran out. Where another
 // thread changes the range meanwhile, what it made stays.
 bool space_populate(u64 start, u64 end, int level, bool exactly) {
     for (u64 bytes; start < end;) {
+        const struct area *area;
         if (tables_leaf(space.root, start, &bytes)) {
             if (exactly && bytes < LEVEL_BYTES(level)) return false;
             start = ROUND_DOWN(start, bytes) + bytes;
-        } else if (!space_area(start)) start += PAGE_SIZE;
-        else if (!page_make(start, level)) return false;
+        } else if (!(area = space_area(start)) || area->flags & AREA_GUARD) start += PAGE_SIZE;
+        else if (area->object) {
+            if (page_of_object(area, start, area->rights & AREA_WRITE)) return false;
+            start += PAGE_SIZE;
+        } else if (!page_make(start, level)) return false;
     }
     return true;
 }
@@ -351,36 +391,52 @@ bool space_populate(u64 start, u64 end, int level, bool exactly) {
 // Why nothing is mapped at an address, or (area given) why its rights do not allow an access.
 static const char *refusal(const struct area *area, u64 address, u64 error) {
     if (!area && address < PAGE_SIZE) return "null pointer";
-    if (!area)
-        return address < STACK_START && address >= SPACE_PLACE_END ? "stack overflow" : "nothing is mapped there";
+    if (!area) {
+        const struct area *next = areas_find(&space.areas, address);
+        bool is_stack = next && next->flags & AREA_GROWS && next->end - address <= STACK_ROOM + AREA_GAP;
+        return is_stack ? "stack overflow" : "nothing is mapped there";
+    }
+    if (area->flags & AREA_GUARD) return "a guard page";
     if (!area->rights) return "no access is allowed there";
     if (error & FAULT_FETCH) return "data, not executable";
     return area->rights & AREA_EXEC ? "read-only code" : "read-only data";
 }
 
-// A page of the file that is to be writable gets a copy. An entry that is there already was only remembered otherwise
-// by the CPU.
-static const char *fault(u64 address, u64 error) {
+// The area that grows down to an address where none is; NULL: there is none, or something keeps it from that. What is
+// below it stays as far away as it needs to be found out when it runs over.
+static const struct area *grow(u64 address) {
+    const struct area *next = areas_find(&space.areas, address);
+    if (!next || !(next->flags & AREA_GROWS)) return NULL;
+    struct area more = area_part(next, ROUND_DOWN(address, PAGE_SIZE), next->start);
+    const struct area *below = areas_before(&space.areas, next->start);
+    bool is_near = below && below->rights && !(below->flags & AREA_GROWS) && more.start - below->end < AREA_GAP;
+    if (more.start < SPACE_LOWEST || is_near || next->end - more.start > limit_get(RLIMIT_STACK)) return NULL;
+    if (!space_within_limits(&more) || !space_put(&more)) return NULL;
+    return space_area(address);
+}
+
+// An entry that is there already was only remembered otherwise by the CPU, but for a page of the file that is to be
+// writable, which gets a copy.
+const char *space_make(u64 address, u64 error) {
     const struct area *area = space_area(address);
+    if (!area) area = grow(address);
     u32 needed = error & FAULT_FETCH ? AREA_EXEC : error & FAULT_WRITE ? AREA_WRITE : ~0u;
-    if (!area || !(area->rights & needed)) return refusal(area, address, error);
+    if (!area || !(area->rights & needed) || area->flags & AREA_GUARD) return refusal(area, address, error);
     u64 bytes, *entry = tables_leaf(space.root, address, &bytes);
     if (area->flags & AREA_DEVICE) return entry ? tlb_forget(address), NULL : space_no_memory;
-    if (area->flags & AREA_PAST_END) return space_past_end;
+    if (!entry && area->object) return page_of_object(area, address, error & FAULT_WRITE);
     if (!entry) return page_make(address, LEVEL_2M) ? NULL : space_no_memory;
+    bool is_final = *entry & PTE_OURS || area->flags & AREA_SHARED || !(area->rights & AREA_WRITE);
+    if (is_final) return tlb_forget(address), NULL;
     address = ROUND_DOWN(address, PAGE_SIZE);
-    if (!(area->rights & AREA_WRITE) || *entry & PTE_OURS) return tlb_forget(address), NULL;
-    u64 page = page_allowed(area, PAGE_SIZE) ? page_alloc() : 0;
-    if (!page) return space_no_memory;
-    memcpy(window(page), window(*entry & PTE_ADDRESS), PAGE_SIZE);
-    page_put(entry, area, page, PAGE_SIZE);
+    if (!page_copy(entry, area, *entry & PTE_ADDRESS)) return space_no_memory;
     tlb_flush(address, address + PAGE_SIZE, false);
     return NULL;
 }
 
 const char *space_fault(u64 address, u64 error) {
     space_take();
-    const char *why = fault(address, error);
+    const char *why = space_make(address, error);
     lock_give(&space.lock);
     return why;
 }

@@ -4,12 +4,14 @@
 #include "kernel/program/program.h"
 
 #define PAGES(bytes) ((bytes) / PAGE_SIZE)
+#define SPACE_LOWEST (16 * PAGE_SIZE) // of what is placed by choice, as Linux's mmap_min_addr
 
 struct space {
     struct lock lock; // of all that follows, and of the pages and tables
     struct areas areas;
     u64 root, brk_start, brk_now;
     int largest;      // level of the largest pages that the CPU has
+    u64 lock_future;  // what mlockall() wants for every area from now on: MCL_FUTURE, perhaps with MCL_ONFAULT; 0
     unsigned changed; // of what was present, and is not flushed: TABLES_HID_PAGES, TABLES_HID_TABLES
 };
 extern struct space space;
@@ -38,6 +40,22 @@ void space_refresh(u64 *entry, u64 address, u64 bytes);
 void space_flush(u64 start, u64 end);
 // Fills a new area of a device: false when there is no memory for page tables.
 bool space_put_device(const struct area *area, u64 physical);
+// Makes the page for an access with that error code (see space_fault()). Gives the lock up for a while when it clears a
+// large page; then the access may have to be tried again.
+const char *space_make(u64 address, u64 error);
+// Whether RLIMIT_AS and RLIMIT_DATA allow an area like this one instead of what is at its place.
+bool space_within_limits(const struct area *like);
 // Makes what is missing in a range. False when memory or, with exactly, pages of that level ran out. Gives the lock up
 // for a while when it clears large pages.
 bool space_populate(u64 start, u64 end, int level, bool exactly);
+
+// ---- mappings.c ----
+// Takes out all areas of a range. _cut: with nodes ready and no page across the borders. _unmap: false, and nothing
+// has changed, when there is no memory for these.
+void mapping_cut(u64 start, u64 end);
+bool mapping_unmap(u64 start, u64 end);
+// Whether nothing is there, and no stack above needs it.
+bool mapping_is_free(u64 start, u64 bytes);
+// Where a mapping goes that names no place it must have: at the hint when it is free, else as high as it fits below
+// limit, and from 2 MiB or 1 GiB on aligned for pages of that size. 0: nowhere.
+u64 mapping_place(u64 hint, u64 bytes, u64 align, u64 limit);

@@ -14,16 +14,18 @@
 
 extern const u8 vdso_image[], vdso_image_end[];
 
-// The page stays the kernel's: it is mapped like one of the program's file, whose pages are copied when the program
-// makes them writable and writes, and never freed with the area.
+// The page stays the kernel's: it is a file of one page, whose pages are copied when the program makes them writable
+// and writes, and never freed with the area.
 bool vdso_map(void) {
-    const struct area area = {.start = VDSO, .end = VDSO + PAGE_SIZE, .rights = AREA_READ | AREA_EXEC};
+    static struct object file = {.areas = 1, .bytes = PAGE_SIZE};
+    struct area area = {.start = VDSO, .end = VDSO + PAGE_SIZE, .rights = AREA_READ | AREA_EXEC, .object = &file};
     _Static_assert(VDSO + PAGE_SIZE == USER_END, "it lies above the stack");
     u64 page = promises_page(OWNER_DATA, false);
     if (!page) return false;
     memset(window(page), 0, PAGE_SIZE);
     memcpy(window(page), vdso_image, (u64)(vdso_image_end - vdso_image));
-    return space_put_file(&area, page, PAGE_SIZE);
+    file.start = page;
+    return space_put_file(&area, PAGE_SIZE);
 }
 
 bool vsyscall_emulate(struct thread *thread, const struct fault *fault) {

@@ -185,7 +185,7 @@ def guests(compiler, flag):
     yield case("exec_data", 139)
     yield case("stack_overflow", 139, "deeper", com1=b"before\n")
     yield case("abort", 134, com1=b"before\n")
-    for name in "malloc100", "math", "registers", "mmap", "limits", "time", "random_calls":
+    for name in "malloc100", "math", "registers", "mmap", "advice", "limits", "time", "random_calls":
         yield case(name, 0)
 
 

@@ -19,8 +19,9 @@ static long call(long number, long a, long b, const void *c, const void *d) {
 }
 
 static int kept(void) {
-    const int all[] = {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS, RLIMIT_NPROC,
-                       RLIMIT_NOFILE, RLIMIT_MEMLOCK, RLIMIT_AS, RLIMIT_LOCKS, RLIMIT_NICE, RLIMIT_RTPRIO};
+    const int all[] = {RLIMIT_CPU,   RLIMIT_FSIZE, RLIMIT_DATA,   RLIMIT_STACK,   RLIMIT_CORE,
+                       RLIMIT_RSS,   RLIMIT_NPROC, RLIMIT_NOFILE, RLIMIT_MEMLOCK, RLIMIT_AS,
+                       RLIMIT_LOCKS, RLIMIT_NICE,  RLIMIT_RTPRIO};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
         struct rlimit before, set, now;
         WANT(getrlimit(all[i], &before) == 0 && before.rlim_cur <= before.rlim_max);
@@ -37,7 +38,8 @@ static int kept(void) {
 static int refused(void) {
     struct rlimit limit = {5, 4}, now;
     WANT(call(SYS_setrlimit, RLIMIT_AS, (long)&limit, 0, 0) == -EINVAL);
-    WANT(call(SYS_setrlimit, 16, (long)&limit, 0, 0) == -EINVAL && call(SYS_getrlimit, 16, (long)&now, 0, 0) == -EINVAL);
+    WANT(call(SYS_setrlimit, 16, (long)&limit, 0, 0) == -EINVAL &&
+         call(SYS_getrlimit, 16, (long)&now, 0, 0) == -EINVAL);
     WANT(call(SYS_setrlimit, 99, 8, 0, 0) == -EFAULT && call(SYS_getrlimit, RLIMIT_AS, 8, 0, 0) == -EFAULT);
     WANT(call(SYS_prlimit64, 0, 99, BAD, NULL) == -EFAULT && call(SYS_prlimit64, 0, 99, NULL, BAD) == -EINVAL);
     WANT(call(SYS_prlimit64, 0, RLIMIT_AS, NULL, BAD) == -EFAULT);

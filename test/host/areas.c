@@ -1,13 +1,15 @@
 // areas.c against a model that keeps one entry per page, with random operations and every invariant after each.
 #include <stdlib.h>
 #include <string.h>
+#define AREA_GAP (3 * unit)
+// What the model calls a page is so large: borders of tables of every level lie within.
+static unsigned long unit = 4096;
 #include "kernel/program/areas.c"
 #include "test/check.h"
 
 #define PAGES    96
 #define AT(page) ((u64)(page)*unit)
-
-static u64 unit = PAGE_SIZE; // what the model calls a page is so large: borders of tables of every level lie within
+#define FLAGS    (AREA_SHARED | AREA_GROWS | AREA_LOCKED | AREA_DEVICE)
 
 static int nodes_out, most_out;
 struct area *area_take(void) {
@@ -22,8 +24,11 @@ void area_give(struct area *area) {
 
 static struct model_page {
     bool used, counted, noreserve;
-    u32 rights;
+    u32 rights, flags; // those of FLAGS
+    struct object *object;
+    u64 offset;
 } model[PAGES];
+static struct object objects[3];
 
 static u64 random_state = 88172645463325252;
 static unsigned random_below(unsigned n) {
@@ -50,15 +55,19 @@ static u64 count_tables(struct areas *areas) {
 }
 
 static void check_against_model(struct areas *areas) {
-    u64 counted = 0, pages = 0, last_end = 0, nodes = 0;
+    u64 counted = 0, pages = 0, data = 0, last_end = 0, nodes = 0, areas_of[3] = {0};
     struct area *area;
     RB_FOREACH(area, area_tree, &areas->tree) {
         CHECK(area->start < area->end && area->start >= last_end);
         last_end = area->end;
         nodes++;
+        if (area->object) areas_of[area->object - objects]++;
         for (u64 at = area->start; at < area->end; at += unit) {
             struct model_page *page = &model[at / unit];
             CHECK(page->used && page->rights == area->rights && page->counted == !!(area->flags & AREA_COUNTED));
+            CHECK(page->flags == (area->flags & FLAGS) && page->object == area->object);
+            if (page->object) CHECK(page->offset == area->offset + (at - area->start));
+            data += page->rights & AREA_WRITE && !(page->flags & (AREA_SHARED | AREA_GROWS | AREA_DEVICE));
             pages++;
         }
         struct area *next = RB_NEXT(area_tree, &areas->tree, area), told = *area;
@@ -72,7 +81,16 @@ static void check_against_model(struct areas *areas) {
         used += model[i].used;
         counted += model[i].used && model[i].counted;
     }
-    CHECK(pages == used && counted * (unit / PAGE_SIZE) == areas->counted && areas->tables == count_tables(areas));
+    CHECK(counted * (unit / PAGE_SIZE) == areas->counted && areas->tables == count_tables(areas));
+    u64 size = unit / PAGE_SIZE;
+    CHECK(pages == used && pages * size == areas->pages && data * size == areas->data);
+    CHECK(areas_pages(areas, 0, AT(PAGES), false) == pages * size &&
+          areas_pages(areas, 0, AT(PAGES), true) == data * size);
+    for (int i = 0; i < 3; i++) {
+        bool is_listed = false;
+        for (struct object *left = areas->left; left; left = left->next) is_listed |= left == &objects[i];
+        CHECK(objects[i].areas == areas_of[i] && objects[i].is_left == is_listed);
+    }
     CHECK(nodes == (u64)nodes_out);
 }
 
@@ -80,6 +98,11 @@ static u64 model_hole(unsigned pages, unsigned low, unsigned high) {
     for (int at = (int)high - (int)pages; at >= (int)low; at--) {
         bool free = true;
         for (unsigned i = 0; i < pages; i++) free &= !model[at + i].used;
+        for (unsigned i = 0; i < AREA_GAP / unit && at + pages + i < PAGES; i++) { // what grows needs a gap
+            const struct model_page *page = &model[at + pages + i];
+            if (page->used && page->flags & AREA_GROWS) free = false;
+            if (page->used) break;
+        }
         if (free) return AT(at);
     }
     return 0;
@@ -87,14 +110,22 @@ static u64 model_hole(unsigned pages, unsigned low, unsigned high) {
 
 static void random_step(struct areas *areas) {
     unsigned start = random_below(PAGES), length = 1 + random_below(random_below(4) ? 8 : PAGES - start);
-    unsigned end = MIN(start + length, PAGES), rights = random_below(8), kind = random_below(10);
+    unsigned end = MIN(start + length, PAGES), rights = random_below(8), kind = random_below(11);
     int nodes_before = most_out = nodes_out;
     if (kind < 4) {
         struct area like = {.start = AT(start), .end = AT(end), .rights = rights};
         if (random_below(4) == 0) like.flags = AREA_NORESERVE;
+        if (random_below(3) == 0) like.flags |= 1u << random_below(8) & FLAGS;
+        if (random_below(3) == 0) { // often what joins to a neighbour
+            like.object = &objects[random_below(3)];
+            like.offset = AT(start + PAGES * random_below(2));
+        }
         areas_put(areas, &like);
         for (unsigned i = start; i < end; i++) {
             model[i] = (struct model_page){.used = true, .rights = rights, .noreserve = like.flags & AREA_NORESERVE};
+            model[i].flags = like.flags & FLAGS;
+            model[i].object = like.object;
+            model[i].offset = like.offset + AT(i - start);
             model[i].counted = rights & AREA_WRITE && !model[i].noreserve;
         }
     } else if (kind < 7) {
@@ -109,6 +140,11 @@ static void random_step(struct areas *areas) {
             model[i].rights = rights;
             if (rights & AREA_WRITE && !model[i].noreserve) model[i].counted = true;
         }
+    } else if (kind == 9) {
+        bool locks = random_below(2);
+        areas_flag(areas, AT(start), AT(end), locks ? AREA_LOCKED : 0, locks ? 0 : AREA_LOCKED);
+        for (unsigned i = start; i < end; i++)
+            if (model[i].used) model[i].flags = locks ? model[i].flags | AREA_LOCKED : model[i].flags & ~AREA_LOCKED;
     } else {
         u64 counted = 0, could = 0, cost = 0;
         for (unsigned i = start; i < end; i++) {
@@ -161,6 +197,7 @@ static void large(void) {
 }
 
 static void random_steps(u64 page) {
+    memset(objects, 0, sizeof objects);
     struct areas areas = {0};
     unit = page;
     memset(model, 0, sizeof model);

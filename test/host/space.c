@@ -46,7 +46,11 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #include "kernel/program/areas.c"
 #include "kernel/program/promises.c"
 #include "kernel/program/space.c"
+#include "kernel/program/objects.c"
 #include "kernel/program/mappings.c"
+#include "kernel/program/ranges.c"
+#include "kernel/program/madvise.c"
+#include "kernel/program/mremap.c"
 
 #define MIB       (1ull << 20)
 #define GIB       (1ull << 30)
@@ -57,6 +61,11 @@ struct program program;
 static struct extent extents[64];
 static u64 test_root, physical_end, space_start;
 static u64 file_start, file_pages;
+static struct thread caller;
+
+u64 limit_get(unsigned resource) { return resource == RLIMIT_STACK ? 8 << 20 : ~0ull; }
+u64 limit_hard(unsigned resource) { return limit_get(resource); }
+s64 call_again(struct thread *thread) { return thread == &caller ? CALL_WAITS : -EINVAL; }
 
 void panic(const char *fmt, ...) {
     fprintf(stderr, "panic: %s\n", fmt);
@@ -165,7 +174,7 @@ static u64 *access(u64 address, u64 error, const char **why) {
 
 // ---- the tracer ----
 
-enum use { NOBODY, FREE, PROGRAM, TABLE, NODES, SPLIT_MAP, THE_FILE, OUTSIDE };
+enum use { NOBODY, FREE, PROGRAM, TABLE, NODES, SPLIT_MAP, THE_FILE, SHARED_PAGE, OUTSIDE };
 static u8 uses[MAX_PAGES + GIB / PAGE_SIZE];
 
 static void own(u64 physical, u64 bytes, enum use use) {
@@ -180,6 +189,35 @@ static void own(u64 physical, u64 bytes, enum use use) {
 
 static struct promises found; // by the tracer
 static u64 unmarked;          // tables that are promised, but not marked so
+
+static void trace_shared(u64 table, int level, bool promised) {
+    own(table & PTE_ADDRESS, PAGE_SIZE, TABLE);
+    found.taken[OWNER_TABLES]++;
+    found.kept += promised;
+    for (int i = 0; i < (level == 3 ? ENTRIES / 2 : ENTRIES); i++) {
+        u64 entry = ((u64 *)window(table & PTE_ADDRESS))[i];
+        if (!entry) continue;
+        if (level) {
+            trace_shared(entry, level - 1, promised);
+            continue;
+        }
+        own(entry & PTE_ADDRESS, PAGE_SIZE, SHARED_PAGE);
+        found.taken[OWNER_DATA]++;
+    }
+}
+
+static u64 objects_promised; // to all shared memory together
+
+static void trace_objects(void) {
+    struct area *area;
+    objects_promised = 0;
+    RB_FOREACH(area, area_tree, &space.areas.tree) {
+        const struct object *object = area->object;
+        if (!object || !object->root || uses[object->root / PAGE_SIZE] != NOBODY) continue;
+        trace_shared(object->root, 3, object->promised);
+        objects_promised += object->promised;
+    }
+}
 
 // Of a table and what is below it, for addresses from start on.
 static void trace_table(u64 table, int level, u64 start) {
@@ -202,7 +240,8 @@ static void trace_table(u64 table, int level, u64 start) {
         if (is_table) trace_table(entry, level - 1, start + (u64)i * LEVEL_BYTES(level));
         else if (entry & PTE_OURS) own(at, LEVEL_BYTES(level), PROGRAM);
         else if (entry & PTE_PWT) CHECK(level == 0 && at - DEVICE_START < DEVICE_PAGES * PAGE_SIZE);
-        else CHECK(level == 0 && at >= file_start && at < file_start + file_pages * PAGE_SIZE && !(entry & PTE_W));
+        else if (at - file_start < file_pages * PAGE_SIZE) CHECK(level == 0 && !(entry & PTE_W));
+        else CHECK(level == 0 && uses[at / PAGE_SIZE] == SHARED_PAGE);
         if (entry & PTE_PS) CHECK(level && at % LEVEL_BYTES(level) == 0 && entry & PTE_OURS);
     }
 }
@@ -242,6 +281,7 @@ static void trace(void) {
         uses[linear_to_physical(&pages.map, at) / PAGE_SIZE] = NOBODY;
     found = (struct promises){0};
     unmarked = 0;
+    trace_objects();
     trace_table(space.root, 3, 0);
     own(file_start, file_pages * PAGE_SIZE, THE_FILE);
     struct area *area;
@@ -267,6 +307,7 @@ static void trace(void) {
     CHECK(lost == 0);
     for (int owner = 0; owner < OWNERS; owner++) CHECK(found.taken[owner] == promises.taken[owner]);
     CHECK(found.kept == promises.kept && !promises.away);
+    CHECK(promises.promised == space.areas.counted + space.areas.tables + objects_promised);
 }
 
 // ---- the model ----
@@ -274,7 +315,10 @@ static void trace(void) {
 static struct model_page {
     bool used, counted, noreserve, sealed;
     u8 rights;
+    bool past;  // the end of the file, or of the shared memory
+    u8 file;    // 1 + number of the file's page
     u16 device; // 1 + number of the device's page
+    u32 shared; // 1 + number of the shared page
     u32 value;  // stands at several places of the page; 0: nothing does, it is all zeroes
 } model[MAX_PAGES];
 static u64 model_pages; // from space_start to SPACE_PLACE_END
@@ -288,7 +332,28 @@ static void check_page(const u64 *content, u32 value) {
     if (content[other] != 0) CHECK(content[other] == 0);
 }
 
-static u32 *value_of(struct model_page *page) { return page->device ? &device_values[page->device - 1] : &page->value; }
+#define SHARED_MAX 400000u
+#define FILE_VALUE 77u // of the file's first page; the next one has one more
+static u32 shared_values[SHARED_MAX], shared_count;
+
+static u32 *value_of(struct model_page *page) {
+    if (page->device) return &device_values[page->device - 1];
+    return page->shared ? &shared_values[page->shared - 1] : &page->value;
+}
+
+// What is there when the program has written nothing.
+static u32 first_value(const struct model_page *page) {
+    return page->file && !page->past ? FILE_VALUE + page->file - 1u : 0;
+}
+
+// What a mapping shows so many pages behind one of its pages, never written to; bytes: of its object.
+static struct model_page page_behind(struct model_page page, u64 pages, u64 offset, u64 bytes) {
+    if (page.file) page.file += pages;
+    if (page.shared) page.shared += pages;
+    page.past = (page.file || page.shared) && offset + pages * PAGE_SIZE >= bytes;
+    page.value = first_value(&page);
+    return page;
+}
 
 static u64 device_page(u64 number) { return DEVICE_START + number * PAGE_SIZE; }
 
@@ -316,10 +381,12 @@ static void check_model(void) {
             if (entry) CHECK(used && ROUND_DOWN(at, bytes) >= area->start && until <= area->end);
         }
         if (!entry) {
-            if (page->value || page->device) CHECK(page->value == 0 && !page->device);
+            if (!page->shared) CHECK(page->value == first_value(page) && !page->device);
             continue;
         }
-        u64 ours = *entry & PTE_OURS, writable = (ours || page->device) && page->rights & AREA_WRITE;
+        u64 ours = *entry & PTE_OURS || page->shared;
+        u64 writable = (ours || page->device) && page->rights & AREA_WRITE;
+        CHECK(!page->past);
         if (page->device)
             CHECK((*entry & PTE_ADDRESS) == device_page(page->device - 1u) && bytes == PAGE_SIZE && !ours);
         if (!(*entry & PTE_PWT) != !page->device) CHECK(!"the page has the memory type it should");
@@ -330,13 +397,15 @@ static void check_model(void) {
     }
     for (u64 i = random_below(20); i < DEVICE_PAGES; i += 20) check_page(window(device_page(i)), device_values[i]);
     CHECK(devices == space.areas.device && screen_yielded == (devices > 0));
-    CHECK(counted == space.areas.counted && promises.promised == counted + tables);
+    CHECK(counted == space.areas.counted);
+    CHECK(tables == space.areas.tables);
     CHECK(pages_free() + promises.kept >= promises.promised); // what was promised is there
 }
 
 static void model_put(u64 at, u64 count, u32 rights, bool noreserve) {
     for (u64 i = at; i < at + count; i++)
-        model[i] = (struct model_page){true, rights & AREA_WRITE && !noreserve, noreserve, false, (u8)rights, 0, 0};
+        model[i] = (struct model_page){
+            .used = true, .counted = rights & AREA_WRITE && !noreserve, .noreserve = noreserve, .rights = (u8)rights};
 }
 static void model_cut(u64 at, u64 count) { (memset)(model + at, 0, count * sizeof model[0]); }
 static bool model_all(u64 at, u64 count, bool used) {
@@ -345,17 +414,19 @@ static bool model_all(u64 at, u64 count, bool used) {
     return true;
 }
 
-static bool model_device(u64 at, u64 count, bool sealed) {
-    for (u64 i = at; i < at + count; i++)
-        if (model[i].device && model[i].sealed >= sealed) return true;
-    return false;
-}
-
 // ---- calls ----
 
 static u64 address_of(u64 page) { return space_start + page * PAGE_SIZE; }
 static u64 page_of(u64 address) { return (address - space_start) / PAGE_SIZE; }
-#define CALL6(name, ...) call_##name(NULL, (const u64[6]){__VA_ARGS__})
+#define CALL6(name, ...) run_call(call_##name, (const u64[6]){__VA_ARGS__})
+
+// A long call is executed again and again.
+static s64 run_call(s64 (*call)(struct thread *, const u64 *), const u64 *args) {
+    s64 result;
+    caller.record.begun = false;
+    while ((result = call(&caller, args)) == CALL_WAITS) continue;
+    return result;
+}
 
 // The last call, for the report of a failure.
 static struct call {
@@ -384,7 +455,9 @@ static void random_range(u64 *at, u64 *count) {
 }
 
 static void do_mmap(u64 at, u64 count) {
-    u64 rights = some_rights(), flags = MAP_PRIVATE | MAP_ANONYMOUS, kind = random_below(6);
+    bool shared = random_below(5) == 0 && shared_count + 3000 < SHARED_MAX;
+    u64 rights = some_rights(), flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, kind = random_below(6);
+    if (shared) count = MIN(count, 2000);
     bool noreserve = random_below(6) == 0, was_free = model_all(at, count, false);
     if (kind < 3) flags |= MAP_FIXED;
     if (kind == 3) flags |= MAP_FIXED_NOREPLACE;
@@ -402,14 +475,19 @@ static void do_mmap(u64 at, u64 count) {
     else if (result == -ENOMEM) {
         // A failed MAP_HUGETLB leaves a hole where something may have been, as a failed replacement on Linux may.
         if (flags & MAP_HUGETLB && kind < 3 && range_free(address_of(at), count * PAGE_SIZE)) model_cut(at, count);
-        else if (kind < 3 || (kind == 3 && was_free)) CHECK(is_short(count) || flags & MAP_HUGETLB);
+        else if (kind < 3 || (kind == 3 && was_free)) CHECK(is_short(count + (shared ? 20 : 0)) || flags & MAP_HUGETLB);
     } else {
         CHECK(result > 0 && (u64)result >= space_start && (u64)result + count * PAGE_SIZE <= SPACE_PLACE_END);
         if (kind < 4) CHECK((u64)result == address_of(at));
         if (kind == 3) CHECK(was_free);
         if (kind > 3) CHECK(model_all(page_of((u64)result), count, false));
         if (kind > 3 && was_free && !(flags & MAP_HUGETLB)) CHECK((u64)result == address_of(at)); // the hint
-        model_put(page_of((u64)result), count, (u32)rights, noreserve);
+        u64 new = page_of((u64)result);
+        model_put(new, count, (u32)rights, noreserve);
+        for (u64 i = 0; shared && i < count; i++) {
+            model[new + i].shared = ++shared_count;
+            shared_values[shared_count - 1] = 0;
+        }
     }
 }
 
@@ -432,26 +510,40 @@ static void do_map_device(u64 at, u64 count) {
 }
 
 static void do_protect(u64 at, u64 count) {
-    u64 rights = some_rights();
-    bool covered = model_all(at, count, true), refused = rights & AREA_EXEC && model_device(at, count, false);
-    refused |= rights & AREA_WRITE && model_device(at, count, true);
+    u64 rights = some_rights(), end = at; // of what can be changed
+    u32 fixed = (rights & AREA_EXEC ? 1 : 0) | (rights & AREA_WRITE ? 2 : 0);
+    while (end < at + count && model[end].used &&
+           !(model[end].device && (fixed & 1 || (fixed & 2 && model[end].sealed))))
+        end++;
     s64 result = CALL6(mprotect, address_of(at), count * PAGE_SIZE, rights);
     last = (struct call){"mprotect", at, 0, count, rights, 0, result};
-    if (refused) CHECK(result == -EACCES);
-    else CHECK(result == 0 ? covered : result == -ENOMEM && (!covered || is_short(count)));
-    for (u64 i = at; result == 0 && i < at + count; i++) {
+    if (end == at + count) CHECK(result == 0 || (result == -ENOMEM && is_short(count)));
+    else CHECK(result == (model[end].used ? -EACCES : -ENOMEM) || (result == -ENOMEM && is_short(count)));
+    for (u64 i = at; i < end; i++) {
+        const struct area *area = space_area(address_of(i));
+        if (area->rights != rights) { // memory ran out there
+            CHECK(result == -ENOMEM && is_short(count));
+            break;
+        }
         model[i].rights = (u8)rights;
         if (rights & AREA_WRITE && !model[i].noreserve) model[i].counted = true;
     }
 }
 
 static void do_advise(u64 at, u64 count) {
-    bool covered = model_all(at, count, true), refused = model_device(at, count, false);
-    s64 result = CALL6(madvise, address_of(at), count * PAGE_SIZE, random_below(4) ? MADV_DONTNEED : MADV_FREE);
-    last = (struct call){"madvise", at, 0, count, 0, 0, result};
-    CHECK(refused ? result == -EINVAL : result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && is_short(8)));
-    if (refused || (result == -ENOMEM && covered)) return;
-    for (u64 i = at; i < at + count; i++) model[i].value = 0;
+    bool frees = random_below(4) == 0, covered = model_all(at, count, true);
+    u64 end = at; // of what is given up
+    for (; end < at + count; end++)
+        if (model[end].device || (frees && (model[end].shared || model[end].file))) break;
+    s64 result = CALL6(madvise, address_of(at), count * PAGE_SIZE, frees ? MADV_FREE : MADV_DONTNEED);
+    last = (struct call){"madvise", at, frees, count, 0, 0, result};
+    if (end < at + count) CHECK(result == -EINVAL || (result == -ENOMEM && is_short(8)));
+    else CHECK(result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && is_short(8)));
+    bool is_whole = result == -EINVAL || result == 0 || !is_short(8);
+    for (u64 i = at, bytes; i < end; i++) {
+        if (!is_whole && !model[i].shared && tables_leaf(space.root, address_of(i), &bytes)) break;
+        if (!model[i].shared) model[i].value = first_value(&model[i]);
+    }
 }
 
 static void do_unmap(u64 at, u64 count) {
@@ -461,49 +553,87 @@ static void do_unmap(u64 at, u64 count) {
     if (result == 0) model_cut(at, count);
 }
 
-static void do_remap(u64 at, u64 old) {
+// What a move has done to pages [at, at + count) that went to new ones.
+static void model_move(u64 at, u64 new, u64 count, bool stays) {
     static struct model_page moved[MAX_PAGES];
-    u64 count, to, flags = random_below(4) ? MREMAP_MAYMOVE : 0, fixed = 0;
+    memcpy(moved, model + at, count * sizeof model[0]);
+    for (u64 i = at; stays && i < at + count; i++) model[i].value = first_value(&model[i]);
+    if (!stays) model_cut(at, count);
+    memcpy(model + new, moved, count * sizeof model[0]);
+}
+
+// Several areas and holes, each on its own; it may have stopped before one.
+static void moved_several(u64 at, u64 count, u64 to, s64 result) {
+    for (u64 i = 0; i < count; i++) {
+        if (!model[at + i].used) continue;
+        bool went = !space_area(address_of(at + i));
+        if (!went) CHECK(result < 0);
+        if (went) model_move(at + i, to + i, 1, false);
+        else if (model[to + i].used && !space_area(address_of(to + i))) model_cut(to + i, 1);
+    }
+}
+
+static void do_remap(u64 at, u64 old) {
+    u64 count, to, flags = random_below(4) ? MREMAP_MAYMOVE : 0, fixed = 0, stays = 0;
     random_range(&to, &count);
+    if (random_below(3) == 0) count = old;
     if (flags && random_below(2)) flags |= fixed = MREMAP_FIXED;
+    if (flags && random_below(6) == 0) count = old, flags |= stays = MREMAP_DONTUNMAP;
+    bool doubles = model[at].shared && random_below(2);
+    if (doubles) old = 0;
+    if (doubles && stays) return;
     if (random_below(2) == 0 && to / 512 && fixed) to = ROUND_DOWN(to, 512) + at % 512; // large pages stay large
     if (to + count > model_pages) return;
     const struct area *area = space_area(address_of(at));
-    bool overlap = to < at + old && at < to + count,
-         one = area && area->end >= address_of(at + (old < count ? old : count));
+    const struct area before = area ? *area : (struct area){0};
+    u64 bytes = before.object ? before.object->bytes : 0, offset = before.offset + (address_of(at) - before.start);
+    bool overlap = to < at + old && at < to + count && (fixed || stays);
+    bool several = fixed && !stays && count == old && area && area->end < address_of(at + old);
+    bool one = area && area->end >= address_of(at + (old < count ? old : count));
+    bool needs_one = fixed || stays || count > old;
     u64 more = count > old ? count - old : 0;
+    bool is_huge = model[at].shared && area && !area->object;
     s64 result = CALL6(mremap, address_of(at), old * PAGE_SIZE, count * PAGE_SIZE, flags, address_of(to));
     last = (struct call){"mremap", at, old, count, flags, to, result};
-    if (result < 0) {
-        if (!model[at].used) CHECK(result == -EFAULT || (fixed && overlap && result == -EINVAL));
-        else if (fixed && overlap) CHECK(result == -EINVAL);
-        else if (!one || (model[at].device && (more || fixed))) CHECK(result == -EFAULT);
-        else
-            CHECK(result == -ENOMEM &&
-                  (is_short(more + areas_tables(0, count * PAGE_SIZE) + 2) || !fixed)); // splitting takes pages
-        // What was done before the failure stays done, as on Linux.
-        if (result == -EINVAL || !model[at].used) return;
-        if (fixed && range_free(address_of(to), count * PAGE_SIZE)) model_cut(to, count);
-        u64 end = at + old;
-        if (count < old && !space_area(address_of(end - 1))) model_cut(at + count, old - count);
+    if (overlap || !model[at].used) {
+        CHECK(result == (overlap ? -EINVAL : -EFAULT));
         return;
     }
-    CHECK(!model[at].device || (!more && !fixed));
+    if (several) {
+        CHECK(result > 0 || result == -EFAULT || (result == -ENOMEM && is_short(count)));
+        return moved_several(at, count, to, result);
+    }
+    if (doubles && !is_huge && fixed && to == at) {
+        CHECK(result == -EFAULT);
+        return model_cut(to, count);
+    }
+    if (result < 0) {
+        if (doubles && is_huge) CHECK(result == -EINVAL);
+        else if (doubles && !flags) CHECK(result == -ENOMEM);
+        else if (model[at].device && stays) CHECK(result == -EINVAL);
+        else if ((needs_one && !one) || (model[at].device && needs_one)) CHECK(result == -EFAULT);
+        else
+            CHECK(result == -ENOMEM &&
+                  (is_short(count + areas_tables(0, count * PAGE_SIZE) + 2) || !fixed)); // splitting takes pages
+        // What was done before the failure stays done, as on Linux.
+        if (result != -ENOMEM) return;
+        if (fixed && range_free(address_of(to), count * PAGE_SIZE)) model_cut(to, count);
+        if (count < old && !space_area(address_of(at + old - 1))) model_cut(at + count, old - count);
+        return;
+    }
+    CHECK(!model[at].device || !needs_one);
     if (count < old) model_cut(at + count, old - count);
     u64 stay = old < count ? old : count, new = page_of((u64)result);
     if (fixed) CHECK(new == to);
     if (!flags) CHECK(new == at);
-    CHECK(one || (!fixed && count <= old));
-    memcpy(moved, model + at, stay * sizeof model[0]);
-    struct model_page like = moved[0];
-    like.value = 0;
+    CHECK(one || !needs_one);
+    const struct model_page like = model[at];
     if (new != at) {
         if (fixed) model_cut(to, count);
         CHECK(model_all(new, count, false));
-        model_cut(at, stay);
-    } else CHECK(model_all(at + stay, count - stay, false));
-    memcpy(model + new, moved, stay * sizeof model[0]);
-    for (u64 i = new + stay; i < new + count; i++) model[i] = like;
+        model_move(at, new, stay, stays);
+    } else CHECK(!doubles && model_all(at + stay, count - stay, false));
+    for (u64 i = stay; i < stay + more; i++) model[new + i] = page_behind(like, i, offset, bytes);
 }
 
 static void do_brk(void) {
@@ -538,8 +668,10 @@ static void touch(u64 at) {
     bool allowed = page->used && page->rights && !(error & FAULT_WRITE && !(page->rights & AREA_WRITE)) &&
                    !(error & FAULT_FETCH && !(page->rights & AREA_EXEC));
     if (!content) {
-        CHECK(why == space_no_memory ? allowed && !page->counted && !page->device
-                                     : !allowed); // what was promised is there
+        if (why == space_past_end) CHECK(allowed && page->past);
+        else
+            CHECK(why == space_no_memory ? allowed && !page->counted && !page->device
+                                         : !allowed); // what was promised is there
         return;
     }
     CHECK(allowed);
@@ -605,24 +737,35 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     file_pages = 0;
     space_start = ROUND_DOWN(SPACE_PLACE_END - bytes, 2 * MIB);
     model_pages = (SPACE_PLACE_END - space_start) / PAGE_SIZE;
-    program.low = USER_END; // nothing of it is the image, which DONTNEED spares
-    space_init(space_start + 4 * MIB + 0x10);
+    shared_count = 0;
+    space_init(space_start + 4 * MIB + 0x10, &(struct boot_part){0});
     space.largest = has_1g ? LEVEL_1G : LEVEL_2M;
-    struct area rest = {.start = USER_START, .end = space_start};
-    CHECK(space_put(&rest));
+    struct area below = {.start = USER_START, .end = space_start};
+    struct area above = {.start = SPACE_PLACE_END, .end = USER_END};
+    CHECK(space_put(&below) && space_put(&above));
 }
 
 static void random_machine(const struct range *ranges, size_t count, u64 bytes, bool has_1g, int steps) {
     start(ranges, count, bytes, has_1g);
     u64 free_before = pages_free();
     cpu = 0;
-    file_start = page_alloc(); // a file of one page and a half
-    file_pages = 1;
-    for (size_t i = 0; i < ARRAY_SIZE(places); i++) ((u64 *)window(file_start))[places[i]] = 77;
-    struct area area = {.start = address_of(3), .end = address_of(7), .rights = AREA_READ | AREA_WRITE};
-    CHECK(space_put_file(&area, file_start, PAGE_SIZE));
+    file_pages = 3;
+    u64 pages[] = {page_alloc(), page_alloc(), page_alloc()};
+    file_start = MIN(pages[0], pages[2]);
+    CHECK(pages[1] == file_start + PAGE_SIZE && MAX(pages[0], pages[2]) == file_start + 2 * PAGE_SIZE);
+    for (u64 page = 0; page < file_pages; page++)
+        for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+            ((u64 *)window(file_start + page * PAGE_SIZE))[places[i]] = FILE_VALUE + page;
+    objects_set_file(file_start, file_pages * PAGE_SIZE);
+    struct area area = {.start = address_of(3), .end = address_of(6), .rights = AREA_READ | AREA_WRITE};
+    area.object = &objects_file;
+    struct area zeroes = {.start = address_of(6), .end = address_of(7), .rights = AREA_READ | AREA_WRITE};
+    CHECK(space_put_file(&area, file_pages * PAGE_SIZE) && space_put(&zeroes));
     model_put(3, 4, 3, false);
-    model[3].value = 77;
+    for (u64 page = 0; page < file_pages; page++) {
+        model[3 + page].file = (u8)(1 + page);
+        model[3 + page].value = first_value(&model[3 + page]);
+    }
     const char *why;
     CHECK(access(address_of(3), 0, &why)); // CPU 0 remembers the file's page when CPU 1 makes a copy
     cpu = 1;
@@ -641,8 +784,10 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
     model_cut(0, model_pages);
     check_model();
     trace();
-    check_page(window(file_start), 77);
-    page_free(file_start);
+    for (u64 page = 0; page < file_pages; page++) {
+        check_page(window(file_start + page * PAGE_SIZE), FILE_VALUE + (u32)page);
+        page_free(file_start + page * PAGE_SIZE);
+    }
     u64 lost = free_before - pages_free(); // nodes stay
     CHECK(lost < 40);
 }

@@ -1,0 +1,119 @@
+// See objects.h.
+#include "kernel/program/objects.h"
+
+#include "boot/layout.h"
+#include "kernel/kernel.h"
+#include "kernel/lib/string.h"
+#include "kernel/memory/pages.h"
+#include "kernel/memory/tables.h"
+#include "kernel/memory/window.h"
+#include "kernel/program/promises.h"
+#include "kernel/program/space.h"
+
+struct object objects_file;
+
+void objects_set_file(u64 start, u64 bytes) {
+    objects_file = (struct object){.areas = 1, .bytes = bytes, .start = start}; // its own area: it is never left
+}
+
+// ---- shared memory ----
+
+// Page tables have 256 entries for offsets, which end where the program's addresses do: in its root's page there is
+// room for the object behind them.
+#define OBJECT_PLACE (PAGE_SIZE / 2)
+
+static bool tables_promised; // of the object whose tables are made or given back
+
+static u64 new_table(void) {
+    u64 page = promises_page(OWNER_TABLES, tables_promised);
+    if (page) memset(window(page), 0, PAGE_SIZE);
+    return page;
+}
+
+static void give_table(u64 entry) { promises_give(OWNER_TABLES, entry & PTE_ADDRESS, tables_promised); }
+
+static void give_page(u64 *entry, u64 address, u64 bytes) {
+    (void)address;
+    (void)bytes;
+    promises_give(OWNER_DATA, *entry & PTE_ADDRESS, false);
+    *entry = 0;
+}
+
+struct object *object_make(u64 bytes, bool promised) {
+    u64 tables = promised ? 1 + areas_tables(0, bytes) : 0;
+    if (!promises_can(tables)) return NULL;
+    promises.promised += tables;
+    tables_promised = promised;
+    u64 root = new_table();
+    if (!root) {
+        promises.promised -= tables;
+        return NULL;
+    }
+    struct object *object = (struct object *)((u8 *)window(root) + OBJECT_PLACE);
+    *object = (struct object){.bytes = bytes, .root = root, .promised = tables};
+    return object;
+}
+
+void object_give(struct object *object) {
+    u64 root = object->root, bytes = object->bytes, promised = object->promised;
+    tables_promised = promised;
+    tables_each(root, 0, bytes, give_page);
+    tables_free(root, 0, bytes, 0, USER_END, give_table);
+    give_table(root);
+    promises.promised -= promised;
+}
+
+void objects_collect(struct object **left) {
+    while (*left) {
+        struct object *object = *left;
+        *left = object->next;
+        object->is_left = false;
+        if (!object->areas) object_give(object);
+    }
+}
+
+static u64 shared_page(struct object *object, u64 offset, bool promised) {
+    tables_promised = object->promised;
+    u64 *entry = tables_entry_with(object->root, offset, 0, new_table);
+    if (!entry) return 0;
+    if (!*entry) {
+        u64 page = promised || promises_can(1) ? page_alloc() : 0;
+        if (!page) return 0;
+        promises_took(OWNER_DATA, 1, false); // what shows it says so if it was promised
+        memset(window(page), 0, PAGE_SIZE);
+        *entry = page | PTE_P;
+    }
+    return *entry & PTE_ADDRESS;
+}
+
+// ---- the program file ----
+
+// The last page of the file, behind which something else lies in the image.
+static u64 file_tail(struct object *file) {
+    u64 rest = file->bytes % PAGE_SIZE;
+    if (!file->tail && (file->tail = promises_page(OWNER_DATA, false))) {
+        memset(window(file->tail), 0, PAGE_SIZE);
+        memcpy(window(file->tail), window(file->start + file->bytes - rest), rest);
+    }
+    return file->tail;
+}
+
+u64 object_page(struct object *object, u64 offset, bool promised, const char **why) {
+    *why = space_past_end;
+    if (offset >= object->bytes) return 0;
+    *why = space_no_memory;
+    if (object->root) return shared_page(object, offset, promised);
+    return offset + PAGE_SIZE <= object->bytes ? object->start + offset : file_tail(object);
+}
+
+bool object_has(const struct object *object, u64 offset) {
+    u64 bytes;
+    if (offset >= object->bytes) return false;
+    return !object->root || tables_leaf(object->root, offset, &bytes);
+}
+
+bool object_clear(struct object *object, u64 offset) {
+    u64 bytes, *entry = object->root ? tables_leaf(object->root, offset, &bytes) : NULL;
+    if (entry) memset(window(*entry & PTE_ADDRESS), 0, PAGE_SIZE);
+    return entry;
+}

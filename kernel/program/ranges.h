@@ -1,0 +1,27 @@
+// Calls that say something of ranges of memory. A long range is done in pieces, between which others get the lock and
+// the CPU: the call's record keeps how far it came.
+#pragma once
+
+#include "kernel/program/space.h"
+
+// What a step costs, in instructions or rounds of a string instruction, at most.
+#define AREA_COST 1000
+#define PAGE_COST 200
+#define MAKE_COST 2000 // and the clearing of the page
+
+struct walk {
+    u64 start, at, end; // at: done up to there
+    s64 left;           // of CALL_INSTRUCTIONS
+    u64 what;           // for the call
+    bool ends_at_hole;  // nothing behind a hole is done
+    bool has_hole;
+    bool is_again; // not the call's first execution
+};
+
+// What is left of the call for this execution.
+struct walk range_begin(struct thread *thread, u64 start, u64 end);
+// Goes through the areas of the range as far as one execution may; each moves at on, at most to end, or returns a
+// negative errno, which ends the call. What the call returns: -ENOMEM if there was a hole, else 0.
+s64 range_walk(struct thread *thread, struct walk *walk, s64 (*each)(struct walk *, const struct area *, u64 end));
+// Of each: makes the page at walk->at, if it is not there as it has to be.
+s64 range_populate(struct walk *walk, u64 end, bool writes);
