@@ -41,7 +41,7 @@ trap_stubs:
   %if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
         push    0
   %endif
-        push    dword vector
+        push    vector
         jmp     near trap
   %assign vector vector + 1
 %endrep

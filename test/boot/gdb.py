@@ -35,13 +35,8 @@ def address(place):
 
 
 class Gdb:
-    def __init__(self, path):
-        end = time.monotonic() + vm.HANG
-        self.socket = socket.socket(socket.AF_UNIX)
-        while self.socket.connect_ex(str(path)):
-            if time.monotonic() > end:
-                raise vm.Failed("QEMU did not open its gdbstub")
-            time.sleep(0.05)
+    def __init__(self, path, process):
+        self.socket = vm.connected(path, process)
         self.buffer = b""
         self.ask("qXfer:features:read:target.xml:0,ff")  # else the stub answers p and P with nothing
 
@@ -138,4 +133,4 @@ class Stopped(vm.Running):
 
     def __init__(self, image, *, extra=(), **machine):
         super().__init__(image, extra=[*extra, "-S"], debugger=True, **machine)
-        self.gdb = Gdb(self.tmp / "gdb")
+        self.gdb = Gdb(self.tmp / "gdb", self.process)

@@ -230,7 +230,7 @@ def low():
         debugger.go()
         machine.process.wait(vm.HANG)
         log = machine.log()
-        vm.expect("first line", re.search(r"vmos! panic: low 1 low %d %s %d %d %d %d %d 3 4 5 \d+ \d+\n", log) is not None, True)
+        vm.expect("first line", re.search(r"vmos! panic: low 1 low %d %s %d %d %d %d %d 3 4 5 -?\d+ -?\d+\n", log) is not None, True)
         for wanted in "in the low stage, kernel at 0x100000", "kernel_low+0x", "exit 125":
             vm.expect_in("the log", wanted, log)
         vm.expect_in("the screen", "\nvmos! panic: low 1 low", "\n".join(shown))

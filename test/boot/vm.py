@@ -256,6 +256,24 @@ def bochs_log(screen):
     return "".join(line + "\n" for line in re.findall(r"(?m)^.*(vmos[:!] .*)$", text))  # a drawn screen is one line
 
 
+def connected(path, process):
+    """A socket connected to what QEMU serves. Its file may be missing or refuse for a while: QEMU binds before it listens."""
+    end = time.monotonic() + HANG
+    while True:
+        server = socket.socket(socket.AF_UNIX)
+        server.settimeout(HANG)
+        try:
+            server.connect(str(path))
+            return server
+        except (ConnectionRefusedError, FileNotFoundError) as refusal:
+            server.close()
+            if process.poll() is not None:
+                raise Failed(f"QEMU ended with {process.returncode} before {path.name} could be reached") from None
+            if time.monotonic() > end:
+                raise Failed(f"{path.name} of QEMU cannot be reached: {refusal}") from None
+        time.sleep(0.05)
+
+
 class Running:
     """A machine with QMP, for looking at it from outside: with Running(image) as vm: ..."""
 
@@ -286,13 +304,7 @@ class Running:
         self.connect()
 
     def connect(self):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(HANG)
-        for _ in range(10 * HANG):  # QEMU binds the socket before it listens
-            with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):
-                self.socket.connect(f"{self.tmp}/qmp")
-                break
-            time.sleep(0.1)
+        self.socket = connected(self.tmp / "qmp", self.process)
         self.file = self.socket.makefile("rw")
         self.file.readline()
         self.command("qmp_capabilities")
