@@ -80,6 +80,7 @@ test python3 python3
 test /sbin/losetup mount
 test /sbin/mkfs.ext4 e2fsprogs
 bench python3 python3
+releases /usr/sbin/debootstrap debootstrap
 "
 
 # need PURPOSE...: installs what is missing for these. A machine that has everything sees no apt, no sudo, no network.
@@ -997,6 +998,9 @@ check() {
 
 tests() {
     need build run bochs debug check test
+    for word; do
+        case $word in all | releases*) need releases ;; esac
+    done
     build
     exec python3 test/run.py "$@"
 }

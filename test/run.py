@@ -38,14 +38,18 @@ def fuzz_test(source):
                timeout=600)
 
 
-def collect(more):
-    """Pairs of name and function: the slow ones first, so that both workers end together. more: also what takes long."""
+def collect(more, names=()):
+    """Pairs of name and function: the slow ones first, so that both workers end together. more: also what takes long,
+    which a module that has nothing else gives when it is named."""
     tests = [("check", lambda: vm.run(["./build.sh", "check"], timeout=600))]
     for module in sorted((vm.ROOT / "test/boot").glob("*.py")):
         if module.stem not in ("vm", "gdb"):
             tested = importlib.import_module(module.stem)
-            tests += [(f"{module.stem}/{name}", function) for name, function in tested.tests()]
-            if more and hasattr(tested, "more_tests"):
+            short = hasattr(tested, "tests")
+            if short:
+                tests += [(f"{module.stem}/{name}", function) for name, function in tested.tests()]
+            named = not short and any(name.startswith(module.stem) for name in names)
+            if hasattr(tested, "more_tests") and (more or named):
                 tests += [(f"{module.stem}/{name}", function) for name, function in tested.more_tests()]
     for source in sorted((vm.ROOT / "test/fuzz").glob("*.c")):
         tests.append((f"fuzz/{source.stem}", lambda source=source: fuzz_test(source)))
@@ -78,7 +82,7 @@ def main(words):
     os.chdir(vm.ROOT)
     (vm.OUT / "test").mkdir(parents=True, exist_ok=True)
     names = [word for word in words if word != "all"]
-    tests = [test for test in collect("all" in words) if not names or any(name in test[0] for name in names)]
+    tests = [test for test in collect("all" in words, names) if not names or any(name in test[0] for name in names)]
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         results = list(pool.map(lambda test: one(*test), tests))
     if None in results:

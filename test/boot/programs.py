@@ -45,7 +45,7 @@ def border():
 
 
 def border_in_bochs():
-    for way, status in (23, 135), (24, 135), (25, 136):
+    for way, status in (23, 135), (24, 135), (25, 136), (26, 132):
         with vm.directory() as tmp:
             image = vm.mkimage(tmp / "disk.img", vm.guest("border"), [str(way)])
             vm.bochs(image, cpu="corei7_haswell_4770").expect(status)
