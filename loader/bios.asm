@@ -14,6 +14,8 @@ CR4_PAE equ 1 << 5 ; physical address extension
 MSR_EFER equ 0xc0000080
 EFER_LME equ 1 << 8 ; long mode enable
 
+default abs ; all of it lies below 64 KiB
+
 section .text16 progbits alloc exec nowrite align=16
 bits 64
 ; void bios_call(u8 interrupt, struct bios_regs *regs)

@@ -2,10 +2,14 @@
 // values and the policies of ordinary threads are kept for whoever asks, and change nothing.
 #include <linux/resource.h>
 #include <linux/sched.h>
-#include <linux/sched/types.h>
 #include "kernel/cpu/cpus.h"
 #include "kernel/lib/string.h"
 #include "kernel/program/program.h"
+
+// sched_param of Linux, whose newer headers do not have it.
+struct parameters {
+    int sched_priority;
+};
 
 #define NICE_LOWEST      (-20)
 #define NICE_HIGHEST     19
@@ -28,7 +32,7 @@ static bool is_ordinary(int policy) { return policy == SCHED_NORMAL || policy ==
 
 // sched_setscheduler(int thread, int policy, param), and sched_setparam with the policy it has.
 static s64 set_policy(struct thread *thread, int tid, const int *policy, u64 param_at) {
-    struct sched_param param;
+    struct parameters param;
     struct priority kept;
     if (tid < 0 || !param_at) return -EINVAL;
     if (!copy_from_user(&param, param_at, sizeof param)) return -EFAULT;
@@ -59,7 +63,7 @@ CALL(sched_getscheduler) {
 
 // sched_getparam(int thread, param)
 CALL(sched_getparam) {
-    const struct sched_param param = {0};
+    const struct parameters param = {0};
     struct priority kept;
     if ((int)arg[0] < 0 || !arg[1]) return -EINVAL;
     return of_thread(thread, (int)arg[0], &kept, NULL) ? put_user(arg[1], &param, sizeof param) : -ESRCH;
