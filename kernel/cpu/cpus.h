@@ -60,6 +60,13 @@ bool cpus_stopping(void); // some CPU ends the machine
 // 0 from time to time; returns when it wants to be called again (time_now_ns()), UINT64_MAX for never.
 u64 cpus_watch(void);
 
+// ---- watch.c ----
+void
+    watch_add(u64 (*look)(u64 now)); // look returns when it wants to be called again, UINT64_MAX: not before watch_by()
+void watch_by(u64 when);             // all looks are called by then; from any CPU, in interrupts too
+u64 watch_next(void);
+void watch_run(u64 now); // on CPU 0
+
 struct watch {
     u64 next;         // when second SIPIs are due, and once they went out, when nobody is waited for any more
     unsigned came;    // until now

@@ -9,6 +9,7 @@ enum { TEXT, ESCAPE, CONTROL_SEQUENCE, SWALLOWED_SEQUENCE, STRING }; // ECMA-48 
 void console_erase(struct console *c, unsigned from, unsigned to) {
     u16 blank = (u16)(c->style.colours << 8 | ' ');
     for (volatile u16 *cell = c->cells + c->top + from, *end = c->cells + c->top + to; cell < end;) *cell++ = blank;
+    c->work += to > from ? to - from : 0;
 }
 
 // There are more cells than are shown, so that rows need not be copied each time.
@@ -22,6 +23,7 @@ static void new_line(struct console *c) {
     unsigned top = c->top + c->columns;
     if (top + size > c->capacity) { // a CPU that is stopped in here leaves a whole screen behind top
         for (unsigned i = 0; i < size - c->columns; i++) c->cells[i] = c->cells[top + i];
+        c->work += size;
         top = 0;
     }
     c->top = top;
@@ -110,16 +112,19 @@ static void feed(struct console *c, u8 byte) {
 }
 
 // Most text is plain: what of it fits in the row goes there at once.
-void console_write(struct console *c, const char *text, size_t bytes) {
-    for (const char *end = text + bytes; text < end;) {
+size_t console_write(struct console *c, const char *text, size_t bytes, unsigned most) {
+    const char *begin = text, *end = text + bytes;
+    unsigned before = c->work;
+    while (text < end && c->work - before < most) {
         if (c->style.state == TEXT) {
             u16 colours = (u16)(c->style.colours << 8);
             volatile u16 *row = c->cells + c->top + c->row * c->columns, *at = row + c->column,
                          *edge = row + c->columns;
             while (text < end && at < edge && *text >= ' ' && *text < 0x7f) *at++ = colours | (u8)*text++;
             c->column = (unsigned)(at - row);
-            if (text == end) return;
+            if (text == end) break;
         }
         feed(c, (u8)*text++);
     }
+    return (size_t)(text - begin);
 }

@@ -28,14 +28,17 @@ struct console {
     unsigned columns, rows, top; // top: cell of the upper left corner
     unsigned row, column;        // of the cursor; column == columns: the next character starts a new line
     struct console_style style;
+    unsigned work; // cells that were erased or copied so far
 };
 
-void console_write(struct console *console, const char *text, size_t bytes);
+// Stops behind the byte with which its work comes to most. Returns how many bytes were taken.
+size_t console_write(struct console *console, const char *text, size_t bytes, unsigned most);
 void console_erase(struct console *console, unsigned from, unsigned to); // cells counted from the upper left corner
 
 // ---- framebuffer.c ----
 // memory: where framebuffer.address is mapped, pitch * height bytes; only written.
 void framebuffer_init(const struct boot_framebuffer *framebuffer, void *memory);
 void framebuffer_clear(void);
-// Draws the cursor, and the cells that are not in shown, which has as many as the screen; no cell is 0.
-void framebuffer_show(const struct console *console, u16 *shown);
+// Draws the cursor, and the cells that are not in shown, which has as many as the screen; no cell is 0. At most so many
+// cells at a time: false, and it goes on there the next time.
+bool framebuffer_show(const struct console *console, u16 *shown, unsigned most);

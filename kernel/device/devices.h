@@ -14,21 +14,31 @@ void emulator_exit(void);
 // ---- logwire.c (shared with the loader): port 0xe9, else COM2, else COM1 ----
 void logwire_init(void);
 void logwire_write(const char *text, size_t bytes);
-bool logwire_take(void) MUST_USE; // of COM1, which it may share: both would fill one FIFO
-void logwire_give(void);
 void logwire_flush(void); // waits, bounded, until the last bit has left
 bool logwire_is_com1(void);
 
 // ---- serial.c: COM1, the program's terminal, byte-transparent ----
 bool serial_init(void); // false: no such port; before it, and then, nothing is done
-void serial_write(const void *bytes, size_t count);
-void serial_flush(void);                           // waits, bounded, until the last bit has left
+// Interrupts from here on. Called in interrupt context: got (NULL: nobody reads) with each byte; room when there may be
+// room again, or nothing waits any more. False: there is no port.
+bool serial_begin(void (*got)(u8 byte), void (*room)(void));
+void serial_write(const void *bytes, size_t count); // never waits; what does not fit is lost
+bool serial_has_room(size_t bytes);                 // for so many; else room() is called
+bool serial_is_empty(void);                         // all has left; else room() is called
+u32 serial_waiting(void);                           // bytes that have not left
+void serial_log(const char *text, size_t bytes);
+// Waits until the last bit has left, but not for ever; patiently: for whoever reads it and pauses, too.
+void serial_flush(bool patiently);
 void serial_panic(const char *text, size_t bytes); // unless it is the wire of the log
-bool serial_on_input(void (*got)(u8 byte));        // called in interrupt context; false: there is no port
 
 // ---- screen.c: text, on VGA's text screen or on a framebuffer ----
 void screen_init(const struct boot_info *boot);
-void screen_write(const char *text, size_t bytes);
+// From here on no call below works for longer than others can wait: a framebuffer is drawn in steps.
+void screen_begin(void);
+// Returns how many bytes were taken; not all of them may be drawn yet.
+size_t screen_write(const char *text, size_t bytes);
+bool screen_show(void);                          // the next step; true: all is drawn
+void screen_later(void);                         // the next steps are left to CPU 0
 void screen_log(const char *line, size_t bytes); // on a line of its own
 unsigned screen_columns(void);                   // 0: there is no screen
 unsigned screen_rows(void);

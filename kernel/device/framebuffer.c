@@ -7,6 +7,8 @@ static const u8 font[][FONT_HEIGHT] = {
 #include "out/font.inc"
 };
 
+#define COMPARED 64 // cells, in the time that one takes to be painted
+
 static struct boot_framebuffer frame;
 static volatile u8 *pixels;
 static u32 colours[16];
@@ -39,16 +41,27 @@ static void paint(unsigned column, unsigned row, u16 cell) {
     }
 }
 
-void framebuffer_show(const struct console *c, u16 *shown) {
-    volatile u16 *cell = c->cells + c->top;
-    for (unsigned row = 0; row < c->rows; row++, cell += c->columns, shown += c->columns) {
-        bool here = row == c->row;
-        if (!here && memcmp((const u16 *)cell, shown, c->columns * sizeof(u16)) == 0) continue;
-        for (unsigned column = 0; column < c->columns; column++) {
-            u16 wanted = cell[column] ^ (here && column == MIN(c->column, c->columns - 1) ? CURSOR_COLOURS : 0);
-            if (wanted == shown[column]) continue;
-            paint(column, row, wanted);
-            shown[column] = wanted;
-        }
+// How many cells were painted.
+static unsigned show_row(const struct console *c, unsigned row, u16 *shown) {
+    volatile u16 *cell = c->cells + c->top + row * c->columns;
+    unsigned cursor = row == c->row ? MIN(c->column, c->columns - 1) : c->columns, painted = 0;
+    if (cursor == c->columns && memcmp((const u16 *)cell, shown, c->columns * sizeof(u16)) == 0) return 0;
+    for (unsigned column = 0; column < c->columns; column++) {
+        u16 wanted = cell[column] ^ (column == cursor ? CURSOR_COLOURS : 0);
+        if (wanted == shown[column]) continue;
+        paint(column, row, wanted);
+        shown[column] = wanted;
+        painted++;
     }
+    return painted;
+}
+
+bool framebuffer_show(const struct console *c, u16 *shown, unsigned most) {
+    static unsigned next; // row
+    unsigned rows = 0, work = 0;
+    for (; rows < c->rows && work < most; rows++) {
+        next = next + 1 < c->rows ? next + 1 : 0;
+        work += c->columns / COMPARED + show_row(c, next, shown + next * c->columns);
+    }
+    return rows == c->rows;
 }

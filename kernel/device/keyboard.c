@@ -23,6 +23,7 @@ static void scanned(u8 code) {
     size_t count = keys_decode(&keys, code, bytes);
     if (count == KEYS_RESTART) {
         log("keyboard: Ctrl-Alt-Del; the machine restarts");
+        serial_flush(false);
         logwire_flush();
         power_restart();
     }

@@ -5,7 +5,6 @@
 
 static u16 wire;     // port
 static size_t burst; // 0: there is no such port
-static bool sending;
 
 void logwire_init(void) {
     wire = DEBUGCON_PORT;
@@ -17,16 +16,9 @@ void logwire_init(void) {
     burst = uart_init(wire);
 }
 
-bool logwire_take(void) { return !__atomic_exchange_n(&sending, true, __ATOMIC_ACQUIRE); }
-void logwire_give(void) { __atomic_store_n(&sending, false, __ATOMIC_RELEASE); }
-
-// One that was stopped while it sent is not waited for.
 void logwire_write(const char *text, size_t bytes) {
     if (wire == DEBUGCON_PORT) outsb(DEBUGCON_PORT, text, bytes);
-    if (!burst) return;
-    for (u32 tries = UART_WAIT_SHORT; !logwire_take() && tries > 0; tries--) __builtin_ia32_pause();
-    uart_write(wire, (const u8 *)text, bytes, burst, UART_WAIT_SHORT);
-    logwire_give();
+    if (burst) uart_write(wire, (const u8 *)text, bytes, burst, UART_WAIT_SHORT);
 }
 
 bool logwire_is_com1(void) { return wire == COM1_PORT; }

@@ -101,8 +101,9 @@ void power_end(int status) {
     screen_yield(false);
     log_quiet(LOG_SCREEN, false);
     log_quiet(LOG_WIRE, false);
+    serial_flush(true);
     log("exit %d", status);
-    serial_flush();
+    serial_flush(false);
     logwire_flush();
     emulator_exit();
     bool is_virtual = cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR || emulator_has_debugcon();

@@ -14,12 +14,16 @@
 #define TEXT_CELLS  0x4000u    // 32 KiB from TEXT_SCREEN
 #define DRAWING_MAX (1u << 23) // a second or less
 #define LINE        80         // characters that a row must hold to count
+#define WORK_MAX    20000u     // cells that one write erases or copies, but for its last byte
+#define SHOWN_MAX   128u       // cells that are painted in one go, each in some 700 instructions
+#define REST_NS     500000     // until the next ones are
 
 static struct console console = {.style = CONSOLE_STYLE(COLOUR_PROGRAM)};
 static enum { NOTHING, VGA_TEXT, FRAMEBUFFER } kind;
 static struct boot_framebuffer framebuffer;
 static u16 *shown;            // of the framebuffer's cells
 static bool yielded, drawing; // to a program that draws; some CPU writes
+static bool in_time;          // screen_look() draws
 
 // Pairs of registers hold a cell's number, high byte first.
 static unsigned crtc_read(u8 high) {
@@ -45,7 +49,7 @@ static void text_init(unsigned columns, unsigned rows) {
     unsigned top = crtc_read(CRTC_START), cursor = crtc_read(CRTC_CURSOR);
     if (top + rows * columns > TEXT_CELLS || cursor - top >= rows * columns) top = cursor = 0;
     unsigned at = cursor - top;
-    console = (struct console){cells, TEXT_CELLS, columns, rows, top, at / columns, at % columns, console.style};
+    console = (struct console){cells, TEXT_CELLS, columns, rows, top, at / columns, at % columns, console.style, 0};
     kind = VGA_TEXT;
 }
 
@@ -56,7 +60,7 @@ static void framebuffer_begin(const struct boot_part *cells) {
     unsigned rows = columns ? MIN(framebuffer.height / FONT_HEIGHT, (MAX(fit / columns, 1) - 1) / 2) : 0;
     if (!memory || !rows) return; // window_map() said why; or no character fits
     size = rows * columns;
-    console = (struct console){window(cells->start), fit - size, columns, rows, 0, 0, 0, console.style};
+    console = (struct console){window(cells->start), fit - size, columns, rows, 0, 0, 0, console.style, 0};
     shown = (u16 *)window(cells->start) + (fit - size);
     kind = FRAMEBUFFER;
     framebuffer_init(&framebuffer, memory);
@@ -83,20 +87,38 @@ static bool begin(void) {
     return true;
 }
 
-static void end(void) {
+// A framebuffer that scrolls may take longer to be drawn than a call or an interrupt may.
+static bool at_once(void) { return !in_time || cpus_stopping(); }
+
+// Whether all is drawn.
+static bool end(void) {
+    bool done = true;
     if (kind == VGA_TEXT) {
         crtc_write(CRTC_START, console.top);
         crtc_write(CRTC_CURSOR, console.top + console.row * console.columns + MIN(console.column, console.columns - 1));
     } else if (!yielded) {
-        framebuffer_show(&console, shown);
+        done = framebuffer_show(&console, shown, at_once() ? UINT32_MAX : SHOWN_MAX);
     }
     __atomic_store_n(&drawing, false, __ATOMIC_RELEASE);
+    return done;
 }
 
-void screen_write(const char *text, size_t bytes) {
-    if (!begin()) return;
-    console_write(&console, text, bytes);
-    end();
+bool screen_show(void) { return kind != FRAMEBUFFER || !begin() || end(); }
+
+static u64 screen_look(u64 now) { return screen_show() ? UINT64_MAX : now + REST_NS; }
+
+void screen_later(void) { watch_by(1); } // as soon as it can
+
+void screen_begin(void) {
+    watch_add(screen_look);
+    in_time = true;
+}
+
+size_t screen_write(const char *text, size_t bytes) {
+    if (!begin()) return bytes;
+    size_t taken = console_write(&console, text, bytes, WORK_MAX);
+    (void)end();
+    return taken;
 }
 
 // What the program was in the middle of goes on behind it.
@@ -104,13 +126,13 @@ void screen_log(const char *line, size_t bytes) {
     if (!begin()) return;
     struct console_style style = console.style;
     console.style = CONSOLE_STYLE(bytes > 4 && line[4] == '!' ? COLOUR_ERROR : COLOUR_LOG); // "vmos! ", "vmos: "
-    if (console.column > 0) console_write(&console, "\n", 1);
+    if (console.column > 0) console_write(&console, "\n", 1, UINT32_MAX);
     bool whole = line[bytes - 1] == '\n';
-    console_write(&console, line, bytes - whole);
-    if (style.moved) console_write(&console, "\33[K", 3);
-    console_write(&console, "\n", whole);
+    console_write(&console, line, bytes - whole, UINT32_MAX);
+    if (style.moved) console_write(&console, "\33[K", 3, UINT32_MAX);
+    console_write(&console, "\n", whole, UINT32_MAX);
     console.style = style;
-    end();
+    if (!end()) screen_later();
 }
 
 const struct boot_framebuffer *screen_framebuffer(void) { return kind == FRAMEBUFFER ? &framebuffer : NULL; }
@@ -121,7 +143,7 @@ unsigned screen_yield(bool program_draws) {
         memset(shown, 0, console.columns * console.rows * sizeof *shown); // first: a CPU that stops here drew nothing
         framebuffer_clear();
         yielded = program_draws;
-        end();
+        if (!end()) screen_later();
     }
     return kind == NOTHING ? 25 : console.rows * MIN(console.columns, LINE) / LINE;
 }

@@ -8,12 +8,16 @@
 
 #define UART_DATA        0 // with LCR_DLAB: divisor, low byte
 #define UART_IER         1 // interrupt enable; with LCR_DLAB: divisor, high byte
-#define UART_FCR         2 // FIFO control when written, IIR when read
+#define UART_FCR         2 // FIFO control when written
+#define UART_IIR         2 // interrupt identification when read
 #define UART_LCR         3 // line control
 #define UART_MCR         4 // modem control
 #define UART_LSR         5 // line status
 #define UART_SCRATCH     7
 #define IER_RECEIVED     0x01 // interrupt when bytes are there
+#define IER_EMPTY        0x02 // interrupt when the transmit FIFO is empty, also at once
+#define IIR_CAUSE        0x0f
+#define IIR_EMPTY        0x02
 #define FCR_ON_AND_CLEAR 0x07 // FIFOs on and empty, interrupt at the first byte
 #define IIR_FIFO_WORKS   0xc0 // both bits: a 16550A; one: the 16550 whose FIFO is broken
 #define LCR_8N1          0x03

@@ -62,18 +62,23 @@ u32 tty_waiting(const struct tty *tty);   // bytes that FIONREAD counts
 void tty_output(const struct tty *tty, const u8 *bytes, size_t count);
 
 // ---- terminal.c ----
-#define TERMINAL_PIECE  4096      // bytes: what one write has in one piece, as for a pipe
-#define TERMINAL_ROUNDS 16384     // instructions that such a piece takes
-#define TERMINAL_WAITS  (-100001) // no error number: the output that is under way has to leave first
+#define TERMINAL_PIECE 4096      // bytes: what one write has in one piece, as for a pipe
+#define TERMINAL_WAITS (-100001) // no error number: the output that is under way has to leave first
 
 struct terminal_events {       // called when something may have become true that somebody waits for; in interrupts, too
     void (*input)(int signal); // there is more to read, or another way to read it; with a key's signal, or 0
+    void (*output)(void);      // there is room for a piece, or all has left
 };
 // input: whether there is any.
 void terminal_init(const struct terminal_events *events, bool input);
 size_t terminal_read(struct tty_reader *reader, u8 *to, size_t bytes);
-void terminal_write(const u8 *bytes, size_t count); // at most TERMINAL_PIECE
+// Takes what it has time for, at most TERMINAL_PIECE bytes, when terminal_writable(). Returns how many that was.
+size_t terminal_write(const u8 *bytes, size_t count);
+bool terminal_shown(void);      // what was written is on the screen; else this was a step towards it
+void terminal_show_later(void); // the other steps are left to another
+u64 terminal_rounds(void);      // instructions, or rounds of one, that a piece may take
 bool terminal_readable(void);
+bool terminal_writable(void); // there is room for a piece; else output() is called
 // settings: of a TCSETS or its like, copied in.
 s64 terminal_ioctl(u32 request, u64 arg, const struct termios *settings);
 

@@ -2,7 +2,6 @@
 // interrupt, on the boot CPU.
 #include <asm/ioctls.h>
 #include <asm/termios.h>
-#include "kernel/cpu/cpus.h"
 #include "kernel/cpu/lock.h"
 #include "kernel/cpu/time.h"
 #include "kernel/device/devices.h"
@@ -14,18 +13,21 @@ static struct lock lock; // of tty, and of what leaves through it
 static const struct terminal_events *events;
 static bool no_input; // every read is at the end
 
-static void put(const void *bytes, size_t count) {
-    serial_write(bytes, count); // only with CONSOLE_COM1 it was made ready
-    if (options.console & CONSOLE_SCREEN) screen_write(bytes, count);
+void terminal_show_later(void) {
+    if (options.console & CONSOLE_SCREEN && !screen_show()) screen_later();
 }
 
-// Whoever reads at the other end may pause for as long as serial_write() allows, which is too long for lock_take().
-static void take(void) {
-    while (!lock_try(&lock)) cpu_serve();
+static bool on_screen; // what is put for COM1 is on the screen already
+
+static void put(const void *bytes, size_t count) {
+    serial_write(bytes, count); // only with CONSOLE_COM1 it was made ready
+    for (size_t done = 0; !on_screen && options.console & CONSOLE_SCREEN && done < count;)
+        done += screen_write((const char *)bytes + done, count - done);
+    if (!on_screen) terminal_show_later();
 }
 
 static void got(u8 byte) {
-    take();
+    lock_take(&lock);
     int signal = tty_input(&tty, byte);
     lock_give(&lock);
     events->input(signal);
@@ -34,8 +36,10 @@ static void got(u8 byte) {
 void terminal_init(const struct terminal_events *given, bool input) {
     tty_init(&tty, put);
     events = given;
+    screen_begin();
+    bool serial = serial_begin(input ? got : NULL, events->output);
     if (!input) return;
-    bool keys = options.console & CONSOLE_SCREEN && keyboard_on_input(got), serial = serial_on_input(got);
+    bool keys = options.console & CONSOLE_SCREEN && keyboard_on_input(got);
     no_input = !keys && !serial;
     if (no_input) log_error("terminal: nothing to type on; standard input is empty");
 }
@@ -46,34 +50,49 @@ size_t terminal_read(struct tty_reader *reader, u8 *to, size_t bytes) {
         reader->over = true;
         return 0;
     }
-    take();
+    lock_take(&lock);
     size_t count = tty_read(&tty, reader, to, bytes, now);
     lock_give(&lock);
     return count;
 }
 
-void terminal_write(const u8 *bytes, size_t count) {
-    take();
+// The screen needs no carriage returns.
+size_t terminal_write(const u8 *bytes, size_t count) {
+    lock_take(&lock);
+    if (options.console & CONSOLE_SCREEN) count = screen_write((const char *)bytes, count);
+    on_screen = true;
     tty_output(&tty, bytes, count);
+    on_screen = false;
     lock_give(&lock);
+    return count;
 }
+
+bool terminal_shown(void) { return !(options.console & CONSOLE_SCREEN) || screen_show(); }
+
+// The screen may copy and erase many cells for each byte.
+u64 terminal_rounds(void) { return options.console & CONSOLE_SCREEN ? 200000 : 4 * TERMINAL_PIECE; }
+
+bool terminal_writable(void) { return serial_has_room(TERMINAL_PIECE * 2); } // each may be a newline
 
 // Without the lock: what it sees may just have been read by another thread, as it may be after any answer.
 bool terminal_readable(void) { return no_input || tty_readable(&tty); }
 
 static s64 set(u32 request, const struct termios *settings) {
-    take();
+    if (request != TCSETS && !serial_is_empty()) return TERMINAL_WAITS;
+    lock_take(&lock);
     tty_set(&tty, settings, request == TCSETSF);
     lock_give(&lock);
     events->input(0); // what was typed may be readable by the new settings
     return 0;
 }
 
+static s64 put_int(u64 to, int value) { return put_user(to, &value, sizeof value); }
+
 static s64 put_count(u64 to) {
-    take();
+    lock_take(&lock);
     int count = (int)tty_waiting(&tty);
     lock_give(&lock);
-    return put_user(to, &count, sizeof count);
+    return put_int(to, count);
 }
 
 static s64 put_size(u64 to) {  // musl's isatty() asks this
@@ -90,8 +109,12 @@ s64 terminal_ioctl(u32 request, u64 arg, const struct termios *settings) {
     case TCGETS: return put_user(arg, &tty.settings, sizeof tty.settings);
     case TIOCGWINSZ: return put_size(arg);
     case FIONREAD: return put_count(arg);
+    case TIOCOUTQ: return put_int(arg, (int)serial_waiting());
+    case TCSBRK: // for output to leave; a break, which 0 asks for, is not sent
+        if (!(int)arg) return 0;
+        return serial_is_empty() ? 0 : TERMINAL_WAITS;
     case TCSETS:
-    case TCSETSW: // output is written before the call that gives it returns
+    case TCSETSW:
     case TCSETSF: return set(request, settings);
     }
     return -ENOTTY;

@@ -4,6 +4,7 @@
 #include <asm/stat.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
+#include <linux/resource.h>
 #include <linux/stat.h>
 #include "kernel/device/devices.h"
 #include "kernel/lib/string.h"
@@ -21,6 +22,7 @@ static bool is_tty; // whether the terminal says that it is one; else it looks l
 
 static const struct terminal_events terminal_events = {
     .input = terminal_input_happened,
+    .output = terminal_output_happened,
 };
 
 void files_init(const struct boot_info *boot, bool output_is_tty) {
@@ -75,9 +77,10 @@ bool file_advance(struct file *copy, u64 from, u64 bytes) {
 // Its number, or -EMFILE.
 static s64 put(struct file file) {
     static u32 serial;
+    u64 limit = limit_get(RLIMIT_NOFILE);
     lock_take(&lock);
     while (file.number < FILES_MAX && files[file.number].kind) file.number++;
-    bool fits = file.number < FILES_MAX;
+    bool fits = file.number < MIN(limit, FILES_MAX);
     file.serial = ++serial;
     if (fits) files[file.number] = file;
     lock_give(&lock);

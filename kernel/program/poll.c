@@ -2,6 +2,7 @@
 // is looked up at every look, as on Linux.
 #include <linux/fcntl.h>
 #include <linux/poll.h>
+#include <linux/resource.h>
 #include "kernel/program/program.h"
 
 #define PIPE_BYTES 65536 // of Linux's pipes: with so much left of it, standard input is still being written
@@ -15,9 +16,12 @@ static u32 input_state(const struct file *file) {
 }
 
 static u32 terminal_state(const struct file *file, u8 *events, u32 wanted) {
-    u32 access = file->flags & O_ACCMODE, state = POLLOUT | POLLWRNORM;
-    if (access != O_WRONLY && terminal_readable()) state |= POLLIN | POLLRDNORM;
-    if (access != O_WRONLY && wanted & (POLLIN | POLLRDNORM)) *events |= EVENT_INPUT;
+    const u32 reads = POLLIN | POLLRDNORM, writes = POLLOUT | POLLWRNORM;
+    u32 access = file->flags & O_ACCMODE, state = 0;
+    if (wanted & writes && terminal_writable()) state = writes;
+    else if (wanted & writes) *events |= EVENT_OUTPUT;
+    if (access != O_WRONLY && terminal_readable()) state |= reads;
+    if (access != O_WRONLY && wanted & reads) *events |= EVENT_INPUT;
     return state;
 }
 
@@ -57,7 +61,7 @@ CALL(poll) {
     int timeout = (int)arg[2];
     u8 events = 0;
     if (!thread->record.begun) {
-        if (count > FILES_MAX) return -EINVAL;
+        if (count > MIN(limit_get(RLIMIT_NOFILE), FILES_MAX)) return -EINVAL;
         s64 error = record_copy(thread, arg[0], count * sizeof(struct pollfd));
         if (error) return error;
         thread->record.begun = true;

@@ -26,6 +26,8 @@ void terminal_input_happened(int signal) {
     signal_send(0, signal);
 }
 
+void terminal_output_happened(void) { events_happen(EVENT_OUTPUT); }
+
 s64 call_again(struct thread *thread) {
     thread->again = true;
     return CALL_WAITS;

@@ -148,6 +148,7 @@ bool robust_walk(struct thread *thread);
 
 // ---- events.c: who waits for the terminal ----
 void terminal_input_happened(int signal);
+void terminal_output_happened(void);
 enum { EVENT_INPUT = 1, EVENT_OUTPUT = 2, EVENT_ALL = 3 }; // a read may have something to do; a write may
 void events_wait(struct thread *thread, u8 events);        // it is woken when one of these happens from here on
 void events_leave(struct thread *thread);                  // it waits no longer

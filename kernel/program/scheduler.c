@@ -236,12 +236,14 @@ static void tick(struct scheduler *own) {
     if (now >= own->first) wake_sleepers(own, now);
     if (now >= own->watch) own->watch = cpus_watch();
     if (now >= own->alarm) own->alarm = alarm_run(now);
+    if (this_cpu()->number == 0) watch_run(now);
     if (own->slice_end && now >= own->slice_end) own->switch_due = own->slice_over = true;
 }
 
 static void timer_update(struct scheduler *own) {
     u64 when = own->first < own->watch ? own->first : own->watch;
     if (own->alarm < when) when = own->alarm;
+    if (this_cpu()->number == 0) when = MIN(when, watch_next());
     u32 waiting = LOAD(&own->queue.length);
     if (!waiting) own->slice_end = 0;
     else if (!own->slice_end) own->slice_end = time_now_ns() + queue_slice(waiting);

@@ -88,16 +88,32 @@ static s64 read_terminal(struct thread *thread) {
     return CALL_WAITS;
 }
 
+static s64 wait_for_room(struct thread *thread) {
+    struct record *record = &thread->record;
+    terminal_show_later();
+    if (record->file.flags & O_NONBLOCK) return record->done ? (s64)record->done : -EAGAIN;
+    thread->wants = EVENT_OUTPUT;
+    return CALL_WAITS;
+}
+
 static s64 write_terminal(struct thread *thread) {
     struct record *record = &thread->record;
     u8 bytes[TERMINAL_PIECE];
-    for (u64 left = CALL_INSTRUCTIONS / TERMINAL_ROUNDS; record->done < record->total; left--) {
-        if (!left) return call_again(thread);
+    for (u64 rounds = 0; record->done < record->total; rounds += terminal_rounds()) {
+        if (rounds >= CALL_INSTRUCTIONS) return call_again(thread);
+        if (!terminal_writable()) return wait_for_room(thread);
+        u64 done = record->done, index = record->index, before = record->before;
         s64 count = copy_parts(thread, bytes, sizeof bytes, false);
+        if (count < 0) terminal_show_later();
         if (count < 0) return record->done ? (s64)record->done : count;
-        terminal_write(bytes, (size_t)count);
+        u64 taken = terminal_write(bytes, (size_t)count);
+        if (taken == (u64)count) continue;
+        record->done = done + taken;
+        record->index = index; // from there on next_part() finds the place
+        record->before = before;
+        return call_again(thread);
     }
-    return (s64)record->done;
+    return terminal_shown() ? (s64)record->done : call_again(thread);
 }
 
 // At the file's offset, which may move under several that read at once: who comes second looks again.

@@ -8,7 +8,7 @@ import time
 import gdb
 import vm
 
-PLACE = "call_writev"  # where the program of these tests comes by once
+PLACE = "write_terminal"  # where the program of these tests comes by once
 STUB = 16  # bytes of code per vector from trap_stubs on (TRAP_STUB_SIZE)
 SCREEN = 0xB8000
 

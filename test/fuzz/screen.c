@@ -30,8 +30,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
     for (size_t at = 4, piece; at < size; at += piece) {
         piece = 1 + data[at] % 64;
         if (piece > size - at) piece = size - at;
-        console_write(&c, (const char *)data + at, piece);
-        framebuffer_show(&c, shown);
+        console_write(&c, (const char *)data + at, piece, UINT32_MAX);
+        framebuffer_show(&c, shown, UINT32_MAX);
         PROMISE(c.row < c.rows && c.column <= c.columns && c.top + cells <= c.capacity);
         PROMISE(c.style.count < ARRAY_SIZE(c.style.parameters) && !(c.style.colours & 0x80));
     }

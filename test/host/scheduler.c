@@ -65,6 +65,8 @@ static struct cpu *this_cpu(void) { return me; }
 static struct cpu *cpu_number(unsigned number) { return cpus[number]; }
 unsigned cpus_online(void) { return CPUS; }
 u64 cpus_watch(void) { return NEVER; }
+u64 watch_next(void) { return NEVER; }
+void watch_run(u64 now) { (void)now; }
 void cpu_serve(void) { sched_yield(); }
 bool signal_search(void) { return false; }
 u64 alarm_run(u64 now) { return (void)now, NEVER; }

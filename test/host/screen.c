@@ -42,6 +42,10 @@ static void outw(u16 port, u16 value) {
 u64 window_base;
 static bool stopping;
 bool cpus_stopping(void) { return stopping; }
+static u64 due = UINT64_MAX;
+static u64 (*look)(u64 now);
+void watch_add(u64 (*given)(u64 now)) { look = given; }
+void watch_by(u64 when) { due = when; }
 static int errors;
 void log_error(const char *fmt, ...) { (void)fmt, errors++; }
 static u16 *memory; // 32 KiB exactly, so that the sanitizer sees a cell outside
@@ -237,12 +241,21 @@ static bool pixels_are_model(u8 margin) {
     return true;
 }
 
+// In as many goes as it takes, of which none erases or copies much more than it may.
+static void write_all(const char *text, size_t bytes) {
+    for (size_t done = 0, part; done < bytes; done += part) {
+        unsigned before = console.work;
+        part = screen_write(text + done, bytes - done);
+        CHECK(part && console.work - before < WORK_MAX + 2 * console.rows * console.columns);
+    }
+}
+
 static void test_random(int lines, int longest, int pieces) {
     static char buffer[200000];
     for (int piece = 0; piece < pieces; piece++) {
         size_t length = 0, wanted = 1 + (size_t)(rand() % longest);
         while (length < wanted) length += generate(buffer + length, lines);
-        screen_write(buffer, length);
+        write_all(buffer, length);
         CHECK(kind == VGA_TEXT ? text_is_model() : pixels_are_model(GUARD));
     }
 }
@@ -323,6 +336,45 @@ static void test_depths(void) {
         CHECK(kind == NOTHING);
     }
     screen_write("nobody sees this", 16);
+}
+
+// In steps: none paints much more than it may, and in the end all is there. A line of the log leaves them to CPU 0.
+static void test_steps(void) {
+    static char buffer[200000];
+    struct boot_framebuffer f = FRAME(656, 400, 32, 2624, 16, 8, 0, 8, 8, 8);
+    void *text = begin_framebuffer(f, 0);
+    test_random(6, 3000, 3);
+    screen_begin();
+    unsigned cells = console.rows * console.columns, most = 0;
+    for (int piece = 0; piece < 20; piece++) {
+        size_t length = 0;
+        while (length < 3000) length += generate(buffer + length, 6);
+        write_all(buffer, length);
+        unsigned steps = 0;
+        for (bool done = false; !done; steps++) {
+            u16 before[MODEL_ROWS * MODEL_COLUMNS];
+            memcpy(before, shown, cells * sizeof *shown);
+            done = screen_show();
+            unsigned painted = 0;
+            for (unsigned i = 0; i < cells; i++) painted += before[i] != shown[i];
+            CHECK(painted < SHOWN_MAX + console.columns && steps < cells / 50);
+        }
+        most = MAX(most, steps);
+        CHECK(pixels_are_model(GUARD));
+    }
+    CHECK(most > 5);
+    CHECK(due == UINT64_MAX);
+    memset(shown, 0, cells * sizeof *shown);
+    screen_later();
+    CHECK(due == 1 && look(5) == 5 + REST_NS);
+    for (u64 now = 5; (now = look(now)) != UINT64_MAX;) {}
+    CHECK(pixels_are_model(GUARD));
+    stopping = true; // from here on at once, as before
+    write_all("end", 3);
+    for (const char *c = "end"; *c; c++) model_text(*c);
+    CHECK(pixels_are_model(GUARD));
+    stopping = in_time = false;
+    end_framebuffer(text);
 }
 
 static void test_yield(void) {
@@ -490,6 +542,7 @@ int main(void) {
     test_wait();
     test_font();
     test_depths();
+    test_steps();
     test_yield();
     free(memory);
     return check_done("screen");

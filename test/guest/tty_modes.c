@@ -1,0 +1,90 @@
+// A terminal's reads while its settings change, and while their file is closed. Says when something is to be typed.
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static struct termios lines, keys;
+static void set(int minimum, int tenths) {
+    keys.c_cc[VMIN] = (cc_t)minimum;
+    keys.c_cc[VTIME] = (cc_t)tenths;
+    tcsetattr(0, TCSANOW, &keys);
+}
+
+static void *reader(void *arg) {
+    char b[64] = "";
+    ssize_t r = read(0, b, 20);
+    printf("reader: %zd errno %d '%.*s'\n", r, r < 0 ? errno : 0, r > 0 ? (int)r : 0, b);
+    return NULL;
+}
+
+static void *poller(void *revents) {
+    struct pollfd p = {0, POLLIN, 99};
+    *(short **)revents = &p.revents;
+    int r = poll(&p, 1, -1);
+    printf("poll: %d %d\n", r, p.revents);
+    return NULL;
+}
+
+int main(void) {
+    pthread_t t;
+    char b[20];
+    int count;
+    short *revents = NULL;
+    struct pollfd p = {0, POLLIN, 0};
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    tcgetattr(0, &lines);
+    keys = lines;
+    keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    set(0, 5);
+    double begin = now();
+    ssize_t r = read(0, b, 1);
+    printf("VTIME: %zd, after %s\n", r, now() - begin >= 0.5 ? "its time" : "less");
+    set(0, 0);
+    printf("neither: %zd, poll %d\n", read(0, b, 1), poll(&p, 1, 0));
+    set(3, 0);
+    puts("type ab");
+    while (!ioctl(0, FIONREAD, &count) && count < 2) usleep(1000);
+    printf("VMIN 3, two there: poll %d\n", poll(&p, 1, 0));
+    set(3, 2);
+    printf("and VTIME: poll %d", poll(&p, 1, 0));
+    begin = now();
+    r = read(0, b, sizeof b);
+    printf(", read %zd after %s\n", r, now() - begin >= 0.2 ? "its time" : "less");
+
+    tcsetattr(0, TCSANOW, &lines);
+    pthread_create(&t, NULL, reader, NULL);
+    usleep(100000);
+    puts("type abc");
+    sleep(2);
+    set(1, 0); // now it can be read
+    pthread_join(t, NULL);
+
+    pthread_create(&t, NULL, poller, &revents);
+    usleep(100000);
+    printf("while it waits: %d\n", *revents);
+    puts("type z");
+    pthread_join(t, NULL);
+    r = read(0, b, sizeof b);
+
+    pthread_create(&t, NULL, reader, NULL);
+    usleep(100000);
+    close(0);
+    printf("open: %d\n", open("/proc/meminfo", O_RDONLY));
+    puts("type y");
+    pthread_join(t, NULL);
+    close(0);
+    return 0;
+}
