@@ -16,6 +16,7 @@ struct program {
     u64 low, high;              // what its segments take, with that
     struct elf_symbols symbols; // all that is read of its file after the start
     u64 signals_pending;        // sent to the process: for any thread that does not block them
+    u32 unasked;                // threads from this tid on were not asked yet whether they take one; 0: all were
 };
 extern struct program program;
 

@@ -331,7 +331,7 @@ static void idle(struct scheduler *own) {
     }
     cpu_serve();
     tick(own); // still idle: the first sleeper stays here
-    signals_sent(own);
+    if (__atomic_load_n(&program.unasked, __ATOMIC_RELAXED)) signals_sent(own);
     __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
 }
 
@@ -347,7 +347,7 @@ void schedule(struct context *context) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
     struct thread *thread = (struct thread *)context;
     if (thread && thread->context.regs.vector >= EXCEPTIONS && thread->context.regs.vector < VECTOR_SYSCALL) tick(own);
-    signals_sent(own);
+    if (__atomic_load_n(&program.unasked, __ATOMIC_RELAXED)) signals_sent(own);
     for (;;) {
         if (thread && !thread->ended) signal_deliver(thread);
         if (thread && !thread->ended && !thread->waiting && !own->switch_due) break;

@@ -41,27 +41,23 @@ static bool ignored(int signal) {
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && BIT(signal) & HARMLESS);
 }
 
-static u32 search_from; // threads from this tid on were not asked yet whether they take what the process got; 0: none
-
 // Asks some of them, since threads are as many as the program likes, and wakes the first one that takes it. Whether
 // there are more to ask.
-static bool search(void) {
+bool signal_search(void) {
     u64 pending = __atomic_load_n(&program.signals_pending, __ATOMIC_RELAXED);
     int asked = 0;
     lock_take(&threads_lock);
-    struct thread *one = search_from ? thread_from(search_from) : NULL;
+    struct thread *one = program.unasked ? thread_from(program.unasked) : NULL;
     while (one && !(pending & ~one->signals_blocked) && asked < ASKED) {
         one = thread_after(one);
         asked++;
     }
     bool more = one && asked == ASKED;
     if (one && !more) thread_wake(one);
-    __atomic_store_n(&search_from, more ? one->tid : 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&program.unasked, more ? one->tid : 0, __ATOMIC_RELAXED);
     lock_give(&threads_lock);
     return more;
 }
-
-bool signal_search(void) { return __atomic_load_n(&search_from, __ATOMIC_RELAXED) && search(); }
 
 s64 signal_send(u32 tid, int signal) {
     bool known = signal >= 0 && signal <= SIGNALS;
@@ -71,10 +67,10 @@ s64 signal_send(u32 tid, int signal) {
     if (exists && known && signal && !ignored(signal)) {
         __atomic_fetch_or(to ? &to->signals_pending : &program.signals_pending, BIT(signal), __ATOMIC_SEQ_CST);
         if (to) thread_wake(to);
-        else __atomic_store_n(&search_from, 1, __ATOMIC_RELAXED);
+        else __atomic_store_n(&program.unasked, 1, __ATOMIC_RELAXED);
     }
     lock_give(&threads_lock);
-    (void)signal_search();
+    if (!tid) (void)signal_search();
     if (!exists) return -ESRCH;
     return known ? 0 : -EINVAL;
 }
