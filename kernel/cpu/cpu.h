@@ -27,17 +27,17 @@ _Static_assert(sizeof(struct tss) == 104, "Intel SDM 3A 8.7");
 struct cpu {
     struct cpu *self;
     struct context *current;
-    u64 scratch;          // the program's RSP between SYSCALL and the context
-    u64 stack_top;        // of the slot stack; every entry from the program starts there
-    u64 fs_base, gs_base; // what this CPU's registers hold for the program
-    unsigned number;      // of the slot
+    u64 scratch;     // the program's RSP between SYSCALL and the context
+    u64 stack_top;   // of the slot stack; every entry from the program starts there
+    unsigned number; // of the slot
     u32 apic_id;
     u32 nmis;                    // without a known cause
     bool stopped;                // for ever; then stopped_at holds
     struct registers stopped_at; // what it was doing
     char last_words[LOG_LINE];   // its own panic, when another CPU's came first
+    struct segments segments;    // what its registers hold while it has no context
     bool tlb_used;               // tlb.c's
-    u64 tlb_seen;
+    u64 tlb_seen, tlb_forgot;
     struct time_cpu time;
     u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
     struct tss tss;
@@ -67,6 +67,11 @@ void resume_by_sysret(struct context *context) __attribute__((noreturn));
 bool usercopy(void *to, const void *from, u64 bytes);
 bool user_compare_exchange(void *to, u32 *expected, u32 value); // lies before it
 extern const u8 usercopy_failed[], usercopy_end[];
+
+// ---- segments.c ----
+void segments_init(void);                         // after CR4
+void segments_enter(const struct segments *from); // of a context that becomes current
+void segments_leave(struct segments *save);       // of the one that was; NULL: it has ended
 
 // ---- panic.c ----
 // A panic because of an exception; address is CR2 for a page fault, why is more about it, or empty.

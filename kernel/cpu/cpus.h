@@ -45,6 +45,7 @@ void cpu_serve(void);
 // one does not, after seconds.
 void tlb_flush(u64 start, u64 end, bool tables);
 void tlb_forget(u64 address); // this CPU alone: another one has given it more rights
+u64 tlb_generation(void);     // counts the flushes, so every change of a present entry
 
 void tlb_serve(void); // does what this CPU is asked to: from cpu_serve()
 void tlb_enter(void); // when the CPU counts as online

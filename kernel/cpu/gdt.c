@@ -16,12 +16,13 @@
 #define GATE_INTERRUPT 0x8e // present, DPL 0, 64-bit interrupt gate: IF goes off
 #define GATE_DPL3      0x60 // the program may use it by INT n
 
-#define CPUID_1_ECX_XSAVE (1u << 26)
-#define CPUID_1_EDX_MCE   (1u << 7)
-#define CPUID_7_EBX_SMEP  (1u << 7)
-#define CPUID_7_EBX_SMAP  (1u << 20)
-#define CPUID_7_ECX_UMIP  (1u << 2)
-#define DR7_NONE          (1u << 10) // no breakpoints; the bit is always set
+#define CPUID_1_ECX_XSAVE    (1u << 26)
+#define CPUID_1_EDX_MCE      (1u << 7)
+#define CPUID_7_EBX_FSGSBASE (1u << 0)
+#define CPUID_7_EBX_SMEP     (1u << 7)
+#define CPUID_7_EBX_SMAP     (1u << 20)
+#define CPUID_7_ECX_UMIP     (1u << 2)
+#define DR7_NONE             (1u << 10) // no breakpoints; the bit is always set
 
 struct table_register { // for LGDT and LIDT
     u16 limit;
@@ -76,7 +77,8 @@ static void tables_load(const struct cpu *cpu) {
                      : "rax", "memory", "cc");
 }
 
-// A feature the firmware left on could be open to the program: with FSGSBASE it could take the kernel's GS base.
+// Nothing stays that the firmware left on: it could be open to the program. FSGSBASE is: whatever the program makes of
+// its GS base, traps.asm knows the kernel's.
 static void control_registers_init(void) {
     struct cpuid features = cpuid(1, 0), more = {0};
     u32 leaves = cpuid(0, 0).eax; // some BIOSes cut CPUID off behind leaf 3 (IA32_MISC_ENABLE bit 22)
@@ -85,6 +87,7 @@ static void control_registers_init(void) {
     if (features.edx & CPUID_1_EDX_MCE) cr4 |= CR4_MCE;
     if (features.edx & CPUID_1_EDX_PGE) cr4 |= CR4_PGE;
     if (features.ecx & CPUID_1_ECX_XSAVE && leaves >= CPUID_XSAVE) cr4 |= CR4_OSXSAVE;
+    if (more.ebx & CPUID_7_EBX_FSGSBASE) cr4 |= CR4_FSGSBASE;
     if (more.ebx & CPUID_7_EBX_SMEP) cr4 |= CR4_SMEP;
     if (more.ebx & CPUID_7_EBX_SMAP) cr4 |= CR4_SMAP;
     if (more.ecx & CPUID_7_ECX_UMIP) cr4 |= CR4_UMIP;
@@ -128,6 +131,7 @@ void cpu_init(unsigned number) {
     __asm__ volatile("lidt %0" ::"m"(idtr));
     wrmsr(MSR_PAT, PAT_WITH_WC);
     control_registers_init();
+    if (number == 0) segments_init();
     machine_check_init();
     syscall_init();
     fpu_init();

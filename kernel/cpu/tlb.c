@@ -27,7 +27,12 @@ static void forget(u64 start, u64 end) {
         for (; start < end; start += PAGE_SIZE) invlpg(start);
 }
 
-void tlb_forget(u64 address) { invlpg(address); }
+void tlb_forget(u64 address) {
+    invlpg(address);
+    this_cpu()->tlb_forgot++;
+}
+
+u64 tlb_generation(void) { return LOAD(&generation); }
 
 static void catch_up(struct cpu *cpu, u64 now, bool range_counts) {
     if (range_counts && now == cpu->tlb_seen + 1) forget(LOAD(&range_start), range_end);

@@ -22,10 +22,20 @@ _Static_assert(offsetof(struct registers, cs) == REGISTERS_CS && offsetof(struct
 // As lines of an error report.
 void registers_say(const struct registers *regs, void (*line)(const char *fmt, ...) PRINTF_LIKE(1, 2));
 
+// What the program can change without a system call (segments.c).
+struct selectors {
+    u16 ds, es, fs, gs;
+};
+struct segments {
+    struct selectors selectors;
+    u64 fs_base, gs_base;
+};
+
 struct context {
     struct registers regs;
-    u64 fs_base, gs_base; // the program's, below USER_END; a new value holds from the next return on
-    void *xstate;         // fpu_state_size() bytes, 64-byte aligned; current only while another context runs
+    // Current only while another context runs:
+    struct segments segments;
+    void *xstate; // fpu_state_size() bytes, 64-byte aligned
 };
 
 #define FAULT_PRESENT (1u << 0) // error code of a page fault, Intel SDM 3A 4.7
@@ -62,6 +72,12 @@ void context_leave(bool save);
 // Leaves for the program with the current context, by SYSRET when it entered by SYSCALL and its rip and rflags are what
 // SYSCALL left in rcx and r11; else by IRETQ. A rip that the program cannot have is a #GP of the program.
 void context_resume(void) __attribute__((noreturn));
+
+// ---- segments.c: DS, ES, FS and GS of the program ----
+bool segments_fsgsbase(void);              // the program may use WRFSBASE and its like
+void segments_read(struct segments *to);   // the current context's
+u64 segments_base(bool fs);                // the same of one base: of FS, or of GS
+void segments_set_base(bool fs, u64 base); // below USER_END
 
 // ---- fpu.c: vector and x87 state, which the kernel never uses ----
 void fpu_init(void);             // after CR4; XCR0: x87, SSE, AVX and AVX-512, as far as CPUID offers them

@@ -20,12 +20,14 @@ void traps_set_stack_growth(const char *(*grow)(u64 address, u64 rsp)) { grow_st
 void context_enter(struct context *context) {
     if (!this_cpu()->tlb_used) tlb_enter();
     fpu_restore(context->xstate);
+    segments_enter(&context->segments);
     this_cpu()->current = context;
 }
 
 void context_leave(bool save) {
     struct cpu *cpu = this_cpu();
     if (save) fpu_save(cpu->current->xstate);
+    segments_leave(save ? &cpu->current->segments : NULL);
     cpu->current = NULL;
 }
 
@@ -67,15 +69,12 @@ static void __attribute__((noreturn)) leave(void) {
 static bool is_canonical(u64 address) { return (u64)((s64)(address << 16) >> 16) == address; }
 
 void context_resume(void) {
-    struct cpu *cpu = this_cpu();
-    struct context *context = cpu->current;
+    struct context *context = this_cpu()->current;
     // An interrupt can find a rip that is not canonical (on AMD CPUs after a RET); IRETQ to it would fault here.
     if (!is_canonical(context->regs.rip)) {
         fault_of_program(VECTOR_GP, 0, 0);
         leave();
     }
-    if (cpu->fs_base != context->fs_base) wrmsr(MSR_FS_BASE, cpu->fs_base = context->fs_base);
-    if (cpu->gs_base != context->gs_base) wrmsr(MSR_KERNEL_GS_BASE, cpu->gs_base = context->gs_base);
     if (can_sysret(&context->regs)) resume_by_sysret(context);
     resume_by_iret(context);
 }

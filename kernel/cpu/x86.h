@@ -17,6 +17,7 @@
 #define CR4_OSFXSR     (1u << 9)  // SSE
 #define CR4_OSXMMEXCPT (1u << 10) // SSE errors as #XM
 #define CR4_UMIP       (1u << 11) // no SGDT, SIDT, SLDT, SMSW, STR for the program
+#define CR4_FSGSBASE   (1u << 16) // the program may read and write the bases of FS and GS
 #define CR4_OSXSAVE    (1u << 18) // XSAVE and XCR0
 #define CR4_SMEP       (1u << 20) // the kernel executes no user page
 #define CR4_SMAP       (1u << 21) // the kernel touches no user page unless RFLAGS.AC

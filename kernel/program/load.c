@@ -10,8 +10,9 @@
 
 #define PIE_BASE           0x555555554000ull // where Linux puts position-independent programs
 #define UNUSED_RANGES      16                // pieces of the file that are given back at most
-#define CLOCK_TICKS        100               // per second, in times() and AT_CLKTCK
-#define SIGNAL_FRAME_BYTES 704               // a signal frame without the vector state
+#define HWCAP2_FSGSBASE    (1u << 1)
+#define CLOCK_TICKS        100 // per second, in times() and AT_CLKTCK
+#define SIGNAL_FRAME_BYTES 704 // a signal frame without the vector state
 
 // The bias that puts an ET_DYN file at PIE_BASE, with every segment aligned as it asks, as far as that is possible: a
 // program that asks for 2^47 and more cannot have it. What is no power of two Linux ignores.
@@ -50,11 +51,12 @@ static void map_segment(const struct elf *elf, const elf_segment *segment) {
 static u64 build_stack(const struct boot_info *boot, const struct elf *elf) {
     const elf_header *header = elf->header;
     u64 headers = program.bias + elf_headers_address(elf);
+    u64 hwcap2 = segments_fsgsbase() ? HWCAP2_FSGSBASE : 0;
     // clang-format off
-    const u64 auxv[] = { // all ids are 0; AT_HWCAP2 would offer RDFSBASE, which CR4 does not allow
+    const u64 auxv[] = { // all ids are 0
         AT_PHDR, headers, AT_PHENT, sizeof(Elf64_Phdr), AT_PHNUM, header->e_phnum, AT_PAGESZ, PAGE_SIZE,
         AT_BASE, 0, AT_FLAGS, 0, AT_ENTRY, program.bias + header->e_entry, AT_CLKTCK, CLOCK_TICKS,
-        AT_UID, 0, AT_EUID, 0, AT_GID, 0, AT_EGID, 0, AT_SECURE, 0, AT_HWCAP, cpuid(1, 0).edx, AT_HWCAP2, 0,
+        AT_UID, 0, AT_EUID, 0, AT_GID, 0, AT_EGID, 0, AT_SECURE, 0, AT_HWCAP, cpuid(1, 0).edx, AT_HWCAP2, hwcap2,
         AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES, AT_SYSINFO_EHDR, VDSO};
     // clang-format on
     struct start start = {window(boot->command.start), boot->command.length, .limit = START_DATA_MAX};

@@ -7,19 +7,17 @@
 
 #define TIMER_SLACK_NS 50000 // of a thread at first
 
-// arch_prctl(int option, address). The bases hold from the next return on. One that SYSRET's address space does not
-// have would fault in the kernel.
+// arch_prctl(int option, address). A base that is not canonical would fault in the kernel.
 CALL(arch_prctl) {
+    bool fs = (int)arg[0] == ARCH_SET_FS || (int)arg[0] == ARCH_GET_FS;
+    u64 base = segments_base(fs);
     switch ((int)arg[0]) {
-    case ARCH_GET_FS: return put_user(arg[1], &thread->context.fs_base, sizeof(u64));
-    case ARCH_GET_GS: return put_user(arg[1], &thread->context.gs_base, sizeof(u64));
+    case ARCH_GET_FS:
+    case ARCH_GET_GS: return put_user(arg[1], &base, sizeof base);
     case ARCH_SET_FS:
-        if (arg[1] >= USER_END) return -EPERM;
-        thread->context.fs_base = arg[1];
-        return 0;
     case ARCH_SET_GS:
         if (arg[1] >= USER_END) return -EPERM;
-        thread->context.gs_base = arg[1];
+        segments_set_base(fs, arg[1]);
         return 0;
     case ARCH_GET_CPUID: return 1; // the instruction works
     }

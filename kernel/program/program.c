@@ -106,9 +106,8 @@ static void begin_call(struct context *context) {
 }
 
 static bool copy_fault(const struct fault *fault) {
-    if (space_fault(fault->address, fault->error)) return false;
-    count_fault();
-    return true;
+    struct thread *thread = (struct thread *)this_cpu()->current;
+    return !fault_handle(thread, 0, fault);
 }
 
 static const struct trap_hooks hooks = {begin_call, program_fault, copy_fault, schedule};

@@ -49,6 +49,12 @@ struct robust {
     u64 next, futex_offset, pending; // what stands there, from when the thread ends
 };
 
+// The latest page fault for which there was nothing to do, and how often it came.
+struct repeats {
+    u64 rip, address, generation;
+    u32 times;
+};
+
 // Linux's stack_t, of sigaltstack(); no bytes: none.
 struct signal_stack {
     u64 start;
@@ -78,6 +84,7 @@ struct thread {
     struct signal_stack signal_stack;
     struct robust robust;
     struct counts counts;
+    struct repeats repeats;
     struct priority priority;
     char name[THREAD_NAME];
     u64 timer_slack; // of prctl; 0: the usual one
@@ -190,7 +197,13 @@ bool vdso_map(void) MUST_USE; // at VDSO; false: no memory
 // A fault that is a call of the vsyscall page: does it, and the program is to go on behind it. False: it is none.
 bool vsyscall_emulate(struct thread *thread, const struct fault *fault);
 
+// ---- repeats.c ----
+// Of a page fault for which there was nothing to do: whether it will come for ever. Pure.
+bool fault_repeats(struct repeats *last, u64 rip, u64 address, u64 generation);
+
 // ---- signal.c ----
+// Lets a page fault at rip go on: NULL, or why it cannot.
+const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fault);
 // An exception of the program: a page that only has to be made, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
 // To thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no signal, as for kill(2).

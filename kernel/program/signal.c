@@ -2,7 +2,7 @@
 // with a report that names places by the program's own symbols. Handlers of the program's own are not built; asking for
 // one is refused with ENOSYS rather than taken and never called.
 #include <linux/signal.h>
-#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/cpus.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/print.h"
@@ -263,14 +263,22 @@ static void report_callers(u64 sp) {
     }
 }
 
+const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fault) {
+    u64 forgot = this_cpu()->tlb_forgot;
+    const char *why = space_fault(fault->address, fault->error);
+    if (why) return why;
+    count_fault();
+    if (!thread || this_cpu()->tlb_forgot == forgot) return NULL; // it did something about it
+    if (!fault_repeats(&thread->repeats, rip, fault->address, tlb_generation())) return NULL;
+    return "which its page allows; it comes again and again";
+}
+
 void program_fault(struct context *context, const struct fault *fault) {
     const struct registers *r = &context->regs;
     if (vsyscall_emulate((struct thread *)context, fault)) return;
-    const char *why = fault->vector == VECTOR_PF ? space_fault(fault->address, fault->error) : "";
-    if (!why) {
-        count_fault();
-        return;
-    }
+    const char *why = "";
+    if (fault->vector == VECTOR_PF) why = fault_handle((struct thread *)context, r->rip, fault);
+    if (!why) return;
     bool known = fault->vector < ARRAY_SIZE(exceptions) && exceptions[fault->vector].signal;
     bool is_bus = why == space_no_memory || why == space_past_end;
     int signal = known ? exceptions[fault->vector].signal : is_bus ? SIGBUS : SIGSEGV;

@@ -43,8 +43,7 @@ struct thread *thread_make(const struct thread *like) {
     fpu_state_init(thread->context.xstate);
     if (like) {
         thread->context.regs = like->context.regs;
-        thread->context.fs_base = like->context.fs_base;
-        thread->context.gs_base = like->context.gs_base;
+        segments_read(&thread->context.segments);
         thread->signals_blocked = like->signals_blocked;
         thread->priority = like->priority;
         thread->timer_slack = like->timer_slack;
@@ -78,7 +77,10 @@ CALL(clone) {
     u32 tid = child->tid;
     child->context.regs.rax = 0;
     if (arg[1]) child->context.regs.rsp = arg[1];
-    if (flags & CLONE_SETTLS) child->context.fs_base = arg[4];
+    if (flags & CLONE_SETTLS) {
+        child->context.segments.fs_base = arg[4];
+        child->context.segments.selectors.fs = 0;
+    }
     if (flags & CLONE_CHILD_CLEARTID) child->clear_tid = arg[3];
     // As on Linux, a place that cannot be written is left alone.
     if (flags & CLONE_PARENT_SETTID) put_user(arg[2], &tid, sizeof tid);

@@ -436,12 +436,32 @@ def nmi_between_instructions():
             vm.expect_in("COM1", b"\n0 of ", machine.com1.read_bytes())
 
 
+def faults_again():
+    """A page fault that the kernel cannot heal ends the program. Here a reserved bit stands in the entry of a page."""
+    window = 0xFFFF800000000000
+    with stopped("call_sched_yield", "reserved_bit") as machine:
+        address, table = machine.gdb.u64(machine.gdb["rsi"]), machine.gdb["cr3"] & ~0xFFF
+        for shift in 39, 30, 21, 12:
+            place = window + table + 8 * (address >> shift & 511)
+            entry = machine.gdb.u64(place)
+            if shift == 12 or entry & 0x80:
+                break
+            table = entry & 0xFFFFFFFFFF000
+        machine.gdb.write(place, struct.pack("<Q", entry | 1 << 51))
+        machine.gdb["cr3"] = machine.gdb["cr3"]  # what the CPU remembers goes
+        machine.gdb.go()
+        machine.process.wait(vm.HANG)
+        vm.expect("last line", machine.log().splitlines()[-1], "vmos: exit 139")
+        vm.expect_in("the log", f"address {address:#x} (which its page allows; it comes again and again)", machine.log())
+
+
 def tests():
     for name in RAISED:
         yield name, lambda name=name: raised(name)
     for vector, name, error in ((10, "#TS", 0x30), (15, " 15", None), (19, "#XM", None), (20, "#VE", None), (21, "#CP", 1), (29, "?", 3),
                                 (30, "?", 1), (31, "?", None)):
         yield f"vector {vector}", lambda vector=vector, name=name, error=error: raised_by_hand(vector, name, error)
+    yield "a fault again and again", faults_again
     yield "DF", double_fault
     yield "names, memory full", names
     yield "NMI with a cause", nmi_with_cause

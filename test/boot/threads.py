@@ -70,6 +70,11 @@ def interrupted_by_key():
         vm.expect("status after ^C", shell.status(), 130)
 
 
+def segments(cpus, cpu):
+    own = b", with bases of its own" if cpu == "max" else b""
+    runs(vm.compile_guest("test/guest/segments.c", "gcc", "-static"), cpus, com1=b"segments ok" + own + b"\n", cpu=cpu)
+
+
 def forks():
     """What is no thread is refused and named."""
     result = vm.boot("/bin/busybox", ["sh", "-c", "busybox true; true"], name="busybox").expect(2)
@@ -87,6 +92,8 @@ def tests():
         yield f"OpenMP on {cpus}", lambda cpus=cpus: openmp(cpus)
         yield f"C++ on {cpus}", lambda cpus=cpus: runs(
             vm.compile_guest("test/guest/threads.cpp", "g++", "-static"), cpus, com1=b"200000 5 3\n")
+        for cpu in "max", "max,fsgsbase=off", "qemu64":
+            yield f"segments on {cpus} {cpu}", lambda cpus=cpus, cpu=cpu: segments(cpus, cpu)
         yield f"futexes on {cpus}", lambda cpus=cpus: runs(
             vm.compile_guest("test/guest/futexes.c", "gcc", "-static"), cpus, com1=b"futexes ok\n", memory="128M")
     yield "1,000 at once", many
