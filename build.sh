@@ -553,7 +553,10 @@ debug_bochs() {
     sed "s|^display_library:.*|display_library: $screen|; s|out/bochs-com1.txt|$dir/com1|; s|out/bochs/|$dir/|" \
         tools/bochsrc >"$dir/bochsrc"
     echo "Symbols: mbr.X, loader.X, low.X, X, program.X; a walk through the boot: README.md, Debugging" >&2
-    $alone bochs -q -f "$dir/bochsrc" -rc "$dir/commands" 2>"$dir/errors" || :
+    debugger=
+    ! bochs --help 2>&1 | grep -q -e ' -debugger ' || debugger=-debugger # from 3.0 on one has to ask for it
+    # shellcheck disable=SC2086 # perhaps no word
+    $alone bochs -q $debugger -f "$dir/bochsrc" -rc "$dir/commands" 2>"$dir/errors" || :
     grep -v '^[0-9]*[ei]\[' "$dir/errors" >&2 || : # without what it says of every plug-in it loads
 }
 

@@ -154,7 +154,8 @@ def boot_sector_stops():
 def interrupted():
     """Ctrl-C when standard input is no terminal."""
     run = subprocess.Popen(["./build.sh", "run", vm.compile_guest("test/boot/spin.c")], cwd=vm.ROOT, stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                           preexec_fn=vm.own_signals)
     first = run.stdout.readline()
     os.killpg(run.pid, signal.SIGINT)
     run.communicate(timeout=vm.HANG)
@@ -168,6 +169,7 @@ class Terminal:
     def __init__(self, *words, **environment):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            vm.own_signals()
             os.environ.update(environment)
             os.chdir(vm.ROOT)
             os.execv("./build.sh", ["./build.sh", "run", *map(str, words)])
@@ -255,6 +257,7 @@ def image():
 
 
 def bochs():
+    vm.need_bochs()
     done = build_sh(["bochs", vm.guest("status"), "42"], status=42)
     vm.expect("standard output", done.stdout, b"")
     done = build_sh(["bochs", vm.guest("hello"), "in Bochs"])

@@ -140,7 +140,10 @@ def progress():
             vm.wait_for(machine.tmp / "log", b"KiB/s\n", machine.process)
             machine.connect()
             first = machine.log().splitlines()[0]
-            vm.expect_in("the screen", first, text_screen(machine))
+            end = time.monotonic() + vm.HANG
+            while first not in text_screen(machine):  # a line is in the log before it is on the screen
+                if time.monotonic() > end or machine.process.poll() is not None:
+                    raise vm.Failed(f"the screen does not show {first!r}")
             machine.process.wait(vm.HANG)
             lines = [line for line in machine.log().splitlines() if "KiB/s" in line]
         said = [re.fullmatch(r"vmos: loader: read (\d+) of (\d+) KiB, (\d+) KiB/s", line) for line in lines]

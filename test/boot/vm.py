@@ -3,11 +3,13 @@
 A Machine is one description of what to boot; boot() runs it to its end and gives a Result. Every wait has a limit, and
 a limit is a hang detector: it is generous, and reaching it fails the test."""
 import contextlib
+import functools
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -52,6 +54,11 @@ def run(command, **more):
     return done.stdout
 
 
+def own_signals():
+    """For a child that is to hear Ctrl-C, also when whoever started the tests ignores that: it would be inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def directory():
     path = pathlib.Path(tempfile.mkdtemp(prefix="vmos-test-"))
@@ -62,6 +69,7 @@ def directory():
 
 
 compiling = threading.Lock()
+probing = threading.Lock()
 
 
 def compile_guest(source, compiler="musl-gcc", *flags, libraries=()):
@@ -219,7 +227,30 @@ def boot(program, args=(), *, input=b"", env=(), words=(), tty=False, medium="vi
         return qemu(image, medium=medium, **more)
 
 
-def bochs(image, *, cpu, count=1, medium="disk", memory=256, hang=4 * HANG, first=None):
+@functools.cache
+def bochs_divides():
+    """Whether the Bochs that is here divides rightly; 3.1 does not, and vmos comes to a #DE there."""
+    with directory() as tmp:
+        run(["nasm", "-f", "bin", ROOT / "test/boot/divide.asm", "-o", tmp / "divide.img"])
+        os.truncate(tmp / "divide.img", 16 * 63 * 512)
+        said = bochs_run(tmp / "divide.img", cpu="corei7_haswell_4770").log
+    expect_in("what a boot sector says in Bochs", "vmos: divides\n", said)
+    return "vmos: rightly\n" in said
+
+
+def need_bochs():
+    with probing:
+        if not bochs_divides():
+            raise Skipped("this Bochs divides numbers of 64 bits wrongly; 2.7 and 3.0 do not")
+
+
+def bochs(image, **more):
+    """bochs_run(), where vmos runs."""
+    need_bochs()
+    return bochs_run(image, **more)
+
+
+def bochs_run(image, *, cpu, count=1, medium="disk", memory=256, hang=4 * HANG, first=None):
     """Boots an image in Bochs with the configuration of the tree, changed where it must be. first: the disk that is
     booted, the image being the second."""
     with directory() as tmp:
