@@ -78,13 +78,13 @@ def as_promised(machine, row):
 
 
 def matrix():
-    """Writes the table to out/matrix.md, as the README has it."""
+    """Writes the table to out/matrix.md. The README has it, but for the numbers of calls, which change with the image."""
     lines = [["medium", *MACHINES]]
     lines += [[row, *(cell(machine, medium) for machine in MACHINES)] for row, (medium, _) in ROWS.items()]
     lines = [f"| {' | '.join(words)} |\n" for words in lines]
     (vm.OUT / "matrix.md").write_text("".join([lines[0], "|---" * (1 + len(MACHINES)) + "|\n", *lines[1:]]))
-    text = (vm.ROOT / "README.md").read_text()
-    vm.expect("out/matrix.md is in the README as it is", (vm.OUT / "matrix.md").read_text() in text, True)
+    how, text = (re.sub(r" \(\d+\)", "", file.read_text()) for file in (vm.OUT / "matrix.md", vm.ROOT / "README.md"))
+    vm.expect("out/matrix.md is in the README, but for the numbers of calls", how in text, True)
 
 
 def boots_in_bochs(medium, cpu):
