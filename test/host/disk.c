@@ -1,5 +1,6 @@
+// flags: -O1 -fsanitize=address,undefined --param=asan-use-after-return=0
 // loader/disk.c on BIOSes made up here, which refuse, fail, forget and take their time. A disk address packet is
-// reached by a 16-bit segment, so the code runs on a stack below 1 MiB.
+// reached by a 16-bit segment, so the code runs on a stack below 1 MiB; newer ASan would put locals elsewhere.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
