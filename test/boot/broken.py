@@ -76,7 +76,7 @@ def flipped_in_every_header_byte():
 
 
 def truncated(place):
-    """From IDE: SeaBIOS does not even start from a virtio disk of less than 1,008 sectors."""
+    """From IDE: SeaBIOS does not even start from a small virtio disk (findings/seabios-virtio-disk.sh)."""
     with image() as broken:
         start, length = broken.part(place)
         del broken.bytes[start + length // 2:]
