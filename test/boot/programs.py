@@ -196,6 +196,7 @@ def tests():
         yield f"small calls by {compiler}", lambda compiler=compiler: small_calls(compiler)
     yield "alarm", alarms
     yield "refusals", refusals
+    yield "upper halves of ints", widths
     yield "symbols made up", own_symbols
     yield "vdso", lambda: runs(vm.guest("vdso"), com1=b"\x7fELFvdso ok\n")
     yield "busybox echo", lambda: busybox(["echo", "a  b", "", "c"], b"a  b  c\n")
