@@ -118,9 +118,19 @@ def modes():
               b"abcreader: 3 errno 0 'abc'\nwhile it waits: 99\npoll: 1 1\nopen: 0\nreader: 1 errno 0 'y'\n")
 
 
+def much_at_once():
+    """A mebibyte in one call, or what is dear for a screen: a thread that wakes meanwhile comes to run within a slice (ns are
+    instructions). Who sleeps is late by what the terminal keeps the CPU for, and by at most 3 ms of the writer's slice."""
+    limit, screen = "3400000", ["-vga", "std"]
+    for what, words, extra in (("x", [], []), ("x", ["console=screen"], screen),
+                               ("erase", ["console=screen"], screen), ("erase", ["video=800x600"], screen)):
+        vm.boot(vm.guest("tty_write"), [limit, what], words=words, extra=["-icount", "shift=0,sleep=off", *extra]).expect(0)
+
+
 def tests():
     yield "paused", paused
     yield "paused at the end", paused_at_the_end
     yield "without interrupt", without_interrupt
     yield "shared with the log", shared
     yield "modes", modes
+    yield "much at once", much_at_once

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MUCH (4 << 20)
+#define MUCH (1 << 20)
 
 static volatile long latest;
 static volatile int over;
