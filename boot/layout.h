@@ -30,6 +30,7 @@
 #define MBR              0x7c00
 #define MBR_END          0x7e00
 #define LOADER           0x8000
+#define BIOS_WRITES_END  0x10000 // what lies below is given to nobody, as on Linux: BIOSes write there later, too
 #define LOADER_END       0x18000
 #define REAL_STACK       0x18000 // stack of BIOS calls, grows down from REAL_STACK_END
 #define REAL_STACK_END   0x1a000
@@ -37,7 +38,7 @@
 #define LOADER_STACK_END 0x20000
 #define BOUNCE           0x20000 // BIOS transfers: 64 KiB on a 64 KiB line, since ISA DMA cannot cross one
 #define BOUNCE_END       0x30000
-#define BOOT_MEMORY_END  0x30000 // everything from AP_END is in use until memory_end_boot() gives it back
+#define BOOT_MEMORY_END  0x30000 // what lies below is in use until memory_end_boot() gives a part back
 #define EBDA_LOWEST      0x80000 // an EBDA segment below this is nonsense (boot-time sanity check)
 #define LEGACY_HOLE      0xa0000 // video memory and ROMs up to 1 MiB, never RAM whatever the map says
 #define TEXT_SCREEN      0xb8000

@@ -108,10 +108,11 @@ bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) 
     }
     if (machine->limit && machine->limit < ROUND_UP(image.start + image.length, PAGE_SIZE)) return false;
     take(plan, &plan->left, AP_START, AP_END, "start of other CPUs");
-    take(plan, &plan->left, AP_END, BOOT_MEMORY_END, "boot pages");
+    take(plan, &plan->left, AP_END, BIOS_WRITES_END, "written by BIOSes"); // and boot pages, for the time being
+    take(plan, &plan->left, BIOS_WRITES_END, BOOT_MEMORY_END, "boot pages");
     take(plan, &plan->left, low.start, low.start + low.length, "kernel while booting");
     take(plan, &plan->left, image.start, image.start + image.length, "image");
-    bring_back(plan, AP_END, BOOT_MEMORY_END);
+    bring_back(plan, BIOS_WRITES_END, BOOT_MEMORY_END);
     bring_back(plan, low.start, low.start + low.length);
     bring_back(plan, image.start, ROUND_UP(image.start + image.length, PAGE_SIZE));
     if (!place_kernel(machine, plan)) return false;

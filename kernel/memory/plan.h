@@ -70,7 +70,7 @@ struct plan {
 };
 
 // Working memory that plan_make needs for so many entries, and how many reservations it makes at most.
-#define PLAN_CUTS            (MTRR_ENTRIES + 11)
+#define PLAN_CUTS            (MTRR_ENTRIES + 12)
 #define PLAN_RANGES(entries) ((entries) + PLAN_CUTS)
 #define PLAN_SCRATCH(entries)                                                                                          \
     (3 * PLAN_RANGES(entries) * sizeof(struct range) +                                                                 \

@@ -206,6 +206,8 @@ static void try_machine(struct machine *m) {
         CHECK(plan.extents_room >= map.count + plan.back.count);
         CHECK(plan.map_copy + m->entries * sizeof *m->map <= plan.kernel + plan.kernel_bytes);
         CHECK(plan.stack % sizes[1] == 0 && plan.stack < IDENTITY_END);
+        CHECK(!plan.left.count || plan.left.list[0].start >= 0x10000); // BIOSes write below, whoever runs
+        CHECK(!plan.back.count || plan.back.list[0].start >= 0x10000);
     }
     check_limit(m, &plan, placed);
     for (size_t i = 1; i < plan.back.count; i++) CHECK(plan.back.list[i - 1].end <= plan.back.list[i].start);
