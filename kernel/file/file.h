@@ -7,7 +7,7 @@
 #include "boot/bootinfo.h"
 #include "kernel/cpu/trap.h"
 
-enum file_kind { FILE_CLOSED, FILE_TERMINAL, FILE_INPUT, FILE_TEXT, FILE_FRAMEBUFFER, FILE_DIRECTORY };
+enum file_kind { FILE_CLOSED, FILE_TERMINAL, FILE_INPUT, FILE_TEXT, FILE_FRAMEBUFFER, FILE_ZERO, FILE_DIRECTORY };
 
 struct file {
     u8 kind; // FILE_*
@@ -21,7 +21,7 @@ struct file {
 
 // ---- path.c: the tree ----
 enum { TEXT_IOMEM, TEXT_MEMINFO, TEXT_VMOS };
-enum { NODE_PROC = 1, NODE_FB0 = 3, NODE_TEXT }; // and one for each text
+enum { NODE_PROC = 1, NODE_FB0 = 3, NODE_ZERO, NODE_TEXT }; // and one for each text
 
 struct path_end {
     s64 node;       // the one that the path names, or -ENOENT, -ENOTDIR or -ENAMETOOLONG

@@ -14,6 +14,7 @@ static const struct {
     [NODE_PROC] = {ROOT, FILE_DIRECTORY, "proc"},
     [2] = {ROOT, FILE_DIRECTORY, "dev"},
     [NODE_FB0] = {2, FILE_FRAMEBUFFER, "fb0"},
+    [NODE_ZERO] = {2, FILE_ZERO, "zero"},
     [NODE_TEXT + TEXT_IOMEM] = {NODE_PROC, FILE_TEXT, "iomem"},
     [NODE_TEXT + TEXT_MEMINFO] = {NODE_PROC, FILE_TEXT, "meminfo"},
     [NODE_TEXT + TEXT_VMOS] = {NODE_PROC, FILE_TEXT, "vmos"},

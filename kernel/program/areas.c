@@ -237,18 +237,6 @@ void areas_put(struct areas *areas, const struct area *like) {
     }
 }
 
-bool areas_cover(struct areas *areas, u64 start, u64 end) {
-    const struct area *area;
-    while (start < end && (area = areas_find(areas, start)) && area->start <= start) start = area->end;
-    return start >= end;
-}
-
-bool areas_have_device(struct areas *areas, u64 start, u64 end, u32 flags) {
-    const struct area *area = areas->device ? areas_find(areas, start) : NULL;
-    while (area && area->start < end && !(area->flags & flags)) area = areas_find(areas, area->end);
-    return area && area->start < end;
-}
-
 void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) {
     for (const struct area *area; start < end && (area = areas_find(areas, start));) {
         struct area part = area_part(area, start, MIN(end, area->end));

@@ -72,16 +72,12 @@ struct area *areas_before(struct areas *areas, u64 address);
 void areas_put(struct areas *areas, const struct area *like);
 // Removes what is in [start, end), splitting at its borders.
 void areas_cut(struct areas *areas, u64 start, u64 end);
-// Whether there are areas everywhere in [start, end).
-bool areas_cover(struct areas *areas, u64 start, u64 end);
 // Sets rights in [start, end), which areas cover.
 void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights);
 // Sets and clears flags, none that counts, in the areas of [start, end).
 void areas_flag(struct areas *areas, u64 start, u64 end, u32 set, u32 clear);
 // How many pages of [start, end) are in areas; those that are data alone.
 u64 areas_pages(struct areas *areas, u64 start, u64 end, bool data);
-// Whether a device's area in [start, end) has one of the flags.
-bool areas_have_device(struct areas *areas, u64 start, u64 end, u32 flags);
 // Pages in [start, end) that are counted.
 u64 areas_counted(struct areas *areas, u64 start, u64 end);
 // Whether any is.

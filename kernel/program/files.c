@@ -1,6 +1,7 @@
 // The table of open files, and calls about them. A file number is an entry of one table, so that nothing has to be
 // allocated or can leak. No file has two numbers but the terminal.
 #include <asm/ioctls.h>
+#include <asm/resource.h>
 #include <asm/stat.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
@@ -87,6 +88,35 @@ static s64 put(struct file file) {
     return fits ? (s64)file.number : -EMFILE;
 }
 
+// A second number, the first free one from least on. What is read moves the offset of one number alone, so a file that
+// has one gets none.
+static s64 duplicate(u64 number, u64 least, bool close_on_exec) {
+    struct file file;
+    if (!file_get(number, &file)) return -EBADF;
+    if (file.kind != FILE_TERMINAL) return refused("dup", "file", (u32)number, "it is no terminal", -EMFILE);
+    file.number = (u32)least;
+    file.close_on_exec = close_on_exec;
+    return put(file);
+}
+
+CALL(dup) { return duplicate(arg[0], 0, false); }
+
+// dup3(old, new, flags)
+CALL(dup3) {
+    u32 old = (u32)arg[0], new = (u32)arg[1], flags = (u32)arg[2];
+    struct file file;
+    if (flags & ~(u32)O_CLOEXEC || old == new) return -EINVAL;
+    if (new >= FILES_MAX || new >= limit_get(RLIMIT_NOFILE) || !file_get(old, &file)) return -EBADF;
+    if (file.kind == FILE_TERMINAL) call_close(thread, (u64[]){new});
+    return duplicate(old, new, flags & O_CLOEXEC);
+}
+
+CALL(dup2) {
+    struct file file;
+    if ((u32)arg[0] == (u32)arg[1]) return file_get(arg[0], &file) ? (s64)(u32)arg[0] : -EBADF;
+    return call_dup3(thread, (u64[]){arg[0], arg[1], 0});
+}
+
 CALL(close) {
     lock_take(&lock);
     struct file *file = entry(arg[0]);
@@ -100,6 +130,8 @@ CALL(fcntl) {
     u32 command = (u32)arg[1];
     u32 flags = (u32)arg[2];
     bool known = true;
+    if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+        return flags < limit_get(RLIMIT_NOFILE) ? duplicate(arg[0], flags, command == F_DUPFD_CLOEXEC) : -EINVAL;
     s64 result = 0;
     lock_take(&lock);
     struct file *file = entry(arg[0]);
@@ -117,6 +149,7 @@ CALL(fcntl) {
 // Of a framebuffer the end is 0, as on Linux; of a text nobody knows it before it is read.
 static s64 seek(struct file *file, s64 to, u32 whence) {
     bool is_text = file->kind == FILE_TEXT;
+    if (file->kind == FILE_ZERO) return 0;
     if (!is_text && file->kind != FILE_FRAMEBUFFER && file->kind != FILE_DIRECTORY) return -ESPIPE;
     if (whence > SEEK_END || (is_text && whence == SEEK_END)) return -EINVAL;
     if (whence == SEEK_CUR && __builtin_add_overflow(to, (s64)file->offset, &to)) return -EINVAL;
@@ -137,9 +170,10 @@ CALL(lseek) {
 s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical) {
     struct file file;
     if (!file_get(number, &file)) return -EBADF;
-    if (file.kind != FILE_FRAMEBUFFER) return -ENODEV;
+    if (file.kind != FILE_FRAMEBUFFER && file.kind != FILE_ZERO) return -ENODEV;
     u32 access = file.flags & O_ACCMODE;
     if (access == O_WRONLY || (access == O_RDONLY && shared && rights & AREA_WRITE)) return -EACCES;
+    if (file.kind == FILE_ZERO) return 0; // anonymous memory
     if (rights & AREA_EXEC) return -EPERM;
     if (!shared || !(*physical = fb0_pages(offset, bytes))) return -EINVAL;
     return access == O_RDONLY ? AREA_SEALED : 0;
@@ -258,6 +292,7 @@ CALL(getcwd) {
 static u32 mode_of(const struct file *file) {
     if (file->kind == FILE_DIRECTORY) return S_IFDIR | 0555;
     if (file->kind == FILE_TEXT) return S_IFREG | 0444;
+    if (file->kind == FILE_ZERO) return S_IFCHR | 0666;
     bool is_device = file->kind == FILE_FRAMEBUFFER || (file->kind == FILE_TERMINAL && is_tty);
     return is_device ? S_IFCHR | 0620 : S_IFIFO | 0600;
 }
@@ -270,6 +305,7 @@ static s64 put_stat(const struct file *file, u64 to) {
     if (is_terminal) stat.st_blksize = 1024;
     if (is_terminal) stat.st_rdev = 4 << 8 | 64;                // ttyS0
     if (file->kind == FILE_FRAMEBUFFER) stat.st_rdev = 29 << 8; // fb0
+    if (file->kind == FILE_ZERO) stat.st_rdev = 1 << 8 | 5;
     return put_user(to, &stat, sizeof stat);
 }
 

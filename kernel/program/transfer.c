@@ -121,6 +121,7 @@ static s64 copy_piece(struct thread *thread, u64 at, u64 bytes, bool write) {
     struct file *file = &thread->record.file;
     u64 offset = file_offset(file);
     s64 count = 0;
+    if (file->kind == FILE_ZERO) return write || clear_user(at, bytes) ? (s64)bytes : -EFAULT;
     if (file->kind == FILE_FRAMEBUFFER) {
         count = fb0_copy(at, bytes, offset, write);
     } else if (file->kind == FILE_TEXT) {

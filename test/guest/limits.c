@@ -2,7 +2,9 @@
 // capabilities.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -59,7 +61,37 @@ static int raised(void) {
     return 0;
 }
 
+// As musl's own test does it.
+static int files(void) {
+    struct rlimit before, limit = {42, 42};
+    int last = 0;
+    WANT(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    limit.rlim_max = before.rlim_max;
+    WANT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    for (int file; (file = dup(1)) >= 0;) last = file;
+    WANT(errno == EMFILE && last == 41 && open("/dev/zero", O_RDWR) == -1 && errno == EMFILE);
+    WANT(fcntl(1, F_DUPFD, 42) == -1 && errno == EINVAL && dup2(1, 42) == -1 && errno == EBADF);
+    for (int file = 3; file <= last; file++) WANT(close(file) == 0);
+    WANT(setrlimit(RLIMIT_NOFILE, &before) == 0 && dup2(1, 50) == 50 && close(50) == 0);
+    WANT(dup2(1, 1) == 1 && dup3(1, 1, 0) == -1 && errno == EINVAL && dup(77) == -1 && errno == EBADF);
+    WANT(fcntl(1, F_DUPFD_CLOEXEC, 30) == 30 && fcntl(30, F_GETFD) == FD_CLOEXEC && close(30) == 0);
+    return 0;
+}
+
+static int zeroes(void) {
+    char some[5] = "abcd";
+    int file = open("/dev/zero", O_RDWR);
+    WANT(file >= 0 && read(file, some, 2) == 2 && !some[0] && !some[1] && some[2] == 'c' && write(file, some, 4) == 4);
+    char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    char *s = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    WANT(p != MAP_FAILED && s != MAP_FAILED && close(file) == 0 && !p[0] && !s[4096]);
+    p[0] = s[0] = 1;
+    WANT(munmap(p, 8192) == 0 && munmap(s, 8192) == 0);
+    return 0;
+}
+
 int main(void) {
+    if (files() || zeroes()) return 1;
     if (kept() || refused() || raised()) return 1;
     puts("limits ok");
     return 0;
