@@ -1,7 +1,7 @@
 // See queue.h.
 #include "kernel/program/queue.h"
 
-#define SLICE_MAX 3000000  // ns
+#define SLICE_MAX 2500000  // ns: with what a switch and a tick cost it stays below 3 ms
 #define SLICE_MIN 750000   // what a switch costs, caches included, is a thousandth of that
 #define ROUND     12000000 // in which each of a few has its turn
 

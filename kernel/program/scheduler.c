@@ -18,7 +18,7 @@
 #include "kernel/program/queue.h"
 
 #define CREDIT_NS         3000000 // that a sleeper is ahead of all others at most
-#define MARGIN_NS         1000000 // that a woken thread had less than the current one, to run before it at once
+#define MARGIN_NS         100000  // that a woken thread had less than the current one, to run before it at once
 #define WAKES             128     // sleepers that are woken before interrupts and threads have their turn
 #define LOAD(at)          __atomic_load_n(at, __ATOMIC_SEQ_CST)
 #define STORE(at, value)  __atomic_store_n(at, value, __ATOMIC_SEQ_CST)

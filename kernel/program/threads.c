@@ -10,10 +10,12 @@
 
 #define TID_MAX      0x3fffffff // what fits into a futex word beside its two flags
 #define XSTATE_ALIGN 64
-#define CLONE_SHARED (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
-#define CLONE_KNOWN                                                                                                    \
-    (CLONE_SHARED | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED |  \
-     CSIGNAL)
+// What every thread has, and what means nothing between threads, which share everything here.
+#define CLONE_NEEDED     (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)
+#define CLONE_SHARED     (CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_IO)
+#define CLONE_OF_PARENTS (CLONE_PARENT | CLONE_PTRACE | CLONE_UNTRACED | CLONE_DETACHED | CSIGNAL)
+#define CLONE_BUILT      (CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
+#define CLONE_KNOWN      (CLONE_NEEDED | CLONE_SHARED | CLONE_OF_PARENTS | CLONE_BUILT)
 
 struct lock threads_lock;
 static struct sorted tids;
@@ -60,17 +62,22 @@ struct thread *thread_make(const struct thread *like) {
     return thread;
 }
 
-// clone(flags, stack, tid for the parent, tid for the child, TLS)
+// As Linux: what contradicts itself.
+static bool clone_makes_sense(u64 flags) {
+    bool is_thread = flags & CLONE_THREAD;
+    if (is_thread && !(flags & CLONE_SIGHAND)) return false;
+    if (flags & CLONE_SIGHAND && !(flags & CLONE_VM)) return false;
+    if (flags & CLONE_FS && flags & (CLONE_NEWNS | CLONE_NEWUSER)) return false;
+    return !(is_thread && flags & (CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD));
+}
+
+// clone(flags, stack, tid for the parent, tid for the child, TLS). Without CLONE_FS or CLONE_FILES, too, the threads
+// have one directory and one table of files.
 CALL(clone) {
-    static bool named;
     u64 flags = (u32)arg[0];
-    bool threads = flags & CLONE_THREAD, signals = flags & CLONE_SIGHAND;
-    if ((threads && !signals) || (signals && !(flags & CLONE_VM))) return -EINVAL;
-    if ((flags & CLONE_SHARED) != CLONE_SHARED || flags & ~(u64)CLONE_KNOWN) {
-        if (!__atomic_exchange_n(&named, true, __ATOMIC_RELAXED))
-            log("the program called clone with flags %#lx: only threads are built, so it got ENOSYS", flags);
-        return -ENOSYS;
-    }
+    if (!clone_makes_sense(flags)) return -EINVAL;
+    if ((flags & CLONE_NEEDED) != CLONE_NEEDED || flags & ~(u64)CLONE_KNOWN)
+        return refused("clone", "flags", flags, "only threads are built", -ENOSYS);
     if (flags & CLONE_SETTLS && arg[4] >= USER_END) return -EPERM;
     struct thread *child = thread_make(thread);
     if (!child) return -ENOMEM;

@@ -7,8 +7,8 @@ import vm
 ENDS = [("exit", 23), ("crash", 139), ("kill", 143), ("outlive", 0), ("raw", 9), ("spin", 24), ("leave", 143)]
 
 
-def runs(program, cpus, status=0, com1=None, **more):
-    return vm.boot(program, extra=["-smp", str(cpus)], hang=2 * vm.HANG, **more).expect(status, com1)
+def runs(program, cpus, status=0, com1=None, extra=(), **more):
+    return vm.boot(program, extra=["-smp", str(cpus), *extra], hang=2 * vm.HANG, **more).expect(status, com1)
 
 
 def ends(program, cpus):
@@ -75,6 +75,12 @@ def segments(cpus, cpu):
     runs(vm.compile_guest("test/guest/segments.c", "gcc", "-static"), cpus, com1=b"segments ok" + own + b"\n", cpu=cpu)
 
 
+def latency(*args):
+    """On a CPU whose time is the number of its instructions."""
+    runs(vm.compile_guest("test/guest/latency.c", "gcc", "-static"), 1, com1=b"latency ok\n", args=args,
+         extra=["-icount", "shift=0,sleep=off"])
+
+
 def forks():
     """What is no thread is refused and named."""
     result = vm.boot("/bin/busybox", ["sh", "-c", "busybox true; true"], name="busybox").expect(2)
@@ -99,6 +105,9 @@ def tests():
     yield "1,000 at once", many
     yield "a signal for one of 1,500", crowd
     yield "no fork", forks
+    yield "flags of clone", lambda: runs(vm.compile_guest("test/guest/clone_flags.c", "gcc", "-static"), 2, com1=b"clone ok\n")
+    yield "latency and shares", latency
+    yield "20,000 waiters", lambda: latency("many")
     yield "stalled output", stalled_output
     yield "several read one terminal", read_by_several
     yield "^C while all wait", interrupted_by_key

@@ -130,7 +130,7 @@ static void yields(void) {
 static void moves(void) {
     CHECK(queue_move(100, 80, 1000) == 1020 && queue_move(80, 100, 1000) == 980 && queue_move(0, 100, 50) == 0);
     CHECK(queue_move(5, 5, 0) == 0);
-    CHECK(queue_slice(1) == 3 * MS && queue_slice(3) == 3 * MS && queue_slice(15) == MS * 3 / 4);
+    CHECK(queue_slice(1) == MS * 5 / 2 && queue_slice(3) == MS * 5 / 2 && queue_slice(15) == MS * 3 / 4);
     CHECK(queue_slice(UINT32_MAX) == MS * 3 / 4);
 }
 
