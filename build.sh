@@ -7,9 +7,11 @@ caller=$PWD # names of programs are relative to where the user stands
 cd "$(dirname "$(readlink -f "$0")")"
 
 flags="-std=gnu11 -O2 -g -I. -Wall -Wextra -Wshadow -Wvla"
-# No vector registers, since they hold the program's state; no red zone, since an interrupt would write over it.
+# No vector registers, since they hold the program's state; no red zone, since an interrupt would write over it; the stack
+# aligned to 8 bytes, since only vector registers want more.
 freestanding="-ffreestanding -fpie -fvisibility=hidden -mno-red-zone -mgeneral-regs-only -fno-stack-protector
-    -fcf-protection=none -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -ffunction-sections"
+    -fcf-protection=none -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -ffunction-sections
+    -mpreferred-stack-boundary=3"
 
 usage() {
     echo "build.sh: $1 (./build.sh help lists the commands)" >&2
@@ -124,13 +126,13 @@ assemble() {
 # Compiles one source of the loader or the kernel; called by compile(), one process per source.
 object() {
     object=$(object_of "$1")
-    # Small, but for what runs for every byte, frame, system call or switch. Loops in memcpy must not become calls of it.
+    # Small, but for what runs for every byte, system call or switch. Loops in memcpy must not become calls of it.
     case $1 in
     kernel/lib/string.c) extra=-fno-tree-loop-distribute-patterns ;;
-    kernel/lib/crc32c.c | kernel/memory/frames.c) extra= ;;
-    kernel/cpu/traps.c | kernel/program/program.c | kernel/program/scheduler.c | kernel/program/futex.c) extra= ;;
-    kernel/program/sorted.c | kernel/program/queue.c) extra= ;;
-    *) extra=-Os ;;
+    kernel/lib/crc32c.c | kernel/cpu/traps.c | kernel/program/program.c) extra= ;;
+    kernel/memory/frames.c | kernel/program/scheduler.c | kernel/program/futex.c) extra=-Os ;;
+    kernel/program/sorted.c | kernel/program/queue.c) extra=-Os ;;
+    *) extra=-Oz ;;
     esac
     # shellcheck disable=SC2086 # lists of flags
     case $1 in
@@ -177,13 +179,27 @@ link_vdso() {
         -o out/vdso.so
 }
 
+# The table of kernel/lib/names.h, for NASM. Names with a dot in front are NASM's inner labels, which tell nobody where
+# they are.
+names_of_kernel() {
+    nm -n out/kernel.elf | awk '$3 == "kernel_text_end" { end = $1; next }
+        $2 ~ /[tT]/ && $3 !~ /^\./ { start[count] = $1; name[count++] = $3 }
+        END {
+            print "dd", count
+            for (i = 0; i < count; i++) print "dd 0x" start[i]
+            print "dd 0x" end
+            for (i = 0; i < count; i++) print "db \"" name[i] "\", 0"
+        }'
+}
+
 link_kernel() {
     objects=$(for source in "$@"; do object_of "$source"; done)
     # shellcheck disable=SC2086 # a list of names
     ld --gc-sections -pie --no-dynamic-linker -z text -z noexecstack -z pack-relative-relocs --build-id=none \
         -T kernel/kernel.ld $objects -o out/kernel.elf -Map out/kernel.map
-    nm out/kernel.elf | awk '$2 !~ /[tT]/ { print $3 }' >out/kernel.data # a panic names functions only
-    objcopy --strip-debug --strip-symbols=out/kernel.data out/kernel.elf out/kernel.strip
+    names_of_kernel >out/names.asm
+    assemble -f bin out/names.asm -o out/kernel.names
+    objcopy --strip-all --add-section .names=out/kernel.names out/kernel.elf out/kernel.strip
 }
 
 # The loader comes first, since start.asm wants to know its length.

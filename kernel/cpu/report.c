@@ -2,7 +2,7 @@
 // Memory that may be anything is only read where the page tables say that it is there.
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
-#include "kernel/lib/elf.h"
+#include "kernel/lib/names.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"
 
@@ -13,7 +13,7 @@
 #define CODE_BYTES  24
 #define LOG_LINES   16 // last ones of the log
 
-static struct elf_symbols symbols; // nothing in it: none
+static struct names names;
 static u64 kernel_at, kernel_bytes;
 
 u64 panic_set_symbols(const void *elf_file, u64 length, u64 run_address) {
@@ -22,16 +22,15 @@ u64 panic_set_symbols(const void *elf_file, u64 length, u64 run_address) {
     kernel_bytes = 0;
     if (elf_open_kernel(&kernel, elf_file, length)) return length - sizeof(elf_header);
     kernel_bytes = kernel.high;
-    symbols = elf_find_symbols(&kernel);
-    if (!symbols.table.length) return length - sizeof(elf_header);
-    u64 first = MIN(symbols.table.offset, symbols.names.offset);
-    return MIN(first, symbols.sections.offset) - sizeof(elf_header);
+    names = names_open(&kernel);
+    if (!names.count) return length - sizeof(elf_header);
+    return (u64)(names.table - kernel.file) - sizeof(elf_header);
 }
 
 // "name+0x12", or the address where no symbol covers it.
 static const char *name_of(char *text, u64 address) {
     struct elf_symbol symbol;
-    if (address - kernel_at < kernel_bytes && elf_symbol(&symbols, address - kernel_at, &symbol))
+    if (address - kernel_at < kernel_bytes && names_find(&names, address - kernel_at, &symbol))
         format(text, PLACE, "%s+%#lx", symbol.name, symbol.offset);
     else format(text, PLACE, "%#lx", address);
     return text;

@@ -16,7 +16,8 @@ struct registers {
     u64 rip, cs, rflags, rsp, ss;
 };
 _Static_assert(sizeof(struct registers) == REGISTERS_SIZE, "traps.asm pushes exactly this");
-_Static_assert(offsetof(struct registers, cs) == REGISTERS_CS && offsetof(struct registers, rip) == REGISTERS_RIP,
+_Static_assert(offsetof(struct registers, vector) == REGISTERS_VECTOR &&
+                   offsetof(struct registers, cs) == REGISTERS_CS && offsetof(struct registers, rip) == REGISTERS_RIP,
                "traps.asm reads them");
 
 // As lines of an error report.

@@ -33,16 +33,16 @@ global user_compare_exchange, usercopy, usercopy_failed, usercopy_end, panic
 section .text
 
 ; One stub per vector, so that the vector is known. The CPU pushes an error code for some (Intel SDM 3A 6.13); the
-; others push a zero in its place.
+; others push a zero in its place. A vector is pushed as a signed byte, the shortest way; trap takes the sign away.
 trap_stubs:
 %assign vector 0
 %rep 256
-        align   TRAP_STUB_SIZE
   %if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
         push    0
   %endif
-        push    vector
+        push    byte vector - (vector >> 7 << 8)
         jmp     near trap
+        times (vector + 1) * TRAP_STUB_SIZE - ($ - trap_stubs) int3 ; to the next stub's place
   %assign vector vector + 1
 %endrep
 
@@ -51,6 +51,8 @@ trap_stubs:
 trap:
         cld
         push_registers
+        movzx   eax, byte [rsp + REGISTERS_VECTOR]
+        mov     [rsp + REGISTERS_VECTOR], rax
         mov     ecx, MSR_GS_BASE        ; CS would not tell: an NMI after SYSCALL comes from the kernel with the
         rdmsr                           ; program's GS
         shl     rdx, 32

@@ -9,7 +9,7 @@ import gdb
 import vm
 
 PLACE = "write_terminal"  # where the program of these tests comes by once
-STUB = 16  # bytes of code per vector from trap_stubs on (TRAP_STUB_SIZE)
+STUB = 9  # bytes of code per vector from trap_stubs on (TRAP_STUB_SIZE)
 SCREEN = 0xB8000
 
 

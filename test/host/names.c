@@ -1,0 +1,76 @@
+// The table of the kernel's function names, made by hand, whole and damaged.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "kernel/lib/names.c"
+#include "kernel/lib/string.c"
+#include "test/check.h"
+
+struct image {
+    Elf64_Ehdr header;
+    Elf64_Shdr sections[3];
+    u32 count, starts[4];
+    char names[16];
+};
+
+static const struct image good = {
+    .header = {.e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 3, .e_shoff = offsetof(struct image, sections)},
+    .sections = {[1] = {.sh_type = SHT_PROGBITS, .sh_flags = SHF_ALLOC, .sh_size = 64},
+                 [2] = {.sh_type = SHT_PROGBITS, .sh_offset = offsetof(struct image, count), .sh_size = 20 + 16}},
+    .count = 3,
+    .starts = {0x160, 0x200, 0x210, 0x300},
+    .names = "first\0mid\0last", // and two NULs
+};
+
+// In memory of its own, of so many bytes, so that a look beyond them is seen.
+static bool lookup(const struct image *image, size_t bytes, u64 address, char name[16], u64 *offset) {
+    u8 *file = malloc(bytes);
+    memcpy(file, image, bytes);
+    struct elf elf = {.file = file, .length = bytes, .header = (const elf_header *)file};
+    struct names names = names_open(&elf);
+    struct elf_symbol found;
+    bool is_found = names_find(&names, address, &found);
+    if (is_found) snprintf(name, 16, "%s", found.name);
+    if (is_found) *offset = found.offset;
+    free(file);
+    return is_found;
+}
+
+static void expect(u64 address, const char *wanted, u64 wanted_offset) {
+    char name[16] = "";
+    u64 offset = 0;
+    CHECK(lookup(&good, sizeof good, address, name, &offset) == (wanted != NULL));
+    if (wanted) CHECK(!strcmp(name, wanted) && offset == wanted_offset);
+}
+
+// Whatever is damaged, nothing beyond the file is read: AddressSanitizer would say so.
+static void damaged(void) {
+    char name[16];
+    u64 offset;
+    for (size_t at = offsetof(struct image, sections); at < sizeof good; at++)
+        for (int bit = 0; bit < 8; bit++) {
+            struct image image = good;
+            ((u8 *)&image)[at] ^= (u8)(1 << bit);
+            for (u64 address = 0x15f; address < 0x302; address += 0x50)
+                (void)lookup(&image, sizeof image, address, name, &offset);
+        }
+    struct image image = good;
+    image.count = 7; // more starts than there are bytes
+    CHECK(!lookup(&image, sizeof image, 0x200, name, &offset));
+    image = good;
+    image.names[15] = 'x'; // a name that does not end
+    CHECK(!lookup(&image, sizeof image, 0x200, name, &offset));
+    CHECK(!lookup(&good, sizeof good - 1, 0x200, name, &offset)); // cut off
+}
+
+int main(void) {
+    expect(0x15f, NULL, 0);
+    expect(0x160, "first", 0);
+    expect(0x1ff, "first", 0x9f);
+    expect(0x200, "mid", 0);
+    expect(0x211, "last", 1);
+    expect(0x2ff, "last", 0xef);
+    expect(0x300, NULL, 0);
+    damaged();
+    return check_done("names");
+}
