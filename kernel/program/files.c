@@ -1,7 +1,6 @@
 // The table of open files, and calls about them. A file number is an entry of one table, so that nothing has to be
 // allocated or can leak. No file has two numbers but the terminal.
 #include <asm/ioctls.h>
-#include <asm/resource.h>
 #include <asm/stat.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>

@@ -500,7 +500,8 @@ static void do_map_device(u64 at, u64 count) {
     s64 result = CALL6(mmap, address_of(at), count * PAGE_SIZE, rights, flags, DEVICE_FD + sealed, first * PAGE_SIZE);
     last = (struct call){"mmap of the device", at, first, count, flags, rights, result};
     if (result < 0) {
-        CHECK(inside ? result == -ENOMEM && (is_short(20) || !(flags & MAP_FIXED)) : result == -EINVAL);
+        bool no_place = result == -ENOMEM && !(flags & MAP_FIXED); // which Linux looks for before it asks the file
+        CHECK(no_place || (inside ? result == -ENOMEM && is_short(20) : result == -EINVAL));
         return;
     }
     u64 new = page_of((u64)result);
