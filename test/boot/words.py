@@ -251,7 +251,7 @@ def power_off():
     with Pc(vm.guest("hello"), "after=poweroff", extra=["-no-shutdown"]) as pc:
         while "SHUTDOWN" not in pc.file.readline():
             pass
-        vm.expect("PM1a control: ACPI mode", int(pc.monitor("i /w 0x604").split("=")[1], 16) & 1, 1)
+        vm.expect("PM1a control: ACPI mode", int(pc.monitor("i /b 0x604").split("=")[1], 16) & 1, 1)
     with Pc(vm.guest("hello"), "after=poweroff", machine="pc,acpi=off") as pc:
         pc.ends(0).shows("ACPI does not switch this machine off.")
         pc.shows("Press any key to restart.")
