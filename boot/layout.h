@@ -74,15 +74,15 @@
 #define TSS_SELECTOR 0x30
 
 // ---- entries and exits of the kernel: what traps.asm shares with cpu.h and trap.h ----
-#define VECTOR_SYSCALL 0x100 // registers.vector of a context that entered by SYSCALL: it may leave by SYSRET
-#define REGISTERS_SIZE 176   // struct registers, which begins a context
-#define REGISTERS_VECTOR 120 // offsets in it
-#define REGISTERS_RIP  136
-#define REGISTERS_CS   144
-#define CPU_CURRENT    8 // offsets in struct cpu
-#define CPU_SCRATCH    16
-#define CPU_STACK_TOP  24
-#define TRAP_STUB_SIZE 9
+#define VECTOR_SYSCALL   0x100 // registers.vector of a context that entered by SYSCALL: it may leave by SYSRET
+#define REGISTERS_SIZE   176   // struct registers, which begins a context
+#define REGISTERS_VECTOR 120   // offsets in it
+#define REGISTERS_RIP    136
+#define REGISTERS_CS     144
+#define CPU_CURRENT      8 // offsets in struct cpu
+#define CPU_SCRATCH      16
+#define CPU_STACK_TOP    24
+#define TRAP_STUB_SIZE   9
 
 // ---- the final address space ----
 #define USER_START      0x1000             // page 0 is never mapped

@@ -23,7 +23,7 @@ bool vdso_map(void) {
     u64 page = promises_page(OWNER_DATA, false);
     if (!page) return false;
     memset(window(page), 0, PAGE_SIZE);
-    memcpy(window(page), vdso_image, (u64)(vdso_image_end - vdso_image));
+    memcpy(window(page), vdso_image, (u64)vdso_image_end - (u64)vdso_image);
     file.start = page;
     return space_put_file(&area, PAGE_SIZE);
 }

@@ -20,17 +20,21 @@
     do {                                                                                                               \
         if (!(condition)) printf("line %d: %s does not hold\n", __LINE__, #condition), exit(1);                        \
     } while (0)
-#define READ(name)                                                                                                     \
+#define SELECTOR(name)                                                                                                 \
     static inline uint16_t name(void) {                                                                                \
         uint16_t selector;                                                                                             \
         __asm__ volatile("mov %%" #name ", %0" : "=r"(selector));                                                      \
         return selector;                                                                                               \
     }
-READ(ds)
-READ(es) READ(fs) READ(gs) READ(ss) READ(cs)
+SELECTOR(ds)
+SELECTOR(es)
+SELECTOR(fs)
+SELECTOR(gs)
+SELECTOR(ss)
+SELECTOR(cs)
 
-    // Without errno, which FS leads to.
-    static inline long raw(long number, long a, long b) {
+// Without errno, which FS leads to.
+static inline long raw(long number, long a, long b) {
     __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b) : "rcx", "r11", "memory");
     return number;
 }
