@@ -14,8 +14,27 @@ HOURS = 3600
 USER, ROOT = "/home/someone/vmos", "/root/vmos"  # where the tree lies, twice
 PRODUCTS = ("vmos.img", "vmos-floppy.img", "vmos.iso")
 ENVIRONMENT = {"HOME": "/root", "TERM": "dumb", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+# Mounts that nobody else sees, and processes that end with the first of them: after a timeout, too.
+APART = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+# A /dev of the release's own, made anew for each command: what root deletes there is not this machine's. It has no
+# disks and no loop devices, so that the test of a real stick is skipped there.
 IN_ROOT = """
-mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" sh -ec "$1"
+mount -t proc proc "$0/proc"
+mount -t tmpfs -o mode=755 tmpfs "$0/dev"
+mkdir -m 1777 "$0/dev/shm"
+mkdir "$0/dev/pts"
+mount -t devpts -o newinstance,mode=620,ptmxmode=666 devpts "$0/dev/pts"
+ln -s pts/ptmx "$0/dev/ptmx"
+ln -s /proc/self/fd "$0/dev/fd"
+while read -r name major minor; do mknod -m 666 "$0/dev/$name" c "$major" "$minor"; done <<END
+null 1 3
+zero 1 5
+full 1 7
+random 1 8
+urandom 1 9
+tty 5 0
+END
+exec chroot "$0" sh -ec "$1"
 """
 PREPARE = """
 apt-get update
@@ -42,7 +61,7 @@ def inside(root, command, log):
     that failed, else the end of the log."""
     start = log.stat().st_size if log.exists() else 0
     with open(log, "ab") as output:
-        status = subprocess.run(["unshare", "-m", "sh", "-c", IN_ROOT, root, command], stdin=subprocess.DEVNULL,
+        status = subprocess.run([*APART, "sh", "-ec", IN_ROOT, root, command], stdin=subprocess.DEVNULL,
                                 stdout=output, stderr=output, env=ENVIRONMENT, timeout=3 * HOURS).returncode
     said = log.read_bytes()[start:].decode(errors="replace")
     if status:
@@ -55,8 +74,8 @@ def inside(root, command, log):
 def prepare(root, suite, log):
     """The release with the committed tree in it, once for a user and once for root."""
     with open(log, "wb") as output:
-        made = subprocess.run(["debootstrap", "--variant=minbase", suite, root, mirror()], stdin=subprocess.DEVNULL,
-                              stdout=output, stderr=output, timeout=HOURS, cwd=root.parent)
+        made = subprocess.run([*APART, "debootstrap", "--variant=minbase", suite, root, mirror()], cwd=root.parent,
+                              stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=HOURS)
     vm.expect(f"status of debootstrap, whose words are in {log}", made.returncode, 0)
     # how apt reaches the archive: proxies, and whether a copy of some age will do
     (root / "etc/apt/apt.conf.d/00host").write_bytes(vm.run(["apt-config", "dump", "Acquire"]))
