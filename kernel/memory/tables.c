@@ -90,6 +90,14 @@ void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 addr
     }
 }
 
+u64 tables_reach(u64 root, u64 start, u64 end, u64 cost, u64 most) {
+    for (u64 address = start, bytes, sum = 0; address < end; address = ROUND_DOWN(address, bytes) + bytes) {
+        if (sum >= most) return address;
+        sum += tables_leaf(root, address, &bytes) ? cost : cost / 2;
+    }
+    return end;
+}
+
 // Hides or frees, of what is below one table, whose first address is at: see tables.h.
 // give: NULL to hide.
 static unsigned take_out(u64 table, int level, u64 at, const u64 range[2], const u64 limits[2], void (*give)(u64)) {

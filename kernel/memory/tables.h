@@ -52,6 +52,10 @@ bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 ma
 // rights included, skipping absent tables as a whole. No page crosses start or end. each may change or empty the entry.
 void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 address, u64 bytes));
 
+// How far from start one can go, at most to end, when a page costs so much and a step over an absent table or page half
+// of it: to where a page or an absent one begins, at least behind the first.
+u64 tables_reach(u64 root, u64 start, u64 end, u64 cost, u64 most);
+
 // Taking pages out of the lower half, in three steps. First the CPUs must not find them any more: every page in
 // [start, end), which none crosses, becomes not present but keeps the rest of its entry, and so do the tables that
 // touch [start, end) and lie wholly inside [low, high), with all below them. Returns what was present. Then

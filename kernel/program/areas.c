@@ -43,6 +43,10 @@ struct area *areas_find(struct areas *areas, u64 address) {
     return best;
 }
 
+struct area *areas_next(struct area *area) {
+    return RB_NEXT(area_tree, NULL, area);
+}
+
 struct area *areas_before(struct areas *areas, u64 address) {
     struct area *after = areas_find(areas, address);
     if (after && after->start < address) return after;

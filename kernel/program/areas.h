@@ -65,6 +65,7 @@ bool area_is_data(const struct area *area);
 
 // The lowest area that ends above address: the one that contains it, or the next one; NULL when there is none.
 struct area *areas_find(struct areas *areas, u64 address);
+struct area *areas_next(struct area *area); // NULL: none
 // The highest area that starts below address.
 struct area *areas_before(struct areas *areas, u64 address);
 // Puts an area like this one at [start, end), replacing whatever is there; joins it with like neighbours. What is

@@ -2,6 +2,7 @@
 #include <linux/mman.h>
 #include <asm/resource.h>
 #include "kernel/device/devices.h"
+#include "kernel/memory/pages.h"
 #include "kernel/memory/tables.h"
 #include "kernel/program/promises.h"
 #include "kernel/program/space.h"
@@ -10,15 +11,15 @@
 
 // A call under the lock: it copies nothing from or to the program, which could fault and want the lock, too.
 #define LOCKED_CALL(name)                                                                                              \
-    static s64 name##_locked(const u64 *arg);                                                                          \
+    static s64 name##_locked(struct thread *thread, const u64 *arg);                                                   \
     CALL(name) {                                                                                                       \
         space_take();                                                                                                  \
-        s64 result = name##_locked(arg);                                                                               \
+        s64 result = name##_locked(thread, arg);                                                                       \
         screen_yield(space.areas.device);                                                                              \
         lock_give(&space.lock);                                                                                        \
         return result;                                                                                                 \
     }                                                                                                                  \
-    static s64 name##_locked(const u64 *arg)
+    static s64 name##_locked(struct thread *thread __attribute__((unused)), const u64 *arg)
 
 void mapping_cut(u64 start, u64 end) {
     space_areas_cut(start, end);
@@ -29,6 +30,22 @@ bool mapping_unmap(u64 start, u64 end) {
     if (!space_nodes_ready() || !space_borders(start, end)) return false;
     mapping_cut(start, end);
     return true;
+}
+
+// Long work goes in pieces, each of which is whole: others see a range that is done in part. The next piece of
+// [start, end), when the call's record says how far it is.
+static u64 piece_begin(const struct thread *thread, u64 start) { return start + thread->record.done; }
+
+// A piece is done, up to reach: 0 at the end, else what the call returns to go on.
+static s64 piece_end(struct thread *thread, u64 start, u64 reach, u64 end) {
+    thread->record.done = reach - start;
+    return reach < end ? call_again(thread) : 0;
+}
+
+static s64 unmap_piece(struct thread *thread, u64 start, u64 end) {
+    u64 from = piece_begin(thread, start), reach = space_reach(from, end);
+    if (!space_border(end) || !mapping_unmap(from, reach)) return -ENOMEM;
+    return piece_end(thread, start, reach, end);
 }
 
 static bool range_free(u64 start, u64 bytes) {
@@ -104,46 +121,87 @@ static u32 mmap_flags(u64 flags) {
     return wanted;
 }
 
-// Puts an area of mmap() with what it needs: 0, or -ENOMEM and no more than a hole is left at its place.
-static s64 mmap_put(struct area *like, u64 device, int huge, bool replaces) {
-    u64 at = like->start, end = like->end;
-    if (!space_within_limits(like) || !space_borders(at, end)) return -ENOMEM;
-    bool has_object = like->flags & AREA_SHARED && !(like->flags & AREA_DEVICE) && !huge;
-    if (has_object && !(like->object = object_make(end - at, !(like->flags & AREA_NORESERVE)))) return -ENOMEM;
-    if (!space_put(like)) {
-        if (like->object) object_give(like->object);
+// What mmap() is asked for.
+struct mmap {
+    u64 bytes, flags, device; // device: the physical address, or 0
+    int huge;                 // level of the pages that have to be large; 0: none has to
+    s64 error;                // of the file
+    struct area like;
+};
+
+// Puts the area with what it needs, with MAP_FIXED piece by piece in the place of what is there. Shared memory comes
+// with the last piece; until then nobody else gets the place.
+static s64 mmap_put(struct thread *thread, struct mmap *call, u64 at) {
+    u64 end = at + call->bytes, from = piece_begin(thread, at), worth = pages_worth(LEVEL_BYTES(call->huge));
+    u64 reach = call->flags & MAP_FIXED ? space_reach(from, end) : end;
+    struct area part = call->like;
+    bool has_object = part.flags & AREA_SHARED && !call->device && !call->huge;
+    part.start = has_object && reach == end ? at : from;
+    part.end = reach;
+    if (has_object && reach < end) {
+        part.rights = 0;
+        part.flags = AREA_NORESERVE;
+    }
+    if (!space_within_limits(&part) || !space_border(end) || !space_borders(part.start, reach)) return -ENOMEM;
+    if (has_object && reach == end && !(part.object = object_make(end - at, !(part.flags & AREA_NORESERVE))))
+        return -ENOMEM;
+    if (!space_can_put(&part, thread->record.taken.count * worth)) {
+        if (part.object) object_give(part.object);
+        return promises.away ? call_again(thread) : -ENOMEM; // what others are clearing may come back
+    }
+    space_areas_put(&part);
+    if (call->flags & MAP_FIXED) space_drop(part.start, reach);
+    if (call->device && !space_put_device(&part, call->device + (from - at))) {
+        mapping_unmap(from, reach);
         return -ENOMEM;
     }
-    if (replaces) space_drop(at, end);
-    bool ok = !device || space_put_device(like, device);
-    if (ok && huge) ok = space_populate(at, end, huge, true);
-    if (!ok) mapping_unmap(at, end);
-    return ok ? 0 : -ENOMEM;
+    s64 error = piece_end(thread, at, reach, end);
+    return error ? error : (s64)at;
+}
+
+static s64 mmap_decode(const u64 *arg, struct mmap *call) {
+    u64 flags = (u32)arg[3], type = flags & MAP_TYPE;
+    *call = (struct mmap){.bytes = arg[1], .flags = flags, .huge = huge_level(flags)};
+    if (arg[5] % PAGE_SIZE || call->huge < 0) return -EINVAL;
+    if (!(flags & MAP_ANONYMOUS))
+        call->error = file_map(arg[4], arg[5], call->bytes, arg[2] & 7, type == MAP_SHARED, &call->device);
+    if (call->error == -EBADF) return -EBADF;
+    if (!call->bytes || (call->huge && !(flags & MAP_ANONYMOUS))) return -EINVAL;
+    if (call->bytes > USER_END) return -ENOMEM;
+    call->bytes = ROUND_UP(call->bytes, LEVEL_BYTES(call->huge));
+    bool is_type = type == MAP_PRIVATE || (type == MAP_SHARED && !(flags & MAP_GROWSDOWN));
+    if (call->huge && !is_type) return -EINVAL;
+    if (!call->error && !is_type) call->error = -EINVAL;
+    return 0;
+}
+
+static s64 mmap_locked(struct thread *thread, const u64 *arg, struct mmap *call) {
+    s64 at = mmap_place(arg, call->bytes, LEVEL_BYTES(call->huge));
+    if (at < 0) return at;
+    if (call->error < 0) return call->error;
+    call->like.rights = arg[2] & 7;
+    call->like.flags = mmap_flags(call->flags);
+    if (call->device) call->like.flags = AREA_NORESERVE | AREA_DEVICE | AREA_SHARED | (u32)call->error;
+    return mmap_put(thread, call, (u64)at);
 }
 
 // mmap(address, length, rights, flags, fd, offset): anonymous memory, or the framebuffer. Pages that MAP_HUGETLB asks
-// for are all made at once, so that none is missing later.
-LOCKED_CALL(mmap) {
-    u64 bytes = arg[1], flags = (u32)arg[3], type = flags & MAP_TYPE, device = 0;
-    s64 error = 0;
-    int huge = huge_level(flags);
-    if (arg[5] % PAGE_SIZE || huge < 0) return -EINVAL;
-    if (!(flags & MAP_ANONYMOUS)) error = file_map(arg[4], arg[5], bytes, arg[2] & 7, type == MAP_SHARED, &device);
-    if (error == -EBADF) return error;
-    if (!bytes || (huge && !(flags & MAP_ANONYMOUS))) return -EINVAL;
-    if (bytes > USER_END) return -ENOMEM;
-    bytes = ROUND_UP(bytes, LEVEL_BYTES(huge));
-    s64 at = mmap_place(arg, bytes, LEVEL_BYTES(huge));
-    if (at < 0) return at;
-    if (error < 0) return error;
-    if (type != MAP_PRIVATE && (type != MAP_SHARED || flags & MAP_GROWSDOWN)) return -EINVAL;
-    struct area like = {.start = (u64)at, .end = (u64)at + bytes, .rights = arg[2] & 7, .flags = mmap_flags(flags)};
-    if (device) like.flags = AREA_NORESERVE | AREA_DEVICE | AREA_SHARED | (u32)error;
-    error = mmap_put(&like, device, huge, flags & MAP_FIXED);
-    if (error) return error;
-    bool populates = flags & (MAP_POPULATE | MAP_LOCKED) || space.lock_future == MCL_FUTURE;
-    if (populates && like.rights) space_populate(like.start, like.end, space.largest, false);
-    return at;
+// for are all taken before anything changes, so that none is missing later.
+CALL(mmap) {
+    struct mmap call;
+    if (thread->record.taken.end) return populate(thread);
+    s64 result = mmap_decode(arg, &call);
+    if (!result && call.huge) result = populate_take(thread, call.bytes, call.huge);
+    if (result) return result;
+    space_take();
+    result = mmap_locked(thread, arg, &call);
+    bool populates = call.flags & (MAP_POPULATE | MAP_LOCKED) || space.lock_future == MCL_FUTURE;
+    screen_yield(space.areas.device);
+    lock_give(&space.lock);
+    if (result == CALL_WAITS) return result;
+    if (result < 0) return populate_begin(thread, 0, PAGE_SIZE, call.huge, result); // gives back what was taken
+    if (!call.huge && (!populates || !call.like.rights)) return result;
+    return populate_begin(thread, (u64)result, (u64)result + call.bytes, call.huge, result);
 }
 
 LOCKED_CALL(munmap) {
@@ -151,7 +209,7 @@ LOCKED_CALL(munmap) {
     if (at % PAGE_SIZE || at > USER_END || bytes > USER_END - at || !bytes) return -EINVAL;
     u64 end = ROUND_UP(at + bytes, PAGE_SIZE);
     at = MAX(at, USER_START);
-    return at >= end || mapping_unmap(at, end) ? 0 : -ENOMEM;
+    return at >= end ? 0 : unmap_piece(thread, at, end);
 }
 
 // Of mprotect, in one area.
@@ -185,13 +243,16 @@ LOCKED_CALL(mprotect) {
         if (!(area->flags & AREA_GROWS)) return -EINVAL;
         at = area->start;
     }
-    for (; at < end; at = MIN(end, area->end)) {
+    const u64 start = at;
+    at = piece_begin(thread, start);
+    u64 reach = space_reach(at, end);
+    for (; at < reach; at = MIN(reach, area->end)) {
         if (!(area = space_area(at))) return -ENOMEM;
-        s64 error = protect_part(area, at, MIN(end, area->end), rights & 7);
+        s64 error = protect_part(area, at, MIN(reach, area->end), rights & 7);
         if (error) return error;
         area = space_area(at); // it may be joined with the one before
     }
-    return 0;
+    return piece_end(thread, start, reach, end);
 }
 
 // The exact break, as asked for, or the old one on failure: never an error number.
@@ -199,11 +260,17 @@ LOCKED_CALL(brk) {
     u64 to = arg[0], old_end = ROUND_UP(space.brk_now, PAGE_SIZE), end = ROUND_UP(to, PAGE_SIZE);
     if (to < space.brk_start || to > SPACE_PLACE_END) return (s64)space.brk_now;
     if (to - space.brk_start > limit_get(RLIMIT_DATA)) return (s64)space.brk_now;
+    if (end < old_end) {
+        s64 error = unmap_piece(thread, end, old_end);
+        if (error == CALL_WAITS) return error;
+        if (!error) space.brk_now = to;
+        return (s64)space.brk_now;
+    }
     struct area more = {.start = old_end, .end = end, .rights = AREA_READ | AREA_WRITE};
     if (space.lock_future) more.flags = AREA_LOCKED;
     bool grows = end > old_end && mapping_is_free(old_end, end - old_end) && space_within_limits(&more);
     grows = grows && space_put(&more);
     if (grows && space.lock_future == MCL_FUTURE) space_populate(old_end, end, space.largest, false);
-    if (grows || end == old_end || (end < old_end && mapping_unmap(end, old_end))) space.brk_now = to;
+    if (grows || end == old_end) space.brk_now = to;
     return (s64)space.brk_now;
 }

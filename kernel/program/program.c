@@ -102,6 +102,7 @@ static void begin_call(struct context *context) {
     thread->has_deadline = false;
     thread->record.begun = false;
     thread->record.done = 0;
+    thread->record.taken = (struct taken){0};
     syscall_run(thread);
 }
 

@@ -20,6 +20,16 @@ struct program {
 };
 extern struct program program;
 
+// Memory that mmap took before, or while, it goes into an area (populate.c).
+struct taken {
+    u64 list, count; // large pages, cleared, linked through their first words, and how many
+    u64 page, bytes; // the one that is being cleared, and how far
+    u64 at, end;     // of the range that is there and gets its pages; end 0: it is not there yet
+    u64 small;       // up to there no page of 1 GiB is to be had
+    u32 level;       // of pages in the list, which the range gets
+    s64 result;      // of the call
+};
+
 // What a call remembers until it returns, however often it is executed (program.c).
 struct record {
     bool begun;        // the rest holds
@@ -31,6 +41,7 @@ struct record {
     struct tty_reader reader;
     u64 few[16];  // what was copied in, if it fits here: 8 parts of a vector, 16 entries of poll
     u64 pages[4]; // else here
+    struct taken taken;
 };
 
 #define SIGNALS           64

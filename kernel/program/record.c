@@ -1,9 +1,9 @@
 // What a call copied in stays until it returns: in its progress record, or, when it is much, in pages. The program may
 // change or unmap what it gave in the meantime.
 #include "kernel/kernel.h"
-#include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
+#include "kernel/program/promises.h"
 
 // Once for each call. 0, -EFAULT or -ENOMEM.
 s64 record_copy(struct thread *thread, u64 from, u64 bytes) {
@@ -28,5 +28,5 @@ void *record_at(struct thread *thread, u64 offset) {
 
 void record_end(struct thread *thread) {
     struct record *record = &thread->record;
-    while (record->page_count) page_free(record->pages[--record->page_count]);
+    while (record->page_count) promises_give(OWNER_THREADS, record->pages[--record->page_count], false);
 }

@@ -116,17 +116,21 @@ void space_areas_protect(u64 start, u64 end, u32 rights) {
     areas_changed(start, end);
 }
 
-bool space_can_put(const struct area *like) {
-    u64 pages = PAGES(like->end - like->start), tables = areas_tables(like->start, like->end);
+bool space_can_put(const struct area *like, u64 taken) {
+    u64 cost = areas_tables(like->start, like->end), there = taken;
+    bool counts = like->rights & AREA_WRITE && !(like->flags & AREA_NORESERVE);
     if (!space_nodes_ready()) return false;
-    if (like->flags & AREA_DEVICE) return promises_can(tables);
-    if (!(like->rights & AREA_WRITE) || like->flags & AREA_NORESERVE) return true;
-    u64 before = areas_counted(&space.areas, like->start, like->end);
-    return promises_can(pages + tables - before);
+    if (counts) {
+        cost += PAGES(like->end - like->start);
+        there += areas_counted(&space.areas, like->start, like->end);
+    } else if (!taken && !(like->flags & AREA_DEVICE)) {
+        return true;
+    }
+    return cost <= there || promises_can(cost - there);
 }
 
 bool space_put(const struct area *like) {
-    if (!space_can_put(like)) return false;
+    if (!space_can_put(like, 0)) return false;
     space_areas_put(like);
     return true;
 }
@@ -235,6 +239,21 @@ bool space_border(u64 address) {
     return true;
 }
 
+// What a piece of long work may come upon: an area costs up to a thousand instructions, a page up to 300 with the look
+// that is taken here.
+#define PIECE_BYTES (128 * PAGE_SIZE) // less is no long work, whatever is there
+#define PIECE_AREAS 128
+#define REACH_COST   300
+
+u64 space_reach(u64 start, u64 end) {
+    if (end - start <= PIECE_BYTES) return end;
+    u64 reach = tables_reach(space.root, start, end, REACH_COST, CALL_INSTRUCTIONS);
+    struct area *area = areas_find(&space.areas, start);
+    for (int i = 0; area && area->start < reach; i++, area = areas_next(area))
+        if (i == PIECE_AREAS) return area->start;
+    return reach;
+}
+
 bool space_borders(u64 start, u64 end) { return space_border(start) && space_border(end); }
 
 // Drops the pages of a range, at whose borders none crosses, and the tables that nobody needs any more.
@@ -318,10 +337,7 @@ static bool clear_apart(u64 physical, u64 address, u64 bytes) {
     return false;
 }
 
-// Makes the page for an address where there is none, of at most that level: the largest that lies within the area and
-// that there is memory for. False when there is no memory. Gives the lock up for a while when it clears a large page;
-// then there may be no page, and the area may be another one, afterwards.
-static bool page_make(u64 address, int level) {
+bool space_make_page(u64 address, int level) {
     for (; level >= 0; level--) {
         const struct area *area = space_area(address);
         ASSERT(area);
@@ -379,12 +395,24 @@ bool space_populate(u64 start, u64 end, int level, bool exactly) {
         if (tables_leaf(space.root, start, &bytes)) {
             if (exactly && bytes < LEVEL_BYTES(level)) return false;
             start = ROUND_DOWN(start, bytes) + bytes;
-        } else if (!(area = space_area(start)) || area->flags & AREA_GUARD) start += PAGE_SIZE;
-        else if (area->object) {
+        } else if (!(area = areas_find(&space.areas, start)) || area->start > start || area->flags & AREA_GUARD) {
+            start = !area ? end : area->start > start ? area->start : area->end;
+        } else if (area->object) {
             if (page_of_object(area, start, area->rights & AREA_WRITE)) return false;
             start += PAGE_SIZE;
-        } else if (!page_make(start, level)) return false;
+        } else if (!space_make_page(start, level)) return false;
     }
+    return true;
+}
+
+bool space_put_taken(u64 address, u64 physical, int level) {
+    u64 bytes = LEVEL_BYTES(level);
+    const struct area *area = space_area(address);
+    if (!area || !area->rights || !fits(area, address, bytes)) return false;
+    u64 *entry = space_entry(area, address, level);
+    if (!entry) return false;
+    promises_got(OWNER_DATA, pages_worth(bytes), false); // from here on it is the area's
+    page_put(entry, area, physical, bytes);
     return true;
 }
 
@@ -425,7 +453,7 @@ const char *space_make(u64 address, u64 error) {
     u64 bytes, *entry = tables_leaf(space.root, address, &bytes);
     if (area->flags & AREA_DEVICE) return entry ? tlb_forget(address), NULL : space_no_memory;
     if (!entry && area->object) return page_of_object(area, address, error & FAULT_WRITE);
-    if (!entry) return page_make(address, LEVEL_2M) ? NULL : space_no_memory;
+    if (!entry) return space_make_page(address, LEVEL_2M) ? NULL : space_no_memory;
     bool is_final = *entry & PTE_OURS || area->flags & AREA_SHARED || !(area->rights & AREA_WRITE);
     if (is_final) return tlb_forget(address), NULL;
     address = ROUND_DOWN(address, PAGE_SIZE);
@@ -437,6 +465,13 @@ const char *space_make(u64 address, u64 error) {
 const char *space_fault(u64 address, u64 error) {
     space_take();
     const char *why = space_make(address, error);
+    while (why == space_no_memory && promises.away) { // what another CPU is clearing may come back
+        lock_give(&space.lock);
+        cpu_serve();
+        __asm__ volatile("pause");
+        space_take();
+        why = space_make(address, error);
+    }
     lock_give(&space.lock);
     return why;
 }

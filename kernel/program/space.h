@@ -21,9 +21,9 @@ void space_take(void);
 const struct area *space_area(u64 address); // NULL: none
 // Enough nodes for an operation on areas; false when there is no page for them.
 bool space_nodes_ready(void);
-// Whether there is memory for an area like this one instead of what is at its place: for what it is promised and for
-// nodes. Changes nothing else.
-bool space_can_put(const struct area *like);
+// Whether there is memory for an area like this one instead of what is at its place: for what it is promised, beside so
+// many pages that were taken for it, and for nodes. Changes nothing else.
+bool space_can_put(const struct area *like, u64 taken);
 // The operations of areas.h, and what is promised follows.
 void space_areas_put(const struct area *like);
 void space_areas_cut(u64 start, u64 end);
@@ -49,6 +49,14 @@ bool space_within_limits(const struct area *like);
 // for a while when it clears large pages.
 bool space_populate(u64 start, u64 end, int level, bool exactly);
 
+// How far from start an operation on areas and pages may go at once, at most to end: no page crosses that.
+u64 space_reach(u64 start, u64 end);
+// Makes the page for an address of an area, where there is none, of at most that level. False when there is no memory.
+// Gives the lock up for a while when it clears a large page; then there may be no page, and another area, or none.
+bool space_make_page(u64 address, int level);
+// Gives an address of an area a large page that was taken for it and cleared; false when it wants none.
+bool space_put_taken(u64 address, u64 physical, int level);
+
 // ---- mappings.c ----
 // Takes out all areas of a range. _cut: with nodes ready and no page across the borders. _unmap: false, and nothing
 // has changed, when there is no memory for these.
@@ -59,3 +67,12 @@ bool mapping_is_free(u64 start, u64 bytes);
 // Where a mapping goes that names no place it must have: at the hint when it is free, else as high as it fits below
 // limit, and from 2 MiB or 1 GiB on aligned for pages of that size. 0: nowhere.
 u64 mapping_place(u64 hint, u64 bytes, u64 align, u64 limit);
+
+// ---- populate.c: pages that mmap makes before they are touched ----
+// Takes large pages for so many bytes before the area is there. Its result but for 0, when they are there, is that of
+// the call: -ENOMEM, or what call_again() returns. Without the lock.
+s64 populate_take(struct thread *thread, u64 bytes, int level);
+// The call mmap goes on, which has put its area: it gets what was taken, or with level 0 what is missing. Returns what
+// the call returns, when all is done result.
+s64 populate_begin(struct thread *thread, u64 start, u64 end, int level, s64 result);
+s64 populate(struct thread *thread);
