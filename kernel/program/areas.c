@@ -266,10 +266,11 @@ u64 areas_pages(struct areas *areas, u64 start, u64 end, bool data) {
     return pages;
 }
 
-u64 areas_counted(struct areas *areas, u64 start, u64 end) {
+u64 areas_counted_private(struct areas *areas, u64 start, u64 end) {
     u64 pages = 0;
     for (const struct area *area; (area = areas_find(areas, start)) && area->start < end; start = area->end)
-        if (area->flags & AREA_COUNTED) pages += (MIN(area->end, end) - MAX(area->start, start)) / PAGE_SIZE;
+        if ((area->flags & (AREA_COUNTED | AREA_SHARED)) == AREA_COUNTED)
+            pages += (MIN(area->end, end) - MAX(area->start, start)) / PAGE_SIZE;
     return pages;
 }
 

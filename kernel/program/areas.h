@@ -79,8 +79,8 @@ void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights);
 void areas_flag(struct areas *areas, u64 start, u64 end, u32 set, u32 clear);
 // How many pages of [start, end) are in areas; those that are data alone.
 u64 areas_pages(struct areas *areas, u64 start, u64 end, bool data);
-// Pages in [start, end) that are counted.
-u64 areas_counted(struct areas *areas, u64 start, u64 end);
+// Pages in [start, end) that are counted, and come back when these areas go: a shared one may stay in its object.
+u64 areas_counted_private(struct areas *areas, u64 start, u64 end);
 // Whether any is.
 bool areas_have_counted(struct areas *areas, u64 start, u64 end);
 // What it costs at worst, in pages and page tables, if [start, end) became writable, beside what is counted already.

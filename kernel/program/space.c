@@ -122,7 +122,7 @@ bool space_can_put(const struct area *like, u64 taken) {
     if (!space_nodes_ready()) return false;
     if (counts) {
         cost += PAGES(like->end - like->start);
-        there += areas_counted(&space.areas, like->start, like->end);
+        there += areas_counted_private(&space.areas, like->start, like->end);
     } else if (!taken && !(like->flags & AREA_DEVICE)) {
         return true;
     }
@@ -243,7 +243,7 @@ bool space_border(u64 address) {
 // that is taken here.
 #define PIECE_BYTES (128 * PAGE_SIZE) // less is no long work, whatever is there
 #define PIECE_AREAS 128
-#define REACH_COST   300
+#define REACH_COST  300
 
 u64 space_reach(u64 start, u64 end) {
     if (end - start <= PIECE_BYTES) return end;

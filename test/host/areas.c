@@ -145,12 +145,13 @@ static void random_step(struct areas *areas) {
         for (unsigned i = start; i < end; i++)
             if (model[i].used) model[i].flags = locks ? model[i].flags | AREA_LOCKED : model[i].flags & ~AREA_LOCKED;
     } else {
-        u64 counted = 0, could = 0, cost = 0;
+        u64 counted = 0, private = 0, could = 0, cost = 0;
         for (unsigned i = start; i < end; i++) {
             counted += model[i].used && model[i].counted;
+            private += model[i].used && model[i].counted && !(model[i].flags & AREA_SHARED);
             could += model[i].used && !model[i].noreserve && !model[i].counted;
         }
-        CHECK(areas_counted(areas, AT(start), AT(end)) == counted * (unit / PAGE_SIZE));
+        CHECK(areas_counted_private(areas, AT(start), AT(end)) == private * (unit / PAGE_SIZE));
         CHECK(areas_have_counted(areas, AT(start), AT(end)) == !!counted);
         cost = areas_cost(areas, AT(start), AT(end));
         CHECK(cost >= could * (unit / PAGE_SIZE) && !cost == !could);

@@ -229,7 +229,7 @@ static void trace_table(u64 table, int level, u64 start) {
     own(table & PTE_ADDRESS, PAGE_SIZE, TABLE);
     if (level < 3) {
         u64 promised = table & PTE_COUNTED, bytes = LEVEL_BYTES(level + 1);
-        bool needed = areas_counted(&space.areas, start, start + bytes);
+        bool needed = areas_have_counted(&space.areas, start, start + bytes);
         if (promised) CHECK(needed);
         found.kept += !!promised;
         found.taken[OWNER_TABLES]++;
@@ -427,6 +427,7 @@ static u64 page_of(u64 address) { return (address - space_start) / PAGE_SIZE; }
 
 static u64 avoid, avoid_end; // model pages: between two pieces of a call the other CPU may do something elsewhere
 static u64 broken;
+static bool is_between; // it is at that, and has nobody else between its own
 static void while_broken(void);
 static u64 done_pages(void) { return threads[cpu].record.done / PAGE_SIZE; } // of a call that failed in its middle
 
@@ -448,7 +449,7 @@ static s64 run(s64 (*call)(struct thread *, const u64 *), const u64 *arg) {
         if (result != CALL_WAITS) return result;
         broken++;
         promises.away = 0;
-        if (avoid_end) while_broken();
+        if (avoid_end && !is_between) while_broken();
     }
 }
 
@@ -551,7 +552,6 @@ static void do_protect(u64 at, u64 count) {
     avoid = at, avoid_end = at + count;
     s64 result = CALL6(mprotect, address_of(at), count * PAGE_SIZE, rights);
     avoid_end = 0;
-    u64 done = result ? done_pages() : count;
     last = (struct call){"mprotect", at, 0, count, rights, 0, result};
     if (end == at + count) CHECK(result == 0 || (result == -ENOMEM && is_short(count)));
     else CHECK(result == (model[end].used ? -EACCES : -ENOMEM) || (result == -ENOMEM && is_short(count)));
@@ -701,7 +701,7 @@ static void touch(u64 at) {
     u64 error = errors[random_below(4)];
     const char *why = NULL;
     if (random_below(8) == 0) space_fault(address_of(at), error); // as of a CPU that remembers something else
-    interferes = random_below(3) == 0;
+    interferes = !is_between && random_below(3);
     touched = at < model_pages - 3 ? at : 0;
     u64 *content = access(address_of(at), error, &why);
     interferes = false;
@@ -761,11 +761,13 @@ static void while_broken(void) {
     if (at + count > model_pages || (at < end && at + count > from) || random_below(2)) return;
     cpu = !cpu;
     avoid_end = 0;
+    is_between = true;
     switch (random_below(3)) {
     case 0: do_mmap_small(at, count); break;
     case 1: do_unmap(at, count); break;
     default: touch(at);
     }
+    is_between = false;
     avoid = from;
     avoid_end = end;
     cpu = !cpu;
