@@ -75,10 +75,10 @@ def segments(cpus, cpu):
     runs(vm.compile_guest("test/guest/segments.c", "gcc", "-static"), cpus, com1=b"segments ok" + own + b"\n", cpu=cpu)
 
 
-def latency(*args):
+def latency(*args, **more):
     """On a CPU whose time is the number of its instructions."""
     runs(vm.compile_guest("test/guest/latency.c", "gcc", "-static"), 1, com1=b"latency ok\n", args=args,
-         extra=["-icount", "shift=0,sleep=off"])
+         extra=["-icount", "shift=0,sleep=off"], **more)
 
 
 def forks():
@@ -108,6 +108,7 @@ def tests():
     yield "flags of clone", lambda: runs(vm.compile_guest("test/guest/clone_flags.c", "gcc", "-static"), 2, com1=b"clone ok\n")
     yield "latency and shares", latency
     yield "20,000 waiters", lambda: latency("many")
+    yield "latency of much memory", lambda: latency("memory", memory="512M")
     yield "stalled output", stalled_output
     yield "several read one terminal", read_by_several
     yield "^C while all wait", interrupted_by_key

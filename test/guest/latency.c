@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -18,6 +19,8 @@
 #define MANY    20000
 #define LATEST  3000000 // ns
 #define KEPT    400000  // by one call: its pieces, and a switch
+#define AREAS   60000
+#define MUCH    (300ul << 20)
 #define MS      1000000ll
 #define WAIT    (FUTEX_WAIT | FUTEX_PRIVATE_FLAG)
 #define WAKE    (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)
@@ -172,8 +175,50 @@ static void many(void) {
     while (__atomic_load_n(&left, __ATOMIC_SEQ_CST)) sleep_ns(MS);
 }
 
+// ---- calls that change much memory ----
+
+static long long most_late;
+
+static void said(const char *what) {
+    sleep_ns(MS);
+    if (most_late >= LATEST) printf("%s: ", what);
+    CHECK(most_late < LATEST, most_late);
+    most_late = 0;
+}
+
+static void memory(void) {
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    pthread_t ticker;
+    stop = 0;
+    pthread_create(&ticker, NULL, tick, &most_late);
+    char *areas = mmap(NULL, 2ul * AREAS * 4096, PROT_NONE, flags | MAP_NORESERVE, -1, 0);
+    for (unsigned long i = 0; i < AREAS; i++) CHECK(!mprotect(areas + i * 8192, 4096, PROT_READ), i);
+    said("making areas");
+    CHECK(!mprotect(areas, 2ul * AREAS * 4096, PROT_READ), 0);
+    said("mprotect of them");
+    for (unsigned long i = 0; i < AREAS; i++) CHECK(!mprotect(areas + i * 8192, 4096, PROT_NONE), i);
+    CHECK(!munmap(areas, 2ul * AREAS * 4096), 0);
+    said("munmap of as many");
+    char *much = mmap(NULL, MUCH, PROT_READ | PROT_WRITE, flags | MAP_POPULATE, -1, 0);
+    CHECK(much != MAP_FAILED, 0);
+    said("mmap with MAP_POPULATE");
+    CHECK(!mprotect(much, MUCH, PROT_READ), 0);
+    said("mprotect of it");
+    CHECK(!madvise(much, MUCH, MADV_DONTNEED), 0);
+    said("madvise of it");
+    much = mmap(much, MUCH, PROT_READ | PROT_WRITE, flags | MAP_POPULATE | MAP_FIXED, -1, 0);
+    CHECK(much != MAP_FAILED, 0);
+    said("mmap in its place");
+    CHECK(!munmap(much, MUCH), 0);
+    said("munmap of it");
+    stop = 1;
+    pthread_join(ticker, NULL);
+}
+
 int main(int argc, char **argv) {
-    if (argc > 1) {
+    if (argc > 1 && !strcmp(argv[1], "memory")) {
+        memory();
+    } else if (argc > 1) {
         many();
     } else {
         sleepers();
