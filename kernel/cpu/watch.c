@@ -30,5 +30,8 @@ void watch_by(u64 when) {
 void watch_run(u64 now) {
     if (now < watch_next()) return;
     __atomic_store_n(&next, NEVER, __ATOMIC_SEQ_CST);
-    for (unsigned i = 0; i < count; i++) watch_by(looks[i](now));
+    for (unsigned i = 0; i < count; i++) {
+        u64 again = looks[i](now);
+        watch_by(again);
+    }
 }

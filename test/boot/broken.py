@@ -142,13 +142,18 @@ def patched(offset, value):
     return bytes(data)
 
 
+def i386():
+    """Class 1 and machine 3: Linux looks at the machine alone."""
+    return patched(4, b"\x01" + vm.guest("hello").read_bytes()[5:18] + b"\x03\0")
+
+
 def dynamic():
     return vm.compile_guest("test/guest/hello.c", "gcc", "-pie").read_bytes()
 
 
 ELVES = {  # what is wrong: how to make it, what must be said about it
     "another machine": (lambda: patched(18, b"\xb7\0"), "another processor"),
-    "32-bit": (lambda: patched(4, b"\x01"), "32-bit"),
+    "32-bit": (i386, "32-bit"),
     "dynamic": (dynamic, "dynamic"),
     "no ELF": (lambda: b"#!/bin/sh\necho no\n" * 10, "ELF"),
 }

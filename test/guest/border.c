@@ -20,8 +20,8 @@ int main(int count, char **words) {
     case 4: RUN("fldcw %0; fld1; fldz; fdivrp\n" SYSTEM_CALL "fwait", "m"(all_x87_errors)); // pending over a call
     case 5: RUN("int3", "i"(0));
     case 6: RUN("int $14", "i"(0));
-    case 7: RUN("int $0x20", "i"(0)); // of a device
-    case 8: RUN("wrgsbase %0", "r"(0xffffff0000000000));
+    case 7: RUN("int $0x20", "i"(0));                                  // of a device
+    case 8: RUN("wrgsbase %0\n" SYSTEM_CALL, "r"(0xffffff0000000000)); // its own to set, whatever it points to
     case 9: RUN("xor %%eax, %%eax; xor %%ecx, %%ecx; xor %%edx, %%edx; wrpkru", "i"(0));
     case 10: RUN("jmp *%0", "r"(0x800000000000));                                  // not canonical
     case 11: RUN("jmp *%0", "r"(0xfffffeffc0000000));                              // the kernel
