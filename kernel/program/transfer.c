@@ -32,9 +32,10 @@ static s64 begin(struct thread *thread, const u64 *arg, bool vectors, u32 access
     if (!file_get(arg[0], &record->file)) return -EBADF;
     bool allowed = (record->file.flags & O_ACCMODE) != access;
     if (vectors) {
-        if (arg[2] > IOV_MAX) return -EINVAL;
-        error = record_copy(thread, arg[1], arg[2] * sizeof(struct iovec));
-        if (!error) error = check_vectors(thread, arg[2]);
+        u32 count = (u32)arg[2]; // although the argument is an unsigned long
+        if (count > IOV_MAX) return -EINVAL;
+        error = record_copy(thread, arg[1], count * sizeof(struct iovec));
+        if (!error) error = check_vectors(thread, count);
     } else {
         record->few[0] = arg[1];
         record->few[1] = arg[2];
