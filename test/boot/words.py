@@ -1,4 +1,5 @@
 """The words of the image's command line, each by what it changes."""
+import contextlib
 import json
 import pathlib
 import re
@@ -139,7 +140,9 @@ class Pc(vm.Running):
 
     def events(self):
         """How QEMU ended: (event, reason) of all that come until then."""
-        said = [json.loads(line) for line in self.file]
+        said = []
+        with contextlib.suppress(ConnectionResetError):  # QEMU 10 may end its talk with that, after the last event
+            said += (json.loads(line) for line in self.file)
         self.process.wait(vm.HANG)
         return [(event["event"], event["data"].get("reason")) for event in said if "data" in event]
 
