@@ -47,7 +47,7 @@ class Debugger:
     """./build.sh debug WORD... on a terminal of its own, at its first prompt."""
 
     def __init__(self, *words):
-        if words[0] == "bochs":
+        if words[:1] == ("bochs",):
             need_old_bochs()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
