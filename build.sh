@@ -129,9 +129,9 @@ object() {
     # Small, but for what runs for every byte, system call or switch. Loops in memcpy must not become calls of it.
     case $1 in
     kernel/lib/string.c) extra=-fno-tree-loop-distribute-patterns ;;
-    kernel/lib/crc32c.c | kernel/cpu/traps.c) extra= ;;
-    kernel/program/program.c | kernel/program/scheduler.c | kernel/program/futex.c) extra=-Os ;;
-    kernel/memory/frames.c | kernel/program/sorted.c | kernel/program/queue.c) extra=-Os ;;
+    kernel/lib/crc32c.c) extra= ;;
+    kernel/cpu/traps.c | kernel/program/program.c | kernel/program/scheduler.c) extra=-Os ;;
+    kernel/memory/frames.c | kernel/program/sorted.c | kernel/program/queue.c | kernel/program/futex.c) extra=-Os ;;
     *) extra=-Oz ;;
     esac
     # shellcheck disable=SC2086 # lists of flags

@@ -75,8 +75,8 @@ static bool wake_some(const struct wake *what, struct thread *caller) {
         if (caller->record.done++ < what->wakes) {
             wake(bucket, thread);
         } else {
-            sorted_remove(&bucket->waiters, &thread->wait);
-            put(other, thread, what->to);
+            u64 arrival = __atomic_add_fetch(&arrivals, 1, __ATOMIC_RELAXED);
+            sorted_move(&bucket->waiters, &other->waiters, &thread->wait, what->to.address, arrival);
         }
     }
     return false;

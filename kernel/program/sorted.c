@@ -16,13 +16,23 @@ static void set_in(struct sorted_node *node, struct sorted *list) {
     __atomic_store_n(&node->in, list, __ATOMIC_RELEASE);
 }
 
-void sorted_add(struct sorted *list, struct sorted_node *node, u64 key, u64 then) {
-    ASSERT(!node->in);
+static void insert(struct sorted *list, struct sorted_node *node, u64 key, u64 then) {
     node->key = key;
     node->then = then;
     struct sorted_node *same = RB_INSERT(sorted_tree, &list->tree, node);
     ASSERT(!same);
     set_in(node, list);
+}
+
+void sorted_add(struct sorted *list, struct sorted_node *node, u64 key, u64 then) {
+    ASSERT(!node->in);
+    insert(list, node, key, then);
+}
+
+void sorted_move(struct sorted *from, struct sorted *to, struct sorted_node *node, u64 key, u64 then) {
+    ASSERT(node->in == from);
+    RB_REMOVE(sorted_tree, &from->tree, node);
+    insert(to, node, key, then);
 }
 
 void sorted_remove(struct sorted *list, struct sorted_node *node) {

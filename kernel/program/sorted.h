@@ -21,6 +21,9 @@ struct sorted_node {
 // No two nodes of a list have both numbers in common.
 void sorted_add(struct sorted *list, struct sorted_node *node, u64 key, u64 then);
 void sorted_remove(struct sorted *list, struct sorted_node *node);
+// From one list to another, or to another place in the same. Both locks are held; whoever looks without them never
+// finds the node in none, as it would between sorted_remove() and sorted_add().
+void sorted_move(struct sorted *from, struct sorted *to, struct sorted_node *node, u64 key, u64 then);
 // The first, the last, the one after; NULL: there is none.
 struct sorted_node *sorted_first(const struct sorted *list);
 struct sorted_node *sorted_last(const struct sorted *list);
