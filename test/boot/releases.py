@@ -9,7 +9,6 @@ import threading
 import vm
 
 RELEASES = {"12": "bookworm", "13": "trixie", "sid": "sid"}
-PUBLIC = "http://deb.debian.org/debian/"
 HOURS = 3600
 USER, ROOT = "/home/someone/vmos", "/root/vmos"  # where the tree lies, twice
 PRODUCTS = ("vmos.img", "vmos-floppy.img", "vmos.iso")
@@ -47,13 +46,13 @@ one_at_a_time = threading.Lock()  # two of them would take each other's time, an
 
 
 def mirror():
-    """The Debian archive of this machine's apt; the public one where it has none."""
+    """The Debian archive of this machine's apt, as a word for debootstrap; none, its own choice, where apt has none."""
     try:
         listed = vm.run(["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)"]).decode()
     except (vm.Failed, FileNotFoundError):
-        return PUBLIC
+        return []
     found = re.search(r"(?m)^Debian (\S+)$", listed)
-    return found[1] if found else PUBLIC
+    return [found[1]] if found else []
 
 
 def inside(root, command, log):
@@ -74,7 +73,7 @@ def inside(root, command, log):
 def prepare(root, suite, log):
     """The release with the committed tree in it, once for a user and once for root."""
     with open(log, "wb") as output:
-        made = subprocess.run([*APART, "debootstrap", "--variant=minbase", suite, root, mirror()], cwd=root.parent,
+        made = subprocess.run([*APART, "debootstrap", "--variant=minbase", suite, root, *mirror()], cwd=root.parent,
                               stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=HOURS)
     vm.expect(f"status of debootstrap, whose words are in {log}", made.returncode, 0)
     # how apt reaches the archive: proxies, and whether a copy of some age will do
