@@ -87,6 +87,11 @@ enum elf_error elf_relocate(const struct elf *elf, void *memory, u64 run_address
 
 // ---- elf_symbols.c ----
 
+// The table of sections, header->e_shnum of them; NULL when it does not lie in the file.
+const elf_section *elf_sections(const struct elf *elf);
+// Whether the file has all bytes that a section says it has there.
+bool elf_has_bytes(const struct elf *elf, const elf_section *section);
+
 // What elf_symbol() reads of a file, and nothing else: found and checked once, so that the rest of the file may become
 // somebody's memory. All of length 0 when the file has no symbols.
 struct elf_symbols {

@@ -5,28 +5,34 @@
 
 typedef Elf64_Sym loose_symbol __attribute__((aligned(1)));
 
-static bool has_bytes_of(const struct elf *elf, const elf_section *section) {
+bool elf_has_bytes(const struct elf *elf, const elf_section *section) {
     return section->sh_offset <= elf->length && section->sh_size <= elf->length - section->sh_offset;
+}
+
+const elf_section *elf_sections(const struct elf *elf) {
+    const elf_header *header = elf->header;
+    u64 bytes = header->e_shnum * sizeof(elf_section);
+    if (header->e_shentsize != sizeof(elf_section)) return NULL;
+    if (header->e_shoff > elf->length || bytes > elf->length - header->e_shoff) return NULL;
+    return (const elf_section *)(elf->file + header->e_shoff);
 }
 
 // The first table of symbols that has its bytes and its names in the file. Every name must end there, too.
 struct elf_symbols elf_find_symbols(const struct elf *elf) {
     const struct elf_symbols none = {0};
     const elf_header *header = elf->header;
-    u64 bytes = header->e_shnum * sizeof(elf_section);
-    if (header->e_shentsize != sizeof(elf_section)) return none;
-    if (header->e_shoff > elf->length || bytes > elf->length - header->e_shoff) return none;
-    const elf_section *sections = (const elf_section *)(elf->file + header->e_shoff), *table = NULL;
+    const elf_section *sections = elf_sections(elf), *table = NULL;
+    if (!sections) return none;
     for (u32 i = 1; i < header->e_shnum && !table; i++)
-        if (sections[i].sh_type == SHT_SYMTAB && has_bytes_of(elf, &sections[i])) table = &sections[i];
+        if (sections[i].sh_type == SHT_SYMTAB && elf_has_bytes(elf, &sections[i])) table = &sections[i];
     if (!table || table->sh_entsize != sizeof(loose_symbol) || table->sh_link >= header->e_shnum) return none;
     const elf_section *names = &sections[table->sh_link];
-    if (names->sh_type != SHT_STRTAB || !names->sh_size || !has_bytes_of(elf, names)) return none;
+    if (names->sh_type != SHT_STRTAB || !names->sh_size || !elf_has_bytes(elf, names)) return none;
     if (elf->file[names->sh_offset + names->sh_size - 1]) return none;
     return (struct elf_symbols){.file = elf->file,
                                 .table = {table->sh_offset, table->sh_size},
                                 .names = {names->sh_offset, names->sh_size},
-                                .sections = {header->e_shoff, bytes}};
+                                .sections = {header->e_shoff, header->e_shnum * sizeof *sections}};
 }
 
 // A function or an assembler's label, in the section of code that holds the address, that begins at or below it. Labels

@@ -14,15 +14,11 @@ static u32 names_start(const struct names *names, u64 function) { return names_n
 
 struct names names_open(const struct elf *elf) {
     const struct names none = {0};
-    const elf_header *header = elf->header;
-    u64 bytes = header->e_shnum * sizeof(elf_section);
-    if (header->e_shentsize != sizeof(elf_section)) return none;
-    if (header->e_shoff > elf->length || bytes > elf->length - header->e_shoff) return none;
-    const elf_section *section = (const elf_section *)(elf->file + header->e_shoff);
-    const elf_section *end = section + header->e_shnum;
+    const elf_section *section = elf_sections(elf);
+    if (!section) return none;
+    const elf_section *end = section + elf->header->e_shnum;
     while (section < end && (section->sh_type != SHT_PROGBITS || section->sh_flags & SHF_ALLOC)) section++;
-    if (section == end || section->sh_offset > elf->length) return none;
-    if (section->sh_size < sizeof(u32) || section->sh_size > elf->length - section->sh_offset) return none;
+    if (section == end || section->sh_size < sizeof(u32) || !elf_has_bytes(elf, section)) return none;
     struct names names = {elf->file + section->sh_offset, section->sh_size, 0};
     names.count = names_number(&names, 0);
     u64 numbers = (names.count + 2) * sizeof(u32);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "kernel/lib/elf_symbols.c"
 #include "kernel/lib/names.c"
 #include "kernel/lib/string.c"
 #include "test/check.h"
