@@ -58,7 +58,6 @@ build ld binutils
 build nasm nasm
 build musl-gcc musl-tools
 build <stdio.h> libc6-dev
-build <stb/stb_sprintf.h> libstb-dev
 build <bsd/sys/tree.h> libbsd-dev
 run qemu-system-x86_64 qemu-system-x86
 bochs bochs bochs

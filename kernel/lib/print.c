@@ -1,19 +1,147 @@
-// Formatting by stb_sprintf, which needs about 1.2 KiB of stack and reads up to 3 bytes behind a string's end, but
-// never into another page: it reads aligned words. Unlike printf, %p prints 16 digits and no 0x, a NULL %s prints
-// "null", and there is no %f and the like.
+// Formatting. Beside printf's own ways: %p prints 16 digits and no 0x, a NULL %s prints "null", a precision counts for
+// strings alone, and what is not known here (%f, %o, %n and others) is printed as it stands.
 #include "kernel/lib/print.h"
 
-#include <limits.h>
+#include "kernel/lib/string.h"
 
-#define STB_SPRINTF_IMPLEMENTATION
-#define STB_SPRINTF_STATIC
-#define STB_SPRINTF_NOFLOAT
-#define STB_SPRINTF_NOUNALIGNED // the other way is undefined behaviour, and UBSan says so
-#include <stb/stb_sprintf.h>
+#define DIGITS 20 // of 2^64 - 1 in decimal, the longest number
+
+struct printer {
+    char *to;
+    size_t room;   // before the NUL
+    size_t length; // of the whole text so far, with what found no room
+    va_list args;
+};
+
+// What stands between a '%' and its letter.
+struct conversion {
+    bool left, zeros, prefix; // '-', '0', '#'
+    int width, precision;     // precision is -1 when there is none
+    int bytes;                // that count of a number
+};
+
+static void put(struct printer *p, const char *text, size_t bytes) {
+    if (p->length < p->room) memcpy(p->to + p->length, text, MIN(bytes, p->room - p->length));
+    p->length += bytes;
+}
+
+static void fill(struct printer *p, const char *with, int count) {
+    for (; count > 0; count--) put(p, with, 1);
+}
+
+// A field: its prefix (none, "-" or "0x") and its text, with blanks before or behind them or zeros between.
+static void put_field(struct printer *p, const struct conversion *c, const char *prefix, const char *text,
+                      size_t bytes) {
+    size_t prefix_bytes = strlen(prefix);
+    int missing = c->width - (int)(prefix_bytes + bytes);
+    if (!c->left && !c->zeros) fill(p, " ", missing);
+    put(p, prefix, prefix_bytes);
+    if (!c->left && c->zeros) fill(p, "0", missing);
+    put(p, text, bytes);
+    if (c->left) fill(p, " ", missing);
+}
+
+static void put_digits(struct printer *p, const struct conversion *c, const char *prefix, u64 number, unsigned base,
+                       const char *figures) {
+    char digits[DIGITS];
+    char *first = digits + DIGITS;
+    do {
+        *--first = figures[number % base];
+        number /= base;
+    } while (number);
+    put_field(p, c, prefix, first, (size_t)(digits + DIGITS - first));
+}
+
+// The next argument, of which as many bytes count as the conversion says.
+static u64 argument(struct printer *p, const struct conversion *c, bool is_signed) {
+    u64 number = c->bytes == sizeof(u64) ? va_arg(p->args, u64) : va_arg(p->args, unsigned);
+    int unused = 64 - 8 * c->bytes;
+    return is_signed ? (u64)((s64)(number << unused) >> unused) : number << unused >> unused;
+}
+
+static void put_string(struct printer *p, struct conversion *c) {
+    const char *text = va_arg(p->args, const char *);
+    if (!text) text = "null";
+    c->zeros = false;
+    put_field(p, c, "", text, c->precision < 0 ? strlen(text) : strnlen(text, (size_t)c->precision));
+}
+
+static void put_decimal(struct printer *p, const struct conversion *c, bool is_signed) {
+    u64 number = argument(p, c, is_signed);
+    bool is_negative = is_signed && (s64)number < 0;
+    put_digits(p, c, is_negative ? "-" : "", is_negative ? -number : number, 10, "0123456789");
+}
+
+static void put_hexadecimal(struct printer *p, const struct conversion *c, const char *figures) {
+    u64 number = argument(p, c, false);
+    put_digits(p, c, c->prefix && number ? "0x" : "", number, 16, figures);
+}
+
+// Reads a width or a precision: digits or '*'. Returns what stands behind it.
+static const char *read_count(struct printer *p, const char *fmt, int *count) {
+    *count = 0;
+    if (*fmt == '*') {
+        *count = va_arg(p->args, int);
+        return fmt + 1;
+    }
+    for (; *fmt >= '0' && *fmt <= '9'; fmt++) *count = *count * 10 + (*fmt - '0');
+    return fmt;
+}
+
+// Reads what stands between '%' and the letter; returns where the letter is.
+static const char *read_conversion(struct printer *p, const char *fmt, struct conversion *c) {
+    *c = (struct conversion){.precision = -1, .bytes = sizeof(int)};
+    for (;; fmt++) {
+        if (*fmt == '-') c->left = true;
+        else if (*fmt == '0') c->zeros = true;
+        else if (*fmt == '#') c->prefix = true;
+        else break;
+    }
+    fmt = read_count(p, fmt, &c->width);
+    if (*fmt == '.') fmt = read_count(p, fmt + 1, &c->precision);
+    for (; *fmt == 'h'; fmt++) c->bytes /= 2;
+    for (; *fmt == 'l' || *fmt == 'z'; fmt++) c->bytes = sizeof(u64);
+    return fmt;
+}
+
+// Prints the conversion behind a '%'; returns what follows it.
+static const char *convert(struct printer *p, const char *fmt) {
+    struct conversion c;
+    const char *letter = read_conversion(p, fmt, &c);
+    switch (*letter) {
+    case 's': put_string(p, &c); break;
+    case 'd':
+    case 'i': put_decimal(p, &c, true); break;
+    case 'u': put_decimal(p, &c, false); break;
+    case 'x': put_hexadecimal(p, &c, "0123456789abcdef"); break;
+    case 'X': put_hexadecimal(p, &c, "0123456789ABCDEF"); break;
+    case 'p':
+        c = (struct conversion){.zeros = true, .width = 16, .bytes = sizeof(u64)};
+        put_hexadecimal(p, &c, "0123456789abcdef");
+        break;
+    case 'c': {
+        char character = (char)va_arg(p->args, int);
+        put_field(p, &c, "", &character, 1);
+        break;
+    }
+    case '%': put(p, "%", 1); break;
+    default: put(p, "%", 1); return fmt;
+    }
+    return letter + 1;
+}
 
 int vformat(char *to, size_t size, const char *fmt, va_list args) {
-    if (!size) to = NULL; // with a buffer of no bytes stb_sprintf would write its NUL in front of it
-    return stbsp_vsnprintf(to, size > INT_MAX ? INT_MAX : (int)size, fmt, args);
+    struct printer p = {.to = to, .room = size ? size - 1 : 0};
+    va_copy(p.args, args);
+    while (*fmt) {
+        const char *end = fmt;
+        while (*end && *end != '%') end++;
+        put(&p, fmt, (size_t)(end - fmt));
+        fmt = *end ? convert(&p, end + 1) : end;
+    }
+    va_end(p.args);
+    if (size) to[MIN(p.length, p.room)] = '\0';
+    return (int)p.length;
 }
 
 int format(char *to, size_t size, const char *fmt, ...) {

@@ -1,4 +1,4 @@
-// Formatting: stb_sprintf (Debian: libstb-dev) behind checked prototypes.
+// Formatting, with formats that the compiler checks.
 #pragma once
 
 #include <stdarg.h>

@@ -37,6 +37,12 @@ static void test_formats(void) {
     CHECK(prints("null", "%s", none));
     CHECK(prints("00000000deadbeef", "%p", (void *)0xdeadbeef));
     CHECK(prints("255 127 65535", "%hhu %hhd %hu", (u8)255, (signed char)127, (u16)65535));
+    CHECK(prints("ff fffe -2 -1", "%hhx %hx %hd %hhi", -1, -2, 0xfffe, 0xff));
+    CHECK(prints("0 0x1|-007|  -7|-7  |0x00ff| 0xff", "%#x %#x|%04d|%4d|%-4d|%#06x|%#5x", 0u, 1u, -7, -7, -7, 255u,
+                 255u));
+    CHECK(prints("-9223372036854775808 -2147483648", "%ld %d", INT64_MIN, INT32_MIN));
+    CHECK(prints("    x|x    ", "%5c|%-5c", 'x', 'x'));
+    CHECK(prints("%o 8", "%o %d", 8, 7)); // what is not known takes no argument
 }
 
 static void test_edges(void) {
@@ -50,7 +56,7 @@ static void test_edges(void) {
     CHECK(format(text, 4, "%s", "abcdefghij") == 10 && !strcmp(text, "abc") && text[4] == '#');
     CHECK(format(text, 4, "%d", 123456) == 6 && !strcmp(text, "123") && text[4] == '#');
 
-    // longer than stb_sprintf's own buffer of 512
+    // longer than any line of vmos
     char *want = malloc(2001), *got = malloc(2001);
     memset(want, 'w', 2000), want[2000] = 0;
     CHECK(format(got, 2001, "%s", want) == 2000 && !strcmp(got, want));
