@@ -46,11 +46,25 @@ class Reader:
                     return
                 self.seen += part
 
+    def read_until(self, wanted):
+        end = time.monotonic() + vm.HANG
+        while wanted not in self.seen:
+            if time.monotonic() > end:
+                raise vm.Failed(f"no {wanted!r} within {vm.HANG} s; COM1 {vm.short(self.seen)}")
+            self.read_for(0.2)
+
     def key(self, name):
+        """Typed once the monitor has its prompt back. Whoever hangs up earlier takes what QEMU has not read along."""
         with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(vm.HANG)
             monitor.connect(str(self.tmp / "monitor"))
             monitor.sendall(f"sendkey {name}\n".encode())
-            time.sleep(0.2)
+            said = b""
+            while said.count(b"\n(qemu) ") < 2:
+                part = monitor.recv(4096)
+                if not part:
+                    raise vm.Failed(f"the monitor hung up; it said {said!r}")
+                said += part
 
     def ends(self, status):
         self.read_for(vm.HANG)
@@ -64,7 +78,7 @@ class Reader:
 def paused():
     """Nobody but the writer waits for the reader: neither another thread nor a key's interrupt."""
     with Reader(vm.guest("serial_pause"), ["7"], extra=["-vga", "std"]) as machine:
-        machine.read_for(2)
+        machine.read_until(b".")
         time.sleep(1)
         machine.key("a")
         time.sleep(3)
