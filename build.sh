@@ -103,7 +103,7 @@ need() {
     echo "build.sh: installing what is missing: $missing" >&2
     # shellcheck disable=SC2086 # lists of words
     { $sudo apt-get update && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        $missing; } >&2 </dev/null || fail "apt-get could not install: $missing"
+        -o DPkg::Lock::Timeout=300 $missing; } >&2 </dev/null || fail "apt-get could not install: $missing"
 }
 
 # ---- building -------------------------------------------------------------------------------------------------------
@@ -1015,7 +1015,8 @@ check() {
 }
 
 tests() {
-    need build run bochs debug check test
+    # All at once, also what a test's own build.sh would install: two of them would want apt at the same time.
+    need build run bochs debug check test busybox lua sqlite3
     for word; do
         case $word in all | releases*) need releases ;; esac
     done
