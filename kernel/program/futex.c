@@ -120,14 +120,25 @@ static s64 wait_begin(struct thread *thread, struct futex_key key, u32 bits, u32
     return error;
 }
 
-// The timeout of WAIT counts from now; that of WAIT_BITSET is a time on a clock. The word is read twice, so that its
-// page is there before the lock is taken.
-static s64 wait_call(struct thread *thread, const u64 *arg, u32 bits) {
+// Whether a word can be one: of a shared futex, Linux looks at its page. One of the program's own that cannot be
+// written to is none, since it never changes.
+static s64 check_word(u64 address, u32 operation) {
+    u32 value;
+    if (address % sizeof value) return -EINVAL;
+    if (address > USER_END) return -EFAULT;
+    if (operation & FUTEX_PRIVATE_FLAG) return 0;
+    if (!copy_from_user(&value, address, sizeof value)) return -EFAULT;
+    return user_exchange(address, &value, value) || space_shows_other(address) ? 0 : -EFAULT;
+}
+
+// The timeout of WAIT, of so many ns, counts from now; that of WAIT_BITSET is a time on a clock. The word is read
+// twice, so that its page is there before the lock is taken.
+static s64 wait_call(struct thread *thread, const u64 *arg, u64 ns, u32 bits) {
     struct futex_key key = {arg[0]};
     u32 operation = (u32)arg[1], expected = (u32)arg[2];
-    u64 ns = NEVER, now = 0;
+    u64 now = 0;
     if (!thread->has_deadline) { // the first execution
-        s64 error = arg[3] ? time_get(arg[3], &ns) : 0;
+        s64 error = check_word(arg[0], operation);
         if (!error) error = compare(key, &expected);
         if (!error) error = wait_begin(thread, key, bits, expected);
         if (error) return error;
@@ -138,15 +149,6 @@ static s64 wait_call(struct thread *thread, const u64 *arg, u32 bits) {
     bool over = thread_deadline(thread, ns > now ? ns - now : 0);
     if (!futex_waits(thread, over)) return 0;
     return over ? -ETIMEDOUT : CALL_WAITS;
-}
-
-// Whether a word can be one: of a shared futex, Linux looks at its page.
-static s64 check_word(u64 address, u32 operation) {
-    u32 value;
-    if (address % sizeof value) return -EINVAL;
-    if (address >= USER_END) return -EFAULT;
-    if (operation & FUTEX_PRIVATE_FLAG) return 0;
-    return copy_from_user(&value, address, sizeof value) ? 0 : -EFAULT;
 }
 
 // REQUEUE(word, operation, how many are woken, how many are moved, to which word, value), or with the value compared.
@@ -171,24 +173,29 @@ static s64 wake_call(struct thread *thread, const u64 *arg, u32 operation, u32 b
     return wake_all(&what, NULL, thread);
 }
 
-// futex(word, operation, value, timeout or count, word 2, bits or value)
+#define ONE(command) (1u << (command))
+#define WALL_CLOCK   (ONE(FUTEX_WAIT_BITSET) | ONE(FUTEX_WAIT_REQUEUE_PI) | ONE(FUTEX_LOCK_PI2)) // who may ask for it
+#define TIMED        (WALL_CLOCK | ONE(FUTEX_WAIT) | ONE(FUTEX_LOCK_PI))
+
+// futex(word, operation, value, timeout or count, word 2, bits or value). As on Linux the timeout comes first of all.
 CALL(futex) {
     u32 operation = (u32)arg[1], command = operation & (u32)FUTEX_CMD_MASK;
     bool has_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;
     u32 bits = has_bits ? (u32)arg[5] : ~0u;
-    if (operation & FUTEX_CLOCK_REALTIME && command != FUTEX_WAIT_BITSET) return -ENOSYS;
+    u32 one = command <= FUTEX_LOCK_PI2 ? ONE(command) : 0;
+    u64 ns = NEVER;
+    s64 error = arg[3] && one & TIMED && !thread->has_deadline ? time_get(arg[3], &ns) : 0;
+    if (error) return error;
+    if (operation & FUTEX_CLOCK_REALTIME && !(one & WALL_CLOCK)) return -ENOSYS;
     if (!bits) return -EINVAL;
     switch (command) {
     case FUTEX_WAIT:
-    case FUTEX_WAIT_BITSET: {
-        s64 error = thread->has_deadline ? 0 : check_word(arg[0], operation | FUTEX_PRIVATE_FLAG);
-        return error ? error : wait_call(thread, arg, bits);
-    }
+    case FUTEX_WAIT_BITSET: return wait_call(thread, arg, ns, bits);
     case FUTEX_WAKE:
     case FUTEX_WAKE_BITSET: return wake_call(thread, arg, operation, bits);
     case FUTEX_REQUEUE:
     case FUTEX_CMP_REQUEUE: return requeue_call(thread, arg, operation);
     }
-    if (command == FUTEX_FD || command > FUTEX_LOCK_PI2) return -ENOSYS; // on Linux, too
+    if (command == FUTEX_FD || !one) return -ENOSYS; // on Linux, too
     return refused("futex", "operation", command, "only WAIT, WAKE and REQUEUE are built", -ENOSYS);
 }

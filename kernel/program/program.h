@@ -262,6 +262,8 @@ bool space_put_file(const struct area *like, u64 kept) MUST_USE;
 // the page is past the end of its file.
 const char *space_fault(u64 address, u64 error);
 extern const char space_no_memory[], space_past_end[];
+// Whether a page is there that is not the program's own, but a file's or shared.
+bool space_shows_other(u64 address);
 // A page for what the kernel keeps for the program, out of what was not promised to it; 0 when there is none.
 u64 space_page(void);
 

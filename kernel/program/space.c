@@ -476,6 +476,15 @@ const char *space_fault(u64 address, u64 error) {
     return why;
 }
 
+bool space_shows_other(u64 address) {
+    u64 bytes;
+    space_take();
+    const u64 *entry = tables_leaf(space.root, address, &bytes);
+    bool shows = entry && !(*entry & PTE_OURS);
+    lock_give(&space.lock);
+    return shows;
+}
+
 u64 space_page(void) {
     space_take();
     u64 page = promises_page(OWNER_THREADS, false);

@@ -51,6 +51,7 @@ static void expect(pthread_t *waiters, int count, long result) {
 
 static void bad_addresses(void) {
     char *none = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *kernel = (char *)(1ul << 63);
+    char *last = (char *)0x7ffffffff000; // where the program's addresses end
     char *places[] = {NULL, none, (char *)0x10000};
     for (int i = 0; i < 3; i++) {
         char *at = places[i];
@@ -64,9 +65,54 @@ static void bad_addresses(void) {
         CHECK(futex(&word, FUTEX_REQUEUE, 1, (void *)1, at, 0) == -EFAULT);
         CHECK(futex(at, FUTEX_CMP_REQUEUE | PRIVATE, 1, (void *)1, &word, 0) == -EFAULT);
     }
+    CHECK(wake(last, 1) == 0 && requeue(&word, last, 1, 1) == 0 && wake(last + 4, 1) == -EFAULT);
+    CHECK(futex(last, FUTEX_WAKE, 1, NULL, NULL, 0) == -EFAULT);
+    CHECK(futex(last, FUTEX_WAIT | PRIVATE, 0, NULL, NULL, 0) == -EFAULT);
     CHECK(wake(kernel, 1) == -EFAULT && requeue(&word, kernel, 1, 1) == -EFAULT);
     CHECK(wake((char *)&word + 1, 1) == -EINVAL && requeue(&word, (char *)&word + 2, 1, 1) == -EINVAL);
     munmap(none, 4096);
+}
+
+// A word of the program's own that cannot be written to is no shared futex; one of a file, or of shared memory, is.
+static void read_only(void) {
+    static const uint32_t constant = 5;
+    static const struct timespec moment = {0, 0};
+    int all = PROT_READ | PROT_WRITE;
+    uint32_t *never = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint32_t *own = mmap(NULL, 4096, all, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint32_t *shared = mmap(NULL, 4096, all, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(never != MAP_FAILED && own != MAP_FAILED && shared != MAP_FAILED);
+    *own = *shared = 5;
+    CHECK(futex(own, FUTEX_WAIT, 5, &moment, NULL, 0) == -ETIMEDOUT && futex(own, FUTEX_WAKE, 1, NULL, NULL, 0) == 0);
+    CHECK(!mprotect(own, 4096, PROT_READ) && !mprotect(shared, 4096, PROT_READ));
+    const uint32_t *none[] = {never, own};
+    for (int i = 0; i < 2; i++) {
+        CHECK(futex(none[i], FUTEX_WAIT, 4, &moment, NULL, 0) == -EFAULT);
+        CHECK(futex(none[i], FUTEX_WAKE, 1, NULL, NULL, 0) == -EFAULT);
+        CHECK(futex(none[i], FUTEX_REQUEUE, 1, (void *)1, &word, 0) == -EFAULT);
+        CHECK(futex(&word, FUTEX_REQUEUE, 1, (void *)1, none[i], 0) == -EFAULT);
+        CHECK(futex(none[i], FUTEX_WAIT | PRIVATE, 1, &moment, NULL, 0) == -EAGAIN && wake(none[i], 1) == 0);
+    }
+    const uint32_t *some[] = {shared, &constant};
+    for (int i = 0; i < 2; i++) {
+        CHECK(futex(some[i], FUTEX_WAIT, 5, &moment, NULL, 0) == -ETIMEDOUT);
+        CHECK(futex(some[i], FUTEX_WAKE, 1, NULL, NULL, 0) == 0);
+        CHECK(futex(&word, FUTEX_REQUEUE, 1, (void *)1, some[i], 0) == 0);
+    }
+    CHECK(!munmap(never, 4096) && !munmap(own, 4096) && !munmap(shared, 4096));
+}
+
+// What is wrong with a timeout comes before everything else, where there is one.
+static void timeouts(void) {
+    static const struct timespec bad = {0, -1};
+    static const int timed[] = {FUTEX_WAIT, FUTEX_WAIT | FUTEX_CLOCK_REALTIME, FUTEX_WAIT_BITSET, FUTEX_LOCK_PI, 11,
+                                13};
+    for (unsigned i = 0; i < sizeof timed / sizeof *timed; i++) {
+        CHECK(futex((char *)&word + 1, timed[i] | PRIVATE, 0, &bad, NULL, 0) == -EINVAL);
+        CHECK(futex((char *)&word + 1, timed[i] | PRIVATE, 0, (void *)8, NULL, 0) == -EFAULT);
+    }
+    CHECK(futex(&word, 77, 1, &bad, NULL, 0) == -ENOSYS && futex(&word, FUTEX_FD, 1, &bad, NULL, 0) == -ENOSYS);
+    CHECK(futex(&word, FUTEX_WAKE | PRIVATE, 1, &bad, NULL, 0) == 0);
 }
 
 static void arguments(void) {
@@ -130,6 +176,8 @@ static void reused(void) {
 
 int main(void) {
     bad_addresses();
+    read_only();
+    timeouts();
     arguments();
     counts();
     moved_anywhere();
