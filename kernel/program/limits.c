@@ -39,7 +39,8 @@ static void say_unenforced(u32 resource, const struct rlimit64 *wanted) {
 // Sets (wanted given) or reads a limit; before becomes what it was.
 static s64 limit_change(u32 resource, const struct rlimit64 *wanted, struct rlimit64 *before) {
     if (resource >= RLIM_NLIMITS || (wanted && wanted->rlim_cur > wanted->rlim_max)) return -EINVAL;
-    if (wanted && resource == RLIMIT_NOFILE && wanted->rlim_max > FILES_MAX) return -EPERM; // there are no more numbers
+    if (wanted && resource == RLIMIT_NOFILE && wanted->rlim_max > FILES_MAX)
+        return refused("setrlimit", "RLIMIT_NOFILE", wanted->rlim_max, "there are no more numbers", -EPERM);
     lock_take(&lock);
     *before = limits[resource];
     if (wanted) {

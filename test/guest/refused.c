@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ int main(void) {
     struct sched_param param = {.sched_priority = 5};
     static unsigned long action[4] = {12345, 0, 0, 0};
     unsigned long one = 1;
+    struct rlimit many = {2000, 2000};
     for (int i = 0; i < 2; i++) {
         refuses("setitimer", setitimer(ITIMER_PROF, &soon, NULL), EINVAL);
         refuses("sched_setscheduler", syscall(SYS_sched_setscheduler, 0, SCHED_RR, &param), EPERM);
@@ -36,6 +38,7 @@ int main(void) {
         refuses("ioctl", ioctl(1, TIOCSTI, "x"), ENOTTY);
         refuses("openat", open("/made", O_WRONLY | O_CREAT, 0600), EROFS);
         refuses("futex", syscall(SYS_futex, &one, 6, 0, NULL, NULL, 0), ENOSYS);
+        refuses("setrlimit", setrlimit(RLIMIT_NOFILE, &many), EPERM);
         refuses("timer_create", syscall(SYS_timer_create, 0, 0, 0), ENOSYS);
     }
     puts("refused ok");
