@@ -8,8 +8,9 @@
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
-#define PIE_BASE           0x555555554000ull // where Linux puts position-independent programs
-#define UNUSED_RANGES      16                // pieces of the file that are given back at most
+#define PIE_BASE           0x555555554000ull                    // where Linux puts position-independent programs
+#define PROGRAM_END        (STACK_END - STACK_FIRST - AREA_GAP) // below where the stack begins
+#define UNUSED_RANGES      16                                   // pieces of the file that are given back at most
 #define HWCAP2_FSGSBASE    (1u << 1)
 #define CLOCK_TICKS        100 // per second, in times() and AT_CLKTCK
 #define SIGNAL_FRAME_BYTES 704 // a signal frame without the vector state
@@ -105,8 +106,9 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct regis
     program.low = program.bias + elf.low;
     program.high = program.bias + elf.high;
     program.symbols = elf_find_symbols(&elf);
-    if (program.low < USER_START || program.high > SPACE_PLACE_END || program.high < program.low)
-        unfit("the program %s", elf_error_text(ELF_BAD_ADDRESS));
+    if (program.low < USER_START || program.high > PROGRAM_END || program.high < program.low)
+        unfit("the program is linked for 0x%lx to 0x%lx, and it can only lie between 0x%lx and 0x%lx", program.low,
+              program.high, (u64)USER_START, (u64)PROGRAM_END);
     give_unused(&elf, boot->program.start);
     memory_report();
     space_init(program.high, &boot->program);

@@ -312,9 +312,28 @@ def vsyscalls():
         yield f"vsyscall, returns to {name}", simple(code=code), SIGSEGV
 
 
+def linked_at(address):
+    code = assemble(EXIT_0, address)
+    return elf([load(RX, 0x1000, address, len(code))], {0x1000: code}, address)
+
+
+def places():
+    yield "16 MiB below the end", linked_at(0x7FFFFF000000), 0
+
+
+def under_the_stack():
+    """Where vmos's stack begins nothing can be linked, and it says where it can."""
+    with vm.directory() as tmp:
+        (tmp / "program").write_bytes(linked_at(0x7FFFFFFFD000))
+        result = vm.boot(tmp / "program", memory="32M")
+        result.expect_unfit(
+            "the program is linked for 0x7fffffffd000 to 0x7fffffffe000, and it can only lie between 0x1000 and 0x7fffffedd000")
+
+
 def files():
     """Name, file, status."""
-    for group in (empty, overlaps, order, alignments, headers, entries, past_the_end, rights, program_headers, vsyscalls):
+    for group in (empty, overlaps, order, alignments, headers, entries, past_the_end, rights, program_headers, places,
+                  vsyscalls):
         yield from group()
 
 
@@ -344,6 +363,7 @@ def boots(data):
 
 
 SOON = [  # those that show most; the others are for "all"
+    "16 MiB below the end",
     "empty at 0, first", "overlap, the later wins", "overlap, the later is writable", "bss over another's file bytes",
     "without file bytes, from the middle of another's page", "descending", "moved, p_align 0x40000000", "moved, descending",
     "header table over the ELF header", "EI_CLASS 0", "65 segments", "entry at no address", "past the end, last page",
@@ -364,6 +384,7 @@ def check(name):
 
 
 def tests():
+    yield "under the stack", under_the_stack
     for name in SOON:
         yield name, lambda name=name: check(name)
 
