@@ -10,11 +10,12 @@
 #include "kernel/lib/string.h"
 #include "kernel/program/program.h"
 
-#define CREATION_FLAGS (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC) // which the file does not keep
-#define SETTABLE_FLAGS (O_APPEND | O_NONBLOCK | O_NOATIME)
-#define LARGE_FILE     0100000 // what Linux adds to the flags of all 64-bit programs
-#define AT_FLAGS_KNOWN (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)
-#define ACCESS_KNOWN   7u
+#define CREATION_FLAGS     (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC) // which the file does not keep
+#define SETTABLE_FLAGS     (O_APPEND | O_NONBLOCK | O_NOATIME)
+#define LARGE_FILE         0100000 // what Linux adds to the flags of all 64-bit programs
+#define AT_FLAGS_KNOWN     (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)
+#define ACCESS_KNOWN       7u
+#define ACCESS_FLAGS_KNOWN (AT_EACCESS | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) // all users are root
 
 static struct file files[FILES_MAX]; // by number
 static struct lock lock;             // of the table; nobody who waits for anything has it
@@ -255,6 +256,15 @@ static s64 find(u64 directory, u64 path_at, struct file *file) {
     return 0;
 }
 
+// The same for calls with flags, of which AT_EMPTY_PATH lets a number name the file without a path.
+static s64 find_at(u64 directory, u64 path_at, u32 flags, struct file *file) {
+    char first = 0;
+    if (flags & AT_EMPTY_PATH && path_at && !copy_from_user(&first, path_at, 1)) return -EFAULT;
+    if (!(flags & AT_EMPTY_PATH) || first) return find(directory, path_at, file);
+    *file = (struct file){.kind = FILE_DIRECTORY};
+    return (int)directory == AT_FDCWD || file_get(directory, file) ? 0 : -EBADF;
+}
+
 // Of a file that is to be made: /proc makes none, and nothing else can be written to.
 static s64 cannot_make(const struct path_end *end, u32 flags) {
     if (end->node != -ENOENT || !end->is_last) return end->node;
@@ -322,13 +332,9 @@ CALL(stat) {
 // newfstatat(directory, path, stat, flags)
 CALL(newfstatat) {
     u32 flags = (u32)arg[3];
-    char first = 0;
-    struct file file = {.kind = FILE_DIRECTORY};
-    s64 error = 0;
+    struct file file;
     if (flags & ~(u32)AT_FLAGS_KNOWN) return -EINVAL;
-    if (flags & AT_EMPTY_PATH && arg[1] && !copy_from_user(&first, arg[1], 1)) return -EFAULT;
-    if (!(flags & AT_EMPTY_PATH) || first) error = find(arg[0], arg[1], &file);
-    else if ((int)arg[0] != AT_FDCWD && !file_get(arg[0], &file)) error = -EBADF;
+    s64 error = find_at(arg[0], arg[1], flags, &file);
     return error ? error : put_stat(&file, arg[2]);
 }
 
@@ -340,15 +346,18 @@ static s64 may(const struct file *file, u32 wanted) {
     return 0;
 }
 
-// faccessat(directory, path, mode)
-CALL(faccessat) {
+// faccessat2(directory, path, mode, flags)
+CALL(faccessat2) {
     struct file file;
-    if ((u32)arg[2] & ~ACCESS_KNOWN) return -EINVAL;
-    s64 error = find(arg[0], arg[1], &file);
-    return error ? error : may(&file, (u32)arg[2]);
+    u32 mode = (u32)arg[2];
+    u32 flags = (u32)arg[3];
+    if (mode & ~ACCESS_KNOWN || flags & ~(u32)ACCESS_FLAGS_KNOWN) return -EINVAL;
+    s64 error = find_at(arg[0], arg[1], flags, &file);
+    return error ? error : may(&file, mode);
 }
 
-CALL(access) { return call_faccessat(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg[1]}); }
+CALL(faccessat) { return call_faccessat2(thread, (u64[]){arg[0], arg[1], arg[2], 0}); }
+CALL(access) { return call_faccessat2(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg[1], 0}); }
 
 // readlinkat(directory, path, buffer, bytes): there are no links.
 CALL(readlinkat) {

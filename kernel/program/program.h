@@ -301,3 +301,4 @@ s64 time_get(u64 from, u64 *ns);
     X(exit_group) X(clone) X(set_tid_address) X(gettid) X(sched_yield) X(getcpu)
 // clang-format on
 CALLS(CALL_DECLARE)
+CALL(faccessat2);
