@@ -92,7 +92,6 @@ static void (*const texts[])(struct reader *reader) = {
 void texts_init(const struct boot_info *given) { boot = given; }
 
 s64 text_read(int text, u64 to, u64 bytes, u64 offset) {
-    if (bytes > ~0ull - offset) bytes = ~0ull - offset;
     struct reader reader = {.from = offset, .to = offset + bytes, .user = to};
     texts[text](&reader);
     if (reader.fault) return -EFAULT;

@@ -22,20 +22,36 @@ static s64 check_vectors(struct thread *thread, u64 count) {
     return 0;
 }
 
-// vectors: arg[1] and arg[2] are a vector, else a buffer. access: what the file must not have been opened for.
-static s64 begin(struct thread *thread, const u64 *arg, bool vectors, u32 access) {
+enum { VECTORS = 1, AT = 2 }; // arg[1] and arg[2] are a vector, else a buffer; arg[3] is where in the file
+
+// Linux's files in /proc are not written to at a place, either.
+static bool can_seek(const struct file *file, u32 access) {
+    if (file->kind == FILE_TEXT) return access == O_WRONLY;
+    return file->kind != FILE_TERMINAL && file->kind != FILE_INPUT;
+}
+
+// access: what the file must not have been opened for.
+static s64 begin(struct thread *thread, const u64 *arg, u32 how, u32 access) {
     struct record *record = &thread->record;
     s64 error = 0;
+    u64 bytes = arg[2];
     if (record->begun) return 0;
     record->done = record->before = record->index = 0;
-    record->reader = (struct tty_reader){0};
+    record->reader = (struct tty_reader){.deadline = NEVER};
+    if (how & AT && (s64)arg[3] < 0) return -EINVAL;
     if (!file_get(arg[0], &record->file)) return -EBADF;
+    if (how & AT) {
+        if (!can_seek(&record->file, access)) return -ESPIPE;
+        record->file.number = FILES_MAX; // no entry of the table: the offset is this call's alone
+        record->file.offset = arg[3];
+    }
     bool allowed = (record->file.flags & O_ACCMODE) != access;
-    if (vectors) {
+    if (how & VECTORS) {
         u32 count = (u32)arg[2]; // although the argument is an unsigned long
         if (count > IOV_MAX) return -EINVAL;
         error = record_copy(thread, arg[1], count * sizeof(struct iovec));
         if (!error) error = check_vectors(thread, count);
+        bytes = record->total;
     } else {
         record->few[0] = arg[1];
         record->few[1] = arg[2];
@@ -44,6 +60,7 @@ static s64 begin(struct thread *thread, const u64 *arg, bool vectors, u32 access
     }
     if (error) return error;
     if (!allowed) return -EBADF;
+    if ((s64)(record->file.offset + bytes) < 0) return -EINVAL;
     record->begun = true;
     return record->file.kind == FILE_DIRECTORY ? -EISDIR : 0;
 }
@@ -61,28 +78,60 @@ static u64 next_part(struct thread *thread, u64 *at) {
     return MIN(part->iov_len - skip, record->total - record->done);
 }
 
-// Copies at most bytes between a buffer and the next parts. Returns how many, -EFAULT when there was none.
-static s64 copy_parts(struct thread *thread, u8 *buffer, u64 bytes, bool to_user) {
+// How a call ends that cannot go on: with what is done, else with an error.
+static s64 stop(const struct thread *thread, s64 error) {
+    return thread->record.done ? (s64)thread->record.done : error;
+}
+
+enum copy { COPY_IN, COPY_OUT, COPY_NOTHING };
+
+// Copies at most bytes between a buffer and the next parts, or only tries whether they can be written to. Returns how
+// many it could before memory ended.
+static u64 copy_parts(struct thread *thread, u8 *buffer, u64 bytes, enum copy what) {
     struct record *record = &thread->record;
-    u64 copied = 0, at;
+    u64 copied = 0;
+    u64 at;
+    u32 same = 0;
     while (copied < bytes && record->done < record->total) {
         u64 part = MIN(next_part(thread, &at), bytes - copied);
-        bool ok = to_user ? copy_to_user(at, buffer + copied, part) : copy_from_user(buffer + copied, at, part);
-        if (!ok) return copied ? (s64)copied : -EFAULT;
+        bool ok = true;
+        if (what == COPY_OUT) ok = copy_to_user(at, buffer + copied, part);
+        if (what == COPY_IN) ok = copy_from_user(buffer + copied, at, part);
+        if (what == COPY_NOTHING) {
+            part = MIN(part, PAGE_SIZE - at % PAGE_SIZE);
+            ok = user_exchange(ROUND_DOWN(at, sizeof same), &same, same); // whatever it is, it stays
+        }
+        if (!ok) break;
         copied += part;
         record->done += part;
     }
-    return (s64)copied;
+    return copied;
 }
 
+// Back to where the call was; from there on next_part() finds the place.
+static void go_back(struct record *record, u64 done, u64 index, u64 before) {
+    record->done = done;
+    record->index = index;
+    record->before = before;
+}
+
+// What can be stored is known before anything is taken, since what is taken nobody else gets.
 static s64 read_terminal(struct thread *thread) {
     struct record *record = &thread->record;
     u8 bytes[TTY_RING]; // a line at most
-    u64 wanted = MIN(record->total - record->done, sizeof bytes);
-    size_t count = terminal_read(&record->reader, bytes, wanted);
-    if (count && copy_parts(thread, bytes, count, true) < 0) return record->done ? (s64)record->done : -EFAULT;
+    u64 done = record->done;
+    u64 index = record->index;
+    u64 before = record->before;
+    u64 wanted = MIN(record->total - done, sizeof bytes);
+    u64 room = copy_parts(thread, NULL, wanted, COPY_NOTHING);
+    go_back(record, done, index, before);
+    if (wanted && !room && terminal_readable()) return stop(thread, -EFAULT);
+    if (room || !wanted) {
+        size_t count = terminal_read(&record->reader, bytes, room);
+        if (copy_parts(thread, bytes, count, COPY_OUT) < count) return stop(thread, -EFAULT);
+    }
     if (record->reader.over || !wanted) return (s64)record->done;
-    if (record->file.flags & O_NONBLOCK) return record->done ? (s64)record->done : -EAGAIN;
+    if (record->file.flags & O_NONBLOCK) return stop(thread, -EAGAIN);
     thread->has_deadline = true;
     thread->deadline = record->reader.deadline;
     thread->wants = EVENT_INPUT;
@@ -92,26 +141,31 @@ static s64 read_terminal(struct thread *thread) {
 static s64 wait_for_room(struct thread *thread) {
     struct record *record = &thread->record;
     terminal_show_later();
-    if (record->file.flags & O_NONBLOCK) return record->done ? (s64)record->done : -EAGAIN;
+    if (record->file.flags & O_NONBLOCK) return stop(thread, -EAGAIN);
     thread->wants = EVENT_OUTPUT;
     return CALL_WAITS;
 }
 
+// As on Linux's pipes a piece is written as a whole, or not when a part of it is not there.
 static s64 write_terminal(struct thread *thread) {
     struct record *record = &thread->record;
     u8 bytes[TERMINAL_PIECE];
     for (u64 rounds = 0; record->done < record->total; rounds += terminal_rounds()) {
         if (rounds >= CALL_INSTRUCTIONS) return call_again(thread);
         if (!terminal_writable()) return wait_for_room(thread);
-        u64 done = record->done, index = record->index, before = record->before;
-        s64 count = copy_parts(thread, bytes, sizeof bytes, false);
-        if (count < 0) terminal_show_later();
-        if (count < 0) return record->done ? (s64)record->done : count;
-        u64 taken = terminal_write(bytes, (size_t)count);
-        if (taken == (u64)count) continue;
-        record->done = done + taken;
-        record->index = index; // from there on next_part() finds the place
-        record->before = before;
+        u64 done = record->done;
+        u64 index = record->index;
+        u64 before = record->before;
+        u64 wanted = MIN(record->total - done, sizeof bytes);
+        u64 count = copy_parts(thread, bytes, wanted, COPY_IN);
+        if (count < wanted) {
+            terminal_show_later();
+            record->done = done;
+            return stop(thread, -EFAULT);
+        }
+        u64 taken = terminal_write(bytes, count);
+        if (taken == count) continue;
+        go_back(record, done + taken, index, before);
         return call_again(thread);
     }
     return terminal_shown() ? (s64)record->done : call_again(thread);
@@ -135,13 +189,19 @@ static s64 copy_piece(struct thread *thread, u64 at, u64 bytes, bool write) {
     return count > 0 && !file_advance(file, offset, (u64)count) ? CALL_WAITS : count;
 }
 
+// Where memory ends in a piece, it goes on page by page up to there, each in an execution of its own.
 static s64 copy_pieces(struct thread *thread, bool write) {
     struct record *record = &thread->record;
     for (u64 at, copied = 0; record->done < record->total;) {
-        u64 bytes = MIN(next_part(thread, &at), PIECE);
+        u64 bytes = MIN(next_part(thread, &at), PIECE), page = PAGE_SIZE - at % PAGE_SIZE;
         s64 count = copied < PIECE ? copy_piece(thread, at, bytes, write) : CALL_WAITS;
+        if (count == -EFAULT && bytes > page) {
+            bytes = page;
+            copied = PIECE;
+            count = copy_piece(thread, at, bytes, write);
+        }
         if (count == CALL_WAITS) return call_again(thread);
-        if (count < 0) return record->done ? (s64)record->done : count;
+        if (count < 0) return stop(thread, count);
         record->done += (u64)count;
         copied += (u64)count;
         if ((u64)count < bytes) break;
@@ -149,19 +209,25 @@ static s64 copy_pieces(struct thread *thread, bool write) {
     return (s64)record->done;
 }
 
-static s64 read(struct thread *thread, const u64 *arg, bool vectors) {
-    s64 error = begin(thread, arg, vectors, O_WRONLY);
+static s64 read(struct thread *thread, const u64 *arg, u32 how) {
+    s64 error = begin(thread, arg, how, O_WRONLY);
     if (error) return error;
     return thread->record.file.kind == FILE_TERMINAL ? read_terminal(thread) : copy_pieces(thread, false);
 }
 
-static s64 write(struct thread *thread, const u64 *arg, bool vectors) {
-    s64 error = begin(thread, arg, vectors, O_RDONLY);
+static s64 write(struct thread *thread, const u64 *arg, u32 how) {
+    s64 error = begin(thread, arg, how, O_RDONLY);
     if (error) return error;
     return thread->record.file.kind == FILE_TERMINAL ? write_terminal(thread) : copy_pieces(thread, true);
 }
 
-CALL(read) { return read(thread, arg, false); }
-CALL(write) { return write(thread, arg, false); }
-CALL(readv) { return read(thread, arg, true); }
-CALL(writev) { return write(thread, arg, true); }
+CALL(read) { return read(thread, arg, 0); }
+CALL(write) { return write(thread, arg, 0); }
+CALL(readv) { return read(thread, arg, VECTORS); }
+CALL(writev) { return write(thread, arg, VECTORS); }
+
+// The place is one argument of 64 bits; the sixth, its upper half elsewhere, means nothing.
+CALL(pread64) { return read(thread, arg, AT); }
+CALL(pwrite64) { return write(thread, arg, AT); }
+CALL(preadv) { return read(thread, arg, VECTORS | AT); }
+CALL(pwritev) { return write(thread, arg, VECTORS | AT); }

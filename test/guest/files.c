@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -21,6 +22,7 @@
 #define FAILS(call, error) WANT((long)(call) == -1 && errno == (error))
 #define UPPER              0xabcd00000000l // the upper half of an int's register
 #define TEXT               "/proc/meminfo"
+#define ACCESS(...)        syscall(439, __VA_ARGS__) // faccessat2
 
 static char page[8192] __attribute__((aligned(4096))), again[100];
 static struct stat a, b;
@@ -31,6 +33,18 @@ static int poll_one(int fd, short events, int revents) {
     return 0;
 }
 
+static int input_stays(void) {
+    char *at = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int before, left;
+    WANT(at != MAP_FAILED && !munmap(at + 4096, 4096) && !ioctl(0, FIONREAD, &before));
+    FAILS(read(0, at + 4096, 16), EFAULT);
+    WANT(!ioctl(0, FIONREAD, &left) && left == before);
+    ssize_t count = read(0, at + 4090, 16); // of a pipe nothing, of a file what fits
+    WANT(count == -1 || count == 6);
+    WANT(!ioctl(0, FIONREAD, &left) && left == before - (count < 0 ? 0 : count) && !munmap(at, 4096));
+    return 0;
+}
+
 static int polls(void) {
     const short all = POLLIN | POLLOUT | POLLPRI | POLLRDNORM | POLLWRNORM;
     int text = open(TEXT, O_RDONLY), left;
@@ -38,6 +52,7 @@ static int polls(void) {
     WANT(!poll_one(0, all, POLLIN | POLLRDNORM));
     WANT(read(0, page, 1) == 1 && !ioctl(0, FIONREAD, &left) && left == 65536);
     WANT(!poll_one(0, all, POLLIN | POLLRDNORM | POLLHUP));
+    WANT(!input_stays());
     while (read(0, page, sizeof page) > 0) {}
     WANT(!poll_one(0, all, POLLHUP) && !poll_one(0, 0, POLLHUP));
     WANT(!poll_one(1, all, POLLOUT | POLLWRNORM) && !poll_one(1, POLLIN, 0));
@@ -107,8 +122,50 @@ static int flags(void) {
     return 0;
 }
 
+// Two pages, of which the second is not there: what fits is read, and what does not is not lost. Of a write to a pipe
+// nothing goes out.
+static int memory_ends(void) {
+    char *at = mmap(NULL, 41 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *end = at + 40 * 4096;
+    WANT(at != MAP_FAILED && !mprotect(end, 4096, PROT_NONE));
+    struct iovec v[2] = {{end - 10, 10}, {end, 100}};
+    int text = open(TEXT, O_RDONLY), zero = open("/dev/zero", O_RDWR);
+    WANT(read(zero, end - 96, 200) == 96 && read(zero, at + 100, 41 * 4096) == end - at - 100);
+    WANT(readv(zero, v, 2) == 10);
+    FAILS(read(zero, end, 1), EFAULT);
+    WANT(read(text, end - 6, 20) == 6 && lseek(text, 0, SEEK_CUR) == 6 && !memcmp(end - 6, "MemTot", 6));
+    WANT(lseek(text, 0, SEEK_SET) == 0 && readv(text, v, 2) == 10 && !memcmp(end - 10, "MemTotal: ", 10));
+    FAILS(pread(text, end, 10, 0), EFAULT);
+    FAILS(write(1, end - 96, 200), EFAULT);
+    FAILS(writev(1, v, 2), EFAULT);
+    WANT(!close(text) && !close(zero) && !munmap(at, 41 * 4096));
+    return 0;
+}
+
+static int places(void) {
+    struct iovec v[2] = {{again, 3}, {again + 3, 3}};
+    int text = open(TEXT, O_RDONLY), zero = open("/dev/zero", O_RDWR), root = open("/", O_RDONLY);
+    WANT(read(text, page, 6) == 6 && pread(text, again, 4, 1) == 4 && !memcmp(page + 1, again, 4));
+    WANT(preadv(text, v, 2, 0) == 6 && !memcmp(page, again, 6) && lseek(text, 0, SEEK_CUR) == 6);
+    WANT(pread(zero, again, 3, 77) == 3 && !again[2] && pwrite(zero, page, 3, 0) == 3 && pwritev(zero, v, 2, 0) == 6);
+    WANT(syscall(SYS_preadv, text, v, 2, 0, 5) == 6 && pread(text, again, 1, 1 << 20) == 0);
+    FAILS(pread(77, again, 1, -1), EINVAL);
+    FAILS(pread(77, again, 1, 0), EBADF);
+    FAILS(preadv(text, v, 2000, 0), EINVAL);
+    FAILS(pread(text, again, 1, LONG_MAX), EINVAL);
+    FAILS(pread(root, again, 1, 0), EISDIR);
+    FAILS(pread(0, again, 1, 0), ESPIPE);
+    FAILS(pread(1, again, 1, 0), ESPIPE);
+    FAILS(preadv(0, v, 2000, 0), ESPIPE);
+    FAILS(pwrite(1, again, 1, 0), ESPIPE);
+    FAILS(pwrite(text, again, 1, 0), ESPIPE);
+    FAILS(pwritev(root, v, 2, 0), EBADF);
+    WANT(!close(text) && !close(zero) && !close(root));
+    return 0;
+}
+
 static int seeks(void) {
     int text = open(TEXT, O_RDONLY), left;
+    struct iovec v[2] = {{page, 3}, {page, 3}};
     WANT(read(text, page, 10) == 10 && lseek(text, 0, SEEK_CUR) == 10 && lseek(text, 5, SEEK_SET) == 5);
     WANT(read(text, page, 4) == 4 && !memcmp(page, "tal:", 4) && lseek(text, -2, SEEK_CUR) == 7);
     WANT(!ioctl(text, FIONREAD, &left) && left == -7);
@@ -118,6 +175,11 @@ static int seeks(void) {
     WANT(lseek(text, 100000, SEEK_SET) == 100000 && read(text, page, 10) == 0);
     WANT(lseek(text, LONG_MAX, SEEK_SET) == LONG_MAX && lseek(text, 0, SEEK_CUR) == LONG_MAX);
     FAILS(lseek(text, 1, SEEK_CUR), EINVAL);
+    FAILS(read(text, page, 1), EINVAL);
+    FAILS(read(text, (void *)(1ul << 63), 1), EFAULT);
+    WANT(read(text, page, 0) == 0 && lseek(text, -5, SEEK_CUR) == LONG_MAX - 5 && read(text, page, 5) == 0);
+    FAILS(read(text, page, 6), EINVAL);
+    FAILS(readv(text, v, 2), EINVAL);
     WANT(syscall(SYS_lseek, text | UPPER, 0l, UPPER) == 0);
     FAILS(lseek(0, 0, SEEK_SET), ESPIPE);
     FAILS(lseek(77, 0, SEEK_SET), EBADF);
@@ -180,6 +242,13 @@ static int paths(void) {
     FAILS(access("/absent", 8), EINVAL);
     FAILS(access("/absent", F_OK), ENOENT);
     FAILS(syscall(SYS_faccessat, 77, "x", 0), EBADF);
+    WANT(!ACCESS(AT_FDCWD, TEXT, R_OK, 0) && !ACCESS(text, "", R_OK, AT_EMPTY_PATH));
+    WANT(!ACCESS(AT_FDCWD, "", X_OK, AT_EMPTY_PATH) && !ACCESS(proc, "meminfo", R_OK, AT_SYMLINK_NOFOLLOW));
+    FAILS(ACCESS(AT_FDCWD, TEXT, X_OK, AT_EACCESS), EACCES);
+    FAILS(ACCESS(text, "", R_OK, 0), ENOENT);
+    FAILS(ACCESS(77, "", R_OK, AT_EMPTY_PATH), EBADF);
+    FAILS(ACCESS(AT_FDCWD, "/absent", 8, 0), EINVAL);
+    FAILS(ACCESS(AT_FDCWD, "/absent", F_OK, AT_NO_AUTOMOUNT), EINVAL);
     WANT(!close(proc) && !close(text));
     return 0;
 }
@@ -195,6 +264,6 @@ static int numbers(void) {
 }
 
 int main(void) {
-    if (polls() || vectors() || flags() || seeks() || paths() || numbers()) return 1;
+    if (polls() || memory_ends() || places() || vectors() || flags() || seeks() || paths() || numbers()) return 1;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,12 +76,20 @@ int main(void) {
     pthread_create(&t, NULL, poller, &revents);
     usleep(100000);
     printf("while it waits: %d\n", *revents);
-    puts("type z");
+    puts("type zxy");
     pthread_join(t, NULL);
-    r = read(0, b, sizeof b);
+    while (!ioctl(0, FIONREAD, &count) && count < 3) usleep(1000);
+    char *end = (char *)mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) + 4096;
+    munmap(end, 4096);
+    r = read(0, end, 5);
+    printf("where no memory is: %zd, EFAULT %d\n", r, errno == EFAULT);
+    r = read(0, end - 2, 5);
+    printf("where it ends: %zd '%.2s', left: %zd", r, end - 2, read(0, b, sizeof b));
+    printf(" '%c'\n", b[0]);
 
     pthread_create(&t, NULL, reader, NULL);
     usleep(100000);
+    fcntl(0, F_SETFL, O_NONBLOCK); // it waits on
     close(0);
     printf("open: %d\n", open("/proc/meminfo", O_RDONLY));
     puts("type y");
