@@ -16,8 +16,12 @@ static bool sound(void) {
     const u64 *at = (const u64 *)&loader_header, *end = at + loader_header.length / sizeof(u64);
     u64 crc = UINT32_MAX;
     loader_header.crc = 0;
-    if (has_crc32)
-        for (; at < end; at++) __asm__("crc32q %1, %0" : "+r"(crc) : "m"(*at));
+    while (has_crc32 && at < end) { // by fours, of which a sector is a whole number; a wrong length has a wrong CRC
+        __asm__("crc32q %1, %0\n\tcrc32q %2, %0\n\tcrc32q %3, %0\n\tcrc32q %4, %0"
+                : "+r"(crc)
+                : "m"(at[0]), "m"(at[1]), "m"(at[2]), "m"(at[3]));
+        at += 4;
+    }
     for (; at < end; at++) {
         crc ^= *at;
         for (int bit = 0; bit < 64; bit++) crc = crc >> 1 ^ (crc & 1 ? CRC32C_REFLECTED : 0);

@@ -23,8 +23,8 @@ static bool has_crc32;
 // 2 MiB pages only: they are on every CPU, and unlike 1 GiB pages they seldom span memory of different types, which
 // the SDM (3 11.11.9) leaves undefined. What is mapped already stays where it was, so nothing needs flushing.
 static void map_identity(void) {
-    u64 *entries = directories[0], *pdpt = (u64 *)BOOT_PDPT;
-    for (u64 i = 0; i < IDENTITY_END / PAGE_2M; i++) entries[i] = i * PAGE_2M | PAGE_PRESENT | PAGE_WRITE | PAGE_LARGE;
+    u64 *entry = directories[0], *pdpt = (u64 *)BOOT_PDPT;
+    for (u64 page = PAGE_PRESENT | PAGE_WRITE | PAGE_LARGE; page < IDENTITY_END; page += PAGE_2M) *entry++ = page;
     for (u64 gib = 0; gib < IDENTITY_END / PAGE_1G; gib++)
         pdpt[gib] = (u64)directories[gib] | PAGE_PRESENT | PAGE_WRITE;
 }

@@ -1,6 +1,6 @@
-// What belongs to one CPU. It lies at the bottom of the CPU's slot, mapped and zeroed before cpu_init(); GS base points
-// to it while the kernel runs. All interrupt stacks lie in it, so that an entry finds it by masking RSP, whatever GS
-// is.
+// What belongs to one CPU. It lies at the bottom of the CPU's slot, mapped and, but for its stacks, zeroed before
+// cpu_init(); GS base points to it while the kernel runs. All interrupt stacks lie in it, so that an entry finds it by
+// masking RSP, whatever GS is.
 #pragma once
 
 #include "kernel/cpu/time.h"

@@ -103,7 +103,7 @@ static bool note_arrival(u32 id) {
 // The first C code of another CPU, on its slot's stack, which is all of the slot that has known contents.
 void cpu_arrive(unsigned number) {
     struct cpu *cpu = cpu_number(number);
-    memset(cpu, 0, sizeof(*cpu));
+    memset(cpu, 0, offsetof(struct cpu, ist));
     cpu_init(number);
     apic_init(false);
     cpu->apic_id = apic_id();

@@ -1,6 +1,6 @@
 // Brings one CPU into the state the kernel runs in: segments, task state, interrupt gates, control registers, SYSCALL.
-// On entry the CPU's slot is mapped and zeroed and the stack is the slot's; on return our own handlers report faults.
-// What the firmware may have left in a register does not count: each is written whole.
+// On entry the CPU's slot is mapped, its struct cpu zeroed up to the stacks, and the stack is the slot's; on return our
+// own handlers report faults. What the firmware may have left in a register does not count: each is written whole.
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
@@ -61,7 +61,10 @@ static void gdt_init(struct cpu *cpu) {
     cpu->gdt[TSS_SELECTOR / 8] =
         SEGMENT_TSS | (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
     cpu->gdt[TSS_SELECTOR / 8 + 1] = tss >> 32;
-    for (unsigned i = 0; i < IST_COUNT; i++) cpu->tss.ist[i] = (u64)cpu->ist[i] + IST_STACK_SIZE;
+    for (unsigned i = 0; i < IST_COUNT; i++) {
+        cpu->tss.ist[i] = (u64)cpu->ist[i] + IST_STACK_SIZE;
+        *(u64 *)cpu->ist[i] = 0; // traps.c looks whether it stays so
+    }
     cpu->tss.io_map = sizeof(struct tss);
 }
 

@@ -115,7 +115,7 @@ void trap_from_kernel(struct registers *regs) {
         const char *why = missing ? grow_stack(fault.address, regs->rsp) : "";
         if (why) panic_exception(regs, fault.address, why);
     }
-    // The slot was zeroed, so an interrupt stack whose lowest word is not zero has run into the one below.
+    // The lowest word of an interrupt stack was zero at first: it has run into the one below when that is another.
     if (*(const u64 *)ROUND_DOWN((u64)regs, IST_STACK_SIZE)) panic("an interrupt stack ran over");
 }
 

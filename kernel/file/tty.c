@@ -19,7 +19,9 @@ void tty_init(struct tty *tty, void (*put)(const void *bytes, size_t count)) {
         .c_cc = {[VINTR] = CTRL('C'), [VQUIT] = CTRL('\\'), [VSUSP] = CTRL('Z'), [VEOF] = CTRL('D'), [VMIN] = 1,
                  [VERASE] = DEL, [VKILL] = CTRL('U'), [VWERASE] = CTRL('W')}};
     // clang-format on
-    *tty = (struct tty){.settings = settings, .put = put};
+    tty->settings = settings;
+    tty->put = put;
+    tty->read = tty->ready = tty->write = 0; // nothing else of the ring is ever read
 }
 
 static bool is_set(const struct tty *tty, tcflag_t flag) { return tty->settings.c_lflag & flag; }

@@ -63,9 +63,9 @@ static void map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 ma
               pages_total() * (PAGE_SIZE / 1024));
 }
 
-static void map_new_pages(u64 root, u64 address, u64 bytes) {
+static void map_new_pages(u64 root, u64 address, u64 bytes, u64 (*alloc)(void)) {
     for (u64 at = address; at < address + bytes; at += PAGE_SIZE) {
-        u64 page = page_alloc_cleared();
+        u64 page = alloc();
         if (!page) unfit("no memory for the first stack");
         map(root, at, page, PAGE_SIZE, PTE_W | PTE_NX, PAGE_SIZE);
     }
@@ -99,11 +99,14 @@ static void map_window(u64 root, const struct ranges *usable, u64 read_only, u64
     }
 }
 
-// Slot 0: the CPU's own data at the bottom, its stack at the top.
+// Slot 0: the CPU's own data at the bottom, its stack at the top. Stacks are written before they are read.
 static void map_slot(u64 root, u64 stack) {
-    map_new_pages(root, SLOTS, SLOT_DATA);
+    u64 interrupt_stacks = SLOTS + offsetof(struct cpu, ist), behind = SLOTS + sizeof(struct cpu);
+    map_new_pages(root, SLOTS, interrupt_stacks - SLOTS, page_alloc_cleared);
+    map_new_pages(root, interrupt_stacks, behind - interrupt_stacks, page_alloc);
+    map_new_pages(root, behind, SLOTS + SLOT_DATA - behind, page_alloc_cleared);
     if (stack) map(root, SLOTS + SLOT_SIZE - PAGE_2M, stack, PAGE_2M, PTE_W | PTE_NX, PAGE_2M);
-    else map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK);
+    else map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK, page_alloc);
 }
 
 // In the window, for the high stage, which writes before it can make page tables. The loader saw that no RAM is there.
