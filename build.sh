@@ -184,9 +184,9 @@ names_of_kernel() {
     nm -n out/kernel.elf | awk '$3 == "kernel_text_end" { end = $1; next }
         $2 ~ /[tT]/ && $3 !~ /^\./ { start[count] = $1; name[count++] = $3 }
         END {
-            print "dd", count
-            for (i = 0; i < count; i++) print "dd 0x" start[i]
-            print "dd 0x" end
+            start[count] = end
+            print "dd", count ", 0x" start[0]
+            for (i = 0; i < count; i++) print "dw 0x" start[i + 1] " - 0x" start[i]
             for (i = 0; i < count; i++) print "db \"" name[i] "\", 0"
         }'
 }

@@ -3,14 +3,10 @@
 
 #include "kernel/lib/string.h"
 
-static u32 names_number(const struct names *names, u64 index) {
-    u32 number;
-    memcpy(&number, names->table + index * sizeof number, sizeof number);
-    return number;
-}
-
-// Start of a function; of the one behind the last, the end of that.
-static u32 names_start(const struct names *names, u64 function) { return names_number(names, 1 + function); }
+struct table {
+    u32 count, start;
+    u16 bytes[];
+} __attribute__((packed)); // it lies anywhere in the file
 
 struct names names_open(const struct elf *elf) {
     const struct names none = {0};
@@ -18,26 +14,25 @@ struct names names_open(const struct elf *elf) {
     if (!section) return none;
     const elf_section *end = section + elf->header->e_shnum;
     while (section < end && (section->sh_type != SHT_PROGBITS || section->sh_flags & SHF_ALLOC)) section++;
-    if (section == end || section->sh_size < sizeof(u32) || !elf_has_bytes(elf, section)) return none;
-    struct names names = {elf->file + section->sh_offset, section->sh_size, 0};
-    names.count = names_number(&names, 0);
-    u64 numbers = (names.count + 2) * sizeof(u32);
+    if (section == end || section->sh_size < sizeof(struct table) || !elf_has_bytes(elf, section)) return none;
+    const struct table *table = (const struct table *)(elf->file + section->sh_offset);
+    struct names names = {elf->file + section->sh_offset, section->sh_size, table->count};
+    u64 numbers = sizeof *table + names.count * sizeof table->bytes[0];
     if (numbers >= names.bytes || names.table[names.bytes - 1]) return none; // every name must end in the table
     return names;
 }
 
 bool names_find(const struct names *names, u64 address, struct elf_symbol *found) {
-    if (!names->count || address < names_start(names, 0) || address >= names_start(names, names->count)) return false;
-    u64 low = 0, high = names->count; // it lies in [low, high)
-    while (high - low > 1) {
-        u64 middle = low + (high - low) / 2;
-        if (address < names_start(names, middle)) high = middle;
-        else low = middle;
-    }
-    const char *name = (const char *)names->table + (names->count + 2) * sizeof(u32);
+    if (!names->count) return false;
+    const struct table *table = (const struct table *)names->table;
+    const char *name = (const char *)&table->bytes[names->count];
     const char *end = (const char *)names->table + names->bytes;
-    for (u64 before = low; before && name < end; before--) name += strlen(name) + 1;
-    if (name >= end) return false;
-    *found = (struct elf_symbol){name, address - names_start(names, low)};
-    return true;
+    u64 start = table->start;
+    for (u64 i = 0; i < names->count && name < end && address >= start; i++) {
+        *found = (struct elf_symbol){name, address - start};
+        if (found->offset < table->bytes[i]) return true;
+        start += table->bytes[i];
+        name += strlen(name) + 1;
+    }
+    return false;
 }

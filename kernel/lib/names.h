@@ -1,8 +1,8 @@
 // The names of the kernel's own functions, for a panic. In the kernel's file they take a third of what an ELF symbol
 // table takes: it is the one section with contents that is not loaded, which build.sh makes (names_of_kernel there):
 //
-//   u32 count | u32 start of each function, ascending | u32 end of the last one | their names in this order, each with
-//   its NUL
+//   u32 count | u32 start of the first function | u16 of each the bytes to the start of the next, or to the end of the
+//   last one | their names in this order, each with its NUL
 #pragma once
 
 #include "kernel/lib/elf.h"

@@ -10,16 +10,18 @@
 struct image {
     Elf64_Ehdr header;
     Elf64_Shdr sections[3];
-    u32 count, starts[4];
+    u32 count, start;
+    u16 bytes[3];
     char names[16];
 };
 
 static const struct image good = {
     .header = {.e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 3, .e_shoff = offsetof(struct image, sections)},
     .sections = {[1] = {.sh_type = SHT_PROGBITS, .sh_flags = SHF_ALLOC, .sh_size = 64},
-                 [2] = {.sh_type = SHT_PROGBITS, .sh_offset = offsetof(struct image, count), .sh_size = 20 + 16}},
+                 [2] = {.sh_type = SHT_PROGBITS, .sh_offset = offsetof(struct image, count), .sh_size = 14 + 16}},
     .count = 3,
-    .starts = {0x160, 0x200, 0x210, 0x300},
+    .start = 0x160,
+    .bytes = {0xa0, 0x10, 0xf0}, // to 0x200, 0x210, 0x300
     .names = "first\0mid\0last", // and two NULs
 };
 
@@ -56,7 +58,7 @@ static void damaged(void) {
                 (void)lookup(&image, sizeof image, address, name, &offset);
         }
     struct image image = good;
-    image.count = 7; // more starts than there are bytes
+    image.count = 11; // more functions than there are bytes
     CHECK(!lookup(&image, sizeof image, 0x200, name, &offset));
     image = good;
     image.names[15] = 'x'; // a name that does not end
