@@ -5,7 +5,7 @@
 #include "kernel/memory/pages.h"
 #include "kernel/memory/tables.h"
 #include "kernel/program/promises.h"
-#include "kernel/program/space.h"
+#include "kernel/program/ranges.h"
 
 #define LOW_END (1ull << 31) // of what MAP_32BIT is placed in
 
@@ -32,20 +32,10 @@ bool mapping_unmap(u64 start, u64 end) {
     return true;
 }
 
-// Long work goes in pieces, each of which is whole: others see a range that is done in part. The next piece of
-// [start, end), when the call's record says how far it is.
-static u64 piece_begin(const struct thread *thread, u64 start) { return start + thread->record.done; }
-
-// A piece is done, up to reach: 0 at the end, else what the call returns to go on.
-static s64 piece_end(struct thread *thread, u64 start, u64 reach, u64 end) {
-    thread->record.done = reach - start;
-    return reach < end ? call_again(thread) : 0;
-}
-
-static s64 unmap_piece(struct thread *thread, u64 start, u64 end) {
-    u64 from = piece_begin(thread, start), reach = space_reach(from, end);
+s64 mapping_unmap_piece(struct thread *thread, u64 start, u64 end) {
+    u64 from = range_from(thread, start), reach = space_reach(from, end);
     if (!space_border(end) || !mapping_unmap(from, reach)) return -ENOMEM;
-    return piece_end(thread, start, reach, end);
+    return range_to(thread, start, reach, end);
 }
 
 static bool range_free(u64 start, u64 bytes) {
@@ -132,7 +122,7 @@ struct mmap {
 // Puts the area with what it needs, with MAP_FIXED piece by piece in the place of what is there. Shared memory comes
 // with the last piece; until then nobody else gets the place.
 static s64 mmap_put(struct thread *thread, struct mmap *call, u64 at) {
-    u64 end = at + call->bytes, from = piece_begin(thread, at), worth = pages_worth(LEVEL_BYTES(call->huge));
+    u64 end = at + call->bytes, from = range_from(thread, at), worth = pages_worth(LEVEL_BYTES(call->huge));
     u64 reach = call->flags & MAP_FIXED ? space_reach(from, end) : end;
     struct area part = call->like;
     bool has_object = part.flags & AREA_SHARED && !call->device && !call->huge;
@@ -155,7 +145,7 @@ static s64 mmap_put(struct thread *thread, struct mmap *call, u64 at) {
         mapping_unmap(from, reach);
         return -ENOMEM;
     }
-    s64 error = piece_end(thread, at, reach, end);
+    s64 error = range_to(thread, at, reach, end);
     return error ? error : (s64)at;
 }
 
@@ -209,7 +199,7 @@ LOCKED_CALL(munmap) {
     if (at % PAGE_SIZE || at > USER_END || bytes > USER_END - at || !bytes) return -EINVAL;
     u64 end = ROUND_UP(at + bytes, PAGE_SIZE);
     at = MAX(at, USER_START);
-    return at >= end ? 0 : unmap_piece(thread, at, end);
+    return at >= end ? 0 : mapping_unmap_piece(thread, at, end);
 }
 
 // Of mprotect, in one area.
@@ -244,7 +234,7 @@ LOCKED_CALL(mprotect) {
         at = area->start;
     }
     const u64 start = at;
-    at = piece_begin(thread, start);
+    at = range_from(thread, start);
     u64 reach = space_reach(at, end);
     for (; at < reach; at = MIN(reach, area->end)) {
         if (!(area = space_area(at))) return -ENOMEM;
@@ -252,16 +242,15 @@ LOCKED_CALL(mprotect) {
         if (error) return error;
         area = space_area(at); // it may be joined with the one before
     }
-    return piece_end(thread, start, reach, end);
+    return range_to(thread, start, reach, end);
 }
 
-// The exact break, as asked for, or the old one on failure: never an error number.
-LOCKED_CALL(brk) {
-    u64 to = arg[0], old_end = ROUND_UP(space.brk_now, PAGE_SIZE), end = ROUND_UP(to, PAGE_SIZE);
+static s64 brk_locked(struct thread *thread, u64 to) {
+    u64 old_end = ROUND_UP(space.brk_now, PAGE_SIZE), end = ROUND_UP(to, PAGE_SIZE);
     if (to < space.brk_start || to > SPACE_PLACE_END) return (s64)space.brk_now;
     if (to - space.brk_start > limit_get(RLIMIT_DATA)) return (s64)space.brk_now;
     if (end < old_end) {
-        s64 error = unmap_piece(thread, end, old_end);
+        s64 error = mapping_unmap_piece(thread, end, old_end);
         if (error == CALL_WAITS) return error;
         if (!error) space.brk_now = to;
         return (s64)space.brk_now;
@@ -270,7 +259,18 @@ LOCKED_CALL(brk) {
     if (space.lock_future) more.flags = AREA_LOCKED;
     bool grows = end > old_end && mapping_is_free(old_end, end - old_end) && space_within_limits(&more);
     grows = grows && space_put(&more);
-    if (grows && space.lock_future == MCL_FUTURE) space_populate(old_end, end, space.largest, false);
     if (grows || end == old_end) space.brk_now = to;
     return (s64)space.brk_now;
+}
+
+// The exact break, as asked for, or the old one on failure: never an error number.
+CALL(brk) {
+    if (thread->record.taken.end) return populate(thread);
+    space_take();
+    u64 before = ROUND_UP(space.brk_now, PAGE_SIZE);
+    s64 result = brk_locked(thread, arg[0]);
+    bool populates = space.lock_future == MCL_FUTURE && result > (s64)before;
+    screen_yield(space.areas.device);
+    lock_give(&space.lock);
+    return populates ? populate_begin(thread, before, ROUND_UP((u64)result, PAGE_SIZE), 0, result) : result;
 }

@@ -30,6 +30,17 @@ struct taken {
     s64 result;      // of the call
 };
 
+// What mremap has still to do (mremap.c, move.c).
+struct move {
+    u64 at, old, to, bytes; // multiples of PAGE_SIZE; old is 0 for a second area over the same shared memory
+    u64 flags;
+    u64 end, result;    // of several areas; end 0: it is one
+    u64 held;           // pages in the account of promises, for what is still to come
+    u64 fill, fill_end; // what gets its pages at the end, as it is locked; fill_end 0: nothing
+    u32 step;           // move.c
+    bool stays, in_place;
+};
+
 // What a call remembers until it returns, however often it is executed (program.c).
 struct record {
     bool begun;        // the rest holds
@@ -42,6 +53,7 @@ struct record {
     u64 few[16];  // what was copied in, if it fits here: 8 parts of a vector, 16 entries of poll
     u64 pages[4]; // else here
     struct taken taken;
+    struct move move;
 };
 
 #define SIGNALS           64

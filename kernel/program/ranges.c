@@ -4,6 +4,13 @@
 #include "kernel/cpu/trap.h"
 #include "kernel/memory/tables.h"
 
+u64 range_from(const struct thread *thread, u64 start) { return start + thread->record.done; }
+
+s64 range_to(struct thread *thread, u64 start, u64 reach, u64 end) {
+    thread->record.done = reach - start;
+    return reach < end ? call_again(thread) : 0;
+}
+
 struct walk range_begin(struct thread *thread, u64 start, u64 end) {
     struct record *record = &thread->record;
     bool is_again = record->begun;

@@ -9,6 +9,11 @@
 #define PAGE_COST 200
 #define MAKE_COST 2000 // and the clearing of the page
 
+// Each piece is whole: others see a range that is done in part. Where the next piece of a range from start on begins.
+u64 range_from(const struct thread *thread, u64 start);
+// A piece is done, up to reach: 0 at the end, else what the call returns to go on.
+s64 range_to(struct thread *thread, u64 start, u64 reach, u64 end);
+
 struct walk {
     u64 start, at, end; // at: done up to there
     s64 left;           // of CALL_INSTRUCTIONS

@@ -337,15 +337,17 @@ static bool clear_apart(u64 physical, u64 address, u64 bytes) {
     return false;
 }
 
-bool space_make_page(u64 address, int level) {
-    for (; level >= 0; level--) {
+// Makes the page for an address of an area, where there is none, of at most 2 MiB. False when there is no memory. Gives
+// the lock up for a while when it clears a large page; then there may be no page, and another area, or none.
+static bool make_page(u64 address) {
+    for (int level = LEVEL_2M; level >= 0; level--) {
         const struct area *area = space_area(address);
         ASSERT(area);
         u64 bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
         if (!page_allowed(area, bytes) || !fits(area, address, bytes) || !space_entry(area, start, level)) continue;
         if (!page_allowed(area, bytes)) continue; // after the tables
         bool cleared = false;
-        u64 physical = level == LEVEL_1G ? frames_alloc_1g() : level ? frame_alloc(&cleared) : page_alloc();
+        u64 physical = level ? frame_alloc(&cleared) : page_alloc();
         if (!physical) continue;
         bool apart = !cleared && level && promises_can(0);
         if (apart && !clear_apart(physical, address, bytes)) return true;
@@ -354,7 +356,7 @@ bool space_make_page(u64 address, int level) {
         u64 *entry = area ? space_entry(area, start, level) : NULL; // the table may be another one by now
         if (!entry) return page_give(physical, bytes), false;
         page_put(entry, area, physical, bytes);
-        if (level != LEVEL_2M || space.largest < LEVEL_1G) return true;
+        if (!level || space.largest < LEVEL_1G) return true;
         start = ROUND_DOWN(address, LEVEL_BYTES(LEVEL_1G));
         bool is_whole = start >= area->start && start + LEVEL_BYTES(LEVEL_1G) <= area->end;
         if (is_whole) tables_join(space.root, start, LEVEL_2M, table_give);
@@ -385,24 +387,6 @@ static const char *page_of_object(const struct area *area, u64 address, bool wri
     if (writes && !(area->flags & AREA_SHARED)) return page_copy(entry, area, physical) ? NULL : space_no_memory;
     page_show(entry, area, physical);
     return NULL;
-}
-
-// Makes what is missing in a range. False when memory or, with exactly, pages of that level ran out. Where another
-// thread changes the range meanwhile, what it made stays.
-bool space_populate(u64 start, u64 end, int level, bool exactly) {
-    for (u64 bytes; start < end;) {
-        const struct area *area;
-        if (tables_leaf(space.root, start, &bytes)) {
-            if (exactly && bytes < LEVEL_BYTES(level)) return false;
-            start = ROUND_DOWN(start, bytes) + bytes;
-        } else if (!(area = areas_find(&space.areas, start)) || area->start > start || area->flags & AREA_GUARD) {
-            start = !area ? end : area->start > start ? area->start : area->end;
-        } else if (area->object) {
-            if (page_of_object(area, start, area->rights & AREA_WRITE)) return false;
-            start += PAGE_SIZE;
-        } else if (!space_make_page(start, level)) return false;
-    }
-    return true;
 }
 
 bool space_put_taken(u64 address, u64 physical, int level) {
@@ -453,7 +437,7 @@ const char *space_make(u64 address, u64 error) {
     u64 bytes, *entry = tables_leaf(space.root, address, &bytes);
     if (area->flags & AREA_DEVICE) return entry ? tlb_forget(address), NULL : space_no_memory;
     if (!entry && area->object) return page_of_object(area, address, error & FAULT_WRITE);
-    if (!entry) return space_make_page(address, LEVEL_2M) ? NULL : space_no_memory;
+    if (!entry) return make_page(address) ? NULL : space_no_memory;
     bool is_final = *entry & PTE_OURS || area->flags & AREA_SHARED || !(area->rights & AREA_WRITE);
     if (is_final) return tlb_forget(address), NULL;
     address = ROUND_DOWN(address, PAGE_SIZE);

@@ -45,15 +45,9 @@ bool space_put_device(const struct area *area, u64 physical);
 const char *space_make(u64 address, u64 error);
 // Whether RLIMIT_AS and RLIMIT_DATA allow an area like this one instead of what is at its place.
 bool space_within_limits(const struct area *like);
-// Makes what is missing in a range. False when memory or, with exactly, pages of that level ran out. Gives the lock up
-// for a while when it clears large pages.
-bool space_populate(u64 start, u64 end, int level, bool exactly);
 
 // How far from start an operation on areas and pages may go at once, at most to end: no page crosses that.
 u64 space_reach(u64 start, u64 end);
-// Makes the page for an address of an area, where there is none, of at most that level. False when there is no memory.
-// Gives the lock up for a while when it clears a large page; then there may be no page, and another area, or none.
-bool space_make_page(u64 address, int level);
 // Gives an address of an area a large page that was taken for it and cleared; false when it wants none.
 bool space_put_taken(u64 address, u64 physical, int level);
 
@@ -62,6 +56,8 @@ bool space_put_taken(u64 address, u64 physical, int level);
 // has changed, when there is no memory for these.
 void mapping_cut(u64 start, u64 end);
 bool mapping_unmap(u64 start, u64 end);
+// The same in pieces, for a call: 0 at the end, -ENOMEM, or what call_again() returns.
+s64 mapping_unmap_piece(struct thread *thread, u64 start, u64 end);
 // Whether nothing is there, and no stack above needs it.
 bool mapping_is_free(u64 start, u64 bytes);
 // Where a mapping goes that names no place it must have: at the hint when it is free, else as high as it fits below

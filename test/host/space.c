@@ -50,6 +50,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #include "kernel/program/mappings.c"
 #include "kernel/program/ranges.c"
 #include "kernel/program/madvise.c"
+#include "kernel/program/move.c"
 #include "kernel/program/mremap.c"
 #define take populate_page
 #define step populate_step
@@ -613,6 +614,16 @@ static void moved_several(u64 at, u64 count, u64 to, s64 result) {
     }
 }
 
+// What was done before memory ran out stays done.
+static void remap_failed(u64 at, u64 old, u64 to, u64 count) {
+    const struct move *call = &threads[cpu].record.move;
+    CHECK(call->step < 3);
+    if (call->step == 1) model_cut(at + count, done_pages());
+    if (call->step < 2) return;
+    if (count < old) model_cut(at + count, old - count);
+    model_cut(to, done_pages());
+}
+
 static void do_remap(u64 at, u64 old) {
     u64 count, to, flags = random_below(4) ? MREMAP_MAYMOVE : 0, fixed = 0, stays = 0;
     random_range(&to, &count);
@@ -626,14 +637,16 @@ static void do_remap(u64 at, u64 old) {
     if (to + count > model_pages) return;
     const struct area *area = space_area(address_of(at));
     const struct area before = area ? *area : (struct area){0};
-    u64 bytes = before.object ? before.object->bytes : 0, offset = before.offset + (address_of(at) - before.start);
+    u64 bytes = before.object ? before.object->bytes : ~0ull, offset = before.offset + (address_of(at) - before.start);
     bool overlap = to < at + old && at < to + count && (fixed || stays);
     bool several = fixed && !stays && count == old && area && area->end < address_of(at + old);
     bool one = area && area->end >= address_of(at + (old < count ? old : count));
     bool needs_one = fixed || stays || count > old;
     u64 more = count > old ? count - old : 0;
     bool is_huge = model[at].shared && area && !area->object;
+    if (fixed) avoid = at < to ? at : to, avoid_end = at < to ? to + count : at + (old > count ? old : count);
     s64 result = CALL6(mremap, address_of(at), old * PAGE_SIZE, count * PAGE_SIZE, flags, address_of(to));
+    avoid_end = 0;
     last = (struct call){"mremap", at, old, count, flags, to, result};
     if (overlap || !model[at].used) {
         CHECK(result == (overlap ? -EINVAL : -EFAULT));
@@ -644,7 +657,8 @@ static void do_remap(u64 at, u64 old) {
         return moved_several(at, count, to, result);
     }
     if (doubles && !is_huge && fixed && to == at) {
-        CHECK(result == -EFAULT);
+        CHECK(result == -EFAULT || (result == -ENOMEM && is_short(HELD + count + areas_tables(0, count * PAGE_SIZE))));
+        if (result == -ENOMEM) return remap_failed(at, old, to, count);
         return model_cut(to, count);
     }
     if (result < 0) {
@@ -652,13 +666,9 @@ static void do_remap(u64 at, u64 old) {
         else if (doubles && !flags) CHECK(result == -ENOMEM);
         else if (model[at].device && stays) CHECK(result == -EINVAL);
         else if ((needs_one && !one) || (model[at].device && needs_one)) CHECK(result == -EFAULT);
-        else
-            CHECK(result == -ENOMEM &&
-                  (is_short(count + areas_tables(0, count * PAGE_SIZE) + 2) || !fixed)); // splitting takes pages
-        // What was done before the failure stays done, as on Linux.
-        if (result != -ENOMEM) return;
-        if (fixed && range_free(address_of(to), count * PAGE_SIZE)) model_cut(to, count);
-        if (count < old && !space_area(address_of(at + old - 1))) model_cut(at + count, old - count);
+        else // splitting takes pages, and a move holds some
+            CHECK(result == -ENOMEM && (is_short(count + areas_tables(0, count * PAGE_SIZE) + 2 + HELD) || !fixed));
+        if (result == -ENOMEM) remap_failed(at, old, to, count);
         return;
     }
     CHECK(!model[at].device || !needs_one);
@@ -701,7 +711,7 @@ static void touch(u64 at) {
     u64 error = errors[random_below(4)];
     const char *why = NULL;
     if (random_below(8) == 0) space_fault(address_of(at), error); // as of a CPU that remembers something else
-    interferes = !is_between && random_below(3);
+    interferes = !is_between;
     touched = at < model_pages - 3 ? at : 0;
     u64 *content = access(address_of(at), error, &why);
     interferes = false;
@@ -958,6 +968,7 @@ int main(int argc, char **argv) {
     random_machine(small, 2, 16 * MIB, false, 3000 * scale);
     gigabytes();
     random_machine(large, 2, 1100 * MIB, true, 80 * scale);
+    fprintf(stderr, "interfered %lu broken %lu\n", interfered, broken);
     CHECK(interfered > 3 && broken > 100);
     return check_done("space");
 }
