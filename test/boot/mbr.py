@@ -660,9 +660,11 @@ def restarts():
             if said:
                 time.sleep(0.1)
                 with socket.socket(socket.AF_UNIX) as monitor:
+                    monitor.settimeout(20)
                     monitor.connect(os.path.join(folder, "keys"))
                     monitor.sendall(b"sendkey ctrl-alt-delete\n")
-                    time.sleep(0.5)
+                    while monitor.recv(4096):  # to QEMU's end; an earlier hanging up may take the line along
+                        pass
             return said
         status, _, serial = qemu(folder, *MEDIA["ide"][2], *keys, until=press)
         assert (status, serial) == (0, "L"), "status %s, COM1 %r" % (status, serial)
