@@ -257,13 +257,23 @@ static void *spin(void *arg) {
     return arg;
 }
 
+// Whether a thread that sleeps while others spin uses little of the time.
+static bool sleeps_for_little(void) {
+    long long mine = now(CLOCK_THREAD_CPUTIME_ID);
+    long long all = now(CLOCK_PROCESS_CPUTIME_ID);
+    do nanosleep(&(struct timespec){0, 10000000}, NULL);
+    while (now(CLOCK_PROCESS_CPUTIME_ID) - all < 50000000);
+    return now(CLOCK_THREAD_CPUTIME_ID) - mine < 40000000;
+}
+
+// An emulator that got no CPU of its host makes time that whoever ran then seems to have used: one of five must be
+// right.
 static void preemption(void) {
     pthread_t spinners[3];
     for (int i = 0; i < 3; i++) CHECK(!pthread_create(&spinners[i], NULL, spin, NULL));
-    long long mine = now(CLOCK_THREAD_CPUTIME_ID), all = now(CLOCK_PROCESS_CPUTIME_ID);
-    do nanosleep(&(struct timespec){0, 10000000}, NULL);
-    while (now(CLOCK_PROCESS_CPUTIME_ID) - all < 50000000);
-    CHECK(now(CLOCK_THREAD_CPUTIME_ID) - mine < 40000000);
+    int wrong = 0;
+    while (wrong < 5 && !sleeps_for_little()) wrong++;
+    CHECK(wrong < 5);
     stop = true;
     for (int i = 0; i < 3; i++) pthread_join(spinners[i], NULL);
 }
