@@ -32,6 +32,10 @@ struct path_end {
 // Relative paths count from a node.
 struct path_end path_walk(const char *path, u32 from);
 u8 node_kind(u32 node); // FILE_*
+#define NODE_NAME 10    // bytes, with the NUL
+// The node at a place of a directory, and its name: at first itself and what it is in. Place becomes the first one from
+// there on where something is. -ENOENT: nothing more is.
+s64 path_list(u32 directory, u64 *place, char name[NODE_NAME]);
 
 // ---- tty.c: the line discipline of a terminal (termios(3)) ----
 #define TTY_RING 4096

@@ -8,7 +8,7 @@
 
 static const struct {
     u8 parent, kind;
-    char name[10];
+    char name[NODE_NAME];
 } nodes[] = {
     [ROOT] = {ROOT, FILE_DIRECTORY, ""},
     [NODE_PROC] = {ROOT, FILE_DIRECTORY, "proc"},
@@ -36,6 +36,20 @@ static s64 step(u32 directory, const char *name, size_t length) {
     if (length == 1 && name[0] == '.') return directory;
     if (length == 2 && name[0] == '.' && name[1] == '.') return nodes[directory].parent;
     return child(directory, name, length);
+}
+
+s64 path_list(u32 directory, u64 *place, char name[NODE_NAME]) {
+    for (; *place <= ARRAY_SIZE(nodes); ++*place) {
+        u64 node = *place - 1; // the root is in no directory
+        if (*place < 2) {
+            memcpy(name, *place ? ".." : ".", *place + 2);
+            return *place ? nodes[directory].parent : directory;
+        }
+        if (nodes[node].parent != directory) continue;
+        memcpy(name, nodes[node].name, NODE_NAME);
+        return (s64)node;
+    }
+    return -ENOENT;
 }
 
 struct path_end path_walk(const char *path, u32 from) {

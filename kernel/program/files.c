@@ -318,6 +318,40 @@ static s64 put_stat(const struct file *file, u64 to) {
     return put_user(to, &stat, sizeof stat);
 }
 
+// As Linux's struct linux_dirent64, with room for every name.
+struct entry {
+    u64 inode, next;
+    u16 bytes;
+    u8 type;
+    char name[NODE_NAME + 3];
+};
+
+// getdents64(number, entries, bytes). A directory's offset is a place in it.
+CALL(getdents64) {
+    struct file file;
+    u64 done = 0;
+    s64 error = 0;
+    if (!file_get(arg[0], &file)) return -EBADF;
+    if (file.kind != FILE_DIRECTORY) return -ENOTDIR;
+    const u64 start = file.offset;
+    u64 place = start;
+    for (; !error; done += sizeof(struct entry)) {
+        struct entry entry = {.bytes = sizeof entry};
+        u64 next = place;
+        s64 node = path_list(file.node, &next, entry.name);
+        if (node < 0) break;
+        if ((u32)arg[2] < done + sizeof entry) error = -EINVAL;
+        entry.inode = (u64)node + 1;
+        entry.next = next + 1;
+        entry.type = (u8)(mode_of(&(struct file){.kind = node_kind((u32)node)}) >> 12);
+        if (!error) error = put_user(arg[1] + done, &entry, sizeof entry);
+        if (error) break;
+        place = entry.next;
+    }
+    if (!done) return error;
+    return file_advance(&file, start, place - start) ? (s64)done : call_again(thread);
+}
+
 CALL(fstat) {
     struct file file;
     return file_get(arg[0], &file) ? put_stat(&file, arg[1]) : -EBADF;

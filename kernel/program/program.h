@@ -300,7 +300,7 @@ s64 time_get(u64 from, u64 *ns);
 #define CALLS(X) \
     X(read) X(write) X(readv) X(writev) X(pread64) X(pwrite64) X(preadv) X(pwritev) \
     X(ioctl) X(fcntl) X(dup) X(dup2) X(dup3) X(fstat) X(close) X(lseek) X(stat) X(open) \
-    X(access) X(faccessat) X(readlink) X(readlinkat) X(openat) X(newfstatat) X(getcwd) X(poll) X(mmap) X(munmap) X(mprotect) \
+    X(access) X(faccessat) X(readlink) X(readlinkat) X(openat) X(newfstatat) X(getcwd) X(getdents64) X(poll) X(mmap) X(munmap) X(mprotect) \
     X(mremap) X(madvise) X(mlock) X(mlock2) X(munlock) X(mlockall) X(munlockall) X(mincore) X(msync) X(brk) \
     X(clock_gettime) X(clock_getres) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(futex) \
     X(getrusage) X(times) X(alarm) X(getitimer) X(setitimer) X(umask) X(personality) X(getpgid) X(getsid) \

@@ -163,6 +163,30 @@ static int places(void) {
     return 0;
 }
 
+static int names(void) {
+    int proc = open("/proc", O_RDONLY | O_DIRECTORY), text = open(TEXT, O_RDONLY);
+    long one, all = 0, again_all = 0, found = 0;
+    FAILS(syscall(SYS_getdents64, text, page, 4096), ENOTDIR);
+    FAILS(syscall(SYS_getdents64, 77, page, 4096), EBADF);
+    FAILS(syscall(SYS_getdents64, proc, page, 20), EINVAL);
+    FAILS(syscall(SYS_getdents64, proc, 8, 4096), EFAULT);
+    WANT(lseek(proc, 0, SEEK_CUR) == 0 && !stat(TEXT, &a));
+    while ((one = syscall(SYS_getdents64, proc, page, 64)) > 0) all += one;
+    WANT(one == 0 && all > 100 && lseek(proc, 0, SEEK_SET) == 0);
+    while ((one = syscall(SYS_getdents64, proc, page, sizeof page)) > 0) {
+        again_all += one;
+        for (char *at = page; at < page + one; at += *(unsigned short *)(at + 16)) {
+            if (strcmp(at + 19, "meminfo")) continue;
+            WANT(*(unsigned long *)at == a.st_ino && at[18] == 8);
+            found++;
+        }
+    }
+    WANT(one == 0 && all == again_all && found == 1);
+    WANT(lseek(proc, 1, SEEK_SET) == 1 && syscall(SYS_getdents64, proc, page, 32) >= 24 && !strcmp(page + 19, ".."));
+    WANT(page[18] == 4 && !close(proc) && !close(text));
+    return 0;
+}
+
 static int seeks(void) {
     int text = open(TEXT, O_RDONLY), left;
     struct iovec v[2] = {{page, 3}, {page, 3}};
@@ -264,6 +288,7 @@ static int numbers(void) {
 }
 
 int main(void) {
-    if (polls() || memory_ends() || places() || vectors() || flags() || seeks() || paths() || numbers()) return 1;
+    if (polls() || memory_ends() || places() || vectors() || flags() || seeks() || names() || paths() || numbers())
+        return 1;
     return 0;
 }
