@@ -177,16 +177,19 @@ static s64 wake_call(struct thread *thread, const u64 *arg, u32 operation, u32 b
 #define WALL_CLOCK   (ONE(FUTEX_WAIT_BITSET) | ONE(FUTEX_WAIT_REQUEUE_PI) | ONE(FUTEX_LOCK_PI2)) // who may ask for it
 #define TIMED        (WALL_CLOCK | ONE(FUTEX_WAIT) | ONE(FUTEX_LOCK_PI))
 
+static bool is_of(u32 command, u32 set) { return command <= FUTEX_LOCK_PI2 && set >> command & 1; }
+
 // futex(word, operation, value, timeout or count, word 2, bits or value). As on Linux the timeout comes first of all.
 CALL(futex) {
     u32 operation = (u32)arg[1], command = operation & (u32)FUTEX_CMD_MASK;
     bool has_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;
     u32 bits = has_bits ? (u32)arg[5] : ~0u;
-    u32 one = command <= FUTEX_LOCK_PI2 ? ONE(command) : 0;
     u64 ns = NEVER;
-    s64 error = arg[3] && one & TIMED && !thread->has_deadline ? time_get(arg[3], &ns) : 0;
-    if (error) return error;
-    if (operation & FUTEX_CLOCK_REALTIME && !(one & WALL_CLOCK)) return -ENOSYS;
+    if (arg[3] && !thread->has_deadline && is_of(command, TIMED)) {
+        s64 error = time_get(arg[3], &ns);
+        if (error) return error;
+    }
+    if (operation & FUTEX_CLOCK_REALTIME && !is_of(command, WALL_CLOCK)) return -ENOSYS;
     if (!bits) return -EINVAL;
     switch (command) {
     case FUTEX_WAIT:
@@ -196,6 +199,6 @@ CALL(futex) {
     case FUTEX_REQUEUE:
     case FUTEX_CMP_REQUEUE: return requeue_call(thread, arg, operation);
     }
-    if (command == FUTEX_FD || !one) return -ENOSYS; // on Linux, too
+    if (command == FUTEX_FD || command > FUTEX_LOCK_PI2) return -ENOSYS; // on Linux, too
     return refused("futex", "operation", command, "only WAIT, WAKE and REQUEUE are built", -ENOSYS);
 }
