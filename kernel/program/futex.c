@@ -9,7 +9,7 @@
 #include "kernel/kernel.h"
 #include "kernel/program/program.h"
 
-#define PIECE 256 // waiters that are looked at before locks are given back and others have their turn
+#define PIECE 192 // waiters that are looked at before locks are given back and others have their turn
 
 static struct bucket {
     struct lock lock;

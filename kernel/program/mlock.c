@@ -130,7 +130,8 @@ static u64 look(u64 address, u64 pages, u8 *there) {
 }
 
 CALL(mincore) {
-    u64 start = arg[0], pages = ROUND_UP(arg[1], PAGE_SIZE) / PAGE_SIZE, left = CALL_INSTRUCTIONS / PAGE_COST / CHUNK;
+    u64 start = arg[0], pages = ROUND_UP(arg[1], PAGE_SIZE) / PAGE_SIZE,
+        left = CALL_INSTRUCTIONS / 3 / PAGE_COST / CHUNK;
     struct record *record = &thread->record;
     if (start % PAGE_SIZE) return -EINVAL;
     if (start > USER_END || arg[1] > USER_END - start) return -ENOMEM;
@@ -138,7 +139,7 @@ CALL(mincore) {
     if (!record->begun) record->done = 0;
     for (record->begun = true; record->done < pages; left--) {
         u8 there[CHUNK];
-        if (!left) return call_again(thread);
+        if (!left || call_faulted(thread)) return call_again(thread);
         u64 count = look(start + record->done * PAGE_SIZE, MIN(pages - record->done, CHUNK), there);
         if (!count) return -ENOMEM;
         if (!copy_to_user(arg[2] + record->done, there, count)) return -EFAULT;

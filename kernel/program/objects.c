@@ -21,6 +21,8 @@ void objects_set_file(u64 start, u64 bytes) {
 // Page tables have 256 entries for offsets, which end where the program's addresses do: in its root's page there is
 // room for the object behind them.
 #define OBJECT_PLACE (PAGE_SIZE / 2)
+#define GIVE_COST    400   // instructions for a page that is given back
+#define GIVE_MOST    50000 // at once
 
 static bool tables_promised; // of the object whose tables are made or given back
 
@@ -54,22 +56,28 @@ struct object *object_make(u64 bytes, bool promised) {
     return object;
 }
 
-void object_give(struct object *object) {
-    u64 root = object->root, bytes = object->bytes, promised = object->promised;
+bool object_give(struct object *object) {
+    u64 root = object->root, start = object->given, promised = object->promised;
+    u64 end = tables_reach(root, start, object->bytes, GIVE_COST, GIVE_MOST);
+    bool is_last = end == object->bytes;
+    object->given = end;
     tables_promised = promised;
-    tables_each(root, 0, bytes, give_page);
-    tables_free(root, 0, bytes, 0, USER_END, give_table);
+    tables_each(root, start, end, give_page);
+    tables_free(root, start, end, 0, is_last ? USER_END : end, give_table);
+    if (!is_last) return false;
     give_table(root);
     promises.promised -= promised;
+    return true;
 }
 
-void objects_collect(struct object **left) {
-    while (*left) {
-        struct object *object = *left;
-        *left = object->next;
-        object->is_left = false;
-        if (!object->areas) object_give(object);
-    }
+bool objects_collect(struct object **left) {
+    struct object *object = *left;
+    if (!object) return true;
+    struct object *next = object->next;
+    object->is_left = false;
+    if (!object->areas && !object_give(object)) return false;
+    *left = next;
+    return !next;
 }
 
 static u64 shared_page(struct object *object, u64 offset, bool promised) {

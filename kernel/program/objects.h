@@ -12,6 +12,7 @@ struct object {
     u64 tail;     // and the page that is its last one, with zeroes behind the file; 0: not made yet
     u64 root;     // shared memory: page tables with its pages by offset; 0: it is the program file
     u64 promised; // page tables of its own that it is promised
+    u64 given;    // no area shows it any more, and so many bytes of it have been given back
     bool is_left; // it is in the list of those whose last area went
     struct object *next;
 };
@@ -21,12 +22,12 @@ void objects_set_file(u64 start, u64 bytes);
 // Shared memory of so many bytes. promised: its page tables are promised to it; its pages are to the areas that show
 // them. NULL: no memory.
 struct object *object_make(u64 bytes, bool promised);
-// Gives back an object that no area shows, whose pages no CPU remembers.
-void object_give(struct object *object);
+// Gives back a piece of an object that no area shows, whose pages no CPU remembers. True: all of it is gone.
+bool object_give(struct object *object);
 // The page at an offset, which is made if it is not there, promised or out of what nobody was promised; 0, and why.
 u64 object_page(struct object *object, u64 offset, bool promised, const char **why);
 bool object_has(const struct object *object, u64 offset); // without making it
 // Makes a page zeroes, if there is one. False: there is none.
 bool object_clear(struct object *object, u64 offset);
-// Gives back those in this list that have no area, and empties it.
-void objects_collect(struct object **left);
+// Gives back a piece of the first one in this list if it has no area. True: the list is empty.
+bool objects_collect(struct object **left);

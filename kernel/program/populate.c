@@ -13,8 +13,9 @@
 #include "kernel/program/space.h"
 
 #define CLEAR_BYTES LEVEL_BYTES(LEVEL_2M) // at once: 262,144 rounds
-#define PIECE_PAGES 100                   // of 4 KiB made, or large ones put or given back
-#define PIECE_STEPS 500
+#define PIECE_PAGES 100                   // large ones put or given back
+#define PIECE_MADE  10                    // of 4 KiB: the next one may be a large one, which has to be cleared, too
+#define PIECE_STEPS 100
 
 // So many pages of that level are still wanted.
 static u64 page_take(int level, u64 wanted, bool *cleared) {
@@ -119,7 +120,7 @@ static bool step(struct taken *taken, u64 *made, bool *large) {
         if (*large) return true;
         if (space_make(taken->at, area->rights & AREA_WRITE ? FAULT_WRITE : 0)) return false;
         bool is_small = tables_leaf(space.root, taken->at, &bytes) && bytes == PAGE_SIZE;
-        *made += is_small ? 1 : PIECE_PAGES;
+        *made += is_small ? 1 : PIECE_MADE;
     }
     return taken->at < taken->end;
 }
@@ -136,7 +137,7 @@ s64 populate(struct thread *thread) {
     space_take();
     if (taken->page && !space_put_taken(taken->at, taken->page, LEVEL_1G)) page_give_back(taken->page, LEVEL_1G);
     taken->page = 0;
-    for (int i = 0; more && !large && i < PIECE_STEPS && made < PIECE_PAGES; i++) more = step(taken, &made, &large);
+    for (int i = 0; more && !large && i < PIECE_STEPS && made < PIECE_MADE; i++) more = step(taken, &made, &large);
     lock_give(&space.lock);
     if (large && !take(taken, LEVEL_1G, 1)) taken->small = taken->at + LEVEL_BYTES(LEVEL_1G);
     return more ? call_again(thread) : taken->result;

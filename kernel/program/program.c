@@ -9,6 +9,7 @@
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
 #include "kernel/memory/window.h"
+#include "kernel/program/space.h"
 
 struct program program;
 
@@ -79,24 +80,34 @@ static s64 call(struct thread *thread, u32 number, const u64 *args) {
     return number == __NR_faccessat2 ? call_faccessat2(thread, args) : unknown(number);
 }
 
-void syscall_run(struct thread *thread) {
+// False: it waits.
+static bool run(struct thread *thread) {
     struct registers *regs = &thread->context.regs;
     const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
     u32 number = (u32)regs->rax;
     thread->wants = 0;
-    thread->again = false;
+    thread->faults = thread->counts.faults;
     s64 result = call(thread, number, args);
-    if (result == CALL_WAITS &&
-        thread->wants) { // what happens from here on wakes it; what happened before is there now
+    if (result == CALL_WAITS && thread->wants) { // what happens from here on wakes it, what happened is there now
         events_wait(thread, thread->wants);
         result = call(thread, number, args);
     }
     thread->waiting = result == CALL_WAITS;
-    if (thread->waiting) return;
+    if (thread->waiting) return false;
     if (sorted_in(&thread->event)) events_leave(thread);
     if (sorted_in(&thread->wait)) futex_waits(thread, true);
     record_end(thread);
     regs->rax = (u64)result;
+    return true;
+}
+
+// Shared memory that nobody shows any more is given back in pieces before a call goes on or returns, whoever unmapped
+// it.
+void syscall_run(struct thread *thread) {
+    thread->waiting = thread->again = space.areas.left;
+    if (thread->again) (void)space_collect();
+    if (thread->again || (!thread->collects && !run(thread))) return;
+    thread->waiting = thread->again = thread->collects = space.areas.left;
 }
 
 static void begin_call(struct context *context) {
@@ -110,7 +121,9 @@ static void begin_call(struct context *context) {
 
 static bool copy_fault(const struct fault *fault) {
     struct thread *thread = (struct thread *)this_cpu()->current;
-    return !fault_handle(thread, 0, fault);
+    struct fault wanted = *fault;
+    if (thread && call_faulted(thread)) wanted.error |= FAULT_SMALL;
+    return !fault_handle(thread, 0, &wanted);
 }
 
 static const struct trap_hooks hooks = {begin_call, program_fault, copy_fault, schedule};

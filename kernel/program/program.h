@@ -117,6 +117,8 @@ struct thread {
     u64 cpu_deadline;  // of a sleep by a CPU clock: what that shows at its end
     u8 wants;          // EVENT_*: what the latest execution waits for
     bool again;        // it waits for nothing but its next turn: call_again()
+    u64 faults;        // counts.faults before the call was executed this time
+    bool collects;     // the call is done, but for what it unmapped: space_collect()
     struct record record;
     u32 bits;              // of a futex: that a waker must have one of
     u64 wake_at, wake_end; // arrivals of the waiters that a wake in pieces has still to look at
@@ -136,6 +138,9 @@ bool thread_deadline(struct thread *thread, u64 ns_from_now);
 // A call that works long stops after so many instructions and is executed anew, with its progress record, once
 // interrupts, signals and the other threads had their turn. Returns what the call returns.
 s64 call_again(struct thread *thread);
+// Whether a page had to be made for this execution of the call: a large one takes nearly all the time that it may.
+// Until the next execution only small ones are made.
+static inline bool call_faulted(const struct thread *thread) { return thread->counts.faults != thread->faults; }
 #define CALL_INSTRUCTIONS 100000         // or rounds of a string instruction: a third of what a CPU may be kept for
 void syscall_run(struct thread *thread); // executes the call in its registers, for the first time or anew
 void program_ends(void); // before anything is said about the program's end: returns to the first CPU only

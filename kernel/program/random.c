@@ -7,7 +7,7 @@
 
 #define GRND_FLAGS         (GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)
 #define RANDOM_MAX         0x7ffff000ull // bytes of one call, as on Linux
-#define PIECE              4096          // bytes of one execution of the call
+#define PIECE              2048          // bytes of one execution of the call: a fault may clear a large page, too
 #define CPUID_1_ECX_RDRAND (1u << 30)
 
 // SplitMix64 over a state that every call's time stamp changes and, where the CPU has it, RDRAND. That fails when the

@@ -16,7 +16,7 @@ struct walk range_begin(struct thread *thread, u64 start, u64 end) {
     bool is_again = record->begun;
     if (!record->begun) record->done = record->index = 0;
     record->begun = true;
-    struct walk walk = {.start = start, .at = start + record->done, .end = end, .left = CALL_INSTRUCTIONS};
+    struct walk walk = {.start = start, .at = start + record->done, .end = end, .left = CALL_INSTRUCTIONS / 4};
     walk.has_hole = record->index;
     walk.is_again = is_again;
     return walk;

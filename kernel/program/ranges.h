@@ -5,7 +5,7 @@
 #include "kernel/program/space.h"
 
 // What a step costs, in instructions or rounds of a string instruction, at most.
-#define AREA_COST 1000
+#define AREA_COST 8000 // when its flags change
 #define PAGE_COST 200
 #define MAKE_COST 2000 // and the clearing of the page
 
@@ -16,7 +16,7 @@ s64 range_to(struct thread *thread, u64 start, u64 reach, u64 end);
 
 struct walk {
     u64 start, at, end; // at: done up to there
-    s64 left;           // of CALL_INSTRUCTIONS
+    s64 left;           // of a quarter of CALL_INSTRUCTIONS: the last step may clear a large page
     u64 what;           // for the call
     bool ends_at_hole;  // nothing behind a hole is done
     bool has_hole;

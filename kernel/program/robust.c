@@ -46,6 +46,7 @@ bool robust_walk(struct thread *thread) {
         if (!is_pending && !lock_died(thread, entry, false)) return true;
         if (!readable) return true;
         thread->record.done++;
+        if (call_faulted(thread)) end = thread->record.done;
     }
     if (address_of(robust->pending)) lock_died(thread, robust->pending, true);
     return true;

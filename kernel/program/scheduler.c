@@ -324,6 +324,7 @@ void scheduler_init(struct thread *first) {
 // Interrupts are off until cpu_idle() lets them in and sleeps in one step, so no wake-up is lost after the last look.
 static void idle(struct scheduler *own) {
     u64 bit = 1ull << this_cpu()->number % 64, *word = &idle_cpus[this_cpu()->number / 64];
+    cpu_break(); // a call may have come before, and each turn clears a frame
     __atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST);
     if (!LOAD(&ready_count) && !frames_idle()) {
         timer_update(own);

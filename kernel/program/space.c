@@ -239,15 +239,16 @@ bool space_border(u64 address) {
     return true;
 }
 
-// What a piece of long work may come upon: an area costs up to a thousand instructions, a page up to 300 with the look
-// that is taken here.
-#define PIECE_BYTES (128 * PAGE_SIZE) // less is no long work, whatever is there
-#define PIECE_AREAS 128
+// What a piece of long work may come upon: an area costs up to 6,000 instructions when there are 120,000 of them, a
+// page up to 300 with the look that is taken here.
+#define PIECE_BYTES (128 * PAGE_SIZE) // less is no long work, whatever pages are there
+#define PIECE_AREAS 32
 #define REACH_COST  300
 
 u64 space_reach(u64 start, u64 end) {
-    if (end - start <= PIECE_BYTES) return end;
-    u64 reach = tables_reach(space.root, start, end, REACH_COST, CALL_INSTRUCTIONS);
+    if (end - start <= PIECE_AREAS * PAGE_SIZE) return end;
+    u64 reach = end;
+    if (end - start > PIECE_BYTES) reach = tables_reach(space.root, start, end, REACH_COST, CALL_INSTRUCTIONS);
     struct area *area = areas_find(&space.areas, start);
     for (int i = 0; area && area->start < reach; i++, area = areas_next(area))
         if (i == PIECE_AREAS) return area->start;
@@ -337,10 +338,10 @@ static bool clear_apart(u64 physical, u64 address, u64 bytes) {
     return false;
 }
 
-// Makes the page for an address of an area, where there is none, of at most 2 MiB. False when there is no memory. Gives
-// the lock up for a while when it clears a large page; then there may be no page, and another area, or none.
-static bool make_page(u64 address) {
-    for (int level = LEVEL_2M; level >= 0; level--) {
+// Makes the page for an address of an area, where there is none, of at most that level. False when there is no memory.
+// Gives the lock up for a while when it clears a large page; then there may be no page, and another area, or none.
+static bool make_page(u64 address, int level) {
+    for (; level >= 0; level--) {
         const struct area *area = space_area(address);
         ASSERT(area);
         u64 bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
@@ -387,6 +388,13 @@ static const char *page_of_object(const struct area *area, u64 address, bool wri
     if (writes && !(area->flags & AREA_SHARED)) return page_copy(entry, area, physical) ? NULL : space_no_memory;
     page_show(entry, area, physical);
     return NULL;
+}
+
+bool space_collect(void) {
+    space_take();
+    bool done = objects_collect(&space.areas.left);
+    lock_give(&space.lock);
+    return done;
 }
 
 bool space_put_taken(u64 address, u64 physical, int level) {
@@ -437,7 +445,7 @@ const char *space_make(u64 address, u64 error) {
     u64 bytes, *entry = tables_leaf(space.root, address, &bytes);
     if (area->flags & AREA_DEVICE) return entry ? tlb_forget(address), NULL : space_no_memory;
     if (!entry && area->object) return page_of_object(area, address, error & FAULT_WRITE);
-    if (!entry) return make_page(address) ? NULL : space_no_memory;
+    if (!entry) return make_page(address, error & FAULT_SMALL ? 0 : LEVEL_2M) ? NULL : space_no_memory;
     bool is_final = *entry & PTE_OURS || area->flags & AREA_SHARED || !(area->rights & AREA_WRITE);
     if (is_final) return tlb_forget(address), NULL;
     address = ROUND_DOWN(address, PAGE_SIZE);

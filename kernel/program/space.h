@@ -48,6 +48,8 @@ bool space_within_limits(const struct area *like);
 
 // How far from start an operation on areas and pages may go at once, at most to end: no page crosses that.
 u64 space_reach(u64 start, u64 end);
+// Gives back a piece of the shared memory that nobody shows any more. True: nothing is left of it.
+bool space_collect(void);
 // Gives an address of an area a large page that was taken for it and cleared; false when it wants none.
 bool space_put_taken(u64 address, u64 physical, int level);
 

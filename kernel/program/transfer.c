@@ -2,6 +2,7 @@
 // call begins; it goes on from there however often it is executed (struct record).
 #include <linux/fcntl.h>
 #include <linux/uio.h>
+#include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 
@@ -65,7 +66,8 @@ static s64 begin(struct thread *thread, const u64 *arg, u32 how, u32 access) {
     return record->file.kind == FILE_DIRECTORY ? -EISDIR : 0;
 }
 
-// Where in the program's memory the call goes on, and how many bytes it has there in one piece.
+// Where in the program's memory the call goes on, and how many bytes it has there in one piece, which crosses no large
+// page's border: so a copy makes one at most.
 static u64 next_part(struct thread *thread, u64 *at) {
     struct record *record = &thread->record;
     const struct iovec *part = record_at(thread, record->index * sizeof *part);
@@ -75,7 +77,8 @@ static u64 next_part(struct thread *thread, u64 *at) {
     }
     u64 skip = record->done - record->before;
     *at = (u64)part->iov_base + skip;
-    return MIN(part->iov_len - skip, record->total - record->done);
+    u64 bytes = MIN(part->iov_len - skip, record->total - record->done);
+    return MIN(bytes, LEVEL_BYTES(LEVEL_2M) - *at % LEVEL_BYTES(LEVEL_2M));
 }
 
 // How a call ends that cannot go on: with what is done, else with an error.
@@ -86,13 +89,14 @@ static s64 stop(const struct thread *thread, s64 error) {
 enum copy { COPY_IN, COPY_OUT, COPY_NOTHING };
 
 // Copies at most bytes between a buffer and the next parts, or only tries whether they can be written to. Returns how
-// many it could before memory ended.
+// many it could before memory ended or, unless it is to the program, a page had to be made: with that there the call is
+// executed anew.
 static u64 copy_parts(struct thread *thread, u8 *buffer, u64 bytes, enum copy what) {
     struct record *record = &thread->record;
     u64 copied = 0;
     u64 at;
     u32 same = 0;
-    while (copied < bytes && record->done < record->total) {
+    while (copied < bytes && record->done < record->total && (what == COPY_OUT || !call_faulted(thread))) {
         u64 part = MIN(next_part(thread, &at), bytes - copied);
         bool ok = true;
         if (what == COPY_OUT) ok = copy_to_user(at, buffer + copied, part);
@@ -125,6 +129,7 @@ static s64 read_terminal(struct thread *thread) {
     u64 wanted = MIN(record->total - done, sizeof bytes);
     u64 room = copy_parts(thread, NULL, wanted, COPY_NOTHING);
     go_back(record, done, index, before);
+    if (call_faulted(thread)) return call_again(thread);
     if (wanted && !room && terminal_readable()) return stop(thread, -EFAULT);
     if (room || !wanted) {
         size_t count = terminal_read(&record->reader, bytes, room);
@@ -158,6 +163,10 @@ static s64 write_terminal(struct thread *thread) {
         u64 before = record->before;
         u64 wanted = MIN(record->total - done, sizeof bytes);
         u64 count = copy_parts(thread, bytes, wanted, COPY_IN);
+        if (call_faulted(thread)) {
+            go_back(record, done, index, before);
+            return call_again(thread);
+        }
         if (count < wanted) {
             terminal_show_later();
             record->done = done;
@@ -194,7 +203,7 @@ static s64 copy_pieces(struct thread *thread, bool write) {
     struct record *record = &thread->record;
     for (u64 at, copied = 0; record->done < record->total;) {
         u64 bytes = MIN(next_part(thread, &at), PIECE), page = PAGE_SIZE - at % PAGE_SIZE;
-        s64 count = copied < PIECE ? copy_piece(thread, at, bytes, write) : CALL_WAITS;
+        s64 count = copied < PIECE && !call_faulted(thread) ? copy_piece(thread, at, bytes, write) : CALL_WAITS;
         if (count == -EFAULT && bytes > page) {
             bytes = page;
             copied = PIECE;

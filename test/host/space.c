@@ -444,9 +444,11 @@ static s64 run(s64 (*call)(struct thread *, const u64 *), const u64 *arg) {
     thread->record.done = 0;
     thread->record.taken = (struct taken){0};
     for (;;) {
+        while (!space_collect()) {} // as syscall_run() does before each
         thread->again = false;
         s64 result = call(thread, arg);
         CHECK(!space.lock.taken && (result == CALL_WAITS) == thread->again);
+        while (result != CALL_WAITS && !space_collect()) {}
         if (result != CALL_WAITS) return result;
         broken++;
         promises.away = 0;
