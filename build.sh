@@ -773,17 +773,17 @@ high_symbol() {
     [ -z "$value" ] || echo "fffffeff$value"
 }
 
-PLUGIN_KNOWN=7 # the newest version of QEMU's interface for plugins that tools/icnt.c knows
+PLUGIN_KNOWN=7 # the newest version of QEMU's interface for plugins that tools/plugin.h knows
 
-# plugin VERSION FILE: compiles the plugin for that version.
+# plugin VERSION SOURCE FILE: compiles a plugin for that version.
 plugin() {
     # shellcheck disable=SC2086 # a list of flags
-    gcc $flags -fvisibility=hidden -shared -fPIC -DPLUGIN_API="$1" tools/icnt.c -o "$2"
+    gcc $flags -fvisibility=hidden -shared -fPIC -DPLUGIN_API="$1" "$2" -o "$3"
 }
 
 # The interface does not stay compatible. QEMU refuses a plugin that wants a later version, and says which it has.
 plugin_api() {
-    plugin 999 out/bench/ask.$$
+    plugin 999 tools/icnt.c out/bench/ask.$$
     newest=$(qemu-system-x86_64 -M none -display none -plugin out/bench/ask.$$ 2>&1 </dev/null |
         sed -n 's/.* only up to version \([0-9]*\)$/\1/p')
     rm -f out/bench/ask.$$
@@ -820,12 +820,19 @@ bench_frames() {
     out/bench/frames
 }
 
+# plugin_longest FILE: the plugin of test/boot/longest.py, for that test.
+plugin_longest() {
+    mkdir -p out/bench
+    api=$(plugin_api) || exit 125
+    plugin "$api" test/boot/longest.c "$1"
+}
+
 bench_plugin() {
     need build run
     build
     mkdir -p out/bench
     api=$(plugin_api) || exit 125
-    plugin "$api" out/bench/icnt.$$
+    plugin "$api" tools/icnt.c out/bench/icnt.$$
     mv out/bench/icnt.$$ out/icnt.so # at once: somebody else may be counting
     bench_counts >out/bench/counts.$$
     mv out/bench/counts.$$ out/bench/counts
@@ -1066,7 +1073,7 @@ command=${1-help}
 [ $# = 0 ] || shift
 case $command in
 run | image | program | debug | bench | memmap | stack | verify | words | usb | check | help) "$command" "$@" ;;
-object | analyze | usb_refusal | usb_write) "$command" "$@" ;; # for this script itself, and for tests
+object | analyze | plugin_longest | usb_refusal | usb_write) "$command" "$@" ;; # for this script itself, and for tests
 bochs) bochs_run "$@" ;;
 test) tests "$@" ;;
 build) need build && build ;;

@@ -9,45 +9,17 @@
 // last address, it gets "end 0" with the boot CPU's counts, and QEMU ends with status 0; profile= then gets lines
 // "ADDRESS TIMES", perhaps several for an address. A BIOS call is an `int` instruction outside the firmware, between
 // the MBR's first byte and the loader's last; the firmware may run some down there itself, before the MBR. QEMU 7.2
-// counts each round of a `rep` instruction, as it does in -icount; 10.0 and later count the instruction. Distributions
-// ship no header for plugins, so what is used of the interface is declared here; build.sh asks QEMU for the version
-// and gives it as PLUGIN_API.
-#include <inttypes.h>
+// counts each round of a `rep` instruction, as it does in -icount; 10.0 and later count the instruction.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "boot/layout.h"
+#include "tools/plugin.h"
 
-#define EXPORT       __attribute__((visibility("default")))
-#define NO_REGISTERS 0 // QEMU_PLUGIN_CB_NO_REGS: the callback looks at no guest register
-#define PLACES_MAX   16
-#define CPUS_MAX     1024
-
-typedef uint64_t plugin_id;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef void (*executed)(unsigned int cpu, void *data);
-
-#if PLUGIN_API >= 7
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, void (*translated)(struct qemu_plugin_tb *block, void *data),
-                                           void *data);
-#else
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
-                                           void (*translated)(plugin_id id, struct qemu_plugin_tb *block));
-#endif
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, executed callback, int flags, void *data);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *block, size_t index);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-#if PLUGIN_API >= 3
-size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *to, size_t length);
-#else
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
-size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
-#endif
-EXPORT int qemu_plugin_version = PLUGIN_API;
+#define PLACES_MAX 16
+#define CPUS_MAX   1024
 
 struct site { // an instruction that was translated
     uint64_t address, times;
@@ -140,7 +112,7 @@ static executed counter(const struct qemu_plugin_insn *insn, uint64_t address) {
     return is_port(first) ? count_port : count;
 }
 
-static void add_counters(const struct qemu_plugin_tb *block) {
+static void plugin_translated(struct qemu_plugin_tb *block) {
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(block); i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(block, i);
         uint64_t address = qemu_plugin_insn_vaddr(insn);
@@ -152,22 +124,6 @@ static void add_counters(const struct qemu_plugin_tb *block) {
     }
 }
 
-#if PLUGIN_API >= 7
-static void translated(struct qemu_plugin_tb *block, void *data) {
-    (void)data;
-    add_counters(block);
-}
-
-static void count_from_now_on(plugin_id id) { qemu_plugin_register_vcpu_tb_trans_cb(id, translated, NULL); }
-#else
-static void translated(plugin_id id, struct qemu_plugin_tb *block) {
-    (void)id;
-    add_counters(block);
-}
-
-static void count_from_now_on(plugin_id id) { qemu_plugin_register_vcpu_tb_trans_cb(id, translated); }
-#endif
-
 EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv) {
     (void)info;
     for (int i = 0; i < argc; i++) {
@@ -178,6 +134,6 @@ EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **
         else if (sscanf(argv[i], "cpus=%u", &cpus_awaited) != 1) return -1; // QEMU says that it ends because of it
     }
     if (!out) return -1;
-    count_from_now_on(id);
+    plugin_begin(id);
     return 0;
 }
