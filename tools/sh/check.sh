@@ -1,0 +1,48 @@
+# Static checks. Read by build.sh.
+
+# Vector registers and memory below the stack pointer in the loader and the kernel; lea only computes an address.
+forbidden() {
+    for file in out/loader.elf out/kernel.elf; do
+        objdump -d --no-show-raw-insn "$file" | grep -E '%([xyz]?mm|k)[0-9]|-0x[0-9a-f]+\(%rsp[,)]' |
+            grep -v 'lea ' | sed "s|^|$file: |"
+    done
+}
+
+# The output goes to standard output: no tool that root runs should be given a device as its output file.
+analyze() {
+    # shellcheck disable=SC2086 # lists of flags
+    case $1 in
+    tools/*) gcc $flags $gcc_warnings -fno-builtin-log -fanalyzer -DPLUGIN_API=1 -fPIC -S "$1" -o - ;;
+    *) gcc $flags $gcc_warnings $freestanding -fanalyzer -S "$1" -o - ;;
+    esac >/dev/null
+}
+
+# asked TOOL: whether its opinion is wanted: other versions format thousands of lines in another way, or see what is not there.
+asked() {
+    named "$1" || { echo "check: not asked, since this is another version: $1" >&2; return 1; }
+}
+
+# found TOOL: what it said counts if it is the version that the tree names.
+found() {
+    if named "$1"; then bad=1; else echo "check: not counted, since this is another version: $1" >&2; fi
+}
+
+check() {
+    need build check
+    build
+    warnings
+    bad=0
+    ! asked clang-format || find boot loader kernel tools test \( -name '*.[ch]' -o -name '*.cpp' \) -print0 |
+        xargs -0 clang-format --dry-run -Werror || bad=1
+    shellcheck -x -a build.sh || found shellcheck
+    # cppcheck computes in 63 bits, so that the slots of layout.h are null pointers to it, and skips system headers.
+    cppcheck -q --std=c11 --enable=warning,portability,performance --error-exitcode=1 -I. -j "$(nproc)" \
+        -DPLUGIN_API=1 '-DRB_GENERATE_STATIC(tree, type, field, compare)=' --suppress=missingIncludeSystem \
+        --suppress=nullPointerRedundantCheck:kernel/cpu/gdt.c --suppress=ctunullpointer:kernel/cpu/gdt.c \
+        loader kernel tools || found cppcheck
+    ! asked gcc || find loader kernel tools -name '*.c' -print0 | xargs -0 -P "$(nproc)" -n 1 ./build.sh analyze || bad=1
+    instructions=$(forbidden)
+    [ -z "$instructions" ] || { echo "instructions the kernel must not contain:"; echo "$instructions"; bad=1; }
+    [ "$bad" = 0 ] || { echo "check: not clean" >&2; exit 1; }
+    echo "check: clean"
+}
