@@ -83,8 +83,9 @@ void terminal_show_later(void); // the other steps are left to another
 u64 terminal_rounds(void);      // instructions, or rounds of one, that a piece may take
 bool terminal_readable(void);
 bool terminal_writable(void); // there is room for a piece; else output() is called
-// settings: of a TCSETS or its like, copied in.
-s64 terminal_ioctl(u32 request, u64 arg, const struct termios *settings);
+u64 terminal_settings(u32 request); // bytes that a TCSETS, a TCSETS2 or its like brings; 0: this is none of them
+// settings: those bytes, copied in.
+s64 terminal_ioctl(u32 request, u64 arg, const struct termios2 *settings);
 
 // ---- texts.c ----
 void texts_init(const struct boot_info *boot);

@@ -7,11 +7,15 @@
 #include "kernel/device/devices.h"
 #include "kernel/file/file.h"
 #include "kernel/kernel.h"
+#include "kernel/lib/string.h"
 
 static struct tty tty;
 static struct lock lock; // of tty, and of what leaves through it
 static const struct terminal_events *events;
 static bool no_input; // every read is at the end
+// As the program was told and as it set them; the port keeps its own.
+static speed_t input_speed = 115200;
+static speed_t output_speed = 115200;
 
 void terminal_show_later(void) {
     if (options.console & CONSOLE_SCREEN && !screen_show()) screen_later();
@@ -77,13 +81,40 @@ bool terminal_writable(void) { return serial_has_room(TERMINAL_PIECE * 2); } // 
 // Without the lock: what it sees may just have been read by another thread, as it may be after any answer.
 bool terminal_readable(void) { return no_input || tty_readable(&tty); }
 
-static s64 set(u32 request, const struct termios *settings) {
-    if (request != TCSETS && !serial_is_empty()) return TERMINAL_WAITS;
+u64 terminal_settings(u32 request) {
+    switch (request) {
+    case TCSETS:
+    case TCSETSW:
+    case TCSETSF: return sizeof(struct termios);
+    case TCSETS2:
+    case TCSETSW2:
+    case TCSETSF2: return sizeof(struct termios2);
+    }
+    return 0;
+}
+
+static s64 set(u32 request, const struct termios2 *settings) {
+    struct termios common;
+    if (request != TCSETS && request != TCSETS2 && !serial_is_empty()) return TERMINAL_WAITS;
+    memcpy(&common, settings, sizeof common);
     lock_take(&lock);
-    tty_set(&tty, settings, request == TCSETSF);
+    tty_set(&tty, &common, request == TCSETSF || request == TCSETSF2);
+    if (terminal_settings(request) == sizeof *settings) {
+        input_speed = settings->c_ispeed;
+        output_speed = settings->c_ospeed;
+    }
     lock_give(&lock);
     events->input(0); // what was typed may be readable by the new settings
     return 0;
+}
+
+// A struct termios2 is a struct termios with the speeds behind it.
+_Static_assert(offsetof(struct termios2, c_ispeed) == sizeof(struct termios), "one is the other's beginning");
+
+static s64 put_settings(u64 to) {
+    struct termios2 settings = {.c_ispeed = input_speed, .c_ospeed = output_speed};
+    memcpy(&settings, &tty.settings, sizeof tty.settings);
+    return put_user(to, &settings, sizeof settings);
 }
 
 static s64 put_int(u64 to, int value) { return put_user(to, &value, sizeof value); }
@@ -104,18 +135,17 @@ static s64 put_size(u64 to) {  // musl's isatty() asks this
     return put_user(to, &size, sizeof size);
 }
 
-s64 terminal_ioctl(u32 request, u64 arg, const struct termios *settings) {
+s64 terminal_ioctl(u32 request, u64 arg, const struct termios2 *settings) {
+    if (terminal_settings(request)) return set(request, settings);
     switch (request) {
     case TCGETS: return put_user(arg, &tty.settings, sizeof tty.settings);
+    case TCGETS2: return put_settings(arg); // glibc's isatty() asks this from 2.42 on
     case TIOCGWINSZ: return put_size(arg);
     case FIONREAD: return put_count(arg);
     case TIOCOUTQ: return put_int(arg, (int)serial_waiting());
     case TCSBRK: // for output to leave; a break, which 0 asks for, is not sent
         if (!(int)arg) return 0;
         return serial_is_empty() ? 0 : TERMINAL_WAITS;
-    case TCSETS:
-    case TCSETSW:
-    case TCSETSF: return set(request, settings);
     }
     return -ENOTTY;
 }

@@ -196,11 +196,11 @@ static s64 ioctl_any(const u64 *arg) {
 }
 
 static s64 ioctl_terminal(struct thread *thread, u32 request, u64 arg) {
-    struct termios *settings = record_at(thread, 0);
-    bool sets = request == TCSETS || request == TCSETSW || request == TCSETSF;
+    struct termios2 *settings = record_at(thread, 0);
+    u64 bytes = terminal_settings(request);
     _Static_assert(sizeof *settings <= sizeof thread->record.few, "it is copied in there");
-    if (!thread->record.begun && sets) {
-        s64 error = record_copy(thread, arg, sizeof *settings);
+    if (!thread->record.begun && bytes) {
+        s64 error = record_copy(thread, arg, bytes);
         if (error) return error;
     }
     s64 result = terminal_ioctl(request, arg, settings);

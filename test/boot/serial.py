@@ -128,6 +128,7 @@ def modes():
         shell.type(typed)
     vm.expect("status", shell.status(), 0)
     vm.expect("what it said", (said + shell.seen).replace(b"\r\n", b"\n"),
+              b"termios2: 0 115200 115200 1, 0 1 1\n"
               b"VTIME: 0, after its time\nneither: 0, poll 0\nVMIN 3, two there: poll 0\nand VTIME: poll 1, read 2 after its time\n"
               b"abcreader: 3 errno 0 'abc'\nwhile it waits: 99\npoll: 1 1\nwhere no memory is: -1, EFAULT 1\n"
               b"where it ends: 2 'zx', left: 1 'y'\nopen: 0\nreader: 1 errno 0 'y'\n")

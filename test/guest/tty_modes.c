@@ -24,6 +24,26 @@ static void set(int minimum, int tenths) {
     tcsetattr(0, TCSANOW, &keys);
 }
 
+// The requests of glibc from 2.42 on: those of before, and two speeds. Back to what was at the end.
+static void with_speeds(void) {
+    struct {
+        unsigned flags[4];
+        unsigned char line, keys[19];
+        unsigned speeds[2];
+    } first, then, again;
+    unsigned char common[36]; // what TCGETS gives
+    int got = ioctl(0, _IOR('T', 0x2a, first), &first) | ioctl(0, TCGETS, common);
+    int same = !memcmp(common, &first, sizeof common);
+    then = first;
+    then.flags[3] &= ~(unsigned)ICANON;
+    then.speeds[1] = 12345;
+    int set = ioctl(0, _IOW('T', 0x2c, then), &then) | ioctl(0, _IOR('T', 0x2a, again), &again);
+    int kept = !memcmp(&then, &again, sizeof then);
+    int bad = ioctl(0, _IOW('T', 0x2b, then), 8) == -1 && errno == EFAULT;
+    ioctl(0, _IOW('T', 0x2d, first), &first);
+    printf("termios2: %d %u %u %d, %d %d %d\n", got, first.speeds[0], first.speeds[1], same, set, kept, bad);
+}
+
 static void *reader(void *arg) {
     char b[64] = "";
     ssize_t r = read(0, b, 20);
@@ -46,6 +66,7 @@ int main(void) {
     short *revents = NULL;
     struct pollfd p = {0, POLLIN, 0};
     setvbuf(stdout, NULL, _IOLBF, 0);
+    with_speeds();
     tcgetattr(0, &lines);
     keys = lines;
     keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
