@@ -65,15 +65,15 @@ help() {
                                         out/run.log. Status: the program's, 128+n for signal n, 125 when vmos or QEMU
                                         failed, 2 for wrong usage, 130 after Ctrl-C. QEMU_OPTS: more words for QEMU
                                         OPTION: --env K=V, for PROGRAM's environment; --set WORD, one of the image's
-                                        command line (README.md): mem=N cpus=N quiet timeline after=WHAT ...
+                                        command line (tools/README.md): mem=N cpus=N quiet timeline after=WHAT ...
 ./build.sh program busybox | lua | sqlite3         make one of Debian's programs, static, as out/programs/NAME
 ./build.sh image [OPTION]... PROGRAM [ARG...]      write out/vmos.img, out/vmos.iso and, when it fits, out/vmos-floppy.img
 ./build.sh bochs [OPTION]... [PROGRAM [ARG...]]    the same as run, in Bochs; its COM1 is shown at the end
-./build.sh debug [OPTION]... [PROGRAM [ARG...]]    gdb on QEMU, stopped at the boot sector, with all symbols; README.md
-                                        has a walk; what the program prints is shown at the end
+./build.sh debug [OPTION]... [PROGRAM [ARG...]]    gdb on QEMU, stopped at the boot sector, with all symbols;
+                                        tools/README.md has a walk; what the program prints is shown at the end
 ./build.sh debug wait [the same]        QEMU alone, with the program's terminal; it says how to start gdb elsewhere
 ./build.sh debug bochs [the same]       the same in the debugger of Bochs
-./build.sh memmap FILE [--image FILE] [--mem N] [--no-1g] [--bare]   how vmos would lay out a machine's memory (README.md)
+./build.sh memmap FILE [--image FILE] [--mem N] [--no-1g] [--bare]   how vmos would lay out a machine's memory (tools/README.md)
 ./build.sh usb [--fixed] DEVICE [IMAGE]            write out/vmos.img, or IMAGE, to a stick: asks, writes, reads back
 ./build.sh verify IMAGE|DEVICE                     check what was written, and say what a BIOS would do with it
 ./build.sh words IMAGE|DEVICE [+WORD|-KEY]... [-- ARG0 [ARG...]]   print the words of an image's command line, or change them

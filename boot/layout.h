@@ -2,7 +2,7 @@
 // only "#define NAME value // note" lines and #if guards, no suffixes, so that one sed turns this file into NASM.
 #pragma once
 
-// ---- physical memory while booting (the README has the same table) ----
+// ---- physical memory while booting (README.md beside it has the same table) ----
 #define BDA_EBDA_SEGMENT 0x40e // word: segment of the extended BIOS data area
 #define BDA_VIDEO_MODE   0x449 // byte: current video mode; 3 is 80x25 colour text
 #define BDA_CRTC_PORT    0x463 // word: 0x3d4 on colour adapters, 0 when there is no adapter

@@ -1,7 +1,7 @@
 // Prints what vmos would do with a machine's memory map, by the kernel's own plan, without booting:
 //   memmap --kernel F FILE [--image F] [--mem N] [--no-1g] [--bare]
 // FILE has lines "base length type" in hexadecimal, or is a Linux log with a memory map in it. What is
-// no map is refused with a line and status 1; a wrong command line is status 2. README.md describes the output.
+// no map is refused with a line and status 1; a wrong command line is status 2. tools/README.md describes the output.
 #include <err.h>
 #include <getopt.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
-"""Every medium a PC can boot from, on every machine: the README's table says of each how it is read, and this keeps it
-true. How media are read: how many calls, how fast, what is left behind."""
+"""Every medium a PC can boot from, on every machine: the table of loader/README.md says of each how it
+is read, and this keeps it true. How media are read: how many calls, how fast, what is left behind."""
 import functools
 import os
 import re
@@ -9,7 +9,7 @@ import time
 import vm
 
 MACHINES = {"pc": "max", "q35": "max", "isapc": "qemu64", "Bochs": "corei7_haswell_4770"}  # and the CPU
-ROWS = {  # what the README calls a medium, what vm.MEDIA calls it, and on which machine the quick tests have it
+ROWS = {  # what the table calls a medium, what vm.MEDIA calls it, and on which machine the quick tests have it
     "disk, IDE": ("ide", "isapc"),
     "disk, AHCI": ("ahci", "q35"),
     "disk, NVMe": ("nvme", "q35"),
@@ -61,12 +61,12 @@ def how_read(log):
 
 
 def promised():
-    """The README's table: {(machine, row): cell}."""
+    """The table of loader/README.md: {(machine, row): cell}."""
     lines = [[word.strip() for word in line.strip("|").split("|")]
-             for line in (vm.ROOT / "README.md").read_text().splitlines() if line.startswith("|")]
+             for line in (vm.ROOT / "loader/README.md").read_text().splitlines() if line.startswith("|")]
     head = next((i for i, words in enumerate(lines) if words[0] == "medium" and "isapc" in words), None)
     if head is None:
-        raise vm.Failed("the README has no table of media")
+        raise vm.Failed("loader/README.md has no table of media")
     rows = lines[head + 2:head + 2 + len(ROWS)]
     return {(machine, words[0]): word for words in rows for machine, word in zip(lines[head][1:], words[1:])}
 
@@ -74,17 +74,19 @@ def promised():
 def as_promised(machine, row):
     """All but the number of calls, which changes with the size of the image: that is for the whole matrix to see."""
     wanted = promised().get((machine, row), "no such row or column")
-    vm.expect(f"{row} on {machine} and in the README", cell(machine, ROWS[row][0]).split(" (")[0], wanted.split(" (")[0])
+    vm.expect(f"{row} on {machine} and in the table", cell(machine, ROWS[row][0]).split(" (")[0], wanted.split(" (")[0])
 
 
 def matrix():
-    """Writes the table to out/matrix.md. The README has it, but for the numbers of calls, which change with the image."""
+    """Writes the table to out/matrix.md. loader/README.md has it, but for the numbers of calls, which
+    change with the image."""
     lines = [["medium", *MACHINES]]
     lines += [[row, *(cell(machine, medium) for machine in MACHINES)] for row, (medium, _) in ROWS.items()]
     lines = [f"| {' | '.join(words)} |\n" for words in lines]
     (vm.OUT / "matrix.md").write_text("".join([lines[0], "|---" * (1 + len(MACHINES)) + "|\n", *lines[1:]]))
-    how, text = (re.sub(r" \(\d+\)", "", file.read_text()) for file in (vm.OUT / "matrix.md", vm.ROOT / "README.md"))
-    vm.expect("out/matrix.md is in the README, but for the numbers of calls", how in text, True)
+    files = vm.OUT / "matrix.md", vm.ROOT / "loader/README.md"
+    how, text = (re.sub(r" \(\d+\)", "", file.read_text()) for file in files)
+    vm.expect("out/matrix.md is in loader/README.md, but for the numbers of calls", how in text, True)
 
 
 def boots_in_bochs(medium, cpu):

@@ -1,4 +1,4 @@
-"""Programs that people use, made by the README's command, do in vmos what they do natively."""
+"""Programs that people use, made by the command in README.md, do in vmos what they do natively."""
 import subprocess
 
 import vm

@@ -1,5 +1,5 @@
-"""The README's walks through the boot in the debuggers: every row of the two tables is typed, on a terminal, into the
-debugger that "./build.sh debug" opens, and what stands in the row's second column must be in what one sees then.
+"""The walks of tools/README.md through the boot, in the debuggers: every row of the two tables is typed,
+on a terminal, into the debugger that "./build.sh debug" opens, and what stands in the row's second column must be in what one sees then.
 
 A row: in the first column the commands, each between backticks; in the second, between backticks, texts that come in
 this order; "..." in them stands for anything within a line. What is not between backticks is for people."""
@@ -18,7 +18,7 @@ PROMPT = re.compile(r"(?:\(gdb\) |<bochs:\d+> )$")
 
 def rows(title):
     """Pairs of commands and texts of the table below the line that has the title."""
-    lines = iter((vm.ROOT / "README.md").read_text().splitlines())
+    lines = iter((vm.ROOT / "tools/README.md").read_text().splitlines())
     for line in lines:
         if title in line:
             break
@@ -32,7 +32,8 @@ def rows(title):
             break
     found = [row for row in found if row != ([], [])]  # the head
     if len(found) < 12 or not all(commands and texts for commands, texts in found):
-        raise vm.Failed(f"the table of {title!r} in README.md has {len(found)} steps, or one without backticks: {found}")
+        raise vm.Failed(f"the table of {title!r} in tools/README.md has {len(found)} steps, or one "
+                        f"without backticks: {found}")
     return found
 
 

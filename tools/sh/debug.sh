@@ -43,7 +43,7 @@ debug_gdb() {
     qemu=$!
     while [ ! -e "$dir/gdb" ] && kill -0 "$qemu" 2>/dev/null; do sleep 0.1; done
     kill -0 "$qemu" 2>/dev/null || fail "QEMU did not start"
-    echo "Commands of ours: help user-defined; a walk through the boot: README.md, Debugging" >&2
+    echo "Commands of ours: help user-defined; a walk through the boot: tools/README.md, Debugging" >&2
     gdb -q -x "$dir/vmos.gdb" || :
 }
 
@@ -107,7 +107,7 @@ debug_bochs() {
     fi
     sed "s|^display_library:.*|display_library: $screen|; s|out/bochs-com1.txt|$dir/com1|; s|out/bochs/|$dir/|" \
         tools/bochsrc >"$dir/bochsrc"
-    echo "Symbols: mbr.X, loader.X, low.X, X, program.X; a walk through the boot: README.md, Debugging" >&2
+    echo "Symbols: mbr.X, loader.X, low.X, X, program.X; a walk through the boot: tools/README.md, Debugging" >&2
     debugger=
     ! bochs --help 2>&1 | grep -q -e ' -debugger ' || debugger=-debugger # from 3.0 on one has to ask for it
     # shellcheck disable=SC2086 # perhaps no word

@@ -25,7 +25,7 @@ pass_on() {
     dd bs=1 count=1 of="$dir/first" 2>/dev/null
     if [ -s "$dir/first" ] && [ ! -s "$dir/log" ]; then
         kill -KILL "$qemu"
-        echo "build.sh: the boot sector stopped with the letter $(cat "$dir/first"); README.md has what it means" >&2
+        echo "build.sh: the boot sector stopped with the letter $(cat "$dir/first"); boot/README.md has what it means" >&2
         return 125
     fi
     cat "$dir/first" - || {
