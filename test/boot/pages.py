@@ -1,0 +1,105 @@
+"""The pages beside the code say what is so: functions of the stories in kernel/README.md, and who calls
+whom there; the locks; links between pages; the numbers of the front page."""
+import functools
+import re
+
+import vm
+
+STORIES = vm.ROOT / "kernel/README.md"
+FRONT_LINES = 250
+
+
+@functools.cache
+def source(path):
+    """A file that a page names from kernel/ or from the root."""
+    for file in (vm.ROOT / "kernel" / path, vm.ROOT / path):
+        if file.is_file():
+            return file.read_text()
+    raise vm.Failed(f"kernel/README.md names {path}, and there is no such file")
+
+
+def body(name, path):
+    """The lines of a function, or None."""
+    if path.endswith(".asm"):
+        found = re.search(rf"^{name}:.*?(?=^[a-z]\w*:|\Z)", source(path), re.M | re.S)
+        return found and found[0]
+    call = rf"|\w*CALL\({name.removeprefix('call_')}\)" if name.startswith("call_") else ""
+    begin = rf"^(?:(?!#|typedef)[A-Za-z][^;{{}}=]*?\b{name}\([^;{{}}]*{call}) *{{"
+    found = re.search(begin + r"(?:[^\n]*}$|.*?^})", source(path), re.M | re.S)
+    return found and found[0]
+
+
+def story_lines():
+    """Of each line of a story: how far to the right it stands, its function, its file."""
+    return [(len(blanks), name, path) for blanks, name, path in
+            re.findall(r"^( *)- `(\w+)` `([\w/.]+)`: ", STORIES.read_text(), re.M)]
+
+
+def stories():
+    above, wrong = [], []  # above: the line before this one, the one that is less far to the right, and so on
+    lines = story_lines()
+    for depth, name, path in lines:
+        while above and above[-1][0] >= depth:
+            above.pop()
+        if body(name, path) is None:
+            wrong.append(f"{name} is not in {path}")
+        elif above and not re.search(rf"\b{name}\b", body(*above[-1][1:]) or ""):
+            wrong.append(f"{above[-1][1]} of {above[-1][2]} does not call {name}")
+        above.append((depth, name, path))
+    vm.expect("wrong in the stories of kernel/README.md", wrong, [])
+    vm.expect(f"lines of stories, {len(lines)}, are at least 100", len(lines) >= 100, True)
+
+
+def paths():
+    """What else is named as a file is one."""
+    for path in re.findall(r"`((?:\w+/)+\w+\.(?:c|h|asm|py|md))`", STORIES.read_text()):
+        if "NAME" not in path:
+            source(path)
+
+
+def locks():
+    """Every lock of the kernel stands in the table, and nothing else does."""
+    table = re.findall(r"^\| `(\w+)` \| `([\w/.]+)` \|", STORIES.read_text(), re.M)
+    kernel = vm.ROOT / "kernel"
+    there = [(name, str(file.relative_to(kernel))) for file in kernel.rglob("*.[ch]")
+             for name in re.findall(r"^(?!extern).*\bstruct lock (\w+);", file.read_text(), re.M)]
+    vm.expect("locks in the table of kernel/README.md", sorted(table), sorted(there))
+
+
+def anchors(text):
+    """As GitHub makes them of headings."""
+    titles = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def links():
+    wrong = []
+    pages = [page for page in vm.ROOT.rglob("*.md") if "out" not in page.relative_to(vm.ROOT).parts]
+    for page in pages:
+        for path, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)", page.read_text()):
+            to = page.parent / path if path else page
+            to = to / "README.md" if to.is_dir() else to
+            if not to.exists() or (anchor and anchor not in anchors(to.read_text())):
+                wrong.append(f"{page.relative_to(vm.ROOT)}: {path}#{anchor}")
+    vm.expect("links that lead nowhere", wrong, [])
+    vm.expect(f"{len(pages)} pages are at least 12", len(pages) >= 12, True)
+
+
+def front_page():
+    """It is short, and its numbers are those of the bench's page."""
+    front, bench = ((vm.ROOT / page).read_text() for page in ("README.md", "test/bench/README.md"))
+    vm.expect(f"lines of README.md, at most {FRONT_LINES}", len(front.splitlines()) <= FRONT_LINES, True)
+    rows = re.findall(r"^\| ([^|]+) \| ([\d,]+) \| ([\d,]+) \| ([^|]+) \| ([\d,]+) \|$", front, re.M)
+    vm.expect("systems in README.md", len(rows), 4)
+    for system, instructions, time, memory, size in rows:
+        boot = rf"^\| 1 \| 256M \| {re.escape(system)} \| {instructions} \| [\d,]+ \| [\d,]+, {time} \|"
+        if not re.search(boot, bench, re.M) or f"| {system} | {memory} | {size} |" not in bench:
+            raise vm.Failed(f"test/bench/README.md has other numbers than README.md for {system}")
+
+
+def tests():
+    yield "stories of the kernel", stories
+    yield "files that stories name", paths
+    yield "locks", locks
+    yield "links between pages", links
+    yield "the front page", front_page
