@@ -1,6 +1,7 @@
 """The pages beside the code say what is so: functions of the stories in kernel/README.md, and who calls
-whom there; the locks; links between pages; the numbers of the front page."""
+whom there; the locks; the system calls; links between pages; the numbers of the front page."""
 import functools
+import pathlib
 import re
 
 import vm
@@ -66,6 +67,19 @@ def locks():
     vm.expect("locks in the table of kernel/README.md", sorted(table), sorted(there))
 
 
+def calls():
+    """Every system call that the kernel names is in the table of calls, and no other."""
+    numbers = pathlib.Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h").read_text()
+    known = set(re.findall(r"__NR_(\w+) ", numbers))
+    text = "".join(file.read_text() for file in (vm.ROOT / "kernel").rglob("*.[ch]"))
+    built = {name for names in re.findall(r"\bX\((\w+)\)|\b__NR_(\w+)", text) for name in names} & known
+    table = (vm.ROOT / "kernel/program/README.md").read_text().partition("## System calls")[2]
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"^\| ([^|]+) \|", table, re.M)))) & known
+    vm.expect("calls that the table does not name", sorted(built - named), [])
+    vm.expect("calls that the table names, and there are none", sorted(named - built), [])
+    vm.expect(f"calls in the table, {len(named)}, are at least 100", len(named) >= 100, True)
+
+
 def anchors(text):
     """As GitHub makes them of headings."""
     titles = re.findall(r"^#+ (.*)$", text, re.M)
@@ -101,5 +115,6 @@ def tests():
     yield "stories of the kernel", stories
     yield "files that stories name", paths
     yield "locks", locks
+    yield "the table of system calls", calls
     yield "links between pages", links
     yield "the front page", front_page
