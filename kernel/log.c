@@ -55,7 +55,9 @@ void log_line(const char *prefix, const char *fmt, va_list args) {
     memcpy(keep, line, part);
     keep[part - 1] = '\0';
     bool is_error = line[4] == '!';
-    log_put(line, quiet[LOG_WIRE] && !is_error ? 0 : length, quiet[LOG_SCREEN] && !is_error ? 0 : length);
+    size_t on_wire = quiet[LOG_WIRE] && !is_error ? 0 : length;
+    size_t on_screen = quiet[LOG_SCREEN] && !is_error ? 0 : length;
+    log_put(line, on_wire, on_screen);
     if (!alone) lock_give(&lock);
 }
 

@@ -41,7 +41,8 @@ static const char *describe(const struct vbe_mode *mode, u16 version, struct boo
     const u8 *masks = linear && mode->linear_masks[0] ? mode->linear_masks : mode->masks;
     if (mode->model == PACKED) masks = usual;
     *out = (struct boot_framebuffer){.address = mode->address, .width = mode->width, .height = mode->height};
-    out->pitch = linear ? mode->linear_pitch : mode->pitch, out->bits = mode->bits == 15 ? 16 : mode->bits;
+    out->pitch = linear ? mode->linear_pitch : mode->pitch;
+    out->bits = mode->bits == 15 ? 16 : mode->bits;
     out->red_bits = masks[0], out->green_bits = masks[2], out->blue_bits = masks[4];
     out->red_at = masks[1], out->green_at = masks[3], out->blue_at = masks[5];
     u64 start = ROUND_DOWN(out->address, PAGE_SIZE), end = out->address + (u64)out->pitch * out->height;

@@ -165,6 +165,13 @@ static void write_command(void) {
     write_at(medium.header_at, header, sizeof *header);
 }
 
+// A word ends with a NUL; line breaks inside one make no lines.
+static void print_byte(u8 c) {
+    if (!c) putchar('\n');
+    else if (c < ' ' || c == 0x7f) printf("\\x%02x", c);
+    else putchar(c);
+}
+
 int main(int argc, char **argv) {
     words_from_stdin(&argc, &argv);
     if (argc < 2) errx(2, "usage: words IMAGE|DEVICE [+WORD | -KEY]... [-- ARG0 [ARG...]]");
@@ -182,7 +189,6 @@ int main(int argc, char **argv) {
         command_check(&command, 1);
         write_command();
     }
-    for (const u8 *c = command.data; c < command.data + command.length; c++) // line breaks in a word make no lines
-        printf(!*c ? "\n" : *c < ' ' || *c == 0x7f ? "\\x%02x" : "%c", *c);
+    for (u64 i = 0; i < command.length; i++) print_byte(command.data[i]);
     return fflush(stdout) || ferror(stdout);
 }

@@ -63,7 +63,9 @@ void apic_init(bool pics) {
     set(SPURIOUS, SPURIOUS_ON | VECTOR_SPURIOUS);
     set(PRIORITY, 0);
     if (pics) set(LINT0, MODE_EXTINT);
-    set(apic.nmi_lint == 0 ? LINT0 : LINT1, MODE_NMI | (apic.nmi_low ? ACTIVE_LOW : 0));
+    u32 nmi = MODE_NMI;
+    if (apic.nmi_low) nmi |= ACTIVE_LOW;
+    set(apic.nmi_lint == 0 ? LINT0 : LINT1, nmi);
     set(ERRORS, 0); // the first write latches, the second leaves nothing
     set(ERRORS, 0);
 }

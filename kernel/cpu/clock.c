@@ -63,5 +63,6 @@ u64 clock_offset(const struct reference *r, const struct reading *boot_cpu, cons
     s64 turns = offset < 0 ? (turn / 2 - offset) / turn : 0; // that went by unseen
     offset += turns * turn;
     u64 doubt = clock_doubt(r, boot_cpu, cpu, hz) + scale(elapsed + (u64)(turns * turn), doubt_per_tick);
-    return (u64)(offset < 0 ? -offset : offset) > doubt ? (u64)offset : 0;
+    u64 distance = (u64)(offset < 0 ? -offset : offset);
+    return distance > doubt ? (u64)offset : 0;
 }

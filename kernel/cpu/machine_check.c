@@ -39,7 +39,8 @@ bool machine_check_text(char *text, size_t size) {
         u64 status = rdmsr(msr + 1);
         if (!(status & MCI_VALID)) continue;
         found = true;
-        u64 address = status & MCI_ADDRESS ? rdmsr(msr + 2) : 0, misc = status & MCI_MISC ? rdmsr(msr + 3) : 0;
+        u64 address = status & MCI_ADDRESS ? rdmsr(msr + 2) : 0;
+        u64 misc = status & MCI_MISC ? rdmsr(msr + 3) : 0;
         used += (size_t)format(text + used, size - used, "; bank %u: status %#lx, address %#lx, misc %#lx", bank,
                                status, address, misc);
     }

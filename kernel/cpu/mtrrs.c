@@ -13,7 +13,9 @@ static u32 variable, count; // pairs; registers, 0: this CPU has none
 // The MSR of register i: what rules the others, the pairs of base and mask, the fixed ones where there are any.
 static u32 msr_of(u32 i) {
     static const u16 fixed[FIXED] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
-    return !i ? MSR_MTRR_DEFAULT : i <= 2 * variable ? MSR_MTRR_BASE(0) + i - 1 : fixed[i - 1 - 2 * variable];
+    if (i == 0) return MSR_MTRR_DEFAULT;
+    if (i <= 2 * variable) return MSR_MTRR_BASE(0) + i - 1;
+    return fixed[i - 1 - 2 * variable];
 }
 
 void mtrrs_keep(void) {

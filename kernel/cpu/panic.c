@@ -21,7 +21,8 @@ void panic_say(const char *fmt, ...) {
     va_start(args, fmt);
     size_t length = log_format(line, "vmos! ", fmt, args);
     va_end(args);
-    size_t room = row < page_end ? (page_end - row) * COLUMNS : 0, shown = length - 1 <= room ? length : room;
+    size_t room = row < page_end ? (page_end - row) * COLUMNS : 0;
+    size_t shown = length - 1 <= room ? length : room;
     row += (unsigned)(shown + COLUMNS - 2) / COLUMNS;
     log_put(line, length, shown);
 }
@@ -94,7 +95,8 @@ void unfit(const char *fmt, ...) {
 
 void panic_exception(const struct registers *r, u64 address, const char *why) {
     static const char names[] = "#DE#DBNMI#BP#OF#BR#UD#NM#DF 9 #TS#NP#SS#GP#PF 15#MF#AC#MC#XM#VE#CP";
-    const char *how = r->error & FAULT_FETCH ? "executing" : r->error & FAULT_WRITE ? "writing" : "reading";
+    const char *how = r->error & FAULT_WRITE ? "writing" : "reading";
+    if (r->error & FAULT_FETCH) how = "executing";
     const char *where = r->error & FAULT_PRESENT ? "against its rights" : "where nothing is mapped";
     char text[LOG_LINE];
     if (r->vector == VECTOR_PF)

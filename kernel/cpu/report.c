@@ -68,7 +68,8 @@ static void report_code(u64 rip) {
     size_t used = 0;
     for (u64 at = rip - CODE_BEFORE; at != rip - CODE_BEFORE + CODE_BYTES; at++) {
         const u8 *byte = panic_means->peek(at);
-        const char *fmt = !byte ? "??" : at == rip ? "<%02x>" : "%02x";
+        const char *fmt = at == rip ? "<%02x>" : "%02x";
+        if (!byte) fmt = "??";
         used += (size_t)format(text + used, sizeof text - used, fmt, byte ? *byte : 0);
     }
     panic_say("  code %s", text);
@@ -79,7 +80,8 @@ static void report_program(const struct registers *r, const char *how) {
     char text[PLACE];
     panic_means->program_place(text, PLACE, r->rip);
     bool call = r->vector == VECTOR_SYSCALL;
-    panic_say("  %s the program at %s, %s %lu", how, text, call ? "system call" : "vector", call ? r->rax : r->vector);
+    const char *what = call ? "system call" : "vector";
+    panic_say("  %s the program at %s, %s %lu", how, text, what, call ? r->rax : r->vector);
     for (u64 at = ROUND_DOWN(r->rsp, 8), end = at + 8 * STACK_WORDS; at < end; at += 8) {
         const u64 *word = panic_means->peek(at);
         if (!word) return;

@@ -107,7 +107,10 @@ static void set_rate(u64 rate, u64 refine_at) {
 static void set_measured(const struct reading *from, const struct reading *now, u64 rate) {
     u64 elapsed = now->tsc - from->tsc;
     doubt_per_tick = mul_div(clock_doubt(reference, from, now, rate), 1ull << 32, elapsed);
-    set_rate(rate, elapsed < 2 * rate ? first.tsc + (elapsed < rate / 8 ? rate / 8 : 2 * rate) : UINT64_MAX);
+    u64 next = UINT64_MAX;
+    if (elapsed < rate / 8) next = first.tsc + rate / 8;
+    else if (elapsed < 2 * rate) next = first.tsc + 2 * rate;
+    set_rate(rate, next);
 }
 
 // Reads until the reference has gone on by so many ticks; rate as for clock_ticks(). False: it stands still.
@@ -147,7 +150,8 @@ static void calibrate(void) {
         log_error("time: %s stands still: ignored", reference->name);
         take_reference(reference->source + 1);
     }
-    log("time: TSC %lu.%03lu MHz, by %s, %s", hz / 1000000, hz / 1000 % 1000, stated ? stated_by : reference->name,
+    const char *by = stated ? stated_by : reference->name;
+    log("time: TSC %lu.%03lu MHz, by %s, %s", hz / 1000000, hz / 1000 % 1000, by,
         clock_invariant(cpuid) ? "invariant" : "not invariant");
 }
 
@@ -179,9 +183,10 @@ static void compare(struct time_cpu *own) {
     if (own->first.source != origin.source) return; // one of them stood still
     own->offset = clock_offset(reference, &origin, &own->first, hz, doubt_per_tick);
     s64 missing = (s64)own->offset;
-    if (missing)
-        log("time: the TSC of CPU %u is %lu us %s: corrected", this_cpu()->number,
-            mul_div((u64)(missing < 0 ? -missing : missing), 1000000, hz), missing < 0 ? "ahead" : "behind");
+    if (!missing) return;
+    const char *how = missing < 0 ? "ahead" : "behind";
+    u64 us = mul_div((u64)(missing < 0 ? -missing : missing), 1000000, hz);
+    log("time: the TSC of CPU %u is %lu us %s: corrected", this_cpu()->number, us, how);
 }
 
 // The clock, and where the TSC stood while it was valid.

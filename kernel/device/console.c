@@ -80,7 +80,11 @@ static void end_sequence(struct console *c, u8 final) {
         c->column = MIN(MAX(second, 1), c->columns) - 1;
         break;
     case 'J': start = 0, end = c->rows * c->columns; // fall through
-    case 'K': console_erase(c, first == 0 ? at : start, first == 1 ? behind : end); break;
+    case 'K':
+        if (first == 0) start = at;
+        if (first == 1) end = behind;
+        console_erase(c, start, end);
+        break;
     case 'm': // behind 38 and 48 comes one of 256 colours or more
         for (u16 *p = s->parameters; p <= s->parameters + s->count && *p != 38 && *p != 48; p++) set_rendition(s, *p);
     }
@@ -102,7 +106,9 @@ static void feed(struct console *c, u8 byte) {
         s->state = TEXT;
         control_or_put(c, byte);
     } else if (s->state == ESCAPE) {
-        s->state = byte == '[' ? CONTROL_SEQUENCE : byte == ']' ? STRING : byte < 0x30 ? ESCAPE : TEXT;
+        s->state = byte < 0x30 ? ESCAPE : TEXT;
+        if (byte == '[') s->state = CONTROL_SEQUENCE;
+        if (byte == ']') s->state = STRING;
         s->count = 0, s->parameters[0] = 0;
     } else if (s->state == CONTROL_SEQUENCE) {
         in_sequence(c, s, byte);

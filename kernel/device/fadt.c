@@ -101,7 +101,12 @@ u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
 static const u8 *find_name(const u8 *at, const u8 *end) {
     while (end - at >= 4) {
         if (at[3] == '_' && !memcmp(at, "_S5_", 4)) return at;
-        at += at[3] == '_' ? 3 : at[3] == 'S' ? 2 : at[3] == '5' ? 1 : 4;
+        switch (at[3]) {
+        case '_': at += 3; break;
+        case 'S': at += 2; break;
+        case '5': at += 1; break;
+        default: at += 4;
+        }
     }
     return NULL;
 }

@@ -17,9 +17,12 @@ void framebuffer_init(const struct boot_framebuffer *framebuffer, void *memory) 
     frame = *framebuffer;
     pixels = memory;
     for (unsigned n = 0; n < ARRAY_SIZE(colours); n++) {
-        u32 least = n & 8 ? 0x55 : 0, red = least | (n & 4 ? 0xaa : 0), green = least | (n & 2 ? 0xaa : 0);
+        u32 least = n & 8 ? 0x55 : 0;
+        u32 red = least + 0xaa * (n >> 2 & 1);
+        u32 green = least + 0xaa * (n >> 1 & 1);
+        u32 blue = least + 0xaa * (n & 1);
         colours[n] = red >> (8 - frame.red_bits) << frame.red_at | green >> (8 - frame.green_bits) << frame.green_at |
-                     (least | (n & 1 ? 0xaa : 0)) >> (8 - frame.blue_bits) << frame.blue_at;
+                     blue >> (8 - frame.blue_bits) << frame.blue_at;
     }
 }
 

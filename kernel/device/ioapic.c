@@ -31,8 +31,10 @@ static void set(const struct io_apic *io, u32 reg, u32 value) {
 }
 
 static u64 ioapic_entry(const struct acpi_info *acpi, unsigned line, u32 destination) {
-    return (u64)destination << DESTINATION_AT | (acpi->isa[line].level ? LEVEL : 0) |
-           (acpi->isa[line].low ? ACTIVE_LOW : 0) | (VECTOR_LINES + line);
+    u64 entry = (u64)destination << DESTINATION_AT | (VECTOR_LINES + line);
+    if (acpi->isa[line].level) entry |= LEVEL;
+    if (acpi->isa[line].low) entry |= ACTIVE_LOW;
+    return entry;
 }
 
 static void let(unsigned line) {

@@ -31,7 +31,8 @@ static const u8 held_bits[] = {0, KEYS_CTRL, KEYS_SHIFT, KEYS_RIGHT(KEYS_SHIFT),
 
 // Which bit of held it is; 0: none. Extended shifts are made up around other keys.
 static u8 modifier(u8 key, bool extended) {
-    u8 what = key < sizeof plain ? (u8)plain[key] : 0, bit = what < sizeof held_bits ? held_bits[what] : 0;
+    u8 what = key < sizeof plain ? (u8)plain[key] : 0;
+    u8 bit = what < sizeof held_bits ? held_bits[what] : 0;
     return extended ? KEYS_RIGHT(bit & (KEYS_CTRL | KEYS_ALT)) : bit;
 }
 
@@ -48,13 +49,22 @@ static u8 meaning(u8 key, bool extended, bool shift) {
 static u8 with_ctrl(u8 c) {
     if (c >= '@' && c < DEL) return c & 0x1f;
     if (c >= '3' && c <= '7') return c - '3' + ESC;
-    return c == ' ' || c == '2' ? 0 : c == '8' || c == '?' ? DEL : c == '/' ? 0x1f : c;
+    switch (c) {
+    case ' ':
+    case '2': return 0;
+    case '8':
+    case '?': return DEL;
+    case '/': return 0x1f;
+    default: return c;
+    }
 }
 
 // modifiers: 0 for none, as xterm counts them: 1 shift, 2 alt, 4 ctrl.
 static size_t sequence(u8 what, u8 modifiers, u8 *bytes) {
     size_t count = 0;
-    u8 number = what < 0x40 ? what : 1, final = what < 0x40 ? '~' : what;
+    bool has_number = what < 0x40;
+    u8 number = has_number ? what : 1;
+    u8 final = has_number ? '~' : what;
     if (final == 'Z') modifiers = 0; // shift and Tab
     bytes[count++] = ESC;
     bytes[count++] = final >= 'P' && final <= 'S' && !modifiers ? 'O' : '[';
@@ -68,7 +78,8 @@ static size_t sequence(u8 what, u8 modifiers, u8 *bytes) {
 size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]) {
     bool extended = keys->extended, skip = keys->skip > 0;
     keys->extended = !skip && code == EXTENDED;
-    keys->skip = skip ? keys->skip - 1 : code == PAUSE ? 2 : 0;
+    if (skip) keys->skip--;
+    else if (code == PAUSE) keys->skip = 2;
     if (skip || code == EXTENDED || code == PAUSE) return 0;
     u8 key = code & (u8)~KEY_RELEASED, bit = modifier(key, extended);
     if (code & KEY_RELEASED) {

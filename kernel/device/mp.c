@@ -46,7 +46,8 @@ void mp_read(struct acpi_info *info) {
     entry = table + HEADER_BYTES;
     end = table + number(table + 4, 2);
     for (u64 left = number(table + 34, 2); left; left--) {
-        u8 type = entry < end ? *entry : MP_TYPES, bytes = type == MP_CPU ? 20 : 8;
+        u8 type = entry < end ? *entry : MP_TYPES;
+        u8 bytes = type == MP_CPU ? 20 : 8;
         if (type >= MP_TYPES || bytes > end - entry) {
             log("MP table: ignored its last %lu entries: one has no sensible type or length", left);
             break;

@@ -28,7 +28,8 @@ static u8 number(u8 field, bool binary) {
 static u8 hour_of(u8 field, bool binary, bool is_24) {
     u8 hour = number(is_24 ? field : field & ~HOUR_PM, binary);
     if (is_24) return hour < 24 ? hour : 255;
-    return hour >= 1 && hour <= 12 ? hour % 12 + (field & HOUR_PM ? 12 : 0) : 255; // 12 AM is 0, 12 PM is 12
+    if (hour < 1 || hour > 12) return 255;
+    return hour % 12 + (field & HOUR_PM ? 12 : 0); // 12 AM is 0, 12 PM is 12
 }
 
 // Days since 1970-01-01 of a Gregorian date from 1970 on. A year that begins in March has its leap day at the end, so

@@ -86,7 +86,8 @@ static bool is_wanted(void) { return (waits_for_room && head - tail <= ROOMY) ||
 // The transmitter interrupts as long as there is something to send, and once more when somebody is to be told.
 static void enable(void) {
     bool sends = burst && (head != tail || is_wanted());
-    u8 wanted = (u8)((input ? IER_RECEIVED : 0) | (sends ? IER_EMPTY : 0));
+    u8 wanted = input ? IER_RECEIVED : 0;
+    if (sends) wanted |= IER_EMPTY;
     if (started && wanted != enabled) outb(COM1_PORT + UART_IER, enabled = wanted);
 }
 

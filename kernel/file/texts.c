@@ -58,11 +58,12 @@ static bool timeline_line(unsigned n, char text[LINE]) {
         format(text, LINE, "%-13s %8lu us %12lu TSC ticks", stages[n], time_tsc_to_ns(ticks) / 1000, ticks);
     } else {
         char most[11] = "?";
+        const char *way = boot->edd ? "EDD" : "CHS";
+        u32 bytes = boot->sector_size ? boot->sector_size : SECTOR_SIZE;
         if (boot->read_most) format(most, sizeof most, "%u", boot->read_most);
         format(text, LINE,
-               "read by %s from drive %02xh: %u sectors of %u bytes, at most %s a call; %u BIOS calls in all",
-               boot->edd ? "EDD" : "CHS", boot->drive, boot->sectors,
-               boot->sector_size ? boot->sector_size : SECTOR_SIZE, most, boot->bios_calls);
+               "read by %s from drive %02xh: %u sectors of %u bytes, at most %s a call; %u BIOS calls in all", way,
+               boot->drive, boot->sectors, bytes, most, boot->bios_calls);
     }
     return n <= STAGES;
 }

@@ -33,8 +33,12 @@ void tty_output(const struct tty *tty, const u8 *bytes, size_t count) {
     bool translate = tty->settings.c_oflag & OPOST && tty->settings.c_oflag & ONLCR;
     for (size_t part; count > 0; bytes += part, count -= part) {
         for (part = 0; part < count && !(translate && bytes[part] == '\n');) part++;
-        tty->put(part ? (const void *)bytes : "\r\n", part ? part : 2);
-        if (!part) part = 1;
+        if (part) {
+            tty->put(bytes, part);
+        } else {
+            tty->put("\r\n", 2);
+            part = 1;
+        }
     }
 }
 
@@ -45,7 +49,8 @@ static bool shown_as_pair(const struct tty *tty, u16 byte) {
 static void echo(const struct tty *tty, u8 byte) {
     if (!is_set(tty, ECHO)) return;
     u8 pair[2] = {'^', byte ^ 0x40};
-    tty_output(tty, shown_as_pair(tty, byte) ? pair : &byte, shown_as_pair(tty, byte) ? 2 : 1);
+    if (shown_as_pair(tty, byte)) tty_output(tty, pair, 2);
+    else tty_output(tty, &byte, 1);
 }
 
 // One place stays free for what ends a line, else a full line could never be read.

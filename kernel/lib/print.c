@@ -68,8 +68,12 @@ static void put_string(struct printer *p, struct conversion *c) {
 
 static void put_decimal(struct printer *p, const struct conversion *c, bool is_signed) {
     u64 number = argument(p, c, is_signed);
-    bool is_negative = is_signed && (s64)number < 0;
-    put_digits(p, c, is_negative ? "-" : "", is_negative ? -number : number, 10, "0123456789");
+    const char *sign = "";
+    if (is_signed && (s64)number < 0) {
+        sign = "-";
+        number = -number;
+    }
+    put_digits(p, c, sign, number, 10, "0123456789");
 }
 
 static void put_hexadecimal(struct printer *p, const struct conversion *c, const char *figures) {

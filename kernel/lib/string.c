@@ -20,7 +20,10 @@ void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {
 
 // Downwards only when to lies inside from's bytes: a loop, since CPUs run rep with the direction flag byte by byte.
 void *memmove(void *to, const void *from, size_t bytes) {
-    if ((uintptr_t)to - (uintptr_t)from >= bytes) return copy_up(to, from, bytes), to;
+    if ((uintptr_t)to - (uintptr_t)from >= bytes) {
+        copy_up(to, from, bytes);
+        return to;
+    }
     u8 *t = to;
     const u8 *f = from;
     for (; bytes >= 8; bytes -= 8) *(loose_u64 *)(t + bytes - 8) = *(const loose_u64 *)(f + bytes - 8);

@@ -80,8 +80,9 @@ static u64 map_kernel(u64 root, u64 physical) {
         ASSERT(start >= end && !(writable && executable));
         end = ROUND_UP(segment->p_vaddr + segment->p_memsz, PAGE_SIZE);
         if (!writable) read_only = end;
-        map(root, KERNEL_BASE + start, physical + start, end - start,
-            (writable ? PTE_W : 0) | (executable ? 0 : PTE_NX), PAGE_SIZE);
+        u64 rights = executable ? 0 : PTE_NX;
+        if (writable) rights |= PTE_W;
+        map(root, KERNEL_BASE + start, physical + start, end - start, rights, PAGE_SIZE);
     }
     return read_only;
 }

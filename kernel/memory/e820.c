@@ -48,8 +48,11 @@ size_t e820_ranges(const struct e820_entry *map, size_t count, u32 type, u64 *ed
     bool open = false;
     for (size_t i = 0; i < edge_count;) {
         u64 at = EDGE_AT(edges[i]); // all edges at one address count before the state is looked at
-        for (; i < edge_count && EDGE_AT(edges[i]) == at; i++)
-            *(edges[i] & EDGE_WANTED ? &wanted : &taken) += edges[i] & EDGE_OPENS ? 1 : -1;
+        for (; i < edge_count && EDGE_AT(edges[i]) == at; i++) {
+            int step = edges[i] & EDGE_OPENS ? 1 : -1;
+            if (edges[i] & EDGE_WANTED) wanted += step;
+            else taken += step;
+        }
         bool now = wanted > 0 && taken == 0;
         if (now && !open) start = ROUND_UP(at, PAGE_SIZE);
         if (!now && open && start < ROUND_DOWN(at, PAGE_SIZE))

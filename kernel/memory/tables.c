@@ -60,7 +60,8 @@ const void *tables_peek(u64 address) {
 bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
     bits = (bits | PTE_P) & tables_allow;
     while (bytes > 0) {
-        int level = max_page >= LEVEL_BYTES(2) ? 2 : max_page >= LEVEL_BYTES(1) ? 1 : 0;
+        int level = 2;
+        while (level > 0 && max_page < LEVEL_BYTES(level)) level--;
         while (level > 0 && ((address | physical) % LEVEL_BYTES(level) != 0 || bytes < LEVEL_BYTES(level))) level--;
         u64 *entry = tables_entry(root, address, level);
         if (!entry) return false;
@@ -108,7 +109,8 @@ static unsigned take_out(u64 table, int level, u64 at, const u64 range[2], const
         u64 *entry = (u64 *)window(table) + i, from = at + i * bytes, whole[] = {from, from + bytes};
         if (!*entry || (hide && !(*entry & PTE_P))) continue;
         bool is_table = level > 0 && !(*entry & PTE_PS), goes = is_table && from >= limits[0] && whole[1] <= limits[1];
-        if (is_table && (hide ? !goes : level > 1))
+        bool goes_down = hide ? !goes : level > 1;
+        if (is_table && goes_down)
             hidden |= take_out(*entry & PTE_ADDRESS, level - 1, from, goes ? whole : range, limits, give);
         if (hide && is_table == goes) {
             *entry &= ~PTE_P;

@@ -39,7 +39,8 @@ static void map(struct area area, u64 kept) {
 // One PT_LOAD, over what those before it have there: pages of the file, those past its end, pages of zeros.
 static void map_segment(const struct elf *elf, const elf_segment *segment) {
     const struct elf_mapping mapping = elf_map(elf, segment);
-    u32 read = segment->p_flags & PF_R ? AREA_READ : 0, write = segment->p_flags & PF_W ? AREA_WRITE : 0;
+    u32 read = segment->p_flags & PF_R ? AREA_READ : 0;
+    u32 write = segment->p_flags & PF_W ? AREA_WRITE : 0;
     u32 exec = segment->p_flags & PF_X ? AREA_EXEC : 0;
     struct area of_file = {.start = mapping.start, .end = mapping.zeros, .rights = read | write | exec};
     of_file.object = &objects_file;

@@ -54,7 +54,8 @@ static s64 advise_guard(struct walk *walk, const struct area *area, u64 end) {
     s64 error = installs ? give_up(walk, end) : 0;
     if (error || !space_nodes_ready()) return -ENOMEM;
     if (installs) stop = walk->at;
-    areas_flag(&space.areas, start, stop, installs ? AREA_GUARD : 0, installs ? 0 : AREA_GUARD);
+    if (installs) areas_flag(&space.areas, start, stop, AREA_GUARD, 0);
+    else areas_flag(&space.areas, start, stop, 0, AREA_GUARD);
     walk->at = stop;
     return 0;
 }

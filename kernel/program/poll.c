@@ -12,7 +12,9 @@
 
 static u32 input_state(const struct file *file) {
     u64 left = program.boot->input.length - file_offset(file);
-    return (left ? POLLIN | POLLRDNORM : 0) | (left <= PIPE_BYTES ? POLLHUP : 0);
+    u32 state = left ? POLLIN | POLLRDNORM : 0;
+    if (left <= PIPE_BYTES) state |= POLLHUP;
+    return state;
 }
 
 static u32 terminal_state(const struct file *file, u8 *events, u32 wanted) {

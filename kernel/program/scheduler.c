@@ -270,7 +270,8 @@ static void requeue(struct scheduler *own, struct thread *thread) {
     u32 there = LOAD(&scheduler_of(own->neighbour)->queue.length), here = LOAD(&own->queue.length);
     bool moves = own->slice_over && there + 1 < here;
     STORE(&thread->state, READY);
-    push(moves ? own->neighbour : me, thread, own->yields ? YIELDED : BACK);
+    unsigned cpu = moves ? own->neighbour : me;
+    push(cpu, thread, own->yields ? YIELDED : BACK);
     if (moves) ipi_send(own->neighbour); // its current thread has a slice from now on
 }
 
@@ -290,11 +291,16 @@ static struct thread *put_down(struct scheduler *own, struct thread *thread) {
     time_stop(&own->current, now);
     thread->virtual_time = own->current;
     context_leave(!thread->ended);
-    if (thread->ended) return thread_free(thread), NULL;
-    bool waits = thread->waiting && !thread->again;
-    count(waits ? &thread->counts.waits : &thread->counts.put_aside,
-          waits ? &own->counts.waits : &own->counts.put_aside);
-    if (!waits) return requeue(own, thread), NULL;
+    if (thread->ended) {
+        thread_free(thread);
+        return NULL;
+    }
+    if (!thread->waiting || thread->again) {
+        count(&thread->counts.put_aside, &own->counts.put_aside);
+        requeue(own, thread);
+        return NULL;
+    }
+    count(&thread->counts.waits, &own->counts.waits);
     if (thread->has_deadline && thread->deadline != NEVER) sleep_begin(own, thread);
     return SWAP(&thread->state, &state, WAITING) ? NULL : thread;
 }

@@ -281,10 +281,15 @@ void program_fault(struct context *context, const struct fault *fault) {
     if (!why) return;
     bool known = fault->vector < ARRAY_SIZE(exceptions) && exceptions[fault->vector].signal;
     bool is_bus = why == space_no_memory || why == space_past_end;
-    int signal = known ? exceptions[fault->vector].signal : is_bus ? SIGBUS : SIGSEGV;
+    int signal = is_bus ? SIGBUS : SIGSEGV;
     char access[PLACE], at[PLACE];
-    const char *how = fault->error & FAULT_FETCH ? "jump to" : fault->error & FAULT_WRITE ? "write to" : "read of";
-    const char *what = known ? exceptions[fault->vector].what : *why ? access : "unexpected exception";
+    const char *what = *why ? access : "unexpected exception";
+    if (known) {
+        signal = exceptions[fault->vector].signal;
+        what = exceptions[fault->vector].what;
+    }
+    const char *how = fault->error & FAULT_WRITE ? "write to" : "read of";
+    if (fault->error & FAULT_FETCH) how = "jump to";
     format(access, PLACE, "%s address 0x%lx (%s)", how, fault->address, why);
     program_place(at, sizeof at, r->rip);
     program_ends();

@@ -136,9 +136,12 @@ bool space_put(const struct area *like) {
 }
 
 static u64 page_bits(const struct area *area) {
-    u64 rights = (area->rights & AREA_WRITE ? PTE_W : 0) | (area->rights & AREA_EXEC ? 0 : PTE_NX);
-    u64 type = area->flags & AREA_DEVICE ? PTE_PWT : 0; // write-combining, as the console has it in the window
-    return (PTE_U | PTE_A | PTE_D | (area->rights ? PTE_P : 0) | rights | type) & tables_allow;
+    u64 bits = PTE_U | PTE_A | PTE_D;
+    if (area->rights) bits |= PTE_P;
+    if (area->rights & AREA_WRITE) bits |= PTE_W;
+    if (!(area->rights & AREA_EXEC)) bits |= PTE_NX;
+    if (area->flags & AREA_DEVICE) bits |= PTE_PWT; // write-combining, as the console has it in the window
+    return bits & tables_allow;
 }
 
 // ---- pages that exist ----
@@ -173,8 +176,11 @@ static void table_give(u64 entry) { promises_give(OWNER_TABLES, entry & PTE_ADDR
 
 // Fills the entry for an area's page of that size with one of the program's own.
 static void page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes) {
-    u64 bits = PTE_OURS | page_bits(area) | (area->flags & AREA_COUNTED ? PTE_COUNTED : 0);
-    *entry = physical | bits | (area->flags & AREA_STACK ? PTE_STACK : 0) | (bytes > PAGE_SIZE ? PTE_PS : 0);
+    u64 bits = PTE_OURS | page_bits(area);
+    if (area->flags & AREA_COUNTED) bits |= PTE_COUNTED;
+    if (area->flags & AREA_STACK) bits |= PTE_STACK;
+    if (bytes > PAGE_SIZE) bits |= PTE_PS;
+    *entry = physical | bits;
     promises_took(owner_of(*entry), pages_worth(bytes), *entry & PTE_COUNTED);
 }
 
@@ -187,8 +193,13 @@ static void page_forget(u64 entry, u64 bytes) {
 // it; a page of the file is never writable: a write copies it.
 static void page_show(u64 *entry, const struct area *area, u64 physical) {
     bool shared = area->flags & AREA_SHARED, counts = shared && area->flags & AREA_COUNTED;
-    *entry = physical | (page_bits(area) & ~(shared ? 0 : PTE_W)) | (counts ? PTE_COUNTED : 0);
-    if (counts) promises.kept++;
+    u64 bits = page_bits(area);
+    if (!shared) bits &= ~PTE_W;
+    if (counts) {
+        bits |= PTE_COUNTED;
+        promises.kept++;
+    }
+    *entry = physical | bits;
 }
 
 static void page_give(u64 physical, u64 bytes) {
@@ -261,7 +272,11 @@ bool space_borders(u64 start, u64 end) { return space_border(start) && space_bor
 void space_drop(u64 start, u64 end) {
     const struct area *left = areas_before(&space.areas, end), *right = areas_find(&space.areas, start);
     bool is_hole = (!left || left->end <= start) && (!right || right->start >= end);
-    u64 low = !is_hole ? start : left ? left->end : 0, high = !is_hole ? end : right ? right->start : USER_END;
+    u64 low = start, high = end; // of the tables that go
+    if (is_hole) {
+        low = left ? left->end : 0;
+        high = right ? right->start : USER_END;
+    }
     space.changed |= tables_hide(space.root, start, end, low, high);
     space_flush(start, end);
     tables_each(space.root, start, end, page_drop);
@@ -355,7 +370,10 @@ static bool make_page(u64 address, int level) {
         if (!cleared && !apart) memset(window(physical), 0, bytes);
         area = space_area(address);
         u64 *entry = area ? space_entry(area, start, level) : NULL; // the table may be another one by now
-        if (!entry) return page_give(physical, bytes), false;
+        if (!entry) {
+            page_give(physical, bytes);
+            return false;
+        }
         page_put(entry, area, physical, bytes);
         if (!level || space.largest < LEVEL_1G) return true;
         start = ROUND_DOWN(address, LEVEL_BYTES(LEVEL_1G));
@@ -440,14 +458,18 @@ static const struct area *grow(u64 address) {
 const char *space_make(u64 address, u64 error) {
     const struct area *area = space_area(address);
     if (!area) area = grow(address);
-    u32 needed = error & FAULT_FETCH ? AREA_EXEC : error & FAULT_WRITE ? AREA_WRITE : ~0u;
+    u32 needed = error & FAULT_WRITE ? AREA_WRITE : ~0u;
+    if (error & FAULT_FETCH) needed = AREA_EXEC;
     if (!area || !(area->rights & needed) || area->flags & AREA_GUARD) return refusal(area, address, error);
     u64 bytes, *entry = tables_leaf(space.root, address, &bytes);
-    if (area->flags & AREA_DEVICE) return entry ? tlb_forget(address), NULL : space_no_memory;
+    if (!entry && area->flags & AREA_DEVICE) return space_no_memory;
     if (!entry && area->object) return page_of_object(area, address, error & FAULT_WRITE);
-    if (!entry) return make_page(address, error & FAULT_SMALL ? 0 : LEVEL_2M) ? NULL : space_no_memory;
-    bool is_final = *entry & PTE_OURS || area->flags & AREA_SHARED || !(area->rights & AREA_WRITE);
-    if (is_final) return tlb_forget(address), NULL;
+    int level = error & FAULT_SMALL ? 0 : LEVEL_2M;
+    if (!entry) return make_page(address, level) ? NULL : space_no_memory;
+    if (*entry & PTE_OURS || area->flags & (AREA_SHARED | AREA_DEVICE) || !(area->rights & AREA_WRITE)) {
+        tlb_forget(address);
+        return NULL;
+    }
     address = ROUND_DOWN(address, PAGE_SIZE);
     if (!page_copy(entry, area, *entry & PTE_ADDRESS)) return space_no_memory;
     tlb_flush(address, address + PAGE_SIZE, false);
