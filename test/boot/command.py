@@ -256,6 +256,45 @@ def image():
         vm.expect_in("output", b"arg from an image\n", result.com1)
 
 
+def builds_what_changed():
+    """In a copy of the tree and of what is built of it. A C file, a header, assembly, the font and the vDSO change: their
+    objects are made anew, and few others. The old files are moved back, with their old times: the kernel is the old one, byte
+    for byte. A header is gone: the build fails."""
+    changes = {"kernel/lib/crc32c.c": (b"0x82f63b78", b"0x82f63b79"), "kernel/lib/names.h": (b"u64 bytes, count;", b"u32 bytes, count;"),
+               "kernel/entry.asm": (b"ud2", b"int3"), "kernel/device/font.txt": (b"#", b"."), "vdso/vdso.asm": (b"228", b"229")}
+    of_them = {f"{name}.o" for name in ("kernel.lib.crc32c.c", "host.kernel.lib.crc32c.c", "kernel.lib.names.c", "kernel.entry.asm",
+                                        "kernel.device.framebuffer.c", "kernel.program.vdso_image.asm")}
+    with vm.directory() as tmp:
+        (tmp / "out").mkdir()
+        for name in "boot", "loader", "kernel", "tools", "vdso", "build.sh":
+            vm.run(["cp", "-a", vm.ROOT / name, tmp])
+        for made in vm.OUT.iterdir():
+            if made.name == "obj" or made.is_file():
+                vm.run(["cp", "-a", made, tmp / "out"])
+        (tmp / "out/.built").touch()
+
+        def build(status=0):
+            done = subprocess.run([tmp / "build.sh", "build"], capture_output=True, timeout=2 * vm.HANG)
+            vm.expect(f"status: {vm.short(done.stderr)}", done.returncode, status)
+            return {made.name: (made.stat().st_mtime_ns, made.read_bytes()) for made in (tmp / "out/obj").glob("*.o")}
+
+        first, kernel = build(), (tmp / "out/kernel.strip").read_bytes()
+        for name, (old, new) in changes.items():
+            vm.expect_in(name, old, (tmp / name).read_bytes())
+            (tmp / name).rename(tmp / f"{name}.old")
+            (tmp / name).write_bytes((tmp / f"{name}.old").read_bytes().replace(old, new))
+        changed = build()
+        vm.expect("objects with other bytes", {name for name in of_them if changed[name][1] == first[name][1]}, set())
+        others = {name for name in changed if changed[name][0] != first[name][0]} - of_them
+        vm.expect(f"many others are made anew: {others}", len(others) > 10, False)
+        for name in changes:
+            (tmp / f"{name}.old").rename(tmp / name)
+        build()
+        vm.expect("the kernel is the first one", (tmp / "out/kernel.strip").read_bytes() == kernel, True)
+        (tmp / "kernel/lib/names.h").unlink()
+        build(125)
+
+
 def bochs():
     vm.need_bochs()
     done = build_sh(["bochs", vm.guest("status"), "42"], status=42)
@@ -288,5 +327,6 @@ def tests():
     for function in (boot_sector_stops, demo, statuses, words_survive, many_words, bytes_survive, slow_reader, relative_names, wrong_usage,
                      failures_are_125, qemu_opts_come_last, nothing_missing, missing_package,
                      reader_goes_away, interrupted, terminal, terminal_interrupt,
-                     output_is_a_terminal, image, bochs, debug):
+                     output_is_a_terminal, image, builds_what_changed,
+                     bochs, debug):
         yield function.__name__.replace("_", " "), function

@@ -161,12 +161,13 @@ build() {
     { mkdir -p out && touch out/.lock; } || fail "cannot write to $PWD/out"
     exec 9>out/.lock
     flock 9
+    : >out/.building # its time is before the look at what changed: what changes meanwhile is built the next time
+    # By the time of the inode's change: a file that is moved back over its successor keeps the time it was written.
     changed="boot/layout.h"
-    [ ! -e out/.built ] || changed=$(find boot loader kernel tools vdso -newer out/.built \
+    [ ! -e out/.built ] || changed=$(find boot loader kernel tools vdso -cnewer out/.built \
         \( -type d -o -name '*.[ch]' -o -name '*.asm' -o -name '*.ld' -o -name font.txt -o -name compile.sh \))
     if [ -n "$changed" ]; then
         trap 'exit 125' EXIT # vmos failed, whatever the compiler's status
-        touch out/.building
         outdate "$changed"
         build_all
         mv out/.building out/.built
