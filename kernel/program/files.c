@@ -220,7 +220,8 @@ CALL(ioctl) {
     if (result <= 0) return result;
     u8 kind = record->file.kind;
     if (kind == FILE_TERMINAL && is_tty) return ioctl_terminal(thread, request, arg[2]);
-    if (request == FIONREAD && (kind == FILE_INPUT || kind == FILE_TEXT)) {
+    // A terminal that is none is a pipe's other end, where nothing waits to be read.
+    if (request == FIONREAD && (kind == FILE_INPUT || kind == FILE_TEXT || kind == FILE_TERMINAL)) {
         u64 end = kind == FILE_INPUT ? program.boot->input.length : 0; // a text's size is 0, as in Linux's /proc
         int left = (int)(end - file_offset(&record->file));
         return put_user(arg[2], &left, sizeof left);

@@ -56,6 +56,7 @@ static int polls(void) {
     while (read(0, page, sizeof page) > 0) {}
     WANT(!poll_one(0, all, POLLHUP) && !poll_one(0, 0, POLLHUP));
     WANT(!poll_one(1, all, POLLOUT | POLLWRNORM) && !poll_one(1, POLLIN, 0));
+    WANT(!ioctl(1, FIONREAD, &left) && left == 0); // the other end of a pipe
     WANT(!poll_one(text, 0x7fff, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) && !poll_one(text, POLLPRI, 0));
     WANT(!poll_one(77, 0, POLLNVAL) && !poll_one(-5, all, 0));
     FAILS(poll((void *)8, 1, 0), EFAULT);
