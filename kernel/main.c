@@ -17,17 +17,17 @@ struct options options;
 
 static const struct panic_means panic_means_here = {serial_panic, tables_peek, program_place, screen_yield, power_end};
 
-static void ignored(const char *word, u64 length, const char *why) {
+static void main_ignored(const char *word, u64 length, const char *why) {
     log("the image's command line: %.*s %s, ignored", (int)(length < 80 ? length : 80), word, why);
 }
 
-static void options_init(void (*report)(const char *word, u64 length, const char *why)) {
+static void main_options(void (*report)(const char *word, u64 length, const char *why)) {
     options_read(window(boot.command.start), boot.command.length, &options, report);
     log_quiet(LOG_SCREEN, options.quiet);
     log_quiet(LOG_WIRE, options.quiet && logwire_is_com1());
 }
 
-static void log_init(void) {
+static void main_log(void) {
     logwire_init();
     log_set_sink(LOG_WIRE, logwire_write);
     log_set_sink(LOG_SCREEN, screen_log);
@@ -36,7 +36,7 @@ static void log_init(void) {
 }
 
 // The program's terminal: what the image asks for, as far as the machine has it.
-static void console_init(void) {
+static void main_console(void) {
     bool screen = screen_columns() > 0;
     if (!screen && options.console == CONSOLE_SCREEN) {
         log_error("console=screen, but there is no screen that shows text; the program has COM1 instead");
@@ -50,11 +50,11 @@ static void console_init(void) {
 
 void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
     boot = *given;
-    log_init(); // for what can go wrong here
+    main_log(); // for what can go wrong here
     if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION || boot.size != sizeof(boot))
         unfit("the loader is of another version than the kernel");
     panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
-    options_init(NULL);
+    main_options(NULL);
     struct handover *handover = (void *)BOUNCE;
     *handover = (struct handover){.boot = boot}; // BIOS transfers went through here
     address_space_build(handover);
@@ -68,9 +68,9 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     boot = handover->boot;
     cpu_init(0); // GDT, IDT, TSS, control registers: from here on faults are reported by our own handlers
     boot.tsc[STAGE_KERNEL_HIGH] = tsc();
-    log_init();
+    main_log();
     u64 file = boot.kernel.start, code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
-    options_init(ignored);
+    main_options(main_ignored);
     memory_take_over(handover);
 
     static struct acpi_info acpi;
@@ -79,7 +79,7 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     keyboard_init(&acpi);
     interrupts_init(&acpi);
     time_init(acpi.hpet ? window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE) : NULL, acpi.pm_timer, &boot.pit);
-    console_init();
+    main_console();
     memory_end_boot(handover);
     memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);
     cpus_start(&acpi);

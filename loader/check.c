@@ -9,7 +9,7 @@
 extern const u8 loader_gdt_pointer[10], loader_idt_pointer[10];
 
 // CRC-32C of the whole loader, its own field counted as 0. Without the instruction bit by bit: slow, but small.
-static bool sound(void) {
+static bool check_sound(void) {
     bool has_crc32 = cpuid(1, 0).ecx & CPUID_1_ECX_SSE42;
     u32 expected = loader_header.crc;
     if (loader_header.length > LOADER_END - LOADER) return false;
@@ -32,7 +32,7 @@ static bool sound(void) {
 
 // Says so in text memory, on port e9 if an emulator listens there, else on COM1 as the BIOS left it. Then ends the
 // emulator or stands still: the way back to real mode is not to be trusted.
-static void __attribute__((noreturn)) damaged(void) {
+static void __attribute__((noreturn)) check_damaged(void) {
     u16 port = inb(DEBUGCON_PORT) == DEBUGCON_PORT ? DEBUGCON_PORT : COM1_PORT;
     u64 screen = TEXT_SCREEN;
     const char *at = "vmos! the image is damaged: its loader has a wrong CRC; write it again\nvmos: exit 125\n";
@@ -51,7 +51,7 @@ static void __attribute__((noreturn)) damaged(void) {
 
 void __attribute__((noreturn)) loader_start(void) {
     u64 started = rdtsc();
-    if (!sound()) damaged();
+    if (!check_sound()) check_damaged();
     __asm__ volatile("lgdt %0\n\tlidt %1" ::"m"(loader_gdt_pointer), "m"(loader_idt_pointer));
     loader_main(started);
 }

@@ -36,7 +36,7 @@ static struct {
     u32 good;         // reads since then
 } disk;
 
-static bool is_floppy(void) { return boot.drive < 0x80 && !disk.cd_image; }
+static bool disk_is_floppy(void) { return boot.drive < 0x80 && !disk.cd_image; }
 
 // Calls int 13h for the boot drive. Returns 0 or the status of the failure; carry with status 0 is none on some BIOSes.
 static u8 disk_call(struct bios_regs *regs) {
@@ -52,20 +52,20 @@ void disk_init(void) {
     disk.cd_image = LOW_MEMORY(u32, MBR_CD);
     boot.sector_size = disk.cd_image ? CD_SECTOR_SIZE : SECTOR_SIZE;
     boot.read_most = disk.highest = DAP_MAX_SECTORS * SECTOR_SIZE / boot.sector_size;
-    boot.edd = !is_floppy();
+    boot.edd = !disk_is_floppy();
     if (disk.cd_image) return;
     if (!disk_call(&regs)) disk.track = regs.ecx & 63;
     disk.heads = (regs.edx >> 8 & 0xff) + 1;
-    if (is_floppy() && !disk.track) {
+    if (disk_is_floppy() && !disk.track) {
         disk.track = FLOPPY_TRACK;
         disk.heads = 2;
     }
-    if (is_floppy()) boot.read_most = disk.highest = disk.track;
+    if (disk_is_floppy()) boot.read_most = disk.highest = disk.track;
 }
 
 // EDD 1.1: the BIOS leaves in the packet how many sectors it read. Some read fewer and call it success; should such a
 // number mean nothing, what it leaves out is only read twice.
-static u8 read_edd(u64 lba, u32 *sectors) {
+static u8 disk_read_edd(u64 lba, u32 *sectors) {
     struct packet packet = {.size = sizeof(packet), .sectors = *sectors, .segment = BOUNCE >> 4, .lba = lba};
     uintptr_t at = (uintptr_t)&packet;
     struct bios_regs regs = {.eax = DISK_EDD_READ, .ds = at >> 4, .esi = at & 15};
@@ -74,7 +74,7 @@ static u8 read_edd(u64 lba, u32 *sectors) {
     return status;
 }
 
-static u8 read_chs(u64 lba, u32 sectors) {
+static u8 disk_read_chs(u64 lba, u32 sectors) {
     u64 track = lba / disk.track, cylinder = track / disk.heads;
     u32 sector = lba % disk.track + 1, head = track % disk.heads;
     if (cylinder >= CYLINDERS) fail("sector %lu lies behind cylinder 1023, where this BIOS cannot read", lba);
@@ -87,13 +87,13 @@ static u8 read_chs(u64 lba, u32 sectors) {
 
 // A bad moment must not make all reads small: after some that went well a larger one is tried again. A size that fails
 // then, too, is not what this BIOS can do.
-static void went_well(void) {
+static void disk_went_well(void) {
     if (boot.read_most == disk.highest || ++disk.good < READS_TO_GROW) return;
     disk.good = 0;
     boot.read_most = 2 * boot.read_most < disk.highest ? 2 * boot.read_most + 1 : disk.highest;
 }
 
-static void halve(u32 count) {
+static void disk_halve(u32 count) {
     if (count == disk.failed) disk.highest = count / 2;
     disk.failed = count;
     disk.good = 0;
@@ -101,20 +101,20 @@ static void halve(u32 count) {
 }
 
 // Reads up to sectors of the medium into the bounce buffer and returns how many it were.
-static u32 read_some(u64 lba, u64 sectors) {
+static u32 disk_read_some(u64 lba, u64 sectors) {
     for (int failures = 0;;) {
         u32 count = sectors < boot.read_most ? sectors : boot.read_most;
         if (!boot.edd && count > disk.track - lba % disk.track) count = disk.track - lba % disk.track;
-        u8 status = boot.edd ? read_edd(lba, &count) : read_chs(lba, count);
+        u8 status = boot.edd ? disk_read_edd(lba, &count) : disk_read_chs(lba, count);
         if (!status) {
-            went_well();
+            disk_went_well();
             return count;
         }
         disk_call(&(struct bios_regs){.eax = DISK_RESET});
         if (++failures < (count > 1 ? TRIES : TRIES_ONE_SECTOR)) continue;
         failures = 0;
         if (count > 1) {
-            halve(count);
+            disk_halve(count);
         } else if (boot.edd && lba < (u64)CYLINDERS * disk.heads * disk.track) {
             boot.edd = false;
             boot.read_most = disk.highest = disk.track;
@@ -127,7 +127,7 @@ static u32 read_some(u64 lba, u64 sectors) {
 }
 
 // Says how far it is once a second, and how fast since the last time.
-static void progress(u64 done, u64 sectors) {
+static void disk_progress(u64 done, u64 sectors) {
     static u64 last_done;
     static u32 last;
     u32 now = LOW_MEMORY(u32, BIOS_TICKS), ticks = now - last;
@@ -143,10 +143,10 @@ static void progress(u64 done, u64 sectors) {
 void disk_read(u64 lba, u64 sectors, void *to) {
     u32 unit = boot.sector_size / SECTOR_SIZE;
     for (u64 done = 0; done < sectors;) {
-        progress(done, sectors);
+        disk_progress(done, sectors);
         u32 skip = (lba + done) % unit; // the medium's sector begins before what is wanted of it
         u64 left = sectors - done;
-        u64 count = read_some(disk.cd_image + (lba + done) / unit, (skip + left + unit - 1) / unit) * unit - skip;
+        u64 count = disk_read_some(disk.cd_image + (lba + done) / unit, (skip + left + unit - 1) / unit) * unit - skip;
         if (count > left) count = left;
         a20_enable(); // a BIOS that reaches above 1 MiB itself may have switched it off again
         memcpy((u8 *)to + done * SECTOR_SIZE, (const u8 *)BOUNCE + skip * SECTOR_SIZE, count * SECTOR_SIZE);
@@ -157,5 +157,5 @@ void disk_read(u64 lba, u64 sectors, void *to) {
 
 // Without the BIOS's timer interrupt nothing else would stop it.
 void disk_done(void) {
-    if (is_floppy()) outb(FLOPPY_CONTROL, FLOPPY_MOTORS_OFF);
+    if (disk_is_floppy()) outb(FLOPPY_CONTROL, FLOPPY_MOTORS_OFF);
 }

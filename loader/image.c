@@ -5,7 +5,7 @@
 
 bool image_has_part(const struct image_part *part) { return part->offset || part->length; }
 
-static const char *check_parts(const struct image_header *header) {
+static const char *image_check_parts(const struct image_header *header) {
     u64 end = sizeof(*header);
     for (int i = 0; i < IMAGE_PARTS; i++) {
         const struct image_part *part = &header->parts[i];
@@ -30,5 +30,5 @@ const char *image_check(const struct image_header *header, bool has_crc32) {
     if (header->total < sizeof(*header) || header->total > IDENTITY_END) return "has an impossible length";
     if (!header->kernel_memory || header->kernel_memory % PAGE_SIZE || header->kernel_memory > IDENTITY_END)
         return "has a kernel of impossible size";
-    return check_parts(header);
+    return image_check_parts(header);
 }

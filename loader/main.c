@@ -22,7 +22,7 @@ static bool has_crc32;
 
 // 2 MiB pages only: they are on every CPU, and unlike 1 GiB pages they seldom span memory of different types, which
 // the SDM (3 11.11.9) leaves undefined. What is mapped already stays where it was, so nothing needs flushing.
-static void map_identity(void) {
+static void main_map_identity(void) {
     u64 *entry = directories[0], *pdpt = (u64 *)BOOT_PDPT;
     for (u64 page = PAGE_PRESENT | PAGE_WRITE | PAGE_LARGE; page < IDENTITY_END; page += PAGE_2M) *entry++ = page;
     for (u64 gib = 0; gib < IDENTITY_END / PAGE_1G; gib++)
@@ -30,14 +30,14 @@ static void map_identity(void) {
 }
 
 // int 15h AX=EC00h BL=2: "the operating system will run in long mode" (AMD BIOS and kernel guide 13.1). It may fail.
-static void announce_long_mode(void) {
+static void main_announce_long_mode(void) {
     struct bios_regs regs = {.eax = 0xec00, .ebx = 2};
     bios_call(0x15, &regs);
 }
 
 // Lists the usable memory below 4 GiB in the bounce buffer, where it stays until something is read.
 static struct range *const ranges = (struct range *)BOUNCE;
-static size_t find_ranges(void) {
+static size_t main_find_ranges(void) {
     u64 *edges = (u64 *)(ranges + E820_MAX);
     _Static_assert(E820_MAX * sizeof(*ranges) + E820_EDGES(E820_MAX) * sizeof(*edges) <= BOUNCE_END - BOUNCE,
                    "both fit");
@@ -46,9 +46,9 @@ static size_t find_ranges(void) {
     return ranges_subtract(ranges, count, IDENTITY_END, E820_TOP);
 }
 
-static void check_low_memory(void) {
+static void main_check_low_memory(void) {
     u64 usable = BOOT_PML4; // up to here
-    size_t count = find_ranges();
+    size_t count = main_find_ranges();
     for (size_t i = 0; i < count; i++)
         if (ranges[i].start <= usable && ranges[i].end > usable) usable = ranges[i].end;
     if (usable < BOOT_MEMORY_END)
@@ -56,17 +56,17 @@ static void check_low_memory(void) {
              BOOT_MEMORY_END - 1);
 }
 
-static u64 header_sector(void) { return (SECTOR_SIZE + loader_header.length) / SECTOR_SIZE; }
+static u64 main_header_sector(void) { return (SECTOR_SIZE + loader_header.length) / SECTOR_SIZE; }
 
-static void read_header(void) {
-    disk_read(header_sector(), 1, &header);
+static void main_read_header(void) {
+    disk_read(main_header_sector(), 1, &header);
     const char *wrong = image_check(&header, has_crc32);
     if (wrong) fail("the image %s; write it again", wrong);
 }
 
 // [kernel, loaded][payload: header and parts as they lie in the image], in one piece
-static void place_image(void) {
-    u64 bytes = header.kernel_memory + ROUND_UP(header.total, PAGE_SIZE), count = find_ranges();
+static void main_place_image(void) {
+    u64 bytes = header.kernel_memory + ROUND_UP(header.total, PAGE_SIZE), count = main_find_ranges();
     u64 start = ranges_place(ranges, count, bytes, HIGH_MEMORY);
     if (!start)
         fail("the image needs %lu KiB of memory above 1 MiB in one piece; all of this machine's below 4 GiB is %lu KiB",
@@ -75,14 +75,14 @@ static void place_image(void) {
     boot.payload = (struct boot_part){start + header.kernel_memory, header.total};
 }
 
-static void read_payload(void) {
+static void main_read_payload(void) {
     u8 *to = (u8 *)boot.payload.start;
     memcpy(to, &header, sizeof(header)); // the one that was checked
-    disk_read(header_sector() + 1, ROUND_UP(header.total, SECTOR_SIZE) / SECTOR_SIZE - 1, to + sizeof(header));
+    disk_read(main_header_sector() + 1, ROUND_UP(header.total, SECTOR_SIZE) / SECTOR_SIZE - 1, to + sizeof(header));
     disk_done();
 }
 
-static void check_parts(void) {
+static void main_check_parts(void) {
     static const char *const names[IMAGE_PARTS] = {"kernel", "program", "standard input", "command line"};
     struct boot_part *const parts[IMAGE_PARTS] = {&boot.kernel, &boot.program, &boot.input, &boot.command};
     for (int i = 0; i < IMAGE_PARTS; i++) {
@@ -93,14 +93,14 @@ static void check_parts(void) {
         if (crc == part->crc) continue;
         fail("the image is damaged: its %s (%lu bytes at byte %lu of the image) has CRC-32C %08x, not %08x; write it "
              "again",
-             names[i], part->length, header_sector() * SECTOR_SIZE + part->offset, crc, part->crc);
+             names[i], part->length, main_header_sector() * SECTOR_SIZE + part->offset, crc, part->crc);
     }
     boot.has_input = image_has_part(&header.parts[IMAGE_INPUT]);
 }
 
 typedef void (*kernel_entry)(const struct boot_info *); // does not return
 
-static kernel_entry load_kernel(void) {
+static kernel_entry main_load_kernel(void) {
     struct elf elf;
     enum elf_error error = elf_open_kernel(&elf, (const void *)boot.kernel.start, boot.kernel.length);
     if (error) fail("the kernel in the image %s; write it again", elf_error_text(error));
@@ -113,7 +113,7 @@ static kernel_entry load_kernel(void) {
     return (kernel_entry)(boot.kernel_low.start + elf.header->e_entry - elf.low);
 }
 
-static void describe_boot(u64 started) {
+static void main_describe_boot(u64 started) {
     boot.magic = BOOT_INFO_MAGIC;
     boot.version = BOOT_INFO_VERSION;
     boot.size = sizeof(boot);
@@ -129,17 +129,17 @@ void loader_main(u64 started) {
     has_crc32 = cpuid(1, 0).ecx & CPUID_1_ECX_SSE42;
     logwire_init();
     a20_enable();
-    map_identity();
-    announce_long_mode();
-    describe_boot(started);
-    check_low_memory();
+    main_map_identity();
+    main_announce_long_mode();
+    main_describe_boot(started);
+    main_check_low_memory();
     disk_init();
-    read_header();
-    place_image();
-    read_payload();
-    check_parts();
+    main_read_header();
+    main_place_image();
+    main_read_payload();
+    main_check_parts();
     options_read((const char *)boot.command.start, boot.command.length, &options, NULL);
-    kernel_entry enter = load_kernel();
+    kernel_entry enter = main_load_kernel();
     machine_describe();
     video_choose();
     say("%lu KiB from drive %02xh (%s, %u sectors a call, %u BIOS calls) at 0x%lx", boot.payload.length >> 10,

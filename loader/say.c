@@ -14,7 +14,7 @@ static void screen_byte(char byte) {
     bios_call(0x10, &regs);
 }
 
-static void line(bool shown, const char *start, const char *fmt, va_list args) {
+static void say_line(bool shown, const char *start, const char *fmt, va_list args) {
     char text[256];
     size_t length = (size_t)format(text, sizeof(text) - 1, "%s", start);
     length += (size_t)vformat(text + length, sizeof(text) - 1 - length, fmt, args);
@@ -31,7 +31,7 @@ static void line(bool shown, const char *start, const char *fmt, va_list args) {
 void say(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    line(!options.quiet, "vmos: loader: ", fmt, args);
+    say_line(!options.quiet, "vmos: loader: ", fmt, args);
     va_end(args);
 }
 
@@ -41,7 +41,7 @@ void fail(const char *fmt, ...) {
         failing = true;
         va_list args;
         va_start(args, fmt);
-        line(true, "vmos! ", fmt, args);
+        say_line(true, "vmos! ", fmt, args);
         va_end(args);
         if (emulator_recognise() != EMULATOR_NONE) {
             static const char status[] = "vmos: exit 125\n";

@@ -35,7 +35,7 @@ _Static_assert(offsetof(struct vbe_mode, linear_masks) == 0x36, "as the BIOS wri
 static u32 chosen; // mode of boot.framebuffer
 
 // NULL and the framebuffer, or why it is not used.
-static const char *describe(const struct vbe_mode *mode, u16 version, struct boot_framebuffer *out) {
+static const char *video_describe(const struct vbe_mode *mode, u16 version, struct boot_framebuffer *out) {
     static const u8 usual[] = {8, 16, 8, 8, 8, 0};
     bool linear = version >= 0x300 && mode->linear_pitch;
     const u8 *masks = linear && mode->linear_masks[0] ? mode->linear_masks : mode->masks;
@@ -62,27 +62,27 @@ static const char *describe(const struct vbe_mode *mode, u16 version, struct boo
     return NULL;
 }
 
-static bool vbe(u32 function, u32 number, u32 buffer) {
+static bool video_vbe(u32 function, u32 number, u32 buffer) {
     struct bios_regs regs = {.eax = function, .ebx = number, .ecx = number, .es = (u16)(buffer >> 4)};
     bios_call(0x10, &regs);
     return (regs.eax & 0xffff) == VBE_DONE;
 }
 
 // Looks for the mode in the list of the BIOS. NULL, or why there is none; then others of this depth are in text.
-static const char *choose(char text[OTHERS]) {
+static const char *video_choose_mode(char text[OTHERS]) {
     struct vbe_info *info = (struct vbe_info *)BOUNCE;
     struct vbe_mode *mode = (struct vbe_mode *)(BOUNCE + PAGE_SIZE);
     struct boot_framebuffer frame;
     const char *why = "the BIOS has no such mode", *objection;
     size_t size = OTHERS;
     memcpy(info->signature, "VBE2", sizeof info->signature);
-    if (!vbe(VBE_INFO, 0, (u32)BOUNCE) || memcmp(info->signature, "VESA", 4) || info->version < 0x200)
+    if (!video_vbe(VBE_INFO, 0, (u32)BOUNCE) || memcmp(info->signature, "VESA", 4) || info->version < 0x200)
         return "the BIOS has no VBE 2.0";
     u32 list = info->modes_segment * 16u + info->modes_offset;
     for (u32 i = 0, number; i < MODES && (number = LOW_MEMORY(u16, list + 2 * i)) != LIST_END; i++) {
         memset(mode, 0, sizeof *mode); // some BIOSes leave out the fields of a later version than theirs
-        if (!vbe(VBE_MODE, number, (u32)BOUNCE + PAGE_SIZE)) continue;
-        objection = describe(mode, info->version, &frame);
+        if (!video_vbe(VBE_MODE, number, (u32)BOUNCE + PAGE_SIZE)) continue;
+        objection = video_describe(mode, info->version, &frame);
         if (options.bits != (frame.bits == 16 && frame.green_bits == 5 ? 15 : frame.bits)) continue;
         bool same = mode->width == options.width && mode->height == options.height;
         if (same) why = objection;
@@ -98,7 +98,7 @@ static const char *choose(char text[OTHERS]) {
 
 void video_choose(void) {
     char others[OTHERS] = " none";
-    const char *why = options.width ? choose(others) : NULL;
+    const char *why = options.width ? video_choose_mode(others) : NULL;
     if (why)
         say("video=%ux%ux%u: %s; the screen stays in text mode. Modes of %u bits:%s", options.width, options.height,
             options.bits, why, options.bits, others);
@@ -107,7 +107,7 @@ void video_choose(void) {
 void video_switch(void) {
     if (!boot.framebuffer.address) return;
     boot.screen = (struct boot_part){REAL_STACK, REAL_STACK_END - REAL_STACK}; // for the low stage
-    if (vbe(VBE_SET_MODE, chosen | LINEAR_MODE, (u32)BOUNCE)) return;
+    if (video_vbe(VBE_SET_MODE, chosen | LINEAR_MODE, (u32)BOUNCE)) return;
     boot.framebuffer = (struct boot_framebuffer){0};
     say("the BIOS does not switch to mode 0x%x; the screen stays in text mode", chosen);
 }

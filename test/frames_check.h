@@ -24,7 +24,7 @@ static void frames_check(const struct frames *frames, const u8 *in_use) {
     u64 sum_free = 0;
     for (u64 set = 0; set < frames->supersets * SUPERSET_SETS; set++) {
         u64 in_set = 0;
-        for (u64 word = set * SET_WORDS; set < sets_of(frames->count) && word < (set + 1) * SET_WORDS; word++) {
+        for (u64 word = set * SET_WORDS; set < frames_sets_of(frames->count) && word < (set + 1) * SET_WORDS; word++) {
             for (u64 bits = frames->bits[word]; bits; bits &= bits - 1, in_set++) {
                 u64 frame = word * 64 + (u64)__builtin_ctzll(bits);
                 if (frame < frames->count) seen[frame]++;

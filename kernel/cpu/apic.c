@@ -36,18 +36,18 @@ u64 apic_base(void) { return rdmsr(MSR_APIC_BASE); }
 void apic_set_up(const struct apic_setup *setup) { apic = *setup; }
 enum apic_mode apic_mode(void) { return apic.mode; }
 
-static u32 get(u32 reg) {
+static u32 apic_get(u32 reg) {
     if (apic.mode == APIC_MSRS) return (u32)rdmsr(MSR_X2APIC + reg / 16);
     return *(const volatile u32 *)(apic.registers + reg);
 }
 
-static void set(u32 reg, u32 value) {
+static void apic_set(u32 reg, u32 value) {
     if (apic.mode == APIC_MSRS) wrmsr(MSR_X2APIC + reg / 16, value);
     else *(volatile u32 *)(apic.registers + reg) = value;
 }
 
-u32 apic_id(void) { return apic.mode == APIC_MSRS ? get(ID) : get(ID) >> 24; }
-void apic_end_interrupt(void) { set(END, 0); }
+u32 apic_id(void) { return apic.mode == APIC_MSRS ? apic_get(ID) : apic_get(ID) >> 24; }
+void apic_end_interrupt(void) { apic_set(END, 0); }
 
 // A masked entry gets a vector all the same: one below 16 counts as an error as soon as it is written (SDM 3A 11.5.3).
 // An SMI is the firmware's, which cools the CPU.
@@ -57,42 +57,42 @@ void apic_init(bool pics) {
         wrmsr(MSR_APIC_BASE, base &= ~(u64)(BASE_ON | BASE_X2APIC));
     if (!(base & BASE_ON)) wrmsr(MSR_APIC_BASE, base |= BASE_ON);
     if (apic.mode == APIC_MSRS && !(base & BASE_X2APIC)) wrmsr(MSR_APIC_BASE, base | BASE_X2APIC); // in a second step
-    u32 entries = (get(VERSION) >> 16 & 0xff) + 1;
+    u32 entries = (apic_get(VERSION) >> 16 & 0xff) + 1;
     for (u32 i = 0; i < entries && i < ARRAY_SIZE(table); i++)
-        if ((get(table[i]) & MODE_EXTINT) != MODE_SMI) set(table[i], MASKED | VECTOR_SPURIOUS);
-    set(SPURIOUS, SPURIOUS_ON | VECTOR_SPURIOUS);
-    set(PRIORITY, 0);
-    if (pics) set(LINT0, MODE_EXTINT);
+        if ((apic_get(table[i]) & MODE_EXTINT) != MODE_SMI) apic_set(table[i], MASKED | VECTOR_SPURIOUS);
+    apic_set(SPURIOUS, SPURIOUS_ON | VECTOR_SPURIOUS);
+    apic_set(PRIORITY, 0);
+    if (pics) apic_set(LINT0, MODE_EXTINT);
     u32 nmi = MODE_NMI;
     if (apic.nmi_low) nmi |= ACTIVE_LOW;
-    set(apic.nmi_lint == 0 ? LINT0 : LINT1, nmi);
-    set(ERRORS, 0); // the first write latches, the second leaves nothing
-    set(ERRORS, 0);
+    apic_set(apic.nmi_lint == 0 ? LINT0 : LINT1, nmi);
+    apic_set(ERRORS, 0); // the first write latches, the second leaves nothing
+    apic_set(ERRORS, 0);
 }
 
 // x2APIC has no busy bit, and its write waits for no store before it: what the receiver is to read must be out.
-static void send(u32 id, u32 command) {
+static void apic_send(u32 id, u32 command) {
     if (apic.mode == APIC_MSRS) {
         __asm__ volatile("mfence\n\tlfence" ::: "memory");
         wrmsr(MSR_X2APIC + COMMAND / 16, (u64)id << 32 | command);
         return;
     }
-    for (int i = 0; i < BUSY_READS_MAX && get(COMMAND) & COMMAND_BUSY; i++) __asm__ volatile("pause");
-    set(COMMAND + 16, id << 24);
-    set(COMMAND, command);
+    for (int i = 0; i < BUSY_READS_MAX && apic_get(COMMAND) & COMMAND_BUSY; i++) __asm__ volatile("pause");
+    apic_set(COMMAND + 16, id << 24);
+    apic_set(COMMAND, command);
 }
 
-void apic_send_init(u32 id) { send(id, MODE_INIT | COMMAND_ASSERT); }
-void apic_send_sipi(u32 id, u64 page) { send(id, MODE_SIPI | COMMAND_ASSERT | (u32)(page / PAGE_SIZE)); }
-void ipi_send(unsigned cpu) { send(cpu_number(cpu)->apic_id, COMMAND_ASSERT | VECTOR_IPI); }
-void ipi_nmi(unsigned cpu) { send(cpu_number(cpu)->apic_id, MODE_NMI | COMMAND_ASSERT); }
+void apic_send_init(u32 id) { apic_send(id, MODE_INIT | COMMAND_ASSERT); }
+void apic_send_sipi(u32 id, u64 page) { apic_send(id, MODE_SIPI | COMMAND_ASSERT | (u32)(page / PAGE_SIZE)); }
+void ipi_send(unsigned cpu) { apic_send(cpu_number(cpu)->apic_id, COMMAND_ASSERT | VECTOR_IPI); }
+void ipi_nmi(unsigned cpu) { apic_send(cpu_number(cpu)->apic_id, MODE_NMI | COMMAND_ASSERT); }
 
 // The fence: a write to IA32_TSC_DEADLINE could overtake that of the entry in memory (SDM 3A 11.5.4.1).
 void apic_timer_init(bool tsc_deadline) {
-    set(TIMER_DIVIDER, DIVIDE_BY_16);
-    set(TIMER, (tsc_deadline ? TSC_DEADLINE : 0) | VECTOR_TIMER);
+    apic_set(TIMER_DIVIDER, DIVIDE_BY_16);
+    apic_set(TIMER, (tsc_deadline ? TSC_DEADLINE : 0) | VECTOR_TIMER);
     __asm__ volatile("mfence" ::: "memory");
 }
 
-void apic_timer_start(u32 count) { set(TIMER_COUNT, count); }
-u32 apic_timer_left(void) { return get(TIMER_LEFT); }
+void apic_timer_start(u32 count) { apic_set(TIMER_COUNT, count); }
+u32 apic_timer_left(void) { return apic_get(TIMER_LEFT); }

@@ -64,7 +64,7 @@ void cpus_wake(const u32 *ids, unsigned count, u8 *page, u64 root) {
 }
 
 // Marks number as arrived, and counts everybody who is now in turn. Whoever was in the way wakes those behind.
-static void check_in(unsigned number) {
+static void cpus_check_in(unsigned number) {
     __atomic_store_n(&arrived[number], true, __ATOMIC_SEQ_CST);
     for (unsigned n = cpus_online(); n < CPUS_MAX && __atomic_load_n(&arrived[n], __ATOMIC_SEQ_CST); n++) {
         unsigned expected = n;
@@ -75,7 +75,7 @@ static void check_in(unsigned number) {
 }
 
 // Once: when all have come, or the deadline is over. Ids of missing CPUs that follow each other are one line.
-static void say_how_many(void) {
+static void cpus_say_how_many(void) {
     if (__atomic_exchange_n(&said, true, __ATOMIC_SEQ_CST)) return;
     log("cpus: %u of %u run%s", came_count + 1, woken_count + 1, apic_mode() == APIC_MSRS ? ", by x2APIC" : "");
     if (adopted) log("cpus: %u had memory type registers unlike the boot CPU's; they have its now", adopted);
@@ -89,14 +89,14 @@ static void say_how_many(void) {
 }
 
 // False when nobody woke it: one whose local APIC is not in the boot CPU's mode does not know its own id.
-static bool note_arrival(u32 id) {
+static bool cpus_note_arrival(u32 id) {
     unsigned i = 0;
     while (i < woken_count && woken[i] != id) i++;
     if (i == woken_count) return false;
     __atomic_store_n(&came[i], true, __ATOMIC_RELAXED);
     unsigned count = __atomic_add_fetch(&came_count, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&said, __ATOMIC_SEQ_CST)) log("cpus: the one with APIC id %u came late", id);
-    else if (count == woken_count) say_how_many();
+    else if (count == woken_count) cpus_say_how_many();
     return true;
 }
 
@@ -109,7 +109,7 @@ void cpu_arrive(unsigned number) {
     cpu->apic_id = apic_id();
     time_cpu_joined();
     if (mtrrs_adopt()) __atomic_fetch_add(&adopted, 1, __ATOMIC_RELAXED);
-    if (note_arrival(cpu->apic_id)) check_in(number);
+    if (cpus_note_arrival(cpu->apic_id)) cpus_check_in(number);
     else log_error("cpus: one came that says its APIC id is %u, which nobody woke: it stays asleep", cpu->apic_id);
     for (;;) {
         void (*run)(void) = __atomic_load_n(&join, __ATOMIC_SEQ_CST);
@@ -136,6 +136,6 @@ u64 cpus_watch(void) {
     bool send = watch_step(&watch, woken_count, __atomic_load_n(&came_count, __ATOMIC_RELAXED), now);
     for (unsigned i = 0; send && i < woken_count; i++)
         if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], AP_START);
-    if (watch.over) say_how_many();
+    if (watch.over) cpus_say_how_many();
     return watch.over ? UINT64_MAX : watch.next;
 }

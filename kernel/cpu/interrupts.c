@@ -8,19 +8,19 @@ static void (*let_line)(unsigned line) = pic_let;
 static u32 ignored[256];
 
 // For what only wakes.
-static void nothing(void) {}
+static void interrupt_nothing(void) {}
 
 void interrupts_route(void (*let)(unsigned line)) { let_line = let; }
 
 void interrupt_set(unsigned line, void (*handler)(void)) {
     ASSERT(line < LINES && line != LINE_CASCADE);
-    __atomic_store_n(&handlers[line], handler ? handler : nothing, __ATOMIC_RELEASE);
+    __atomic_store_n(&handlers[line], handler ? handler : interrupt_nothing, __ATOMIC_RELEASE);
     let_line(line);
 }
 
 u32 interrupts_ignored(u8 vector) { return __atomic_load_n(&ignored[vector], __ATOMIC_RELAXED); }
 
-static void ignore(u64 vector) {
+static void interrupt_ignore(u64 vector) {
     u32 before = __atomic_fetch_add(&ignored[vector], 1, __ATOMIC_RELAXED);
     if (before) return;
     if (vector == VECTOR_SPURIOUS) log("interrupt without a cause on CPU %u: ignored", this_cpu()->number);
@@ -32,11 +32,11 @@ static void ignore(u64 vector) {
 // be going on.
 void interrupt(u64 vector) {
     void (*handler)(void) = NULL;
-    if (vector == VECTOR_TIMER) handler = nothing;
+    if (vector == VECTOR_TIMER) handler = interrupt_nothing;
     else if (vector == VECTOR_IPI) handler = cpu_serve;
     else if (vector - VECTOR_LINES < LINES)
         handler = __atomic_load_n(&handlers[vector - VECTOR_LINES], __ATOMIC_ACQUIRE);
     if (handler) handler();
-    else ignore(vector);
+    else interrupt_ignore(vector);
     if (apic_mode() != APIC_NONE && vector != VECTOR_SPURIOUS) apic_end_interrupt();
 }

@@ -16,25 +16,25 @@
 #define MCI_MISC        (1ull << 59)
 #define MCI_ADDRESS     (1ull << 58)
 
-static u64 capabilities(void) { return cpuid(1, 0).edx & CPUID_1_EDX_MCA ? rdmsr(MSR_MCG_CAP) : 0; }
-static u32 bank_count(u64 have) { return (have & MCG_BANKS) < BANKS_MAX ? have & MCG_BANKS : BANKS_MAX; }
+static u64 mc_capabilities(void) { return cpuid(1, 0).edx & CPUID_1_EDX_MCA ? rdmsr(MSR_MCG_CAP) : 0; }
+static u32 mc_bank_count(u64 have) { return (have & MCG_BANKS) < BANKS_MAX ? have & MCG_BANKS : BANKS_MAX; }
 
 // What firmware left off would stop the CPU, or pass in silence. The first bank of P6 and Core 2 belongs to firmware
 // (Intel SDM 3B 15.3.2.1). What the banks hold is from before a restart.
 void machine_check_init(void) {
-    u64 have = capabilities();
+    u64 have = mc_capabilities();
     u32 model = cpuid(1, 0).eax;
     bool old = (model >> 8 & 0xf) == 6 && (model >> 12 & 0xf0) + (model >> 4 & 0xf) < 0x1a;
     if (have & MCG_CTL_P) wrmsr(MSR_MCG_CTL, ~0ull);
-    for (u32 bank = old; bank < bank_count(have); bank++) wrmsr(MSR_MC0_CTL + 4 * bank, ~0ull);
-    for (u32 bank = 0; bank < bank_count(have); bank++) wrmsr(MSR_MC0_CTL + 4 * bank + 1, 0);
+    for (u32 bank = old; bank < mc_bank_count(have); bank++) wrmsr(MSR_MC0_CTL + 4 * bank, ~0ull);
+    for (u32 bank = 0; bank < mc_bank_count(have); bank++) wrmsr(MSR_MC0_CTL + 4 * bank + 1, 0);
 }
 
 bool machine_check_text(char *text, size_t size) {
-    u64 have = capabilities();
+    u64 have = mc_capabilities();
     bool found = false;
     size_t used = (size_t)format(text, size, "machine check, MCG_STATUS %#lx", have ? rdmsr(MSR_MCG_STATUS) : 0);
-    for (u32 bank = 0; bank < bank_count(have) && used < size; bank++) {
+    for (u32 bank = 0; bank < mc_bank_count(have) && used < size; bank++) {
         u32 msr = MSR_MC0_CTL + 4 * bank;
         u64 status = rdmsr(msr + 1);
         if (!(status & MCI_VALID)) continue;

@@ -11,7 +11,7 @@ static u64 boot_values[REGISTERS];
 static u32 variable, count; // pairs; registers, 0: this CPU has none
 
 // The MSR of register i: what rules the others, the pairs of base and mask, the fixed ones where there are any.
-static u32 msr_of(u32 i) {
+static u32 mtrrs_msr_of(u32 i) {
     static const u16 fixed[FIXED] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
     if (i == 0) return MSR_MTRR_DEFAULT;
     if (i <= 2 * variable) return MSR_MTRR_BASE(0) + i - 1;
@@ -23,18 +23,18 @@ void mtrrs_keep(void) {
     u64 cap = rdmsr(MSR_MTRR_CAP);
     variable = (cap & MTRR_CAP_COUNT) < VARIABLE_MAX ? cap & MTRR_CAP_COUNT : VARIABLE_MAX;
     count = 1 + 2 * variable + (cap & MTRR_CAP_FIXED ? FIXED : 0);
-    for (u32 i = 0; i < count; i++) boot_values[i] = rdmsr(msr_of(i));
+    for (u32 i = 0; i < count; i++) boot_values[i] = rdmsr(mtrrs_msr_of(i));
 }
 
 // Intel SDM 3A 12.11.7.2: with the caches off and empty, and no page remembered, global ones neither.
-static void write_all(void) {
+static void mtrrs_write_all(void) {
     u64 cr0 = read_cr0(), cr4 = read_cr4();
     write_cr0(cr0 | CR0_CD);
     wbinvd();
     write_cr4(cr4 & ~(u64)CR4_PGE);
     write_cr3(read_cr3());
     wrmsr(MSR_MTRR_DEFAULT, boot_values[0] & ~(u64)MTRR_DEFAULT_ON);
-    for (u32 i = 1; i < count; i++) wrmsr(msr_of(i), boot_values[i]);
+    for (u32 i = 1; i < count; i++) wrmsr(mtrrs_msr_of(i), boot_values[i]);
     wrmsr(MSR_MTRR_DEFAULT, boot_values[0]);
     wbinvd();
     write_cr3(read_cr3());
@@ -44,8 +44,8 @@ static void write_all(void) {
 
 bool mtrrs_adopt(void) {
     for (u32 i = 0; i < count; i++) {
-        if (rdmsr(msr_of(i)) == boot_values[i]) continue;
-        write_all();
+        if (rdmsr(mtrrs_msr_of(i)) == boot_values[i]) continue;
+        mtrrs_write_all();
         return true;
     }
     return false;

@@ -33,14 +33,14 @@ unsigned panic_page(unsigned rows) {
 }
 
 // A panic inside it tries again, without the output that it was in.
-static void __attribute__((noreturn)) end(void) {
+static void __attribute__((noreturn)) panic_end(void) {
     static unsigned tries;
     if (options.after == AFTER_REBOOT) options.after = AFTER_KEY; // else it could come for ever, and nobody read it
     if (panic_means && tries++ < 3) panic_means->end(125);
     for (;;) __asm__ volatile("cli\n\thlt");
 }
 
-static void first_line(const char *what) {
+static void panic_first_line(const char *what) {
     static bool said;
     if (said) return;
     said = true;
@@ -56,7 +56,7 @@ static void first_line(const char *what) {
 void __attribute__((noreturn)) panic_at(const char *fmt, va_list args, const struct registers *regs) {
     static char what[LOG_LINE];
     static unsigned owner, panics;
-    if (!panic_means) end();
+    if (!panic_means) panic_end();
     struct cpu *cpu = cpu_by_stack();
     unsigned me = cpu ? cpu->number + 1 : 1, first = 0;
     if (!__atomic_compare_exchange_n(&owner, &first, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) && first != me) {
@@ -66,16 +66,16 @@ void __attribute__((noreturn)) panic_at(const char *fmt, va_list args, const str
     if (++panics == 1) {
         vformat(what, sizeof what, fmt, args);
         cpus_stop(true);
-        first_line(what);
+        panic_first_line(what);
         panic_report(regs);
     } else if (panics == 2) {
-        first_line(what);
+        panic_first_line(what);
         vformat(what, sizeof what, fmt, args);
         page_end = row + 1;
         panic_say("panic inside the panic: %s", what);
         panic_report_place("at", regs->rip);
     }
-    end();
+    panic_end();
 }
 
 static void PRINTF_LIKE(2, 3) __attribute__((noreturn)) panic_because(const struct registers *r, const char *fmt, ...) {
@@ -90,7 +90,7 @@ void unfit(const char *fmt, ...) {
     va_start(args, fmt);
     log_line("vmos! ", fmt, args);
     va_end(args);
-    end();
+    panic_end();
 }
 
 void panic_exception(const struct registers *r, u64 address, const char *why) {

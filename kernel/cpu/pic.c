@@ -13,14 +13,14 @@
 
 static u16 masked = (u16) ~(1u << LINE_CASCADE);
 
-static void write_masks(void) {
+static void pic_write_masks(void) {
     outb(PIC1 + PIC_DATA, (u8)masked);
     outb(PIC2 + PIC_DATA, masked >> 8);
 }
 
 // The four initialisation words. Slow old controllers want a moment between two writes; port 80h (POST codes) takes
 // about a microsecond.
-static void init_one(u16 port, u8 vector, u8 cascade) {
+static void pic_init_one(u16 port, u8 vector, u8 cascade) {
     const u8 words[] = {ICW1_INIT_ICW4, vector, cascade, ICW4_8086_AEOI};
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         outb(i ? port + PIC_DATA : port, words[i]);
@@ -29,12 +29,12 @@ static void init_one(u16 port, u8 vector, u8 cascade) {
 }
 
 void pic_init(void) {
-    init_one(PIC1, VECTOR_LINES, 1u << LINE_CASCADE); // a second one is on this line
-    init_one(PIC2, VECTOR_LINES + 8, LINE_CASCADE);   // it is the second, on that line
-    write_masks();
+    pic_init_one(PIC1, VECTOR_LINES, 1u << LINE_CASCADE); // a second one is on this line
+    pic_init_one(PIC2, VECTOR_LINES + 8, LINE_CASCADE);   // it is the second, on that line
+    pic_write_masks();
 }
 
 void pic_let(unsigned line) {
     masked &= ~(1u << line);
-    write_masks();
+    pic_write_masks();
 }

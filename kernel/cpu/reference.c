@@ -39,7 +39,7 @@ struct reading pit_start(void) {
     return reference_read(&pit);
 }
 
-static u32 count_of(const struct reference *r) {
+static u32 reference_count_of(const struct reference *r) {
     if (r->hpet) return r->hpet[HPET_COUNTER];
     if (r->pm_timer) return inl(r->pm_timer);
     outb(PIT_COMMAND, PIT_LATCH2);
@@ -52,7 +52,7 @@ struct reading reference_read(const struct reference *r) {
     struct reading best = {.gap = UINT64_MAX};
     for (int i = 0; i < 3; i++) {
         u64 before = rdtsc();
-        u32 count = count_of(r);
+        u32 count = reference_count_of(r);
         u64 gap = rdtsc() - before;
         if (gap < best.gap) best = (struct reading){before + gap / 2, count, r->source, gap};
     }

@@ -28,7 +28,7 @@ u64 panic_set_symbols(const void *elf_file, u64 length, u64 run_address) {
 }
 
 // "name+0x12", or the address where no symbol covers it.
-static const char *name_of(char *text, u64 address) {
+static const char *report_name_of(char *text, u64 address) {
     struct elf_symbol symbol;
     if (address - kernel_at < kernel_bytes && names_find(&names, address - kernel_at, &symbol))
         format(text, PLACE, "%s+%#lx", symbol.name, symbol.offset);
@@ -38,12 +38,12 @@ static const char *name_of(char *text, u64 address) {
 
 void panic_report_place(const char *what, u64 address) {
     char text[PLACE];
-    panic_say("  %-4s %#lx %s", what, address, name_of(text, address));
+    panic_say("  %-4s %#lx %s", what, address, report_name_of(text, address));
 }
 
 // Each frame is the caller's RBP with the return address above it; callers lie higher in the same slot, or in the low
 // stage in the first 4 GiB, all of which is mapped. False at the end.
-static bool to_caller(u64 *rip, u64 *rbp) {
+static bool report_to_caller(u64 *rip, u64 *rbp) {
     bool is_kernel = kernel_at < KERNEL_BASE ? *rbp && *rbp < IDENTITY_END : *rbp >= SLOTS;
     if (!is_kernel || *rbp % 8) return false;
     const u64 *above = panic_means->peek(*rbp + 8), *frame = panic_means->peek(*rbp);
@@ -89,7 +89,7 @@ static void report_program(const struct registers *r, const char *how) {
     }
 }
 
-static bool in_program(const struct registers *r) { return r->cs & 3; }
+static bool report_in_program(const struct registers *r) { return r->cs & 3; }
 
 // What a CPU that stopped was doing, in one line; false when it was idle.
 static bool report_cpu(const struct cpu *cpu) {
@@ -97,13 +97,14 @@ static bool report_cpu(const struct cpu *cpu) {
     char line[LOG_LINE + PLACE] = "", text[PLACE];
     size_t used = 0;
     u64 rip = r->rip, rbp = r->rbp;
-    for (bool more = cpu->stopped && !in_program(r); more && used < LOG_LINE - PLACE; more = to_caller(&rip, &rbp)) {
-        if (memcmp(name_of(text, rip), "cpu_idle+", 9) == 0 && !used) return false;
+    for (bool more = cpu->stopped && !report_in_program(r); more && used < LOG_LINE - PLACE;
+         more = report_to_caller(&rip, &rbp)) {
+        if (memcmp(report_name_of(text, rip), "cpu_idle+", 9) == 0 && !used) return false;
         used += (size_t)format(line + used, PLACE, "%s%s", used ? " < " : "", text);
     }
-    if (cpu->current || in_program(r)) {
+    if (cpu->current || report_in_program(r)) {
         used += (size_t)format(line + used, PLACE, "%sthe program at ", used ? ", for " : "");
-        panic_means->program_place(line + used, PLACE, in_program(r) ? r->rip : cpu->current->regs.rip);
+        panic_means->program_place(line + used, PLACE, report_in_program(r) ? r->rip : cpu->current->regs.rip);
     }
     if (*cpu->last_words) panic_say("  CPU %u panicked as well: %s", cpu->number, cpu->last_words);
     panic_say("  CPU %u%s: %s", cpu->number, cpu->stopped ? "" : " did not stop", line);
@@ -122,10 +123,10 @@ void panic_report(const struct registers *r) {
     panic_page(5);
     u64 rip = r->rip, rbp = r->rbp;
     unsigned shown = 0;
-    for (bool more = !in_program(r); more && shown < CALLERS; more = to_caller(&rip, &rbp))
+    for (bool more = !report_in_program(r); more && shown < CALLERS; more = report_to_caller(&rip, &rbp))
         panic_report_place(shown++ ? "from" : "at", rip);
     panic_page(2);
-    if (in_program(r)) report_program(r, "in");
+    if (report_in_program(r)) report_program(r, "in");
     else if (cpu && cpu->current) report_program(&cpu->current->regs, "for");
     panic_page(2);
     for (unsigned n = 0; cpu && n < cpus; n++)

@@ -32,7 +32,9 @@ static struct selectors selectors_read(void) {
     return now;
 }
 
-static bool is_null(struct selectors selectors) { return !(selectors.ds | selectors.es | selectors.fs | selectors.gs); }
+static bool selector_is_null(struct selectors selectors) {
+    return !(selectors.ds | selectors.es | selectors.fs | selectors.gs);
+}
 
 // None of them faults: the program had them, and all CPUs have the same GDT. A null one leaves the base as it was on
 // AMD's CPUs before Zen 2, and clears it elsewhere. GS takes its base along: between the two SWAPGS that is the
@@ -54,14 +56,14 @@ void segments_leave(struct segments *save) {
     struct segments *here = &this_cpu()->segments;
     segments_read(here);
     if (save) *save = *here;
-    if (is_null(here->selectors)) return;
+    if (selector_is_null(here->selectors)) return;
     selectors_load((struct selectors){0});
     segments_read(here);
 }
 
 void segments_enter(const struct segments *from) {
     struct segments *here = &this_cpu()->segments;
-    if (!is_null(from->selectors)) {
+    if (!selector_is_null(from->selectors)) {
         selectors_load(from->selectors);
         segments_read(here);
     }

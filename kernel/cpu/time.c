@@ -35,23 +35,23 @@ static struct clock { // time = ns + (tsc - tsc) * ns_per_tsc, which is times 2^
 static u32 sequence; // odd: clock is being changed
 static bool shares_latest;
 static u64 latest;      // largest time given out
-static u64 boot_adjust; // the boot CPU's adjustment()
+static u64 boot_adjust; // the boot CPU's time_adjustment()
 
 u64 tsc(void) { return rdtsc() + this_cpu()->time.offset; }
 
-static struct reading read_both(void) {
+static struct reading time_read_both(void) {
     struct reading now = reference_read(reference);
     now.tsc += this_cpu()->time.offset;
     return now;
 }
 
-static void take_reference(enum reference_source from) {
+static void time_take_reference(enum reference_source from) {
     references[from] = reference_choose(from, hpet, pm_timer);
     __atomic_store_n(&reference, &references[from], __ATOMIC_RELEASE);
-    origin = first = reference->source == REFERENCE_PIT ? pit_first : read_both();
+    origin = first = reference->source == REFERENCE_PIT ? pit_first : time_read_both();
 }
 
-static u64 adjustment(void) {
+static u64 time_adjustment(void) {
     return cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & CPUID_7_EBX_TSC_ADJUST ? rdmsr(MSR_TSC_ADJUST) : NO_ADJUSTMENT;
 }
 
@@ -59,11 +59,11 @@ void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct rea
     hpet = hpet_registers;
     pm_timer = pm_timer_port;
     pit_first = *pit;
-    take_reference(REFERENCE_HPET);
+    time_take_reference(REFERENCE_HPET);
     if (hpet && !reference->hpet) log_error("time: the HPET has no plausible rate: ignored");
     this_cpu()->time.first = first;
     clock.tsc = first.tsc;
-    boot_adjust = adjustment();
+    boot_adjust = time_adjustment();
     shares_latest = boot_adjust == NO_ADJUSTMENT || !clock_invariant(cpuid);
     timer_init();
 }
@@ -73,7 +73,7 @@ void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct rea
 // other.
 void time_cpu_joined(void) {
     struct time_cpu *own = &this_cpu()->time;
-    u64 adjust = adjustment();
+    u64 adjust = time_adjustment();
     own->unknown = adjust == NO_ADJUSTMENT || boot_adjust == NO_ADJUSTMENT;
     if (own->unknown) {
         __atomic_store_n(&shares_latest, true, __ATOMIC_RELAXED);
@@ -84,13 +84,13 @@ void time_cpu_joined(void) {
     }
     bool shared = reference->source == REFERENCE_PIT; // three instructions read it
     if (shared) lock_take(&lock);
-    own->first = read_both();
+    own->first = time_read_both();
     if (shared) lock_give(&lock);
     timer_init();
 }
 
 // Nobody reads the time while it is changed, so that the last time by the old rate is not after the first by the new.
-static void set_rate(u64 rate, u64 refine_at) {
+static void time_set_rate(u64 rate, u64 refine_at) {
     __atomic_fetch_add(&sequence, 1, __ATOMIC_SEQ_CST);
     u64 now = rdtsc() + this_cpu()->time.offset;
     if (hz) {
@@ -104,31 +104,31 @@ static void set_rate(u64 rate, u64 refine_at) {
 }
 
 // Refined after an eighth of a second and after two, then it is for good.
-static void set_measured(const struct reading *from, const struct reading *now, u64 rate) {
+static void time_set_measured(const struct reading *from, const struct reading *now, u64 rate) {
     u64 elapsed = now->tsc - from->tsc;
     doubt_per_tick = mul_div(clock_doubt(reference, from, now, rate), 1ull << 32, elapsed);
     u64 next = UINT64_MAX;
     if (elapsed < rate / 8) next = first.tsc + rate / 8;
     else if (elapsed < 2 * rate) next = first.tsc + 2 * rate;
-    set_rate(rate, next);
+    time_set_rate(rate, next);
 }
 
 // Reads until the reference has gone on by so many ticks; rate as for clock_ticks(). False: it stands still.
-static bool read_after(const struct reading *from, u64 ticks, u64 rate, struct reading *now) {
+static bool time_read_after(const struct reading *from, u64 ticks, u64 rate, struct reading *now) {
     u64 begin = rdtsc();
-    do *now = read_both();
+    do *now = time_read_both();
     while (clock_ticks(reference, from, now, rate) < ticks && rdtsc() - begin < WAIT_TSC_MAX);
     return clock_ticks(reference, from, now, rate) >= ticks;
 }
 
 // The first rate, over all the time since this CPU's first reading if the turns of the reference since then can be
 // told, which may need a coarse rate. False when the reference stands still.
-static bool measure(void) {
-    struct reading begin = read_both(), from = this_cpu()->time.first, now;
+static bool time_measure(void) {
+    struct reading begin = time_read_both(), from = this_cpu()->time.first, now;
     u64 rate = 0;
     if (from.source != reference->source) from = begin;
     if (begin.tsc - from.tsc >= mul_div(reference->turn, TSC_HZ_SLOWEST, reference->hz)) {
-        if (!read_after(&begin, reference->hz / COARSE_READINGS_APART, 0, &now)) return false;
+        if (!time_read_after(&begin, reference->hz / COARSE_READINGS_APART, 0, &now)) return false;
         rate = clock_hz(reference, &begin, &now, 0);
         if (begin.gap + now.gap > (now.tsc - begin.tsc) / 8 ||
             now.tsc - from.tsc > mul_div(COARSE_TURNS * reference->turn, rate, reference->hz)) {
@@ -136,19 +136,19 @@ static bool measure(void) {
             rate = 0;
         }
     }
-    if (!read_after(&from, reference->hz / LEAST_READINGS_APART, rate, &now)) return false;
-    set_measured(&from, &now, clock_hz(reference, &from, &now, rate));
+    if (!time_read_after(&from, reference->hz / LEAST_READINGS_APART, rate, &now)) return false;
+    time_set_measured(&from, &now, clock_hz(reference, &from, &now, rate));
     return true;
 }
 
-static void calibrate(void) {
+static void time_calibrate(void) {
     u64 stated = clock_stated_hz(cpuid, &stated_by);
     doubt_per_tick = STATED_DOUBT;
-    if (stated) set_rate(stated, 0);
-    while (!hz && !measure()) {
+    if (stated) time_set_rate(stated, 0);
+    while (!hz && !time_measure()) {
         if (reference->source == REFERENCE_PIT) unfit("no clock to measure the CPU's speed by: the PIT stands still");
         log_error("time: %s stands still: ignored", reference->name);
-        take_reference(reference->source + 1);
+        time_take_reference(reference->source + 1);
     }
     const char *by = stated ? stated_by : reference->name;
     log("time: TSC %lu.%03lu MHz, by %s, %s", hz / 1000000, hz / 1000 % 1000, by,
@@ -157,8 +157,8 @@ static void calibrate(void) {
 
 // A rate that was stated is checked once, as soon as the readings lie apart: Bochs shows CPUs with leaf 15h, but its
 // TSC is slower. When the first reading is too long ago to count the turns since, it is taken anew.
-static void refine(void) {
-    struct reading now = read_both();
+static void time_refine(void) {
+    struct reading now = time_read_both();
     u64 elapsed = now.tsc - first.tsc, ticks = clock_ticks(reference, &first, &now, hz);
     bool apart = ticks >= reference->hz / LEAST_READINGS_APART;
     if (!apart && stated_by && elapsed < hz / 8) return;
@@ -166,19 +166,19 @@ static void refine(void) {
     u64 tolerance = hz / STATED_WRONG + mul_div(clock_doubt(reference, &first, &now, hz), hz, elapsed);
     if (elapsed > mul_div(reference->turn * TURNS_COUNTED, hz, reference->hz)) {
         first = now;
-        set_rate(hz, now.tsc + hz / 8);
+        time_set_rate(hz, now.tsc + hz / 8);
     } else if (!apart || (stated_by && rate - hz + tolerance <= 2 * tolerance)) {
         if (!apart) log_error("time: %s stands still: the rate stays unchecked", reference->name);
-        set_rate(hz, UINT64_MAX);
+        time_set_rate(hz, UINT64_MAX);
     } else {
         if (stated_by)
             log_error("time: %s states %lu Hz for the TSC; by %s it is %lu Hz", stated_by, hz, reference->name, rate);
         stated_by = NULL;
-        set_measured(&first, &now, rate);
+        time_set_measured(&first, &now, rate);
     }
 }
 
-static void compare(struct time_cpu *own) {
+static void time_compare(struct time_cpu *own) {
     own->unknown = false;
     if (own->first.source != origin.source) return; // one of them stood still
     own->offset = clock_offset(reference, &origin, &own->first, hz, doubt_per_tick);
@@ -190,7 +190,7 @@ static void compare(struct time_cpu *own) {
 }
 
 // The clock, and where the TSC stood while it was valid.
-static struct clock read_clock(u64 *now) {
+static struct clock time_read_clock(u64 *now) {
     struct clock c;
     u32 before, tries = 0;
     do {
@@ -204,38 +204,38 @@ static struct clock read_clock(u64 *now) {
     return c;
 }
 
-static struct clock ready_clock(u64 *now) {
+static struct clock time_ready_clock(u64 *now) {
     struct time_cpu *own = &this_cpu()->time;
-    struct clock c = read_clock(now);
+    struct clock c = time_read_clock(now);
     if (!c.ns_per_tsc || own->unknown) lock_take(&lock);
     else if (*now < c.refine_at || !lock_try(&lock)) return c; // while somebody refines it, the rate so far will do
-    if (!hz) calibrate();
-    if (own->unknown) compare(own);
-    if (tsc() >= clock.refine_at) refine();
+    if (!hz) time_calibrate();
+    if (own->unknown) time_compare(own);
+    if (tsc() >= clock.refine_at) time_refine();
     lock_give(&lock);
-    return read_clock(now);
+    return time_read_clock(now);
 }
 
 u64 time_tsc_to_ns(u64 ticks) {
     u64 now;
-    return scale(ticks, ready_clock(&now).ns_per_tsc);
+    return scale(ticks, time_ready_clock(&now).ns_per_tsc);
 }
 
 u64 time_ns_to_tsc(u64 ns) {
     u64 now;
-    return mul_div(ns, 1ull << 32, ready_clock(&now).ns_per_tsc);
+    return mul_div(ns, 1ull << 32, time_ready_clock(&now).ns_per_tsc);
 }
 
 u64 time_refined_in(void) {
     u64 now;
-    struct clock c = ready_clock(&now);
+    struct clock c = time_ready_clock(&now);
     if (c.refine_at == UINT64_MAX) return UINT64_MAX;
     return now < c.refine_at ? scale(c.refine_at - now, c.ns_per_tsc) + 1 : NS_PER_S / 8;
 }
 
 u64 time_now_ns(void) {
     u64 now, last = __atomic_load_n(&latest, __ATOMIC_ACQUIRE);
-    struct clock c = ready_clock(&now);
+    struct clock c = time_ready_clock(&now);
     u64 ns = c.ns + ((s64)(now - c.tsc) > 0 ? scale(now - c.tsc, c.ns_per_tsc) : 0); // another CPU's TSC set it
     if (!__atomic_load_n(&shares_latest, __ATOMIC_RELAXED)) return ns;
     while (ns > last)

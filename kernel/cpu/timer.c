@@ -24,7 +24,7 @@ static bool has_deadline;
 static u64 longest, rate; // TSC ticks of a run; in that run, timer ticks per TSC tick, times 2^32
 
 // The TSC is read before a start and after a look, so that a timer is at worst too early.
-static void start(u32 count) {
+static void timer_start(u32 count) {
     struct time_cpu *own = &this_cpu()->time;
     own->timer_tsc = rdtsc();
     own->timer_count = count;
@@ -32,7 +32,7 @@ static void start(u32 count) {
 }
 
 // These go into C1E when all cores are in HLT, and the APIC's timer stands still (erratum 400).
-static bool sleeps_too_deep(const struct cpuid *about) {
+static bool timer_sleeps_too_deep(const struct cpuid *about) {
     u32 family = about->eax >> 8 & 0xf, model = about->eax >> 16 & 0xfff; // with the rest of the family
     bool hypervisor = about->ecx & CPUID_1_ECX_HYPERVISOR;
     return cpuid(0, 0).ebx == 0x68747541 /* Auth */ && family == 0xf && model >= 4 && model < 0x300 && !hypervisor;
@@ -41,14 +41,14 @@ static bool sleeps_too_deep(const struct cpuid *about) {
 void timer_init(void) {
     struct cpuid about = cpuid(1, 0);
     if (apic_mode() == APIC_NONE) return;
-    if (sleeps_too_deep(&about)) wrmsr(MSR_INTERRUPT_PENDING, rdmsr(MSR_INTERRUPT_PENDING) & ~C1E_ON_HALT);
+    if (timer_sleeps_too_deep(&about)) wrmsr(MSR_INTERRUPT_PENDING, rdmsr(MSR_INTERRUPT_PENDING) & ~C1E_ON_HALT);
     has_deadline = about.ecx & CPUID_1_ECX_TSC_DEADLINE;
     apic_timer_init(has_deadline);
-    if (!has_deadline) start(UINT32_MAX);
+    if (!has_deadline) timer_start(UINT32_MAX);
 }
 
 // What the run that is on says; one that is over says nothing.
-static void learn(void) {
+static void timer_learn(void) {
     const struct time_cpu *own = &this_cpu()->time;
     u32 left = apic_timer_left();
     u64 run = rdtsc() - own->timer_tsc;
@@ -59,12 +59,12 @@ static void learn(void) {
 
 static void apic_timer_set(u64 ticks) {
     u64 begin = rdtsc();
-    for (learn(); !__atomic_load_n(&longest, __ATOMIC_ACQUIRE) && rdtsc() - begin < WAIT_TSC_MAX; learn())
-        if (!apic_timer_left()) start(UINT32_MAX);
+    for (timer_learn(); !__atomic_load_n(&longest, __ATOMIC_ACQUIRE) && rdtsc() - begin < WAIT_TSC_MAX; timer_learn())
+        if (!apic_timer_left()) timer_start(UINT32_MAX);
     u64 factor = __atomic_load_n(&rate, __ATOMIC_RELAXED);
     if (!factor) unfit("the timer of the local APIC stands still");
     u64 count = mul_div(ticks, factor, 1ull << 32);
-    start(count < UINT32_MAX ? (u32)count + 1 : UINT32_MAX);
+    timer_start(count < UINT32_MAX ? (u32)count + 1 : UINT32_MAX);
 }
 
 static void pit_set(u64 ns) {

@@ -18,11 +18,11 @@
 
 static u64 generation, range_start, range_end; // of the latest flush
 
-static void forget_all(void) { write_cr3(read_cr3()); } // all that is not global
+static void tlb_forget_all(void) { write_cr3(read_cr3()); } // all that is not global
 
 // INVLPG empties the CPU's memory of tables, too (Intel SDM 3A 4.10.4.1), and forgets a page of any size.
-static void forget(u64 start, u64 end) {
-    if ((end - start) / PAGE_SIZE > PAGES_MAX) forget_all();
+static void tlb_forget_here(u64 start, u64 end) {
+    if ((end - start) / PAGE_SIZE > PAGES_MAX) tlb_forget_all();
     else
         for (; start < end; start += PAGE_SIZE) invlpg(start);
 }
@@ -34,26 +34,26 @@ void tlb_forget(u64 address) {
 
 u64 tlb_generation(void) { return LOAD(&generation); }
 
-static void catch_up(struct cpu *cpu, u64 now, bool range_counts) {
-    if (range_counts && now == cpu->tlb_seen + 1) forget(LOAD(&range_start), range_end);
-    else if (now != cpu->tlb_seen) forget_all();
+static void tlb_catch_up(struct cpu *cpu, u64 now, bool range_counts) {
+    if (range_counts && now == cpu->tlb_seen + 1) tlb_forget_here(LOAD(&range_start), range_end);
+    else if (now != cpu->tlb_seen) tlb_forget_all();
     STORE(&cpu->tlb_seen, now);
 }
 
 void tlb_serve(void) {
     struct cpu *cpu = this_cpu();
-    catch_up(cpu, LOAD(&generation), cpu->tlb_used);
+    tlb_catch_up(cpu, LOAD(&generation), cpu->tlb_used);
 }
 
 void tlb_enter(void) {
     struct cpu *cpu = this_cpu();
     STORE(&cpu->tlb_used, true);
-    catch_up(cpu, LOAD(&generation), false);
+    tlb_catch_up(cpu, LOAD(&generation), false);
 }
 
 bool tlb_leave(void) { return __atomic_exchange_n(&this_cpu()->tlb_used, false, __ATOMIC_SEQ_CST); }
 
-static void wait_for(const struct cpu *cpu, u64 now, bool tables) {
+static void tlb_wait_for(const struct cpu *cpu, u64 now, bool tables) {
     u32 tries = 0;
     while (LOAD(&cpu->tlb_seen) < now && (tables || LOAD(&cpu->tlb_used))) {
         if (++tries > TRIES_MAX) panic("CPU %u does not flush its TLB", cpu->number);
@@ -67,10 +67,10 @@ void tlb_flush(u64 start, u64 end, bool tables) {
     range_start = start;
     range_end = end;
     u64 now = ADD(&generation, 1);
-    catch_up(self, now, true);
+    tlb_catch_up(self, now, true);
     unsigned online = cpus_online();
     for (unsigned n = 0; n < online; n++)
         if (n != self->number && (tables || LOAD(&cpu_number(n)->tlb_used))) ipi_send(n);
     for (unsigned n = 0; n < online; n++)
-        if (n != self->number) wait_for(cpu_number(n), now, tables);
+        if (n != self->number) tlb_wait_for(cpu_number(n), now, tables);
 }

@@ -32,19 +32,19 @@ void context_leave(bool save) {
 }
 
 // SYSRET loads rip and rflags from rcx and r11, and cannot set RF; with TF the trap would come one instruction early.
-static bool can_sysret(const struct registers *r) {
+static bool trap_can_sysret(const struct registers *r) {
     return r->vector == VECTOR_SYSCALL && r->rcx == r->rip && r->r11 == r->rflags &&
            !(r->rflags & (RFLAGS_TF | RFLAGS_RF));
 }
 
-static void fault_of_program(u64 vector, u64 error, u64 address) {
+static void trap_of_program(u64 vector, u64 error, u64 address) {
     struct fault fault = {vector, error, address};
     hooks->fault(this_cpu()->current, &fault);
 }
 
 // Takes no lock, logs nothing and cannot fault: an IRET of anything in between would let the next NMI in, onto the
 // same stack, and CR2 may still belong to the page fault that it came upon.
-static void nmi(const struct registers *regs) {
+static void trap_nmi(const struct registers *regs) {
     if (stop_wanted()) cpu_stop(regs);
     if (inb(NMI_PORT) & (NMI_CAUSE_MEMORY | NMI_CAUSE_BUS)) panic_exception(regs, 0, "");
     this_cpu()->nmis++;
@@ -53,15 +53,15 @@ static void nmi(const struct registers *regs) {
 }
 
 // Where locks may be taken; the first are said, all are counted.
-static void nmi_say(void) {
+static void trap_nmi_say(void) {
     static bool said;
     u64 count = __atomic_load_n(&nmi_count, __ATOMIC_RELAXED);
     if (!count || said || __atomic_exchange_n(&said, true, __ATOMIC_RELAXED)) return;
     log_error("NMIs without a known cause: %lu so far, the last one at %#lx; ignored", count, nmi_rip);
 }
 
-static void __attribute__((noreturn)) leave(void) {
-    nmi_say();
+static void __attribute__((noreturn)) trap_leave(void) {
+    trap_nmi_say();
     hooks->after(this_cpu()->current);
     context_resume();
 }
@@ -72,32 +72,32 @@ void context_resume(void) {
     struct context *context = this_cpu()->current;
     // An interrupt can find a rip that is not canonical (on AMD CPUs after a RET); IRETQ to it would fault here.
     if (!is_canonical(context->regs.rip)) {
-        fault_of_program(VECTOR_GP, 0, 0);
-        leave();
+        trap_of_program(VECTOR_GP, 0, 0);
+        trap_leave();
     }
-    if (can_sysret(&context->regs)) resume_by_sysret(context);
+    if (trap_can_sysret(&context->regs)) resume_by_sysret(context);
     resume_by_iret(context);
 }
 
 // Called by traps.asm, as are the two below whose names begin with trap_from.
 void __attribute__((noreturn)) syscall_from_program(void) {
     hooks->syscall(this_cpu()->current);
-    leave();
+    trap_leave();
 }
 
 void __attribute__((noreturn)) trap_from_program(void) {
     const struct registers *regs = &this_cpu()->current->regs;
     if (regs->vector == VECTOR_NMI) {
-        nmi(regs);
+        trap_nmi(regs);
         context_resume(); // by IRETQ, and at once: until then the CPU holds further NMIs back
     }
     if (regs->vector == VECTOR_DF || regs->vector == VECTOR_MC) panic_exception(regs, 0, "");
     if (regs->vector >= EXCEPTIONS) interrupt(regs->vector);
-    else fault_of_program(regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0);
-    leave();
+    else trap_of_program(regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0);
+    trap_leave();
 }
 
-static bool in_usercopy(u64 rip) { return rip >= (u64)user_compare_exchange && rip < (u64)usercopy_end; }
+static bool trap_in_usercopy(u64 rip) { return rip >= (u64)user_compare_exchange && rip < (u64)usercopy_end; }
 
 void trap_from_kernel(struct registers *regs) {
     struct fault fault = {regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0};
@@ -105,10 +105,10 @@ void trap_from_kernel(struct registers *regs) {
         interrupt(regs->vector);
         regs->rip += *(const u8 *)regs->rip == HLT; // cpu_idle() has had its interrupt
     } else if (regs->vector == VECTOR_NMI) {
-        nmi(regs);
+        trap_nmi(regs);
     } else if (regs->vector == VECTOR_DB && regs->rip == (u64)syscall_entry) {
         regs->rflags &= ~(u64)RFLAGS_TF; // the program's, which some CPUs still obey behind SYSCALL
-    } else if (regs->vector == VECTOR_PF && fault.address < USER_END && in_usercopy(regs->rip)) {
+    } else if (regs->vector == VECTOR_PF && fault.address < USER_END && trap_in_usercopy(regs->rip)) {
         if (!hooks->user_copy_fault(&fault)) regs->rip = (u64)usercopy_failed;
     } else {
         bool missing = regs->vector == VECTOR_PF && !(regs->error & FAULT_PRESENT) && grow_stack;
@@ -125,7 +125,7 @@ void trap_from_kernel(struct registers *regs) {
 void cpu_idle(void) {
     tlb_leave();
     __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory");
-    nmi_say();
+    trap_nmi_say();
 }
 
 void cpu_break(void) { __asm__ volatile("sti\n\tnop\n\tcli" ::: "memory"); }

@@ -29,13 +29,13 @@ bool acpi_adds_up(const void *data, size_t bytes) {
 
 // The table at an address, mapped as a whole, when it has this signature and a length that can be; its checksum is not
 // looked at. quiet: another signature is no news.
-static const u8 *map_table(u64 physical, const char *signature, bool quiet) {
+static const u8 *acpi_map_table(u64 physical, const char *signature, bool quiet) {
     const u8 *table = physical ? window_map(physical, TABLE_BYTES, WINDOW_TABLES) : NULL;
     if (!table || memcmp(table, signature, 4)) {
         if (!quiet) log("ACPI: no %s at %lx", signature, physical);
         return NULL;
     }
-    u32 length = (u32)length_of(table);
+    u32 length = (u32)acpi_length_of(table);
     table = NULL;
     if (length >= TABLE_BYTES && length <= TABLE_MAX) table = window_map(physical, length, WINDOW_TABLES);
     if (!table) log("ACPI: ignored the %s at %lx: its length is %u", signature, physical, length);
@@ -43,10 +43,10 @@ static const u8 *map_table(u64 physical, const char *signature, bool quiet) {
 }
 
 // The table at an address when it has this signature and passes its checks.
-static const u8 *find_table(u64 physical, const char *signature, bool quiet) {
-    const u8 *table = map_table(physical, signature, quiet);
-    if (!table || acpi_adds_up(table, length_of(table))) return table;
-    log("ACPI: ignored the %s at %lx (%zu bytes): wrong checksum", signature, physical, length_of(table));
+static const u8 *acpi_find_table(u64 physical, const char *signature, bool quiet) {
+    const u8 *table = acpi_map_table(physical, signature, quiet);
+    if (!table || acpi_adds_up(table, acpi_length_of(table))) return table;
+    log("ACPI: ignored the %s at %lx (%zu bytes): wrong checksum", signature, physical, acpi_length_of(table));
     return NULL;
 }
 
@@ -56,73 +56,74 @@ struct root {
     size_t count, entry_bytes;
 };
 
-static struct root find_root(u64 physical) {
+static struct root acpi_find_root(u64 physical) {
     struct root root = {.entry_bytes = 4};
     const u8 *rsdp = physical ? window_map(physical, RSDP_V1_BYTES, WINDOW_TABLES) : NULL;
     if (!rsdp || memcmp(rsdp, "RSD PTR ", 8) || !acpi_adds_up(rsdp, RSDP_V1_BYTES)) {
         log("ACPI: no root pointer, so no power-off and no PM timer");
         return root;
     }
-    u64 rsdt = number(rsdp + RSDP_RSDT, 4);
+    u64 rsdt = acpi_number(rsdp + RSDP_RSDT, 4);
     if (rsdp[RSDP_REVISION] >= 2) {
         rsdp = window_map(physical, RSDP_BYTES, WINDOW_TABLES);
-        if (rsdp && number(rsdp + RSDP_LENGTH, 4) == RSDP_BYTES && acpi_adds_up(rsdp, RSDP_BYTES))
-            root.table = find_table(number(rsdp + RSDP_XSDT, 8), "XSDT", false);
+        if (rsdp && acpi_number(rsdp + RSDP_LENGTH, 4) == RSDP_BYTES && acpi_adds_up(rsdp, RSDP_BYTES))
+            root.table = acpi_find_table(acpi_number(rsdp + RSDP_XSDT, 8), "XSDT", false);
         if (root.table) root.entry_bytes = 8;
         else log("ACPI: no use of the root pointer's second half; trying the RSDT");
     }
-    if (!root.table) root.table = find_table(rsdt, "RSDT", false);
-    if (root.table) root.count = (length_of(root.table) - TABLE_BYTES) / root.entry_bytes;
+    if (!root.table) root.table = acpi_find_table(rsdt, "RSDT", false);
+    if (root.table) root.count = (acpi_length_of(root.table) - TABLE_BYTES) / root.entry_bytes;
     if (root.count <= ACPI_TABLES) return root;
     log("ACPI: ignored the last %zu of %zu tables", root.count - ACPI_TABLES, root.count);
     root.count = ACPI_TABLES;
     return root;
 }
 
-static u64 root_entry(const struct root *root, size_t index) {
+static u64 acpi_root_entry(const struct root *root, size_t index) {
     const u8 *entry = root->table + TABLE_BYTES + index * root->entry_bytes;
-    return root->entry_bytes == 8 ? number(entry, 8) : number(entry, 4);
+    return root->entry_bytes == 8 ? acpi_number(entry, 8) : acpi_number(entry, 4);
 }
 
 // Finds the first good table of each kind, and all SSDTs. All are mapped as a whole: what is mapped stays when ACPI's
 // memory is used.
-static void find_tables(const struct root *root, const u8 *found[KINDS], struct acpi_info *info) {
+static void acpi_find_tables(const struct root *root, const u8 *found[KINDS], struct acpi_info *info) {
     for (size_t i = 0; i < root->count; i++) {
-        u64 physical = root_entry(root, i);
+        u64 physical = acpi_root_entry(root, i);
         const u8 *table = physical ? window_map(physical, TABLE_BYTES, WINDOW_TABLES) : NULL;
-        size_t length = table ? length_of(table) : 0;
+        size_t length = table ? acpi_length_of(table) : 0;
         const u8 *whole = NULL;
         if (length > TABLE_BYTES && length <= TABLE_MAX) whole = window_map(physical, length, WINDOW_TABLES);
         if (whole && !memcmp(whole, "SSDT", 4)) info->ssdts[info->ssdt_count++] = whole;
         for (int kind = 0; table && kind < KINDS; kind++) {
-            if (number(table, 4) != number((const u8 *)signatures[kind], 4)) continue;
-            if (!found[kind]) found[kind] = find_table(physical, signatures[kind], true);
+            if (acpi_number(table, 4) != acpi_number((const u8 *)signatures[kind], 4)) continue;
+            if (!found[kind]) found[kind] = acpi_find_table(physical, signatures[kind], true);
             else log("ACPI: ignored the %s at %lx: it is not the first", signatures[kind], physical);
         }
     }
 }
 
-static bool holds_s5(const u8 *table, u8 slp_typ[2]) {
-    return table && acpi_adds_up(table, length_of(table)) && aml_find_s5(table, slp_typ);
+static bool acpi_holds_s5(const u8 *table, u8 slp_typ[2]) {
+    return table && acpi_adds_up(table, acpi_length_of(table)) && aml_find_s5(table, slp_typ);
 }
 
 // _S5_ is in the DSDT nearly always, else in an SSDT.
 bool acpi_find_s5(const struct acpi_info *info, u8 slp_typ[2]) {
-    if (holds_s5(info->dsdt, slp_typ)) return true;
+    if (acpi_holds_s5(info->dsdt, slp_typ)) return true;
     for (u32 i = 0; i < info->ssdt_count; i++)
-        if (holds_s5(info->ssdts[i], slp_typ)) return true;
+        if (acpi_holds_s5(info->ssdts[i], slp_typ)) return true;
     return false;
 }
 
-static void read_hpet(const u8 *table, struct acpi_info *info) { // IA-PC HPET specification 3.2.4
-    if (length_of(table) >= 56 && table[40] == SPACE_MEMORY) info->hpet = number(table + 40 + ADDRESS_VALUE, 8);
+static void acpi_read_hpet(const u8 *table, struct acpi_info *info) { // IA-PC HPET specification 3.2.4
+    if (acpi_length_of(table) >= 56 && table[40] == SPACE_MEMORY)
+        info->hpet = acpi_number(table + 40 + ADDRESS_VALUE, 8);
     if (!info->hpet) log("ACPI: ignored the HPET: its table has no address in memory");
 }
 
 // PCI firmware specification 4.1.2: behind 44 bytes an address, a segment and its first and last bus, 16 bytes each.
-static void read_mcfg(const u8 *table, struct acpi_info *info) {
-    for (const u8 *at = table + 44; at + 16 <= table + length_of(table); at += 16) {
-        u64 address = number(at, 8), segment = number(at + 8, 2);
+static void acpi_read_mcfg(const u8 *table, struct acpi_info *info) {
+    for (const u8 *at = table + 44; at + 16 <= table + acpi_length_of(table); at += 16) {
+        u64 address = acpi_number(at, 8), segment = acpi_number(at + 8, 2);
         bool use = !segment && !info->pci_config && address && at[10] <= at[11];
         log("ACPI: %sPCI configuration space of segment %lu, buses %u-%u, at 0x%lx", use ? "" : "ignored the ", segment,
             at[10], at[11], address);
@@ -134,13 +135,13 @@ void acpi_init(u64 rsdp, struct acpi_info *info) {
     const u8 *found[KINDS] = {0};
     info->nmi_lint = 0xff;
     for (u8 source = 0; source < ARRAY_SIZE(info->isa); source++) info->isa[source].gsi = source;
-    struct root root = find_root(rsdp);
-    if (root.table) find_tables(&root, found, info);
+    struct root root = acpi_find_root(rsdp);
+    if (root.table) acpi_find_tables(&root, found, info);
     if (found[MADT]) madt_read(found[MADT], info);
     else mp_read(info);
-    if (found[HPET]) read_hpet(found[HPET], info);
-    if (found[MCFG]) read_mcfg(found[MCFG], info);
+    if (found[HPET]) acpi_read_hpet(found[HPET], info);
+    if (found[MCFG]) acpi_read_mcfg(found[MCFG], info);
     if (found[SRAT]) srat_read(found[SRAT]);
-    if (found[FADT]) info->dsdt = map_table(fadt_read(found[FADT], info), "DSDT", false);
+    if (found[FADT]) info->dsdt = acpi_map_table(fadt_read(found[FADT], info), "DSDT", false);
     else if (root.table) log("ACPI: no FACP, so no power-off and no PM timer");
 }

@@ -13,13 +13,13 @@
 #define SPACE_PCI     2
 
 // A little-endian number of up to 8 bytes, at any address; one load where their number is a constant.
-static inline u64 number(const u8 *at, size_t bytes) {
+static inline u64 acpi_number(const u8 *at, size_t bytes) {
     u64 value = 0;
     __builtin_memcpy(&value, at, bytes);
     return value;
 }
 
-static inline size_t length_of(const u8 *table) { return number(table + TABLE_LENGTH, 4); }
+static inline size_t acpi_length_of(const u8 *table) { return acpi_number(table + TABLE_LENGTH, 4); }
 
 bool acpi_adds_up(const void *data, size_t bytes); // to 0 modulo 256, as the bytes of a valid table do
 

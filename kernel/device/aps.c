@@ -12,7 +12,7 @@ static u32 ids[ACPI_CPUS];
 
 // The kernel's half, and AP_START at its own address. One page is the table of each level: every index of that address
 // is 0 but the last, which is 1. False when the pages are not in the window, so not usable or not write-back.
-static bool make_root(void) {
+static bool aps_make_root(void) {
     u64 *root = window(AP_ROOT), bytes;
     if (!tables_leaf(tables_root(), WINDOW + AP_START, &bytes) || !tables_leaf(tables_root(), WINDOW + AP_ROOT, &bytes))
         return false;
@@ -22,7 +22,7 @@ static bool make_root(void) {
     root[1] = AP_START | PTE_P;
     return true;
 }
-_Static_assert(AP_START == PAGE_SIZE, "make_root()");
+_Static_assert(AP_START == PAGE_SIZE, "aps_make_root()");
 
 void cpus_start(const struct acpi_info *acpi) {
     unsigned count = 0, beyond = 0, made = 0;
@@ -45,7 +45,7 @@ void cpus_start(const struct acpi_info *acpi) {
     }
     if (!count) return;
     for (unsigned i = 0; i < count; i++) apic_send_init(ids[i]); // making slots gives them time
-    if (!make_root()) {
+    if (!aps_make_root()) {
         log_error("cpus: %u are left off: the pages they start by, at %#x, are not write-back", count, AP_START);
         return;
     }

@@ -13,7 +13,7 @@ void console_erase(struct console *c, unsigned from, unsigned to) {
 }
 
 // There are more cells than are shown, so that rows need not be copied each time.
-static void new_line(struct console *c) {
+static void console_new_line(struct console *c) {
     unsigned size = c->rows * c->columns;
     c->column = 0;
     if (c->row + 1 < c->rows) {
@@ -31,39 +31,39 @@ static void new_line(struct console *c) {
 }
 
 // Bytes above 7f are UTF-8, which neither font has: one question mark for each character.
-static void put(struct console *c, u8 byte) {
+static void console_put_glyph(struct console *c, u8 byte) {
     if (byte == 0x7f || (byte >= 0x80 && byte < 0xc0)) return;
-    if (c->column == c->columns) new_line(c);
+    if (c->column == c->columns) console_new_line(c);
     c->cells[c->top + c->row * c->columns + c->column++] = (u16)(c->style.colours << 8 | (byte < 0x80 ? byte : '?'));
 }
 
-static void control_or_put(struct console *c, u8 byte) {
-    if (byte == '\n') new_line(c);
+static void console_control_or_put(struct console *c, u8 byte) {
+    if (byte == '\n') console_new_line(c);
     else if (byte == '\r') c->column = 0, c->style.moved = true;
     else if (byte == '\b') c->column -= c->column > 0;
     else if (byte == 0x1b) c->style.state = ESCAPE;
-    else if (byte >= ' ') put(c, byte);
+    else if (byte >= ' ') console_put_glyph(c, byte);
     else if (byte == '\t')
-        for (put(c, ' '); c->column % TAB != 0 && c->column < c->columns;) put(c, ' ');
+        for (console_put_glyph(c, ' '); c->column % TAB != 0 && c->column < c->columns;) console_put_glyph(c, ' ');
 }
 
 // ECMA-48 counts red, green, blue from bit 0 on, the adapter from bit 2 down.
-static u8 colour(unsigned n) { return (u8)((n & 2) | (n & 1) << 2 | (n >> 2 & 1)); }
+static u8 console_colour(unsigned n) { return (u8)((n & 2) | (n & 1) << 2 | (n >> 2 & 1)); }
 
-static void set_rendition(struct console_style *s, unsigned n) { // ECMA-48 8.3.117; 90-107 are the bright ones
+static void console_set_rendition(struct console_style *s, unsigned n) { // ECMA-48 8.3.117; 90-107 are the bright ones
     if (n == 0) s->front = COLOUR_PROGRAM, s->back = 0, s->bold = s->reverse = false;
     else if (n == 1 || n == 22) s->bold = n == 1;
     else if (n == 7 || n == 27) s->reverse = n == 7;
     else if (n == 39) s->front = COLOUR_PROGRAM;
     else if (n == 49) s->back = 0;
-    else if (n >= 30 && n <= 37) s->front = colour(n - 30);
-    else if (n >= 90 && n <= 97) s->front = colour(n - 90) | 8;
-    else if ((n >= 40 && n <= 47) || (n >= 100 && n <= 107)) s->back = colour(n % 10);
+    else if (n >= 30 && n <= 37) s->front = console_colour(n - 30);
+    else if (n >= 90 && n <= 97) s->front = console_colour(n - 90) | 8;
+    else if ((n >= 40 && n <= 47) || (n >= 100 && n <= 107)) s->back = console_colour(n % 10);
     u8 front = (u8)(s->front | (s->bold ? 8 : 0));
     s->colours = s->reverse ? (u8)((front & 7) << 4 | s->back) : (u8)(s->back << 4 | front);
 }
 
-static void end_sequence(struct console *c, u8 final) {
+static void console_end_sequence(struct console *c, u8 final) {
     struct console_style *s = &c->style;
     unsigned first = s->parameters[0], second = s->count ? s->parameters[1] : 0, n = MAX(first, 1);
     unsigned start = c->row * c->columns, end = start + c->columns;
@@ -86,13 +86,14 @@ static void end_sequence(struct console *c, u8 final) {
         console_erase(c, start, end);
         break;
     case 'm': // behind 38 and 48 comes one of 256 colours or more
-        for (u16 *p = s->parameters; p <= s->parameters + s->count && *p != 38 && *p != 48; p++) set_rendition(s, *p);
+        for (u16 *p = s->parameters; p <= s->parameters + s->count && *p != 38 && *p != 48; p++)
+            console_set_rendition(s, *p);
     }
 }
 
-static void in_sequence(struct console *c, struct console_style *s, u8 byte) {
+static void console_in_sequence(struct console *c, struct console_style *s, u8 byte) {
     u16 *number = &s->parameters[s->count];
-    if (byte >= 0x40) end_sequence(c, byte);
+    if (byte >= 0x40) console_end_sequence(c, byte);
     else if (byte == ';') s->parameters[s->count += s->count < ARRAY_SIZE(s->parameters) - 1] = 0;
     else if (byte >= '0' && byte <= '9') *number = (u16)MIN(*number * 10 + byte - '0', NUMBER_MAX);
     else s->state = SWALLOWED_SEQUENCE; // private, or with intermediates
@@ -100,18 +101,18 @@ static void in_sequence(struct console *c, struct console_style *s, u8 byte) {
 
 // ESC, intermediates 20-2f, final byte; ESC [ up to its final byte; ESC ] up to BEL or the next ESC, whose backslash
 // goes by itself. Control characters end them: a broken one costs a line at most.
-static void feed(struct console *c, u8 byte) {
+static void console_feed(struct console *c, u8 byte) {
     struct console_style *s = &c->style;
     if (s->state == TEXT || byte < ' ') {
         s->state = TEXT;
-        control_or_put(c, byte);
+        console_control_or_put(c, byte);
     } else if (s->state == ESCAPE) {
         s->state = byte < 0x30 ? ESCAPE : TEXT;
         if (byte == '[') s->state = CONTROL_SEQUENCE;
         if (byte == ']') s->state = STRING;
         s->count = 0, s->parameters[0] = 0;
     } else if (s->state == CONTROL_SEQUENCE) {
-        in_sequence(c, s, byte);
+        console_in_sequence(c, s, byte);
     } else if (s->state == SWALLOWED_SEQUENCE && byte >= 0x40) {
         s->state = TEXT;
     }
@@ -130,7 +131,7 @@ size_t console_write(struct console *c, const char *text, size_t bytes, unsigned
             c->column = (unsigned)(at - row);
             if (text == end) break;
         }
-        feed(c, (u8)*text++);
+        console_feed(c, (u8)*text++);
     }
     return (size_t)(text - begin);
 }

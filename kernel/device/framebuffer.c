@@ -32,7 +32,7 @@ void framebuffer_clear(void) {
 }
 
 // Eight pixels of so many bytes are as many quadwords.
-static void paint(unsigned column, unsigned row, u16 cell) {
+static void framebuffer_paint(unsigned column, unsigned row, u16 cell) {
     u32 bytes = frame.bits / 8, front = colours[cell >> 8 & 15], back = colours[cell >> 12 & 7];
     const u8 *glyph = font[(cell & 0xff) - ' '];
     volatile u8 *to = pixels + (u64)row * FONT_HEIGHT * frame.pitch + (u64)column * FONT_WIDTH * bytes;
@@ -45,14 +45,14 @@ static void paint(unsigned column, unsigned row, u16 cell) {
 }
 
 // How many cells were painted.
-static unsigned show_row(const struct console *c, unsigned row, u16 *shown) {
+static unsigned framebuffer_show_row(const struct console *c, unsigned row, u16 *shown) {
     volatile u16 *cell = c->cells + c->top + row * c->columns;
     unsigned cursor = row == c->row ? MIN(c->column, c->columns - 1) : c->columns, painted = 0;
     if (cursor == c->columns && memcmp((const u16 *)cell, shown, c->columns * sizeof(u16)) == 0) return 0;
     for (unsigned column = 0; column < c->columns; column++) {
         u16 wanted = cell[column] ^ (column == cursor ? CURSOR_COLOURS : 0);
         if (wanted == shown[column]) continue;
-        paint(column, row, wanted);
+        framebuffer_paint(column, row, wanted);
         shown[column] = wanted;
         painted++;
     }
@@ -64,7 +64,7 @@ bool framebuffer_show(const struct console *c, u16 *shown, unsigned most) {
     unsigned rows = 0, work = 0;
     for (; rows < c->rows && work < most; rows++) {
         next = next + 1 < c->rows ? next + 1 : 0;
-        work += c->columns / COMPARED + show_row(c, next, shown + next * c->columns);
+        work += c->columns / COMPARED + framebuffer_show_row(c, next, shown + next * c->columns);
     }
     return rows == c->rows;
 }

@@ -20,12 +20,12 @@ static struct io_apic {
 static const struct acpi_info *tables;
 static struct lock lock; // SELECT and DATA belong together
 
-static u32 get(const struct io_apic *io, u32 reg) {
+static u32 ioapic_get(const struct io_apic *io, u32 reg) {
     *(volatile u32 *)(io->registers + SELECT) = reg;
     return *(const volatile u32 *)(io->registers + DATA);
 }
 
-static void set(const struct io_apic *io, u32 reg, u32 value) {
+static void ioapic_set(const struct io_apic *io, u32 reg, u32 value) {
     *(volatile u32 *)(io->registers + SELECT) = reg;
     *(volatile u32 *)(io->registers + DATA) = value;
 }
@@ -37,14 +37,15 @@ static u64 ioapic_entry(const struct acpi_info *acpi, unsigned line, u32 destina
     return entry;
 }
 
-static void let(unsigned line) {
+static void ioapic_let(unsigned line) {
     u64 entry = ioapic_entry(tables, line, cpu_number(0)->apic_id);
     for (size_t i = 0; i < ARRAY_SIZE(io_apics); i++) {
         u32 pin = tables->isa[line].gsi - io_apics[i].first;
         if (pin >= io_apics[i].count) continue;
         lock_take(&lock);
-        set(&io_apics[i], ENTRIES + 2 * pin + 1, (u32)(entry >> 32)); // the lower half, which lets it, comes last
-        set(&io_apics[i], ENTRIES + 2 * pin, (u32)entry);
+        ioapic_set(&io_apics[i], ENTRIES + 2 * pin + 1,
+                   (u32)(entry >> 32)); // the lower half, which lets it, comes last
+        ioapic_set(&io_apics[i], ENTRIES + 2 * pin, (u32)entry);
         lock_give(&lock);
         return;
     }
@@ -52,20 +53,20 @@ static void let(unsigned line) {
 }
 
 // Masks all lines but those by which the firmware gets its SMIs. False when there is no IO-APIC.
-static bool find_io_apics(void) {
+static bool ioapic_find_all(void) {
     bool any = false;
     for (u32 i = 0; i < tables->io_apic_count; i++) {
         u64 physical = tables->io_apics[i].address;
         struct io_apic io = {window_map(physical, DATA + 4, WINDOW_DEVICE), tables->io_apics[i].gsi, 0};
         if (!io.registers) continue;
-        u32 version = get(&io, VERSION);
+        u32 version = ioapic_get(&io, VERSION);
         if (version == UINT32_MAX || version == 0) { // what an address reads as where nothing is
             log("interrupts: no IO-APIC answers at %#lx: ignored", physical);
             continue;
         }
         io.count = (version >> 16 & 0xff) + 1;
         for (u32 pin = 0; pin < io.count; pin++)
-            if ((get(&io, ENTRIES + 2 * pin) & MODE) != SMI) set(&io, ENTRIES + 2 * pin, MASKED);
+            if ((ioapic_get(&io, ENTRIES + 2 * pin) & MODE) != SMI) ioapic_set(&io, ENTRIES + 2 * pin, MASKED);
         io_apics[i] = io;
         any = true;
     }
@@ -90,12 +91,12 @@ void interrupts_init(const struct acpi_info *acpi) {
     tables = acpi;
     const char *why = NULL;
     if (setup.mode == APIC_NONE) why = "the CPU has no local APIC";
-    else if (!find_io_apics()) why = "there is no IO-APIC";
+    else if (!ioapic_find_all()) why = "there is no IO-APIC";
     else if (apic_id() > XAPIC_ID_MAX) why = "the boot CPU's APIC id is above 254, where an IO-APIC does not reach";
     if (setup.mode != APIC_NONE) {
         apic_init(why);
         this_cpu()->apic_id = apic_id();
     }
     if (why) log("interrupts: by the legacy PICs, since %s", why);
-    else interrupts_route(let);
+    else interrupts_route(ioapic_let);
 }

@@ -18,7 +18,7 @@ static struct keys keys;
 
 void keyboard_init(const struct acpi_info *info) { acpi = info; }
 
-static void scanned(u8 code) {
+static void keyboard_scanned(u8 code) {
     u8 bytes[KEYS_BYTES];
     size_t count = keys_decode(&keys, code, bytes);
     if (count == KEYS_RESTART) {
@@ -31,47 +31,49 @@ static void scanned(u8 code) {
 }
 
 // Takes what is there, and drops the mouse's. Should there be more, the next byte raises the line anew.
-static void take_keys(void) {
+static void keyboard_take_keys(void) {
     for (int i = 0; i < BURST; i++) {
         u8 status = inb(KBC_STATUS);
         if (!(status & KBC_OUTPUT_FULL)) return;
         u8 code = inb(KBC_DATA);
-        if (!(status & KBC_FROM_MOUSE)) scanned(code);
+        if (!(status & KBC_FROM_MOUSE)) keyboard_scanned(code);
     }
 }
 
-static bool status_becomes(u8 mask, u8 value) {
+static bool keyboard_status_becomes(u8 mask, u8 value) {
     for (int i = 0; i < KBC_POLLS; i++)
         if ((inb(KBC_STATUS) & mask) == value) return true;
     return false;
 }
 
-static bool send(u16 port, u8 byte) {
-    bool taken = status_becomes(KBC_INPUT_FULL, 0);
+static bool keyboard_send(u16 port, u8 byte) {
+    bool taken = keyboard_status_becomes(KBC_INPUT_FULL, 0);
     if (taken) outb(port, byte);
     return taken;
 }
 
 // Nobody listens to a mouse, whose bytes would fill the one output buffer. A key that comes instead of the
 // configuration byte does no harm: all bits that matter are set here, and the byte that follows is the code of no key.
-static bool configure(void) {
+static bool keyboard_configure(void) {
     for (int i = 0; i < BURST && inb(KBC_STATUS) & KBC_OUTPUT_FULL; i++) inb(KBC_DATA); // nobody wants it any more
-    if (!send(KBC_STATUS, KBC_READ_CONFIG) || !status_becomes(KBC_OUTPUT_FULL, KBC_OUTPUT_FULL)) return false;
+    if (!keyboard_send(KBC_STATUS, KBC_READ_CONFIG) || !keyboard_status_becomes(KBC_OUTPUT_FULL, KBC_OUTPUT_FULL))
+        return false;
     u8 config = inb(KBC_DATA), wanted = config & (u8) ~(CLOCK_OFF | MOUSE_INTERRUPT);
     wanted |= INTERRUPT | TRANSLATE | MOUSE_CLOCK_OFF;
-    return wanted == config || (send(KBC_STATUS, KBC_WRITE_CONFIG) && send(KBC_DATA, wanted));
+    return wanted == config || (keyboard_send(KBC_STATUS, KBC_WRITE_CONFIG) && keyboard_send(KBC_DATA, wanted));
 }
 
 bool keyboard_on_input(void (*got)(u8 byte)) {
     // QEMU before 7.1 denies the one of its q35: what takes commands is there.
-    bool denied = acpi->no_keyboard, here = inb(KBC_STATUS) != KBC_ABSENT, ready = here && configure();
+    bool denied = acpi->no_keyboard, here = inb(KBC_STATUS) != KBC_ABSENT, ready = here && keyboard_configure();
     if (!here || (denied && !ready)) {
         log("keyboard: none: %s", denied ? "ACPI says that there is no controller" : "no controller answers");
         return false;
     }
     input = got;
     if (!ready) log("keyboard: the controller takes no commands; used as the firmware left it");
-    interrupt_set(KEYBOARD_LINE, take_keys);
-    take_keys(); // a byte that came before holds the line up, of which the interrupt controllers see only edges
+    interrupt_set(KEYBOARD_LINE, keyboard_take_keys);
+    keyboard_take_keys(); // a byte that came before holds the line up, of which the interrupt controllers see only
+                          // edges
     return true;
 }

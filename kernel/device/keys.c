@@ -30,13 +30,13 @@ _Static_assert(sizeof plain == 0x5a && sizeof shifted == 0x37 && sizeof block ==
 static const u8 held_bits[] = {0, KEYS_CTRL, KEYS_SHIFT, KEYS_RIGHT(KEYS_SHIFT), KEYS_ALT, KEYS_CAPS};
 
 // Which bit of held it is; 0: none. Extended shifts are made up around other keys.
-static u8 modifier(u8 key, bool extended) {
+static u8 keys_modifier(u8 key, bool extended) {
     u8 what = key < sizeof plain ? (u8)plain[key] : 0;
     u8 bit = what < sizeof held_bits ? held_bits[what] : 0;
     return extended ? KEYS_RIGHT(bit & (KEYS_CTRL | KEYS_ALT)) : bit;
 }
 
-static u8 meaning(u8 key, bool extended, bool shift) {
+static u8 keys_meaning(u8 key, bool extended, bool shift) {
     bool in_block = key >= FIRST_OF_BLOCK && key <= KEY_DELETE;
     if (extended && in_block) return (u8)block[key - FIRST_OF_BLOCK];
     if (extended && key != KEY_ENTER && key != KEY_SLASH) return 0;
@@ -46,7 +46,7 @@ static u8 meaning(u8 key, bool extended, bool shift) {
 }
 
 // As terminals have it since the VT220: digits stand for what has no key of its own.
-static u8 with_ctrl(u8 c) {
+static u8 keys_with_ctrl(u8 c) {
     if (c >= '@' && c < DEL) return c & 0x1f;
     if (c >= '3' && c <= '7') return c - '3' + ESC;
     switch (c) {
@@ -60,7 +60,7 @@ static u8 with_ctrl(u8 c) {
 }
 
 // modifiers: 0 for none, as xterm counts them: 1 shift, 2 alt, 4 ctrl.
-static size_t sequence(u8 what, u8 modifiers, u8 *bytes) {
+static size_t keys_sequence(u8 what, u8 modifiers, u8 *bytes) {
     size_t count = 0;
     bool has_number = what < 0x40;
     u8 number = has_number ? what : 1;
@@ -81,7 +81,7 @@ size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]) {
     if (skip) keys->skip--;
     else if (code == PAUSE) keys->skip = 2;
     if (skip || code == EXTENDED || code == PAUSE) return 0;
-    u8 key = code & (u8)~KEY_RELEASED, bit = modifier(key, extended);
+    u8 key = code & (u8)~KEY_RELEASED, bit = keys_modifier(key, extended);
     if (code & KEY_RELEASED) {
         keys->held &= (u8)~bit;
         return 0;
@@ -92,12 +92,12 @@ size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]) {
     u8 both = keys->held | keys->held >> 1;
     bool shift = both & KEYS_SHIFT, ctrl = both & KEYS_CTRL, alt = both & KEYS_ALT;
     if (ctrl && alt && key == KEY_DELETE) return KEYS_RESTART;
-    u8 c = meaning(key, extended, shift);
-    if (c & 0x80) return sequence(c & 0x7f, (u8)(shift + 2 * alt + 4 * ctrl), bytes);
+    u8 c = keys_meaning(key, extended, shift);
+    if (c & 0x80) return keys_sequence(c & 0x7f, (u8)(shift + 2 * alt + 4 * ctrl), bytes);
     if (!c) return 0;
     if (keys->held & KEYS_CAPS_ON && (c | 0x20) >= 'a' && (c | 0x20) <= 'z') c ^= 0x20;
     size_t count = 0;
     if (alt) bytes[count++] = ESC;
-    bytes[count++] = ctrl ? with_ctrl(c) : c;
+    bytes[count++] = ctrl ? keys_with_ctrl(c) : c;
     return count;
 }

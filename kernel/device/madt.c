@@ -52,9 +52,9 @@ void acpi_say(const struct acpi_info *info, const char *source, const struct acp
 }
 
 // The entry at *at, which moves behind it; NULL at the end of the table, or of what makes sense in it.
-static const u8 *next_entry(const u8 *table, const char *name, size_t *at) {
+static const u8 *madt_next_entry(const u8 *table, const char *name, size_t *at) {
     const u8 *entry = table + *at;
-    size_t left = *at < length_of(table) ? length_of(table) - *at : 0;
+    size_t left = *at < acpi_length_of(table) ? acpi_length_of(table) - *at : 0;
     if (!left) return NULL;
     if (left < 2 || entry[1] < 2 || entry[1] > left) {
         log("ACPI: ignored the last %zu bytes of the %s: an entry has no sensible length", left, name);
@@ -70,21 +70,21 @@ static const u8 least[] = {8, 12, 10, 0, 6, 0, 0, 0, 0, 16, 12}; // bytes, by ty
 void madt_read(const u8 *madt, struct acpi_info *info) {
     struct acpi_seen seen = {0};
     size_t at = MADT_ENTRIES;
-    for (const u8 *entry; (entry = next_entry(madt, "APIC", &at));) {
+    for (const u8 *entry; (entry = madt_next_entry(madt, "APIC", &at));) {
         u8 type = entry[0], bytes = entry[1];
         if (type >= ARRAY_SIZE(least) || !least[type]) continue;
         if (bytes < least[type]) {
             log("ACPI: ignored an entry of type %u in the APIC: it has only %u bytes", type, bytes);
             continue;
         }
-        u32 word = bytes >= 8 ? (u32)number(entry + 4, 4) : 0;
+        u32 word = bytes >= 8 ? (u32)acpi_number(entry + 4, 4) : 0;
         switch (type) {
         case LOCAL_APIC: acpi_add_cpu(info, &seen, entry[3], entry[3] != NO_ID && word & ACPI_ENABLED); break;
         case LOCAL_X2APIC: acpi_add_cpu(info, &seen, word, word != UINT32_MAX && entry[8] & ACPI_ENABLED); break;
-        case IO_APIC: acpi_add_io_apic(info, word, (u32)number(entry + 8, 4)); break;
-        case OVERRIDE: acpi_set_isa(info, entry[3], word, (u16)number(entry + 8, 2)); break;
-        case NMI: acpi_set_nmi(info, entry[5], (u16)number(entry + 3, 2)); break;
-        case X2APIC_NMI: acpi_set_nmi(info, entry[8], (u16)number(entry + 2, 2)); break;
+        case IO_APIC: acpi_add_io_apic(info, word, (u32)acpi_number(entry + 8, 4)); break;
+        case OVERRIDE: acpi_set_isa(info, entry[3], word, (u16)acpi_number(entry + 8, 2)); break;
+        case NMI: acpi_set_nmi(info, entry[5], (u16)acpi_number(entry + 3, 2)); break;
+        case X2APIC_NMI: acpi_set_nmi(info, entry[8], (u16)acpi_number(entry + 2, 2)); break;
         }
     }
     acpi_say(info, "ACPI", &seen);
@@ -98,12 +98,12 @@ void srat_read(const u8 *srat) {
     u64 nodes[4] = {0}, bytes[2] = {0}; // memory to stay, memory that can be unplugged
     u32 count = 0, cpus = 0;
     size_t at = SRAT_ENTRIES;
-    for (const u8 *entry; (entry = next_entry(srat, "SRAT", &at));) {
+    for (const u8 *entry; (entry = madt_next_entry(srat, "SRAT", &at));) {
         u8 type = entry[0] < ARRAY_SIZE(srat_types) ? entry[0] : 0;
         if (type != entry[0] || entry[1] < srat_types[type].bytes) continue;
         u8 flags = entry[srat_types[type].flags];
         if (!(flags & ACPI_ENABLED)) continue;
-        if (type == 1) bytes[flags >> 1 & 1] += number(entry + 16, 8);
+        if (type == 1) bytes[flags >> 1 & 1] += acpi_number(entry + 16, 8);
         else cpus++;
         u8 node = entry[srat_types[type].node];
         count += !(nodes[node / 64] >> node % 64 & 1);

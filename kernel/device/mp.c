@@ -11,7 +11,7 @@
 enum { MP_CPU, MP_BUS, MP_IO_APIC, MP_INTERRUPT, MP_LOCAL_INTERRUPT, MP_TYPES };
 enum { MP_INT, MP_NMI }; // kinds of interrupts
 
-static const u8 *find_pointer(u64 start, u64 end) {
+static const u8 *mp_find_pointer(u64 start, u64 end) {
     const u8 *at = window_map(start, end - start, WINDOW_TABLES);
     for (; at && start < end; start += 16, at += 16)
         if (!memcmp(at, "_MP_", 4) && acpi_adds_up(at, 16)) return at;
@@ -19,15 +19,16 @@ static const u8 *find_pointer(u64 start, u64 end) {
 }
 
 // The pointer to it is in the first KiB of the EBDA (if there is none: the last one of base memory) or in the BIOS ROM.
-static const u8 *find_mp_table(void) {
+static const u8 *mp_find_table(void) {
     const u8 *segment = window_map(BDA_EBDA_SEGMENT, 2, WINDOW_TABLES);
-    u64 ebda = segment ? number(segment, 2) << 4 : 0;
+    u64 ebda = segment ? acpi_number(segment, 2) << 4 : 0;
     if (ebda < EBDA_LOWEST || ebda > LEGACY_HOLE - 1024) ebda = LEGACY_HOLE - 1024;
-    const u8 *pointer = find_pointer(ebda, ebda + 1024);
-    if (!pointer) pointer = find_pointer(MP_ROM, HIGH_MEMORY);
-    u64 physical = pointer ? number(pointer + 4, 4) : 0; // 0: one of the default configurations, all before 64 bits
+    const u8 *pointer = mp_find_pointer(ebda, ebda + 1024);
+    if (!pointer) pointer = mp_find_pointer(MP_ROM, HIGH_MEMORY);
+    u64 physical =
+        pointer ? acpi_number(pointer + 4, 4) : 0; // 0: one of the default configurations, all before 64 bits
     const u8 *table = physical ? window_map(physical, HEADER_BYTES, WINDOW_TABLES) : NULL;
-    u64 length = table && !memcmp(table, "PCMP", 4) ? number(table + 4, 2) : 0;
+    u64 length = table && !memcmp(table, "PCMP", 4) ? acpi_number(table + 4, 2) : 0;
     table = length >= HEADER_BYTES ? window_map(physical, length, WINDOW_TABLES) : NULL;
     if (table && acpi_adds_up(table, length)) return table;
     if (pointer) log("MP table: ignored at 0x%lx (%lu bytes): wrong length or checksum", physical, length);
@@ -35,7 +36,7 @@ static const u8 *find_mp_table(void) {
 }
 
 void mp_read(struct acpi_info *info) {
-    const u8 *table = find_mp_table(), *entry, *end;
+    const u8 *table = mp_find_table(), *entry, *end;
     struct acpi_seen seen = {0};
     bool isa[256] = {0};    // by bus
     u8 io_apics[256] = {0}; // by id: index + 1; 0: none
@@ -44,8 +45,8 @@ void mp_read(struct acpi_info *info) {
         return;
     }
     entry = table + HEADER_BYTES;
-    end = table + number(table + 4, 2);
-    for (u64 left = number(table + 34, 2); left; left--) {
+    end = table + acpi_number(table + 4, 2);
+    for (u64 left = acpi_number(table + 34, 2); left; left--) {
         u8 type = entry < end ? *entry : MP_TYPES;
         u8 bytes = type == MP_CPU ? 20 : 8;
         if (type >= MP_TYPES || bytes > end - entry) {
@@ -56,14 +57,15 @@ void mp_read(struct acpi_info *info) {
         if (type == MP_CPU) acpi_add_cpu(info, &seen, entry[1], entry[3] & ACPI_ENABLED);
         if (type == MP_BUS) isa[entry[1]] = !memcmp(entry + 2, "ISA   ", 6);
         if (type == MP_IO_APIC && entry[3] & ACPI_ENABLED)
-            acpi_add_io_apic(info, (u32)number(entry + 4, 4), count * APIC_LINES);
+            acpi_add_io_apic(info, (u32)acpi_number(entry + 4, 4), count * APIC_LINES);
         if (info->io_apic_count > count) io_apics[entry[1]] = (u8)(count + 1);
         if (type == MP_INTERRUPT && entry[1] == MP_INT && isa[entry[4]]) {
             u32 apic = entry[6] == ALL_IO_APICS ? 1 : io_apics[entry[6]];
-            if (apic) acpi_set_isa(info, entry[5], (apic - 1) * APIC_LINES + entry[7], (u16)number(entry + 2, 2));
+            if (apic) acpi_set_isa(info, entry[5], (apic - 1) * APIC_LINES + entry[7], (u16)acpi_number(entry + 2, 2));
             else log("MP table: ignored the line of ISA interrupt %u: there is no I/O APIC %u", entry[5], entry[6]);
         }
-        if (type == MP_LOCAL_INTERRUPT && entry[1] == MP_NMI) acpi_set_nmi(info, entry[7], (u16)number(entry + 2, 2));
+        if (type == MP_LOCAL_INTERRUPT && entry[1] == MP_NMI)
+            acpi_set_nmi(info, entry[7], (u16)acpi_number(entry + 2, 2));
         entry += bytes;
     }
     acpi_say(info, "MP table", &seen);

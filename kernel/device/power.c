@@ -23,15 +23,15 @@ static const struct acpi_info *acpi; // NULL: nothing known
 void power_init(const struct acpi_info *info) { acpi = info; }
 
 // Lets the machine go off or restart; a port read takes about a microsecond.
-static void wait_ms(unsigned ms) {
+static void power_wait_ms(unsigned ms) {
     for (unsigned i = 0; i < ms * 1000; i++) inb(KBC_STATUS);
 }
 
-static void soft_off(u16 port, u8 type) {
+static void power_soft_off(u16 port, u8 type) {
     if (port) outw(port, (u16)((inw(port) & PM1_SCI_EN) | PM1_SLP_TYP(type) | PM1_SLP_EN));
 }
 
-static void register_write(const struct acpi_register *reg, u8 value) {
+static void power_register_write(const struct acpi_register *reg, u8 value) {
     switch (reg->space) {
     case ACPI_NOWHERE: break;
     case ACPI_PORT: outb(reg->port, value); break;
@@ -44,10 +44,10 @@ static void register_write(const struct acpi_register *reg, u8 value) {
 }
 
 // Until the firmware is told to hand the PM1 registers over, they may do nothing (4.8.3.2.1, SCI_EN).
-static void acpi_take_over(void) {
+static void power_acpi_take_over(void) {
     if (acpi->smi_command && acpi->acpi_on && !(inw(acpi->pm1a_control) & PM1_SCI_EN)) {
         outb(acpi->smi_command, acpi->acpi_on);
-        for (int ms = 0; ms < ACPI_ON_MS && !(inw(acpi->pm1a_control) & PM1_SCI_EN); ms++) wait_ms(1);
+        for (int ms = 0; ms < ACPI_ON_MS && !(inw(acpi->pm1a_control) & PM1_SCI_EN); ms++) power_wait_ms(1);
     }
 }
 
@@ -57,23 +57,23 @@ static const char *power_off(void) {
     if (!acpi || (acpi->sleep.space == ACPI_NOWHERE && !acpi->pm1a_control)) return "No register for that is known.\n";
     if (!acpi_find_s5(acpi, slp_typ)) return "No _S5_ package is known.\n";
     if (acpi->sleep.space != ACPI_NOWHERE) {
-        register_write(&acpi->sleep, (u8)(SLEEP_TYP(slp_typ[0]) | SLEEP_EN));
+        power_register_write(&acpi->sleep, (u8)(SLEEP_TYP(slp_typ[0]) | SLEEP_EN));
     } else {
-        acpi_take_over();
-        soft_off(acpi->pm1a_control, slp_typ[0]);
-        soft_off(acpi->pm1b_control, slp_typ[1]);
+        power_acpi_take_over();
+        power_soft_off(acpi->pm1a_control, slp_typ[0]);
+        power_soft_off(acpi->pm1b_control, slp_typ[1]);
     }
-    wait_ms(1000);
+    power_wait_ms(1000);
     return "It was told to, and stayed on.\n";
 }
 
 void power_restart(void) {
-    for (int ms = 0; ms < KBC_EMPTY_MS && inb(KBC_STATUS) & KBC_INPUT_FULL; ms++) wait_ms(1);
+    for (int ms = 0; ms < KBC_EMPTY_MS && inb(KBC_STATUS) & KBC_INPUT_FULL; ms++) power_wait_ms(1);
     outb(KBC_STATUS, KBC_PULSE_RESET);
-    wait_ms(100);
+    power_wait_ms(100);
     if (acpi && acpi->reset.space != ACPI_NOWHERE) {
-        register_write(&acpi->reset, acpi->reset_value);
-        wait_ms(100);
+        power_register_write(&acpi->reset, acpi->reset_value);
+        power_wait_ms(100);
     }
     static const u8 no_idt[10]; // should that fail: without an IDT the first exception resets the CPU
     __asm__ volatile("lidt %0\n\tint3" ::"m"(no_idt));
@@ -82,19 +82,19 @@ void power_restart(void) {
 
 // Takes what was typed before. False: there is no controller, whose status then reads ff, or one that never empties, so
 // nobody can press a key.
-static bool keyboard_empty(void) {
+static bool power_keyboard_empty(void) {
     int full = 0;
-    for (int ms = 0; ms < KBC_EMPTY_MS; ms++, wait_ms(1))
+    for (int ms = 0; ms < KBC_EMPTY_MS; ms++, power_wait_ms(1))
         if (inb(KBC_STATUS) & KBC_OUTPUT_FULL) inb(KBC_DATA), full++;
     return full < KBC_EMPTY_MS;
 }
 
-static bool key_pressed(void) {
+static bool power_key_pressed(void) {
     u8 status = inb(KBC_STATUS);
     return status & KBC_OUTPUT_FULL && !(inb(KBC_DATA) & KEY_RELEASED) && !(status & KBC_FROM_MOUSE);
 }
 
-static void tell(const char *text) { screen_log(text, strlen(text)); } // whatever style the program left
+static void power_tell(const char *text) { screen_log(text, strlen(text)); } // whatever style the program left
 
 void power_end(int status) {
     cpus_stop(false);
@@ -111,15 +111,15 @@ void power_end(int status) {
     if (options.after == AFTER_REBOOT) power_restart();
     if (options.after == AFTER_POWEROFF || (options.after == AFTER_KEY && is_virtual)) why = power_off();
     if (options.after == AFTER_POWEROFF) {
-        tell("ACPI does not switch this machine off.\n");
-        tell(why);
+        power_tell("ACPI does not switch this machine off.\n");
+        power_tell(why);
     }
-    if (options.after != AFTER_HALT && keyboard_empty()) {
-        tell("Press any key to restart.\n");
-        while (!key_pressed()) // this is the end: it may wait for ever
+    if (options.after != AFTER_HALT && power_keyboard_empty()) {
+        power_tell("Press any key to restart.\n");
+        while (!power_key_pressed()) // this is the end: it may wait for ever
             for (int i = 0; i < POLL_PAUSES; i++) __builtin_ia32_pause();
         power_restart();
     }
-    tell("The machine stands still; it can be switched off.\n");
+    power_tell("The machine stands still; it can be switched off.\n");
     for (;;) __asm__ volatile("cli\n\thlt");
 }

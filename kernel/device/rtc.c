@@ -19,14 +19,14 @@ enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, CENTURY, STATUS_B, FIELDS };
 static const u8 registers[FIELDS] = {0x00, 0x02, 0x04, 0x07, 0x08, 0x09, 0x32, 0x0b};
 
 // A field's value, 255 when it is no number.
-static u8 number(u8 field, bool binary) {
+static u8 rtc_number(u8 field, bool binary) {
     if (binary) return field;
     return (field & 0x0f) <= 9 && field >> 4 <= 9 ? (field >> 4) * 10 + (field & 0x0f) : 255;
 }
 
 // 0-23, or 255 when the field makes no sense.
-static u8 hour_of(u8 field, bool binary, bool is_24) {
-    u8 hour = number(is_24 ? field : field & ~HOUR_PM, binary);
+static u8 rtc_hour_of(u8 field, bool binary, bool is_24) {
+    u8 hour = rtc_number(is_24 ? field : field & ~HOUR_PM, binary);
     if (is_24) return hour < 24 ? hour : 255;
     if (hour < 1 || hour > 12) return 255;
     return hour % 12 + (field & HOUR_PM ? 12 : 0); // 12 AM is 0, 12 PM is 12
@@ -34,7 +34,7 @@ static u8 hour_of(u8 field, bool binary, bool is_24) {
 
 // Days since 1970-01-01 of a Gregorian date from 1970 on. A year that begins in March has its leap day at the end, so
 // months before a date have (153 * m + 2) / 5 days: 0, 31, 61, 92, ...
-static u64 days_from_date(unsigned year, unsigned month, unsigned day) {
+static u64 rtc_days_from_date(unsigned year, unsigned month, unsigned day) {
     year -= month <= 2;
     u64 in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     return 365ull * year + year / 4 - year / 100 + year / 400 + in_year - 719468;
@@ -44,13 +44,13 @@ static u64 days_from_date(unsigned year, unsigned month, unsigned day) {
 static u64 rtc_convert(const u8 field[FIELDS]) {
     bool binary = field[STATUS_B] & STATUS_B_BINARY;
     u8 value[FIELDS];
-    for (int i = 0; i < FIELDS; i++) value[i] = number(field[i], binary);
-    u8 hour = hour_of(field[HOUR], binary, field[STATUS_B] & STATUS_B_24_HOURS);
+    for (int i = 0; i < FIELDS; i++) value[i] = rtc_number(field[i], binary);
+    u8 hour = rtc_hour_of(field[HOUR], binary, field[STATUS_B] & STATUS_B_24_HOURS);
     unsigned century = value[CENTURY] >= 19 && value[CENTURY] <= 21 ? value[CENTURY] : 20;
     unsigned year = century * 100 + value[YEAR];
     if (value[SECOND] > 59 || value[MINUTE] > 59 || hour > 23 || value[YEAR] > 99 || year < 1970) return 0;
     if (value[DAY] < 1 || value[DAY] > 31 || value[MONTH] < 1 || value[MONTH] > 12) return 0;
-    u64 days = days_from_date(year, value[MONTH], value[DAY]);
+    u64 days = rtc_days_from_date(year, value[MONTH], value[DAY]);
     return ((days * 24 + hour) * 60 + value[MINUTE]) * 60 + value[SECOND];
 }
 

@@ -39,7 +39,7 @@ static void crtc_write(u8 high, unsigned cell) {
 }
 
 // Goes on below what the BIOS and the loader wrote.
-static void text_init(unsigned columns, unsigned rows) {
+static void screen_text_init(unsigned columns, unsigned rows) {
     bool fits = rows > 0 && columns * (rows + 1) <= TEXT_CELLS;
     u16 *cells = fits ? window_map(TEXT_SCREEN, TEXT_CELLS * sizeof(u16), WINDOW_DEVICE) : NULL;
     if (!cells) {
@@ -54,7 +54,7 @@ static void text_init(unsigned columns, unsigned rows) {
 }
 
 // On as much of it as there are cells for; the low stage has few.
-static void framebuffer_begin(const struct boot_part *cells) {
+static void screen_framebuffer_begin(const struct boot_part *cells) {
     void *memory = window_map(framebuffer.address, (u64)framebuffer.pitch * framebuffer.height, WINDOW_WRITE_COMBINING);
     unsigned columns = framebuffer.width / FONT_WIDTH, fit = (unsigned)(cells->length / sizeof(u16)), size;
     unsigned rows = columns ? MIN(framebuffer.height / FONT_HEIGHT, (MAX(fit / columns, 1) - 1) / 2) : 0;
@@ -70,8 +70,8 @@ static void framebuffer_begin(const struct boot_part *cells) {
 
 void screen_init(const struct boot_info *boot) {
     framebuffer = boot->framebuffer;
-    if (framebuffer.address) framebuffer_begin(&boot->screen);
-    else if (boot->text_columns) text_init(boot->text_columns, boot->text_rows);
+    if (framebuffer.address) screen_framebuffer_begin(&boot->screen);
+    else if (boot->text_columns) screen_text_init(boot->text_columns, boot->text_rows);
 }
 
 unsigned screen_columns(void) { return console.columns; }
@@ -79,7 +79,7 @@ unsigned screen_rows(void) { return console.rows; }
 
 // The log and the program's output come from any CPU. One that draws is waited for, however long the host puts a
 // virtual CPU aside; but not for ever once CPUs are stopped.
-static bool begin(void) {
+static bool screen_first_begin(void) {
     if (kind == NOTHING) return false;
     for (u32 tries = DRAWING_MAX; __atomic_exchange_n(&drawing, true, __ATOMIC_ACQUIRE) && tries > 0;
          tries -= cpus_stopping())
@@ -88,22 +88,22 @@ static bool begin(void) {
 }
 
 // A framebuffer that scrolls may take longer to be drawn than a call or an interrupt may.
-static bool at_once(void) { return !in_time || cpus_stopping(); }
+static bool screen_at_once(void) { return !in_time || cpus_stopping(); }
 
 // Whether all is drawn.
-static bool end(void) {
+static bool screen_end(void) {
     bool done = true;
     if (kind == VGA_TEXT) {
         crtc_write(CRTC_START, console.top);
         crtc_write(CRTC_CURSOR, console.top + console.row * console.columns + MIN(console.column, console.columns - 1));
     } else if (!yielded) {
-        done = framebuffer_show(&console, shown, at_once() ? UINT32_MAX : SHOWN_MAX);
+        done = framebuffer_show(&console, shown, screen_at_once() ? UINT32_MAX : SHOWN_MAX);
     }
     __atomic_store_n(&drawing, false, __ATOMIC_RELEASE);
     return done;
 }
 
-bool screen_show(void) { return kind != FRAMEBUFFER || !begin() || end(); }
+bool screen_show(void) { return kind != FRAMEBUFFER || !screen_first_begin() || screen_end(); }
 
 static u64 screen_look(u64 now) { return screen_show() ? UINT64_MAX : now + REST_NS; }
 
@@ -115,15 +115,15 @@ void screen_begin(void) {
 }
 
 size_t screen_write(const char *text, size_t bytes) {
-    if (!begin()) return bytes;
+    if (!screen_first_begin()) return bytes;
     size_t taken = console_write(&console, text, bytes, WORK_MAX);
-    (void)end();
+    (void)screen_end();
     return taken;
 }
 
 // What the program was in the middle of goes on behind it.
 void screen_log(const char *line, size_t bytes) {
-    if (!begin()) return;
+    if (!screen_first_begin()) return;
     struct console_style style = console.style;
     console.style = CONSOLE_STYLE(bytes > 4 && line[4] == '!' ? COLOUR_ERROR : COLOUR_LOG); // "vmos! ", "vmos: "
     if (console.column > 0) console_write(&console, "\n", 1, UINT32_MAX);
@@ -132,18 +132,18 @@ void screen_log(const char *line, size_t bytes) {
     if (style.moved) console_write(&console, "\33[K", 3, UINT32_MAX);
     console_write(&console, "\n", whole, UINT32_MAX);
     console.style = style;
-    if (!end()) screen_later();
+    if (!screen_end()) screen_later();
 }
 
 const struct boot_framebuffer *screen_framebuffer(void) { return kind == FRAMEBUFFER ? &framebuffer : NULL; }
 
 unsigned screen_yield(bool program_draws) {
     if (kind == FRAMEBUFFER && yielded != program_draws) {
-        (void)begin();
+        (void)screen_first_begin();
         memset(shown, 0, console.columns * console.rows * sizeof *shown); // first: a CPU that stops here drew nothing
         framebuffer_clear();
         yielded = program_draws;
-        if (!end()) screen_later();
+        if (!screen_end()) screen_later();
     }
     return kind == NOTHING ? 25 : console.rows * MIN(console.columns, LINE) / LINE;
 }

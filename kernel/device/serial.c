@@ -46,16 +46,16 @@ bool serial_init(void) {
 }
 
 // The CPU that ends the machine takes no locks: others have stopped where they were.
-static bool alone(void) { return cpus_stopping() && !stop_wanted(); }
+static bool serial_alone(void) { return cpus_stopping() && !stop_wanted(); }
 
-static void take(void) {
-    if (!alone()) lock_take(&lock);
+static void serial_take(void) {
+    if (!serial_alone()) lock_take(&lock);
 }
 
 // ---- the transmitter, under the lock ----
 
 // What the port takes at once.
-static size_t send(const u8 *bytes, size_t count) {
+static size_t serial_send(const u8 *bytes, size_t count) {
     size_t sent = 0;
     while (sent < count && inb(COM1_PORT + UART_LSR) & LSR_THRE) {
         size_t part = MIN(burst, count - sent);
@@ -65,15 +65,15 @@ static size_t send(const u8 *bytes, size_t count) {
     return sent;
 }
 
-static void pump(void) {
+static void serial_pump(void) {
     while (head != tail) {
-        u32 at = tail % RING, part = MIN(head - tail, RING - at), sent = (u32)send(ring + at, part);
+        u32 at = tail % RING, part = MIN(head - tail, RING - at), sent = (u32)serial_send(ring + at, part);
         tail += sent;
         if (sent < part) return;
     }
 }
 
-static void append(const u8 *bytes, size_t count) {
+static void serial_append(const u8 *bytes, size_t count) {
     for (size_t part; count > 0; bytes += part, count -= part) {
         part = MIN(count, RING - head % RING);
         memcpy(ring + head % RING, bytes, part);
@@ -81,11 +81,13 @@ static void append(const u8 *bytes, size_t count) {
     }
 }
 
-static bool is_wanted(void) { return (waits_for_room && head - tail <= ROOMY) || (waits_for_end && head == tail); }
+static bool serial_is_wanted(void) {
+    return (waits_for_room && head - tail <= ROOMY) || (waits_for_end && head == tail);
+}
 
 // The transmitter interrupts as long as there is something to send, and once more when somebody is to be told.
-static void enable(void) {
-    bool sends = burst && (head != tail || is_wanted());
+static void serial_enable(void) {
+    bool sends = burst && (head != tail || serial_is_wanted());
     u8 wanted = input ? IER_RECEIVED : 0;
     if (sends) wanted |= IER_EMPTY;
     if (started && wanted != enabled) outb(COM1_PORT + UART_IER, enabled = wanted);
@@ -93,46 +95,46 @@ static void enable(void) {
 
 // ---- output ----
 
-static void out(const u8 *bytes, size_t count) {
-    pump();
+static void serial_out(const u8 *bytes, size_t count) {
+    serial_pump();
     if (head == tail) {
-        size_t sent = send(bytes, count);
+        size_t sent = serial_send(bytes, count);
         bytes += sent;
         count -= sent;
     }
-    append(bytes, MIN(count, RING - (head - tail)));
-    enable();
+    serial_append(bytes, MIN(count, RING - (head - tail)));
+    serial_enable();
 }
 
-static u64 look_ns(void) { return by_timer ? TIMER_NS * burst / UART_FIFO : LOOK_NS; }
+static u64 serial_look_ns(void) { return by_timer ? TIMER_NS * burst / UART_FIFO : LOOK_NS; }
 
-static void give(void) {
+static void serial_give(void) {
     bool waits = enabled & IER_EMPTY;
     lock_give(&lock);
-    if (waits) watch_by(time_now_ns() + look_ns());
+    if (waits) watch_by(time_now_ns() + serial_look_ns());
 }
 
 void serial_write(const void *bytes, size_t count) {
     if (!burst) return;
-    take();
-    out(bytes, count);
-    give();
+    serial_take();
+    serial_out(bytes, count);
+    serial_give();
 }
 
 bool serial_has_room(size_t bytes) {
     if (!burst) return true;
-    take();
+    serial_take();
     bool has = head - tail + bytes <= RING - RESERVE;
     if (!has) waits_for_room = true;
-    give();
+    serial_give();
     return has;
 }
 
 bool serial_is_empty(void) {
-    take();
+    serial_take();
     bool is = !burst || (head == tail && inb(COM1_PORT + UART_LSR) & LSR_THRE);
     if (!is) waits_for_end = true;
-    give();
+    serial_give();
     return is;
 }
 
@@ -140,10 +142,10 @@ u32 serial_waiting(void) { return __atomic_load_n(&head, __ATOMIC_RELAXED) - __a
 
 // Without interrupts: what is in the ring, then what is given. False, and the ring is given up, when the port took
 // nothing for so many reads.
-static bool poll(const u8 *bytes, size_t count, u32 tries) {
+static bool serial_poll(const u8 *bytes, size_t count, u32 tries) {
     for (u32 left = tries; burst && head != tail && left > 0; left--) {
         u32 before = tail;
-        pump();
+        serial_pump();
         if (tail != before) left = tries;
     }
     bool sent = head == tail;
@@ -155,12 +157,12 @@ static bool poll(const u8 *bytes, size_t count, u32 tries) {
 // port that takes nothing loses it.
 void serial_log(const char *text, size_t bytes) {
     if (!burst) return;
-    take();
-    if (alone()) {
-        poll((const u8 *)text, bytes, UART_WAIT_SHORT);
+    serial_take();
+    if (serial_alone()) {
+        serial_poll((const u8 *)text, bytes, UART_WAIT_SHORT);
     } else {
-        for (u32 tries = WAIT_LOG; RING - (head - tail) < bytes && tries > 0; tries--) pump();
-        if (RING - (head - tail) >= bytes) out((const u8 *)text, bytes);
+        for (u32 tries = WAIT_LOG; RING - (head - tail) < bytes && tries > 0; tries--) serial_pump();
+        if (RING - (head - tail) >= bytes) serial_out((const u8 *)text, bytes);
     }
     bool waits = enabled & IER_EMPTY;
     lock_give(&lock);
@@ -173,30 +175,30 @@ void serial_panic(const char *text, size_t bytes) {
     static bool began, dead;
     if (dead || logwire_is_com1()) return;
     if (!began) burst = uart_init(COM1_PORT);
-    if (!began) dead = !poll((const u8 *)"\n", 1, UART_WAIT_SHORT);
+    if (!began) dead = !serial_poll((const u8 *)"\n", 1, UART_WAIT_SHORT);
     began = true;
-    dead = dead || !poll((const u8 *)text, bytes, UART_WAIT_SHORT);
+    dead = dead || !serial_poll((const u8 *)text, bytes, UART_WAIT_SHORT);
 }
 
 void serial_flush(bool patiently) {
-    take();
-    if (poll(NULL, 0, patiently ? WAIT_LONG : UART_WAIT_SHORT)) uart_wait(COM1_PORT, LSR_IDLE, UART_WAIT_SHORT);
+    serial_take();
+    if (serial_poll(NULL, 0, patiently ? WAIT_LONG : UART_WAIT_SHORT)) uart_wait(COM1_PORT, LSR_IDLE, UART_WAIT_SHORT);
     lock_give(&lock);
 }
 
 // ---- interrupts ----
 
-static void tell(void) {
-    take();
-    bool wanted = is_wanted();
+static void serial_tell(void) {
+    serial_take();
+    bool wanted = serial_is_wanted();
     if (wanted) waits_for_room = waits_for_end = false;
-    enable();
-    give();
+    serial_enable();
+    serial_give();
     if (wanted) room();
 }
 
 // Takes what is there; a port that is always ready must leave time for the rest.
-static void receive(void) {
+static void serial_receive(void) {
     for (int i = 0; input && i < 4 * UART_FIFO; i++) {
         u8 status = inb(COM1_PORT + UART_LSR);
         if (status & LSR_OVERRUN) log_error("COM1: input came faster than it was taken; at least one byte is lost");
@@ -207,26 +209,26 @@ static void receive(void) {
 
 // Reading IIR ends the transmitter's interrupt, so it comes before the look at the transmitter. In the end all
 // interrupts go off and on, so that the line, of which the PIC sees only edges, rises anew for what is left.
-static void interrupted(void) {
+static void serial_interrupted(void) {
     u8 cause = inb(COM1_PORT + UART_IIR);
-    receive();
-    take();
+    serial_receive();
+    serial_take();
     if ((cause & IIR_CAUSE) == IIR_EMPTY) {
         interrupts++;
         by_timer = false;
     }
-    pump();
-    enable();
+    serial_pump();
+    serial_enable();
     outb(COM1_PORT + UART_IER, 0);
     outb(COM1_PORT + UART_IER, enabled);
-    give();
-    tell();
+    serial_give();
+    serial_tell();
 }
 
 // ---- the watch ----
 
-static void dies(void) {
-    take();
+static void serial_dies(void) {
+    serial_take();
     burst = 0;
     tail = head;
     lock_give(&lock);
@@ -235,24 +237,24 @@ static void dies(void) {
 }
 
 // Should an interrupt be lost, this goes on; should none ever come, this takes its place.
-static u64 look(u64 now) {
-    take();
+static u64 serial_look(u64 now) {
+    serial_take();
     u32 before = tail;
-    pump();
+    serial_pump();
     if (tail != before && !interrupts) missed++;
     if (tail != progress_tail || !progress_ns) progress_ns = now;
     progress_tail = tail;
     bool is_dead = head != tail && now - progress_ns > DEAD_NS;
     bool turns = missed >= MISSED && !by_timer;
     if (turns) by_timer = true;
-    enable();
+    serial_enable();
     bool waits = enabled & IER_EMPTY;
     if (!waits) progress_ns = 0;
     lock_give(&lock);
     if (turns) log("COM1 does not interrupt when it can take bytes: a timer looks after it");
-    tell();
-    if (is_dead) dies();
-    return waits ? now + look_ns() : UINT64_MAX;
+    serial_tell();
+    if (is_dead) serial_dies();
+    return waits ? now + serial_look_ns() : UINT64_MAX;
 }
 
 bool serial_begin(void (*got)(u8 byte), void (*has_room)(void)) {
@@ -260,12 +262,12 @@ bool serial_begin(void (*got)(u8 byte), void (*has_room)(void)) {
     room = has_room;
     input = got;
     if (input && early >= 0) input((u8)early);
-    interrupt_set(COM1_LINE, interrupted);
-    watch_add(look);
+    interrupt_set(COM1_LINE, serial_interrupted);
+    watch_add(serial_look);
     if (logwire_is_com1()) log_set_sink(LOG_WIRE, serial_log);
-    take();
+    serial_take();
     started = true;
-    enable();
-    give();
+    serial_enable();
+    serial_give();
     return true;
 }

@@ -6,19 +6,19 @@
 #include "kernel/lib/string.h"
 #include "kernel/memory/window.h"
 
-static u64 length_of(const struct boot_framebuffer *fb) {
+static u64 fb0_length_of(const struct boot_framebuffer *fb) {
     return ROUND_UP(fb->address + (u64)fb->pitch * fb->height, PAGE_SIZE) - fb->address;
 }
 
 u64 fb0_pages(u64 offset, u64 bytes) {
     const struct boot_framebuffer *fb = screen_framebuffer();
-    u64 start = ROUND_DOWN(fb->address, PAGE_SIZE), all = fb->address + length_of(fb) - start;
+    u64 start = ROUND_DOWN(fb->address, PAGE_SIZE), all = fb->address + fb0_length_of(fb) - start;
     return offset <= all && bytes <= all - offset ? start + offset : 0;
 }
 
 s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write) {
     const struct boot_framebuffer *fb = screen_framebuffer();
-    u64 all = length_of(fb), count = offset < all ? MIN(bytes, all - offset) : 0;
+    u64 all = fb0_length_of(fb), count = offset < all ? MIN(bytes, all - offset) : 0;
     void *place = window(fb->address + offset);
     if (write && bytes && !count) return offset > all ? -EFBIG : -ENOSPC;
     if (!(write ? copy_from_user(place, user, count) : copy_to_user(user, place, count))) return -EFAULT;
@@ -31,7 +31,7 @@ s64 fb0_ioctl(u32 request, u64 arg) {
     struct fb_fix_screeninfo fix = {.id = "VESA VGA", .type = FB_TYPE_PACKED_PIXELS, .visual = FB_VISUAL_TRUECOLOR};
     struct fb_var_screeninfo wanted, var = {.bits_per_pixel = fb->bits, .height = ~0u, .width = ~0u}; // no mm known
     fix.smem_start = fb->address;
-    fix.smem_len = (u32)length_of(fb);
+    fix.smem_len = (u32)fb0_length_of(fb);
     fix.line_length = fb->pitch;
     var.xres = var.xres_virtual = fb->width;
     var.yres = var.yres_virtual = fb->height;

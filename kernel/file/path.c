@@ -22,7 +22,7 @@ static const struct {
 
 u8 node_kind(u32 node) { return nodes[node].kind; }
 
-static s64 child(u32 directory, const char *name, size_t length) {
+static s64 path_child(u32 directory, const char *name, size_t length) {
     for (u32 node = 1; node < ARRAY_SIZE(nodes); node++) {
         bool is_it = nodes[node].parent == directory && strnlen(nodes[node].name, sizeof nodes[node].name) == length;
         if (is_it && memcmp(nodes[node].name, name, length) == 0) return node;
@@ -30,12 +30,12 @@ static s64 child(u32 directory, const char *name, size_t length) {
     return -ENOENT;
 }
 
-static s64 step(u32 directory, const char *name, size_t length) {
+static s64 path_step(u32 directory, const char *name, size_t length) {
     if (node_kind(directory) != FILE_DIRECTORY) return -ENOTDIR;
     if (length > NAME_MAX) return -ENAMETOOLONG;
     if (length == 1 && name[0] == '.') return directory;
     if (length == 2 && name[0] == '.' && name[1] == '.') return nodes[directory].parent;
-    return child(directory, name, length);
+    return path_child(directory, name, length);
 }
 
 s64 path_list(u32 directory, u64 *place, char name[NODE_NAME]) {
@@ -64,7 +64,7 @@ struct path_end path_walk(const char *path, u32 from) {
         if (!length && node_kind((u32)end.node) != FILE_DIRECTORY) end.node = -ENOTDIR;
         if (!length) break;
         end.directory = (u32)end.node;
-        end.node = step(end.directory, path, length);
+        end.node = path_step(end.directory, path, length);
         path += length;
         const char *rest = path;
         while (*rest == '/') rest++;

@@ -23,14 +23,14 @@ void terminal_show_later(void) {
 
 static bool on_screen; // what is put for COM1 is on the screen already
 
-static void put(const void *bytes, size_t count) {
+static void terminal_put(const void *bytes, size_t count) {
     serial_write(bytes, count); // only with CONSOLE_COM1 it was made ready
     for (size_t done = 0; !on_screen && options.console & CONSOLE_SCREEN && done < count;)
         done += screen_write((const char *)bytes + done, count - done);
     if (!on_screen) terminal_show_later();
 }
 
-static void got(u8 byte) {
+static void terminal_got(u8 byte) {
     lock_take(&lock);
     int signal = tty_input(&tty, byte);
     lock_give(&lock);
@@ -38,12 +38,12 @@ static void got(u8 byte) {
 }
 
 void terminal_init(const struct terminal_events *given, bool input) {
-    tty_init(&tty, put);
+    tty_init(&tty, terminal_put);
     events = given;
     screen_begin();
-    bool serial = serial_begin(input ? got : NULL, events->output);
+    bool serial = serial_begin(input ? terminal_got : NULL, events->output);
     if (!input) return;
-    bool keys = options.console & CONSOLE_SCREEN && keyboard_on_input(got);
+    bool keys = options.console & CONSOLE_SCREEN && keyboard_on_input(terminal_got);
     no_input = !keys && !serial;
     if (no_input) log_error("terminal: nothing to type on; standard input is empty");
 }
@@ -93,7 +93,7 @@ u64 terminal_settings(u32 request) {
     return 0;
 }
 
-static s64 set(u32 request, const struct termios2 *settings) {
+static s64 terminal_set(u32 request, const struct termios2 *settings) {
     struct termios common;
     if (request != TCSETS && request != TCSETS2 && !serial_is_empty()) return TERMINAL_WAITS;
     memcpy(&common, settings, sizeof common);
@@ -111,23 +111,23 @@ static s64 set(u32 request, const struct termios2 *settings) {
 // A struct termios2 is a struct termios with the speeds behind it.
 _Static_assert(offsetof(struct termios2, c_ispeed) == sizeof(struct termios), "one is the other's beginning");
 
-static s64 put_settings(u64 to) {
+static s64 terminal_put_settings(u64 to) {
     struct termios2 settings = {.c_ispeed = input_speed, .c_ospeed = output_speed};
     memcpy(&settings, &tty.settings, sizeof tty.settings);
     return put_user(to, &settings, sizeof settings);
 }
 
-static s64 put_int(u64 to, int value) { return put_user(to, &value, sizeof value); }
+static s64 terminal_put_int(u64 to, int value) { return put_user(to, &value, sizeof value); }
 
-static s64 put_count(u64 to) {
+static s64 terminal_put_count(u64 to) {
     lock_take(&lock);
     int count = (int)tty_waiting(&tty);
     lock_give(&lock);
-    return put_int(to, count);
+    return terminal_put_int(to, count);
 }
 
-static s64 put_size(u64 to) {  // musl's isatty() asks this
-    struct winsize size = {0}; // nobody told us, as on any serial line
+static s64 terminal_put_size(u64 to) { // musl's isatty() asks this
+    struct winsize size = {0};         // nobody told us, as on any serial line
     if (options.console == CONSOLE_SCREEN) {
         size.ws_row = (u16)screen_rows();
         size.ws_col = (u16)screen_columns();
@@ -136,13 +136,13 @@ static s64 put_size(u64 to) {  // musl's isatty() asks this
 }
 
 s64 terminal_ioctl(u32 request, u64 arg, const struct termios2 *settings) {
-    if (terminal_settings(request)) return set(request, settings);
+    if (terminal_settings(request)) return terminal_set(request, settings);
     switch (request) {
     case TCGETS: return put_user(arg, &tty.settings, sizeof tty.settings);
-    case TCGETS2: return put_settings(arg); // glibc's isatty() asks this from 2.42 on
-    case TIOCGWINSZ: return put_size(arg);
-    case FIONREAD: return put_count(arg);
-    case TIOCOUTQ: return put_int(arg, (int)serial_waiting());
+    case TCGETS2: return terminal_put_settings(arg); // glibc's isatty() asks this from 2.42 on
+    case TIOCGWINSZ: return terminal_put_size(arg);
+    case FIONREAD: return terminal_put_count(arg);
+    case TIOCOUTQ: return terminal_put_int(arg, (int)serial_waiting());
     case TCSBRK: // for output to leave; a break, which 0 asks for, is not sent
         if (!(int)arg) return 0;
         return serial_is_empty() ? 0 : TERMINAL_WAITS;

@@ -19,7 +19,7 @@ struct reader {
 static const struct boot_info *boot;
 
 // The next line of a text.
-static void PRINTF_LIKE(2, 3) line(struct reader *reader, const char *fmt, ...) {
+static void PRINTF_LIKE(2, 3) text_line(struct reader *reader, const char *fmt, ...) {
     char text[LINE];
     va_list args;
     va_start(args, fmt);
@@ -33,24 +33,24 @@ static void PRINTF_LIKE(2, 3) line(struct reader *reader, const char *fmt, ...) 
 }
 
 // As the BIOS gave it, in Linux's format.
-static void iomem(struct reader *reader) {
+static void text_iomem(struct reader *reader) {
     static const char *const types[] = {
         "Reserved", "System RAM", "Reserved", "ACPI Tables", "ACPI Non-volatile Storage", "Unusable memory"};
     const struct e820_entry *e = window(boot->e820), *end = e + boot->e820_count;
     for (; e < end; e++)
         if (e->length)
-            line(reader, "%08lx-%08lx : %s\n", e->base, e->base + e->length - 1,
-                 e->type < ARRAY_SIZE(types) ? types[e->type] : "Reserved");
+            text_line(reader, "%08lx-%08lx : %s\n", e->base, e->base + e->length - 1,
+                      e->type < ARRAY_SIZE(types) ? types[e->type] : "Reserved");
 }
 
-static void meminfo(struct reader *reader) {
+static void text_meminfo(struct reader *reader) {
     u64 total = pages_total() * (PAGE_SIZE / 1024), available = pages_free() * (PAGE_SIZE / 1024);
-    line(reader, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n", total, available,
-         available);
+    text_line(reader, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n", total, available,
+              available);
 }
 
 // Line n of the boot's timeline; false: there is none.
-static bool timeline_line(unsigned n, char text[LINE]) {
+static bool text_timeline_line(unsigned n, char text[LINE]) {
     static const char *const stages[STAGES] = {"firmware",    "MBR",          "loader",
                                                "kernel, low", "kernel, high", "program load"};
     if (n < STAGES) {
@@ -70,24 +70,25 @@ static bool timeline_line(unsigned n, char text[LINE]) {
 
 void timeline_log(void) {
     char text[LINE];
-    for (unsigned n = 0; timeline_line(n, text); n++) log("timeline: %s", text);
+    for (unsigned n = 0; text_timeline_line(n, text); n++) log("timeline: %s", text);
 }
 
-static void vmos(struct reader *reader) {
+static void text_vmos(struct reader *reader) {
     char text[LINE];
-    for (unsigned n = 0; timeline_line(n, text); n++) line(reader, "%s\n", text);
-    line(reader, "CPUs that run: %u\n", cpus_online());
+    for (unsigned n = 0; text_timeline_line(n, text); n++) text_line(reader, "%s\n", text);
+    text_line(reader, "CPUs that run: %u\n", cpus_online());
     for (unsigned n = 0; n < cpus_online(); n++)
-        if (cpu_number(n)->nmis) line(reader, "CPU %u ignored %u NMIs without a known cause\n", n, cpu_number(n)->nmis);
+        if (cpu_number(n)->nmis)
+            text_line(reader, "CPU %u ignored %u NMIs without a known cause\n", n, cpu_number(n)->nmis);
     for (unsigned vector = EXCEPTIONS; vector < 256; vector++)
         if (interrupts_ignored((u8)vector))
-            line(reader, "%u interrupts on vector %#x ignored\n", interrupts_ignored((u8)vector), vector);
+            text_line(reader, "%u interrupts on vector %#x ignored\n", interrupts_ignored((u8)vector), vector);
 }
 
 static void (*const texts[])(struct reader *reader) = {
-    [TEXT_IOMEM] = iomem,
-    [TEXT_MEMINFO] = meminfo,
-    [TEXT_VMOS] = vmos,
+    [TEXT_IOMEM] = text_iomem,
+    [TEXT_MEMINFO] = text_meminfo,
+    [TEXT_VMOS] = text_vmos,
 };
 
 void texts_init(const struct boot_info *given) { boot = given; }

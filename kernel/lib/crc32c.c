@@ -8,7 +8,7 @@
 // slices[n][b]: what byte b does to the CRC with n zero bytes behind it.
 static u32 slices[8][256];
 
-static void build_slices(void) {
+static void crc_build_slices(void) {
     for (int n = 0; n < 8; n++)
         for (u32 byte = 0; byte < 256; byte++) {
             u32 crc = n ? slices[n - 1][byte] : byte;
@@ -18,7 +18,7 @@ static void build_slices(void) {
 }
 
 static u32 crc_by_table(u32 crc, const u8 *at, size_t bytes) {
-    if (!slices[0][1]) build_slices();
+    if (!slices[0][1]) crc_build_slices();
     for (; bytes >= 8; bytes -= 8, at += 8) {
         u64 word = *(const loose_u64 *)at ^ crc; // the CRC so far meets the first four of the eight bytes
         crc = 0;

@@ -16,10 +16,10 @@ const char *elf_error_text(enum elf_error error) {
     return (u32)error < ARRAY_SIZE(texts) ? texts[error] : "has an unknown error";
 }
 
-static bool inside(u64 offset, u64 bytes, u64 length) { return offset <= length && bytes <= length - offset; }
+static bool elf_inside(u64 offset, u64 bytes, u64 length) { return offset <= length && bytes <= length - offset; }
 
 // Of e_ident Linux looks at the magic alone; class and byte order only make the reason better. e_phoff may be anywhere.
-static enum elf_error check_header(const elf_header *header, u64 length) {
+static enum elf_error elf_check_header(const elf_header *header, u64 length) {
     if (memcmp(header->e_ident, ELFMAG, length < SELFMAG ? length : SELFMAG)) return ELF_NOT_ELF;
     if (length < sizeof *header) return ELF_SHORT;
     bool is_32_bit = header->e_ident[EI_CLASS] == ELFCLASS32;
@@ -34,23 +34,23 @@ static enum elf_error check_header(const elf_header *header, u64 length) {
     if (header->e_phentsize != sizeof(Elf64_Phdr) || bytes > HEADERS_MAX) {
         return is_32_bit ? ELF_32_BIT : ELF_BAD_HEADERS; // x32, which has the same machine
     }
-    return inside(header->e_phoff, bytes, length) ? ELF_OK : ELF_SHORT;
+    return elf_inside(header->e_phoff, bytes, length) ? ELF_OK : ELF_SHORT;
 }
 
 // Whether all bytes that a segment takes from the file are there.
-static bool is_there(const elf_segment *segment, u64 length) {
-    return !segment->p_filesz || inside(segment->p_offset, segment->p_filesz, length);
+static bool elf_is_there(const elf_segment *segment, u64 length) {
+    return !segment->p_filesz || elf_inside(segment->p_offset, segment->p_filesz, length);
 }
 
 // One PT_LOAD by itself. Offset and address must agree within a page (gABI chapter 5), or the file could not be mapped;
 // a segment without file bytes has no offset. Linux clears what follows the file's bytes in a writable segment's last
 // page, and there must be such a page.
-static enum elf_error check_load(const elf_segment *segment, u64 length) {
+static enum elf_error elf_check_load(const elf_segment *segment, u64 length) {
     if (segment->p_filesz > segment->p_memsz) return ELF_BAD_SEGMENT;
-    if (!inside(segment->p_vaddr, segment->p_memsz, USER_END)) return ELF_BAD_ADDRESS;
+    if (!elf_inside(segment->p_vaddr, segment->p_memsz, USER_END)) return ELF_BAD_ADDRESS;
     if (!segment->p_filesz) return ELF_OK;
     if ((segment->p_vaddr - segment->p_offset) % PAGE_SIZE) return ELF_BAD_SEGMENT;
-    if (!inside(segment->p_offset, segment->p_filesz, INT64_MAX)) return ELF_BAD_SEGMENT;
+    if (!elf_inside(segment->p_offset, segment->p_filesz, INT64_MAX)) return ELF_BAD_SEGMENT;
     u64 end = segment->p_offset + segment->p_filesz;
     bool clears = segment->p_flags & PF_W && segment->p_memsz > segment->p_filesz && end % PAGE_SIZE;
     return clears && ROUND_DOWN(end, PAGE_SIZE) >= length ? ELF_BAD_SEGMENT : ELF_OK;
@@ -58,36 +58,36 @@ static enum elf_error check_load(const elf_segment *segment, u64 length) {
 
 // Whether the file was longer once: the table of its sections, or one of them, lies past its end. What a segment has
 // past the end of a file without sections, or with sections that are all there, was meant so.
-static bool was_cut_off(const struct elf *elf) {
+static bool elf_was_cut_off(const struct elf *elf) {
     const elf_header *header = elf->header;
     if (!header->e_shoff || header->e_shentsize != sizeof(Elf64_Shdr)) return false;
-    if (!inside(header->e_shoff, header->e_shnum * sizeof(Elf64_Shdr), elf->length)) return true;
+    if (!elf_inside(header->e_shoff, header->e_shnum * sizeof(Elf64_Shdr), elf->length)) return true;
     const elf_section *section = (const elf_section *)(elf->file + header->e_shoff);
     for (u32 left = header->e_shnum; left; left--, section++) {
         if (section->sh_type == SHT_NULL || section->sh_type == SHT_NOBITS) continue;
-        if (!inside(section->sh_offset, section->sh_size, elf->length)) return true;
+        if (!elf_inside(section->sh_offset, section->sh_size, elf->length)) return true;
     }
     return false;
 }
 
 // All PT_LOADs together. Fills low and high.
-static enum elf_error check_loads(struct elf *elf) {
+static enum elf_error elf_check_loads(struct elf *elf) {
     bool all_there = true;
     elf->low = UINT64_MAX;
     for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
-        enum elf_error error = check_load(segment, elf->length);
+        enum elf_error error = elf_check_load(segment, elf->length);
         if (error) return error;
-        if (!is_there(segment, elf->length)) all_there = false;
+        if (!elf_is_there(segment, elf->length)) all_there = false;
         if (segment->p_memsz) elf->low = MIN(elf->low, ROUND_DOWN(segment->p_vaddr, PAGE_SIZE));
         elf->high = MAX(elf->high, ROUND_UP(segment->p_vaddr + segment->p_memsz, PAGE_SIZE));
     }
     if (elf->low == UINT64_MAX) return ELF_NO_SEGMENTS;
-    return all_there || !was_cut_off(elf) ? ELF_OK : ELF_SHORT;
+    return all_there || !elf_was_cut_off(elf) ? ELF_OK : ELF_SHORT;
 }
 
 enum elf_error elf_open(struct elf *elf, const void *file, u64 length) {
     *elf = (struct elf){.file = file, .length = length, .header = file};
-    enum elf_error error = check_header(elf->header, length);
+    enum elf_error error = elf_check_header(elf->header, length);
     if (error) return error;
     elf->segments = (const elf_segment *)(elf->file + elf->header->e_phoff);
     for (int i = 0; i < elf->header->e_phnum; i++) {
@@ -95,7 +95,7 @@ enum elf_error elf_open(struct elf *elf, const void *file, u64 length) {
         if (segment->p_type == PT_INTERP) return ELF_DYNAMIC;
         if (segment->p_type == PT_GNU_STACK) elf->executable_stack = segment->p_flags & PF_X;
     }
-    return check_loads(elf);
+    return elf_check_loads(elf);
 }
 
 enum elf_error elf_open_kernel(struct elf *elf, const void *file, u64 length) {
@@ -103,7 +103,7 @@ enum elf_error elf_open_kernel(struct elf *elf, const void *file, u64 length) {
     if (error) return error;
     u64 end = 0;
     for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
-        if (!is_there(segment, length)) return ELF_SHORT;
+        if (!elf_is_there(segment, length)) return ELF_SHORT;
         if (segment->p_vaddr < end) return ELF_OVERLAP;
         end = segment->p_vaddr + segment->p_memsz;
     }
@@ -161,11 +161,11 @@ struct relocations {
 
 // The dynamic table ends with DT_NULL or with its segment; a segment that is no whole number of entries loses the
 // remainder. Relocations of other kinds, or of another size, cannot be applied.
-static enum elf_error find_relocations(const struct elf *elf, const u8 *memory, struct relocations *found) {
+static enum elf_error elf_find_relocations(const struct elf *elf, const u8 *memory, struct relocations *found) {
     const elf_segment *table = elf_next(elf, NULL, PT_DYNAMIC);
     if (!table) return ELF_OK;
     u64 start = table->p_vaddr - elf->low;
-    if (!inside(start, table->p_memsz, elf->high - elf->low)) return ELF_BAD_RELOCATION;
+    if (!elf_inside(start, table->p_memsz, elf->high - elf->low)) return ELF_BAD_RELOCATION;
     const loose_dyn *entry = (const loose_dyn *)(memory + start);
     for (u64 left = table->p_memsz / sizeof *entry; left && entry->d_tag != DT_NULL; left--, entry++) {
         u64 value = entry->d_un.d_val;
@@ -186,12 +186,12 @@ static enum elf_error find_relocations(const struct elf *elf, const u8 *memory, 
     return whole ? ELF_OK : ELF_BAD_RELOCATION;
 }
 
-static enum elf_error apply_rela(const u8 *image, u64 start, u64 bytes, u64 span, u64 low, u64 moved) {
+static enum elf_error elf_apply_rela(const u8 *image, u64 start, u64 bytes, u64 span, u64 low, u64 moved) {
     for (u64 at = start; at != start + bytes; at += sizeof(Elf64_Rela)) {
         const loose_rela *rela = (const loose_rela *)(image + at);
         u64 place = rela->r_offset - low;
         if (ELF64_R_TYPE(rela->r_info) == R_X86_64_NONE) continue;
-        if (rela->r_info != R_X86_64_RELATIVE || !inside(place, sizeof(u64), span)) return ELF_BAD_RELOCATION;
+        if (rela->r_info != R_X86_64_RELATIVE || !elf_inside(place, sizeof(u64), span)) return ELF_BAD_RELOCATION;
         *(loose_u64 *)(image + place) = moved + (u64)rela->r_addend;
     }
     return ELF_OK;
@@ -199,13 +199,13 @@ static enum elf_error apply_rela(const u8 *image, u64 start, u64 bytes, u64 span
 
 // gABI, "Relative Relocation Table": an even word is a place; an odd one says by its bits 1 to 63 which of the next 63
 // words behind the last place, or behind what the last odd word covered, are places, too.
-static enum elf_error apply_relr(const u8 *image, u64 start, u64 bytes, u64 span, u64 low, u64 moved) {
+static enum elf_error elf_apply_relr(const u8 *image, u64 start, u64 bytes, u64 span, u64 low, u64 moved) {
     u64 next = span; // no place before the first even word
     for (u64 at = start; at != start + bytes; at += sizeof(u64)) {
         u64 word = *(const loose_u64 *)(image + at), place = word & 1 ? next : word - low;
         for (u64 bits = word & 1 ? word >> 1 : 1; bits; bits >>= 1, place += sizeof(u64)) {
             if (!(bits & 1)) continue;
-            if (!inside(place, sizeof(u64), span)) return ELF_BAD_RELOCATION;
+            if (!elf_inside(place, sizeof(u64), span)) return ELF_BAD_RELOCATION;
             *(loose_u64 *)(image + place) += moved;
         }
         next = word & 1 ? next + 63 * sizeof(u64) : place;
@@ -216,11 +216,11 @@ static enum elf_error apply_relr(const u8 *image, u64 start, u64 bytes, u64 span
 enum elf_error elf_relocate(const struct elf *elf, void *memory, u64 run_address) {
     u64 span = elf->high - elf->low, moved = run_address - elf->low;
     struct relocations found = {0};
-    enum elf_error error = find_relocations(elf, memory, &found);
+    enum elf_error error = elf_find_relocations(elf, memory, &found);
     if (error) return error;
     u64 rela = found.rela - elf->low, relr = found.relr - elf->low;
-    if (found.rela_bytes && !inside(rela, found.rela_bytes, span)) return ELF_BAD_RELOCATION;
-    if (found.relr_bytes && !inside(relr, found.relr_bytes, span)) return ELF_BAD_RELOCATION;
-    error = apply_rela(memory, rela, found.rela_bytes, span, elf->low, moved);
-    return error ? error : apply_relr(memory, relr, found.relr_bytes, span, elf->low, moved);
+    if (found.rela_bytes && !elf_inside(rela, found.rela_bytes, span)) return ELF_BAD_RELOCATION;
+    if (found.relr_bytes && !elf_inside(relr, found.relr_bytes, span)) return ELF_BAD_RELOCATION;
+    error = elf_apply_rela(memory, rela, found.rela_bytes, span, elf->low, moved);
+    return error ? error : elf_apply_relr(memory, relr, found.relr_bytes, span, elf->low, moved);
 }

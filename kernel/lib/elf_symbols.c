@@ -38,7 +38,7 @@ struct elf_symbols elf_find_symbols(const struct elf *elf) {
 // A function or an assembler's label, in the section of code that holds the address, that begins at or below it. Labels
 // have no type and no size; the linker script's own fail by their section. Names with a dot in front are an assembler's
 // inner labels (NASM: ..@5.name in each use of a macro), which tell nobody where they are.
-static bool is_candidate(const struct elf_symbols *symbols, const loose_symbol *symbol, u64 address) {
+static bool elf_is_candidate(const struct elf_symbols *symbols, const loose_symbol *symbol, u64 address) {
     u32 type = ELF64_ST_TYPE(symbol->st_info);
     if (type != STT_FUNC && type != STT_NOTYPE && type != STT_GNU_IFUNC) return false;
     if (!symbol->st_name || symbol->st_name >= symbols->names.length || symbol->st_value > address) return false;
@@ -58,7 +58,7 @@ bool elf_symbol(const struct elf_symbols *symbols, u64 address, struct elf_symbo
     const loose_symbol *covering = NULL, *nearest = NULL;
     const loose_symbol *symbol = (const loose_symbol *)(symbols->file + symbols->table.offset);
     for (u64 left = symbols->table.length / sizeof *symbol; left; left--, symbol++) {
-        if (!is_candidate(symbols, symbol, address)) continue;
+        if (!elf_is_candidate(symbols, symbol, address)) continue;
         bool covers = address - symbol->st_value < symbol->st_size;
         if (covers && (!covering || symbol->st_value > covering->st_value)) covering = symbol;
         if (!nearest || symbol->st_value > nearest->st_value) nearest = symbol;

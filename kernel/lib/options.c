@@ -28,19 +28,19 @@ struct text {
     const char *at, *end;
 };
 
-static bool is(struct text text, const char *what) {
+static bool option_is(struct text text, const char *what) {
     u64 bytes = strlen(what);
     return (u64)(text.end - text.at) == bytes && memcmp(text.at, what, bytes) == 0;
 }
 
-static bool take(struct text *text, char c) {
+static bool option_take(struct text *text, char c) {
     bool here = text->at < text->end && *text->at == c;
     text->at += here;
     return here;
 }
 
 // A decimal number from 1 to max in front of the text, which moves behind it; 0: there is none.
-static u64 take_number(struct text *text, u64 max) {
+static u64 option_take_number(struct text *text, u64 max) {
     u64 value = 0;
     for (; text->at < text->end && *text->at >= '0' && *text->at <= '9'; text->at++) {
         u64 digit = (u64)(*text->at - '0');
@@ -50,12 +50,12 @@ static u64 take_number(struct text *text, u64 max) {
     return value;
 }
 
-static bool read_video(struct text value, struct options *options) {
+static bool option_video(struct text value, struct options *options) {
     u64 width = 0, height = 0, bits = 32;
-    if (!is(value, "text")) {
-        width = take_number(&value, SIDE_MAX);
-        height = take(&value, 'x') ? take_number(&value, SIDE_MAX) : 0;
-        if (take(&value, 'x')) bits = take_number(&value, 32);
+    if (!option_is(value, "text")) {
+        width = option_take_number(&value, SIDE_MAX);
+        height = option_take(&value, 'x') ? option_take_number(&value, SIDE_MAX) : 0;
+        if (option_take(&value, 'x')) bits = option_take_number(&value, 32);
         if (!width || !height || value.at != value.end || (bits != 15 && bits != 16 && bits != 24 && bits != 32))
             return false;
     }
@@ -65,12 +65,12 @@ static bool read_video(struct text value, struct options *options) {
     return true;
 }
 
-static bool read_memory(struct text value, struct options *options) {
+static bool option_memory(struct text value, struct options *options) {
     static const char units[] = "KMGT";
-    u64 number = take_number(&value, ~0ull);
+    u64 number = option_take_number(&value, ~0ull);
     for (u32 i = 0; i < sizeof units - 1; i++) {
         u32 shift = 10 * (i + 1);
-        if (!take(&value, units[i])) continue;
+        if (!option_take(&value, units[i])) continue;
         if (number > ~0ull >> shift) return false;
         number <<= shift;
         break;
@@ -80,36 +80,37 @@ static bool read_memory(struct text value, struct options *options) {
     return true;
 }
 
-static bool read_cpus(struct text value, struct options *options) {
-    u64 number = take_number(&value, ~0u);
+static bool option_cpus(struct text value, struct options *options) {
+    u64 number = option_take_number(&value, ~0u);
     if (!number || value.at != value.end) return false;
     options->cpus = (u32)number;
     return true;
 }
 
-static bool read_console(struct text value, struct options *options) {
-    if (is(value, "com1")) options->console = CONSOLE_COM1;
-    else if (is(value, "screen")) options->console = CONSOLE_SCREEN;
-    else if (is(value, "com1,screen") || is(value, "screen,com1")) options->console = CONSOLE_COM1 | CONSOLE_SCREEN;
+static bool option_console(struct text value, struct options *options) {
+    if (option_is(value, "com1")) options->console = CONSOLE_COM1;
+    else if (option_is(value, "screen")) options->console = CONSOLE_SCREEN;
+    else if (option_is(value, "com1,screen") || option_is(value, "screen,com1"))
+        options->console = CONSOLE_COM1 | CONSOLE_SCREEN;
     else return false;
     return true;
 }
 
-static bool read_after(struct text value, struct options *options) {
-    if (is(value, "halt")) options->after = AFTER_HALT;
-    else if (is(value, "reboot")) options->after = AFTER_REBOOT;
-    else if (is(value, "poweroff")) options->after = AFTER_POWEROFF;
+static bool option_after(struct text value, struct options *options) {
+    if (option_is(value, "halt")) options->after = AFTER_HALT;
+    else if (option_is(value, "reboot")) options->after = AFTER_REBOOT;
+    else if (option_is(value, "poweroff")) options->after = AFTER_POWEROFF;
     else return false;
     return true;
 }
 
-static bool read_tty(struct text value, struct options *options) {
-    if (!is(value, "1")) return false;
+static bool option_tty(struct text value, struct options *options) {
+    if (!option_is(value, "1")) return false;
     options->tty = true;
     return true;
 }
 
-static bool anything(struct text value, struct options *options) { // start.c's
+static bool option_anything(struct text value, struct options *options) { // start.c's
     (void)value, (void)options;
     return true;
 }
@@ -119,21 +120,21 @@ static const struct key {
     bool (*read)(struct text value, struct options *options);
     const char *wants;
 } keys[] = {
-    {"arg", anything, ""},
-    {"env", anything, ""},
-    {"tty", read_tty, "wants 1"},
-    {"console", read_console, "wants com1, screen, or com1,screen"},
-    {"video", read_video, "wants text, WIDTHxHEIGHT or WIDTHxHEIGHTxBITS, with 15, 16, 24 or 32 bits"},
-    {"mem", read_memory, "wants a number of bytes above 0, with K, M, G or T behind it or without"},
-    {"cpus", read_cpus, "wants a number above 0"},
-    {"after", read_after, "wants halt, reboot or poweroff"},
+    {"arg", option_anything, ""},
+    {"env", option_anything, ""},
+    {"tty", option_tty, "wants 1"},
+    {"console", option_console, "wants com1, screen, or com1,screen"},
+    {"video", option_video, "wants text, WIDTHxHEIGHT or WIDTHxHEIGHTxBITS, with 15, 16, 24 or 32 bits"},
+    {"mem", option_memory, "wants a number of bytes above 0, with K, M, G or T behind it or without"},
+    {"cpus", option_cpus, "wants a number above 0"},
+    {"after", option_after, "wants halt, reboot or poweroff"},
 };
 
 // NULL, or why the word is ignored.
-static const char *read_word(const char *word, u64 length, struct options *options) {
+static const char *option_read_word(const char *word, u64 length, struct options *options) {
     struct text text = {word, word + length};
-    if (is(text, "quiet")) options->quiet = true;
-    else if (is(text, "timeline")) options->timeline = true;
+    if (option_is(text, "quiet")) options->quiet = true;
+    else if (option_is(text, "timeline")) options->timeline = true;
     else {
         for (const struct key *key = keys; key < keys + ARRAY_SIZE(keys); key++) {
             text.at = command_value(word, length, key->name);
@@ -150,5 +151,5 @@ void options_read(const char *command, u64 length, struct options *options,
     const char *word, *why;
     *options = (struct options){.console = CONSOLE_COM1 | CONSOLE_SCREEN};
     while ((word = command_word(command, length, &offset, &word_length)))
-        if ((why = read_word(word, word_length, options)) && ignored) ignored(word, word_length, why);
+        if ((why = option_read_word(word, word_length, options)) && ignored) ignored(word, word_length, why);
 }

@@ -20,69 +20,69 @@ struct conversion {
     int bytes;                // that count of a number
 };
 
-static void put(struct printer *p, const char *text, size_t bytes) {
+static void print_put(struct printer *p, const char *text, size_t bytes) {
     if (p->length < p->room) memcpy(p->to + p->length, text, MIN(bytes, p->room - p->length));
     p->length += bytes;
 }
 
-static void fill(struct printer *p, const char *with, int count) {
-    for (; count > 0; count--) put(p, with, 1);
+static void print_fill(struct printer *p, const char *with, int count) {
+    for (; count > 0; count--) print_put(p, with, 1);
 }
 
 // A field: its prefix (none, "-" or "0x") and its text, with blanks before or behind them or zeros between.
-static void put_field(struct printer *p, const struct conversion *c, const char *prefix, const char *text,
-                      size_t bytes) {
+static void print_field(struct printer *p, const struct conversion *c, const char *prefix, const char *text,
+                        size_t bytes) {
     size_t prefix_bytes = strlen(prefix);
     int missing = c->width - (int)(prefix_bytes + bytes);
-    if (!c->left && !c->zeros) fill(p, " ", missing);
-    put(p, prefix, prefix_bytes);
-    if (!c->left && c->zeros) fill(p, "0", missing);
-    put(p, text, bytes);
-    if (c->left) fill(p, " ", missing);
+    if (!c->left && !c->zeros) print_fill(p, " ", missing);
+    print_put(p, prefix, prefix_bytes);
+    if (!c->left && c->zeros) print_fill(p, "0", missing);
+    print_put(p, text, bytes);
+    if (c->left) print_fill(p, " ", missing);
 }
 
-static void put_digits(struct printer *p, const struct conversion *c, const char *prefix, u64 number, unsigned base,
-                       const char *figures) {
+static void print_digits(struct printer *p, const struct conversion *c, const char *prefix, u64 number, unsigned base,
+                         const char *figures) {
     char digits[DIGITS];
     char *first = digits + DIGITS;
     do {
         *--first = figures[number % base];
         number /= base;
     } while (number);
-    put_field(p, c, prefix, first, (size_t)(digits + DIGITS - first));
+    print_field(p, c, prefix, first, (size_t)(digits + DIGITS - first));
 }
 
 // The next argument, of which as many bytes count as the conversion says.
-static u64 argument(struct printer *p, const struct conversion *c, bool is_signed) {
+static u64 print_argument(struct printer *p, const struct conversion *c, bool is_signed) {
     u64 number = c->bytes == sizeof(u64) ? va_arg(p->args, u64) : va_arg(p->args, unsigned);
     int unused = 64 - 8 * c->bytes;
     return is_signed ? (u64)((s64)(number << unused) >> unused) : number << unused >> unused;
 }
 
-static void put_string(struct printer *p, struct conversion *c) {
+static void print_string(struct printer *p, struct conversion *c) {
     const char *text = va_arg(p->args, const char *);
     if (!text) text = "null";
     c->zeros = false;
-    put_field(p, c, "", text, c->precision < 0 ? strlen(text) : strnlen(text, (size_t)c->precision));
+    print_field(p, c, "", text, c->precision < 0 ? strlen(text) : strnlen(text, (size_t)c->precision));
 }
 
-static void put_decimal(struct printer *p, const struct conversion *c, bool is_signed) {
-    u64 number = argument(p, c, is_signed);
+static void print_decimal(struct printer *p, const struct conversion *c, bool is_signed) {
+    u64 number = print_argument(p, c, is_signed);
     const char *sign = "";
     if (is_signed && (s64)number < 0) {
         sign = "-";
         number = -number;
     }
-    put_digits(p, c, sign, number, 10, "0123456789");
+    print_digits(p, c, sign, number, 10, "0123456789");
 }
 
-static void put_hexadecimal(struct printer *p, const struct conversion *c, const char *figures) {
-    u64 number = argument(p, c, false);
-    put_digits(p, c, c->prefix && number ? "0x" : "", number, 16, figures);
+static void print_hexadecimal(struct printer *p, const struct conversion *c, const char *figures) {
+    u64 number = print_argument(p, c, false);
+    print_digits(p, c, c->prefix && number ? "0x" : "", number, 16, figures);
 }
 
 // Reads a width or a precision: digits or '*'. Returns what stands behind it.
-static const char *read_count(struct printer *p, const char *fmt, int *count) {
+static const char *print_read_count(struct printer *p, const char *fmt, int *count) {
     *count = 0;
     if (*fmt == '*') {
         *count = va_arg(p->args, int);
@@ -93,7 +93,7 @@ static const char *read_count(struct printer *p, const char *fmt, int *count) {
 }
 
 // Reads what stands between '%' and the letter; returns where the letter is.
-static const char *read_conversion(struct printer *p, const char *fmt, struct conversion *c) {
+static const char *print_read_conversion(struct printer *p, const char *fmt, struct conversion *c) {
     *c = (struct conversion){.precision = -1, .bytes = sizeof(int)};
     for (;; fmt++) {
         if (*fmt == '-') c->left = true;
@@ -101,35 +101,35 @@ static const char *read_conversion(struct printer *p, const char *fmt, struct co
         else if (*fmt == '#') c->prefix = true;
         else break;
     }
-    fmt = read_count(p, fmt, &c->width);
-    if (*fmt == '.') fmt = read_count(p, fmt + 1, &c->precision);
+    fmt = print_read_count(p, fmt, &c->width);
+    if (*fmt == '.') fmt = print_read_count(p, fmt + 1, &c->precision);
     for (; *fmt == 'h'; fmt++) c->bytes /= 2;
     for (; *fmt == 'l' || *fmt == 'z'; fmt++) c->bytes = sizeof(u64);
     return fmt;
 }
 
 // Prints the conversion behind a '%'; returns what follows it.
-static const char *convert(struct printer *p, const char *fmt) {
+static const char *print_convert(struct printer *p, const char *fmt) {
     struct conversion c;
-    const char *letter = read_conversion(p, fmt, &c);
+    const char *letter = print_read_conversion(p, fmt, &c);
     switch (*letter) {
-    case 's': put_string(p, &c); break;
+    case 's': print_string(p, &c); break;
     case 'd':
-    case 'i': put_decimal(p, &c, true); break;
-    case 'u': put_decimal(p, &c, false); break;
-    case 'x': put_hexadecimal(p, &c, "0123456789abcdef"); break;
-    case 'X': put_hexadecimal(p, &c, "0123456789ABCDEF"); break;
+    case 'i': print_decimal(p, &c, true); break;
+    case 'u': print_decimal(p, &c, false); break;
+    case 'x': print_hexadecimal(p, &c, "0123456789abcdef"); break;
+    case 'X': print_hexadecimal(p, &c, "0123456789ABCDEF"); break;
     case 'p':
         c = (struct conversion){.zeros = true, .width = 16, .bytes = sizeof(u64)};
-        put_hexadecimal(p, &c, "0123456789abcdef");
+        print_hexadecimal(p, &c, "0123456789abcdef");
         break;
     case 'c': {
         char character = (char)va_arg(p->args, int);
-        put_field(p, &c, "", &character, 1);
+        print_field(p, &c, "", &character, 1);
         break;
     }
-    case '%': put(p, "%", 1); break;
-    default: put(p, "%", 1); return fmt;
+    case '%': print_put(p, "%", 1); break;
+    default: print_put(p, "%", 1); return fmt;
     }
     return letter + 1;
 }
@@ -140,8 +140,8 @@ int vformat(char *to, size_t size, const char *fmt, va_list args) {
     while (*fmt) {
         const char *end = fmt;
         while (*end && *end != '%') end++;
-        put(&p, fmt, (size_t)(end - fmt));
-        fmt = *end ? convert(&p, end + 1) : end;
+        print_put(&p, fmt, (size_t)(end - fmt));
+        fmt = *end ? print_convert(&p, end + 1) : end;
     }
     va_end(p.args);
     if (size) to[MIN(p.length, p.room)] = '\0';

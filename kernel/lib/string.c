@@ -5,7 +5,7 @@
 
 // Quadwords first, then the rest: emulators count each iteration of rep as one instruction, and CPUs without ERMS copy
 // bytes one at a time. Right for overlaps too when to lies below from: a quadword is read before it is written over.
-static inline void copy_up(void *to, const void *from, size_t bytes) {
+static inline void string_copy_up(void *to, const void *from, size_t bytes) {
     size_t quads = bytes / 8, rest = bytes % 8;
     __asm__ volatile("rep movsq\n\tmov %3, %2\n\trep movsb"
                      : "+&D"(to), "+&S"(from), "+&c"(quads)
@@ -14,14 +14,14 @@ static inline void copy_up(void *to, const void *from, size_t bytes) {
 }
 
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {
-    copy_up(to, from, bytes);
+    string_copy_up(to, from, bytes);
     return to;
 }
 
 // Downwards only when to lies inside from's bytes: a loop, since CPUs run rep with the direction flag byte by byte.
 void *memmove(void *to, const void *from, size_t bytes) {
     if ((uintptr_t)to - (uintptr_t)from >= bytes) {
-        copy_up(to, from, bytes);
+        string_copy_up(to, from, bytes);
         return to;
     }
     u8 *t = to;

@@ -21,7 +21,7 @@ static bool has_1g;
 u64 tables_root(void) { return read_cr3() & PTE_ADDRESS; }
 
 // What this CPU offers to page tables. Physical addresses beyond what it implements are reserved bits in an entry.
-static void find_features(struct handover *handover, struct machine *machine) {
+static void build_find_features(struct handover *handover, struct machine *machine) {
     struct cpuid extended = cpuid(0x80000001, 0), basic = cpuid(1, 0);
     machine->has_1g = has_1g = extended.edx & CPUID_80000001_EDX_PDPE1GB;
     if (!(basic.edx & CPUID_1_EDX_PGE)) tables_allow &= ~PTE_G;
@@ -31,7 +31,7 @@ static void find_features(struct handover *handover, struct machine *machine) {
     machine->address_bits = cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
 }
 
-static void make_plan(struct handover *handover) {
+static void build_plan(struct handover *handover) {
     struct boot_info *boot = &handover->boot;
     struct plan *plan = &handover->plan;
     struct machine machine = {(const struct e820_entry *)boot->e820, boot->e820_count, .limit = options.memory};
@@ -40,7 +40,7 @@ static void make_plan(struct handover *handover) {
     machine.kernel_low = boot->kernel_low;
     machine.payload = boot->payload;
     machine.screen = screen_bytes(&boot->framebuffer);
-    find_features(handover, &machine);
+    build_find_features(handover, &machine);
     mtrr_read(&mtrr, machine.address_bits);
     machine.mtrr = &mtrr;
     if (boot->e820_count > E820_MAX)
@@ -57,22 +57,22 @@ static void make_plan(struct handover *handover) {
     boot->screen = (struct boot_part){plan->screen, machine.screen};
 }
 
-static void map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
+static void build_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
     if (!tables_map(root, address, physical, bytes, bits | PTE_G, max_page))
         unfit("the part below 4 GiB of %lu KiB of usable memory is too little for the page tables",
               pages_total() * (PAGE_SIZE / 1024));
 }
 
-static void map_new_pages(u64 root, u64 address, u64 bytes, u64 (*alloc)(void)) {
+static void build_map_new_pages(u64 root, u64 address, u64 bytes, u64 (*alloc)(void)) {
     for (u64 at = address; at < address + bytes; at += PAGE_SIZE) {
         u64 page = alloc();
         if (!page) unfit("no memory for the first stack");
-        map(root, at, page, PAGE_SIZE, PTE_W | PTE_NX, PAGE_SIZE);
+        build_map(root, at, page, PAGE_SIZE, PTE_W | PTE_NX, PAGE_SIZE);
     }
 }
 
 // Rights by segment; no two share a page. Returns the length of the read-only part, which comes first (kernel.ld).
-static u64 map_kernel(u64 root, u64 physical) {
+static u64 build_map_kernel(u64 root, u64 physical) {
     u64 read_only = 0, end = 0;
     for (const elf_segment *segment = NULL; (segment = elf_next(&kernel_elf, segment, PT_LOAD));) {
         bool writable = segment->p_flags & PF_W, executable = segment->p_flags & PF_X;
@@ -82,39 +82,40 @@ static u64 map_kernel(u64 root, u64 physical) {
         if (!writable) read_only = end;
         u64 rights = executable ? 0 : PTE_NX;
         if (writable) rights |= PTE_W;
-        map(root, KERNEL_BASE + start, physical + start, end - start, rights, PAGE_SIZE);
+        build_map(root, KERNEL_BASE + start, physical + start, end - start, rights, PAGE_SIZE);
     }
     return read_only;
 }
 
 // All usable memory, in the largest pages; the kernel's read-only frames are read-only here, too.
-static void map_window(u64 root, const struct ranges *usable, u64 read_only, u64 length) {
+static void build_map_window(u64 root, const struct ranges *usable, u64 read_only, u64 length) {
     for (size_t i = 0; i < usable->count; i++) {
         u64 start = usable->list[i].start, end = usable->list[i].end, max_page = has_1g ? PAGE_1G : PAGE_2M;
         if (start <= read_only && read_only + length <= end) {
-            map(root, WINDOW + start, start, read_only - start, PTE_W | PTE_NX, max_page);
-            map(root, WINDOW + read_only, read_only, length, PTE_NX, max_page);
+            build_map(root, WINDOW + start, start, read_only - start, PTE_W | PTE_NX, max_page);
+            build_map(root, WINDOW + read_only, read_only, length, PTE_NX, max_page);
             start = read_only + length;
         }
-        map(root, WINDOW + start, start, end - start, PTE_W | PTE_NX, max_page);
+        build_map(root, WINDOW + start, start, end - start, PTE_W | PTE_NX, max_page);
     }
 }
 
 // Slot 0: the CPU's own data at the bottom, its stack at the top. Stacks are written before they are read.
-static void map_slot(u64 root, u64 stack) {
+static void build_map_slot(u64 root, u64 stack) {
     u64 interrupt_stacks = SLOTS + offsetof(struct cpu, ist), behind = SLOTS + sizeof(struct cpu);
-    map_new_pages(root, SLOTS, interrupt_stacks - SLOTS, page_alloc_cleared);
-    map_new_pages(root, interrupt_stacks, behind - interrupt_stacks, page_alloc);
-    map_new_pages(root, behind, SLOTS + SLOT_DATA - behind, page_alloc_cleared);
-    if (stack) map(root, SLOTS + SLOT_SIZE - PAGE_2M, stack, PAGE_2M, PTE_W | PTE_NX, PAGE_2M);
-    else map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK, page_alloc);
+    build_map_new_pages(root, SLOTS, interrupt_stacks - SLOTS, page_alloc_cleared);
+    build_map_new_pages(root, interrupt_stacks, behind - interrupt_stacks, page_alloc);
+    build_map_new_pages(root, behind, SLOTS + SLOT_DATA - behind, page_alloc_cleared);
+    if (stack) build_map(root, SLOTS + SLOT_SIZE - PAGE_2M, stack, PAGE_2M, PTE_W | PTE_NX, PAGE_2M);
+    else build_map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK, page_alloc);
 }
 
 // In the window, for the high stage, which writes before it can make page tables. The loader saw that no RAM is there.
-static void map_framebuffer(u64 root, const struct boot_framebuffer *framebuffer) {
+static void build_map_framebuffer(u64 root, const struct boot_framebuffer *framebuffer) {
     u64 start = ROUND_DOWN(framebuffer->address, PAGE_SIZE);
     u64 end = framebuffer->address + (u64)framebuffer->pitch * framebuffer->height;
-    if (start) map(root, WINDOW + start, start, ROUND_UP(end, PAGE_SIZE) - start, PTE_W | PTE_NX | PTE_PWT, PAGE_2M);
+    if (start)
+        build_map(root, WINDOW + start, start, ROUND_UP(end, PAGE_SIZE) - start, PTE_W | PTE_NX | PTE_PWT, PAGE_2M);
 }
 
 void address_space_build(struct handover *handover) {
@@ -122,7 +123,7 @@ void address_space_build(struct handover *handover) {
     enum elf_error error = elf_open_kernel(&kernel_elf, window(boot->kernel.start), boot->kernel.length);
     if (error) unfit("the kernel %s", elf_error_text(error));
     const struct plan *plan = &handover->plan;
-    make_plan(handover);
+    build_plan(handover);
     handover->pages.map = (struct linear_map){.extents = window(plan->extents), .room = plan->extents_room};
     linear_lay_out(&handover->pages.map, plan->left.list, plan->left.count, has_1g);
     handover->pages.top = handover->pages.map.end;
@@ -131,13 +132,13 @@ void address_space_build(struct handover *handover) {
     u64 root = page_alloc_cleared();
     if (!root)
         unfit("%lu KiB of usable memory are too little", ranges_bytes(plan->usable.list, plan->usable.count) / 1024);
-    u64 read_only = map_kernel(root, plan->kernel);
-    map_window(root, &plan->usable, plan->kernel, read_only);
+    u64 read_only = build_map_kernel(root, plan->kernel);
+    build_map_window(root, &plan->usable, plan->kernel, read_only);
     const struct extent *end = handover->pages.map.extents + handover->pages.map.count;
     for (const struct extent *run = handover->pages.map.extents; run < end; run++)
-        map(root, run->linear, run->physical, run->bytes, PTE_W | PTE_NX, run->page);
-    map_slot(root, plan->stack);
-    map_framebuffer(root, &boot->framebuffer);
+        build_map(root, run->linear, run->physical, run->bytes, PTE_W | PTE_NX, run->page);
+    build_map_slot(root, plan->stack);
+    build_map_framebuffer(root, &boot->framebuffer);
     // The kernel moves by being loaded again: this image has used its variables, a fresh one starts with its own.
     elf_load(&kernel_elf, window(plan->kernel));
     error = elf_relocate(&kernel_elf, window(plan->kernel), KERNEL_BASE);

@@ -8,7 +8,7 @@
 #define EDGE_AT(edge) ((edge) >> 2)
 
 // Insertion sort: maps are sorted or nearly so, and then this takes one pass.
-static void edges_sort(u64 *edges, size_t count) {
+static void e820_edges_sort(u64 *edges, size_t count) {
     for (size_t i = 1; i < count; i++) {
         u64 edge = edges[i];
         size_t j = i;
@@ -18,7 +18,7 @@ static void edges_sort(u64 *edges, size_t count) {
 }
 
 // Both edges of one entry; returns how many it wrote, 2 or 0.
-static size_t edges_add(u64 *edges, const struct e820_entry *entry, u32 type) {
+static size_t e820_edges_add(u64 *edges, const struct e820_entry *entry, u32 type) {
     bool wanted = entry->type == type;
     u64 start = entry->base, end = start + entry->length, flags = wanted ? EDGE_WANTED : 0;
     if (entry->length == 0 || (wanted && e820_wraps(entry))) return 0;
@@ -40,8 +40,8 @@ bool e820_wraps(const struct e820_entry *entry) {
 
 size_t e820_ranges(const struct e820_entry *map, size_t count, u32 type, u64 *edges, struct range *out) {
     size_t edge_count = 0, ranges = 0;
-    for (size_t i = 0; i < count; i++) edge_count += edges_add(edges + edge_count, &map[i], type);
-    edges_sort(edges, edge_count);
+    for (size_t i = 0; i < count; i++) edge_count += e820_edges_add(edges + edge_count, &map[i], type);
+    e820_edges_sort(edges, edge_count);
 
     int wanted = 0, taken = 0;
     u64 start = 0;
@@ -114,7 +114,7 @@ u64 ranges_place(const struct range *ranges, size_t count, u64 length, u64 from)
 }
 
 // The highest aligned 2 MiB inside [start, end), 0 when there are none.
-static u64 highest_2m(u64 start, u64 end) {
+static u64 e820_highest_2m(u64 start, u64 end) {
     end = ROUND_DOWN(end, PAGE_2M);
     return end >= PAGE_2M && end - PAGE_2M >= start ? end - PAGE_2M : 0;
 }
@@ -123,9 +123,10 @@ u64 ranges_place_stack(const struct range *ranges, size_t count, bool has_1g) {
     u64 any = 0, spare = 0; // spare: in no 1 GiB page
     for (size_t i = 0; i < count && ranges[i].start < IDENTITY_END; i++) {
         u64 start = ranges[i].start, end = MIN(ranges[i].end, IDENTITY_END);
-        u64 found = highest_2m(start, end), first_1g = ROUND_UP(start, PAGE_1G), last_1g = ROUND_DOWN(end, PAGE_1G);
+        u64 found = e820_highest_2m(start, end), first_1g = ROUND_UP(start, PAGE_1G),
+            last_1g = ROUND_DOWN(end, PAGE_1G);
         if (found) any = found;
-        if (has_1g && first_1g < last_1g && found < last_1g) found = highest_2m(start, first_1g);
+        if (has_1g && first_1g < last_1g && found < last_1g) found = e820_highest_2m(start, first_1g);
         if (found) spare = found;
     }
     return spare ? spare : any;

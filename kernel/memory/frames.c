@@ -26,31 +26,31 @@ struct piece { // free frames of one word, in nobody's place but ours
     u64 word, bits;
 };
 
-static unsigned count_bits(u64 bits) { // POPCNT came later than long mode
+static unsigned frames_count_bits(u64 bits) { // POPCNT came later than long mode
     bits -= bits >> 1 & 0x5555555555555555;
     bits = (bits & 0x3333333333333333) + (bits >> 2 & 0x3333333333333333);
     return ((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0f) * 0x0101010101010101 >> 56;
 }
 
-static u64 superset_of(u64 word) { return word / (SET_WORDS * SUPERSET_SETS); }
+static u64 frames_superset_of(u64 word) { return word / (SET_WORDS * SUPERSET_SETS); }
 
-static struct piece entry_piece(u64 entry) {
+static struct piece frames_entry_piece(u64 entry) {
     return (struct piece){entry >> 33, (entry & UINT32_MAX) << (entry >> 32 & 1) * ENTRY_FRAMES};
 }
 
 // ---- set-up ----
 
-static u64 sets_of(u64 count) { return ROUND_UP(count, FRAMES_SET) / FRAMES_SET; }
-static u64 supersets_of(u64 count) { return ROUND_UP(sets_of(count), SUPERSET_SETS) / SUPERSET_SETS; }
+static u64 frames_sets_of(u64 count) { return ROUND_UP(count, FRAMES_SET) / FRAMES_SET; }
+static u64 frames_supersets_of(u64 count) { return ROUND_UP(frames_sets_of(count), SUPERSET_SETS) / SUPERSET_SETS; }
 
 u64 frames_bytes(u64 count) {
-    u64 supersets = supersets_of(count), summary = ROUND_UP(supersets, 64) / 8;
+    u64 supersets = frames_supersets_of(count), summary = ROUND_UP(supersets, 64) / 8;
     u64 counts = supersets * (SUPERSET_SETS + 1) * sizeof(u16);
-    return ROUND_UP(sets_of(count) * SET_WORDS * sizeof(u64) + counts + summary, 64);
+    return ROUND_UP(frames_sets_of(count) * SET_WORDS * sizeof(u64) + counts + summary, 64);
 }
 
 // Fills counts of so many frames each when the first free ones of all are free.
-static void init_counts(u16 *counts, u64 count, u16 frames, u64 free) {
+static void frames_init_counts(u16 *counts, u64 count, u16 frames, u64 free) {
     u64 whole = free / frames;
     for (u64 i = 0; i < whole; i++) counts[i] = frames;
     memset(counts + whole, 0, (count - whole) * sizeof(u16));
@@ -58,7 +58,7 @@ static void init_counts(u16 *counts, u64 count, u16 frames, u64 free) {
 }
 
 void frames_init(struct frames *frames, void *memory, u64 count, u64 free, struct frames_cpu *cpu, u64 stride) {
-    u64 sets = sets_of(count), supersets = supersets_of(count);
+    u64 sets = frames_sets_of(count), supersets = frames_supersets_of(count);
     *frames = (struct frames){.count = count, .supersets = supersets, .bits = memory, .cpu = cpu, .stride = stride};
     frames->in_set = (u16 *)(frames->bits + sets * SET_WORDS);
     frames->summary = (u64 *)(frames->in_set + supersets * SUPERSET_SETS);
@@ -67,15 +67,15 @@ void frames_init(struct frames *frames, void *memory, u64 count, u64 free, struc
     memset(frames->bits, 0xff, free / 64 * sizeof(u64));
     memset(frames->bits + free / 64, 0, (sets * SET_WORDS - free / 64) * sizeof(u64));
     if (free % 64) frames->bits[free / 64] = (1ull << free % 64) - 1;
-    init_counts(frames->in_set, supersets * SUPERSET_SETS, FRAMES_SET, free);
-    init_counts(frames->in_superset, supersets, FRAMES_SET * SUPERSET_SETS, free);
+    frames_init_counts(frames->in_set, supersets * SUPERSET_SETS, FRAMES_SET, free);
+    frames_init_counts(frames->in_superset, supersets, FRAMES_SET * SUPERSET_SETS, free);
     memset(frames->summary, 0, ROUND_UP(supersets, 64) / 8);
     for (u64 i = 0; i < supersets; i++)
         if (frames->in_superset[i]) frames->summary[i / 64] |= 1ull << i % 64;
 }
 
 void frames_join(struct frames *frames) {
-    u64 sets = sets_of(frames->count);
+    u64 sets = frames_sets_of(frames->count);
     *frames_cpu(frames, frames->cpus) =
         (struct frames_cpu){.set = frames->cpus % (sets ? sets : 1), .count = frames->count, .frames = frames};
     STORE(&frames->cpus, frames->cpus + 1);
@@ -83,11 +83,11 @@ void frames_join(struct frames *frames) {
 
 // ---- frames on their way ----
 
-static void begin(struct frames_cpu *cpu) { STORE(&cpu->begun, cpu->begun + 1); }
-static void end(struct frames_cpu *cpu) { STORE(&cpu->ended, cpu->ended + 1); }
+static void frames_begin(struct frames_cpu *cpu) { STORE(&cpu->begun, cpu->begun + 1); }
+static void frames_end(struct frames_cpu *cpu) { STORE(&cpu->ended, cpu->ended + 1); }
 
 // What all other CPUs together have ended, or begun.
-static u64 others(const struct frames_cpu *self, bool ended) {
+static u64 frames_others(const struct frames_cpu *self, bool ended) {
     u64 sum = 0;
     for (unsigned n = 0, cpus = JOINED(self->frames); n < cpus; n++) {
         const struct frames_cpu *cpu = frames_cpu(self->frames, n);
@@ -96,36 +96,36 @@ static u64 others(const struct frames_cpu *self, bool ended) {
     return sum;
 }
 
-static void summary_set(struct frames *frames, u64 superset) {
+static void frames_summary_set(struct frames *frames, u64 superset) {
     u64 *at = &frames->summary[superset / 64], bit = 1ull << superset % 64;
     if (!(LOAD(at) & bit)) OR(at, bit);
 }
 
-static void summary_clear(struct frames *frames, u64 superset) {
+static void frames_summary_clear(struct frames *frames, u64 superset) {
     AND(&frames->summary[superset / 64], ~(1ull << superset % 64));
-    if (LOAD(&frames->in_superset[superset])) summary_set(frames, superset);
+    if (LOAD(&frames->in_superset[superset])) frames_summary_set(frames, superset);
 }
 
-static void subtract(struct frames *frames, struct piece piece) {
-    unsigned count = count_bits(piece.bits);
+static void frames_subtract(struct frames *frames, struct piece piece) {
+    unsigned count = frames_count_bits(piece.bits);
     ADD(&frames->in_set[piece.word / SET_WORDS], (u16)-count);
-    if (ADD(&frames->in_superset[superset_of(piece.word)], (u16)-count) == 0)
-        summary_clear(frames, superset_of(piece.word));
+    if (ADD(&frames->in_superset[frames_superset_of(piece.word)], (u16)-count) == 0)
+        frames_summary_clear(frames, frames_superset_of(piece.word));
 }
 
 // Puts pieces back among the bits. The counts, whose lines all CPUs want, are changed close together.
-static void put_back(struct frames *frames, const struct piece *pieces, size_t count) {
+static void frames_put_back(struct frames *frames, const struct piece *pieces, size_t count) {
     u16 sum = 0;
     for (size_t i = 0; i < count; i++) {
-        u64 superset = superset_of(pieces[i].word);
-        sum += count_bits(pieces[i].bits);
-        if (i + 1 < count && superset_of(pieces[i + 1].word) == superset) continue;
+        u64 superset = frames_superset_of(pieces[i].word);
+        sum += frames_count_bits(pieces[i].bits);
+        if (i + 1 < count && frames_superset_of(pieces[i + 1].word) == superset) continue;
         ADD(&frames->in_superset[superset], sum);
-        summary_set(frames, superset);
+        frames_summary_set(frames, superset);
         sum = 0;
     }
     for (size_t i = 0; i < count; i++)
-        ADD(&frames->in_set[pieces[i].word / SET_WORDS], (u16)count_bits(pieces[i].bits));
+        ADD(&frames->in_set[pieces[i].word / SET_WORDS], (u16)frames_count_bits(pieces[i].bits));
     for (size_t i = 0; i < count; i++)
         if (OR(&frames->bits[pieces[i].word], pieces[i].bits) & pieces[i].bits) __builtin_trap(); // given back twice
 }
@@ -133,7 +133,7 @@ static void put_back(struct frames *frames, const struct piece *pieces, size_t c
 // ---- what a CPU holds ----
 
 // Takes one frame out of an entry, the CPU's own or another's.
-static u64 entry_take(u64 *at) {
+static u64 frames_entry_take(u64 *at) {
     u64 entry = LOAD(at);
     while ((u32)entry)
         if (CAS(at, &entry, entry & (entry - 1)))
@@ -141,87 +141,87 @@ static u64 entry_take(u64 *at) {
     return FRAME_NONE;
 }
 
-static u64 *ring_entry(struct frames_cpu *cpu, u32 number) { return &cpu->held[1 + number % FRAMES_RING]; }
+static u64 *frames_ring_entry(struct frames_cpu *cpu, u32 number) { return &cpu->held[1 + number % FRAMES_RING]; }
 
 // The current entry is empty: makes one of the ring current. False when they all are empty, too. A CPU that has nothing
 // begins nothing, or two that look for the last frame would wait for each other.
-static bool ring_pop(struct frames_cpu *cpu) {
+static bool frames_ring_pop(struct frames_cpu *cpu) {
     u64 entry = 0;
     if (cpu->last == cpu->first) return false;
-    begin(cpu);
-    while (cpu->last != cpu->first && !(u32)entry) entry = SWAP(ring_entry(cpu, --cpu->last), 0);
+    frames_begin(cpu);
+    while (cpu->last != cpu->first && !(u32)entry) entry = SWAP(frames_ring_entry(cpu, --cpu->last), 0);
     if ((u32)entry) STORE(&cpu->held[0], entry);
-    end(cpu);
+    frames_end(cpu);
     return (u32)entry;
 }
 
 // Puts the older half of the ring back.
-static void ring_put_back(struct frames_cpu *cpu) {
+static void frames_ring_put_back(struct frames_cpu *cpu) {
     struct piece pieces[BATCH];
     size_t count = 0;
     for (int i = 0; i < BATCH; i++) {
-        pieces[count] = entry_piece(SWAP(ring_entry(cpu, cpu->first++), 0));
+        pieces[count] = frames_entry_piece(SWAP(frames_ring_entry(cpu, cpu->first++), 0));
         if (pieces[count].bits) count++;
     }
-    put_back(cpu->frames, pieces, count);
+    frames_put_back(cpu->frames, pieces, count);
 }
 
 // Makes a new entry current; the one before goes to the ring.
-static void ring_push(struct frames_cpu *cpu, u64 entry) {
+static void frames_ring_push(struct frames_cpu *cpu, u64 entry) {
     u64 before = SWAP(&cpu->held[0], entry);
     if (!(u32)before) return;
-    if (cpu->last - cpu->first == FRAMES_RING) ring_put_back(cpu);
-    STORE(ring_entry(cpu, cpu->last++), before);
+    if (cpu->last - cpu->first == FRAMES_RING) frames_ring_put_back(cpu);
+    STORE(frames_ring_entry(cpu, cpu->last++), before);
 }
 
 void frames_give(struct frames_cpu *cpu, u64 frame) {
     u64 index = frame / ENTRY_FRAMES, bit = 1ull << frame % ENTRY_FRAMES, entry = LOAD(&cpu->held[0]);
     if (frame >= cpu->count) __builtin_trap();
-    begin(cpu);
+    frames_begin(cpu);
     while ((u32)entry && entry >> 32 == index) {
         if (entry & bit) __builtin_trap(); // given back twice
-        if (CAS(&cpu->held[0], &entry, entry | bit)) return end(cpu);
+        if (CAS(&cpu->held[0], &entry, entry | bit)) return frames_end(cpu);
     }
-    ring_push(cpu, index << 32 | bit);
-    end(cpu);
+    frames_ring_push(cpu, index << 32 | bit);
+    frames_end(cpu);
 }
 
 // ---- claims ----
 
 // Takes frames out of one word, at most so many and at least one, into cpu's entries, which are all empty.
-static bool claim_word(struct frames_cpu *cpu, u64 word, unsigned most) {
+static bool frames_claim_word(struct frames_cpu *cpu, u64 word, unsigned most) {
     struct frames *frames = cpu->frames;
     u64 bits = LOAD(&frames->bits[word]), left;
     if (!bits) return false;
-    begin(cpu);
+    frames_begin(cpu);
     do {
         left = most < 64 ? bits & (bits - 1) : 0;
         for (unsigned i = 1; i < most && left; i++) left &= left - 1;
     } while (bits && !CAS(&frames->bits[word], &bits, left));
     if (bits) {
         bits ^= left;
-        subtract(frames, (struct piece){word, bits});
-        if (bits >> 32) ring_push(cpu, (word * 2 + 1) << 32 | bits >> 32);
-        if ((u32)bits) ring_push(cpu, word * 2 << 32 | (u32)bits);
+        frames_subtract(frames, (struct piece){word, bits});
+        if (bits >> 32) frames_ring_push(cpu, (word * 2 + 1) << 32 | bits >> 32);
+        if ((u32)bits) frames_ring_push(cpu, word * 2 << 32 | (u32)bits);
     }
-    end(cpu);
+    frames_end(cpu);
     return bits;
 }
 
-static bool claim_in_superset(struct frames_cpu *cpu, u64 superset) {
+static bool frames_claim_in_superset(struct frames_cpu *cpu, u64 superset) {
     struct frames *frames = cpu->frames;
     unsigned in_superset = LOAD(&frames->in_superset[superset]), most = CLAIM_SIZE(in_superset, JOINED(frames));
     if (!in_superset) {
-        begin(cpu); // what the summary does not show for a moment is on its way, too
-        summary_clear(frames, superset);
-        end(cpu);
+        frames_begin(cpu); // what the summary does not show for a moment is on its way, too
+        frames_summary_clear(frames, superset);
+        frames_end(cpu);
         return false;
     }
     for (u32 i = 0; i < SUPERSET_SETS; i++) {
         u64 set = superset * SUPERSET_SETS + (cpu->set + i) % SUPERSET_SETS;
         if (!LOAD(&frames->in_set[set])) continue;
         for (u64 word = set * SET_WORDS; word < (set + 1) * SET_WORDS; word++) {
-            if (!claim_word(cpu, word, most)) continue;
+            if (!frames_claim_word(cpu, word, most)) continue;
             cpu->set = (u32)set;
             return true;
         }
@@ -230,7 +230,7 @@ static bool claim_in_superset(struct frames_cpu *cpu, u64 superset) {
 }
 
 // The first superset in [from, end) that has its bit in the summary; end when none has.
-static u64 summary_next(const struct frames *frames, u64 from, u64 end) {
+static u64 frames_summary_next(const struct frames *frames, u64 from, u64 end) {
     while (from < end) {
         u64 bits = LOAD(&frames->summary[from / 64]) >> from % 64;
         if (bits) return MIN(from + (unsigned)__builtin_ctzll(bits), end);
@@ -240,17 +240,18 @@ static u64 summary_next(const struct frames *frames, u64 from, u64 end) {
 }
 
 // Goes around all supersets, beginning where the CPU claimed last.
-static bool claim(struct frames_cpu *cpu) {
+static bool frames_claim(struct frames_cpu *cpu) {
     u64 start = cpu->set / SUPERSET_SETS, from = start, end = cpu->frames->supersets;
     for (int half = 0; half < 2; half++, from = 0, end = start)
-        for (u64 i = summary_next(cpu->frames, from, end); i < end; i = summary_next(cpu->frames, i + 1, end))
-            if (claim_in_superset(cpu, i)) return true;
+        for (u64 i = frames_summary_next(cpu->frames, from, end); i < end;
+             i = frames_summary_next(cpu->frames, i + 1, end))
+            if (frames_claim_in_superset(cpu, i)) return true;
     return false;
 }
 
 // ---- one frame ----
 
-static u64 cleared_take(struct frames_cpu *cpu) {
+static u64 frames_cleared_take(struct frames_cpu *cpu) {
     for (int i = 0; i < FRAMES_CLEARED; i++) {
         u32 frame = LOAD(&cpu->cleared[i]) ? SWAP(&cpu->cleared[i], 0) : 0;
         if (frame) return frame - 1;
@@ -259,14 +260,14 @@ static u64 cleared_take(struct frames_cpu *cpu) {
 }
 
 // Takes a frame out of what any CPU holds, the one first that had some last time.
-static u64 steal(struct frames_cpu *cpu) {
+static u64 frames_steal(struct frames_cpu *cpu) {
     for (unsigned n = 0, cpus = JOINED(cpu->frames); n < cpus; n++) {
         struct frames_cpu *victim = frames_cpu(cpu->frames, cpu->victim);
         for (int i = 0; i <= FRAMES_RING; i++) {
-            u64 frame = entry_take(&victim->held[i]);
+            u64 frame = frames_entry_take(&victim->held[i]);
             if (frame != FRAME_NONE) return frame;
         }
-        u64 frame = cleared_take(victim);
+        u64 frame = frames_cleared_take(victim);
         if (frame != FRAME_NONE) return frame;
         cpu->victim = cpu->victim + 1 < cpus ? cpu->victim + 1 : 0;
     }
@@ -274,31 +275,31 @@ static u64 steal(struct frames_cpu *cpu) {
 }
 
 // Without taking from others and without waiting for them.
-static u64 own_take(struct frames_cpu *cpu) {
+static u64 frames_own_take(struct frames_cpu *cpu) {
     do {
-        u64 frame = entry_take(&cpu->held[0]);
+        u64 frame = frames_entry_take(&cpu->held[0]);
         if (frame != FRAME_NONE) return frame;
-    } while (ring_pop(cpu) || claim(cpu));
+    } while (frames_ring_pop(cpu) || frames_claim(cpu));
     return FRAME_NONE;
 }
 
-static __attribute__((noinline)) u64 take_further(struct frames_cpu *cpu) {
+static __attribute__((noinline)) u64 frames_take_further(struct frames_cpu *cpu) {
     for (bool watch = false;; watch = true) { // the first time without asking who moves what: it mostly succeeds
-        u64 ended = watch ? others(cpu, true) : 0, frame = own_take(cpu);
-        if (frame == FRAME_NONE) frame = steal(cpu);
+        u64 ended = watch ? frames_others(cpu, true) : 0, frame = frames_own_take(cpu);
+        if (frame == FRAME_NONE) frame = frames_steal(cpu);
         if (frame != FRAME_NONE) return frame;
-        if (watch && others(cpu, false) == ended) return FRAME_NONE;
+        if (watch && frames_others(cpu, false) == ended) return FRAME_NONE;
         __builtin_ia32_pause();
     }
 }
 
 u64 frames_take(struct frames_cpu *cpu) {
-    u64 frame = entry_take(&cpu->held[0]);
-    return frame != FRAME_NONE ? frame : take_further(cpu);
+    u64 frame = frames_entry_take(&cpu->held[0]);
+    return frame != FRAME_NONE ? frame : frames_take_further(cpu);
 }
 
 u64 frames_take_cleared(struct frames_cpu *cpu) {
-    u64 frame = cleared_take(cpu);
+    u64 frame = frames_cleared_take(cpu);
     if (frame == FRAME_NONE) cpu->wants_cleared = true;
     return frame;
 }
@@ -307,59 +308,60 @@ bool frames_fill(struct frames_cpu *cpu, void (*clear)(u64 frame)) {
     u32 *at = cpu->cleared;
     while (at < cpu->cleared + FRAMES_CLEARED && LOAD(at)) at++;
     if (!cpu->wants_cleared || at == cpu->cleared + FRAMES_CLEARED) return false;
-    begin(cpu);
-    u64 frame = own_take(cpu); // it must not wait for others, who may be here too
+    frames_begin(cpu);
+    u64 frame = frames_own_take(cpu); // it must not wait for others, who may be here too
     if (frame != FRAME_NONE) {
         clear(frame);
         STORE(at, (u32)frame + 1);
     }
-    end(cpu);
+    frames_end(cpu);
     return frame != FRAME_NONE;
 }
 
 // ---- runs ----
 
 // Bits of the word that frame lies in which belong to [frame, end).
-static u64 mask_of(u64 frame, u64 end) {
+static u64 frames_mask_of(u64 frame, u64 end) {
     u64 mask = ~0ull << frame % 64, behind = ROUND_DOWN(frame, 64) + 64;
     return end < behind ? mask & ~(~0ull << end % 64) : mask;
 }
 
-static u64 align_up(u64 frame, u64 align) { return (frame + align - 1) & -align; } // no division for each word
-static u64 next_word(u64 frame) { return ROUND_DOWN(frame, 64) + 64; }
+static u64 frames_align_up(u64 frame, u64 align) { return (frame + align - 1) & -align; } // no division for each word
+static u64 frames_next_word(u64 frame) { return ROUND_DOWN(frame, 64) + 64; }
 
-static void run_put_back(struct frames *frames, u64 frame, u64 end) {
-    for (; frame < end; frame = next_word(frame)) put_back(frames, &(struct piece){frame / 64, mask_of(frame, end)}, 1);
+static void frames_run_put_back(struct frames *frames, u64 frame, u64 end) {
+    for (; frame < end; frame = frames_next_word(frame))
+        frames_put_back(frames, &(struct piece){frame / 64, frames_mask_of(frame, end)}, 1);
 }
 
 void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count) {
     if (count > cpu->count || frame > cpu->count - count) __builtin_trap();
-    begin(cpu);
-    run_put_back(cpu->frames, frame, frame + count);
-    end(cpu);
+    frames_begin(cpu);
+    frames_run_put_back(cpu->frames, frame, frame + count);
+    frames_end(cpu);
 }
 
 // Takes all frames of [frame, end), or none. Of several CPUs after overlapping runs the one that is furthest succeeds.
-static bool run_take(struct frames_cpu *cpu, u64 frame, u64 end_frame) {
+static bool frames_run_take(struct frames_cpu *cpu, u64 frame, u64 end_frame) {
     struct frames *frames = cpu->frames;
     u64 at = frame;
-    begin(cpu);
-    for (; at < end_frame; at = next_word(at)) {
-        u64 mask = mask_of(at, end_frame), bits = LOAD(&frames->bits[at / 64]);
+    frames_begin(cpu);
+    for (; at < end_frame; at = frames_next_word(at)) {
+        u64 mask = frames_mask_of(at, end_frame), bits = LOAD(&frames->bits[at / 64]);
         while ((bits & mask) == mask)
             if (CAS(&frames->bits[at / 64], &bits, bits & ~mask)) break;
         if ((bits & mask) != mask) break;
-        subtract(frames, (struct piece){at / 64, mask});
+        frames_subtract(frames, (struct piece){at / 64, mask});
     }
     bool complete = at >= end_frame;
-    if (!complete) run_put_back(frames, frame, at);
-    end(cpu);
+    if (!complete) frames_run_put_back(frames, frame, at);
+    frames_end(cpu);
     return complete;
 }
 
 // The first frame from at on, or one from end on, whose set has at least so many frames in bits. Full memory is gone
 // through by supersets: 16 TiB are 256 of them.
-static u64 skip_sets(const struct frames *frames, u64 at, u64 end, u64 least) {
+static u64 frames_skip_sets(const struct frames *frames, u64 at, u64 end, u64 least) {
     while (at < end) {
         u64 set = at / FRAMES_SET, size = FRAMES_SET;
         if (LOAD(&frames->in_superset[set / SUPERSET_SETS]) < least) size *= SUPERSET_SETS;
@@ -370,43 +372,44 @@ static u64 skip_sets(const struct frames *frames, u64 at, u64 end, u64 least) {
 }
 
 // A set in which no run can begin is passed over: one with fewer frames than the fewest of a run before a set's end.
-static u64 run_find(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
+static u64 frames_run_find(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
     u64 least = MIN(MIN(count, align), FRAMES_SET), next;
-    for (u64 first = align_up(start, align); first < end && count <= end - first; first = align_up(next, align)) {
-        next = skip_sets(cpu->frames, first, end, least);
+    for (u64 first = frames_align_up(start, align); first < end && count <= end - first;
+         first = frames_align_up(next, align)) {
+        next = frames_skip_sets(cpu->frames, first, end, least);
         if (next != first) continue;
         u64 taken = 0;
-        for (; next < first + count && !taken; next = next_word(next))
-            taken = ~LOAD(&cpu->frames->bits[next / 64]) & mask_of(next, first + count);
-        if (!taken && run_take(cpu, first, first + count)) return first;
+        for (; next < first + count && !taken; next = frames_next_word(next))
+            taken = ~LOAD(&cpu->frames->bits[next / 64]) & frames_mask_of(next, first + count);
+        if (!taken && frames_run_take(cpu, first, first + count)) return first;
         next = taken ? next - 64 + (unsigned)__builtin_ctzll(taken) + 1 : first;
     }
     return FRAME_NONE;
 }
 
 // Puts what all CPUs hold back, so that a run that needs it is found; false when that is nothing.
-static bool held_put_back(struct frames_cpu *self) {
+static bool frames_held_put_back(struct frames_cpu *self) {
     struct frames *frames = self->frames;
     bool any = false;
-    begin(self);
+    frames_begin(self);
     for (unsigned n = 0; n < JOINED(frames); n++) {
         struct frames_cpu *cpu = frames_cpu(frames, n);
         for (int i = 0; i <= FRAMES_RING; i++) {
-            struct piece piece = entry_piece((u32)LOAD(&cpu->held[i]) ? SWAP(&cpu->held[i], 0) : 0);
-            if (piece.bits) any = true, put_back(frames, &piece, 1);
+            struct piece piece = frames_entry_piece((u32)LOAD(&cpu->held[i]) ? SWAP(&cpu->held[i], 0) : 0);
+            if (piece.bits) any = true, frames_put_back(frames, &piece, 1);
         }
-        for (u64 frame; (frame = cleared_take(cpu)) != FRAME_NONE; any = true)
-            put_back(frames, &(struct piece){frame / 64, 1ull << frame % 64}, 1);
+        for (u64 frame; (frame = frames_cleared_take(cpu)) != FRAME_NONE; any = true)
+            frames_put_back(frames, &(struct piece){frame / 64, 1ull << frame % 64}, 1);
     }
-    end(self);
+    frames_end(self);
     return any;
 }
 
 u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
     end = MIN(end, cpu->count);
     if (!count || start > end || count > end - start) return FRAME_NONE;
-    u64 frame = run_find(cpu, count, align, start, end);
-    return frame == FRAME_NONE && held_put_back(cpu) ? run_find(cpu, count, align, start, end) : frame;
+    u64 frame = frames_run_find(cpu, count, align, start, end);
+    return frame == FRAME_NONE && frames_held_put_back(cpu) ? frames_run_find(cpu, count, align, start, end) : frame;
 }
 
 u64 frames_free(const struct frames *frames) {
@@ -414,7 +417,7 @@ u64 frames_free(const struct frames *frames) {
     for (u64 i = 0; i < frames->supersets; i++) sum += LOAD(&frames->in_superset[i]);
     for (unsigned n = 0; n < JOINED(frames); n++) {
         const struct frames_cpu *cpu = frames_cpu(frames, n);
-        for (int i = 0; i <= FRAMES_RING; i++) sum += count_bits((u32)LOAD(&cpu->held[i]));
+        for (int i = 0; i <= FRAMES_RING; i++) sum += frames_count_bits((u32)LOAD(&cpu->held[i]));
         for (int i = 0; i < FRAMES_CLEARED; i++) sum += LOAD(&cpu->cleared[i]) != 0;
     }
     return sum;

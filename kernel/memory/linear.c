@@ -4,7 +4,7 @@
 static const u64 page_sizes[3] = {PAGE_1G, PAGE_2M, PAGE_SIZE};
 
 // Appends physical [start, end); joins the run before when it continues it.
-static void extent_add(struct linear_map *map, size_t first, u64 start, u64 end, u64 page) {
+static void linear_extent_add(struct linear_map *map, size_t first, u64 start, u64 end, u64 page) {
     if (start >= end) return;
     struct extent *extents = map->extents, *last = map->count > first ? &extents[map->count - 1] : NULL;
     if (last && last->physical + last->bytes == start) {
@@ -23,7 +23,7 @@ static void extent_add(struct linear_map *map, size_t first, u64 start, u64 end,
 }
 
 // The part of [start, end) that pages of this size can cover; empty (start == end) when there is none.
-static struct range aligned_part(u64 start, u64 end, u64 page) {
+static struct range linear_aligned_part(u64 start, u64 end, u64 page) {
     struct range part = {ROUND_UP(start, page), ROUND_DOWN(end, page)};
     if (part.start >= part.end) part.start = part.end = start;
     return part;
@@ -36,11 +36,12 @@ void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t c
         size_t first = map->first[size] = map->count;
         if (size == 0 && !has_1g) continue;
         for (size_t i = 0; i < count; i++) {
-            struct range part = aligned_part(ranges[i].start, ranges[i].end, page_sizes[size]);
+            struct range part = linear_aligned_part(ranges[i].start, ranges[i].end, page_sizes[size]);
             struct range larger = {part.start, part.start}; // in the middle of it: what larger pages already took
-            if (size == 2 || (size == 1 && has_1g)) larger = aligned_part(part.start, part.end, page_sizes[size - 1]);
-            extent_add(map, first, part.start, larger.start, page_sizes[size]);
-            extent_add(map, first, larger.end, part.end, page_sizes[size]);
+            if (size == 2 || (size == 1 && has_1g))
+                larger = linear_aligned_part(part.start, part.end, page_sizes[size - 1]);
+            linear_extent_add(map, first, part.start, larger.start, page_sizes[size]);
+            linear_extent_add(map, first, larger.end, part.end, page_sizes[size]);
         }
     }
     map->first[3] = map->count;
@@ -50,7 +51,7 @@ bool linear_append(struct linear_map *map, u64 start, u64 end) {
     const struct extent *last = &map->extents[map->count - 1];
     bool continues = map->count > map->first[3] && last->physical + last->bytes == start;
     if (!continues && map->count == map->room) return false;
-    extent_add(map, map->first[3], start, end, PAGE_SIZE);
+    linear_extent_add(map, map->first[3], start, end, PAGE_SIZE);
     return true;
 }
 
@@ -67,7 +68,7 @@ u64 linear_tables(const struct linear_map *map) {
 }
 
 // The last extent that starts at or below an address, in one of the two orders; NULL when there is none.
-static inline const struct extent *find(const struct linear_map *map, u64 address, bool by_physical) {
+static inline const struct extent *linear_find(const struct linear_map *map, u64 address, bool by_physical) {
     const struct extent *found = NULL;
     for (size_t low = 0, high = map->count; low < high;) {
         size_t middle = (low + high) / 2;
@@ -81,13 +82,13 @@ static inline const struct extent *find(const struct linear_map *map, u64 addres
 }
 
 u64 linear_to_physical(const struct linear_map *map, u64 linear) {
-    const struct extent *extent = find(map, linear, false);
+    const struct extent *extent = linear_find(map, linear, false);
     bool inside = extent && linear - extent->linear < extent->bytes;
     return inside ? linear - extent->linear + extent->physical : UINT64_MAX;
 }
 
 u64 physical_to_linear(const struct linear_map *map, u64 physical) {
-    const struct extent *extent = find(map, physical, true);
+    const struct extent *extent = linear_find(map, physical, true);
     bool inside = extent && physical - extent->physical < extent->bytes;
     return inside ? physical - extent->physical + extent->linear : UINT64_MAX;
 }

@@ -15,7 +15,7 @@
 #define FOUR_GIB              0x100000000ull
 
 // Emulated CPUs of this vendor need not have SYSCFG, and reading a register that is not there ends in a fault.
-static bool has_syscfg(void) {
+static bool mtrr_has_syscfg(void) {
     u32 vendor = cpuid(0, 0).ebx, family = cpuid(1, 0).eax >> 8 & 0xf;
     return (vendor == 0x68747541 /* Auth */ || vendor == 0x6f677948 /* Hygo */) && family == 0xf &&
            !(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR);
@@ -38,11 +38,11 @@ void mtrr_read(struct mtrr *mtrr, unsigned address_bits) {
         mtrr->variable[mtrr->count].base = rdmsr(MSR_MTRR_BASE(i));
         mtrr->variable[mtrr->count++].mask = mask;
     }
-    if (has_syscfg() && (rdmsr(MSR_SYSCFG) & SYSCFG_TOP2_FORCES_WB) == SYSCFG_TOP2_FORCES_WB)
+    if (mtrr_has_syscfg() && (rdmsr(MSR_SYSCFG) & SYSCFG_TOP2_FORCES_WB) == SYSCFG_TOP2_FORCES_WB)
         mtrr->top = rdmsr(MSR_TOP_MEM2) & mtrr->address_mask;
 }
 
-static size_t add(struct e820_entry *out, size_t count, u64 start, u64 end, u8 type) {
+static size_t mtrr_add(struct e820_entry *out, size_t count, u64 start, u64 end, u8 type) {
     if (start >= end) return count;
     out[count] = (struct e820_entry){start, end - start, type == WRITE_BACK ? E820_USABLE : 2};
     return count + 1;
@@ -50,7 +50,7 @@ static size_t add(struct e820_entry *out, size_t count, u64 start, u64 end, u8 t
 
 // Some BIOSes compute masks for 36 address bits on a CPU with more, so that the set bits are consecutive and only those
 // at the top missing. Taken at its word such a range would be there again every 64 GiB; Linux fills the top up, too.
-static u64 whole_mask(const struct mtrr *mtrr, u64 mask) {
+static u64 mtrr_whole_mask(const struct mtrr *mtrr, u64 mask) {
     mask &= mtrr->address_mask & ~(PAGE_SIZE - 1ull);
     u64 lowest = mask & -mask, carry = mask + lowest;
     return carry & (carry - 1) ? mask : mtrr->address_mask & -lowest;
@@ -58,14 +58,14 @@ static u64 whole_mask(const struct mtrr *mtrr, u64 mask) {
 
 // A mask with holes matches many small ranges. Of write-back ones the first is taken, of others all the addresses from
 // the first to the last: a mistake costs memory, not correctness.
-static size_t add_variable(const struct mtrr *mtrr, size_t i, u64 low, struct e820_entry *out, size_t count) {
-    u64 mask = whole_mask(mtrr, mtrr->variable[i].mask), base = mtrr->variable[i].base & mask;
+static size_t mtrr_add_variable(const struct mtrr *mtrr, size_t i, u64 low, struct e820_entry *out, size_t count) {
+    u64 mask = mtrr_whole_mask(mtrr, mtrr->variable[i].mask), base = mtrr->variable[i].base & mask;
     u8 type = mtrr->variable[i].base & 0xff;
     u64 end = (base | (mtrr->address_mask & ~mask)) + 1;
     if (type == WRITE_BACK && mask) end = base + (mask & -mask);
     u64 above = type != WRITE_BACK ? MAX(mtrr->top, FOUR_GIB) : FOUR_GIB;
-    count = add(out, count, MAX(base, low), MIN(end, FOUR_GIB), type);
-    return add(out, count, MAX(base, above), end, type);
+    count = mtrr_add(out, count, MAX(base, low), MIN(end, FOUR_GIB), type);
+    return mtrr_add(out, count, MAX(base, above), end, type);
 }
 
 size_t mtrr_write_back(const struct mtrr *mtrr, struct e820_entry *out) {
@@ -74,10 +74,10 @@ size_t mtrr_write_back(const struct mtrr *mtrr, struct e820_entry *out) {
     u64 low = mtrr->has_fixed ? HIGH_MEMORY : 0;
     size_t count = 0;
     for (unsigned i = 0; mtrr->has_fixed && i < 8; i++) {
-        count = add(out, count, i * 0x10000u, (i + 1) * 0x10000u, (u8)(mtrr->fixed[0] >> 8 * i));
-        count = add(out, count, 0x80000 + i * 0x4000u, 0x80000 + (i + 1) * 0x4000u, (u8)(mtrr->fixed[1] >> 8 * i));
+        count = mtrr_add(out, count, i * 0x10000u, (i + 1) * 0x10000u, (u8)(mtrr->fixed[0] >> 8 * i));
+        count = mtrr_add(out, count, 0x80000 + i * 0x4000u, 0x80000 + (i + 1) * 0x4000u, (u8)(mtrr->fixed[1] >> 8 * i));
     }
-    if (mtrr->default_type == WRITE_BACK) count = add(out, count, low, E820_TOP, WRITE_BACK);
-    for (size_t i = 0; i < mtrr->count; i++) count = add_variable(mtrr, i, low, out, count);
-    return add(out, count, FOUR_GIB, mtrr->top, WRITE_BACK);
+    if (mtrr->default_type == WRITE_BACK) count = mtrr_add(out, count, low, E820_TOP, WRITE_BACK);
+    for (size_t i = 0; i < mtrr->count; i++) count = mtrr_add_variable(mtrr, i, low, out, count);
+    return mtrr_add(out, count, FOUR_GIB, mtrr->top, WRITE_BACK);
 }

@@ -51,7 +51,7 @@ void pages_begin(struct pages *given) {
     low_run = pages.map.count - 1;
 }
 
-static u64 low_alloc(void) {
+static u64 pages_low_alloc(void) {
     while (low->top > LINEAR) {
         const struct extent *run = &low->map.extents[low_run];
         u64 end = MIN(run->physical + (low->top - run->linear), IDENTITY_END);
@@ -67,12 +67,12 @@ static u64 low_alloc(void) {
 
 // ---- groups ----
 
-static bool is_tail(const struct group *group) { return group >= tail && group < tail + tail_count; }
+static bool pages_is_tail(const struct group *group) { return group >= tail && group < tail + tail_count; }
 
 // Pages from to end - 1 become free.
-static void group_give(struct group *group, u64 from, u64 end) {
+static void pages_group_give(struct group *group, u64 from, u64 end) {
     if (from >= end) return;
-    if (!group->free) LIST_INSERT_HEAD(is_tail(group) ? &tail_groups : &split_groups, group, link);
+    if (!group->free) LIST_INSERT_HEAD(pages_is_tail(group) ? &tail_groups : &split_groups, group, link);
     group->free += end - from;
     for (u64 next; from < end; from = next) {
         next = MIN(ROUND_DOWN(from, 64) + 64, end);
@@ -82,34 +82,34 @@ static void group_give(struct group *group, u64 from, u64 end) {
     }
 }
 
-static u64 group_take(struct group *group) {
+static u64 pages_group_take(struct group *group) {
     u64 word = 0;
     while (!group->map[word]) word++;
     u64 page = word * 64 + (unsigned)__builtin_ctzll(group->map[word]);
     group->map[word] &= group->map[word] - 1;
     if (--group->free == 0) LIST_REMOVE(group, link);
-    if (!is_tail(group)) return window_physical(group) + page * PAGE_SIZE;
+    if (!pages_is_tail(group)) return window_physical(group) + page * PAGE_SIZE;
     u64 number = frames.count + (u64)(group - tail);
     return linear_to_physical(&pages.map, LINEAR + number * FRAME_BYTES + page * PAGE_SIZE);
 }
 
 // Makes a group of a frame, of which pages 1 to end - 1 are free.
-static struct group *group_begin(u64 frame, u64 end) {
+static struct group *pages_group_begin(u64 frame, u64 end) {
     struct group *group = window(linear_to_physical(&pages.map, LINEAR + frame * FRAME_BYTES));
     *group = (struct group){0};
-    group_give(group, 1, end);
+    pages_group_give(group, 1, end);
     return group;
 }
 
 // Pages of the tail from linear address from to end become free.
-static void tail_give(u64 from, u64 end) {
+static void pages_tail_give(u64 from, u64 end) {
     __atomic_fetch_add(&left, (s64)(end - from) / PAGE_SIZE, __ATOMIC_RELAXED);
     for (u64 next; from < end; from = next) {
         u64 group = (from - LINEAR) / FRAME_BYTES - frames.count;
         ASSERT(group < tail_count);
         next = MIN(ROUND_DOWN(from, FRAME_BYTES) + FRAME_BYTES, end);
         u64 page = from % FRAME_BYTES / PAGE_SIZE;
-        group_give(&tail[group], page, page + (next - from) / PAGE_SIZE);
+        pages_group_give(&tail[group], page, page + (next - from) / PAGE_SIZE);
     }
 }
 
@@ -117,7 +117,7 @@ static void tail_give(u64 from, u64 end) {
 
 // The part of an extent that is not free: from pages.top to the low stage's top all of it, above that what is below
 // 4 GiB. It begins in the middle of a frame at most once, at pages.top, and never ends there.
-static struct range used_part(const struct extent *run, u64 low_top) {
+static struct range pages_used_part(const struct extent *run, u64 low_top) {
     u64 end = run->linear + run->bytes, low_end = run->linear;
     if (run->physical < IDENTITY_END) low_end += IDENTITY_END - run->physical;
     u64 start = MAX(run->linear, pages.top), used = MIN(MAX(low_end, low_top), end);
@@ -139,19 +139,19 @@ void pages_init(const struct pages *handed, u64 later) {
     left = 0;
     tail = LINEAR_POINTER(pages.top + frames_bytes(count));
     memset(tail, 0, tail_count * sizeof(struct group));
-    if (pages.top > tail_start) tail_give(tail_start, pages.top);
+    if (pages.top > tail_start) pages_tail_give(tail_start, pages.top);
     for (size_t i = 0; i < pages.map.count; i++) {
         const struct extent *run = &pages.map.extents[i];
         if (run->linear + run->bytes <= pages.top) continue;
-        struct range used = used_part(run, handed->top);
-        if (run->page < FRAME_BYTES) tail_give(used.end, run->linear + run->bytes);
+        struct range used = pages_used_part(run, handed->top);
+        if (run->page < FRAME_BYTES) pages_tail_give(used.end, run->linear + run->bytes);
         if (run->page < FRAME_BYTES || used.start == used.end) continue;
         u64 first = (used.start - LINEAR) / FRAME_BYTES, end = ROUND_UP(used.end - LINEAR, FRAME_BYTES) / FRAME_BYTES;
         if (frames_take_run(frames.cpu, end - first, 1, first, end) != first) panic("frames: a new one is in use");
     }
     left += (s64)frames_free(&frames) * FRAME_LEFT;
     if (pages.top < tail_start && pages.top % FRAME_BYTES) {
-        group_begin((pages.top - LINEAR) / FRAME_BYTES, pages.top % FRAME_BYTES / PAGE_SIZE);
+        pages_group_begin((pages.top - LINEAR) / FRAME_BYTES, pages.top % FRAME_BYTES / PAGE_SIZE);
         left += (s64)(pages.top % FRAME_BYTES / PAGE_SIZE) - 1;
     }
 }
@@ -162,33 +162,33 @@ void pages_grow(const struct linear_map *map) { pages.map = *map; }
 
 // ---- pages ----
 
-// Until leave() a page fault of this CPU that grows its stack must not come in here.
-static struct frames_cpu *enter(void) {
+// Until pages_leave() a page fault of this CPU that grows its stack must not come in here.
+static struct frames_cpu *pages_enter(void) {
     struct slot *slot = THIS_SLOT();
     slot->allocating = true;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     return &slot->frames;
 }
 
-static void leave(void) {
+static void pages_leave(void) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     THIS_SLOT()->allocating = false;
 }
 
-static s64 left_add(s64 count) { return __atomic_add_fetch(&left, count, __ATOMIC_RELAXED); }
+static s64 pages_left_add(s64 count) { return __atomic_add_fetch(&left, count, __ATOMIC_RELAXED); }
 
 u64 page_alloc(void) {
-    if (low) return low_alloc();
-    struct frames_cpu *cpu = enter();
+    if (low) return pages_low_alloc();
+    struct frames_cpu *cpu = pages_enter();
     lock_take(&lock);
     struct group *group = LIST_FIRST(&tail_groups);
     if (!group) group = LIST_FIRST(&split_groups);
     u64 frame = group ? FRAME_NONE : frames_take(cpu);
-    if (frame != FRAME_NONE) group = group_begin(frame, GROUP_PAGES);
-    u64 physical = group ? group_take(group) : 0;
-    if (physical) left_add(-1);
+    if (frame != FRAME_NONE) group = pages_group_begin(frame, GROUP_PAGES);
+    u64 physical = group ? pages_group_take(group) : 0;
+    if (physical) pages_left_add(-1);
     lock_give(&lock);
-    leave();
+    pages_leave();
     return physical;
 }
 
@@ -204,30 +204,30 @@ void page_free(u64 physical) {
     ASSERT(!low && linear < pages.map.end && !(is_frame && linear >= pages.top && physical < IDENTITY_END));
     struct group *group = is_frame ? window(ROUND_DOWN(physical, FRAME_BYTES)) : &tail[frame - frames.count];
     u64 page = linear % FRAME_BYTES / PAGE_SIZE;
-    struct frames_cpu *cpu = enter();
+    struct frames_cpu *cpu = pages_enter();
     lock_take(&lock);
-    group_give(group, page, page + 1);
+    pages_group_give(group, page, page + 1);
     if (is_frame && group->free == GROUP_PAGES - 1) {
         LIST_REMOVE(group, link);
         frames_give(cpu, frame);
     }
-    left_add(1);
+    pages_left_add(1);
     lock_give(&lock);
-    leave();
+    pages_leave();
 }
 
 void pages_give(u64 physical, u64 bytes) {
     u64 linear = physical_to_linear(&pages.map, physical);
     ASSERT(bytes && physical_to_linear(&pages.map, physical + bytes - PAGE_SIZE) == linear + bytes - PAGE_SIZE);
-    enter();
+    pages_enter();
     lock_take(&lock);
-    tail_give(linear, linear + bytes);
+    pages_tail_give(linear, linear + bytes);
     lock_give(&lock);
-    leave();
+    pages_leave();
 }
 
 u64 pages_free(void) {
-    s64 free = left_add(0);
+    s64 free = pages_left_add(0);
     return (u64)MAX(free, 0);
 }
 
@@ -245,46 +245,46 @@ static u64 frame_number(u64 physical) {
     return (linear - LINEAR) / FRAME_BYTES;
 }
 
-static void clear(u64 frame) { memset(window(frame_physical(frame)), 0, FRAME_BYTES); }
+static void pages_clear(u64 frame) { memset(window(frame_physical(frame)), 0, FRAME_BYTES); }
 
 u64 frame_alloc(bool *cleared) {
-    struct frames_cpu *cpu = enter();
+    struct frames_cpu *cpu = pages_enter();
     u64 frame = frames_take_cleared(cpu);
     *cleared = frame != FRAME_NONE;
     if (!*cleared) frame = frames_take(cpu);
-    if (frame != FRAME_NONE) left_add(-FRAME_LEFT);
-    leave();
+    if (frame != FRAME_NONE) pages_left_add(-FRAME_LEFT);
+    pages_leave();
     return frame_physical(frame);
 }
 
 void frame_split(u64 physical) {
-    enter();
+    pages_enter();
     lock_take(&lock);
-    group_begin(frame_number(physical), 1);
+    pages_group_begin(frame_number(physical), 1);
     lock_give(&lock);
-    leave();
+    pages_leave();
 }
 
 bool frames_idle(void) {
-    bool more = frames_fill(enter(), clear);
-    leave();
+    bool more = frames_fill(pages_enter(), pages_clear);
+    pages_leave();
     return more;
 }
 
 // Linear memory begins with all 1 GiB pages.
 u64 frames_alloc_1g(void) {
     u64 end = (linear_start(&pages.map, 1) - LINEAR) / FRAME_BYTES;
-    u64 frame = frames_take_run(enter(), FRAMES_1G, FRAMES_1G, 0, end);
-    if (frame != FRAME_NONE) left_add(-FRAMES_1G * FRAME_LEFT);
-    leave();
+    u64 frame = frames_take_run(pages_enter(), FRAMES_1G, FRAMES_1G, 0, end);
+    if (frame != FRAME_NONE) pages_left_add(-FRAMES_1G * FRAME_LEFT);
+    pages_leave();
     return frame_physical(frame);
 }
 
 void frames_free_run(u64 physical, u64 count) {
     u64 frame = frame_number(physical);
-    struct frames_cpu *cpu = enter();
+    struct frames_cpu *cpu = pages_enter();
     if (count == 1) frames_give(cpu, frame);
     else frames_give_run(cpu, frame, count);
-    left_add((s64)count * FRAME_LEFT);
-    leave();
+    pages_left_add((s64)count * FRAME_LEFT);
+    pages_leave();
 }

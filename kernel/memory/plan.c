@@ -7,7 +7,7 @@
 #define SMALL_MACHINE (60ull << 20) // RAM of less than 64 MiB, of which firmware keeps some: no 2 MiB for a stack
 
 // Takes [start, end) out of the ranges, and keeps a record of what was usable.
-static void take(struct plan *plan, struct ranges *from, u64 start, u64 end, const char *why) {
+static void plan_take(struct plan *plan, struct ranges *from, u64 start, u64 end, const char *why) {
     if (start >= end) return;
     for (size_t i = 0; plan->reserved && from != &plan->back && i < from->count; i++) {
         u64 first = MAX(ROUND_DOWN(start, PAGE_SIZE), from->list[i].start);
@@ -20,24 +20,24 @@ static void take(struct plan *plan, struct ranges *from, u64 start, u64 end, con
 // What nobody can use: beyond linear memory, the smaller one of the two places that show all memory; beyond the limit;
 // and what is not write-back, which is slow beyond use, or a large page over it and its neighbour undefined. cached:
 // NULL, all is.
-static void take_useless(const struct machine *machine, struct plan *plan, struct ranges *from,
-                         const struct ranges *cached) {
+static void plan_take_useless(const struct machine *machine, struct plan *plan, struct ranges *from,
+                              const struct ranges *cached) {
     u64 limit = machine->address_bits < 46 ? 1ull << machine->address_bits : LINEAR_END - LINEAR, at = 0;
-    take(plan, from, limit, E820_TOP, "beyond the addresses of the CPU or of vmos");
+    plan_take(plan, from, limit, E820_TOP, "beyond the addresses of the CPU or of vmos");
     u64 before = ranges_bytes(from->list, from->count);
-    if (machine->limit) take(plan, from, machine->limit, E820_TOP, "beyond mem=");
+    if (machine->limit) plan_take(plan, from, machine->limit, E820_TOP, "beyond mem=");
     plan->beyond_limit = before - ranges_bytes(from->list, from->count);
     before -= plan->beyond_limit;
     for (size_t i = 0; cached && i <= cached->count; i++) { // what lies between them, and behind the last
         u64 end = i < cached->count ? cached->list[i].start : E820_TOP;
-        take(plan, from, at, end, "not write-back by the MTRRs");
+        plan_take(plan, from, at, end, "not write-back by the MTRRs");
         if (i < cached->count) at = cached->list[i].end;
     }
     plan->not_write_back = before - ranges_bytes(from->list, from->count);
 }
 
 // Adds what of [start, end) is usable to what comes back, which stays sorted.
-static void bring_back(struct plan *plan, u64 start, u64 end) {
+static void plan_bring_back(struct plan *plan, u64 start, u64 end) {
     for (size_t i = 0; i < plan->usable.count; i++) {
         struct range part = {MAX(start, plan->usable.list[i].start), MIN(end, plan->usable.list[i].end)};
         if (part.start >= part.end) continue;
@@ -48,7 +48,7 @@ static void bring_back(struct plan *plan, u64 start, u64 end) {
 }
 
 // The three sweeps over the map: usable memory, write-back memory, memory that ACPI lends.
-static void find_memory(const struct machine *machine, struct plan *plan, u64 *edges, void *work) {
+static void plan_find_memory(const struct machine *machine, struct plan *plan, u64 *edges, void *work) {
     const struct e820_entry *map = machine->map;
     struct e820_entry *types = work;
     struct ranges cached = {(struct range *)(types + MTRR_ENTRIES), 0};
@@ -62,15 +62,15 @@ static void find_memory(const struct machine *machine, struct plan *plan, u64 *e
     if (acpi) plan->back.count = e820_ranges(map, machine->entries, E820_RECLAIMABLE, edges, plan->back.list);
     if (known) cached.count = e820_ranges(types, known, E820_USABLE, edges, cached.list);
 
-    take(plan, &plan->back, 0, HIGH_MEMORY, NULL);
-    take_useless(machine, plan, &plan->back, known ? &cached : NULL);
-    take(plan, &plan->usable, machine->ebda, LEGACY_HOLE, "EBDA");
-    take(plan, &plan->usable, LEGACY_HOLE, HIGH_MEMORY, "video memory and ROMs");
-    take_useless(machine, plan, &plan->usable, known ? &cached : NULL);
+    plan_take(plan, &plan->back, 0, HIGH_MEMORY, NULL);
+    plan_take_useless(machine, plan, &plan->back, known ? &cached : NULL);
+    plan_take(plan, &plan->usable, machine->ebda, LEGACY_HOLE, "EBDA");
+    plan_take(plan, &plan->usable, LEGACY_HOLE, HIGH_MEMORY, "video memory and ROMs");
+    plan_take_useless(machine, plan, &plan->usable, known ? &cached : NULL);
 }
 
 // [kernel image | table of extents | copy of the BIOS map | text of the screen]
-static bool place_kernel(const struct machine *machine, struct plan *plan) {
+static bool plan_place_kernel(const struct machine *machine, struct plan *plan) {
     struct ranges *left = &plan->left;
     u64 image = machine->kernel_low.length, behind = machine->payload.start + machine->payload.length;
     plan->extents_room = EXTENTS_PER_RANGE * (left->count + 2) + plan->back.count + 3; // two cuts are to come
@@ -85,7 +85,7 @@ static bool place_kernel(const struct machine *machine, struct plan *plan) {
     plan->extents = plan->kernel + image;
     plan->map_copy = plan->extents + plan->extents_room * sizeof(struct extent);
     plan->screen = plan->map_copy + copy;
-    take(plan, left, plan->kernel, plan->kernel + plan->kernel_bytes, "kernel");
+    plan_take(plan, left, plan->kernel, plan->kernel + plan->kernel_bytes, "kernel");
     return true;
 }
 
@@ -97,27 +97,27 @@ bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) 
     plan->usable.list = lists;
     plan->back.list = lists + room;
     plan->left.list = lists + 2 * room; // the edges lie there before
-    find_memory(machine, plan, (u64 *)plan->left.list, lists + 3 * room);
+    plan_find_memory(machine, plan, (u64 *)plan->left.list, lists + 3 * room);
 
     plan->left.count = plan->usable.count;
     memcpy(plan->left.list, plan->usable.list, plan->usable.count * sizeof(struct range));
-    take(plan, &plan->left, 0, PAGE_SIZE, "page 0");
+    plan_take(plan, &plan->left, 0, PAGE_SIZE, "page 0");
     if (!low.length) {
         plan->back.count = 0;
         return true;
     }
     if (machine->limit && machine->limit < ROUND_UP(image.start + image.length, PAGE_SIZE)) return false;
-    take(plan, &plan->left, AP_START, AP_END, "start of other CPUs");
-    take(plan, &plan->left, AP_END, BIOS_WRITES_END, "written by BIOSes"); // and boot pages, for the time being
-    take(plan, &plan->left, BIOS_WRITES_END, BOOT_MEMORY_END, "boot pages");
-    take(plan, &plan->left, low.start, low.start + low.length, "kernel while booting");
-    take(plan, &plan->left, image.start, image.start + image.length, "image");
-    bring_back(plan, BIOS_WRITES_END, BOOT_MEMORY_END);
-    bring_back(plan, low.start, low.start + low.length);
-    bring_back(plan, image.start, ROUND_UP(image.start + image.length, PAGE_SIZE));
-    if (!place_kernel(machine, plan)) return false;
+    plan_take(plan, &plan->left, AP_START, AP_END, "start of other CPUs");
+    plan_take(plan, &plan->left, AP_END, BIOS_WRITES_END, "written by BIOSes"); // and boot pages, for the time being
+    plan_take(plan, &plan->left, BIOS_WRITES_END, BOOT_MEMORY_END, "boot pages");
+    plan_take(plan, &plan->left, low.start, low.start + low.length, "kernel while booting");
+    plan_take(plan, &plan->left, image.start, image.start + image.length, "image");
+    plan_bring_back(plan, BIOS_WRITES_END, BOOT_MEMORY_END);
+    plan_bring_back(plan, low.start, low.start + low.length);
+    plan_bring_back(plan, image.start, ROUND_UP(image.start + image.length, PAGE_SIZE));
+    if (!plan_place_kernel(machine, plan)) return false;
     if (ranges_bytes(plan->usable.list, plan->usable.count) >= SMALL_MACHINE)
         plan->stack = ranges_place_stack(plan->left.list, plan->left.count, machine->has_1g);
-    if (plan->stack) take(plan, &plan->left, plan->stack, plan->stack + PAGE_2M, "first stack");
+    if (plan->stack) plan_take(plan, &plan->left, plan->stack, plan->stack + PAGE_2M, "first stack");
     return true;
 }

@@ -101,7 +101,8 @@ u64 tables_reach(u64 root, u64 start, u64 end, u64 cost, u64 most) {
 
 // Hides or frees, of what is below one table, whose first address is at: see tables.h.
 // give: NULL to hide.
-static unsigned take_out(u64 table, int level, u64 at, const u64 range[2], const u64 limits[2], void (*give)(u64)) {
+static unsigned tables_take_out(u64 table, int level, u64 at, const u64 range[2], const u64 limits[2],
+                                void (*give)(u64)) {
     bool hide = !give;
     u64 bytes = LEVEL_BYTES(level), first = range[0] > at ? (range[0] - at) / bytes : 0;
     unsigned hidden = 0;
@@ -111,7 +112,7 @@ static unsigned take_out(u64 table, int level, u64 at, const u64 range[2], const
         bool is_table = level > 0 && !(*entry & PTE_PS), goes = is_table && from >= limits[0] && whole[1] <= limits[1];
         bool goes_down = hide ? !goes : level > 1;
         if (is_table && goes_down)
-            hidden |= take_out(*entry & PTE_ADDRESS, level - 1, from, goes ? whole : range, limits, give);
+            hidden |= tables_take_out(*entry & PTE_ADDRESS, level - 1, from, goes ? whole : range, limits, give);
         if (hide && is_table == goes) {
             *entry &= ~PTE_P;
             hidden |= goes ? TABLES_HID_TABLES : TABLES_HID_PAGES;
@@ -125,11 +126,11 @@ static unsigned take_out(u64 table, int level, u64 at, const u64 range[2], const
 
 unsigned tables_hide(u64 root, u64 start, u64 end, u64 low, u64 high) {
     ASSERT(end <= high && high <= 1ull << 47);
-    return take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, NULL);
+    return tables_take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, NULL);
 }
 
 void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high, void (*give)(u64 entry)) {
-    take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, give);
+    tables_take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, give);
 }
 
 void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first) {

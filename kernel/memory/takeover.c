@@ -10,7 +10,7 @@
 static u64 usable, stack, lent; // bytes; lent: by ACPI, in linear memory now
 static struct linear_map map;
 
-static void log_layout(void) {
+static void takeover_log_layout(void) {
     static const char *const names[] = {"1G", "2M", "4K"};
     u64 pages[3] = {0};
     for (size_t i = 0, size = 0; i < map.count; i++) {
@@ -24,7 +24,7 @@ static void log_layout(void) {
 }
 
 // The first and the last page of a run must be in the page tables as the extents have it.
-static void check_run(const struct extent *run) {
+static void takeover_check_run(const struct extent *run) {
     for (int last = 0; last < 2; last++) {
         u64 offset = last ? run->bytes - run->page : 0, bytes;
         const u64 *entry = tables_leaf(tables_root(), run->linear + offset, &bytes);
@@ -45,8 +45,8 @@ void memory_take_over(const struct handover *handover) {
     window_set_map(window(handover->boot.e820), handover->boot.e820_count);
     usable = ranges_bytes(window((u64)plan->usable.list), plan->usable.count);
     stack = plan->stack ? PAGE_2M : 0;
-    log_layout();
-    for (size_t i = 0; i < map.count; i++) check_run(&map.extents[i]);
+    takeover_log_layout();
+    for (size_t i = 0; i < map.count; i++) takeover_check_run(&map.extents[i]);
     u64 gib = ROUND_UP(usable, 1ull << 30) >> 30, tables = handover->tables * PAGE_SIZE;
     log("memory: %lu KiB of page tables, %lu bytes per GiB of memory", tables / 1024, tables / gib);
     if (plan->not_write_back)
@@ -55,7 +55,7 @@ void memory_take_over(const struct handover *handover) {
 }
 
 // False when there is no room for another extent.
-static bool append(u64 start, u64 end) {
+static bool takeover_append(u64 start, u64 end) {
     u64 linear = map.end;
     if (!linear_append(&map, start, end)) return false;
     if (!tables_map(tables_root(), linear, start, end - start, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
@@ -64,15 +64,16 @@ static bool append(u64 start, u64 end) {
 }
 
 // A range of usable memory is in the window as a whole. What ACPI lent is there only where somebody mapped it.
-static void append_back(const struct range *range) {
+static void takeover_append_back(const struct range *range) {
     u64 bytes, before = map.end, at = range->start;
     const u64 *entry = tables_leaf(tables_root(), WINDOW + at, &bytes);
-    bool lends = !entry || (*entry & (PTE_W | PTE_PCD | PTE_PWT)) != PTE_W, fits = lends || append(at, range->end);
+    bool lends = !entry || (*entry & (PTE_W | PTE_PCD | PTE_PWT)) != PTE_W,
+         fits = lends || takeover_append(at, range->end);
     for (; lends && at < range->end; at += PAGE_SIZE) {
         if (tables_leaf(tables_root(), WINDOW + at, &bytes)) continue; // a firmware table
         if (!tables_map(tables_root(), WINDOW + at, at, PAGE_SIZE, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
             unfit("no memory is left for page tables");
-        if (!(fits = append(at, at + PAGE_SIZE))) break;
+        if (!(fits = takeover_append(at, at + PAGE_SIZE))) break;
     }
     if (!fits) log("memory: 0x%lx-0x%lx is not given back: it is too scattered", at, range->end - 1);
     if (lends) lent += map.end - before;
@@ -88,7 +89,7 @@ void memory_give(u64 start, u64 end) {
 void memory_end_boot(const struct handover *handover) {
     const struct range *back = window((u64)handover->plan.back.list);
     struct boot_part image = handover->boot.payload;
-    for (size_t i = 0; i < handover->plan.back.count; i++) append_back(&back[i]);
+    for (size_t i = 0; i < handover->plan.back.count; i++) takeover_append_back(&back[i]);
     pages_grow(&map);
     for (size_t i = map.first[3]; i < map.count; i++) {
         u64 start = map.extents[i].physical, end = start + map.extents[i].bytes;

@@ -21,7 +21,7 @@ void window_set_map(const struct e820_entry *map, u32 entries) {
 }
 
 // NULL when the range can have these bits. Below 1 MiB maps say little; the BIOS keeps its tables there.
-static const char *objection(u64 start, u64 end, enum window_kind kind, u64 bits) {
+static const char *window_objection(u64 start, u64 end, enum window_kind kind, u64 bits) {
     for (u64 page = start, bytes; page < end; page = ROUND_DOWN(page, bytes) + bytes) {
         const u64 *entry = tables_leaf(tables_root(), WINDOW + page, &bytes);
         if (entry && (*entry ^ bits) & TYPE_BITS) return "part of it is mapped with another memory type";
@@ -37,7 +37,8 @@ void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
     bool inside = bytes && end > physical && end <= WINDOW_END - WINDOW;
     if (inside && window_base == 0 && end <= IDENTITY_END) return window(physical); // low stage: the loader's tables
     lock_take(&lock);
-    const char *why = inside && window_base ? objection(start, end, kind, kind_bits[kind]) : "it is out of reach";
+    const char *why =
+        inside && window_base ? window_objection(start, end, kind, kind_bits[kind]) : "it is out of reach";
     for (u64 page = start; !why && page < end; page += PAGE_SIZE) {
         if (tables_leaf(tables_root(), WINDOW + page, &mapped)) continue;
         if (!tables_map(tables_root(), WINDOW + page, page, PAGE_SIZE, kind_bits[kind] | PTE_G | PTE_NX, PAGE_SIZE))

@@ -29,7 +29,7 @@ u64 alarm_run(u64 now) {
     return next;
 }
 
-static struct timer set(const struct timer *wanted) {
+static struct timer alarm_set(const struct timer *wanted) {
     u64 now = time_now_ns();
     lock_take(&lock);
     struct timer before = {.interval = interval};
@@ -47,7 +47,7 @@ static struct timer set(const struct timer *wanted) {
 
 // alarm(unsigned seconds): what was left is rounded, but never to 0.
 CALL(alarm) {
-    u64 left = set(&(struct timer){.left = (u32)arg[0] * SECOND}).left;
+    u64 left = alarm_set(&(struct timer){.left = (u32)arg[0] * SECOND}).left;
     u64 seconds = left / SECOND;
     if (left % SECOND >= SECOND / 2 || (left && !seconds)) seconds++;
     return (s64)seconds;
@@ -64,7 +64,7 @@ static struct __kernel_old_timeval timeval_of(u64 ns) {
     return (struct __kernel_old_timeval){(s64)(ns / SECOND), (s64)(ns % SECOND / MICROSECOND)};
 }
 
-static s64 put_timer(u64 to, struct timer timer) {
+static s64 alarm_put_timer(u64 to, struct timer timer) {
     struct __kernel_old_itimerval value = {timeval_of(timer.interval), timeval_of(timer.left)};
     return put_user(to, &value, sizeof value);
 }
@@ -73,7 +73,7 @@ static s64 put_timer(u64 to, struct timer timer) {
 CALL(getitimer) {
     int which = (int)arg[0];
     if (which != ITIMER_REAL && which != ITIMER_VIRTUAL && which != ITIMER_PROF) return -EINVAL;
-    return put_timer(arg[1], which == ITIMER_REAL ? set(NULL) : (struct timer){0});
+    return alarm_put_timer(arg[1], which == ITIMER_REAL ? alarm_set(NULL) : (struct timer){0});
 }
 
 // setitimer(int which, new, old): no new one means none, as on Linux.
@@ -84,8 +84,8 @@ CALL(setitimer) {
     struct timer before = {0};
     if (arg[1] && !copy_from_user(&value, arg[1], sizeof value)) return -EFAULT;
     if (timeval_get(&value.it_value, &wanted.left) || timeval_get(&value.it_interval, &wanted.interval)) return -EINVAL;
-    if (which == ITIMER_REAL) before = set(&wanted);
+    if (which == ITIMER_REAL) before = alarm_set(&wanted);
     else if (which != ITIMER_VIRTUAL && which != ITIMER_PROF) return -EINVAL;
     else if (wanted.left) return refused("setitimer", "timer", (u64)which, "timers of CPU time are not built", -EINVAL);
-    return arg[2] ? put_timer(arg[2], before) : 0;
+    return arg[2] ? alarm_put_timer(arg[2], before) : 0;
 }

@@ -40,7 +40,7 @@ struct clock_id {
     u32 tid; // CLOCK_ONE_THREAD: of which thread; it may have ended
 };
 
-static bool thread_exists(u32 tid) {
+static bool clock_thread_exists(u32 tid) {
     lock_take(&threads_lock);
     bool exists = thread_find(tid);
     lock_give(&threads_lock);
@@ -48,25 +48,25 @@ static bool thread_exists(u32 tid) {
 }
 
 // An id below 0. Only who reads a process's clock may name it by his own thread's number.
-static struct clock_id cpu_clock(const struct thread *thread, int id, bool reads) {
+static struct clock_id clock_of_cpu(const struct thread *thread, int id, bool reads) {
     u32 number = ~((u32)id >> 3 | 7u << 29); // as a signed shift would leave it
     if (((u32)id & CPU_CLOCK_TIMES) == CPU_CLOCK_FILE) return (struct clock_id){CLOCK_NONE, 0};
     if ((u32)id & CPU_CLOCK_ONE) {
         u32 tid = number ? number : thread->tid;
-        return (struct clock_id){thread_exists(tid) ? CLOCK_ONE_THREAD : CLOCK_NONE, tid};
+        return (struct clock_id){clock_thread_exists(tid) ? CLOCK_ONE_THREAD : CLOCK_NONE, tid};
     }
     bool is_ours = number == 0 || number == 1 || (reads && number == thread->tid);
     return (struct clock_id){is_ours ? CLOCK_PROCESS : CLOCK_NONE, 0};
 }
 
 static struct clock_id clock_find(const struct thread *thread, int id, bool reads) {
-    if (id < 0) return cpu_clock(thread, id, reads);
+    if (id < 0) return clock_of_cpu(thread, id, reads);
     enum clock_kind kind = (u32)id < ARRAY_SIZE(clocks) ? clocks[id] : CLOCK_NONE;
     return (struct clock_id){kind, thread->tid};
 }
 
 // False when the thread has ended.
-static bool thread_clock(const struct thread *self, u32 tid, u64 *ns) {
+static bool clock_of_thread(const struct thread *self, u32 tid, u64 *ns) {
     if (tid == self->tid) {
         *ns = time_tsc_to_ns(thread_time(self));
         return true;
@@ -85,13 +85,13 @@ static bool clock_read(const struct thread *thread, struct clock_id clock, u64 *
     case CLOCK_WALL: *ns = time_wall_ns(); return true;
     case CLOCK_BOOT: *ns = time_now_ns(); return true;
     case CLOCK_PROCESS: *ns = time_tsc_to_ns(program_time()); return true;
-    case CLOCK_ONE_THREAD: return thread_clock(thread, clock.tid, ns);
+    case CLOCK_ONE_THREAD: return clock_of_thread(thread, clock.tid, ns);
     default: return false;
     }
 }
 
 // Seconds and a fraction in units of so many ns: struct timespec has 1, struct timeval 1000.
-static s64 put_time(u64 to, u64 ns, u64 unit) {
+static s64 clock_put(u64 to, u64 ns, u64 unit) {
     s64 time[2] = {(s64)(ns / SECOND), (s64)(ns % SECOND / unit)};
     return put_user(to, time, sizeof time);
 }
@@ -107,19 +107,19 @@ s64 time_get(u64 from, u64 *ns) {
 // clock_gettime(int clock, time)
 CALL(clock_gettime) {
     u64 ns;
-    if ((int)arg[0] == CLOCK_MONOTONIC) return put_time(arg[1], time_now_ns(), 1); // the one that is asked most
-    return clock_read(thread, clock_find(thread, (int)arg[0], true), &ns) ? put_time(arg[1], ns, 1) : -EINVAL;
+    if ((int)arg[0] == CLOCK_MONOTONIC) return clock_put(arg[1], time_now_ns(), 1); // the one that is asked most
+    return clock_read(thread, clock_find(thread, (int)arg[0], true), &ns) ? clock_put(arg[1], ns, 1) : -EINVAL;
 }
 
 // clock_getres(int clock, time): a nanosecond, by the TSC, for all of them.
 CALL(clock_getres) {
     if (clock_find(thread, (int)arg[0], false).kind == CLOCK_NONE) return -EINVAL;
-    return arg[1] ? put_time(arg[1], 1, 1) : 0;
+    return arg[1] ? clock_put(arg[1], 1, 1) : 0;
 }
 
 CALL(gettimeofday) {
     if (arg[0]) {
-        s64 error = put_time(arg[0], time_wall_ns(), 1000);
+        s64 error = clock_put(arg[0], time_wall_ns(), 1000);
         if (error) return error;
     }
     return !arg[1] || clear_user(arg[1], sizeof(struct timezone)) ? 0 : -EFAULT; // UTC
@@ -132,7 +132,7 @@ CALL(time) {
 
 // A CPU clock goes on as fast as there are CPUs at most: so long nobody needs to look at it again. Then what is left is
 // at most halved, when half of them ran, and so on until it is little.
-static s64 sleep_by_cpu_time(struct thread *thread, struct clock_id clock) {
+static s64 clock_sleep_by_cpu_time(struct thread *thread, struct clock_id clock) {
     u64 now;
     u64 cpus = clock.kind == CLOCK_PROCESS ? cpus_expected() : 1;
     thread->deadline = NEVER; // which is right when the thread has ended: its clock stands still
@@ -146,7 +146,7 @@ static s64 sleep_by_cpu_time(struct thread *thread, struct clock_id clock) {
 
 // The first execution of clock_nanosleep: 0, or why not. What is left to sleep, or the CPU time at its end, is then in
 // the thread's record.
-static s64 sleep_begin(struct thread *thread, const u64 *arg, struct clock_id *clock) {
+static s64 clock_sleep_begin(struct thread *thread, const u64 *arg, struct clock_id *clock) {
     int id = (int)arg[0];
     u64 ns;
     u64 now;
@@ -172,10 +172,10 @@ CALL(clock_nanosleep) {
         clock = clock_find(thread, (int)arg[0], false);
         if ((int)arg[0] < 0 && clock.kind == CLOCK_NONE) clock.kind = CLOCK_ONE_THREAD; // which has ended since
     } else {
-        s64 error = sleep_begin(thread, arg, &clock);
+        s64 error = clock_sleep_begin(thread, arg, &clock);
         if (error) return error;
     }
-    if (clock.kind == CLOCK_PROCESS || clock.kind == CLOCK_ONE_THREAD) return sleep_by_cpu_time(thread, clock);
+    if (clock.kind == CLOCK_PROCESS || clock.kind == CLOCK_ONE_THREAD) return clock_sleep_by_cpu_time(thread, clock);
     return thread_deadline(thread, 0) ? 0 : CALL_WAITS;
 }
 

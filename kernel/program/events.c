@@ -26,7 +26,7 @@ void events_wait(struct thread *thread, u8 events) {
 }
 
 // Until it is taken out a thread gets no further than events_leave(); then it may end, and be gone.
-static void wake_some(u8 events) {
+static void events_wake_some(u8 events) {
     int woken = 0;
     bool left = false;
     lock_take(&lock);
@@ -45,9 +45,9 @@ static void wake_some(u8 events) {
     lock_give(&lock);
 }
 
-void events_happen(u8 events) { wake_some(events); }
+void events_happen(u8 events) { events_wake_some(events); }
 
 // Called by each CPU that looks for a thread to run, so that those who were woken wake the rest.
 void events_rest(void) {
-    if (__atomic_load_n(&more, __ATOMIC_RELAXED)) wake_some(0);
+    if (__atomic_load_n(&more, __ATOMIC_RELAXED)) events_wake_some(0);
 }

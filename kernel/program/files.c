@@ -38,28 +38,28 @@ void files_init(const struct boot_info *boot, bool output_is_tty) {
 // ---- the table ----
 
 // Numbers are ints: the upper half of the register does not count.
-static struct file *entry(u64 number) {
+static struct file *files_entry(u64 number) {
     bool is_open = (u32)number < FILES_MAX && files[(u32)number].kind;
     return is_open ? &files[(u32)number] : NULL;
 }
 
 bool file_get(u64 number, struct file *copy) {
     lock_take(&lock);
-    const struct file *file = entry(number);
+    const struct file *file = files_entry(number);
     if (file) *copy = *file;
     lock_give(&lock);
     return file;
 }
 
 // The entry that a copy was made of; NULL: the file has been closed.
-static struct file *entry_of(const struct file *copy) {
-    struct file *file = entry(copy->number);
+static struct file *files_entry_of(const struct file *copy) {
+    struct file *file = files_entry(copy->number);
     return file && file->serial == copy->serial ? file : NULL;
 }
 
 u64 file_offset(const struct file *copy) {
     lock_take(&lock);
-    const struct file *file = entry_of(copy);
+    const struct file *file = files_entry_of(copy);
     u64 offset = file ? file->offset : copy->offset;
     lock_give(&lock);
     return offset;
@@ -67,7 +67,7 @@ u64 file_offset(const struct file *copy) {
 
 bool file_advance(struct file *copy, u64 from, u64 bytes) {
     lock_take(&lock);
-    struct file *file = entry_of(copy);
+    struct file *file = files_entry_of(copy);
     bool is_there = !file || file->offset == from;
     if (file && is_there) file->offset = from + bytes;
     copy->offset = from + bytes;
@@ -76,7 +76,7 @@ bool file_advance(struct file *copy, u64 from, u64 bytes) {
 }
 
 // Its number, or -EMFILE.
-static s64 put(struct file file) {
+static s64 files_put(struct file file) {
     static u32 serial;
     u64 limit = limit_get(RLIMIT_NOFILE);
     lock_take(&lock);
@@ -90,16 +90,16 @@ static s64 put(struct file file) {
 
 // A second number, the first free one from least on. What is read moves the offset of one number alone, so a file that
 // has one gets none.
-static s64 duplicate(u64 number, u64 least, bool close_on_exec) {
+static s64 files_duplicate(u64 number, u64 least, bool close_on_exec) {
     struct file file;
     if (!file_get(number, &file)) return -EBADF;
     if (file.kind != FILE_TERMINAL) return refused("dup", "file", (u32)number, "it is no terminal", -EMFILE);
     file.number = (u32)least;
     file.close_on_exec = close_on_exec;
-    return put(file);
+    return files_put(file);
 }
 
-CALL(dup) { return duplicate(arg[0], 0, false); }
+CALL(dup) { return files_duplicate(arg[0], 0, false); }
 
 // dup3(old, new, flags)
 CALL(dup3) {
@@ -108,7 +108,7 @@ CALL(dup3) {
     if (flags & ~(u32)O_CLOEXEC || old == new) return -EINVAL;
     if (new >= FILES_MAX || new >= limit_get(RLIMIT_NOFILE) || !file_get(old, &file)) return -EBADF;
     if (file.kind == FILE_TERMINAL) call_close(thread, (u64[]){new});
-    return duplicate(old, new, flags & O_CLOEXEC);
+    return files_duplicate(old, new, flags & O_CLOEXEC);
 }
 
 CALL(dup2) {
@@ -119,7 +119,7 @@ CALL(dup2) {
 
 CALL(close) {
     lock_take(&lock);
-    struct file *file = entry(arg[0]);
+    struct file *file = files_entry(arg[0]);
     if (file) file->kind = FILE_CLOSED;
     lock_give(&lock);
     return file ? 0 : -EBADF;
@@ -131,10 +131,10 @@ CALL(fcntl) {
     u32 flags = (u32)arg[2];
     bool known = true;
     if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
-        return flags < limit_get(RLIMIT_NOFILE) ? duplicate(arg[0], flags, command == F_DUPFD_CLOEXEC) : -EINVAL;
+        return flags < limit_get(RLIMIT_NOFILE) ? files_duplicate(arg[0], flags, command == F_DUPFD_CLOEXEC) : -EINVAL;
     s64 result = 0;
     lock_take(&lock);
-    struct file *file = entry(arg[0]);
+    struct file *file = files_entry(arg[0]);
     if (!file) result = -EBADF;
     else if (command == F_GETFD) result = file->close_on_exec ? FD_CLOEXEC : 0;
     else if (command == F_SETFD) file->close_on_exec = flags & FD_CLOEXEC;
@@ -147,7 +147,7 @@ CALL(fcntl) {
 }
 
 // Of a framebuffer the end is 0, as on Linux; of a text nobody knows it before it is read.
-static s64 seek(struct file *file, s64 to, u32 whence) {
+static s64 files_seek(struct file *file, s64 to, u32 whence) {
     bool is_text = file->kind == FILE_TEXT;
     if (file->kind == FILE_ZERO) return 0;
     if (!is_text && file->kind != FILE_FRAMEBUFFER && file->kind != FILE_DIRECTORY) return -ESPIPE;
@@ -161,8 +161,8 @@ static s64 seek(struct file *file, s64 to, u32 whence) {
 // lseek(number, offset, whence)
 CALL(lseek) {
     lock_take(&lock);
-    struct file *file = entry(arg[0]);
-    s64 result = file ? seek(file, (s64)arg[1], (u32)arg[2]) : -EBADF;
+    struct file *file = files_entry(arg[0]);
+    s64 result = file ? files_seek(file, (s64)arg[1], (u32)arg[2]) : -EBADF;
     lock_give(&lock);
     return result;
 }
@@ -188,7 +188,7 @@ static s64 ioctl_any(const u64 *arg) {
     if (request != FIOCLEX && request != FIONCLEX && request != FIONBIO) return 1;
     if (request == FIONBIO && !copy_from_user(&on, arg[2], sizeof on)) return -EFAULT;
     lock_take(&lock);
-    struct file *file = entry(arg[0]);
+    struct file *file = files_entry(arg[0]);
     if (file && request != FIONBIO) file->close_on_exec = request == FIOCLEX;
     if (file && request == FIONBIO) file->flags = (file->flags & ~(u32)O_NONBLOCK) | (on ? O_NONBLOCK : 0);
     lock_give(&lock);
@@ -233,7 +233,7 @@ CALL(ioctl) {
 
 // Where a path ends; directory: the number from which a relative one counts. 0, or a negative errno for one that cannot
 // be walked.
-static s64 walk(u64 directory, u64 path_at, struct path_end *end) {
+static s64 files_walk(u64 directory, u64 path_at, struct path_end *end) {
     char path[PATH_MAX];
     struct file file = {.kind = FILE_DIRECTORY}; // the root, which is the working directory
     s64 length = copy_string_from_user(path, path_at, PATH_MAX);
@@ -249,25 +249,25 @@ static s64 walk(u64 directory, u64 path_at, struct path_end *end) {
 }
 
 // The file at a path, or a negative errno.
-static s64 find(u64 directory, u64 path_at, struct file *file) {
+static s64 files_find(u64 directory, u64 path_at, struct file *file) {
     struct path_end end;
-    s64 error = walk(directory, path_at, &end);
+    s64 error = files_walk(directory, path_at, &end);
     if (error || end.node < 0) return error ? error : end.node;
     *file = (struct file){.kind = node_kind((u32)end.node), .node = (u8)end.node};
     return 0;
 }
 
 // The same for calls with flags, of which AT_EMPTY_PATH lets a number name the file without a path.
-static s64 find_at(u64 directory, u64 path_at, u32 flags, struct file *file) {
+static s64 files_find_at(u64 directory, u64 path_at, u32 flags, struct file *file) {
     char first = 0;
     if (flags & AT_EMPTY_PATH && path_at && !copy_from_user(&first, path_at, 1)) return -EFAULT;
-    if (!(flags & AT_EMPTY_PATH) || first) return find(directory, path_at, file);
+    if (!(flags & AT_EMPTY_PATH) || first) return files_find(directory, path_at, file);
     *file = (struct file){.kind = FILE_DIRECTORY};
     return (int)directory == AT_FDCWD || file_get(directory, file) ? 0 : -EBADF;
 }
 
 // Of a file that is to be made: /proc makes none, and nothing else can be written to.
-static s64 cannot_make(const struct path_end *end, u32 flags) {
+static s64 files_cannot_make(const struct path_end *end, u32 flags) {
     if (end->node != -ENOENT || !end->is_last) return end->node;
     if (end->has_slash) return -EISDIR;
     if (end->directory == NODE_PROC) return -ENOENT;
@@ -278,9 +278,9 @@ static s64 cannot_make(const struct path_end *end, u32 flags) {
 CALL(openat) {
     struct path_end end;
     u32 flags = (u32)arg[2];
-    s64 error = walk(arg[0], arg[1], &end);
+    s64 error = files_walk(arg[0], arg[1], &end);
     if (error) return error;
-    if (end.node < 0) return flags & O_CREAT ? cannot_make(&end, flags) : end.node;
+    if (end.node < 0) return flags & O_CREAT ? files_cannot_make(&end, flags) : end.node;
     struct file file = {.kind = node_kind((u32)end.node), .node = (u8)end.node};
     bool reads = (flags & O_ACCMODE) == O_RDONLY;
     if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return -EEXIST;
@@ -289,7 +289,7 @@ CALL(openat) {
     if (file.kind == FILE_TEXT && !reads) return -EACCES;
     file.close_on_exec = flags & O_CLOEXEC;
     file.flags = (flags & ~(u32)CREATION_FLAGS) | LARGE_FILE;
-    return put(file);
+    return files_put(file);
 }
 
 CALL(open) { return call_openat(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg[1], arg[2]}); }
@@ -299,7 +299,7 @@ CALL(getcwd) {
     return copy_to_user(arg[0], "/", 2) ? 2 : -EFAULT;
 }
 
-static u32 mode_of(const struct file *file) {
+static u32 files_mode_of(const struct file *file) {
     if (file->kind == FILE_DIRECTORY) return S_IFDIR | 0555;
     if (file->kind == FILE_TEXT) return S_IFREG | 0444;
     if (file->kind == FILE_ZERO) return S_IFCHR | 0666;
@@ -308,10 +308,10 @@ static u32 mode_of(const struct file *file) {
 }
 
 // Every file has a number of its own: programs take two files with one number for the same.
-static s64 put_stat(const struct file *file, u64 to) {
+static s64 files_put_stat(const struct file *file, u64 to) {
     struct stat stat = {.st_dev = file->kind, .st_ino = file->node + 1u, .st_nlink = 1, .st_blksize = PAGE_SIZE};
     bool is_terminal = file->kind == FILE_TERMINAL && is_tty;
-    stat.st_mode = mode_of(file);
+    stat.st_mode = files_mode_of(file);
     if (is_terminal) stat.st_blksize = 1024;
     if (is_terminal) stat.st_rdev = 4 << 8 | 64;                // ttyS0
     if (file->kind == FILE_FRAMEBUFFER) stat.st_rdev = 29 << 8; // fb0
@@ -344,7 +344,7 @@ CALL(getdents64) {
         if ((u32)arg[2] < done + sizeof entry) error = -EINVAL;
         entry.inode = (u64)node + 1;
         entry.next = next + 1;
-        entry.type = (u8)(mode_of(&(struct file){.kind = node_kind((u32)node)}) >> 12);
+        entry.type = (u8)(files_mode_of(&(struct file){.kind = node_kind((u32)node)}) >> 12);
         if (!error) error = put_user(arg[1] + done, &entry, sizeof entry);
         if (error) break;
         place = entry.next;
@@ -355,13 +355,13 @@ CALL(getdents64) {
 
 CALL(fstat) {
     struct file file;
-    return file_get(arg[0], &file) ? put_stat(&file, arg[1]) : -EBADF;
+    return file_get(arg[0], &file) ? files_put_stat(&file, arg[1]) : -EBADF;
 }
 
 CALL(stat) {
     struct file file;
-    s64 error = find((u64)AT_FDCWD, arg[0], &file);
-    return error ? error : put_stat(&file, arg[1]);
+    s64 error = files_find((u64)AT_FDCWD, arg[0], &file);
+    return error ? error : files_put_stat(&file, arg[1]);
 }
 
 // newfstatat(directory, path, stat, flags)
@@ -369,13 +369,13 @@ CALL(newfstatat) {
     u32 flags = (u32)arg[3];
     struct file file;
     if (flags & ~(u32)AT_FLAGS_KNOWN) return -EINVAL;
-    s64 error = find_at(arg[0], arg[1], flags, &file);
-    return error ? error : put_stat(&file, arg[2]);
+    s64 error = files_find_at(arg[0], arg[1], flags, &file);
+    return error ? error : files_put_stat(&file, arg[2]);
 }
 
 // Whose user is root may do what somebody may; but nothing can be written here except the framebuffer.
-static s64 may(const struct file *file, u32 wanted) {
-    u32 mode = mode_of(file);
+static s64 files_may(const struct file *file, u32 wanted) {
+    u32 mode = files_mode_of(file);
     if (wanted & 1 && !(mode & 0111)) return -EACCES;
     if (wanted & 2 && !(mode & 0222)) return file->kind == FILE_DIRECTORY ? -EROFS : -EACCES;
     return 0;
@@ -387,8 +387,8 @@ CALL(faccessat2) {
     u32 mode = (u32)arg[2];
     u32 flags = (u32)arg[3];
     if (mode & ~ACCESS_KNOWN || flags & ~(u32)ACCESS_FLAGS_KNOWN) return -EINVAL;
-    s64 error = find_at(arg[0], arg[1], flags, &file);
-    return error ? error : may(&file, mode);
+    s64 error = files_find_at(arg[0], arg[1], flags, &file);
+    return error ? error : files_may(&file, mode);
 }
 
 CALL(faccessat) { return call_faccessat2(thread, (u64[]){arg[0], arg[1], arg[2], 0}); }
@@ -398,7 +398,7 @@ CALL(access) { return call_faccessat2(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg
 CALL(readlinkat) {
     struct file file;
     if ((int)arg[3] <= 0) return -EINVAL;
-    s64 error = find(arg[0], arg[1], &file);
+    s64 error = files_find(arg[0], arg[1], &file);
     return error ? error : -EINVAL;
 }
 

@@ -19,15 +19,15 @@ static struct bucket {
 static u64 arrivals; // of all waiters, ever
 
 // Fibonacci hashing: neighbouring words lie in different buckets.
-static struct bucket *bucket_of(struct futex_key key) { return &buckets[key.address * 0x9e3779b97f4a7c15 >> 56]; }
+static struct bucket *futex_bucket_of(struct futex_key key) { return &buckets[key.address * 0x9e3779b97f4a7c15 >> 56]; }
 
-static void put(struct bucket *bucket, struct thread *thread, struct futex_key key) {
+static void futex_put(struct bucket *bucket, struct thread *thread, struct futex_key key) {
     u64 arrival = __atomic_add_fetch(&arrivals, 1, __ATOMIC_RELAXED);
     sorted_add(&bucket->waiters, &thread->wait, key.address, arrival);
 }
 
 // Until it is taken out a thread gets no further than futex_waits(); then it may end, and be gone.
-static void wake(struct bucket *bucket, struct thread *thread) {
+static void futex_wake_up_to(struct bucket *bucket, struct thread *thread) {
     thread_wake(thread);
     sorted_remove(&bucket->waiters, &thread->wait);
 }
@@ -46,7 +46,7 @@ bool futex_waits(struct thread *thread, bool leave) {
 }
 
 // 0 when the word has the value expected (NULL: any).
-static s64 compare(struct futex_key key, const u32 *expected) {
+static s64 futex_compare(struct futex_key key, const u32 *expected) {
     u32 value;
     if (!expected) return 0;
     if (!copy_from_user(&value, key.address, sizeof value)) return -EFAULT;
@@ -61,8 +61,8 @@ struct wake {
 
 // Of those who wait at a word and have one of the bits, wakes the first ones and moves the next ones to the other word;
 // looks at no more than a piece of them, those who came before the call began. True: there are more.
-static bool wake_some(const struct wake *what, struct thread *caller) {
-    struct bucket *bucket = bucket_of(what->from), *other = bucket_of(what->to);
+static bool futex_wake_some(const struct wake *what, struct thread *caller) {
+    struct bucket *bucket = futex_bucket_of(what->from), *other = futex_bucket_of(what->to);
     u64 word = what->from.address, most = what->wakes + what->moves;
     struct sorted_node *node = sorted_from(&bucket->waiters, word, caller->wake_at);
     for (int looks = 0; node && caller->record.done < most; looks++) {
@@ -73,7 +73,7 @@ static bool wake_some(const struct wake *what, struct thread *caller) {
         node = sorted_next(node);
         if (!(thread->bits & what->bits)) continue;
         if (caller->record.done++ < what->wakes) {
-            wake(bucket, thread);
+            futex_wake_up_to(bucket, thread);
         } else {
             u64 arrival = __atomic_add_fetch(&arrivals, 1, __ATOMIC_RELAXED);
             sorted_move(&bucket->waiters, &other->waiters, &thread->wait, what->to.address, arrival);
@@ -83,18 +83,18 @@ static bool wake_some(const struct wake *what, struct thread *caller) {
 }
 
 // In pieces: the word's value (NULL: any) counts at the first one. Returns how many were woken and moved.
-static s64 wake_all(const struct wake *what, const u32 *expected, struct thread *caller) {
-    struct bucket *bucket = bucket_of(what->from), *other = bucket_of(what->to);
+static s64 futex_wake_all(const struct wake *what, const u32 *expected, struct thread *caller) {
+    struct bucket *bucket = futex_bucket_of(what->from), *other = futex_bucket_of(what->to);
     struct bucket *low = MIN(bucket, other), *high = MAX(bucket, other);
     lock_take(&low->lock);
     if (low != high) lock_take(&high->lock);
-    s64 error = caller->record.begun ? 0 : compare(what->from, expected);
+    s64 error = caller->record.begun ? 0 : futex_compare(what->from, expected);
     if (!caller->record.begun) {
         caller->record.begun = true;
         caller->wake_at = 0;
         caller->wake_end = __atomic_load_n(&arrivals, __ATOMIC_RELAXED);
     }
-    bool more = !error && wake_some(what, caller);
+    bool more = !error && futex_wake_some(what, caller);
     if (low != high) lock_give(&high->lock);
     lock_give(&low->lock);
     if (error) return error;
@@ -102,27 +102,27 @@ static s64 wake_all(const struct wake *what, const u32 *expected, struct thread 
 }
 
 void futex_wake_one(struct futex_key key) {
-    struct bucket *bucket = bucket_of(key);
+    struct bucket *bucket = futex_bucket_of(key);
     lock_take(&bucket->lock);
     struct sorted_node *node = sorted_from(&bucket->waiters, key.address, 0);
-    if (node && node->key == key.address) wake(bucket, THREAD_OF(node, wait));
+    if (node && node->key == key.address) futex_wake_up_to(bucket, THREAD_OF(node, wait));
     lock_give(&bucket->lock);
 }
 
 // If the word has the value expected, thread waits from here on. 0, -EFAULT or -EAGAIN.
-static s64 wait_begin(struct thread *thread, struct futex_key key, u32 bits, u32 expected) {
-    struct bucket *bucket = bucket_of(key);
+static s64 futex_wait_begin(struct thread *thread, struct futex_key key, u32 bits, u32 expected) {
+    struct bucket *bucket = futex_bucket_of(key);
     lock_take(&bucket->lock);
-    s64 error = compare(key, &expected);
+    s64 error = futex_compare(key, &expected);
     thread->bits = bits;
-    if (!error) put(bucket, thread, key);
+    if (!error) futex_put(bucket, thread, key);
     lock_give(&bucket->lock);
     return error;
 }
 
 // Whether a word can be one: of a shared futex, Linux looks at its page. One of the program's own that cannot be
 // written to is none, since it never changes.
-static s64 check_word(u64 address, u32 operation) {
+static s64 futex_check_word(u64 address, u32 operation) {
     u32 value;
     if (address % sizeof value) return -EINVAL;
     if (address > USER_END) return -EFAULT;
@@ -133,14 +133,14 @@ static s64 check_word(u64 address, u32 operation) {
 
 // The timeout of WAIT, of so many ns, counts from now; that of WAIT_BITSET is a time on a clock. The word is read
 // twice, so that its page is there before the lock is taken.
-static s64 wait_call(struct thread *thread, const u64 *arg, u64 ns, u32 bits) {
+static s64 futex_wait_call(struct thread *thread, const u64 *arg, u64 ns, u32 bits) {
     struct futex_key key = {arg[0]};
     u32 operation = (u32)arg[1], expected = (u32)arg[2];
     u64 now = 0;
     if (!thread->has_deadline) { // the first execution
-        s64 error = check_word(arg[0], operation);
-        if (!error) error = compare(key, &expected);
-        if (!error) error = wait_begin(thread, key, bits, expected);
+        s64 error = futex_check_word(arg[0], operation);
+        if (!error) error = futex_compare(key, &expected);
+        if (!error) error = futex_wait_begin(thread, key, bits, expected);
         if (error) return error;
         if (ns != NEVER && (operation & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
             now = operation & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
@@ -152,32 +152,32 @@ static s64 wait_call(struct thread *thread, const u64 *arg, u64 ns, u32 bits) {
 }
 
 // REQUEUE(word, operation, how many are woken, how many are moved, to which word, value), or with the value compared.
-static s64 requeue_call(struct thread *thread, const u64 *arg, u32 operation) {
+static s64 futex_requeue_call(struct thread *thread, const u64 *arg, u32 operation) {
     int wakes = (int)arg[2], moves = (int)arg[3];
     u32 value = (u32)arg[5];
     bool compares = (operation & FUTEX_CMD_MASK) == FUTEX_CMP_REQUEUE;
     if (wakes < 0 || moves < 0) return -EINVAL;
-    s64 error = thread->record.begun ? 0 : check_word(arg[0], operation);
-    if (!error && !thread->record.begun) error = check_word(arg[4], operation);
+    s64 error = thread->record.begun ? 0 : futex_check_word(arg[0], operation);
+    if (!error && !thread->record.begun) error = futex_check_word(arg[4], operation);
     if (error) return error;
     struct wake what = {{arg[0]}, {arg[4]}, ~0u, (u32)wakes, (u32)moves};
-    return wake_all(&what, compares ? &value : NULL, thread);
+    return futex_wake_all(&what, compares ? &value : NULL, thread);
 }
 
 // WAKE(word, operation, how many, -, -, bits): of none Linux, too, wakes one.
-static s64 wake_call(struct thread *thread, const u64 *arg, u32 operation, u32 bits) {
+static s64 futex_wake_call(struct thread *thread, const u64 *arg, u32 operation, u32 bits) {
     int count = (int)arg[2];
-    s64 error = thread->record.begun ? 0 : check_word(arg[0], operation);
+    s64 error = thread->record.begun ? 0 : futex_check_word(arg[0], operation);
     if (error) return error;
     struct wake what = {{arg[0]}, {arg[0]}, bits, count > 0 ? (u32)count : 1, 0};
-    return wake_all(&what, NULL, thread);
+    return futex_wake_all(&what, NULL, thread);
 }
 
 #define ONE(command) (1u << (command))
 #define WALL_CLOCK   (ONE(FUTEX_WAIT_BITSET) | ONE(FUTEX_WAIT_REQUEUE_PI) | ONE(FUTEX_LOCK_PI2)) // who may ask for it
 #define TIMED        (WALL_CLOCK | ONE(FUTEX_WAIT) | ONE(FUTEX_LOCK_PI))
 
-static bool is_of(u32 command, u32 set) { return command <= FUTEX_LOCK_PI2 && set >> command & 1; }
+static bool futex_is_of(u32 command, u32 set) { return command <= FUTEX_LOCK_PI2 && set >> command & 1; }
 
 // futex(word, operation, value, timeout or count, word 2, bits or value). As on Linux the timeout comes first of all.
 CALL(futex) {
@@ -185,19 +185,19 @@ CALL(futex) {
     bool has_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;
     u32 bits = has_bits ? (u32)arg[5] : ~0u;
     u64 ns = NEVER;
-    if (arg[3] && !thread->has_deadline && is_of(command, TIMED)) {
+    if (arg[3] && !thread->has_deadline && futex_is_of(command, TIMED)) {
         s64 error = time_get(arg[3], &ns);
         if (error) return error;
     }
-    if (operation & FUTEX_CLOCK_REALTIME && !is_of(command, WALL_CLOCK)) return -ENOSYS;
+    if (operation & FUTEX_CLOCK_REALTIME && !futex_is_of(command, WALL_CLOCK)) return -ENOSYS;
     if (!bits) return -EINVAL;
     switch (command) {
     case FUTEX_WAIT:
-    case FUTEX_WAIT_BITSET: return wait_call(thread, arg, ns, bits);
+    case FUTEX_WAIT_BITSET: return futex_wait_call(thread, arg, ns, bits);
     case FUTEX_WAKE:
-    case FUTEX_WAKE_BITSET: return wake_call(thread, arg, operation, bits);
+    case FUTEX_WAKE_BITSET: return futex_wake_call(thread, arg, operation, bits);
     case FUTEX_REQUEUE:
-    case FUTEX_CMP_REQUEUE: return requeue_call(thread, arg, operation);
+    case FUTEX_CMP_REQUEUE: return futex_requeue_call(thread, arg, operation);
     }
     if (command == FUTEX_FD || command > FUTEX_LOCK_PI2) return -ENOSYS; // on Linux, too
     return refused("futex", "operation", command, "only WAIT, WAKE and REQUEUE are built", -ENOSYS);

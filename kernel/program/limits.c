@@ -27,7 +27,7 @@ u64 limit_get(unsigned resource) { return __atomic_load_n(&limits[resource].rlim
 u64 limit_hard(unsigned resource) { return __atomic_load_n(&limits[resource].rlim_max, __ATOMIC_RELAXED); }
 
 // Those that Linux would enforce against root, too, and nobody here does.
-static void say_unenforced(u32 resource, const struct rlimit64 *wanted) {
+static void limit_say_unenforced(u32 resource, const struct rlimit64 *wanted) {
     static bool said[2];
     bool is_cpu = resource == RLIMIT_CPU;
     if ((!is_cpu && resource != RLIMIT_RTTIME) || wanted->rlim_cur == RLIM64_INFINITY) return;
@@ -48,11 +48,11 @@ static s64 limit_change(u32 resource, const struct rlimit64 *wanted, struct rlim
         __atomic_store_n(&limits[resource].rlim_max, wanted->rlim_max, __ATOMIC_RELAXED);
     }
     lock_give(&lock);
-    if (wanted) say_unenforced(resource, wanted);
+    if (wanted) limit_say_unenforced(resource, wanted);
     return 0;
 }
 
-static bool is_own(u32 pid) {
+static bool limit_is_own(u32 pid) {
     lock_take(&threads_lock);
     bool found = !pid || thread_find(pid);
     lock_give(&threads_lock);
@@ -63,7 +63,7 @@ static bool is_own(u32 pid) {
 CALL(prlimit64) {
     struct rlimit64 wanted, before;
     if (arg[2] && !copy_from_user(&wanted, arg[2], sizeof wanted)) return -EFAULT;
-    if (!is_own((u32)arg[0])) return -ESRCH;
+    if (!limit_is_own((u32)arg[0])) return -ESRCH;
     s64 error = limit_change((u32)arg[1], arg[2] ? &wanted : NULL, &before);
     if (error || !arg[3]) return error;
     return put_user(arg[3], &before, sizeof before);

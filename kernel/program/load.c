@@ -17,7 +17,7 @@
 
 // The bias that puts an ET_DYN file at PIE_BASE, with every segment aligned as it asks, as far as that is possible: a
 // program that asks for 2^47 and more cannot have it. What is no power of two Linux ignores.
-static u64 choose_bias(const struct elf *elf) {
+static u64 load_choose_bias(const struct elf *elf) {
     if (elf->header->e_type == ET_EXEC) return 0;
     u64 align = PAGE_SIZE;
     for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
@@ -27,7 +27,7 @@ static u64 choose_bias(const struct elf *elf) {
     return ROUND_DOWN(PIE_BASE, align) - ROUND_DOWN(elf->low, align);
 }
 
-static void map(struct area area, u64 kept) {
+static void load_map(struct area area, u64 kept) {
     if (area.start == area.end) return;
     area.start += program.bias;
     area.end += program.bias;
@@ -37,7 +37,7 @@ static void map(struct area area, u64 kept) {
 }
 
 // One PT_LOAD, over what those before it have there: pages of the file, those past its end, pages of zeros.
-static void map_segment(const struct elf *elf, const elf_segment *segment) {
+static void load_map_segment(const struct elf *elf, const elf_segment *segment) {
     const struct elf_mapping mapping = elf_map(elf, segment);
     u32 read = segment->p_flags & PF_R ? AREA_READ : 0;
     u32 write = segment->p_flags & PF_W ? AREA_WRITE : 0;
@@ -45,12 +45,12 @@ static void map_segment(const struct elf *elf, const elf_segment *segment) {
     struct area of_file = {.start = mapping.start, .end = mapping.zeros, .rights = read | write | exec};
     of_file.object = &objects_file;
     of_file.offset = mapping.offset;
-    map(of_file, mapping.kept);
+    load_map(of_file, mapping.kept);
     struct area zeros = {.start = mapping.zeros, .end = mapping.end, .rights = AREA_READ | AREA_WRITE | exec};
-    map(zeros, 0);
+    load_map(zeros, 0);
 }
 
-static u64 build_stack(const struct boot_info *boot, const struct elf *elf) {
+static u64 load_build_stack(const struct boot_info *boot, const struct elf *elf) {
     const elf_header *header = elf->header;
     u64 headers = program.bias + elf_headers_address(elf);
     u64 hwcap2 = segments_fsgsbase() ? HWCAP2_FSGSBASE : 0;
@@ -72,26 +72,27 @@ static u64 build_stack(const struct boot_info *boot, const struct elf *elf) {
     return sp;
 }
 
-static size_t subtract(struct range *unused, size_t count, struct elf_part part) {
+static size_t load_subtract(struct range *unused, size_t count, struct elf_part part) {
     return ranges_subtract(unused, count, part.offset, part.offset + part.length);
 }
 
 // Gives back the pages of the file that nobody reads any more: debugging information, above all. Those with the program
 // headers stay while they are read here.
-static void give_unused(const struct elf *elf, u64 file) {
+static void load_give_unused(const struct elf *elf, u64 file) {
     struct range unused[UNUSED_RANGES] = {{sizeof(elf_header), elf->length}};
     const struct elf_symbols *symbols = &program.symbols;
     const struct elf_part headers = {elf->header->e_phoff, elf->header->e_phnum * sizeof(elf_segment)};
-    size_t count = subtract(unused, 1, headers);
-    count = subtract(unused, count, symbols->table);
-    count = subtract(unused, count, symbols->names);
-    count = subtract(unused, count, symbols->sections);
+    size_t count = load_subtract(unused, 1, headers);
+    count = load_subtract(unused, count, symbols->table);
+    count = load_subtract(unused, count, symbols->names);
+    count = load_subtract(unused, count, symbols->sections);
     for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
         if (count == ARRAY_SIZE(unused)) {
             log("memory: the program's file is too scattered: what is not used of it is not given back");
             return;
         }
-        if (segment->p_filesz) count = subtract(unused, count, (struct elf_part){segment->p_offset, segment->p_filesz});
+        if (segment->p_filesz)
+            count = load_subtract(unused, count, (struct elf_part){segment->p_offset, segment->p_filesz});
     }
     for (size_t i = 0; i < count; i++) memory_give(file + unused[i].start, file + unused[i].end);
 }
@@ -103,22 +104,23 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct regis
     enum elf_error error = elf_open(&elf, window(boot->program.start), boot->program.length);
     if (error) unfit("the program %s", elf_error_text(error));
     if (boot->program.start % PAGE_SIZE) unfit("the program does not start at a page in the image");
-    program.bias = choose_bias(&elf);
+    program.bias = load_choose_bias(&elf);
     program.low = program.bias + elf.low;
     program.high = program.bias + elf.high;
     program.symbols = elf_find_symbols(&elf);
     if (program.low < USER_START || program.high > PROGRAM_END || program.high < program.low)
         unfit("the program is linked for 0x%lx to 0x%lx, and it can only lie between 0x%lx and 0x%lx", program.low,
               program.high, (u64)USER_START, (u64)PROGRAM_END);
-    give_unused(&elf, boot->program.start);
+    load_give_unused(&elf, boot->program.start);
     memory_report();
     space_init(program.high, &boot->program);
-    for (const elf_segment *segment = NULL; (segment = elf_next(&elf, segment, PT_LOAD));) map_segment(&elf, segment);
+    for (const elf_segment *segment = NULL; (segment = elf_next(&elf, segment, PT_LOAD));)
+        load_map_segment(&elf, segment);
     struct area stack = {.start = STACK_END - STACK_FIRST, .end = STACK_END, .rights = AREA_READ | AREA_WRITE};
     stack.flags = AREA_NORESERVE | AREA_STACK | AREA_GROWS; // only what is touched counts
     if (elf.executable_stack) stack.rights |= AREA_EXEC;
     if (!space_put(&stack) || !vdso_map()) unfit("no memory is left for the program's stack");
     *regs = (struct registers){.rip = program.bias + elf.header->e_entry, .cs = USER_CS, .ss = USER_SS};
     regs->rflags = RFLAGS_ONE | RFLAGS_IF;
-    regs->rsp = build_stack(boot, &elf);
+    regs->rsp = load_build_stack(boot, &elf);
 }

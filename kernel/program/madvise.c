@@ -10,13 +10,13 @@
 #define MADV_GUARD_REMOVE  103
 #endif
 
-static bool is_known(u64 advice) {
+static bool madvise_is_known(u64 advice) {
     if (advice == MADV_GUARD_INSTALL || advice == MADV_GUARD_REMOVE) return true;
     return advice <= MADV_DONTNEED || (advice >= MADV_FREE && advice <= MADV_COLLAPSE);
 }
 
 // Gives up pages from walk->at on as far as one piece goes, at most to end: what is read next is zeroes, or the file.
-static s64 give_up(struct walk *walk, u64 end) {
+static s64 madvise_give_up(struct walk *walk, u64 end) {
     u64 stop = walk->at, bytes;
     for (; stop < end && walk->left > 0; walk->left -= PAGE_COST) {
         tables_leaf(space.root, stop, &bytes);
@@ -28,7 +28,7 @@ static s64 give_up(struct walk *walk, u64 end) {
     return 0;
 }
 
-static s64 advise_populate(struct walk *walk, const struct area *area, u64 end) {
+static s64 madvise_populate(struct walk *walk, const struct area *area, u64 end) {
     bool writes = walk->what == MADV_POPULATE_WRITE;
     if (area->flags & AREA_DEVICE || !(area->rights & (writes ? AREA_WRITE : AREA_READ | AREA_WRITE))) return -EINVAL;
     if (area->flags & AREA_GUARD) return -EFAULT;
@@ -36,10 +36,10 @@ static s64 advise_populate(struct walk *walk, const struct area *area, u64 end) 
 }
 
 // Zeroes come back in all areas that show it.
-static s64 advise_remove(struct walk *walk, const struct area *area, u64 end) {
+static s64 madvise_remove(struct walk *walk, const struct area *area, u64 end) {
     if (area->flags & (AREA_LOCKED | AREA_DEVICE)) return -EINVAL;
     if (!(area->flags & AREA_SHARED)) return area->object ? -EACCES : -EINVAL;
-    if (!area->object) return give_up(walk, end);
+    if (!area->object) return madvise_give_up(walk, end);
     for (; walk->at < end && walk->left > 0; walk->at += PAGE_SIZE) {
         bool clears = object_clear(area->object, area->offset + (walk->at - area->start));
         walk->left -= PAGE_COST + (clears ? (s64)(PAGE_SIZE / sizeof(u64)) : 0);
@@ -47,11 +47,11 @@ static s64 advise_remove(struct walk *walk, const struct area *area, u64 end) {
     return 0;
 }
 
-static s64 advise_guard(struct walk *walk, const struct area *area, u64 end) {
+static s64 madvise_guard(struct walk *walk, const struct area *area, u64 end) {
     bool installs = walk->what == MADV_GUARD_INSTALL;
     if (area->flags & (AREA_DEVICE | (installs ? AREA_LOCKED : 0))) return -EINVAL;
     u64 start = walk->at, stop = end;
-    s64 error = installs ? give_up(walk, end) : 0;
+    s64 error = installs ? madvise_give_up(walk, end) : 0;
     if (error || !space_nodes_ready()) return -ENOMEM;
     if (installs) stop = walk->at;
     if (installs) areas_flag(&space.areas, start, stop, AREA_GUARD, 0);
@@ -61,14 +61,14 @@ static s64 advise_guard(struct walk *walk, const struct area *area, u64 end) {
 }
 
 // Which areas an advice is not for, as Linux has it; those that need nothing done are for all.
-static s64 advise(struct walk *walk, const struct area *area, u64 end) {
+static s64 madvise_advise(struct walk *walk, const struct area *area, u64 end) {
     u32 flags = area->flags, not_for = 0;
     switch (walk->what) {
     case MADV_POPULATE_READ:
-    case MADV_POPULATE_WRITE: return advise_populate(walk, area, end);
-    case MADV_REMOVE: return advise_remove(walk, area, end);
+    case MADV_POPULATE_WRITE: return madvise_populate(walk, area, end);
+    case MADV_REMOVE: return madvise_remove(walk, area, end);
     case MADV_GUARD_INSTALL:
-    case MADV_GUARD_REMOVE: return advise_guard(walk, area, end);
+    case MADV_GUARD_REMOVE: return madvise_guard(walk, area, end);
     case MADV_COLLAPSE: return -EINVAL; // pages come as large as fits by themselves, or not at all
     case MADV_FREE: not_for = AREA_SHARED | AREA_LOCKED | AREA_DEVICE; break;
     case MADV_WIPEONFORK: not_for = AREA_SHARED | AREA_DEVICE; break;
@@ -82,7 +82,7 @@ static s64 advise(struct walk *walk, const struct area *area, u64 end) {
     bool is_for_zeroes = walk->what == MADV_FREE || walk->what == MADV_WIPEONFORK;
     if (flags & not_for || (is_for_zeroes && area->object)) return -EINVAL;
     bool gives_up = walk->what == MADV_DONTNEED || walk->what == MADV_FREE || walk->what == MADV_DONTNEED_LOCKED;
-    if (gives_up && !(flags & AREA_SHARED)) return give_up(walk, end); // what is shared stays in its object
+    if (gives_up && !(flags & AREA_SHARED)) return madvise_give_up(walk, end); // what is shared stays in its object
     walk->at = end;
     return 0;
 }
@@ -90,10 +90,10 @@ static s64 advise(struct walk *walk, const struct area *area, u64 end) {
 // madvise(start, length, advice): what is not mapped is left out, and said.
 CALL(madvise) {
     u64 start = arg[0], bytes = ROUND_UP(arg[1], PAGE_SIZE), advice = (u32)arg[2];
-    if (!is_known(advice) || start % PAGE_SIZE || (arg[1] && !bytes) || start + bytes < start) return -EINVAL;
+    if (!madvise_is_known(advice) || start % PAGE_SIZE || (arg[1] && !bytes) || start + bytes < start) return -EINVAL;
     if (!bytes) return 0;
     struct walk walk = range_begin(thread, start, start + bytes);
     walk.what = advice;
     walk.ends_at_hole = advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
-    return range_walk(thread, &walk, advise);
+    return range_walk(thread, &walk, madvise_advise);
 }

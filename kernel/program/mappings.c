@@ -38,7 +38,7 @@ s64 mapping_unmap_piece(struct thread *thread, u64 start, u64 end) {
     return range_to(thread, start, reach, end);
 }
 
-static bool range_free(u64 start, u64 bytes) {
+static bool mmap_range_free(u64 start, u64 bytes) {
     const struct area *next = areas_find(&space.areas, start);
     return !next || next->start >= start + bytes;
 }
@@ -79,7 +79,7 @@ bool space_within_limits(const struct area *like) {
 }
 
 // The level of the pages that MAP_HUGETLB asks for, -1 for none that there is. Without it 0.
-static int huge_level(u64 flags) {
+static int mmap_huge_level(u64 flags) {
     u64 shift = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
     if (!(flags & MAP_HUGETLB)) return 0;
     if (!shift || shift == LEVEL_SHIFT(LEVEL_2M)) return LEVEL_2M;
@@ -97,7 +97,7 @@ static s64 mmap_place(const u64 *arg, u64 bytes, u64 align) {
     if (at > USER_END - bytes) return -ENOMEM;
     if (at % align) return -EINVAL;
     if (at < USER_START) return -EPERM; // nothing is ever mapped there
-    if (flags & MAP_FIXED_NOREPLACE && !range_free(at, bytes)) return -EEXIST;
+    if (flags & MAP_FIXED_NOREPLACE && !mmap_range_free(at, bytes)) return -EEXIST;
     return (s64)at;
 }
 
@@ -151,7 +151,7 @@ static s64 mmap_put(struct thread *thread, struct mmap *call, u64 at) {
 
 static s64 mmap_decode(const u64 *arg, struct mmap *call) {
     u64 flags = (u32)arg[3], type = flags & MAP_TYPE;
-    *call = (struct mmap){.bytes = arg[1], .flags = flags, .huge = huge_level(flags)};
+    *call = (struct mmap){.bytes = arg[1], .flags = flags, .huge = mmap_huge_level(flags)};
     if (arg[5] % PAGE_SIZE || call->huge < 0) return -EINVAL;
     if (!(flags & MAP_ANONYMOUS))
         call->error = file_map(arg[4], arg[5], call->bytes, arg[2] & 7, type == MAP_SHARED, &call->device);
@@ -203,7 +203,7 @@ LOCKED_CALL(munmap) {
 }
 
 // Of mprotect, in one area.
-static s64 protect_part(const struct area *area, u64 start, u64 end, u32 rights) {
+static s64 mprotect_part(const struct area *area, u64 start, u64 end, u32 rights) {
     struct area like = area_part(area, start, end);
     bool is_fixed =
         (rights & AREA_EXEC && area->flags & AREA_DEVICE) || (rights & AREA_WRITE && area->flags & AREA_SEALED);
@@ -238,7 +238,7 @@ LOCKED_CALL(mprotect) {
     u64 reach = space_reach(at, end);
     for (; at < reach; at = MIN(reach, area->end)) {
         if (!(area = space_area(at))) return -ENOMEM;
-        s64 error = protect_part(area, at, MIN(reach, area->end), rights & 7);
+        s64 error = mprotect_part(area, at, MIN(reach, area->end), rights & 7);
         if (error) return error;
         area = space_area(at); // it may be joined with the one before
     }

@@ -10,7 +10,7 @@
 // ---- locking ----
 
 // First all areas get the flag (what: AREA_LOCKED, or 0 to take it away), then their pages are made.
-static s64 lock_area(struct walk *walk, const struct area *area, u64 end) {
+static s64 mlock_area(struct walk *walk, const struct area *area, u64 end) {
     u32 wanted = area->flags & AREA_DEVICE ? 0 : (u32)walk->what;
     if (!space_nodes_ready()) return -EAGAIN;
     if ((area->flags & AREA_LOCKED) != wanted) areas_flag(&space.areas, walk->at, end, wanted, AREA_LOCKED & ~wanted);
@@ -18,7 +18,7 @@ static s64 lock_area(struct walk *walk, const struct area *area, u64 end) {
     return 0;
 }
 
-static s64 fill_area(struct walk *walk, const struct area *area, u64 end) {
+static s64 mlock_fill_area(struct walk *walk, const struct area *area, u64 end) {
     bool is_private = !(area->flags & AREA_SHARED);
     if (area->flags & AREA_DEVICE) {
         walk->at = end;
@@ -31,17 +31,17 @@ static s64 fill_area(struct walk *walk, const struct area *area, u64 end) {
 }
 
 // The same for all areas there are: what cannot be made is left out.
-static s64 fill_any(struct walk *walk, const struct area *area, u64 end) {
-    if (fill_area(walk, area, end)) walk->at = end;
+static s64 mlock_fill_any(struct walk *walk, const struct area *area, u64 end) {
+    if (mlock_fill_area(walk, area, end)) walk->at = end;
     return 0;
 }
 
 // Two walks over a range in one call: the second begins when the first is done.
-static s64 lock_range(struct thread *thread, struct walk walk, s64 (*fill)(struct walk *, const struct area *, u64)) {
+static s64 mlock_range(struct thread *thread, struct walk walk, s64 (*fill)(struct walk *, const struct area *, u64)) {
     u64 *fills = &thread->record.few[0];
     if (!walk.is_again) *fills = false;
     if (*fills) return range_walk(thread, &walk, fill);
-    s64 result = range_walk(thread, &walk, lock_area);
+    s64 result = range_walk(thread, &walk, mlock_area);
     bool is_done = result == 0 || (result == -ENOMEM && !walk.ends_at_hole);
     if (!is_done || !fill) return result;
     *fills = true;
@@ -49,54 +49,54 @@ static s64 lock_range(struct thread *thread, struct walk walk, s64 (*fill)(struc
     return call_again(thread);
 }
 
-static s64 lock_call(struct thread *thread, u64 start, u64 bytes, u32 flag, bool fills) {
+static s64 mlock_call(struct thread *thread, u64 start, u64 bytes, u32 flag, bool fills) {
     u64 from = ROUND_DOWN(start, PAGE_SIZE), end = from + ROUND_UP(bytes + start % PAGE_SIZE, PAGE_SIZE);
     if (end < from) return -EINVAL;
     if (end == from) return 0;
     struct walk walk = range_begin(thread, from, end);
     walk.what = flag;
     walk.ends_at_hole = true;
-    return lock_range(thread, walk, fills ? fill_area : NULL);
+    return mlock_range(thread, walk, fills ? mlock_fill_area : NULL);
 }
 
-CALL(mlock) { return lock_call(thread, arg[0], arg[1], AREA_LOCKED, true); }
-CALL(munlock) { return lock_call(thread, arg[0], arg[1], 0, false); }
+CALL(mlock) { return mlock_call(thread, arg[0], arg[1], AREA_LOCKED, true); }
+CALL(munlock) { return mlock_call(thread, arg[0], arg[1], 0, false); }
 
 CALL(mlock2) {
     if ((u32)arg[2] & ~(u32)MLOCK_ONFAULT) return -EINVAL;
-    return lock_call(thread, arg[0], arg[1], AREA_LOCKED, !(arg[2] & MLOCK_ONFAULT));
+    return mlock_call(thread, arg[0], arg[1], AREA_LOCKED, !(arg[2] & MLOCK_ONFAULT));
 }
 
-static void lock_future(u64 flags) {
+static void mlock_future(u64 flags) {
     space_take();
     space.lock_future = flags & MCL_FUTURE ? flags & (MCL_FUTURE | MCL_ONFAULT) : 0;
     lock_give(&space.lock);
 }
 
-static s64 lock_all(struct thread *thread, u32 flag, s64 (*fill)(struct walk *, const struct area *, u64)) {
+static s64 mlock_all(struct thread *thread, u32 flag, s64 (*fill)(struct walk *, const struct area *, u64)) {
     struct walk walk = range_begin(thread, USER_START, USER_END);
     walk.what = flag;
-    s64 result = lock_range(thread, walk, fill);
+    s64 result = mlock_range(thread, walk, fill);
     return result == -ENOMEM ? 0 : result; // there are holes
 }
 
 CALL(mlockall) {
     u64 flags = (u32)arg[0];
     if (!flags || flags == MCL_ONFAULT || flags & ~(u64)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) return -EINVAL;
-    if (!thread->record.begun) lock_future(flags);
+    if (!thread->record.begun) mlock_future(flags);
     if (!(flags & MCL_CURRENT)) return 0;
-    return lock_all(thread, AREA_LOCKED, flags & MCL_ONFAULT ? NULL : fill_any);
+    return mlock_all(thread, AREA_LOCKED, flags & MCL_ONFAULT ? NULL : mlock_fill_any);
 }
 
 CALL(munlockall) {
-    if (!thread->record.begun) lock_future(0);
-    return lock_all(thread, 0, NULL);
+    if (!thread->record.begun) mlock_future(0);
+    return mlock_all(thread, 0, NULL);
 }
 
 // ---- looking ----
 
 // Nothing has to be written anywhere.
-static s64 sync_area(struct walk *walk, const struct area *area, u64 end) {
+static s64 msync_area(struct walk *walk, const struct area *area, u64 end) {
     if (walk->what & MS_INVALIDATE && area->flags & AREA_LOCKED) return -EBUSY;
     walk->at = end;
     return 0;
@@ -110,21 +110,21 @@ CALL(msync) {
     if (end == start) return 0;
     struct walk walk = range_begin(thread, start, end);
     walk.what = flags;
-    return range_walk(thread, &walk, sync_area);
+    return range_walk(thread, &walk, msync_area);
 }
 
-static bool is_there(const struct area *area, u64 address) {
+static bool mincore_is_there(const struct area *area, u64 address) {
     u64 bytes;
     if (area->object) return object_has(area->object, area->offset + (address - area->start));
     return tables_leaf(space.root, address, &bytes);
 }
 
 // How many of these pages lie in areas, and of each whether it is there.
-static u64 look(u64 address, u64 pages, u8 *there) {
+static u64 mincore_look(u64 address, u64 pages, u8 *there) {
     u64 count = 0;
     space_take();
     for (const struct area *area; count < pages && (area = space_area(address)); address += PAGE_SIZE)
-        there[count++] = is_there(area, address);
+        there[count++] = mincore_is_there(area, address);
     lock_give(&space.lock);
     return count;
 }
@@ -140,7 +140,7 @@ CALL(mincore) {
     for (record->begun = true; record->done < pages; left--) {
         u8 there[CHUNK];
         if (!left || call_faulted(thread)) return call_again(thread);
-        u64 count = look(start + record->done * PAGE_SIZE, MIN(pages - record->done, CHUNK), there);
+        u64 count = mincore_look(start + record->done * PAGE_SIZE, MIN(pages - record->done, CHUNK), there);
         if (!count) return -ENOMEM;
         if (!copy_to_user(arg[2] + record->done, there, count)) return -EFAULT;
         record->done += count;

@@ -26,15 +26,15 @@ void objects_set_file(u64 start, u64 bytes) {
 
 static bool tables_promised; // of the object whose tables are made or given back
 
-static u64 new_table(void) {
+static u64 object_new_table(void) {
     u64 page = promises_page(OWNER_TABLES, tables_promised);
     if (page) memset(window(page), 0, PAGE_SIZE);
     return page;
 }
 
-static void give_table(u64 entry) { promises_give(OWNER_TABLES, entry & PTE_ADDRESS, tables_promised); }
+static void object_give_table(u64 entry) { promises_give(OWNER_TABLES, entry & PTE_ADDRESS, tables_promised); }
 
-static void give_page(u64 *entry, u64 address, u64 bytes) {
+static void object_give_page(u64 *entry, u64 address, u64 bytes) {
     (void)address;
     (void)bytes;
     promises_give(OWNER_DATA, *entry & PTE_ADDRESS, false);
@@ -46,7 +46,7 @@ struct object *object_make(u64 bytes, bool promised) {
     if (!promises_can(tables)) return NULL;
     promises.promised += tables;
     tables_promised = promised;
-    u64 root = new_table();
+    u64 root = object_new_table();
     if (!root) {
         promises.promised -= tables;
         return NULL;
@@ -62,10 +62,10 @@ bool object_give(struct object *object) {
     bool is_last = end == object->bytes;
     object->given = end;
     tables_promised = promised;
-    tables_each(root, start, end, give_page);
-    tables_free(root, start, end, 0, is_last ? USER_END : end, give_table);
+    tables_each(root, start, end, object_give_page);
+    tables_free(root, start, end, 0, is_last ? USER_END : end, object_give_table);
     if (!is_last) return false;
-    give_table(root);
+    object_give_table(root);
     promises.promised -= promised;
     return true;
 }
@@ -80,9 +80,9 @@ bool objects_collect(struct object **left) {
     return !next;
 }
 
-static u64 shared_page(struct object *object, u64 offset, bool promised) {
+static u64 object_shared_page(struct object *object, u64 offset, bool promised) {
     tables_promised = object->promised;
-    u64 *entry = tables_entry_with(object->root, offset, 0, new_table);
+    u64 *entry = tables_entry_with(object->root, offset, 0, object_new_table);
     if (!entry) return 0;
     if (!*entry) {
         u64 page = promised || promises_can(1) ? page_alloc() : 0;
@@ -97,7 +97,7 @@ static u64 shared_page(struct object *object, u64 offset, bool promised) {
 // ---- the program file ----
 
 // The last page of the file, behind which something else lies in the image.
-static u64 file_tail(struct object *file) {
+static u64 object_file_tail(struct object *file) {
     u64 rest = file->bytes % PAGE_SIZE;
     if (!file->tail && (file->tail = promises_page(OWNER_DATA, false))) {
         memset(window(file->tail), 0, PAGE_SIZE);
@@ -110,8 +110,8 @@ u64 object_page(struct object *object, u64 offset, bool promised, const char **w
     *why = space_past_end;
     if (offset >= object->bytes) return 0;
     *why = space_no_memory;
-    if (object->root) return shared_page(object, offset, promised);
-    return offset + PAGE_SIZE <= object->bytes ? object->start + offset : file_tail(object);
+    if (object->root) return object_shared_page(object, offset, promised);
+    return offset + PAGE_SIZE <= object->bytes ? object->start + offset : object_file_tail(object);
 }
 
 bool object_has(const struct object *object, u64 offset) {

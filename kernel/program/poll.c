@@ -10,14 +10,14 @@
 // A file that never waits.
 #define ALWAYS (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)
 
-static u32 input_state(const struct file *file) {
+static u32 poll_input_state(const struct file *file) {
     u64 left = program.boot->input.length - file_offset(file);
     u32 state = left ? POLLIN | POLLRDNORM : 0;
     if (left <= PIPE_BYTES) state |= POLLHUP;
     return state;
 }
 
-static u32 terminal_state(const struct file *file, u8 *events, u32 wanted) {
+static u32 poll_terminal_state(const struct file *file, u8 *events, u32 wanted) {
     const u32 reads = POLLIN | POLLRDNORM, writes = POLLOUT | POLLWRNORM;
     u32 access = file->flags & O_ACCMODE, state = 0;
     if (wanted & writes && terminal_writable()) state = writes;
@@ -28,27 +28,27 @@ static u32 terminal_state(const struct file *file, u8 *events, u32 wanted) {
 }
 
 // events: becomes what could change it.
-static u32 look(const struct pollfd *entry, u8 *events) {
+static u32 poll_look(const struct pollfd *entry, u8 *events) {
     struct file file;
     u32 wanted = (u16)entry->events | POLLERR | POLLHUP, state = ALWAYS;
     if (entry->fd < 0) return 0;
     if (!file_get((u32)entry->fd, &file)) return POLLNVAL;
-    if (file.kind == FILE_INPUT) state = input_state(&file);
-    if (file.kind == FILE_TERMINAL) state = terminal_state(&file, events, wanted);
+    if (file.kind == FILE_INPUT) state = poll_input_state(&file);
+    if (file.kind == FILE_TERMINAL) state = poll_terminal_state(&file, events, wanted);
     return state & wanted;
 }
 
-static s64 look_at_all(struct thread *thread, u32 count, u8 *events) {
+static s64 poll_look_at_all(struct thread *thread, u32 count, u8 *events) {
     s64 ready = 0;
     for (u32 i = 0; i < count; i++) {
         struct pollfd *entry = record_at(thread, i * sizeof *entry);
-        entry->revents = (short)look(entry, events);
+        entry->revents = (short)poll_look(entry, events);
         if (entry->revents) ready++;
     }
     return ready;
 }
 
-static s64 put_results(struct thread *thread, u64 to, u32 count) {
+static s64 poll_put_results(struct thread *thread, u64 to, u32 count) {
     for (u32 i = 0; i < count; i++) {
         const struct pollfd *entry = record_at(thread, i * sizeof *entry);
         u64 at = to + i * sizeof *entry + offsetof(struct pollfd, revents);
@@ -68,11 +68,11 @@ CALL(poll) {
         if (error) return error;
         thread->record.begun = true;
     }
-    s64 ready = look_at_all(thread, count, &events);
+    s64 ready = poll_look_at_all(thread, count, &events);
     if (!ready && !thread_deadline(thread, timeout < 0 ? NEVER : (u32)timeout * 1000000ull)) {
         thread->wants = events;
         return CALL_WAITS;
     }
-    s64 error = put_results(thread, arg[0], count);
+    s64 error = poll_put_results(thread, arg[0], count);
     return error ? error : ready;
 }

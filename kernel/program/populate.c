@@ -18,7 +18,7 @@
 #define PIECE_STEPS 100
 
 // So many pages of that level are still wanted.
-static u64 page_take(int level, u64 wanted, bool *cleared) {
+static u64 populate_page_take(int level, u64 wanted, bool *cleared) {
     u64 worth = pages_worth(LEVEL_BYTES(level)), physical = 0;
     *cleared = false;
     if (wanted > pages_free() || !promises_can(wanted * worth)) return 0;
@@ -27,36 +27,36 @@ static u64 page_take(int level, u64 wanted, bool *cleared) {
     return physical;
 }
 
-static void page_give_back(u64 physical, int level) {
+static void populate_give_back(u64 physical, int level) {
     promises_got(OWNER_DATA, pages_worth(LEVEL_BYTES(level)), false);
     frames_free_run(physical, LEVEL_BYTES(level) / LEVEL_BYTES(LEVEL_2M));
 }
 
 // Takes a page of that level. False: there is none.
-static bool take(struct taken *taken, int level, u64 wanted) {
+static bool populate_take_page(struct taken *taken, int level, u64 wanted) {
     bool cleared;
     space_take();
-    taken->page = page_take(level, wanted, &cleared);
+    taken->page = populate_page_take(level, wanted, &cleared);
     lock_give(&space.lock);
     taken->bytes = cleared ? LEVEL_BYTES(level) : 0;
     return taken->page;
 }
 
-static void clear_more(struct taken *taken) {
+static void populate_clear_more(struct taken *taken) {
     bool used = tlb_leave(); // flushes need not wait for this
     memset(window(taken->page + taken->bytes), 0, CLEAR_BYTES);
     if (used) tlb_enter();
     taken->bytes += CLEAR_BYTES;
 }
 
-static void push(struct taken *taken) {
+static void populate_push(struct taken *taken) {
     *(u64 *)window(taken->page) = taken->list;
     taken->list = taken->page;
     taken->page = 0;
     taken->count++;
 }
 
-static u64 pop(struct taken *taken) {
+static u64 populate_pop(struct taken *taken) {
     u64 page = taken->list, *link = window(page);
     taken->list = *link;
     *link = 0;
@@ -68,9 +68,9 @@ s64 populate_take(struct thread *thread, u64 bytes, int level) {
     struct taken *taken = &thread->record.taken;
     u64 size = LEVEL_BYTES(level), wanted = bytes / size - taken->count;
     if (!wanted) return 0;
-    if (taken->page) clear_more(taken);
-    else if (!take(taken, level, wanted)) return populate_begin(thread, 0, PAGE_SIZE, level, -ENOMEM);
-    if (taken->bytes == size) push(taken);
+    if (taken->page) populate_clear_more(taken);
+    else if (!populate_take_page(taken, level, wanted)) return populate_begin(thread, 0, PAGE_SIZE, level, -ENOMEM);
+    if (taken->bytes == size) populate_push(taken);
     return call_again(thread);
 }
 
@@ -84,20 +84,20 @@ s64 populate_begin(struct thread *thread, u64 start, u64 end, int level, s64 res
 }
 
 // Puts large pages that were taken at their places, the last ones first; what has none any more is given back.
-static s64 put_taken(struct thread *thread) {
+static s64 populate_put_taken(struct thread *thread) {
     struct taken *taken = &thread->record.taken;
     int level = (int)taken->level;
     space_take();
     for (int i = 0; taken->count && i < PIECE_PAGES; i++) {
-        u64 page = pop(taken), at = taken->at + taken->count * LEVEL_BYTES(level);
-        if (at >= taken->end || !space_put_taken(at, page, level)) page_give_back(page, level);
+        u64 page = populate_pop(taken), at = taken->at + taken->count * LEVEL_BYTES(level);
+        if (at >= taken->end || !space_put_taken(at, page, level)) populate_give_back(page, level);
     }
     lock_give(&space.lock);
     return taken->count ? call_again(thread) : taken->result;
 }
 
 // Whether a page of 1 GiB goes to the next address, where nothing is.
-static bool wants_1g(const struct taken *taken, const struct area *area) {
+static bool populate_wants_1g(const struct taken *taken, const struct area *area) {
     if (area->object) return false;
     u64 bytes = LEVEL_BYTES(LEVEL_1G), empty, end = MIN(area->end, taken->end);
     if (space.largest < LEVEL_1G || taken->at < taken->small || taken->at % bytes || end - taken->at < bytes)
@@ -106,7 +106,7 @@ static bool wants_1g(const struct taken *taken, const struct area *area) {
 }
 
 // One step under the lock; false at the end, or when memory ran out. Says in pages of 4 KiB what it made.
-static bool step(struct taken *taken, u64 *made, bool *large) {
+static bool populate_step(struct taken *taken, u64 *made, bool *large) {
     const struct area *area = areas_find(&space.areas, taken->at);
     if (!area || area->start >= taken->end) return false;
     taken->at = MAX(taken->at, area->start);
@@ -116,7 +116,7 @@ static bool step(struct taken *taken, u64 *made, bool *large) {
     } else if (tables_leaf(space.root, taken->at, &bytes)) {
         taken->at = ROUND_DOWN(taken->at, bytes) + bytes;
     } else {
-        *large = wants_1g(taken, area);
+        *large = populate_wants_1g(taken, area);
         if (*large) return true;
         if (space_make(taken->at, area->rights & AREA_WRITE ? FAULT_WRITE : 0)) return false;
         bool is_small = tables_leaf(space.root, taken->at, &bytes) && bytes == PAGE_SIZE;
@@ -127,18 +127,19 @@ static bool step(struct taken *taken, u64 *made, bool *large) {
 
 s64 populate(struct thread *thread) {
     struct taken *taken = &thread->record.taken;
-    if (taken->level) return put_taken(thread);
+    if (taken->level) return populate_put_taken(thread);
     if (taken->page && taken->bytes < LEVEL_BYTES(LEVEL_1G)) {
-        clear_more(taken);
+        populate_clear_more(taken);
         return call_again(thread);
     }
     u64 made = 0;
     bool more = true, large = false;
     space_take();
-    if (taken->page && !space_put_taken(taken->at, taken->page, LEVEL_1G)) page_give_back(taken->page, LEVEL_1G);
+    if (taken->page && !space_put_taken(taken->at, taken->page, LEVEL_1G)) populate_give_back(taken->page, LEVEL_1G);
     taken->page = 0;
-    for (int i = 0; more && !large && i < PIECE_STEPS && made < PIECE_MADE; i++) more = step(taken, &made, &large);
+    for (int i = 0; more && !large && i < PIECE_STEPS && made < PIECE_MADE; i++)
+        more = populate_step(taken, &made, &large);
     lock_give(&space.lock);
-    if (large && !take(taken, LEVEL_1G, 1)) taken->small = taken->at + LEVEL_BYTES(LEVEL_1G);
+    if (large && !populate_take_page(taken, LEVEL_1G, 1)) taken->small = taken->at + LEVEL_BYTES(LEVEL_1G);
     return more ? call_again(thread) : taken->result;
 }

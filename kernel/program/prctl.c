@@ -29,13 +29,13 @@ static struct {
     u32 parent_signal, dumpable, keeps_capabilities, subreaper, no_new_rights, no_huge_pages;
 } kept = {.dumpable = 1};
 
-static s64 keep(u32 *at, u64 value, u64 highest) {
+static s64 prctl_keep(u32 *at, u64 value, u64 highest) {
     if (value > highest) return -EINVAL;
     __atomic_store_n(at, (u32)value, __ATOMIC_RELAXED);
     return 0;
 }
 
-static s64 set_name(struct thread *thread, u64 from) {
+static s64 prctl_set_name(struct thread *thread, u64 from) {
     char name[THREAD_NAME];
     s64 length = copy_string_from_user(name, from, THREAD_NAME - 1);
     if (length < 0) return -EFAULT;
@@ -45,34 +45,34 @@ static s64 set_name(struct thread *thread, u64 from) {
 }
 
 // The flags that are a place of their own: 1, or nothing at all.
-static s64 no_new_rights(const u64 *arg, bool sets) {
+static s64 prctl_no_new_rights(const u64 *arg, bool sets) {
     if (arg[1] != sets || arg[2] || arg[3] || arg[4]) return -EINVAL;
-    return sets ? keep(&kept.no_new_rights, 1, 1) : (s64)kept.no_new_rights;
+    return sets ? prctl_keep(&kept.no_new_rights, 1, 1) : (s64)kept.no_new_rights;
 }
 
-static s64 no_huge_pages(const u64 *arg, bool sets) {
+static s64 prctl_no_huge_pages(const u64 *arg, bool sets) {
     if ((!sets && arg[1]) || arg[2] || arg[3] || arg[4]) return -EINVAL;
-    return sets ? keep(&kept.no_huge_pages, arg[1] != 0, 1) : (s64)kept.no_huge_pages;
+    return sets ? prctl_keep(&kept.no_huge_pages, arg[1] != 0, 1) : (s64)kept.no_huge_pages;
 }
 
 // prctl(int option, four values)
 CALL(prctl) {
     const u32 time_stamps = PR_TSC_ENABLE;
     switch ((int)arg[0]) {
-    case PR_SET_NAME: return set_name(thread, arg[1]);
+    case PR_SET_NAME: return prctl_set_name(thread, arg[1]);
     case PR_GET_NAME: return put_user(arg[1], thread->name, THREAD_NAME);
-    case PR_SET_PDEATHSIG: return keep(&kept.parent_signal, arg[1], SIGNALS);
+    case PR_SET_PDEATHSIG: return prctl_keep(&kept.parent_signal, arg[1], SIGNALS);
     case PR_GET_PDEATHSIG: return put_user(arg[1], &kept.parent_signal, sizeof(u32));
-    case PR_SET_DUMPABLE: return keep(&kept.dumpable, arg[1], 1);
+    case PR_SET_DUMPABLE: return prctl_keep(&kept.dumpable, arg[1], 1);
     case PR_GET_DUMPABLE: return kept.dumpable;
-    case PR_SET_KEEPCAPS: return keep(&kept.keeps_capabilities, arg[1], 1);
+    case PR_SET_KEEPCAPS: return prctl_keep(&kept.keeps_capabilities, arg[1], 1);
     case PR_GET_KEEPCAPS: return kept.keeps_capabilities;
-    case PR_SET_CHILD_SUBREAPER: return keep(&kept.subreaper, arg[1] != 0, 1);
+    case PR_SET_CHILD_SUBREAPER: return prctl_keep(&kept.subreaper, arg[1] != 0, 1);
     case PR_GET_CHILD_SUBREAPER: return put_user(arg[1], &kept.subreaper, sizeof(u32));
-    case PR_SET_NO_NEW_PRIVS: return no_new_rights(arg, true);
-    case PR_GET_NO_NEW_PRIVS: return no_new_rights(arg, false);
-    case PR_SET_THP_DISABLE: return no_huge_pages(arg, true);
-    case PR_GET_THP_DISABLE: return no_huge_pages(arg, false);
+    case PR_SET_NO_NEW_PRIVS: return prctl_no_new_rights(arg, true);
+    case PR_GET_NO_NEW_PRIVS: return prctl_no_new_rights(arg, false);
+    case PR_SET_THP_DISABLE: return prctl_no_huge_pages(arg, true);
+    case PR_GET_THP_DISABLE: return prctl_no_huge_pages(arg, false);
     case PR_SET_TIMERSLACK: // sleeps end as soon as they can
         thread->timer_slack = arg[1];
         return 0;

@@ -17,7 +17,7 @@ struct parameters {
 #define REALTIME_HIGHEST 99
 
 // What is kept of a thread, 0 being the current one. new: what is kept from now on, or NULL. False: no such thread.
-static bool of_thread(struct thread *current, int tid, struct priority *kept, const struct priority *new) {
+static bool priority_of_thread(struct thread *current, int tid, struct priority *kept, const struct priority *new) {
     lock_take(&threads_lock);
     struct thread *thread = tid ? thread_find((u32)tid) : current;
     if (thread) *kept = thread->priority;
@@ -26,39 +26,41 @@ static bool of_thread(struct thread *current, int tid, struct priority *kept, co
     return thread;
 }
 
-static bool is_realtime(int policy) { return policy == SCHED_FIFO || policy == SCHED_RR; }
+static bool priority_is_realtime(int policy) { return policy == SCHED_FIFO || policy == SCHED_RR; }
 
-static bool is_ordinary(int policy) { return policy == SCHED_NORMAL || policy == SCHED_BATCH || policy == SCHED_IDLE; }
+static bool priority_is_ordinary(int policy) {
+    return policy == SCHED_NORMAL || policy == SCHED_BATCH || policy == SCHED_IDLE;
+}
 
 // sched_setscheduler(int thread, int policy, param), and sched_setparam with the policy it has.
-static s64 set_policy(struct thread *thread, int tid, const int *policy, u64 param_at) {
+static s64 priority_set_policy(struct thread *thread, int tid, const int *policy, u64 param_at) {
     struct parameters param;
     struct priority kept;
     if (tid < 0 || !param_at) return -EINVAL;
     if (!copy_from_user(&param, param_at, sizeof param)) return -EFAULT;
-    if (!of_thread(thread, tid, &kept, NULL)) return -ESRCH;
+    if (!priority_of_thread(thread, tid, &kept, NULL)) return -ESRCH;
     int wanted = policy ? *policy & ~SCHED_RESET_ON_FORK : kept.policy;
-    bool realtime = is_realtime(wanted);
-    if (!realtime && !is_ordinary(wanted)) return -EINVAL;
+    bool realtime = priority_is_realtime(wanted);
+    if (!realtime && !priority_is_ordinary(wanted)) return -EINVAL;
     if (param.sched_priority < 0 || param.sched_priority > REALTIME_HIGHEST) return -EINVAL;
     if (realtime != (param.sched_priority != 0)) return -EINVAL;
     if (realtime) return refused("sched_setscheduler", "policy", (u64)wanted, "no real-time policy is built", -EPERM);
     kept.policy = (u8)wanted;
-    return of_thread(thread, tid, &kept, &(struct priority){kept.nice, (u8)wanted}) ? 0 : -ESRCH;
+    return priority_of_thread(thread, tid, &kept, &(struct priority){kept.nice, (u8)wanted}) ? 0 : -ESRCH;
 }
 
 CALL(sched_setscheduler) {
     int policy = (int)arg[1];
-    return policy < 0 ? -EINVAL : set_policy(thread, (int)arg[0], &policy, arg[2]);
+    return policy < 0 ? -EINVAL : priority_set_policy(thread, (int)arg[0], &policy, arg[2]);
 }
 
-CALL(sched_setparam) { return set_policy(thread, (int)arg[0], NULL, arg[1]); }
+CALL(sched_setparam) { return priority_set_policy(thread, (int)arg[0], NULL, arg[1]); }
 
 // sched_getscheduler(int thread)
 CALL(sched_getscheduler) {
     struct priority kept;
     if ((int)arg[0] < 0) return -EINVAL;
-    return of_thread(thread, (int)arg[0], &kept, NULL) ? kept.policy : -ESRCH;
+    return priority_of_thread(thread, (int)arg[0], &kept, NULL) ? kept.policy : -ESRCH;
 }
 
 // sched_getparam(int thread, param)
@@ -66,20 +68,20 @@ CALL(sched_getparam) {
     const struct parameters param = {0};
     struct priority kept;
     if ((int)arg[0] < 0 || !arg[1]) return -EINVAL;
-    return of_thread(thread, (int)arg[0], &kept, NULL) ? put_user(arg[1], &param, sizeof param) : -ESRCH;
+    return priority_of_thread(thread, (int)arg[0], &kept, NULL) ? put_user(arg[1], &param, sizeof param) : -ESRCH;
 }
 
 // sched_get_priority_max(int policy), and _min
 static s64 priority_limit(int policy, int realtime) {
-    if (is_realtime(policy)) return realtime;
-    return is_ordinary(policy) || policy == SCHED_DEADLINE ? 0 : -EINVAL;
+    if (priority_is_realtime(policy)) return realtime;
+    return priority_is_ordinary(policy) || policy == SCHED_DEADLINE ? 0 : -EINVAL;
 }
 
 CALL(sched_get_priority_max) { return priority_limit((int)arg[0], REALTIME_HIGHEST); }
 CALL(sched_get_priority_min) { return priority_limit((int)arg[0], REALTIME_LOWEST); }
 
 // Groups and users: the process's own are all there are, and what the current thread has stands for all.
-static bool is_ours(int which, int who) { return who == 0 || (which == PRIO_PGRP && who == 1); }
+static bool priority_is_ours(int which, int who) { return who == 0 || (which == PRIO_PGRP && who == 1); }
 
 // setpriority(int which, int who, int nice)
 CALL(setpriority) {
@@ -88,10 +90,10 @@ CALL(setpriority) {
     int nice = MIN(MAX((int)arg[2], NICE_LOWEST), NICE_HIGHEST);
     struct priority kept;
     if (which < PRIO_PROCESS || which > PRIO_USER) return -EINVAL;
-    if (which != PRIO_PROCESS && !is_ours(which, who)) return -ESRCH;
+    if (which != PRIO_PROCESS && !priority_is_ours(which, who)) return -ESRCH;
     if (which != PRIO_PROCESS) who = 0;
-    if (!of_thread(thread, who, &kept, NULL)) return -ESRCH;
-    return of_thread(thread, who, &kept, &(struct priority){(s8)nice, kept.policy}) ? 0 : -ESRCH;
+    if (!priority_of_thread(thread, who, &kept, NULL)) return -ESRCH;
+    return priority_of_thread(thread, who, &kept, &(struct priority){(s8)nice, kept.policy}) ? 0 : -ESRCH;
 }
 
 // getpriority(int which, int who): 1 to 40, so that it is no error.
@@ -100,9 +102,9 @@ CALL(getpriority) {
     int who = (int)arg[1];
     struct priority kept;
     if (which < PRIO_PROCESS || which > PRIO_USER) return -EINVAL;
-    if (which != PRIO_PROCESS && !is_ours(which, who)) return -ESRCH;
+    if (which != PRIO_PROCESS && !priority_is_ours(which, who)) return -ESRCH;
     if (which != PRIO_PROCESS) who = 0;
-    return of_thread(thread, who, &kept, NULL) ? NICE_HIGHEST + 1 - kept.nice : -ESRCH;
+    return priority_of_thread(thread, who, &kept, NULL) ? NICE_HIGHEST + 1 - kept.nice : -ESRCH;
 }
 
 // sched_setaffinity(int thread, unsigned bytes, mask): every thread runs on all CPUs, which a mask may say.
@@ -113,7 +115,7 @@ CALL(sched_setaffinity) {
     unsigned chosen = 0;
     struct priority kept;
     if (!copy_from_user(mask, arg[2], bytes)) return -EFAULT;
-    if (!of_thread(thread, (int)arg[0], &kept, NULL)) return -ESRCH;
+    if (!priority_of_thread(thread, (int)arg[0], &kept, NULL)) return -ESRCH;
     for (unsigned cpu = 0; cpu < cpus; cpu++) chosen += mask[cpu / 64] >> cpu % 64 & 1;
     if (!chosen) return -EINVAL;
     if (chosen == cpus) return 0;

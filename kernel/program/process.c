@@ -43,7 +43,7 @@ CALL(personality) {
 // ---- who it is: user and group 0, process 1 ----
 
 // getpgid(int process), and getsid: a thread's number stands for its process.
-static s64 group_of(int pid) {
+static s64 process_group_of(int pid) {
     bool is_ours = pid == 0;
     if (pid > 0) {
         lock_take(&threads_lock);
@@ -53,8 +53,8 @@ static s64 group_of(int pid) {
     return is_ours ? PROCESS : -ESRCH;
 }
 
-CALL(getpgid) { return group_of((int)arg[0]); }
-CALL(getsid) { return group_of((int)arg[0]); }
+CALL(getpgid) { return process_group_of((int)arg[0]); }
+CALL(getsid) { return process_group_of((int)arg[0]); }
 
 // setpgid(int process, int group): who leads a session stays in its group.
 CALL(setpgid) {

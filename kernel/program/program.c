@@ -62,7 +62,7 @@ static const char names[] =
     ;
 #define NUMBERS 512 // none is higher
 
-static s64 unknown(u32 number) {
+static s64 syscall_unknown(u32 number) {
     static bool named[NUMBERS + 1]; // the last one for all that are no number of a call
     // Every glibc program, or every one with threads, asks for these first and does without: not worth a line.
     if (number == __NR_rseq || number == __NR_clone3) return -ENOSYS;
@@ -74,23 +74,23 @@ static s64 unknown(u32 number) {
 }
 
 // The number is EAX, as on Linux: what stands in the upper half of RAX does not matter.
-static s64 call(struct thread *thread, u32 number, const u64 *args) {
+static s64 syscall_call(struct thread *thread, u32 number, const u64 *args) {
     if (number < ARRAY_SIZE(calls) && calls[number]) return calls[number](thread, args);
     // Its number is so far behind the others that the table would be a third longer.
-    return number == __NR_faccessat2 ? call_faccessat2(thread, args) : unknown(number);
+    return number == __NR_faccessat2 ? call_faccessat2(thread, args) : syscall_unknown(number);
 }
 
 // False: it waits.
-static bool run(struct thread *thread) {
+static bool syscall_execute(struct thread *thread) {
     struct registers *regs = &thread->context.regs;
     const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
     u32 number = (u32)regs->rax;
     thread->wants = 0;
     thread->faults = thread->counts.faults;
-    s64 result = call(thread, number, args);
+    s64 result = syscall_call(thread, number, args);
     if (result == CALL_WAITS && thread->wants) { // what happens from here on wakes it, what happened is there now
         events_wait(thread, thread->wants);
-        result = call(thread, number, args);
+        result = syscall_call(thread, number, args);
     }
     thread->waiting = result == CALL_WAITS;
     if (thread->waiting) return false;
@@ -106,11 +106,11 @@ static bool run(struct thread *thread) {
 void syscall_run(struct thread *thread) {
     thread->waiting = thread->again = space.areas.left;
     if (thread->again) (void)space_collect();
-    if (thread->again || (!thread->collects && !run(thread))) return;
+    if (thread->again || (!thread->collects && !syscall_execute(thread))) return;
     thread->waiting = thread->again = thread->collects = space.areas.left;
 }
 
-static void begin_call(struct context *context) {
+static void syscall_begin(struct context *context) {
     struct thread *thread = (struct thread *)context;
     thread->has_deadline = false;
     thread->record.begun = false;
@@ -119,24 +119,24 @@ static void begin_call(struct context *context) {
     syscall_run(thread);
 }
 
-static bool copy_fault(const struct fault *fault) {
+static bool program_copy_fault(const struct fault *fault) {
     struct thread *thread = (struct thread *)this_cpu()->current;
     struct fault wanted = *fault;
     if (thread && call_faulted(thread)) wanted.error |= FAULT_SMALL;
     return !fault_handle(thread, 0, &wanted);
 }
 
-static const struct trap_hooks hooks = {begin_call, program_fault, copy_fault, schedule};
+static const struct trap_hooks hooks = {syscall_begin, program_fault, program_copy_fault, schedule};
 
 // A CPU that has arrived.
-static void join(void) {
+static void program_join(void) {
     scheduler_init(NULL);
     schedule(NULL);
     context_resume();
 }
 
 // What its first argument is behind the last '/', as far as a name can be.
-static void name_thread(struct thread *thread, const struct boot_part *command) {
+static void program_name_thread(struct thread *thread, const struct boot_part *command) {
     const char *text = window(command->start);
     const char *value = NULL;
     u64 offset = 0;
@@ -155,11 +155,11 @@ void program_run(struct boot_info *boot) {
     if (!first) unfit("no memory is left for the program's registers");
     traps_init(&hooks);
     program_load(boot, &first->context.regs);
-    name_thread(first, &boot->command);
+    program_name_thread(first, &boot->command);
     files_init(boot, options.tty);
     boot->tsc[STAGE_PROGRAM] = tsc();
     if (options.timeline) timeline_log();
     scheduler_init(first);
-    cpus_set_join(join);
+    cpus_set_join(program_join);
     context_resume();
 }

@@ -18,7 +18,7 @@ u64 queue_now(struct queue *queue, u64 current) {
     return queue->time;
 }
 
-static u64 add(struct queue *queue, struct sorted_node *node, u64 time) {
+static u64 queue_add_node(struct queue *queue, struct sorted_node *node, u64 time) {
     sorted_add(&queue->ready, node, time, queue->arrivals++);
     __atomic_store_n(&queue->length, queue->length + 1, __ATOMIC_SEQ_CST);
     return time;
@@ -26,13 +26,13 @@ static u64 add(struct queue *queue, struct sorted_node *node, u64 time) {
 
 u64 queue_add(struct queue *queue, struct sorted_node *node, u64 time, u64 credit) {
     u64 least = queue->time > credit ? queue->time - credit : 0;
-    return add(queue, node, MAX(time, least));
+    return queue_add_node(queue, node, MAX(time, least));
 }
 
 u64 queue_add_last(struct queue *queue, struct sorted_node *node, u64 time, u64 most) {
     const struct sorted_node *last = sorted_last(&queue->ready);
     if (last && last->key > time) time = MIN(last->key, time + most);
-    return add(queue, node, time);
+    return queue_add_node(queue, node, time);
 }
 
 struct sorted_node *queue_take(struct queue *queue) {

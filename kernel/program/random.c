@@ -28,7 +28,7 @@ u64 random_u64(void) {
 }
 
 // Up to a piece, page by page; how many bytes of it came before the program's memory ended.
-static u64 put_random(u64 to, u64 bytes) {
+static u64 random_put(u64 to, u64 bytes) {
     u64 values[16];
     u64 done = 0;
     while (done < bytes) {
@@ -49,7 +49,7 @@ CALL(getrandom) {
     bool both = flags & GRND_INSECURE && flags & GRND_RANDOM;
     if (flags & ~GRND_FLAGS || both) return -EINVAL;
     u64 bytes = MIN(count - thread->record.done, PIECE);
-    u64 put = put_random(arg[0] + thread->record.done, bytes);
+    u64 put = random_put(arg[0] + thread->record.done, bytes);
     thread->record.done += put;
     if (put == bytes && thread->record.done < count) return call_again(thread);
     return thread->record.done || !count ? (s64)thread->record.done : -EFAULT;

@@ -22,7 +22,7 @@ struct walk range_begin(struct thread *thread, u64 start, u64 end) {
     return walk;
 }
 
-static s64 step(struct walk *walk, s64 (*each)(struct walk *, const struct area *, u64 end)) {
+static s64 range_step(struct walk *walk, s64 (*each)(struct walk *, const struct area *, u64 end)) {
     const struct area *area = areas_find(&space.areas, walk->at);
     walk->left -= AREA_COST;
     if (!area || area->start > walk->at) {
@@ -36,7 +36,7 @@ static s64 step(struct walk *walk, s64 (*each)(struct walk *, const struct area 
 s64 range_walk(struct thread *thread, struct walk *walk, s64 (*each)(struct walk *, const struct area *, u64 end)) {
     s64 error = 0;
     space_take();
-    while (!error && walk->at < walk->end && walk->left > 0) error = step(walk, each);
+    while (!error && walk->at < walk->end && walk->left > 0) error = range_step(walk, each);
     lock_give(&space.lock);
     if (error) return error;
     thread->record.done = walk->at - walk->start;

@@ -14,7 +14,7 @@ static struct said {
 static u32 said_count;
 static struct lock lock;
 
-static const char *error_name(s64 error) {
+static const char *refusal_error_name(s64 error) {
     switch (error) {
     case -EPERM: return "EPERM";
     case -ENODEV: return "ENODEV";
@@ -28,7 +28,7 @@ static const char *error_name(s64 error) {
 }
 
 // Whether it is a new one that is to be named; last: there is no room for another one.
-static bool is_new(const char *missing, u64 value, bool *last) {
+static bool refusal_is_new(const char *missing, u64 value, bool *last) {
     bool known = false;
     lock_take(&lock);
     for (u32 i = 0; i < said_count && !known; i++) known = said[i].missing == missing && said[i].value == value;
@@ -41,8 +41,9 @@ static bool is_new(const char *missing, u64 value, bool *last) {
 
 s64 refused(const char *call, const char *option, u64 value, const char *missing, s64 error) {
     bool last;
-    if (!is_new(missing, value, &last)) return error;
-    log("the program called %s with %s %#lx: %s, so it got %s", call, option, value, missing, error_name(error));
+    if (!refusal_is_new(missing, value, &last)) return error;
+    log("the program called %s with %s %#lx: %s, so it got %s", call, option, value, missing,
+        refusal_error_name(error));
     if (last) log("the program was refused %u different things; further ones are not named", SAID_MAX);
     return error;
 }

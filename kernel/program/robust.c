@@ -10,12 +10,12 @@
 #define TRIES_MAX   100  // of an exchange that other threads spoil
 #define IS_PI       1ull // in the lowest bit of a pointer: the lock inherits priorities
 
-static u64 address_of(u64 pointer) { return pointer & ~IS_PI; }
+static u64 robust_address_of(u64 pointer) { return pointer & ~IS_PI; }
 
 // One lock of a thread that ends. May be just being taken or given back: then it is not in the list, and nobody may own
 // it. False: there is no such word, and the walk ends.
-static bool lock_died(const struct thread *thread, u64 pointer, bool pending) {
-    u64 word = address_of(pointer) + thread->robust.futex_offset;
+static bool robust_lock_died(const struct thread *thread, u64 pointer, bool pending) {
+    u64 word = robust_address_of(pointer) + thread->robust.futex_offset;
     u32 value;
     if (word % sizeof value || !copy_from_user(&value, word, sizeof value)) return false;
     for (int i = 0; i < TRIES_MAX; i++) {
@@ -38,17 +38,17 @@ bool robust_walk(struct thread *thread) {
     if (!robust->head) return true;
     if (!thread->record.done && !copy_from_user(&robust->next, robust->head, ROBUST_HEAD_BYTES)) return true;
     for (u64 end = thread->record.done + PIECE;
-         address_of(robust->next) != robust->head && thread->record.done < ENTRIES_MAX;) {
+         robust_address_of(robust->next) != robust->head && thread->record.done < ENTRIES_MAX;) {
         if (thread->record.done == end) return false;
         u64 entry = robust->next;
-        bool readable = copy_from_user(&robust->next, address_of(entry), sizeof entry);
-        bool is_pending = address_of(entry) == address_of(robust->pending);
-        if (!is_pending && !lock_died(thread, entry, false)) return true;
+        bool readable = copy_from_user(&robust->next, robust_address_of(entry), sizeof entry);
+        bool is_pending = robust_address_of(entry) == robust_address_of(robust->pending);
+        if (!is_pending && !robust_lock_died(thread, entry, false)) return true;
         if (!readable) return true;
         thread->record.done++;
         if (call_faulted(thread)) end = thread->record.done;
     }
-    if (address_of(robust->pending)) lock_died(thread, robust->pending, true);
+    if (robust_address_of(robust->pending)) robust_lock_died(thread, robust->pending, true);
     return true;
 }
 

@@ -51,33 +51,33 @@ static struct scheduler *scheduler_of(unsigned cpu) { return (struct scheduler *
 
 // ---- time on CPUs: one that runs is (total - TSC at its start) | 1, one that stands is the total, even ----
 
-static u64 time_read(const u64 *time) {
+static u64 scheduler_time_read(const u64 *time) {
     u64 value, now;
     do value = LOAD(time), now = tsc();
     while (LOAD(time) != value); // stopped meanwhile, perhaps long ago: it would run backwards
     return value & 1 ? (value & ~1ull) + now : value;
 }
-static void time_go(u64 *time, u64 now) { STORE(time, (*time - now) | 1); }
-static void time_stop(u64 *time, u64 now) { STORE(time, ((*time & ~1ull) + now) & ~1ull); }
+static void scheduler_time_go(u64 *time, u64 now) { STORE(time, (*time - now) | 1); }
+static void scheduler_time_stop(u64 *time, u64 now) { STORE(time, ((*time & ~1ull) + now) & ~1ull); }
 
-u64 thread_time(const struct thread *thread) { return time_read(&thread->time); }
+u64 thread_time(const struct thread *thread) { return scheduler_time_read(&thread->time); }
 
 u64 program_time(void) {
     u64 sum = 0;
-    for (unsigned cpu = 0; cpu < cpus_online(); cpu++) sum += time_read(&scheduler_of(cpu)->time);
+    for (unsigned cpu = 0; cpu < cpus_online(); cpu++) sum += scheduler_time_read(&scheduler_of(cpu)->time);
     return sum;
 }
 
 // ---- counts ----
 
-static void count(u64 *of_thread, u64 *of_cpu) {
+static void scheduler_count(u64 *of_thread, u64 *of_cpu) {
     STORE(of_thread, *of_thread + 1);
     STORE(of_cpu, *of_cpu + 1);
 }
 
 void count_fault(void) {
     struct thread *thread = (struct thread *)this_cpu()->current;
-    if (thread) count(&thread->counts.faults, &scheduler_of(this_cpu()->number)->counts.faults);
+    if (thread) scheduler_count(&thread->counts.faults, &scheduler_of(this_cpu()->number)->counts.faults);
 }
 
 struct counts program_counts(void) {
@@ -92,7 +92,7 @@ struct counts program_counts(void) {
 }
 
 // By the rate of the TSC at first use: nothing here depends on how right that is.
-static u64 ticks(u64 ns) {
+static u64 scheduler_ticks(u64 ns) {
     static u64 per_ms;
     u64 now = __atomic_load_n(&per_ms, __ATOMIC_RELAXED);
     if (!now) __atomic_store_n(&per_ms, now = time_ns_to_tsc(1000000), __ATOMIC_RELAXED);
@@ -101,19 +101,19 @@ static u64 ticks(u64 ns) {
 
 // ---- queues ----
 
-static struct thread *ready_thread(struct sorted_node *node) { return THREAD_OF(node, ready); }
+static struct thread *scheduler_ready_thread(struct sorted_node *node) { return THREAD_OF(node, ready); }
 
-static u64 queue_time(struct scheduler *of) {
+static u64 scheduler_queue_time(struct scheduler *of) {
     lock_take(&of->lock);
-    u64 time = queue_now(&of->queue, time_read(&of->current));
+    u64 time = queue_now(&of->queue, scheduler_time_read(&of->current));
     lock_give(&of->lock);
     return time;
 }
 
 // A thread's virtual time is that of the CPU it counts as being on.
-static void move(struct thread *thread, unsigned cpu) {
+static void scheduler_move(struct thread *thread, unsigned cpu) {
     if (thread->cpu == cpu) return;
-    u64 from = queue_time(scheduler_of(thread->cpu)), to = queue_time(scheduler_of(cpu));
+    u64 from = scheduler_queue_time(scheduler_of(thread->cpu)), to = scheduler_queue_time(scheduler_of(cpu));
     thread->virtual_time = queue_move(thread->virtual_time, from, to);
     STORE(&thread->cpu, cpu);
 }
@@ -121,86 +121,87 @@ static void move(struct thread *thread, unsigned cpu) {
 enum arrival { NEW, WOKEN, BACK, YIELDED };
 
 // Whom it is pushed upon runs on, unless that had much more of the CPU.
-static void push(unsigned cpu, struct thread *thread, enum arrival how) {
+static void scheduler_push(unsigned cpu, struct thread *thread, enum arrival how) {
     struct scheduler *to = scheduler_of(cpu);
-    move(thread, cpu);
+    scheduler_move(thread, cpu);
     lock_take(&to->lock);
-    u64 time = thread->virtual_time, current = time_read(&to->current), now = queue_now(&to->queue, current);
-    u64 credit = time < now && how != NEW ? ticks(CREDIT_NS) : 0;
-    if (how == YIELDED) time = queue_add_last(&to->queue, &thread->ready, time, ticks(CREDIT_NS));
+    u64 time = thread->virtual_time, current = scheduler_time_read(&to->current), now = queue_now(&to->queue, current);
+    u64 credit = time < now && how != NEW ? scheduler_ticks(CREDIT_NS) : 0;
+    if (how == YIELDED) time = queue_add_last(&to->queue, &thread->ready, time, scheduler_ticks(CREDIT_NS));
     else time = queue_add(&to->queue, &thread->ready, time, credit);
     thread->virtual_time = time;
     __atomic_fetch_add(&ready_count, 1, __ATOMIC_SEQ_CST);
     lock_give(&to->lock);
     bool is_running = cpu == this_cpu()->number && this_cpu()->current;
-    if (is_running && time < current && current - time > ticks(MARGIN_NS)) to->switch_due = true;
+    if (is_running && time < current && current - time > scheduler_ticks(MARGIN_NS)) to->switch_due = true;
 }
 
-static struct thread *pop(unsigned cpu) {
+static struct thread *scheduler_pop(unsigned cpu) {
     struct scheduler *from = scheduler_of(cpu);
     if (!LOAD(&from->queue.length)) return NULL;
     lock_take(&from->lock);
-    queue_now(&from->queue, time_read(&from->current));
+    queue_now(&from->queue, scheduler_time_read(&from->current));
     struct sorted_node *node = queue_take(&from->queue);
     if (node) __atomic_fetch_sub(&ready_count, 1, __ATOMIC_SEQ_CST);
     lock_give(&from->lock);
-    return node ? ready_thread(node) : NULL;
+    return node ? scheduler_ready_thread(node) : NULL;
 }
 
 // From this CPU's queue, else from another one's.
-static struct thread *find(unsigned me) {
+static struct thread *scheduler_find(unsigned me) {
     unsigned count = cpus_online();
     events_rest();
-    struct thread *thread = pop(me);
-    for (unsigned i = 1; i < count && !thread && LOAD(&ready_count); i++) thread = pop((me + i) % count);
+    struct thread *thread = scheduler_pop(me);
+    for (unsigned i = 1; i < count && !thread && LOAD(&ready_count); i++) thread = scheduler_pop((me + i) % count);
     return thread;
 }
 
 // ---- waking ----
 
 // Takes an idle CPU, which only one waker can.
-static bool claim(unsigned cpu) {
+static bool scheduler_claim(unsigned cpu) {
     u64 bit = 1ull << cpu % 64, *word = &idle_cpus[cpu / 64];
     return LOAD(word) & bit && __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST) & bit;
 }
 
 // The same with whichever there is, else no_cpu.
-static unsigned claim_any(unsigned no_cpu) {
+static unsigned scheduler_claim_any(unsigned no_cpu) {
     u64 idle;
     for (unsigned word = 0; word * 64 < cpus_online(); word++)
         while ((idle = LOAD(&idle_cpus[word])))
-            if (claim(word * 64 + (unsigned)__builtin_ctzll(idle))) return word * 64 + (unsigned)__builtin_ctzll(idle);
+            if (scheduler_claim(word * 64 + (unsigned)__builtin_ctzll(idle)))
+                return word * 64 + (unsigned)__builtin_ctzll(idle);
     return no_cpu;
 }
 
 // Queues a thread where it ran last if that CPU is idle, else at any idle one, else here. A CPU that goes idle shows it
 // and then looks at the count; this counts and then looks who is idle: one of the two sees the other. Once it is queued
 // it may run elsewhere, and end.
-static void ready(struct thread *thread, enum arrival how) {
-    unsigned me = this_cpu()->number, cpu = claim(thread->cpu) ? thread->cpu : claim_any(CPUS_MAX);
-    push(cpu < CPUS_MAX ? cpu : me, thread, how);
-    if (cpu == CPUS_MAX) cpu = claim_any(me);
+static void scheduler_ready(struct thread *thread, enum arrival how) {
+    unsigned me = this_cpu()->number, cpu = scheduler_claim(thread->cpu) ? thread->cpu : scheduler_claim_any(CPUS_MAX);
+    scheduler_push(cpu < CPUS_MAX ? cpu : me, thread, how);
+    if (cpu == CPUS_MAX) cpu = scheduler_claim_any(me);
     if (cpu != me) ipi_send(cpu);
 }
 
 // It begins with its maker's time: who makes threads instead of running gets no more by that.
 void thread_start(struct thread *thread) {
     thread->cpu = this_cpu()->number;
-    thread->virtual_time = time_read(&scheduler_of(thread->cpu)->current);
-    ready(thread, NEW);
+    thread->virtual_time = scheduler_time_read(&scheduler_of(thread->cpu)->current);
+    scheduler_ready(thread, NEW);
 }
 
 void thread_wake(struct thread *thread) {
     u32 state = WAITING;
     while (state != READY && !SWAP(&thread->state, &state, state == WAITING ? READY : RUNNING_WOKEN)) {}
     unsigned cpu = LOAD(&thread->cpu);
-    if (state == WAITING) ready(thread, WOKEN);
+    if (state == WAITING) scheduler_ready(thread, WOKEN);
     else if (state != READY && cpu != this_cpu()->number) ipi_send(cpu);
 }
 
 // ---- sleepers ----
 
-static void sleep_begin(struct scheduler *own, struct thread *thread) {
+static void scheduler_sleep_begin(struct scheduler *own, struct thread *thread) {
     lock_take(&own->timers);
     sorted_add(&own->sleepers, &thread->sleep, thread->deadline, thread->tid);
     if (thread->deadline < own->first) own->first = thread->deadline;
@@ -208,7 +209,7 @@ static void sleep_begin(struct scheduler *own, struct thread *thread) {
 }
 
 // Of a thread that was woken, before anything else is done with it: its CPU may be about to wake it too.
-static void sleep_end(struct thread *thread) {
+static void scheduler_sleep_end(struct thread *thread) {
     struct sorted *list = sorted_in(&thread->sleep);
     if (!list) return;
     struct scheduler *bed = (struct scheduler *)((u8 *)list - offsetof(struct scheduler, sleepers));
@@ -217,8 +218,8 @@ static void sleep_end(struct thread *thread) {
     lock_give(&bed->timers);
 }
 
-// Until it is taken out a thread gets no further than sleep_end().
-static void wake_sleepers(struct scheduler *own, u64 now) {
+// Until it is taken out a thread gets no further than scheduler_sleep_end().
+static void scheduler_wake_sleepers(struct scheduler *own, u64 now) {
     struct sorted_node *node;
     lock_take(&own->timers);
     for (unsigned i = 0; (node = sorted_first(&own->sleepers)) && node->key <= now && i < WAKES; i++) {
@@ -230,17 +231,17 @@ static void wake_sleepers(struct scheduler *own, u64 now) {
 }
 
 // After an interrupt, which may have been the timer's.
-static void tick(struct scheduler *own) {
+static void scheduler_tick(struct scheduler *own) {
     u64 now = own->armed < NEVER ? time_now_ns() : 0;
     own->armed = NEVER;
-    if (now >= own->first) wake_sleepers(own, now);
+    if (now >= own->first) scheduler_wake_sleepers(own, now);
     if (now >= own->watch) own->watch = cpus_watch();
     if (now >= own->alarm) own->alarm = alarm_run(now);
     if (this_cpu()->number == 0) watch_run(now);
     if (own->slice_end && now >= own->slice_end) own->switch_due = own->slice_over = true;
 }
 
-static void timer_update(struct scheduler *own) {
+static void scheduler_timer_update(struct scheduler *own) {
     u64 when = own->first < own->watch ? own->first : own->watch;
     if (own->alarm < when) when = own->alarm;
     if (this_cpu()->number == 0) when = MIN(when, watch_next());
@@ -254,24 +255,24 @@ static void timer_update(struct scheduler *own) {
 void scheduler_set_alarm(u64 when) { scheduler_of(this_cpu()->number)->alarm = when; }
 
 // Until somebody takes what was sent to the process.
-static void signals_sent(struct scheduler *own) {
+static void scheduler_signals_sent(struct scheduler *own) {
     while (signal_search()) {
         cpu_break();
-        tick(own);
+        scheduler_tick(own);
     }
 }
 
 // ---- switching ----
 
 // Whose slice is over goes to a neighbour's queue when that is shorter, so that long queues spread.
-static void requeue(struct scheduler *own, struct thread *thread) {
+static void scheduler_requeue(struct scheduler *own, struct thread *thread) {
     unsigned me = this_cpu()->number;
     own->neighbour = (own->neighbour + 1) % cpus_online();
     u32 there = LOAD(&scheduler_of(own->neighbour)->queue.length), here = LOAD(&own->queue.length);
     bool moves = own->slice_over && there + 1 < here;
     STORE(&thread->state, READY);
     unsigned cpu = moves ? own->neighbour : me;
-    push(cpu, thread, own->yields ? YIELDED : BACK);
+    scheduler_push(cpu, thread, own->yields ? YIELDED : BACK);
     if (moves) ipi_send(own->neighbour); // its current thread has a slice from now on
 }
 
@@ -283,12 +284,12 @@ static void thread_free(struct thread *thread) {
 }
 
 // Takes a thread off this CPU. Returns it when it is to run on, since it was woken before it could wait.
-static struct thread *put_down(struct scheduler *own, struct thread *thread) {
+static struct thread *scheduler_put_down(struct scheduler *own, struct thread *thread) {
     u32 state = RUNNING;
     u64 now = tsc();
-    time_stop(&thread->time, now);
-    time_stop(&own->time, now);
-    time_stop(&own->current, now);
+    scheduler_time_stop(&thread->time, now);
+    scheduler_time_stop(&own->time, now);
+    scheduler_time_stop(&own->current, now);
     thread->virtual_time = own->current;
     context_leave(!thread->ended);
     if (thread->ended) {
@@ -296,27 +297,27 @@ static struct thread *put_down(struct scheduler *own, struct thread *thread) {
         return NULL;
     }
     if (!thread->waiting || thread->again) {
-        count(&thread->counts.put_aside, &own->counts.put_aside);
-        requeue(own, thread);
+        scheduler_count(&thread->counts.put_aside, &own->counts.put_aside);
+        scheduler_requeue(own, thread);
         return NULL;
     }
-    count(&thread->counts.waits, &own->counts.waits);
-    if (thread->has_deadline && thread->deadline != NEVER) sleep_begin(own, thread);
+    scheduler_count(&thread->counts.waits, &own->counts.waits);
+    if (thread->has_deadline && thread->deadline != NEVER) scheduler_sleep_begin(own, thread);
     return SWAP(&thread->state, &state, WAITING) ? NULL : thread;
 }
 
-static void pick_up(struct scheduler *own, struct thread *thread) {
-    sleep_end(thread);
-    move(thread, this_cpu()->number);
+static void scheduler_pick_up(struct scheduler *own, struct thread *thread) {
+    scheduler_sleep_end(thread);
+    scheduler_move(thread, this_cpu()->number);
     STORE(&thread->state, RUNNING);
     own->slice_end = 0;
     own->switch_due = own->slice_over = own->yields = false;
     context_enter(&thread->context);
     u64 now = tsc();
     STORE(&own->current, thread->virtual_time & ~1ull);
-    time_go(&own->current, now);
-    time_go(&own->time, now);
-    time_go(&thread->time, now);
+    scheduler_time_go(&own->current, now);
+    scheduler_time_go(&own->time, now);
+    scheduler_time_go(&thread->time, now);
 }
 
 void scheduler_init(struct thread *first) {
@@ -324,50 +325,51 @@ void scheduler_init(struct thread *first) {
     own->first = own->armed = own->alarm = NEVER;
     own->watch = this_cpu()->number == 0 ? cpus_watch() : NEVER;
     if (this_cpu()->time.unknown) (void)time_now_ns(); // or tsc() would jump in the midst of a thread's time
-    if (first) pick_up(own, first);
+    if (first) scheduler_pick_up(own, first);
 }
 
 // Interrupts are off until cpu_idle() lets them in and sleeps in one step, so no wake-up is lost after the last look.
-static void idle(struct scheduler *own) {
+static void scheduler_idle(struct scheduler *own) {
     u64 bit = 1ull << this_cpu()->number % 64, *word = &idle_cpus[this_cpu()->number / 64];
     cpu_break(); // a call may have come before, and each turn clears a frame
     __atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST);
     if (!LOAD(&ready_count) && !frames_idle()) {
-        timer_update(own);
+        scheduler_timer_update(own);
         cpu_idle();
     }
     cpu_serve();
-    tick(own); // still idle: the first sleeper stays here
-    if (__atomic_load_n(&program.unasked, __ATOMIC_RELAXED)) signals_sent(own);
+    scheduler_tick(own); // still idle: the first sleeper stays here
+    if (__atomic_load_n(&program.unasked, __ATOMIC_RELAXED)) scheduler_signals_sent(own);
     __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
 }
 
 // After a call stopped at a break point: whether it goes on at once, since no other thread's turn has come.
-static bool goes_on(struct scheduler *own) {
+static bool scheduler_goes_on(struct scheduler *own) {
     cpu_break();
-    tick(own);
-    timer_update(own);
+    scheduler_tick(own);
+    scheduler_timer_update(own);
     return !own->switch_due;
 }
 
 void schedule(struct context *context) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
     struct thread *thread = (struct thread *)context;
-    if (thread && thread->context.regs.vector >= EXCEPTIONS && thread->context.regs.vector < VECTOR_SYSCALL) tick(own);
-    if (__atomic_load_n(&program.unasked, __ATOMIC_RELAXED)) signals_sent(own);
+    if (thread && thread->context.regs.vector >= EXCEPTIONS && thread->context.regs.vector < VECTOR_SYSCALL)
+        scheduler_tick(own);
+    if (__atomic_load_n(&program.unasked, __ATOMIC_RELAXED)) scheduler_signals_sent(own);
     for (;;) {
         if (thread && !thread->ended) signal_deliver(thread);
         if (thread && !thread->ended && !thread->waiting && !own->switch_due) break;
-        if (thread && thread->again && goes_on(own)) {
+        if (thread && thread->again && scheduler_goes_on(own)) {
             syscall_run(thread);
             continue;
         }
-        if (thread) thread = put_down(own, thread);
-        while (!thread && !(thread = find(this_cpu()->number))) idle(own);
-        pick_up(own, thread);
+        if (thread) thread = scheduler_put_down(own, thread);
+        while (!thread && !(thread = scheduler_find(this_cpu()->number))) scheduler_idle(own);
+        scheduler_pick_up(own, thread);
         if (thread->waiting) syscall_run(thread);
     }
-    timer_update(own);
+    scheduler_timer_update(own);
 }
 
 CALL(sched_yield) {

@@ -36,7 +36,7 @@ static struct action { // struct kernel_sigaction
     u64 handler, flags, restorer, mask;
 } actions[SIGNALS + 1];
 
-static bool ignored(int signal) {
+static bool signal_ignored(int signal) {
     u64 handler = actions[signal].handler;
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && BIT(signal) & HARMLESS);
 }
@@ -64,7 +64,7 @@ s64 signal_send(u32 tid, int signal) {
     lock_take(&threads_lock);
     struct thread *to = tid ? thread_find(tid) : NULL;
     bool exists = to || !tid;
-    if (exists && known && signal && !ignored(signal)) {
+    if (exists && known && signal && !signal_ignored(signal)) {
         __atomic_fetch_or(to ? &to->signals_pending : &program.signals_pending, BIT(signal), __ATOMIC_SEQ_CST);
         if (to) thread_wake(to);
         else __atomic_store_n(&program.unasked, 1, __ATOMIC_RELAXED);
@@ -95,7 +95,7 @@ void signal_block(struct thread *thread, u64 signals) {
 }
 
 // The first part of rt_sigaction: 0, or why not. before: what was there.
-static s64 action_change(int signal, const u64 *arg, struct action *before) {
+static s64 signal_action_change(int signal, const u64 *arg, struct action *before) {
     static bool named;
     bool known = signal > 0 && signal <= SIGNALS;
     struct action wanted;
@@ -119,7 +119,7 @@ static s64 action_change(int signal, const u64 *arg, struct action *before) {
 }
 
 // Some threads, from a tid on, forget a signal that is ignored now. Who is the next; 0: that was all.
-static u32 forget(int signal, u32 tid) {
+static u32 signal_forget(int signal, u32 tid) {
     lock_take(&threads_lock);
     __atomic_fetch_and(&program.signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
     struct thread *one = thread_from(tid);
@@ -138,12 +138,12 @@ CALL(rt_sigaction) {
     struct record *record = &thread->record;
     struct action *before = (struct action *)record->few;
     if (!record->begun) {
-        s64 error = action_change(signal, arg, before);
+        s64 error = signal_action_change(signal, arg, before);
         if (error) return error;
         record->begun = true;
-        record->done = arg[1] && ignored(signal); // from the first tid on
+        record->done = arg[1] && signal_ignored(signal); // from the first tid on
     }
-    if (record->done) record->done = forget(signal, (u32)record->done);
+    if (record->done) record->done = signal_forget(signal, (u32)record->done);
     if (record->done) return call_again(thread);
     return arg[2] ? put_user(arg[2], before, sizeof *before) : 0;
 }
@@ -252,7 +252,7 @@ bool program_place(char *text, size_t size, u64 address) {
 }
 
 // Words on the stack that point into code are, newest first, the places calls may return to: nearly every one does.
-static void report_callers(u64 sp) {
+static void signal_report_callers(u64 sp) {
     char text[PLACE];
     u64 word;
     for (int i = 0, shown = 0; i < STACK_WORDS && shown < CALLERS; i++) {
@@ -295,6 +295,6 @@ void program_fault(struct context *context, const struct fault *fault) {
     program_ends();
     log_error("the program died of signal %d (%s): %s at %s", signal, signal_name(signal), what, at);
     registers_say(r, log_error);
-    report_callers(r->rsp);
+    signal_report_callers(r->rsp);
     power_end(128 + signal);
 }

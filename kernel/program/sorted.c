@@ -5,18 +5,18 @@
 
 #include "kernel/kernel.h"
 
-static int compare(const struct sorted_node *a, const struct sorted_node *b) {
+static int sorted_compare(const struct sorted_node *a, const struct sorted_node *b) {
     if (a->key != b->key) return a->key < b->key ? -1 : 1;
     return a->then < b->then ? -1 : a->then > b->then;
 }
-RB_GENERATE_STATIC(sorted_tree, sorted_node, link, compare)
+RB_GENERATE_STATIC(sorted_tree, sorted_node, link, sorted_compare)
 
 // Whoever looks without the lock (sorted_in) sees all that was done to the node before.
 static void set_in(struct sorted_node *node, struct sorted *list) {
     __atomic_store_n(&node->in, list, __ATOMIC_RELEASE);
 }
 
-static void insert(struct sorted *list, struct sorted_node *node, u64 key, u64 then) {
+static void sorted_insert_node(struct sorted *list, struct sorted_node *node, u64 key, u64 then) {
     node->key = key;
     node->then = then;
     struct sorted_node *same = RB_INSERT(sorted_tree, &list->tree, node);
@@ -26,13 +26,13 @@ static void insert(struct sorted *list, struct sorted_node *node, u64 key, u64 t
 
 void sorted_add(struct sorted *list, struct sorted_node *node, u64 key, u64 then) {
     ASSERT(!node->in);
-    insert(list, node, key, then);
+    sorted_insert_node(list, node, key, then);
 }
 
 void sorted_move(struct sorted *from, struct sorted *to, struct sorted_node *node, u64 key, u64 then) {
     ASSERT(node->in == from);
     RB_REMOVE(sorted_tree, &from->tree, node);
-    insert(to, node, key, then);
+    sorted_insert_node(to, node, key, then);
 }
 
 void sorted_remove(struct sorted *list, struct sorted_node *node) {

@@ -76,7 +76,7 @@ const struct area *space_area(u64 address) {
 // ---- areas, and what is promised to them ----
 
 // The tables at an address whose last counted page is gone are no longer promised.
-static void unmark(u64 address) {
+static void space_unmark(u64 address) {
     u64 table = space.root;
     for (int level = 3; level > 0; level--) {
         u64 *entry = tables_at(table, address, level), bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
@@ -90,30 +90,30 @@ static void unmark(u64 address) {
 }
 
 // After a change of areas in [start, end).
-static void areas_changed(u64 start, u64 end) {
+static void space_areas_changed(u64 start, u64 end) {
     static u64 promised, tables;
     promises.promised += space.areas.counted + space.areas.tables - promised;
     promised = space.areas.counted + space.areas.tables;
     if (space.areas.tables < tables) {
-        unmark(start);
-        unmark(end - 1);
+        space_unmark(start);
+        space_unmark(end - 1);
     }
     tables = space.areas.tables;
 }
 
 void space_areas_put(const struct area *like) {
     areas_put(&space.areas, like);
-    areas_changed(like->start, like->end);
+    space_areas_changed(like->start, like->end);
 }
 
 void space_areas_cut(u64 start, u64 end) {
     areas_cut(&space.areas, start, end);
-    areas_changed(start, end);
+    space_areas_changed(start, end);
 }
 
 void space_areas_protect(u64 start, u64 end, u32 rights) {
     areas_protect(&space.areas, start, end, rights);
-    areas_changed(start, end);
+    space_areas_changed(start, end);
 }
 
 bool space_can_put(const struct area *like, u64 taken) {
@@ -135,7 +135,7 @@ bool space_put(const struct area *like) {
     return true;
 }
 
-static u64 page_bits(const struct area *area) {
+static u64 space_page_bits(const struct area *area) {
     u64 bits = PTE_U | PTE_A | PTE_D;
     if (area->rights) bits |= PTE_P;
     if (area->rights & AREA_WRITE) bits |= PTE_W;
@@ -146,7 +146,7 @@ static u64 page_bits(const struct area *area) {
 
 // ---- pages that exist ----
 
-static enum owner owner_of(u64 entry) { return entry & PTE_STACK ? OWNER_STACK : OWNER_DATA; }
+static enum owner space_owner_of(u64 entry) { return entry & PTE_STACK ? OWNER_STACK : OWNER_DATA; }
 
 // The entry for an address of an area in the table of that level; missing tables are made, as promised if the area
 // counts or another one does that needs them too. NULL when there is no memory for one.
@@ -172,28 +172,28 @@ u64 *space_entry(const struct area *area, u64 address, int level) {
     return tables_at(table, address, level);
 }
 
-static void table_give(u64 entry) { promises_give(OWNER_TABLES, entry & PTE_ADDRESS, entry & PTE_COUNTED); }
+static void space_table_give(u64 entry) { promises_give(OWNER_TABLES, entry & PTE_ADDRESS, entry & PTE_COUNTED); }
 
 // Fills the entry for an area's page of that size with one of the program's own.
-static void page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes) {
-    u64 bits = PTE_OURS | page_bits(area);
+static void space_page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes) {
+    u64 bits = PTE_OURS | space_page_bits(area);
     if (area->flags & AREA_COUNTED) bits |= PTE_COUNTED;
     if (area->flags & AREA_STACK) bits |= PTE_STACK;
     if (bytes > PAGE_SIZE) bits |= PTE_PS;
     *entry = physical | bits;
-    promises_took(owner_of(*entry), pages_worth(bytes), *entry & PTE_COUNTED);
+    promises_took(space_owner_of(*entry), pages_worth(bytes), *entry & PTE_COUNTED);
 }
 
-static void page_forget(u64 entry, u64 bytes) {
-    if (entry & PTE_OURS) promises_got(owner_of(entry), pages_worth(bytes), entry & PTE_COUNTED);
+static void space_page_forget(u64 entry, u64 bytes) {
+    if (entry & PTE_OURS) promises_got(space_owner_of(entry), pages_worth(bytes), entry & PTE_COUNTED);
     else if (entry & PTE_COUNTED) promises.kept--;
 }
 
 // Fills the entry for an area's page of 4 KiB with its object's. Shared memory is there for the area that was promised
 // it; a page of the file is never writable: a write copies it.
-static void page_show(u64 *entry, const struct area *area, u64 physical) {
+static void space_page_show(u64 *entry, const struct area *area, u64 physical) {
     bool shared = area->flags & AREA_SHARED, counts = shared && area->flags & AREA_COUNTED;
-    u64 bits = page_bits(area);
+    u64 bits = space_page_bits(area);
     if (!shared) bits &= ~PTE_W;
     if (counts) {
         bits |= PTE_COUNTED;
@@ -202,15 +202,15 @@ static void page_show(u64 *entry, const struct area *area, u64 physical) {
     *entry = physical | bits;
 }
 
-static void page_give(u64 physical, u64 bytes) {
+static void space_page_give(u64 physical, u64 bytes) {
     if (bytes == PAGE_SIZE) page_free(physical);
     else frames_free_run(physical, bytes / LEVEL_BYTES(LEVEL_2M));
 }
 
-static void page_drop(u64 *entry, u64 address, u64 bytes) {
+static void space_page_drop(u64 *entry, u64 address, u64 bytes) {
     (void)address;
-    page_forget(*entry, bytes);
-    if (*entry & PTE_OURS) page_give(*entry & PTE_ADDRESS, bytes);
+    space_page_forget(*entry, bytes);
+    if (*entry & PTE_OURS) space_page_give(*entry & PTE_ADDRESS, bytes);
     *entry = 0;
 }
 
@@ -219,10 +219,10 @@ static void page_drop(u64 *entry, u64 address, u64 bytes) {
 void space_refresh(u64 *entry, u64 address, u64 bytes) {
     const struct area *area = areas_find(&space.areas, address);
     u64 before = *entry;
-    page_forget(before, bytes);
-    if (before & PTE_OURS) page_put(entry, area, before & PTE_ADDRESS, bytes);
-    else if (area->flags & AREA_DEVICE) *entry = (before & PTE_ADDRESS) | page_bits(area);
-    else page_show(entry, area, before & PTE_ADDRESS);
+    space_page_forget(before, bytes);
+    if (before & PTE_OURS) space_page_put(entry, area, before & PTE_ADDRESS, bytes);
+    else if (area->flags & AREA_DEVICE) *entry = (before & PTE_ADDRESS) | space_page_bits(area);
+    else space_page_show(entry, area, before & PTE_ADDRESS);
     if (before & PTE_P && *entry != before) space.changed = TABLES_HID_PAGES;
 }
 
@@ -239,7 +239,7 @@ bool space_border(u64 address) {
         u64 physical = *entry & PTE_ADDRESS, first = physical, promised = *entry & PTE_COUNTED;
         u64 table = promises_page(OWNER_TABLES, promised);
         if (!table) return false;
-        if (bytes == LEVEL_BYTES(LEVEL_2M)) first = promises_page(owner_of(*entry), promised);
+        if (bytes == LEVEL_BYTES(LEVEL_2M)) first = promises_page(space_owner_of(*entry), promised);
         if (!first) {
             promises_give(OWNER_TABLES, table, promised);
             return false;
@@ -279,21 +279,21 @@ void space_drop(u64 start, u64 end) {
     }
     space.changed |= tables_hide(space.root, start, end, low, high);
     space_flush(start, end);
-    tables_each(space.root, start, end, page_drop);
-    tables_free(space.root, start, end, low, high, table_give);
+    tables_each(space.root, start, end, space_page_drop);
+    tables_free(space.root, start, end, low, high, space_table_give);
     objects_collect(&space.areas.left);
 }
 
 // Whether a page of that size may be made: what was promised comes first. An area that was never counted is likely to
 // be touched here and there only, so it gets large pages while there is plenty.
-static bool page_allowed(const struct area *area, u64 bytes) {
+static bool space_page_allowed(const struct area *area, u64 bytes) {
     u64 plenty = bytes > PAGE_SIZE ? pages_total() / 2 : 0;
     return area->flags & AREA_COUNTED || promises_can(pages_worth(bytes) + plenty);
 }
 
 // Fills a part of an area with pages of 4 KiB that are not the program's: a file's, or a device's, which nobody splits.
 // False when there is no memory for page tables.
-static bool fill(const struct area *area, u64 bytes, u64 physical, u64 bits) {
+static bool space_fill(const struct area *area, u64 bytes, u64 physical, u64 bits) {
     for (u64 at = area->start, end = at + bytes; at < end;) {
         u64 *entry = space_entry(area, at, 0);
         if (!entry) return false;
@@ -307,7 +307,7 @@ static bool fill(const struct area *area, u64 bytes, u64 physical, u64 bits) {
 }
 
 bool space_put_device(const struct area *area, u64 physical) {
-    return fill(area, area->end - area->start, physical, page_bits(area));
+    return space_fill(area, area->end - area->start, physical, space_page_bits(area));
 }
 
 bool space_put_file(const struct area *like, u64 kept) {
@@ -317,19 +317,19 @@ bool space_put_file(const struct area *like, u64 kept) {
     ASSERT(found);
     const struct area area = area_part(found, like->start, like->end); // its flags are its neighbour's, too
     u64 rest = kept % PAGE_SIZE, whole = kept - rest, file = kept ? like->object->start + like->offset : 0;
-    if (!fill(&area, whole, file, page_bits(&area) & ~PTE_W)) return false;
+    if (!space_fill(&area, whole, file, space_page_bits(&area) & ~PTE_W)) return false;
     if (!rest) return true;
     u64 *entry = space_entry(&area, area.start + whole, 0), page = 0;
-    if (entry && page_allowed(&area, PAGE_SIZE)) page = page_alloc();
+    if (entry && space_page_allowed(&area, PAGE_SIZE)) page = page_alloc();
     if (!page) return false;
     memset(window(page), 0, PAGE_SIZE);
     memcpy(window(page), window(file + whole), rest);
-    page_put(entry, &area, page, PAGE_SIZE);
+    space_page_put(entry, &area, page, PAGE_SIZE);
     return true;
 }
 
 // Whether a page of that size can be made for an address where there is none.
-static bool fits(const struct area *area, u64 address, u64 bytes) {
+static bool space_fits(const struct area *area, u64 address, u64 bytes) {
     if (area->object || area->flags & AREA_GUARD) return false;
     u64 start = ROUND_DOWN(address, bytes), empty;
     return start >= area->start && start + bytes <= area->end && !tables_leaf(space.root, address, &empty) &&
@@ -339,7 +339,7 @@ static bool fits(const struct area *area, u64 address, u64 bytes) {
 // Clears a large page without the lock, and without holding up flushes. Only where it takes nothing from what was
 // promised, since another CPU may be at the same page and one of the two is too many. False, and nothing is left of it,
 // when the address wants no such page any more.
-static bool clear_apart(u64 physical, u64 address, u64 bytes) {
+static bool space_clear_apart(u64 physical, u64 address, u64 bytes) {
     promises.away += PAGES(bytes);
     lock_give(&space.lock);
     bool used = tlb_leave();
@@ -348,54 +348,55 @@ static bool clear_apart(u64 physical, u64 address, u64 bytes) {
     if (used) tlb_enter();
     promises.away -= PAGES(bytes);
     const struct area *area = space_area(address);
-    if (area && fits(area, address, bytes) && (area->flags & AREA_COUNTED || promises_can(0))) return true;
-    page_give(physical, bytes);
+    if (area && space_fits(area, address, bytes) && (area->flags & AREA_COUNTED || promises_can(0))) return true;
+    space_page_give(physical, bytes);
     return false;
 }
 
 // Makes the page for an address of an area, where there is none, of at most that level. False when there is no memory.
 // Gives the lock up for a while when it clears a large page; then there may be no page, and another area, or none.
-static bool make_page(u64 address, int level) {
+static bool space_make_page(u64 address, int level) {
     for (; level >= 0; level--) {
         const struct area *area = space_area(address);
         ASSERT(area);
         u64 bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
-        if (!page_allowed(area, bytes) || !fits(area, address, bytes) || !space_entry(area, start, level)) continue;
-        if (!page_allowed(area, bytes)) continue; // after the tables
+        if (!space_page_allowed(area, bytes) || !space_fits(area, address, bytes) || !space_entry(area, start, level))
+            continue;
+        if (!space_page_allowed(area, bytes)) continue; // after the tables
         bool cleared = false;
         u64 physical = level ? frame_alloc(&cleared) : page_alloc();
         if (!physical) continue;
         bool apart = !cleared && level && promises_can(0);
-        if (apart && !clear_apart(physical, address, bytes)) return true;
+        if (apart && !space_clear_apart(physical, address, bytes)) return true;
         if (!cleared && !apart) memset(window(physical), 0, bytes);
         area = space_area(address);
         u64 *entry = area ? space_entry(area, start, level) : NULL; // the table may be another one by now
         if (!entry) {
-            page_give(physical, bytes);
+            space_page_give(physical, bytes);
             return false;
         }
-        page_put(entry, area, physical, bytes);
+        space_page_put(entry, area, physical, bytes);
         if (!level || space.largest < LEVEL_1G) return true;
         start = ROUND_DOWN(address, LEVEL_BYTES(LEVEL_1G));
         bool is_whole = start >= area->start && start + LEVEL_BYTES(LEVEL_1G) <= area->end;
-        if (is_whole) tables_join(space.root, start, LEVEL_2M, table_give);
+        if (is_whole) tables_join(space.root, start, LEVEL_2M, space_table_give);
         return true;
     }
     return false;
 }
 
 // A private copy of a page of the file.
-static bool page_copy(u64 *entry, const struct area *area, u64 physical) {
-    u64 page = page_allowed(area, PAGE_SIZE) ? page_alloc() : 0;
+static bool space_page_copy(u64 *entry, const struct area *area, u64 physical) {
+    u64 page = space_page_allowed(area, PAGE_SIZE) ? page_alloc() : 0;
     if (!page) return false;
     memcpy(window(page), window(physical), PAGE_SIZE);
-    page_put(entry, area, page, PAGE_SIZE);
+    space_page_put(entry, area, page, PAGE_SIZE);
     return true;
 }
 
 // Fills the entry for an address, where there is none, of an area with an object: with its page, or (writes) a copy if
 // others must not see what is written. NULL, or why not.
-static const char *page_of_object(const struct area *area, u64 address, bool writes) {
+static const char *space_page_of_object(const struct area *area, u64 address, bool writes) {
     const char *why;
     address = ROUND_DOWN(address, PAGE_SIZE);
     u64 *entry = space_entry(area, address, 0);
@@ -403,8 +404,8 @@ static const char *page_of_object(const struct area *area, u64 address, bool wri
     u64 offset = area->offset + (address - area->start);
     u64 physical = object_page(area->object, offset, area->flags & AREA_COUNTED, &why);
     if (!physical) return why;
-    if (writes && !(area->flags & AREA_SHARED)) return page_copy(entry, area, physical) ? NULL : space_no_memory;
-    page_show(entry, area, physical);
+    if (writes && !(area->flags & AREA_SHARED)) return space_page_copy(entry, area, physical) ? NULL : space_no_memory;
+    space_page_show(entry, area, physical);
     return NULL;
 }
 
@@ -418,16 +419,16 @@ bool space_collect(void) {
 bool space_put_taken(u64 address, u64 physical, int level) {
     u64 bytes = LEVEL_BYTES(level);
     const struct area *area = space_area(address);
-    if (!area || !area->rights || !fits(area, address, bytes)) return false;
+    if (!area || !area->rights || !space_fits(area, address, bytes)) return false;
     u64 *entry = space_entry(area, address, level);
     if (!entry) return false;
     promises_got(OWNER_DATA, pages_worth(bytes), false); // from here on it is the area's
-    page_put(entry, area, physical, bytes);
+    space_page_put(entry, area, physical, bytes);
     return true;
 }
 
 // Why nothing is mapped at an address, or (area given) why its rights do not allow an access.
-static const char *refusal(const struct area *area, u64 address, u64 error) {
+static const char *space_refusal(const struct area *area, u64 address, u64 error) {
     if (!area && address < PAGE_SIZE) return "null pointer";
     if (!area) {
         const struct area *next = areas_find(&space.areas, address);
@@ -442,7 +443,7 @@ static const char *refusal(const struct area *area, u64 address, u64 error) {
 
 // The area that grows down to an address where none is; NULL: there is none, or something keeps it from that. What is
 // below it stays as far away as it needs to be found out when it runs over.
-static const struct area *grow(u64 address) {
+static const struct area *space_grow(u64 address) {
     const struct area *next = areas_find(&space.areas, address);
     if (!next || !(next->flags & AREA_GROWS)) return NULL;
     struct area more = area_part(next, ROUND_DOWN(address, PAGE_SIZE), next->start);
@@ -457,21 +458,21 @@ static const struct area *grow(u64 address) {
 // writable, which gets a copy.
 const char *space_make(u64 address, u64 error) {
     const struct area *area = space_area(address);
-    if (!area) area = grow(address);
+    if (!area) area = space_grow(address);
     u32 needed = error & FAULT_WRITE ? AREA_WRITE : ~0u;
     if (error & FAULT_FETCH) needed = AREA_EXEC;
-    if (!area || !(area->rights & needed) || area->flags & AREA_GUARD) return refusal(area, address, error);
+    if (!area || !(area->rights & needed) || area->flags & AREA_GUARD) return space_refusal(area, address, error);
     u64 bytes, *entry = tables_leaf(space.root, address, &bytes);
     if (!entry && area->flags & AREA_DEVICE) return space_no_memory;
-    if (!entry && area->object) return page_of_object(area, address, error & FAULT_WRITE);
+    if (!entry && area->object) return space_page_of_object(area, address, error & FAULT_WRITE);
     int level = error & FAULT_SMALL ? 0 : LEVEL_2M;
-    if (!entry) return make_page(address, level) ? NULL : space_no_memory;
+    if (!entry) return space_make_page(address, level) ? NULL : space_no_memory;
     if (*entry & PTE_OURS || area->flags & (AREA_SHARED | AREA_DEVICE) || !(area->rights & AREA_WRITE)) {
         tlb_forget(address);
         return NULL;
     }
     address = ROUND_DOWN(address, PAGE_SIZE);
-    if (!page_copy(entry, area, *entry & PTE_ADDRESS)) return space_no_memory;
+    if (!space_page_copy(entry, area, *entry & PTE_ADDRESS)) return space_no_memory;
     tlb_flush(address, address + PAGE_SIZE, false);
     return NULL;
 }

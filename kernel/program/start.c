@@ -8,7 +8,7 @@ static const char platform[] = "x86_64";
 static const u8 zeroes[16]; // at least as many end the last word
 
 // Stores pointers to the values of a key, in the command line part, and a NULL from *at on, which moves. Their number.
-static u64 put_values(const struct start *start, const char *key, u64 command, u64 *at, bool *ok) {
+static u64 start_put_values(const struct start *start, const char *key, u64 command, u64 *at, bool *ok) {
     u64 count = 0, offset = 0, length;
     const char *word;
     while ((word = command_word(start->command, start->command_length, &offset, &length))) {
@@ -37,8 +37,8 @@ u64 start_stack(const struct start *start) {
     bool ok = copy_to_user(random, start->random, sizeof start->random) &&
               copy_to_user(random + sizeof start->random, platform, sizeof platform) &&
               copy_to_user(command, start->command, start->command_length) && copy_to_user(top, zeroes, sizeof zeroes);
-    u64 args = put_values(start, "arg", command, &at, &ok);
-    put_values(start, "env", command, &at, &ok);
+    u64 args = start_put_values(start, "arg", command, &at, &ok);
+    start_put_values(start, "env", command, &at, &ok);
     ok = ok && copy_to_user(sp, &args, sizeof args) && copy_to_user(at, start->auxv, start->auxv_bytes) &&
          copy_to_user(at + start->auxv_bytes, own_auxv, sizeof own_auxv);
     return ok ? sp : 0;

@@ -11,7 +11,7 @@
 #define PIECE   65536 // of what is copied directly
 
 // The whole vector, before the first byte moves. What is beyond RW_MAX in all is left for another call.
-static s64 check_vectors(struct thread *thread, u64 count) {
+static s64 transfer_check_vectors(struct thread *thread, u64 count) {
     struct record *record = &thread->record;
     record->total = 0;
     for (u64 i = 0; i < count; i++) {
@@ -26,13 +26,13 @@ static s64 check_vectors(struct thread *thread, u64 count) {
 enum { VECTORS = 1, AT = 2 }; // arg[1] and arg[2] are a vector, else a buffer; arg[3] is where in the file
 
 // Linux's files in /proc are not written to at a place, either.
-static bool can_seek(const struct file *file, u32 access) {
+static bool transfer_can_seek(const struct file *file, u32 access) {
     if (file->kind == FILE_TEXT) return access == O_WRONLY;
     return file->kind != FILE_TERMINAL && file->kind != FILE_INPUT;
 }
 
 // access: what the file must not have been opened for.
-static s64 begin(struct thread *thread, const u64 *arg, u32 how, u32 access) {
+static s64 transfer_begin(struct thread *thread, const u64 *arg, u32 how, u32 access) {
     struct record *record = &thread->record;
     s64 error = 0;
     u64 bytes = arg[2];
@@ -42,7 +42,7 @@ static s64 begin(struct thread *thread, const u64 *arg, u32 how, u32 access) {
     if (how & AT && (s64)arg[3] < 0) return -EINVAL;
     if (!file_get(arg[0], &record->file)) return -EBADF;
     if (how & AT) {
-        if (!can_seek(&record->file, access)) return -ESPIPE;
+        if (!transfer_can_seek(&record->file, access)) return -ESPIPE;
         record->file.number = FILES_MAX; // no entry of the table: the offset is this call's alone
         record->file.offset = arg[3];
     }
@@ -51,7 +51,7 @@ static s64 begin(struct thread *thread, const u64 *arg, u32 how, u32 access) {
         u32 count = (u32)arg[2]; // although the argument is an unsigned long
         if (count > IOV_MAX) return -EINVAL;
         error = record_copy(thread, arg[1], count * sizeof(struct iovec));
-        if (!error) error = check_vectors(thread, count);
+        if (!error) error = transfer_check_vectors(thread, count);
         bytes = record->total;
     } else {
         record->few[0] = arg[1];
@@ -68,7 +68,7 @@ static s64 begin(struct thread *thread, const u64 *arg, u32 how, u32 access) {
 
 // Where in the program's memory the call goes on, and how many bytes it has there in one piece, which crosses no large
 // page's border: so a copy makes one at most.
-static u64 next_part(struct thread *thread, u64 *at) {
+static u64 transfer_next_part(struct thread *thread, u64 *at) {
     struct record *record = &thread->record;
     const struct iovec *part = record_at(thread, record->index * sizeof *part);
     while (record->done - record->before >= part->iov_len) {
@@ -82,7 +82,7 @@ static u64 next_part(struct thread *thread, u64 *at) {
 }
 
 // How a call ends that cannot go on: with what is done, else with an error.
-static s64 stop(const struct thread *thread, s64 error) {
+static s64 transfer_stop(const struct thread *thread, s64 error) {
     return thread->record.done ? (s64)thread->record.done : error;
 }
 
@@ -91,13 +91,13 @@ enum copy { COPY_IN, COPY_OUT, COPY_NOTHING };
 // Copies at most bytes between a buffer and the next parts, or only tries whether they can be written to. Returns how
 // many it could before memory ended or, unless it is to the program, a page had to be made: with that there the call is
 // executed anew.
-static u64 copy_parts(struct thread *thread, u8 *buffer, u64 bytes, enum copy what) {
+static u64 transfer_copy_parts(struct thread *thread, u8 *buffer, u64 bytes, enum copy what) {
     struct record *record = &thread->record;
     u64 copied = 0;
     u64 at;
     u32 same = 0;
     while (copied < bytes && record->done < record->total && (what == COPY_OUT || !call_faulted(thread))) {
-        u64 part = MIN(next_part(thread, &at), bytes - copied);
+        u64 part = MIN(transfer_next_part(thread, &at), bytes - copied);
         bool ok = true;
         if (what == COPY_OUT) ok = copy_to_user(at, buffer + copied, part);
         if (what == COPY_IN) ok = copy_from_user(buffer + copied, at, part);
@@ -112,76 +112,76 @@ static u64 copy_parts(struct thread *thread, u8 *buffer, u64 bytes, enum copy wh
     return copied;
 }
 
-// Back to where the call was; from there on next_part() finds the place.
-static void go_back(struct record *record, u64 done, u64 index, u64 before) {
+// Back to where the call was; from there on transfer_next_part() finds the place.
+static void transfer_go_back(struct record *record, u64 done, u64 index, u64 before) {
     record->done = done;
     record->index = index;
     record->before = before;
 }
 
 // What can be stored is known before anything is taken, since what is taken nobody else gets.
-static s64 read_terminal(struct thread *thread) {
+static s64 transfer_read_terminal(struct thread *thread) {
     struct record *record = &thread->record;
     u8 bytes[TTY_RING]; // a line at most
     u64 done = record->done;
     u64 index = record->index;
     u64 before = record->before;
     u64 wanted = MIN(record->total - done, sizeof bytes);
-    u64 room = copy_parts(thread, NULL, wanted, COPY_NOTHING);
-    go_back(record, done, index, before);
+    u64 room = transfer_copy_parts(thread, NULL, wanted, COPY_NOTHING);
+    transfer_go_back(record, done, index, before);
     if (call_faulted(thread)) return call_again(thread);
-    if (wanted && !room && terminal_readable()) return stop(thread, -EFAULT);
+    if (wanted && !room && terminal_readable()) return transfer_stop(thread, -EFAULT);
     if (room || !wanted) {
         size_t count = terminal_read(&record->reader, bytes, room);
-        if (copy_parts(thread, bytes, count, COPY_OUT) < count) return stop(thread, -EFAULT);
+        if (transfer_copy_parts(thread, bytes, count, COPY_OUT) < count) return transfer_stop(thread, -EFAULT);
     }
     if (record->reader.over || !wanted) return (s64)record->done;
-    if (record->file.flags & O_NONBLOCK) return stop(thread, -EAGAIN);
+    if (record->file.flags & O_NONBLOCK) return transfer_stop(thread, -EAGAIN);
     thread->has_deadline = true;
     thread->deadline = record->reader.deadline;
     thread->wants = EVENT_INPUT;
     return CALL_WAITS;
 }
 
-static s64 wait_for_room(struct thread *thread) {
+static s64 transfer_wait_for_room(struct thread *thread) {
     struct record *record = &thread->record;
     terminal_show_later();
-    if (record->file.flags & O_NONBLOCK) return stop(thread, -EAGAIN);
+    if (record->file.flags & O_NONBLOCK) return transfer_stop(thread, -EAGAIN);
     thread->wants = EVENT_OUTPUT;
     return CALL_WAITS;
 }
 
 // As on Linux's pipes a piece is written as a whole, or not when a part of it is not there.
-static s64 write_terminal(struct thread *thread) {
+static s64 transfer_write_terminal(struct thread *thread) {
     struct record *record = &thread->record;
     u8 bytes[TERMINAL_PIECE];
     for (u64 rounds = 0; record->done < record->total; rounds += terminal_rounds()) {
         if (rounds >= CALL_INSTRUCTIONS) return call_again(thread);
-        if (!terminal_writable()) return wait_for_room(thread);
+        if (!terminal_writable()) return transfer_wait_for_room(thread);
         u64 done = record->done;
         u64 index = record->index;
         u64 before = record->before;
         u64 wanted = MIN(record->total - done, sizeof bytes);
-        u64 count = copy_parts(thread, bytes, wanted, COPY_IN);
+        u64 count = transfer_copy_parts(thread, bytes, wanted, COPY_IN);
         if (call_faulted(thread)) {
-            go_back(record, done, index, before);
+            transfer_go_back(record, done, index, before);
             return call_again(thread);
         }
         if (count < wanted) {
             terminal_show_later();
             record->done = done;
-            return stop(thread, -EFAULT);
+            return transfer_stop(thread, -EFAULT);
         }
         u64 taken = terminal_write(bytes, count);
         if (taken == count) continue;
-        go_back(record, done + taken, index, before);
+        transfer_go_back(record, done + taken, index, before);
         return call_again(thread);
     }
     return terminal_shown() ? (s64)record->done : call_again(thread);
 }
 
 // At the file's offset, which may move under several that read at once: who comes second looks again.
-static s64 copy_piece(struct thread *thread, u64 at, u64 bytes, bool write) {
+static s64 transfer_copy_piece(struct thread *thread, u64 at, u64 bytes, bool write) {
     struct file *file = &thread->record.file;
     u64 offset = file_offset(file);
     s64 count = 0;
@@ -199,18 +199,19 @@ static s64 copy_piece(struct thread *thread, u64 at, u64 bytes, bool write) {
 }
 
 // Where memory ends in a piece, it goes on page by page up to there, each in an execution of its own.
-static s64 copy_pieces(struct thread *thread, bool write) {
+static s64 transfer_copy_pieces(struct thread *thread, bool write) {
     struct record *record = &thread->record;
     for (u64 at, copied = 0; record->done < record->total;) {
-        u64 bytes = MIN(next_part(thread, &at), PIECE), page = PAGE_SIZE - at % PAGE_SIZE;
-        s64 count = copied < PIECE && !call_faulted(thread) ? copy_piece(thread, at, bytes, write) : CALL_WAITS;
+        u64 bytes = MIN(transfer_next_part(thread, &at), PIECE), page = PAGE_SIZE - at % PAGE_SIZE;
+        s64 count =
+            copied < PIECE && !call_faulted(thread) ? transfer_copy_piece(thread, at, bytes, write) : CALL_WAITS;
         if (count == -EFAULT && bytes > page) {
             bytes = page;
             copied = PIECE;
-            count = copy_piece(thread, at, bytes, write);
+            count = transfer_copy_piece(thread, at, bytes, write);
         }
         if (count == CALL_WAITS) return call_again(thread);
-        if (count < 0) return stop(thread, count);
+        if (count < 0) return transfer_stop(thread, count);
         record->done += (u64)count;
         copied += (u64)count;
         if ((u64)count < bytes) break;
@@ -218,25 +219,27 @@ static s64 copy_pieces(struct thread *thread, bool write) {
     return (s64)record->done;
 }
 
-static s64 read(struct thread *thread, const u64 *arg, u32 how) {
-    s64 error = begin(thread, arg, how, O_WRONLY);
+static s64 transfer_read(struct thread *thread, const u64 *arg, u32 how) {
+    s64 error = transfer_begin(thread, arg, how, O_WRONLY);
     if (error) return error;
-    return thread->record.file.kind == FILE_TERMINAL ? read_terminal(thread) : copy_pieces(thread, false);
+    return thread->record.file.kind == FILE_TERMINAL ? transfer_read_terminal(thread)
+                                                     : transfer_copy_pieces(thread, false);
 }
 
-static s64 write(struct thread *thread, const u64 *arg, u32 how) {
-    s64 error = begin(thread, arg, how, O_RDONLY);
+static s64 transfer_write(struct thread *thread, const u64 *arg, u32 how) {
+    s64 error = transfer_begin(thread, arg, how, O_RDONLY);
     if (error) return error;
-    return thread->record.file.kind == FILE_TERMINAL ? write_terminal(thread) : copy_pieces(thread, true);
+    return thread->record.file.kind == FILE_TERMINAL ? transfer_write_terminal(thread)
+                                                     : transfer_copy_pieces(thread, true);
 }
 
-CALL(read) { return read(thread, arg, 0); }
-CALL(write) { return write(thread, arg, 0); }
-CALL(readv) { return read(thread, arg, VECTORS); }
-CALL(writev) { return write(thread, arg, VECTORS); }
+CALL(read) { return transfer_read(thread, arg, 0); }
+CALL(write) { return transfer_write(thread, arg, 0); }
+CALL(readv) { return transfer_read(thread, arg, VECTORS); }
+CALL(writev) { return transfer_write(thread, arg, VECTORS); }
 
 // The place is one argument of 64 bits; the sixth, its upper half elsewhere, means nothing.
-CALL(pread64) { return read(thread, arg, AT); }
-CALL(pwrite64) { return write(thread, arg, AT); }
-CALL(preadv) { return read(thread, arg, VECTORS | AT); }
-CALL(pwritev) { return write(thread, arg, VECTORS | AT); }
+CALL(pread64) { return transfer_read(thread, arg, AT); }
+CALL(pwrite64) { return transfer_write(thread, arg, AT); }
+CALL(preadv) { return transfer_read(thread, arg, VECTORS | AT); }
+CALL(pwritev) { return transfer_write(thread, arg, VECTORS | AT); }

@@ -8,7 +8,7 @@ import time
 import gdb
 import vm
 
-PLACE = "write_terminal"  # where the program of these tests comes by once
+PLACE = "transfer_write_terminal"  # where the program of these tests comes by once
 STUB = 9  # bytes of code per vector from trap_stubs on (TRAP_STUB_SIZE)
 SCREEN = 0xB8000
 
@@ -114,7 +114,7 @@ def names():
     with stopped("program_ends", "fill", ["overcommit"]) as machine:
         machine.gdb.write(machine.gdb["rip"], b"\x0f\x0b")
         text = "\n".join(end(machine)[0])
-        for wanted in r"at   0x\w+ program_ends\+0\n", r"from 0x\w+ fault_of_program\+", r"from 0x\w+ trap_from_program\+":
+        for wanted in r"at   0x\w+ program_ends\+0\n", r"from 0x\w+ trap_of_program\+", r"from 0x\w+ trap_from_program\+":
             if not re.search(wanted, text):
                 raise vm.Failed(f"the report does not say {wanted!r}: {text[-3000:]}")
 

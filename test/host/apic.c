@@ -121,11 +121,11 @@ static void routing(void) {
     cpus[0].apic_id = 0x11, tables = &acpi;
     io_apics[0] = (struct io_apic){(volatile u8 *)first, 0, 24};
     io_apics[1] = (struct io_apic){(volatile u8 *)second, 25, 16};
-    let(4);
+    ioapic_let(4);
     CHECK(first[0] == 0x10 + 2 * 4 && first[4] == 0x24 && second[0] == 0); // of both halves the lower one is the last
-    let(10);
+    ioapic_let(10);
     CHECK(second[0] == 0x10 + 2 * 5 && second[4] == 0xa02a && errors == 0);
-    let(11); // in the gap between them
+    ioapic_let(11); // in the gap between them
     CHECK(errors == 1);
 }
 

@@ -71,10 +71,10 @@ static void check_against_model(struct areas *areas) {
             pages++;
         }
         struct area *next = RB_NEXT(area_tree, &areas->tree, area), told = *area;
-        summarise(area);
+        areas_summarise(area);
         CHECK(told.low == area->low && told.high == area->high && told.hole == area->hole);
         CHECK(told.has_counted == area->has_counted);
-        if (next) CHECK(area->end != next->start || !alike(area, next));
+        if (next) CHECK(area->end != next->start || !areas_alike(area, next));
     }
     u64 used = 0;
     for (int i = 0; i < PAGES; i++) {

@@ -35,7 +35,7 @@ static pthread_barrier_t barrier;
 
 static void *arrive_one(void *number) {
     pthread_barrier_wait(&barrier);
-    check_in((unsigned)(size_t)number);
+    cpus_check_in((unsigned)(size_t)number);
     return NULL;
 }
 
@@ -56,7 +56,7 @@ static void forget(void) {
 static void in_any_order(void) {
     for (unsigned n = CPUS_MAX - 1; n >= 1; n--) {
         CHECK(cpus_online() == 1);
-        check_in(n);
+        cpus_check_in(n);
     }
     CHECK(cpus_online() == CPUS_MAX && wakes[1] == 0); // whoever closes the gap wakes all behind, once
     for (unsigned i = 2; i < CPUS_MAX; i++) CHECK(wakes[i] == 1);
@@ -114,10 +114,10 @@ static void late_and_never(void) {
 static void names(void) {
     static const u32 ids[] = {2, 3, 4, 9, 6, 7, 300};
     woken = ids, woken_count = 7, came[0] = came[4] = true;
-    say_how_many();
-    say_how_many();
+    cpus_say_how_many();
+    cpus_say_how_many();
     CHECK(lines == 4); // 3 to 4, 9, 7, 300
-    CHECK(note_arrival(300) && !note_arrival(5) && came[6] && came_count == 1);
+    CHECK(cpus_note_arrival(300) && !cpus_note_arrival(5) && came[6] && came_count == 1);
     watch = (struct watch){.next = 10 * MS};
     cpus_watch();
     CHECK(sipis == 4);

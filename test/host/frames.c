@@ -257,13 +257,15 @@ static void given_twice(void) {
 // While memory is long a claim takes a word; of the last frames one CPU never has much more than it was asked for.
 static void claims(void) {
     start(4096, 4096, 4);
-    CHECK(take(0) && count_bits((u32)frames.cpu[0].held[0]) + count_bits((u32)*ring_entry(&frames.cpu[0], 0)) == 63);
+    CHECK(take(0) && frames_count_bits((u32)frames.cpu[0].held[0]) +
+                             frames_count_bits((u32)*frames_ring_entry(&frames.cpu[0], 0)) ==
+                         63);
     u64 left = 4096 - 64;
     for (bool took = true; left > 0 && took;) {
         for (unsigned n = 0; n < 4; n++) {
             u64 held = 0, among = frames.in_superset[0];
             took = take(n);
-            for (int i = 0; i <= FRAMES_RING; i++) held += count_bits((u32)frames.cpu[n].held[i]);
+            for (int i = 0; i <= FRAMES_RING; i++) held += frames_count_bits((u32)frames.cpu[n].held[i]);
             CHECK(among == frames.in_superset[0] || held + 1 <= (among < 16 ? 1 : among / 16));
             left = frames.in_superset[0];
         }

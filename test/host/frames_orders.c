@@ -241,7 +241,7 @@ static void scenario(const char *name, int count, const u64 *free_frames, const 
     *frames.summary |= summary_before & ((1u << frames.supersets) - 1);
     memset(state.in_use, 1, sizeof state.in_use);
     for (; *free_frames; free_frames++) {
-        put_back(&frames, &(struct piece){*free_frames / 64, 1ull << *free_frames % 64}, 1);
+        frames_put_back(&frames, &(struct piece){*free_frames / 64, 1ull << *free_frames % 64}, 1);
         state.in_use[*free_frames] = 0;
         state.free++;
     }

@@ -2,9 +2,7 @@
 // than its share, whoever ran little runs soon, and each yield lets all others run.
 #include <stdlib.h>
 #include "kernel/program/queue.c"
-#define compare sorted_compare
 #include "kernel/program/sorted.c"
-#undef compare
 #include "test/check.h"
 
 #define MS      1000000ull

@@ -24,7 +24,6 @@ static void *clear_fast(void *to, int byte, size_t bytes) {
 #define memset(to, byte, bytes) clear_fast(to, byte, bytes)
 
 #define LINEAR_POINTER(linear) window(linear_to_physical(&pages.map, linear))
-#define clear                  pages_clear
 #define frames                 pages_frames
 #define SLOT_NUMBER(number)    (&slots[number])
 #define THIS_SLOT()            (&slots[0])
@@ -33,7 +32,6 @@ static struct slot slots[2];
 #include "kernel/memory/frames.c"
 #include "kernel/memory/linear.c"
 #include "kernel/memory/pages.c"
-#undef clear
 static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #define page_free(table) (check_forgotten(table, PAGE_SIZE, true), page_free(table))
 #include "kernel/memory/tables.c"
@@ -41,8 +39,6 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #define page_free(page) (check_forgotten(page, PAGE_SIZE, false), page_free(page))
 #define frames_free_run(physical, count)                                                                               \
     (check_forgotten(physical, (count)*FRAME_BYTES, false), frames_free_run(physical, count))
-#define split  areas_split
-#define insert areas_insert
 #include "kernel/program/areas.c"
 #include "kernel/program/promises.c"
 #include "kernel/program/space.c"
@@ -52,11 +48,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #include "kernel/program/madvise.c"
 #include "kernel/program/move.c"
 #include "kernel/program/mremap.c"
-#define take populate_page
-#define step populate_step
 #include "kernel/program/populate.c"
-#undef take
-#undef step
 
 #define MIB       (1ull << 20)
 #define GIB       (1ull << 30)

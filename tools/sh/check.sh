@@ -8,6 +8,18 @@ forbidden() {
     done
 }
 
+# A backtrace gives a function's name alone, so no two files of the kernel, nor of the loader, may define the same one.
+ambiguous() {
+    for file in out/loader.elf out/kernel.elf; do
+        nm -l "$file" | awk -v file="$file" '$2 ~ /^[tT]$/ && $3 !~ /^\./ && $4 {
+            sub(/\..*/, "", $3)
+            sub(/:[0-9?]+$/, "", $4)
+            if ($3 in place && place[$3] != $4) print file ": " $3 ", in " place[$3] " and " $4
+            place[$3] = $4
+        }' | sort -u
+    done
+}
+
 # The output goes to standard output: no tool that root runs should be given a device as its output file.
 analyze() {
     # shellcheck disable=SC2086 # lists of flags
@@ -43,6 +55,8 @@ check() {
     ! asked gcc || find loader kernel tools -name '*.c' -print0 | xargs -0 -P "$(nproc)" -n 1 ./build.sh analyze || bad=1
     instructions=$(forbidden)
     [ -z "$instructions" ] || { echo "instructions the kernel must not contain:"; echo "$instructions"; bad=1; }
+    names=$(ambiguous)
+    [ -z "$names" ] || { echo "functions that have the name of another:"; echo "$names"; bad=1; }
     [ "$bad" = 0 ] || { echo "check: not clean" >&2; exit 1; }
     echo "check: clean"
 }
