@@ -1,8 +1,9 @@
-// poll(2). The entries are copied in once; their results go out once, when the call returns. Which file a number means
-// is looked up at every look, as on Linux.
+// poll(2) and ppoll(2). The entries are copied in once; their results go out once, when the call returns. Which file a
+// number means is looked up at every look, as on Linux.
 #include <linux/fcntl.h>
 #include <linux/poll.h>
 #include <linux/resource.h>
+#include "kernel/cpu/time.h"
 #include "kernel/program/program.h"
 
 #define PIPE_BYTES 65536 // of Linux's pipes: with so much left of it, standard input is still being written
@@ -57,22 +58,67 @@ static s64 poll_put_results(struct thread *thread, u64 to, u32 count) {
     return 0;
 }
 
-// poll(entries, count, timeout in ms)
-CALL(poll) {
-    u32 count = (u32)arg[1];
-    int timeout = (int)arg[2];
+static s64 poll_copy_entries(struct thread *thread, u64 from, u32 count) {
+    if (count > MIN(limit_get(RLIMIT_NOFILE), FILES_MAX)) return -EINVAL;
+    s64 error = record_copy(thread, from, count * sizeof(struct pollfd));
+    if (!error) thread->record.begun = true;
+    return error;
+}
+
+static s64 poll_look_or_wait(struct thread *thread, u64 to, u32 count, u64 ns) {
     u8 events = 0;
-    if (!thread->record.begun) {
-        if (count > MIN(limit_get(RLIMIT_NOFILE), FILES_MAX)) return -EINVAL;
-        s64 error = record_copy(thread, arg[0], count * sizeof(struct pollfd));
-        if (error) return error;
-        thread->record.begun = true;
-    }
     s64 ready = poll_look_at_all(thread, count, &events);
-    if (!ready && !thread_deadline(thread, timeout < 0 ? NEVER : (u32)timeout * 1000000ull)) {
+    if (!ready && !thread_deadline(thread, ns)) {
         thread->wants = events;
         return CALL_WAITS;
     }
-    s64 error = poll_put_results(thread, arg[0], count);
+    s64 error = poll_put_results(thread, to, count);
     return error ? error : ready;
+}
+
+// poll(entries, count, timeout in ms)
+CALL(poll) {
+    int timeout = (int)arg[2];
+    if (!thread->record.begun) {
+        s64 error = poll_copy_entries(thread, arg[0], (u32)arg[1]);
+        if (error) return error;
+    }
+    return poll_look_or_wait(thread, arg[0], (u32)arg[1], timeout < 0 ? NEVER : (u32)timeout * 1000000ull);
+}
+
+// The first execution of ppoll: 0, or why not. The record then has the timeout (total), when it began (index), and the
+// signals that were blocked (before).
+static s64 ppoll_begin(struct thread *thread, const u64 *arg) {
+    struct record *record = &thread->record;
+    u64 blocked;
+    record->total = NEVER;
+    s64 error = arg[2] ? time_get(arg[2], &record->total) : 0;
+    if (error) return error;
+    if (arg[3] && arg[4] != sizeof blocked) return -EINVAL;
+    if (arg[3] && !copy_from_user(&blocked, arg[3], sizeof blocked)) return -EFAULT;
+    error = poll_copy_entries(thread, arg[0], (u32)arg[1]);
+    if (error) return error;
+    record->index = time_now_ns();
+    record->before = thread->signals_blocked;
+    if (arg[3]) signal_block_asked(thread, blocked);
+    return 0;
+}
+
+// ppoll(entries, count, timeout, blocked meanwhile, bytes of that). What is left of the timeout is written, if it can
+// be.
+CALL(ppoll) {
+    struct record *record = &thread->record;
+    if (!record->begun) {
+        s64 error = ppoll_begin(thread, arg);
+        if (error) return error;
+    }
+    s64 result = poll_look_or_wait(thread, arg[0], (u32)arg[1], record->total);
+    if (result == CALL_WAITS) return CALL_WAITS;
+    if (arg[3]) signal_block(thread, record->before);
+    if (record->total != NEVER) {
+        u64 passed = time_now_ns() - record->index;
+        u64 left = record->total > passed ? record->total - passed : 0;
+        (void)time_put(arg[2], left);
+    }
+    return result;
 }

@@ -240,6 +240,7 @@ s64 signal_send(u32 tid, int signal);
 bool signal_search(void);
 void signal_deliver(struct thread *thread);            // of the current one: ends the program when a signal is due
 void signal_block(struct thread *thread, u64 signals); // the current one: these alone from now on, whichever they are
+void signal_block_asked(struct thread *thread, u64 signals); // the same, but for the two that no program can block
 
 // "main+0x12 (0x401172)", or the address alone when no function covers it. Returns whether one did. Needs no lock.
 bool program_place(char *text, size_t size, u64 address);
@@ -294,6 +295,7 @@ u64 random_u64(void);
 // ---- clocks.c ----
 // A struct timespec of the program in ns, NEVER when that is beyond all; 0, -EFAULT or -EINVAL.
 s64 time_get(u64 from, u64 *ns);
+s64 time_put(u64 to, u64 ns);
 
 // The calls that do something, by the names of <asm/unistd_64.h>: call_NAME gets the thread and the six arguments and
 // returns the result, a negative errno, or CALL_WAITS.
@@ -305,7 +307,7 @@ s64 time_get(u64 from, u64 *ns);
 #define CALLS(X) \
     X(read) X(write) X(readv) X(writev) X(pread64) X(pwrite64) X(preadv) X(pwritev) \
     X(ioctl) X(fcntl) X(dup) X(dup2) X(dup3) X(fstat) X(close) X(lseek) X(stat) X(open) \
-    X(access) X(faccessat) X(readlink) X(readlinkat) X(openat) X(newfstatat) X(getcwd) X(getdents64) X(poll) X(mmap) X(munmap) X(mprotect) \
+    X(access) X(faccessat) X(readlink) X(readlinkat) X(openat) X(newfstatat) X(getcwd) X(getdents64) X(poll) X(ppoll) X(mmap) X(munmap) X(mprotect) \
     X(mremap) X(madvise) X(mlock) X(mlock2) X(munlock) X(mlockall) X(munlockall) X(mincore) X(msync) X(brk) \
     X(clock_gettime) X(clock_getres) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(futex) \
     X(getrusage) X(times) X(alarm) X(getitimer) X(setitimer) X(umask) X(personality) X(getpgid) X(getsid) \

@@ -94,6 +94,8 @@ void signal_block(struct thread *thread, u64 signals) {
     lock_give(&threads_lock);
 }
 
+void signal_block_asked(struct thread *thread, u64 signals) { signal_block(thread, signals & ~UNMASKABLE); }
+
 // The first part of rt_sigaction: 0, or why not. before: what was there.
 static s64 signal_action_change(int signal, const u64 *arg, struct action *before) {
     static bool named;
@@ -159,7 +161,7 @@ CALL(rt_sigprocmask) {
         if (how == SIG_BLOCK) set |= old;
         else if (how == SIG_UNBLOCK) set = old & ~set;
         else if (how != SIG_SETMASK) return -EINVAL;
-        signal_block(thread, set & ~UNMASKABLE);
+        signal_block_asked(thread, set);
     }
     return arg[2] ? put_user(arg[2], &old, sizeof old) : 0;
 }
@@ -184,7 +186,7 @@ CALL(rt_sigsuspend) {
     if (!thread->has_deadline) {
         if (arg[1] != sizeof set) return -EINVAL;
         if (!copy_from_user(&set, arg[0], sizeof set)) return -EFAULT;
-        signal_block(thread, set & ~UNMASKABLE);
+        signal_block_asked(thread, set);
     }
     return call_pause(thread, arg);
 }

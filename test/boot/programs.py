@@ -116,7 +116,7 @@ def widths():
 
 def alarms():
     """Its SIGALRM ends the program, which waits, sleeps or computes; blocked or ignored it does not."""
-    for way in "pause", "suspend", "sleep", "spin", "interval":
+    for way in "pause", "suspend", "ppoll", "sleep", "spin", "interval":
         runs(vm.guest("alarm"), 142, b"", "killed by signal 14 (SIGALRM)", args=[way])
     for way in "blocked", "ignored", "cancelled":
         runs(vm.guest("alarm"), 7, b"", args=[way])

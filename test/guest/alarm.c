@@ -1,4 +1,6 @@
 // SIGALRM by alarm() and by a timer: the ways a program may be going on when it comes.
+#define _GNU_SOURCE
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
@@ -11,7 +13,8 @@ int main(int argc, char **argv) {
     sigemptyset(&none);
     sigemptyset(&one);
     sigaddset(&one, SIGALRM);
-    if (strcmp(way, "blocked") == 0 || strcmp(way, "suspend") == 0) sigprocmask(SIG_BLOCK, &one, NULL);
+    if (strcmp(way, "blocked") == 0 || strcmp(way, "suspend") == 0 || strcmp(way, "ppoll") == 0)
+        sigprocmask(SIG_BLOCK, &one, NULL);
     if (strcmp(way, "ignored") == 0) signal(SIGALRM, SIG_IGN);
     if (strcmp(way, "pause") == 0) alarm(1);
     else if (strcmp(way, "cancelled") != 0) setitimer(ITIMER_REAL, &soon, NULL);
@@ -19,6 +22,7 @@ int main(int argc, char **argv) {
     if (strcmp(way, "interval") == 0) setitimer(ITIMER_REAL, &(struct itimerval){{0, 50000}, {0, 50000}}, NULL);
     if (strcmp(way, "pause") == 0) pause();
     if (strcmp(way, "suspend") == 0) sigsuspend(&none);
+    if (strcmp(way, "ppoll") == 0) ppoll(NULL, 0, NULL, &none);
     if (strcmp(way, "spin") == 0)
         for (;;) {}
     if (strcmp(way, "interval") == 0)

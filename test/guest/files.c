@@ -62,6 +62,15 @@ static int polls(void) {
     FAILS(poll((void *)8, 1, 0), EFAULT);
     FAILS(poll(NULL, 1 << 30, 0), EINVAL);
     WANT(syscall(SYS_poll, (void *)8, 1l << 32, 0) == 0);
+    struct pollfd none = {-1, POLLIN, 5};
+    struct timespec soon = {0, 20000000}, later = {5, 0}, wrong = {0, 1000000000};
+    WANT(syscall(SYS_ppoll, &none, 1, &soon, NULL, 8) == 0 && !soon.tv_sec && !soon.tv_nsec && !none.revents);
+    none = (struct pollfd){text, POLLIN, 5};
+    WANT(syscall(SYS_ppoll, &none, 1, &later, NULL, 0) == 1 && none.revents == POLLIN && later.tv_sec == 4);
+    FAILS(syscall(SYS_ppoll, &none, 1, &wrong, NULL, 8), EINVAL);
+    FAILS(syscall(SYS_ppoll, &none, 1, &later, &wrong, 7), EINVAL);
+    FAILS(syscall(SYS_ppoll, &none, 1, NULL, (void *)8, 8), EFAULT);
+    FAILS(syscall(SYS_ppoll, (void *)8, 1, NULL, NULL, 8), EFAULT);
     struct pollfd many[100] = {[99] = {text, POLLIN, 0}};
     for (int i = 0; i < 99; i++) many[i] = (struct pollfd){-1, POLLIN, 5};
     WANT(poll(many, 100, -1) == 1 && many[99].revents == POLLIN && many[0].revents == 0 && many[0].fd == -1);
