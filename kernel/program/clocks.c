@@ -96,7 +96,7 @@ static s64 clock_put(u64 to, u64 ns, u64 unit) {
     return put_user(to, time, sizeof time);
 }
 
-s64 time_put(u64 to, u64 ns) { return put_time(to, ns, 1); }
+s64 time_put(u64 to, u64 ns) { return clock_put(to, ns, 1); }
 
 s64 time_get(u64 from, u64 *ns) {
     s64 time[2];
