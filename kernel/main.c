@@ -1,5 +1,6 @@
 // The order of things. The kernel starts twice: low, identity-mapped, where it plans memory and builds the final
 // address space; then high, from a fresh copy of itself, where it stays.
+#include "kernel/call/call.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
@@ -83,5 +84,5 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     memory_end_boot(handover);
     memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);
     cpus_start(&acpi);
-    program_run(&boot);
+    program_run(&boot, calls_dispatch);
 }

@@ -3,6 +3,7 @@
 // without handlers is the end of the program.
 #include <asm/signal.h>
 #include <linux/time.h>
+#include "kernel/call/call.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/time.h"
 #include "kernel/program/program.h"
@@ -46,7 +47,7 @@ static struct timer alarm_set(const struct timer *wanted) {
 }
 
 // alarm(unsigned seconds): what was left is rounded, but never to 0.
-CALL(alarm) {
+s64 call_alarm(struct thread *thread, const u64 *arg) {
     u64 left = alarm_set(&(struct timer){.left = (u32)arg[0] * SECOND}).left;
     u64 seconds = left / SECOND;
     if (left % SECOND >= SECOND / 2 || (left && !seconds)) seconds++;
@@ -70,14 +71,14 @@ static s64 alarm_put_timer(u64 to, struct timer timer) {
 }
 
 // getitimer(int which, value)
-CALL(getitimer) {
+s64 call_getitimer(struct thread *thread, const u64 *arg) {
     int which = (int)arg[0];
     if (which != ITIMER_REAL && which != ITIMER_VIRTUAL && which != ITIMER_PROF) return -EINVAL;
     return alarm_put_timer(arg[1], which == ITIMER_REAL ? alarm_set(NULL) : (struct timer){0});
 }
 
 // setitimer(int which, new, old): no new one means none, as on Linux.
-CALL(setitimer) {
+s64 call_setitimer(struct thread *thread, const u64 *arg) {
     int which = (int)arg[0];
     struct __kernel_old_itimerval value = {0};
     struct timer wanted;

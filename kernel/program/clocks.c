@@ -2,6 +2,7 @@
 // clock_getcpuclockid() and pthread_getcpuclockid() make it: ~number << 3, then 4 for a thread, then which time. The
 // kernel does not count its own time apart, so the three times (2: on CPUs, 1: in user mode, 0: in both) are one.
 #include <linux/time.h>
+#include "kernel/call/call.h"
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/time.h"
 #include "kernel/device/devices.h"
@@ -107,19 +108,19 @@ s64 time_get(u64 from, u64 *ns) {
 }
 
 // clock_gettime(int clock, time)
-CALL(clock_gettime) {
+s64 call_clock_gettime(struct thread *thread, const u64 *arg) {
     u64 ns;
     if ((int)arg[0] == CLOCK_MONOTONIC) return clock_put(arg[1], time_now_ns(), 1); // the one that is asked most
     return clock_read(thread, clock_find(thread, (int)arg[0], true), &ns) ? clock_put(arg[1], ns, 1) : -EINVAL;
 }
 
 // clock_getres(int clock, time): a nanosecond, by the TSC, for all of them.
-CALL(clock_getres) {
+s64 call_clock_getres(struct thread *thread, const u64 *arg) {
     if (clock_find(thread, (int)arg[0], false).kind == CLOCK_NONE) return -EINVAL;
     return arg[1] ? clock_put(arg[1], 1, 1) : 0;
 }
 
-CALL(gettimeofday) {
+s64 call_gettimeofday(struct thread *thread, const u64 *arg) {
     if (arg[0]) {
         s64 error = clock_put(arg[0], time_wall_ns(), 1000);
         if (error) return error;
@@ -127,7 +128,7 @@ CALL(gettimeofday) {
     return !arg[1] || clear_user(arg[1], sizeof(struct timezone)) ? 0 : -EFAULT; // UTC
 }
 
-CALL(time) {
+s64 call_time(struct thread *thread, const u64 *arg) {
     s64 seconds = (s64)(time_wall_ns() / SECOND);
     return arg[0] && !copy_to_user(arg[0], &seconds, sizeof seconds) ? -EFAULT : seconds;
 }
@@ -168,7 +169,7 @@ static s64 clock_sleep_begin(struct thread *thread, const u64 *arg, struct clock
 }
 
 // clock_nanosleep(int clock, int flags, time, left): nothing interrupts a sleep but death, so left is never written.
-CALL(clock_nanosleep) {
+s64 call_clock_nanosleep(struct thread *thread, const u64 *arg) {
     struct clock_id clock;
     if (thread->has_deadline) {
         clock = clock_find(thread, (int)arg[0], false);
@@ -181,4 +182,6 @@ CALL(clock_nanosleep) {
     return thread_deadline(thread, 0) ? 0 : CALL_WAITS;
 }
 
-CALL(nanosleep) { return call_clock_nanosleep(thread, (u64[]){CLOCK_MONOTONIC, 0, arg[0]}); }
+s64 call_nanosleep(struct thread *thread, const u64 *arg) {
+    return call_clock_nanosleep(thread, (u64[]){CLOCK_MONOTONIC, 0, arg[0]});
+}

@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/resource.h>
 #include <linux/stat.h>
+#include "kernel/call/call.h"
 #include "kernel/device/devices.h"
 #include "kernel/lib/string.h"
 #include "kernel/program/program.h"
@@ -99,10 +100,10 @@ static s64 files_duplicate(u64 number, u64 least, bool close_on_exec) {
     return files_put(file);
 }
 
-CALL(dup) { return files_duplicate(arg[0], 0, false); }
+s64 call_dup(struct thread *thread, const u64 *arg) { return files_duplicate(arg[0], 0, false); }
 
 // dup3(old, new, flags)
-CALL(dup3) {
+s64 call_dup3(struct thread *thread, const u64 *arg) {
     u32 old = (u32)arg[0], new = (u32)arg[1], flags = (u32)arg[2];
     struct file file;
     if (flags & ~(u32)O_CLOEXEC || old == new) return -EINVAL;
@@ -111,13 +112,13 @@ CALL(dup3) {
     return files_duplicate(old, new, flags & O_CLOEXEC);
 }
 
-CALL(dup2) {
+s64 call_dup2(struct thread *thread, const u64 *arg) {
     struct file file;
     if ((u32)arg[0] == (u32)arg[1]) return file_get(arg[0], &file) ? (s64)(u32)arg[0] : -EBADF;
     return call_dup3(thread, (u64[]){arg[0], arg[1], 0});
 }
 
-CALL(close) {
+s64 call_close(struct thread *thread, const u64 *arg) {
     lock_take(&lock);
     struct file *file = files_entry(arg[0]);
     if (file) file->kind = FILE_CLOSED;
@@ -126,7 +127,7 @@ CALL(close) {
 }
 
 // fcntl(number, command, argument)
-CALL(fcntl) {
+s64 call_fcntl(struct thread *thread, const u64 *arg) {
     u32 command = (u32)arg[1];
     u32 flags = (u32)arg[2];
     bool known = true;
@@ -159,7 +160,7 @@ static s64 files_seek(struct file *file, s64 to, u32 whence) {
 }
 
 // lseek(number, offset, whence)
-CALL(lseek) {
+s64 call_lseek(struct thread *thread, const u64 *arg) {
     lock_take(&lock);
     struct file *file = files_entry(arg[0]);
     s64 result = file ? files_seek(file, (s64)arg[1], (u32)arg[2]) : -EBADF;
@@ -212,7 +213,7 @@ static s64 ioctl_terminal(struct thread *thread, u32 request, u64 arg) {
 }
 
 // ioctl(number, request, argument)
-CALL(ioctl) {
+s64 call_ioctl(struct thread *thread, const u64 *arg) {
     struct record *record = &thread->record;
     u32 request = (u32)arg[1];
     if (!record->begun && !file_get(arg[0], &record->file)) return -EBADF;
@@ -275,7 +276,7 @@ static s64 files_cannot_make(const struct path_end *end, u32 flags) {
 }
 
 // openat(directory, path, flags, mode)
-CALL(openat) {
+s64 call_openat(struct thread *thread, const u64 *arg) {
     struct path_end end;
     u32 flags = (u32)arg[2];
     s64 error = files_walk(arg[0], arg[1], &end);
@@ -292,9 +293,11 @@ CALL(openat) {
     return files_put(file);
 }
 
-CALL(open) { return call_openat(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg[1], arg[2]}); }
+s64 call_open(struct thread *thread, const u64 *arg) {
+    return call_openat(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg[1], arg[2]});
+}
 
-CALL(getcwd) {
+s64 call_getcwd(struct thread *thread, const u64 *arg) {
     if (arg[1] < 2) return -ERANGE;
     return copy_to_user(arg[0], "/", 2) ? 2 : -EFAULT;
 }
@@ -328,7 +331,7 @@ struct entry {
 };
 
 // getdents64(number, entries, bytes). A directory's offset is a place in it.
-CALL(getdents64) {
+s64 call_getdents64(struct thread *thread, const u64 *arg) {
     struct file file;
     u64 done = 0;
     s64 error = 0;
@@ -353,19 +356,19 @@ CALL(getdents64) {
     return file_advance(&file, start, place - start) ? (s64)done : call_again(thread);
 }
 
-CALL(fstat) {
+s64 call_fstat(struct thread *thread, const u64 *arg) {
     struct file file;
     return file_get(arg[0], &file) ? files_put_stat(&file, arg[1]) : -EBADF;
 }
 
-CALL(stat) {
+s64 call_stat(struct thread *thread, const u64 *arg) {
     struct file file;
     s64 error = files_find((u64)AT_FDCWD, arg[0], &file);
     return error ? error : files_put_stat(&file, arg[1]);
 }
 
 // newfstatat(directory, path, stat, flags)
-CALL(newfstatat) {
+s64 call_newfstatat(struct thread *thread, const u64 *arg) {
     u32 flags = (u32)arg[3];
     struct file file;
     if (flags & ~(u32)AT_FLAGS_KNOWN) return -EINVAL;
@@ -382,7 +385,7 @@ static s64 files_may(const struct file *file, u32 wanted) {
 }
 
 // faccessat2(directory, path, mode, flags)
-CALL(faccessat2) {
+s64 call_faccessat2(struct thread *thread, const u64 *arg) {
     struct file file;
     u32 mode = (u32)arg[2];
     u32 flags = (u32)arg[3];
@@ -391,15 +394,21 @@ CALL(faccessat2) {
     return error ? error : files_may(&file, mode);
 }
 
-CALL(faccessat) { return call_faccessat2(thread, (u64[]){arg[0], arg[1], arg[2], 0}); }
-CALL(access) { return call_faccessat2(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg[1], 0}); }
+s64 call_faccessat(struct thread *thread, const u64 *arg) {
+    return call_faccessat2(thread, (u64[]){arg[0], arg[1], arg[2], 0});
+}
+s64 call_access(struct thread *thread, const u64 *arg) {
+    return call_faccessat2(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg[1], 0});
+}
 
 // readlinkat(directory, path, buffer, bytes): there are no links.
-CALL(readlinkat) {
+s64 call_readlinkat(struct thread *thread, const u64 *arg) {
     struct file file;
     if ((int)arg[3] <= 0) return -EINVAL;
     s64 error = files_find(arg[0], arg[1], &file);
     return error ? error : -EINVAL;
 }
 
-CALL(readlink) { return call_readlinkat(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg[1], arg[2]}); }
+s64 call_readlink(struct thread *thread, const u64 *arg) {
+    return call_readlinkat(thread, (u64[]){(u64)AT_FDCWD, arg[0], arg[1], arg[2]});
+}

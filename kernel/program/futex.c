@@ -4,6 +4,7 @@
 // A thread is in a bucket from the look at its word on, under the bucket's lock, until a waker takes it out, or it
 // itself when its call is executed anew. So a wake-up counts exactly once, and none is lost.
 #include <linux/futex.h>
+#include "kernel/call/call.h"
 #include "kernel/cpu/time.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
@@ -180,7 +181,7 @@ static s64 futex_wake_call(struct thread *thread, const u64 *arg, u32 operation,
 static bool futex_is_of(u32 command, u32 set) { return command <= FUTEX_LOCK_PI2 && set >> command & 1; }
 
 // futex(word, operation, value, timeout or count, word 2, bits or value). As on Linux the timeout comes first of all.
-CALL(futex) {
+s64 call_futex(struct thread *thread, const u64 *arg) {
     u32 operation = (u32)arg[1], command = operation & (u32)FUTEX_CMD_MASK;
     bool has_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;
     u32 bits = has_bits ? (u32)arg[5] : ~0u;

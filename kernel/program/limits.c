@@ -1,6 +1,7 @@
 // The limits of the process (getrlimit(2)): kept as they are given, and asked by who enforces them. The program is
 // Linux's root, which may raise every limit again, locks as much memory and makes as many threads as it likes.
 #include <linux/resource.h>
+#include "kernel/call/call.h"
 #include "kernel/cpu/lock.h"
 #include "kernel/kernel.h"
 #include "kernel/program/program.h"
@@ -60,7 +61,7 @@ static bool limit_is_own(u32 pid) {
 }
 
 // prlimit64(process, or a thread of it, resource, new, old)
-CALL(prlimit64) {
+s64 call_prlimit64(struct thread *thread, const u64 *arg) {
     struct rlimit64 wanted, before;
     if (arg[2] && !copy_from_user(&wanted, arg[2], sizeof wanted)) return -EFAULT;
     if (!limit_is_own((u32)arg[0])) return -ESRCH;
@@ -69,13 +70,13 @@ CALL(prlimit64) {
     return put_user(arg[3], &before, sizeof before);
 }
 
-CALL(getrlimit) {
+s64 call_getrlimit(struct thread *thread, const u64 *arg) {
     struct rlimit64 before;
     s64 error = limit_change((u32)arg[0], NULL, &before);
     return error ? error : put_user(arg[1], &before, sizeof before);
 }
 
-CALL(setrlimit) {
+s64 call_setrlimit(struct thread *thread, const u64 *arg) {
     struct rlimit64 wanted, before;
     if (!copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
     return limit_change((u32)arg[0], &wanted, &before);

@@ -1,6 +1,7 @@
 // The system calls that change the program's address space; space.c has the pages, and one lock for all of it.
 #include <linux/mman.h>
 #include <asm/resource.h>
+#include "kernel/call/call.h"
 #include "kernel/device/devices.h"
 #include "kernel/memory/pages.h"
 #include "kernel/memory/tables.h"
@@ -9,17 +10,13 @@
 
 #define LOW_END (1ull << 31) // of what MAP_32BIT is placed in
 
-// A call under the lock: it copies nothing from or to the program, which could fault and want the lock, too.
-#define LOCKED_CALL(name)                                                                                              \
-    static s64 name##_locked(struct thread *thread, const u64 *arg);                                                   \
-    CALL(name) {                                                                                                       \
-        space_take();                                                                                                  \
-        s64 result = name##_locked(thread, arg);                                                                       \
-        screen_yield(space.areas.device);                                                                              \
-        lock_give(&space.lock);                                                                                        \
-        return result;                                                                                                 \
-    }                                                                                                                  \
-    static s64 name##_locked(struct thread *thread __attribute__((unused)), const u64 *arg)
+// The result of a call under the lock, which ends here. Such a call copies nothing from or to the program, which could
+// fault and want the lock, too.
+static s64 mapping_unlocked(s64 result) {
+    screen_yield(space.areas.device);
+    lock_give(&space.lock);
+    return result;
+}
 
 void mapping_cut(u64 start, u64 end) {
     space_areas_cut(start, end);
@@ -177,7 +174,7 @@ static s64 mmap_locked(struct thread *thread, const u64 *arg, struct mmap *call)
 
 // mmap(address, length, rights, flags, fd, offset): anonymous memory, or the framebuffer. Pages that MAP_HUGETLB asks
 // for are all taken before anything changes, so that none is missing later.
-CALL(mmap) {
+s64 call_mmap(struct thread *thread, const u64 *arg) {
     struct mmap call;
     if (thread->record.taken.end) return populate(thread);
     s64 result = mmap_decode(arg, &call);
@@ -194,12 +191,17 @@ CALL(mmap) {
     return populate_begin(thread, (u64)result, (u64)result + call.bytes, call.huge, result);
 }
 
-LOCKED_CALL(munmap) {
+static s64 munmap_locked(struct thread *thread, const u64 *arg) {
     u64 at = arg[0], bytes = arg[1];
     if (at % PAGE_SIZE || at > USER_END || bytes > USER_END - at || !bytes) return -EINVAL;
     u64 end = ROUND_UP(at + bytes, PAGE_SIZE);
     at = MAX(at, USER_START);
     return at >= end ? 0 : mapping_unmap_piece(thread, at, end);
+}
+
+s64 call_munmap(struct thread *thread, const u64 *arg) {
+    space_take();
+    return mapping_unlocked(munmap_locked(thread, arg));
 }
 
 // Of mprotect, in one area.
@@ -219,7 +221,7 @@ static s64 mprotect_part(const struct area *area, u64 start, u64 end, u32 rights
 }
 
 // What comes before a hole, or before an area that cannot have these rights, gets them.
-LOCKED_CALL(mprotect) {
+static s64 mprotect_locked(struct thread *thread, const u64 *arg) {
     const u64 grows = PROT_GROWSDOWN | PROT_GROWSUP;
     u64 at = arg[0], bytes = ROUND_UP(arg[1], PAGE_SIZE), rights = arg[2] & ~grows, end = at + bytes;
     if ((arg[2] & grows) == grows || at % PAGE_SIZE) return -EINVAL;
@@ -245,6 +247,11 @@ LOCKED_CALL(mprotect) {
     return range_to(thread, start, reach, end);
 }
 
+s64 call_mprotect(struct thread *thread, const u64 *arg) {
+    space_take();
+    return mapping_unlocked(mprotect_locked(thread, arg));
+}
+
 static s64 brk_locked(struct thread *thread, u64 to) {
     u64 old_end = ROUND_UP(space.brk_now, PAGE_SIZE), end = ROUND_UP(to, PAGE_SIZE);
     if (to < space.brk_start || to > SPACE_PLACE_END) return (s64)space.brk_now;
@@ -264,7 +271,7 @@ static s64 brk_locked(struct thread *thread, u64 to) {
 }
 
 // The exact break, as asked for, or the old one on failure: never an error number.
-CALL(brk) {
+s64 call_brk(struct thread *thread, const u64 *arg) {
     if (thread->record.taken.end) return populate(thread);
     space_take();
     u64 before = ROUND_UP(space.brk_now, PAGE_SIZE);

@@ -1,9 +1,7 @@
-// See program.h. Starts the first thread and finds system calls by number. A call nobody built returns -ENOSYS, which
-// programs know how to live with, and is named once in the log. All registers but rax (and rcx and r11, which SYSCALL
-// itself overwrites) survive every call.
+// See program.h. Starts the first thread and executes system calls. All registers but rax (and rcx and r11, which
+// SYSCALL itself overwrites) survive every call.
 #include "kernel/program/program.h"
 
-#include <asm/unistd_64.h>
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/time.h"
 #include "kernel/kernel.h"
@@ -12,6 +10,7 @@
 #include "kernel/program/space.h"
 
 struct program program;
+static program_call dispatch;
 
 bool thread_deadline(struct thread *thread, u64 ns_from_now) {
     u64 now = time_now_ns();
@@ -39,47 +38,6 @@ void program_ends(void) {
     while (__atomic_exchange_n(&ending, true, __ATOMIC_RELAXED)) cpu_serve();
 }
 
-static CALL(returns_0) { return 0; }
-static CALL(returns_1) { return 1; }
-
-#define CALL_ENTRY(name) [__NR_##name] = call_##name,
-static s64 (*const calls[])(struct thread *, const u64 *) = {
-    // clang-format off
-    CALLS(CALL_ENTRY)
-    [__NR_lstat] = call_stat, // there are no links
-    [__NR_getpid] = call_returns_1, [__NR_getpgrp] = call_returns_1,
-    [__NR_getppid] = call_returns_0, [__NR_getuid] = call_returns_0, [__NR_geteuid] = call_returns_0,
-    [__NR_getgid] = call_returns_0, [__NR_getegid] = call_returns_0,
-    [__NR_setfsuid] = call_returns_0, [__NR_setfsgid] = call_returns_0, // what it was before
-    [__NR_sync] = call_returns_0, // nothing is kept that could be written
-    // clang-format on
-};
-
-// All x86-64 names in the order of their numbers, each with its NUL, empty where a number has no call: build.sh makes
-// them of <asm/unistd_64.h>.
-static const char names[] =
-#include "out/names.inc"
-    ;
-#define NUMBERS 512 // none is higher
-
-static s64 syscall_unknown(u32 number) {
-    static bool named[NUMBERS + 1]; // the last one for all that are no number of a call
-    // Every glibc program, or every one with threads, asks for these first and does without: not worth a line.
-    if (number == __NR_rseq || number == __NR_clone3) return -ENOSYS;
-    if (__atomic_exchange_n(&named[number < NUMBERS ? number : NUMBERS], true, __ATOMIC_RELAXED)) return -ENOSYS;
-    const char *name = names;
-    for (u32 i = 0; i < number && name < names + sizeof names - 1; i++) name += strlen(name) + 1;
-    log("the program called %s (system call %u), which is not built: it got ENOSYS", *name ? name : "?", number);
-    return -ENOSYS;
-}
-
-// The number is EAX, as on Linux: what stands in the upper half of RAX does not matter.
-static s64 syscall_call(struct thread *thread, u32 number, const u64 *args) {
-    if (number < ARRAY_SIZE(calls) && calls[number]) return calls[number](thread, args);
-    // Its number is so far behind the others that the table would be a third longer.
-    return number == __NR_faccessat2 ? call_faccessat2(thread, args) : syscall_unknown(number);
-}
-
 // False: it waits.
 static bool syscall_execute(struct thread *thread) {
     struct registers *regs = &thread->context.regs;
@@ -87,10 +45,10 @@ static bool syscall_execute(struct thread *thread) {
     u32 number = (u32)regs->rax;
     thread->wants = 0;
     thread->faults = thread->counts.faults;
-    s64 result = syscall_call(thread, number, args);
+    s64 result = dispatch(thread, number, args);
     if (result == CALL_WAITS && thread->wants) { // what happens from here on wakes it, what happened is there now
         events_wait(thread, thread->wants);
-        result = syscall_call(thread, number, args);
+        result = dispatch(thread, number, args);
     }
     thread->waiting = result == CALL_WAITS;
     if (thread->waiting) return false;
@@ -150,7 +108,8 @@ static void program_name_thread(struct thread *thread, const struct boot_part *c
     if (value) memcpy(thread->name, value + start, MIN(length - start, THREAD_NAME - 1));
 }
 
-void program_run(struct boot_info *boot) {
+void program_run(struct boot_info *boot, program_call call) {
+    dispatch = call;
     struct thread *first = thread_make(NULL);
     if (!first) unfit("no memory is left for the program's registers");
     traps_init(&hooks);

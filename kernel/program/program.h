@@ -129,9 +129,11 @@ struct thread {
 #define THREAD_OF(node, member) ((struct thread *)((u8 *)(node)-offsetof(struct thread, member)))
 #define NEVER                   (~0ull)
 
+// Does the system call of that number with its six arguments: the result, a negative errno, or CALL_WAITS.
+typedef s64 (*program_call)(struct thread *thread, u32 number, const u64 *arg);
 // Loads the program of the image, makes its first thread and enters it. boot: a copy that lives for ever, all of whose
-// memory the window reaches; it gets the last two time stamps.
-void program_run(struct boot_info *boot) __attribute__((noreturn));
+// memory the window reaches; it gets the last two time stamps. call: what does its system calls.
+void program_run(struct boot_info *boot, program_call call) __attribute__((noreturn));
 // The first execution of a call sets its deadline, the later ones keep it: no timeout starts again. True when it
 // passed.
 bool thread_deadline(struct thread *thread, u64 ns_from_now);
@@ -297,28 +299,4 @@ u64 random_u64(void);
 s64 time_get(u64 from, u64 *ns);
 s64 time_put(u64 to, u64 ns);
 
-// The calls that do something, by the names of <asm/unistd_64.h>: call_NAME gets the thread and the six arguments and
-// returns the result, a negative errno, or CALL_WAITS.
-#define CALL_WAITS (-100000) // no error number
-#define CALL(name)                                                                                                     \
-    s64 call_##name(struct thread *thread __attribute__((unused)), const u64 *arg __attribute__((unused)))
-#define CALL_DECLARE(name) CALL(name);
-// clang-format off
-#define CALLS(X) \
-    X(read) X(write) X(readv) X(writev) X(pread64) X(pwrite64) X(preadv) X(pwritev) \
-    X(ioctl) X(fcntl) X(dup) X(dup2) X(dup3) X(fstat) X(close) X(lseek) X(stat) X(open) \
-    X(access) X(faccessat) X(readlink) X(readlinkat) X(openat) X(newfstatat) X(getcwd) X(getdents64) X(poll) X(ppoll) X(mmap) X(munmap) X(mprotect) \
-    X(mremap) X(madvise) X(mlock) X(mlock2) X(munlock) X(mlockall) X(munlockall) X(mincore) X(msync) X(brk) \
-    X(clock_gettime) X(clock_getres) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep) X(futex) \
-    X(getrusage) X(times) X(alarm) X(getitimer) X(setitimer) X(umask) X(personality) X(getpgid) X(getsid) \
-    X(setpgid) X(setsid) X(getresuid) X(getresgid) X(getgroups) X(sched_setscheduler) X(sched_getscheduler) \
-    X(sched_setparam) X(sched_getparam) X(sched_get_priority_max) X(sched_get_priority_min) X(setpriority) \
-    X(getpriority) X(sched_setaffinity) X(set_robust_list) X(get_robust_list) \
-    X(rt_sigaction) X(rt_sigprocmask) X(kill) X(tkill) X(tgkill) \
-    X(rt_sigpending) X(rt_sigsuspend) X(pause) X(sigaltstack) X(arch_prctl) X(prlimit64) X(getrlimit) \
-    X(setrlimit) X(getrandom) X(uname) \
-    X(sysinfo) X(sched_getaffinity) X(prctl) X(exit) \
-    X(exit_group) X(clone) X(set_tid_address) X(gettid) X(sched_yield) X(getcpu)
-// clang-format on
-CALLS(CALL_DECLARE)
-CALL(faccessat2);
+#define CALL_WAITS (-100000) // what a call that waits returns: no error number

@@ -1,5 +1,6 @@
 // Random numbers, for getrandom and for what a program finds at its start.
 #include <linux/random.h>
+#include "kernel/call/call.h"
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
@@ -43,7 +44,7 @@ static u64 random_put(u64 to, u64 bytes) {
 
 // getrandom(to, bytes, unsigned flags): never waits, since there is no entropy to wait for. What was written before a
 // fault counts.
-CALL(getrandom) {
+s64 call_getrandom(struct thread *thread, const u64 *arg) {
     u64 count = MIN(arg[1], RANDOM_MAX);
     u32 flags = (u32)arg[2];
     bool both = flags & GRND_INSECURE && flags & GRND_RANDOM;

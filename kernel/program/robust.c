@@ -2,6 +2,7 @@
 // its own memory. When it ends, each word there that still has its tid gets FUTEX_OWNER_DIED, and one waiter is woken.
 // The list is whatever the program made of it: a circle, garbage, or changed meanwhile by other threads.
 #include <linux/futex.h>
+#include "kernel/call/call.h"
 #include "kernel/cpu/trap.h"
 #include "kernel/program/program.h"
 
@@ -53,14 +54,14 @@ bool robust_walk(struct thread *thread) {
 }
 
 // set_robust_list(head, bytes of it)
-CALL(set_robust_list) {
+s64 call_set_robust_list(struct thread *thread, const u64 *arg) {
     if (arg[1] != ROBUST_HEAD_BYTES) return -EINVAL;
     thread->robust.head = arg[0];
     return 0;
 }
 
 // get_robust_list(int thread, head, bytes of it)
-CALL(get_robust_list) {
+s64 call_get_robust_list(struct thread *thread, const u64 *arg) {
     const u64 bytes = ROBUST_HEAD_BYTES;
     u64 head = thread->robust.head;
     if ((u32)arg[0]) {

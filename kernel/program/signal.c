@@ -2,6 +2,7 @@
 // with a report that names places by the program's own symbols. Handlers of the program's own are not built; asking for
 // one is refused with ENOSYS rather than taken and never called.
 #include <linux/signal.h>
+#include "kernel/call/call.h"
 #include "kernel/cpu/cpus.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
@@ -135,7 +136,7 @@ static u32 signal_forget(int signal, u32 tid) {
 }
 
 // rt_sigaction(int signal, new, old, bytes of a mask)
-CALL(rt_sigaction) {
+s64 call_rt_sigaction(struct thread *thread, const u64 *arg) {
     int signal = (int)arg[0];
     struct record *record = &thread->record;
     struct action *before = (struct action *)record->few;
@@ -151,7 +152,7 @@ CALL(rt_sigaction) {
 }
 
 // rt_sigprocmask(int how, new, old, bytes of a mask)
-CALL(rt_sigprocmask) {
+s64 call_rt_sigprocmask(struct thread *thread, const u64 *arg) {
     int how = (int)arg[0];
     u64 set;
     u64 old = thread->signals_blocked;
@@ -167,7 +168,7 @@ CALL(rt_sigprocmask) {
 }
 
 // rt_sigpending(set, bytes): what was sent and is blocked.
-CALL(rt_sigpending) {
+s64 call_rt_sigpending(struct thread *thread, const u64 *arg) {
     u64 set = __atomic_load_n(&program.signals_pending, __ATOMIC_RELAXED);
     set |= __atomic_load_n(&thread->signals_pending, __ATOMIC_RELAXED);
     set &= thread->signals_blocked;
@@ -175,13 +176,13 @@ CALL(rt_sigpending) {
 }
 
 // Without handlers a signal ends the program or does nothing, so these two never return.
-CALL(pause) {
+s64 call_pause(struct thread *thread, const u64 *arg) {
     (void)thread_deadline(thread, NEVER);
     return CALL_WAITS;
 }
 
 // rt_sigsuspend(set, bytes): the first execution takes the set, which may be gone by the next one.
-CALL(rt_sigsuspend) {
+s64 call_rt_sigsuspend(struct thread *thread, const u64 *arg) {
     u64 set;
     if (!thread->has_deadline) {
         if (arg[1] != sizeof set) return -EINVAL;
@@ -192,7 +193,7 @@ CALL(rt_sigsuspend) {
 }
 
 // sigaltstack(new, old): kept for the thread, for nothing runs on it yet.
-CALL(sigaltstack) {
+s64 call_sigaltstack(struct thread *thread, const u64 *arg) {
     struct signal_stack old = thread->signal_stack;
     struct signal_stack wanted;
     old.flags &= SS_AUTODISARM;
@@ -209,7 +210,7 @@ CALL(sigaltstack) {
 }
 
 // kill(int process, int signal). The only process is number 1, in group 1; -1 means all others, and there are none.
-CALL(kill) {
+s64 call_kill(struct thread *thread, const u64 *arg) {
     int pid = (int)arg[0];
     bool is_ours = pid == 0 || pid == 1;
     if (pid > 1) { // a thread's number stands for its process
@@ -221,10 +222,12 @@ CALL(kill) {
 }
 
 // tkill(int thread, int signal)
-CALL(tkill) { return (int)arg[0] > 0 ? signal_send((u32)arg[0], (int)arg[1]) : -EINVAL; }
+s64 call_tkill(struct thread *thread, const u64 *arg) {
+    return (int)arg[0] > 0 ? signal_send((u32)arg[0], (int)arg[1]) : -EINVAL;
+}
 
 // tgkill(int process, int thread, int signal)
-CALL(tgkill) {
+s64 call_tgkill(struct thread *thread, const u64 *arg) {
     if ((int)arg[0] <= 0 || (int)arg[1] <= 0) return -EINVAL;
     return (int)arg[0] == 1 ? call_tkill(thread, arg + 1) : -ESRCH;
 }

@@ -1,6 +1,7 @@
 // The threads of the program: made by clone, known by their tids, ended by exit. All share everything but registers,
 // blocked signals and their tid.
 #include <linux/sched.h>
+#include "kernel/call/call.h"
 #include "kernel/cpu/cpus.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
@@ -73,7 +74,7 @@ static bool clone_makes_sense(u64 flags) {
 
 // clone(flags, stack, tid for the parent, tid for the child, TLS). Without CLONE_FS or CLONE_FILES, too, the threads
 // have one directory and one table of files.
-CALL(clone) {
+s64 call_clone(struct thread *thread, const u64 *arg) {
     u64 flags = (u32)arg[0];
     if (!clone_makes_sense(flags)) return -EINVAL;
     if ((flags & CLONE_NEEDED) != CLONE_NEEDED || flags & ~(u64)CLONE_KNOWN)
@@ -96,16 +97,16 @@ CALL(clone) {
     return tid;
 }
 
-CALL(gettid) { return thread->tid; }
+s64 call_gettid(struct thread *thread, const u64 *arg) { return thread->tid; }
 
-CALL(set_tid_address) {
+s64 call_set_tid_address(struct thread *thread, const u64 *arg) {
     thread->clear_tid = arg[0];
     return thread->tid;
 }
 
 // The memory of a thread goes when its CPU has left it. Its stack may be gone already. Who leaves takes no signal: one
 // to all is another's.
-CALL(exit) {
+s64 call_exit(struct thread *thread, const u64 *arg) {
     u32 zero = 0;
     signal_block(thread, ~0ull);
     if (!robust_walk(thread)) return call_again(thread);
@@ -120,14 +121,14 @@ CALL(exit) {
     return 0;
 }
 
-CALL(exit_group) {
+s64 call_exit_group(struct thread *thread, const u64 *arg) {
     program_ends();
     power_end((int)(arg[0] & 255));
 }
 
 // sched_getaffinity(thread, bytes, mask): all CPUs, also those that are still to come, since programs ask once. Returns
 // how many bytes it wrote.
-CALL(sched_getaffinity) {
+s64 call_sched_getaffinity(struct thread *thread, const u64 *arg) {
     unsigned cpus = cpus_expected();
     u64 mask[CPUS_MAX / 64] = {0}, bytes = ROUND_UP(cpus, 64) / 8;
     if ((u32)arg[1] < bytes || (u32)arg[1] % sizeof mask[0]) return -EINVAL;
@@ -140,7 +141,7 @@ CALL(sched_getaffinity) {
 }
 
 // getcpu(cpu, node)
-CALL(getcpu) {
+s64 call_getcpu(struct thread *thread, const u64 *arg) {
     u32 cpu = thread->cpu, node = 0;
     if (arg[0] && !copy_to_user(arg[0], &cpu, sizeof cpu)) return -EFAULT;
     return arg[1] ? put_user(arg[1], &node, sizeof node) : 0;

@@ -2,6 +2,7 @@
 // call begins; it goes on from there however often it is executed (struct record).
 #include <linux/fcntl.h>
 #include <linux/uio.h>
+#include "kernel/call/call.h"
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
@@ -233,13 +234,13 @@ static s64 transfer_write(struct thread *thread, const u64 *arg, u32 how) {
                                                      : transfer_copy_pieces(thread, true);
 }
 
-CALL(read) { return transfer_read(thread, arg, 0); }
-CALL(write) { return transfer_write(thread, arg, 0); }
-CALL(readv) { return transfer_read(thread, arg, VECTORS); }
-CALL(writev) { return transfer_write(thread, arg, VECTORS); }
+s64 call_read(struct thread *thread, const u64 *arg) { return transfer_read(thread, arg, 0); }
+s64 call_write(struct thread *thread, const u64 *arg) { return transfer_write(thread, arg, 0); }
+s64 call_readv(struct thread *thread, const u64 *arg) { return transfer_read(thread, arg, VECTORS); }
+s64 call_writev(struct thread *thread, const u64 *arg) { return transfer_write(thread, arg, VECTORS); }
 
 // The place is one argument of 64 bits; the sixth, its upper half elsewhere, means nothing.
-CALL(pread64) { return transfer_read(thread, arg, AT); }
-CALL(pwrite64) { return transfer_write(thread, arg, AT); }
-CALL(preadv) { return transfer_read(thread, arg, VECTORS | AT); }
-CALL(pwritev) { return transfer_write(thread, arg, VECTORS | AT); }
+s64 call_pread64(struct thread *thread, const u64 *arg) { return transfer_read(thread, arg, AT); }
+s64 call_pwrite64(struct thread *thread, const u64 *arg) { return transfer_write(thread, arg, AT); }
+s64 call_preadv(struct thread *thread, const u64 *arg) { return transfer_read(thread, arg, VECTORS | AT); }
+s64 call_pwritev(struct thread *thread, const u64 *arg) { return transfer_write(thread, arg, VECTORS | AT); }

@@ -1,5 +1,6 @@
 // What the kernel puts into the program's space for C libraries that find Linux's clocks in memory: the vDSO, and the
 // page of system calls that was before it.
+#include "kernel/call/call.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"

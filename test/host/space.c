@@ -45,9 +45,9 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #include "kernel/program/objects.c"
 #include "kernel/program/mappings.c"
 #include "kernel/program/ranges.c"
-#include "kernel/program/madvise.c"
+#include "kernel/call/madvise.c"
 #include "kernel/program/move.c"
-#include "kernel/program/mremap.c"
+#include "kernel/call/mremap.c"
 #include "kernel/program/populate.c"
 
 #define MIB       (1ull << 20)

@@ -1,6 +1,7 @@
 // mlock(2), and what else asks about pages that are there or are not. Nothing is ever written out to a disk: memory
 // that is locked is made at once, and MADV_DONTNEED does not take it.
 #include <linux/mman.h>
+#include "kernel/call/call.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/tables.h"
 #include "kernel/program/ranges.h"
@@ -59,10 +60,10 @@ static s64 mlock_call(struct thread *thread, u64 start, u64 bytes, u32 flag, boo
     return mlock_range(thread, walk, fills ? mlock_fill_area : NULL);
 }
 
-CALL(mlock) { return mlock_call(thread, arg[0], arg[1], AREA_LOCKED, true); }
-CALL(munlock) { return mlock_call(thread, arg[0], arg[1], 0, false); }
+s64 call_mlock(struct thread *thread, const u64 *arg) { return mlock_call(thread, arg[0], arg[1], AREA_LOCKED, true); }
+s64 call_munlock(struct thread *thread, const u64 *arg) { return mlock_call(thread, arg[0], arg[1], 0, false); }
 
-CALL(mlock2) {
+s64 call_mlock2(struct thread *thread, const u64 *arg) {
     if ((u32)arg[2] & ~(u32)MLOCK_ONFAULT) return -EINVAL;
     return mlock_call(thread, arg[0], arg[1], AREA_LOCKED, !(arg[2] & MLOCK_ONFAULT));
 }
@@ -80,7 +81,7 @@ static s64 mlock_all(struct thread *thread, u32 flag, s64 (*fill)(struct walk *,
     return result == -ENOMEM ? 0 : result; // there are holes
 }
 
-CALL(mlockall) {
+s64 call_mlockall(struct thread *thread, const u64 *arg) {
     u64 flags = (u32)arg[0];
     if (!flags || flags == MCL_ONFAULT || flags & ~(u64)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) return -EINVAL;
     if (!thread->record.begun) mlock_future(flags);
@@ -88,7 +89,7 @@ CALL(mlockall) {
     return mlock_all(thread, AREA_LOCKED, flags & MCL_ONFAULT ? NULL : mlock_fill_any);
 }
 
-CALL(munlockall) {
+s64 call_munlockall(struct thread *thread, const u64 *arg) {
     if (!thread->record.begun) mlock_future(0);
     return mlock_all(thread, 0, NULL);
 }
@@ -102,7 +103,7 @@ static s64 msync_area(struct walk *walk, const struct area *area, u64 end) {
     return 0;
 }
 
-CALL(msync) {
+s64 call_msync(struct thread *thread, const u64 *arg) {
     u64 start = arg[0], end = start + ROUND_UP(arg[1], PAGE_SIZE), flags = (u32)arg[2];
     if (flags & ~(u64)(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || start % PAGE_SIZE) return -EINVAL;
     if (flags & MS_ASYNC && flags & MS_SYNC) return -EINVAL;
@@ -129,7 +130,7 @@ static u64 mincore_look(u64 address, u64 pages, u8 *there) {
     return count;
 }
 
-CALL(mincore) {
+s64 call_mincore(struct thread *thread, const u64 *arg) {
     u64 start = arg[0], pages = ROUND_UP(arg[1], PAGE_SIZE) / PAGE_SIZE,
         left = CALL_INSTRUCTIONS / 3 / PAGE_COST / CHUNK;
     struct record *record = &thread->record;

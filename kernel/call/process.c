@@ -4,20 +4,20 @@
 #include <linux/utsname.h>
 #include "kernel/cpu/time.h"
 #include "kernel/memory/pages.h"
-#include "kernel/program/program.h"
+#include "kernel/call/call.h"
 
 #define SECOND           1000000000ull
 #define UMASK_BITS       0777u
 #define PROCESS          1 // the number of the only process, of its group and of its session
 #define PERSONALITY_ASKS 0xffffffffu
 
-CALL(uname) {
+s64 call_uname(struct thread *thread, const u64 *arg) {
     // The release says which interface is meant; programs compare it with what they need.
     static const struct new_utsname name = {"Linux", "vmos", "6.1.0-vmos", "#1 vmos", "x86_64", "(none)"};
     return put_user(arg[0], &name, sizeof name);
 }
 
-CALL(sysinfo) {
+s64 call_sysinfo(struct thread *thread, const u64 *arg) {
     struct sysinfo info = {.uptime = (s64)(time_now_ns() / SECOND), .mem_unit = 1};
     info.procs = (u16)threads_count();
     info.totalram = pages_total() * PAGE_SIZE;
@@ -26,13 +26,13 @@ CALL(sysinfo) {
 }
 
 // The mask for new files, of which there are none: the value is kept.
-CALL(umask) {
+s64 call_umask(struct thread *thread, const u64 *arg) {
     static u32 mask = 022;
     return __atomic_exchange_n(&mask, (u32)arg[0] & UMASK_BITS, __ATOMIC_RELAXED);
 }
 
 // personality(unsigned): Linux's own, whose addresses are not random anyway, is the only one.
-CALL(personality) {
+s64 call_personality(struct thread *thread, const u64 *arg) {
     static u32 kept = PER_LINUX;
     u32 wanted = (u32)arg[0];
     if (wanted == PERSONALITY_ASKS) return __atomic_load_n(&kept, __ATOMIC_RELAXED);
@@ -53,24 +53,24 @@ static s64 process_group_of(int pid) {
     return is_ours ? PROCESS : -ESRCH;
 }
 
-CALL(getpgid) { return process_group_of((int)arg[0]); }
-CALL(getsid) { return process_group_of((int)arg[0]); }
+s64 call_getpgid(struct thread *thread, const u64 *arg) { return process_group_of((int)arg[0]); }
+s64 call_getsid(struct thread *thread, const u64 *arg) { return process_group_of((int)arg[0]); }
 
 // setpgid(int process, int group): who leads a session stays in its group.
-CALL(setpgid) {
+s64 call_setpgid(struct thread *thread, const u64 *arg) {
     int pid = (int)arg[0];
     if ((int)arg[1] < 0) return -EINVAL;
     return pid == 0 || pid == PROCESS ? -EPERM : -ESRCH;
 }
 
-CALL(setsid) { return -EPERM; } // the same
+s64 call_setsid(struct thread *thread, const u64 *arg) { return -EPERM; } // the same
 
 // getresuid(real, effective, saved), and getresgid
-CALL(getresuid) {
+s64 call_getresuid(struct thread *thread, const u64 *arg) {
     for (int i = 0; i < 3; i++)
         if (!clear_user(arg[i], sizeof(u32))) return -EFAULT;
     return 0;
 }
 
-CALL(getresgid) { return call_getresuid(thread, arg); }
-CALL(getgroups) { return (int)arg[0] < 0 ? -EINVAL : 0; } // no further ones
+s64 call_getresgid(struct thread *thread, const u64 *arg) { return call_getresuid(thread, arg); }
+s64 call_getgroups(struct thread *thread, const u64 *arg) { return (int)arg[0] < 0 ? -EINVAL : 0; } // no further ones

@@ -2,7 +2,7 @@
 #include <linux/resource.h>
 #include <linux/times.h>
 #include "kernel/cpu/time.h"
-#include "kernel/program/program.h"
+#include "kernel/call/call.h"
 #include "kernel/program/promises.h"
 
 #define SECOND  1000000000ull
@@ -11,7 +11,7 @@
 
 // getrusage(int who, usage): there are no children, the kernel's own time is in the program's, and pages of the file
 // that are not its own are not counted.
-CALL(getrusage) {
+s64 call_getrusage(struct thread *thread, const u64 *arg) {
     int who = (int)arg[0];
     if (who != RUSAGE_SELF && who != RUSAGE_CHILDREN && who != RUSAGE_THREAD) return -EINVAL;
     struct rusage usage = {0};
@@ -37,7 +37,7 @@ CALL(getrusage) {
 }
 
 // times(times): ticks since the start of the machine, and on CPUs.
-CALL(times) {
+s64 call_times(struct thread *thread, const u64 *arg) {
     struct tms times = {.tms_utime = (s64)(time_tsc_to_ns(program_time()) / TICK_NS)};
     if (arg[0] && !copy_to_user(arg[0], &times, sizeof times)) return -EFAULT;
     return (s64)(time_now_ns() / TICK_NS);

@@ -4,7 +4,7 @@
 #include <linux/sched.h>
 #include "kernel/cpu/cpus.h"
 #include "kernel/lib/string.h"
-#include "kernel/program/program.h"
+#include "kernel/call/call.h"
 
 // sched_param of Linux, whose newer headers do not have it.
 struct parameters {
@@ -49,22 +49,24 @@ static s64 priority_set_policy(struct thread *thread, int tid, const int *policy
     return priority_of_thread(thread, tid, &kept, &(struct priority){kept.nice, (u8)wanted}) ? 0 : -ESRCH;
 }
 
-CALL(sched_setscheduler) {
+s64 call_sched_setscheduler(struct thread *thread, const u64 *arg) {
     int policy = (int)arg[1];
     return policy < 0 ? -EINVAL : priority_set_policy(thread, (int)arg[0], &policy, arg[2]);
 }
 
-CALL(sched_setparam) { return priority_set_policy(thread, (int)arg[0], NULL, arg[1]); }
+s64 call_sched_setparam(struct thread *thread, const u64 *arg) {
+    return priority_set_policy(thread, (int)arg[0], NULL, arg[1]);
+}
 
 // sched_getscheduler(int thread)
-CALL(sched_getscheduler) {
+s64 call_sched_getscheduler(struct thread *thread, const u64 *arg) {
     struct priority kept;
     if ((int)arg[0] < 0) return -EINVAL;
     return priority_of_thread(thread, (int)arg[0], &kept, NULL) ? kept.policy : -ESRCH;
 }
 
 // sched_getparam(int thread, param)
-CALL(sched_getparam) {
+s64 call_sched_getparam(struct thread *thread, const u64 *arg) {
     const struct parameters param = {0};
     struct priority kept;
     if ((int)arg[0] < 0 || !arg[1]) return -EINVAL;
@@ -77,14 +79,18 @@ static s64 priority_limit(int policy, int realtime) {
     return priority_is_ordinary(policy) || policy == SCHED_DEADLINE ? 0 : -EINVAL;
 }
 
-CALL(sched_get_priority_max) { return priority_limit((int)arg[0], REALTIME_HIGHEST); }
-CALL(sched_get_priority_min) { return priority_limit((int)arg[0], REALTIME_LOWEST); }
+s64 call_sched_get_priority_max(struct thread *thread, const u64 *arg) {
+    return priority_limit((int)arg[0], REALTIME_HIGHEST);
+}
+s64 call_sched_get_priority_min(struct thread *thread, const u64 *arg) {
+    return priority_limit((int)arg[0], REALTIME_LOWEST);
+}
 
 // Groups and users: the process's own are all there are, and what the current thread has stands for all.
 static bool priority_is_ours(int which, int who) { return who == 0 || (which == PRIO_PGRP && who == 1); }
 
 // setpriority(int which, int who, int nice)
-CALL(setpriority) {
+s64 call_setpriority(struct thread *thread, const u64 *arg) {
     int which = (int)arg[0];
     int who = (int)arg[1];
     int nice = MIN(MAX((int)arg[2], NICE_LOWEST), NICE_HIGHEST);
@@ -97,7 +103,7 @@ CALL(setpriority) {
 }
 
 // getpriority(int which, int who): 1 to 40, so that it is no error.
-CALL(getpriority) {
+s64 call_getpriority(struct thread *thread, const u64 *arg) {
     int which = (int)arg[0];
     int who = (int)arg[1];
     struct priority kept;
@@ -108,7 +114,7 @@ CALL(getpriority) {
 }
 
 // sched_setaffinity(int thread, unsigned bytes, mask): every thread runs on all CPUs, which a mask may say.
-CALL(sched_setaffinity) {
+s64 call_sched_setaffinity(struct thread *thread, const u64 *arg) {
     u64 mask[CPUS_MAX / 64] = {0};
     u64 bytes = MIN((u32)arg[1], sizeof mask);
     unsigned cpus = cpus_expected();

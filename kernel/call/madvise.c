@@ -1,5 +1,6 @@
 // madvise(2): what the program says of ranges of its memory.
 #include <linux/mman.h>
+#include "kernel/call/call.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/memory/tables.h"
 #include "kernel/program/ranges.h"
@@ -88,7 +89,7 @@ static s64 madvise_advise(struct walk *walk, const struct area *area, u64 end) {
 }
 
 // madvise(start, length, advice): what is not mapped is left out, and said.
-CALL(madvise) {
+s64 call_madvise(struct thread *thread, const u64 *arg) {
     u64 start = arg[0], bytes = ROUND_UP(arg[1], PAGE_SIZE), advice = (u32)arg[2];
     if (!madvise_is_known(advice) || start % PAGE_SIZE || (arg[1] && !bytes) || start + bytes < start) return -EINVAL;
     if (!bytes) return 0;

@@ -3,8 +3,8 @@
 #include <linux/fcntl.h>
 #include <linux/poll.h>
 #include <linux/resource.h>
+#include "kernel/call/call.h"
 #include "kernel/cpu/time.h"
-#include "kernel/program/program.h"
 
 #define PIPE_BYTES 65536 // of Linux's pipes: with so much left of it, standard input is still being written
 
@@ -77,7 +77,7 @@ static s64 poll_look_or_wait(struct thread *thread, u64 to, u32 count, u64 ns) {
 }
 
 // poll(entries, count, timeout in ms)
-CALL(poll) {
+s64 call_poll(struct thread *thread, const u64 *arg) {
     int timeout = (int)arg[2];
     if (!thread->record.begun) {
         s64 error = poll_copy_entries(thread, arg[0], (u32)arg[1]);
@@ -106,7 +106,7 @@ static s64 ppoll_begin(struct thread *thread, const u64 *arg) {
 
 // ppoll(entries, count, timeout, blocked meanwhile, bytes of that). What is left of the timeout is written, if it can
 // be.
-CALL(ppoll) {
+s64 call_ppoll(struct thread *thread, const u64 *arg) {
     struct record *record = &thread->record;
     if (!record->begun) {
         s64 error = ppoll_begin(thread, arg);

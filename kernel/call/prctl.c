@@ -3,12 +3,12 @@
 #include <linux/capability.h>
 #include <linux/prctl.h>
 #include "kernel/lib/string.h"
-#include "kernel/program/program.h"
+#include "kernel/call/call.h"
 
 #define TIMER_SLACK_NS 50000 // of a thread at first
 
 // arch_prctl(int option, address). A base that is not canonical would fault in the kernel.
-CALL(arch_prctl) {
+s64 call_arch_prctl(struct thread *thread, const u64 *arg) {
     bool fs = (int)arg[0] == ARCH_SET_FS || (int)arg[0] == ARCH_GET_FS;
     u64 base = segments_base(fs);
     switch ((int)arg[0]) {
@@ -56,7 +56,7 @@ static s64 prctl_no_huge_pages(const u64 *arg, bool sets) {
 }
 
 // prctl(int option, four values)
-CALL(prctl) {
+s64 call_prctl(struct thread *thread, const u64 *arg) {
     const u32 time_stamps = PR_TSC_ENABLE;
     switch ((int)arg[0]) {
     case PR_SET_NAME: return prctl_set_name(thread, arg[1]);

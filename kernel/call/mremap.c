@@ -1,5 +1,6 @@
 // mremap(2): areas change their size and place with the pages that exist of them. What moves goes in pieces (move.c).
 #include <linux/mman.h>
+#include "kernel/call/call.h"
 #include "kernel/device/devices.h"
 #include "kernel/program/move.h"
 #include "kernel/program/promises.h"
@@ -89,7 +90,7 @@ static s64 remap_go_on(struct thread *thread) {
 }
 
 // mremap(address, length, new length, flags, new address)
-CALL(mremap) {
+s64 call_mremap(struct thread *thread, const u64 *arg) {
     struct record *record = &thread->record;
     struct move *call = &record->move;
     bool is_first = !record->begun;
