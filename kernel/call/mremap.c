@@ -11,6 +11,9 @@ static s64 remap_check(const struct move *call, const struct area *area) {
     if (!call->old && !(area->flags & AREA_SHARED && area->object)) return -EINVAL;
     if (is_device && call->flags & MREMAP_DONTUNMAP) return -EINVAL;
     if (is_device) return -EFAULT; // it stays where it is
+    if (area->object == &objects_file && call->bytes > call->old)
+        return refused("mremap", "new length", call->bytes, "of the program's file only what was loaded is kept",
+                       -EFAULT);
     if (MIN(call->old, call->bytes) > area->end - call->at) return -EFAULT;
     struct area more = area_part(area, USER_END, USER_END + call->bytes - MIN(call->old, call->bytes));
     if (call->flags & MREMAP_DONTUNMAP) more.end = more.start + call->bytes;

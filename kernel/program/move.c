@@ -1,8 +1,9 @@
 // See move.h. Four steps, each in pieces, between which other threads get the lock and the CPU: large pages are split
-// that would not be aligned at the new place; what is too long at the old one goes; the new one is made free, and kept
-// from others by an area without rights; the pages and their area move. What these can need at worst is held in the
-// account of promises from the beginning, so nothing fails half-way, unless another thread changes the same ranges
-// meanwhile: then the call ends with an error, and what has moved has.
+// that would not be aligned at the new place; what is too long at the old one goes; the new one is made free, and gets
+// what the range grows by, and for what moves an area without rights, which keeps others out; the pages and their area
+// move. A place that the call has chosen is kept from the beginning. What all of this can need at worst is held in the
+// account of promises, so nothing fails half-way, unless another thread changes the same ranges meanwhile: then the
+// call ends with an error, what has moved has, and the rest of the new place is free.
 #include "kernel/program/move.h"
 
 #include <linux/mman.h>
@@ -15,11 +16,28 @@
 #define HELD        24
 #define REGIONS     4                 // of 2 MiB with small pages, of which one piece moves something
 #define SHORT       (128 * PAGE_SIZE) // all steps together are one piece
+#define LITTLE      30000             // instructions for what a range has
 #define EMPTY_LOOKS 2048              // two tables
 #define SPLIT_COST  4000
 #define MOVE_COST   400
 
 static u64 move_behind(u64 at, u64 bytes) { return ROUND_DOWN(at, bytes) + bytes; }
+
+static bool move_keep(u64 start, u64 end) {
+    const struct area kept = {.start = start, .end = end, .flags = AREA_NORESERVE};
+    return space_put(&kept);
+}
+
+// Whether there are so many pages and tables that one piece would be too long. What is little moves in one piece, and
+// nobody finds the new place without rights meanwhile.
+static bool move_is_much(u64 start, u64 end) { return tables_reach(space.root, start, end, MOVE_COST, LITTLE) < end; }
+
+// Whether nobody else has put something to a place that is kept.
+static bool move_is_kept(u64 start, u64 end) {
+    const struct area *area = areas_find(&space.areas, start);
+    if (!area || area->start >= end) return true;
+    return !area->rights && area->flags == AREA_NORESERVE && !area->object && area->start <= start && area->end >= end;
+}
 
 s64 move_begin(struct thread *thread, const struct area *area) {
     struct move *call = &thread->record.move;
@@ -30,7 +48,14 @@ s64 move_begin(struct thread *thread, const struct area *area) {
     call->held = area ? HELD : 0;
     if (call->stays) more = call->bytes;
     if (area && area->flags & AREA_COUNTED && more) call->held += PAGES(more) + areas_tables(0, more);
-    return call->held && !promises_can(call->held) ? -ENOMEM : 0;
+    call->error = 0;
+    call->is_long = MAX(call->bytes, call->old) > SHORT || call->end;
+    if (call->is_long && area)
+        call->is_long = move_is_much(call->at, call->at + call->old) || move_is_much(call->to, call->to + call->bytes);
+    if (call->held && !promises_can(call->held)) return -ENOMEM;
+    bool is_chosen = area && !(call->flags & MREMAP_FIXED);
+    if (is_chosen && call->bytes > SHORT && !move_keep(call->to, call->to + call->bytes)) return -ENOMEM;
+    return 0;
 }
 
 // Whether there is memory for one more area like this.
@@ -44,8 +69,16 @@ bool move_grow(struct move *call, const struct area *area, u64 start, u64 end) {
     if (!move_has_room(&more)) return false;
     space_areas_put(&more);
     if (!(more.flags & AREA_LOCKED) || !more.rights) return true;
-    call->fill = start;
+    if (!call->fill_end) call->fill = start;
     call->fill_end = end;
+    return true;
+}
+
+// Splits the page at an address until it can be at that distance, too. False when there is no memory for that.
+static bool move_align(u64 at, u64 distance, s64 *left) {
+    u64 bytes;
+    for (; tables_leaf(space.root, at, &bytes) && distance % bytes; *left -= SPLIT_COST)
+        if (!space_border(at + bytes / 512)) return false;
     return true;
 }
 
@@ -58,10 +91,8 @@ static s64 move_split(struct thread *thread) {
     if (!space_borders(call->at, end)) return -ENOMEM;
     while (at < end && left > 0) {
         left -= PAGE_COST;
-        while (tables_leaf(space.root, at, &bytes) && distance % bytes) {
-            if (!space_border(at + bytes / 512)) return -ENOMEM;
-            left -= SPLIT_COST;
-        }
+        if (!move_align(at, distance, &left)) return -ENOMEM;
+        tables_leaf(space.root, at, &bytes);
         if (bytes == PAGE_SIZE) {
             bytes = LEVEL_BYTES(LEVEL_2M); // there is a table, so the new place needs one, or two
             if (call->stays) call->held += 2;
@@ -80,14 +111,28 @@ static s64 move_shorten(struct thread *thread) {
     return result;
 }
 
+// What the range grows by, or for old size 0 the second area over the same memory, in a part of the new place.
+static s64 move_more(struct move *call, u64 start, u64 end) {
+    const struct area *area = space_area(call->old ? call->at + call->old - PAGE_SIZE : call->at);
+    bool can_grow = area && !(area->flags & AREA_DEVICE) && area->object != &objects_file;
+    if (!can_grow || (!call->old && !area->object)) return -EFAULT; // e.g. it was where the second one is to be
+    const struct area more = area_part(area, call->at, call->at + call->bytes);
+    const struct area like = area_moved(more, call->to);
+    if (!move_grow(call, &like, start, end)) return -ENOMEM;
+    if (like.flags & AREA_COUNTED) call->held -= MIN(call->held, PAGES(end - start));
+    return 0;
+}
+
 static s64 move_room(struct thread *thread) {
     struct move *call = &thread->record.move;
-    u64 end = call->to + call->bytes, from = range_from(thread, call->to), reach = space_reach(from, end);
-    const struct area kept = {.start = from, .end = reach, .flags = AREA_NORESERVE};
+    u64 moves_to = call->to + call->old, end = call->to + call->bytes;
+    u64 from = range_from(thread, call->to), reach = space_reach(from, end);
     if (call->in_place) return 0;
     if (!space_border(end) || !mapping_unmap(from, reach)) return -ENOMEM;
-    if (call->bytes > SHORT && !space_put(&kept)) return -ENOMEM;
-    return range_to(thread, call->to, reach, end);
+    bool keeps = call->bytes > SHORT || from > call->to || reach < end;
+    if (keeps && from < moves_to && !move_keep(from, MIN(reach, moves_to))) return -ENOMEM;
+    s64 error = reach > moves_to ? move_more(call, MAX(from, moves_to), reach) : 0;
+    return error ? error : range_to(thread, call->to, reach, end);
 }
 
 // Takes tables away that are empty, where a large page is to be. False: there are pages.
@@ -137,12 +182,16 @@ static bool move_part(struct thread *thread, s64 *left) {
     struct move *call = &thread->record.move;
     u64 end = call->at + call->old, from = range_from(thread, call->at), distance = call->to - call->at;
     const struct area *area = areas_find(&space.areas, from);
-    thread->record.done = call->old;
-    if (!area || area->start >= end) return true;
+    if (!area || area->start >= end) {
+        thread->record.done = call->old;
+        return true;
+    }
     from = MAX(from, area->start);
     end = MIN(end, area->end);
-    if (!space_borders(from, end)) return false; // what was touched behind the end may have made a large page
+    // What was touched meanwhile may have made a large page.
+    if (!space_borders(from, end) || !move_align(from, distance, left)) return false;
     end = move_reach(from, end, distance, left);
+    if (!move_is_kept(from + distance, end + distance)) return false;
     if (end == from || area->flags & AREA_DEVICE || !space_nodes_ready()) return false;
     struct area like = area_part(area, from, end);
     like = area_moved(like, from + distance);
@@ -160,33 +209,39 @@ static bool move_part(struct thread *thread, s64 *left) {
 
 static s64 move_parts(struct thread *thread) {
     struct move *call = &thread->record.move;
-    u64 to = call->to + call->old, end = call->to + call->bytes;
     if (call->in_place) return 0;
     for (s64 left = CALL_INSTRUCTIONS; thread->record.done < call->old; left -= AREA_COST) {
         if (left <= 0) return call_again(thread);
         if (!move_part(thread, &left)) return -ENOMEM;
     }
-    if (to == end) return 0;
-    const struct area *area = space_area(call->old ? to - PAGE_SIZE : call->at);
-    bool is_there = area && !(area->flags & AREA_DEVICE) && (call->old || (area->object && area->flags & AREA_SHARED));
-    if (!is_there) {
-        mapping_unmap(to, end);
-        return -EFAULT; // a second area was to be where the first one is
-    }
-    const struct area like = call->old ? *area : area_moved(area_part(area, call->at, call->at + call->bytes), to);
-    return move_grow(call, &like, to, end) ? 0 : -ENOMEM;
+    return 0;
+}
+
+// After an error: what is left at the new place goes.
+static s64 move_undo(struct thread *thread) {
+    struct move *call = &thread->record.move;
+    s64 result = mapping_unmap_piece(thread, call->undo, call->to + call->bytes);
+    return result == CALL_WAITS ? result : call->error;
 }
 
 s64 move_piece(struct thread *thread) {
-    static s64 (*const steps[])(struct thread *) = {move_split, move_shorten, move_room, move_parts};
+    enum { ROOM = 2, PARTS };
+    static s64 (*const steps[])(struct thread *) = {move_split, move_shorten, [ROOM] = move_room, [PARTS] = move_parts};
     struct move *call = &thread->record.move;
+    if (call->error) return move_undo(thread);
     while (call->step < ARRAY_SIZE(steps)) {
         s64 result = steps[call->step](thread);
-        if (result) return result;
+        if (result == CALL_WAITS) return result;
+        if (result) {
+            bool has_place = !call->in_place && (call->step >= ROOM || !(call->flags & MREMAP_FIXED));
+            call->undo = call->to + (call->step == PARTS ? thread->record.done : 0);
+            thread->record.done = 0;
+            call->error = result;
+            return has_place ? move_undo(thread) : result;
+        }
         thread->record.done = 0;
         call->step++;
-        bool is_long = MAX(call->bytes, call->old) > SHORT || call->end;
-        if (is_long && call->step < ARRAY_SIZE(steps)) return call_again(thread);
+        if (call->is_long && call->step < ARRAY_SIZE(steps)) return call_again(thread);
     }
     return (s64)call->to;
 }

@@ -37,8 +37,10 @@ struct move {
     u64 end, result;    // of several areas; end 0: it is one
     u64 held;           // pages in the account of promises, for what is still to come
     u64 fill, fill_end; // what gets its pages at the end, as it is locked; fill_end 0: nothing
-    u32 step;           // move.c
-    bool stays, in_place;
+    s64 error;          // with which the call ends, once what is at the new place from undo on has gone; or 0
+    u64 undo;
+    u32 step; // move.c
+    bool stays, in_place, is_long;
 };
 
 // What a call remembers until it returns, however often it is executed (program.c).

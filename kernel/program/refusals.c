@@ -17,6 +17,7 @@ static struct lock lock;
 static const char *refusal_error_name(s64 error) {
     switch (error) {
     case -EPERM: return "EPERM";
+    case -EFAULT: return "EFAULT";
     case -ENODEV: return "ENODEV";
     case -EINVAL: return "EINVAL";
     case -ENOTTY: return "ENOTTY";

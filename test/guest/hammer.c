@@ -126,7 +126,7 @@ static void touch(intptr_t me, uint64_t round) {
 static void *first_touch(void *me) {
     for (uint64_t round = 1; round <= (uint64_t)rounds(20); round++) {
         if (!me) {
-            if (round % 4 == 1) {
+            if (round % 2 == 1) {
                 area.bytes = round % 8 == 1 ? 8 * PAGE : LARGE;
                 area.base = map(NULL, area.bytes, RW, 0);
             } else if (round % 2) WANT(map(area.base, area.bytes, RW, MAP_FIXED) == area.base);
@@ -338,6 +338,67 @@ static void *mappings(void *argument) {
     return argument;
 }
 
+// Thread 0 makes a range of small pages twice as long, which moves it in pieces, to a place that is chosen or to one
+// that it names. There thread 1 puts shared memory while the move goes on, where the range grows, and touches it:
+// whoever comes last has the place, and what he has there is no other's. All others make and give back mappings of the
+// same size, which are theirs as long as they have them.
+#define MOVES (8 * LARGE)
+#define GROWS (2 * MOVES + PAGE) // the last page is a small one
+static char *named;
+static word moving, moved; // the round
+
+static void move_range(uint64_t round) {
+    char *p = map(NULL, MOVES + PAGE, RW, 0);
+    WANT(mprotect(p + MOVES, PAGE, PROT_NONE) == 0); // so that it cannot grow where it is
+    for (size_t i = 0; i < MOVES; i += PAGE) {
+        *(uint64_t *)(p + i) = round ^ i;
+        if (i % LARGE == 0) WANT(madvise(p + i + LARGE - PAGE, PAGE, MADV_DONTNEED) == 0); // which splits the page
+    }
+    moving = round;
+    p = mremap(p, MOVES, GROWS, MREMAP_MAYMOVE | (round % 2 == 1 ? MREMAP_FIXED : 0), named);
+    moved = round;
+    meet();
+    WANT(p != MAP_FAILED);
+    check(p, MOVES, round);
+    uint64_t is = *(uint64_t *)(p + MOVES), *others[64];
+    for (int i = 0; i < 64; i++) WANT((others[i] = (uint64_t *)map(NULL, PAGE, RW, 0)) && (*others[i] = ~0ull));
+    if (*(uint64_t *)(p + MOVES) != is) FAIL("a page has two owners: %lx became %lx", is, *(long *)(p + MOVES));
+    for (int i = 0; i < 64; i++) WANT(munmap(others[i], PAGE) == 0);
+    WANT(munmap(p, GROWS) == 0);
+}
+
+// When the named place has been made free, its last page, which was written, is not there.
+static void put_over(uint64_t round) {
+    while (moved != round && syscall(SYS_prctl, 15, named + 2 * MOVES, 0, 0, 0) == 0) {} // a call that reads
+    char *over = mmap(named + MOVES, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, over); // one that writes: EFAULT is right, too
+}
+
+static void beside_move(intptr_t me, uint64_t round) {
+    while (moving != round) sched_yield();
+    if (me == 1 && round % 2 == 1) put_over(round);
+    while (moved != round) {
+        word *mine = (word *)map(NULL, GROWS, RW, MAP_NORESERVE) + 2 * MOVES / sizeof *mine;
+        *mine = (uint64_t)me;
+        WANT(*mine == (uint64_t)me && munmap((char *)mine - 2 * MOVES, GROWS) == 0);
+    }
+    meet();
+}
+
+static void *moves(void *argument) {
+    intptr_t me = (intptr_t)argument;
+    for (uint64_t round = 1; round <= (uint64_t)rounds(20); round++) {
+        if (!me) named = map(NULL, GROWS, RW, MAP_NORESERVE);
+        if (!me) named[2 * MOVES] = 1;
+        meet();
+        if (me) beside_move(me, round);
+        else move_range(round);
+        if (!me && round % 2 == 0) WANT(munmap(named, GROWS) == 0);
+        meet();
+    }
+    return argument;
+}
+
 // Blocks of memory that another thread than the one that made them checks and frees.
 static _Atomic(uint64_t *) letters[16];
 
@@ -377,6 +438,7 @@ int main(int argc, char **argv) {
     part("rights", rights);
     part("split", split);
     part("mappings", mappings);
+    if (threads <= 16) part("moves", moves);
     part("allocations", allocations);
     puts("hammer ok");
     return 0;

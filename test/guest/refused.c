@@ -6,11 +6,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+extern char __executable_start[];
 
 static void refuses(const char *what, long result, int error) {
     if (result == -1 && errno == error) return;
@@ -38,6 +41,7 @@ int main(void) {
         refuses("ioctl", ioctl(1, TIOCSTI, "x"), ENOTTY);
         refuses("openat", open("/made", O_WRONLY | O_CREAT, 0600), EROFS);
         refuses("futex", syscall(SYS_futex, &one, 6, 0, NULL, NULL, 0), ENOSYS);
+        refuses("mremap", syscall(SYS_mremap, __executable_start, 4096, 1 << 20, MREMAP_MAYMOVE, 0), EFAULT);
         refuses("setrlimit", setrlimit(RLIMIT_NOFILE, &many), EPERM);
         refuses("timer_create", syscall(SYS_timer_create, 0, 0, 0), ENOSYS);
     }
