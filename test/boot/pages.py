@@ -24,8 +24,7 @@ def body(name, path):
     if path.endswith(".asm"):
         found = re.search(rf"^{name}:.*?(?=^[a-z]\w*:|\Z)", source(path), re.M | re.S)
         return found and found[0]
-    call = rf"|\w*CALL\({name.removeprefix('call_')}\)" if name.startswith("call_") else ""
-    begin = rf"^(?:(?!#|typedef)[A-Za-z][^;{{}}=]*?\b{name}\([^;{{}}]*{call}) *{{"
+    begin = rf"^(?!#|typedef)[A-Za-z][^;{{}}=]*?\b{name}\([^;{{}}]* *{{"
     found = re.search(begin + r"(?:[^\n]*}$|.*?^})", source(path), re.M | re.S)
     return found and found[0]
 
@@ -73,7 +72,7 @@ def calls():
     known = set(re.findall(r"__NR_(\w+) ", numbers))
     text = "".join(file.read_text() for file in (vm.ROOT / "kernel").rglob("*.[ch]"))
     built = {name for names in re.findall(r"\bX\((\w+)\)|\b__NR_(\w+)", text) for name in names} & known
-    table = (vm.ROOT / "kernel/program/README.md").read_text().partition("## System calls")[2]
+    table = (vm.ROOT / "kernel/call/README.md").read_text()
     named = set(re.findall(r"\w+", " ".join(re.findall(r"^\| ([^|]+) \|", table, re.M)))) & known
     vm.expect("calls that the table does not name", sorted(built - named), [])
     vm.expect("calls that the table names, and there are none", sorted(named - built), [])
