@@ -20,9 +20,6 @@
 #include "kernel/program/promises.h"
 #include "kernel/program/space.h"
 
-const char space_no_memory[] = "out of memory: no page is free for it";
-const char space_past_end[] = "past the end of its file";
-
 struct space space;
 
 // Who waits for the lock uses nothing of the space, so that the flushes of those before need not wait for it: a virtual
@@ -172,10 +169,10 @@ u64 *space_entry(const struct area *area, u64 address, int level) {
     return tables_at(table, address, level);
 }
 
-static void space_table_give(u64 entry) { promises_give(OWNER_TABLES, entry & PTE_ADDRESS, entry & PTE_COUNTED); }
+void space_table_give(u64 entry) { promises_give(OWNER_TABLES, entry & PTE_ADDRESS, entry & PTE_COUNTED); }
 
 // Fills the entry for an area's page of that size with one of the program's own.
-static void space_page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes) {
+void space_page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes) {
     u64 bits = PTE_OURS | space_page_bits(area);
     if (area->flags & AREA_COUNTED) bits |= PTE_COUNTED;
     if (area->flags & AREA_STACK) bits |= PTE_STACK;
@@ -191,7 +188,7 @@ static void space_page_forget(u64 entry, u64 bytes) {
 
 // Fills the entry for an area's page of 4 KiB with its object's. Shared memory is there for the area that was promised
 // it; a page of the file is never writable: a write copies it.
-static void space_page_show(u64 *entry, const struct area *area, u64 physical) {
+void space_page_show(u64 *entry, const struct area *area, u64 physical) {
     bool shared = area->flags & AREA_SHARED, counts = shared && area->flags & AREA_COUNTED;
     u64 bits = space_page_bits(area);
     if (!shared) bits &= ~PTE_W;
@@ -202,7 +199,7 @@ static void space_page_show(u64 *entry, const struct area *area, u64 physical) {
     *entry = physical | bits;
 }
 
-static void space_page_give(u64 physical, u64 bytes) {
+void space_page_give(u64 physical, u64 bytes) {
     if (bytes == PAGE_SIZE) page_free(physical);
     else frames_free_run(physical, bytes / LEVEL_BYTES(LEVEL_2M));
 }
@@ -286,7 +283,7 @@ void space_drop(u64 start, u64 end) {
 
 // Whether a page of that size may be made: what was promised comes first. An area that was never counted is likely to
 // be touched here and there only, so it gets large pages while there is plenty.
-static bool space_page_allowed(const struct area *area, u64 bytes) {
+bool space_page_allowed(const struct area *area, u64 bytes) {
     u64 plenty = bytes > PAGE_SIZE ? pages_total() / 2 : 0;
     return area->flags & AREA_COUNTED || promises_can(pages_worth(bytes) + plenty);
 }
@@ -328,176 +325,11 @@ bool space_put_file(const struct area *like, u64 kept) {
     return true;
 }
 
-// Whether a page of that size can be made for an address where there is none.
-static bool space_fits(const struct area *area, u64 address, u64 bytes) {
-    if (area->object || area->flags & AREA_GUARD) return false;
-    u64 start = ROUND_DOWN(address, bytes), empty;
-    return start >= area->start && start + bytes <= area->end && !tables_leaf(space.root, address, &empty) &&
-           empty >= bytes;
-}
-
-// Clears a large page without the lock, and without holding up flushes. Only where it takes nothing from what was
-// promised, since another CPU may be at the same page and one of the two is too many. False, and nothing is left of it,
-// when the address wants no such page any more.
-static bool space_clear_apart(u64 physical, u64 address, u64 bytes) {
-    promises.away += PAGES(bytes);
-    lock_give(&space.lock);
-    bool used = tlb_leave();
-    memset(window(physical), 0, bytes);
-    space_take();
-    if (used) tlb_enter();
-    promises.away -= PAGES(bytes);
-    const struct area *area = space_area(address);
-    if (area && space_fits(area, address, bytes) && (area->flags & AREA_COUNTED || promises_can(0))) return true;
-    space_page_give(physical, bytes);
-    return false;
-}
-
-// Makes the page for an address of an area, where there is none, of at most that level. False when there is no memory.
-// Gives the lock up for a while when it clears a large page; then there may be no page, and another area, or none.
-static bool space_make_page(u64 address, int level) {
-    for (; level >= 0; level--) {
-        const struct area *area = space_area(address);
-        ASSERT(area);
-        u64 bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
-        if (!space_page_allowed(area, bytes) || !space_fits(area, address, bytes) || !space_entry(area, start, level))
-            continue;
-        if (!space_page_allowed(area, bytes)) continue; // after the tables
-        bool cleared = false;
-        u64 physical = level ? frame_alloc(&cleared) : page_alloc();
-        if (!physical) continue;
-        bool apart = !cleared && level && promises_can(0);
-        if (apart && !space_clear_apart(physical, address, bytes)) return true;
-        if (!cleared && !apart) memset(window(physical), 0, bytes);
-        area = space_area(address);
-        u64 *entry = area ? space_entry(area, start, level) : NULL; // the table may be another one by now
-        if (!entry) {
-            space_page_give(physical, bytes);
-            return false;
-        }
-        space_page_put(entry, area, physical, bytes);
-        if (!level || space.largest < LEVEL_1G) return true;
-        start = ROUND_DOWN(address, LEVEL_BYTES(LEVEL_1G));
-        bool is_whole = start >= area->start && start + LEVEL_BYTES(LEVEL_1G) <= area->end;
-        if (is_whole) tables_join(space.root, start, LEVEL_2M, space_table_give);
-        return true;
-    }
-    return false;
-}
-
-// A private copy of a page of the file.
-static bool space_page_copy(u64 *entry, const struct area *area, u64 physical) {
-    u64 page = space_page_allowed(area, PAGE_SIZE) ? page_alloc() : 0;
-    if (!page) return false;
-    memcpy(window(page), window(physical), PAGE_SIZE);
-    space_page_put(entry, area, page, PAGE_SIZE);
-    return true;
-}
-
-// Fills the entry for an address, where there is none, of an area with an object: with its page, or (writes) a copy if
-// others must not see what is written. NULL, or why not.
-static const char *space_page_of_object(const struct area *area, u64 address, bool writes) {
-    const char *why;
-    address = ROUND_DOWN(address, PAGE_SIZE);
-    u64 *entry = space_entry(area, address, 0);
-    if (!entry) return space_no_memory;
-    u64 offset = area->offset + (address - area->start);
-    u64 physical = object_page(area->object, offset, area->flags & AREA_COUNTED, &why);
-    if (!physical) return why;
-    if (writes && !(area->flags & AREA_SHARED)) return space_page_copy(entry, area, physical) ? NULL : space_no_memory;
-    space_page_show(entry, area, physical);
-    return NULL;
-}
-
 bool space_collect(void) {
     space_take();
     bool done = objects_collect(&space.areas.left);
     lock_give(&space.lock);
     return done;
-}
-
-bool space_put_taken(u64 address, u64 physical, int level) {
-    u64 bytes = LEVEL_BYTES(level);
-    const struct area *area = space_area(address);
-    if (!area || !area->rights || !space_fits(area, address, bytes)) return false;
-    u64 *entry = space_entry(area, address, level);
-    if (!entry) return false;
-    promises_got(OWNER_DATA, pages_worth(bytes), false); // from here on it is the area's
-    space_page_put(entry, area, physical, bytes);
-    return true;
-}
-
-// Why nothing is mapped at an address, or (area given) why its rights do not allow an access.
-static const char *space_refusal(const struct area *area, u64 address, u64 error) {
-    if (!area && address < PAGE_SIZE) return "null pointer";
-    if (!area) {
-        const struct area *next = areas_find(&space.areas, address);
-        bool is_stack = next && next->flags & AREA_GROWS && next->end - address <= STACK_ROOM + AREA_GAP;
-        return is_stack ? "stack overflow" : "nothing is mapped there";
-    }
-    if (area->flags & AREA_GUARD) return "a guard page";
-    if (!area->rights) return "no access is allowed there";
-    if (error & FAULT_FETCH) return "data, not executable";
-    return area->rights & AREA_EXEC ? "read-only code" : "read-only data";
-}
-
-// The area that grows down to an address where none is; NULL: there is none, or something keeps it from that. What is
-// below it stays as far away as it needs to be found out when it runs over.
-static const struct area *space_grow(u64 address) {
-    const struct area *next = areas_find(&space.areas, address);
-    if (!next || !(next->flags & AREA_GROWS)) return NULL;
-    struct area more = area_part(next, ROUND_DOWN(address, PAGE_SIZE), next->start);
-    const struct area *below = areas_before(&space.areas, next->start);
-    bool is_near = below && below->rights && !(below->flags & AREA_GROWS) && more.start - below->end < AREA_GAP;
-    if (more.start < SPACE_LOWEST || is_near || next->end - more.start > limit_get(RLIMIT_STACK)) return NULL;
-    if (!space_within_limits(&more) || !space_put(&more)) return NULL;
-    return space_area(address);
-}
-
-// An entry that is there already was only remembered otherwise by the CPU, but for a page of the file that is to be
-// writable, which gets a copy.
-const char *space_make(u64 address, u64 error) {
-    const struct area *area = space_area(address);
-    if (!area) area = space_grow(address);
-    u32 needed = error & FAULT_WRITE ? AREA_WRITE : ~0u;
-    if (error & FAULT_FETCH) needed = AREA_EXEC;
-    if (!area || !(area->rights & needed) || area->flags & AREA_GUARD) return space_refusal(area, address, error);
-    u64 bytes, *entry = tables_leaf(space.root, address, &bytes);
-    if (!entry && area->flags & AREA_DEVICE) return space_no_memory;
-    if (!entry && area->object) return space_page_of_object(area, address, error & FAULT_WRITE);
-    int level = error & FAULT_SMALL ? 0 : LEVEL_2M;
-    if (!entry) return space_make_page(address, level) ? NULL : space_no_memory;
-    if (*entry & PTE_OURS || area->flags & (AREA_SHARED | AREA_DEVICE) || !(area->rights & AREA_WRITE)) {
-        tlb_forget(address);
-        return NULL;
-    }
-    address = ROUND_DOWN(address, PAGE_SIZE);
-    if (!space_page_copy(entry, area, *entry & PTE_ADDRESS)) return space_no_memory;
-    tlb_flush(address, address + PAGE_SIZE, false);
-    return NULL;
-}
-
-const char *space_fault(u64 address, u64 error) {
-    space_take();
-    const char *why = space_make(address, error);
-    while (why == space_no_memory && promises.away) { // what another CPU is clearing may come back
-        lock_give(&space.lock);
-        cpu_serve();
-        __asm__ volatile("pause");
-        space_take();
-        why = space_make(address, error);
-    }
-    lock_give(&space.lock);
-    return why;
-}
-
-bool space_shows_other(u64 address) {
-    u64 bytes;
-    space_take();
-    const u64 *entry = tables_leaf(space.root, address, &bytes);
-    bool shows = entry && !(*entry & PTE_OURS);
-    lock_give(&space.lock);
-    return shows;
 }
 
 u64 space_page(void) {

@@ -28,6 +28,13 @@ bool space_can_put(const struct area *like, u64 taken);
 void space_areas_put(const struct area *like);
 void space_areas_cut(u64 start, u64 end);
 void space_areas_protect(u64 start, u64 end, u32 rights);
+// Fills the entry for an area's page of that size with one of the program's own; of 4 KiB with its object's.
+void space_page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes);
+void space_page_show(u64 *entry, const struct area *area, u64 physical);
+void space_page_give(u64 physical, u64 bytes); // back to those that are free
+void space_table_give(u64 entry);
+// Whether a page of that size may be made: what was promised comes first.
+bool space_page_allowed(const struct area *area, u64 bytes);
 // The entry for an address of an area in the table of that level; NULL when there is no memory for a table.
 u64 *space_entry(const struct area *area, u64 address, int level);
 // Splits pages until none crosses an address, or two. False when there is no memory for that.

@@ -42,6 +42,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #include "kernel/program/areas.c"
 #include "kernel/program/promises.c"
 #include "kernel/program/space.c"
+#include "kernel/program/fault.c"
 #include "kernel/program/objects.c"
 #include "kernel/program/mappings.c"
 #include "kernel/program/ranges.c"
