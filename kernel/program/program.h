@@ -251,8 +251,10 @@ bool program_place(char *text, size_t size, u64 address);
 
 // ---- files.c ----
 #define FILES_MAX 1024
+extern bool files_is_tty; // the terminal says that it is one; else it looks like the writing end of a pipe
 // The open file of a number, as it is now; false: there is none.
 bool file_get(u64 number, struct file *copy);
+s64 file_put(struct file file);           // gives it the first free number from its own on: that, or -EMFILE
 u64 file_offset(const struct file *copy); // what it is meanwhile
 // Moves the offset of both on; false: only the copy's, since another call has moved the file's.
 bool file_advance(struct file *copy, u64 from, u64 bytes);
