@@ -6,6 +6,7 @@
 
 #include "test/check.h"
 #include "kernel/memory/frames.c"
+#include "kernel/memory/frames_runs.c"
 
 // Memory for so many CPUs, one behind the other, and for frames_init(); and the set-up.
 static inline size_t machine_bytes(u64 count, unsigned cpus) {

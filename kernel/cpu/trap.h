@@ -41,6 +41,7 @@ struct context {
 
 #define FAULT_PRESENT (1u << 0) // error code of a page fault, Intel SDM 3A 4.7
 #define FAULT_WRITE   (1u << 1)
+#define FAULT_USER    (1u << 2) // not of the kernel's copies
 #define FAULT_FETCH   (1u << 4)
 #define FAULT_SMALL   (1u << 31) // not the CPU's: a large page would take too long
 

@@ -19,6 +19,7 @@
 #define AREA_SHARED    32u  // MAP_SHARED: what one area of its object shows, all show
 #define AREA_GROWS     64u  // MAP_GROWSDOWN: what is touched below it becomes part of it
 #define AREA_LOCKED    128u // mlock(2): its pages stay when MADV_DONTNEED comes
+#define AREA_KEPT      512u // the place that a move goes to: who touches it waits until what moves is there
 #define AREA_GUARD     256u // MADV_GUARD_INSTALL: every access fails, whatever its rights are
 
 // Nothing is placed by choice in so many bytes below an area that grows, so that an overflow is known as one.

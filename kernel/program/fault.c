@@ -160,6 +160,8 @@ const char *space_make(u64 address, u64 error) {
     if (!area) area = fault_grow(address);
     u32 needed = error & FAULT_WRITE ? AREA_WRITE : ~0u;
     if (error & FAULT_FETCH) needed = AREA_EXEC;
+    bool is_kept = area && area->flags & AREA_KEPT && !area->rights;
+    if (is_kept && error & FAULT_USER) return NULL; // it is tried again until the move is done
     if (!area || !(area->rights & needed) || area->flags & AREA_GUARD) return fault_refusal(area, address, error);
     u64 bytes, *entry = tables_leaf(space.root, address, &bytes);
     if (!entry && area->flags & AREA_DEVICE) return space_no_memory;

@@ -24,7 +24,7 @@
 static u64 move_behind(u64 at, u64 bytes) { return ROUND_DOWN(at, bytes) + bytes; }
 
 static bool move_keep(u64 start, u64 end) {
-    const struct area kept = {.start = start, .end = end, .flags = AREA_NORESERVE};
+    const struct area kept = {.start = start, .end = end, .flags = AREA_NORESERVE | AREA_KEPT};
     return space_put(&kept);
 }
 
@@ -36,7 +36,7 @@ static bool move_is_much(u64 start, u64 end) { return tables_reach(space.root, s
 static bool move_is_kept(u64 start, u64 end) {
     const struct area *area = areas_find(&space.areas, start);
     if (!area || area->start >= end) return true;
-    return !area->rights && area->flags == AREA_NORESERVE && !area->object && area->start <= start && area->end >= end;
+    return !area->rights && area->flags & AREA_KEPT && area->start <= start && area->end >= end;
 }
 
 s64 move_begin(struct thread *thread, const struct area *area) {

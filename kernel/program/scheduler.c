@@ -332,9 +332,12 @@ void scheduler_init(struct thread *first) {
 // Interrupts are off until cpu_idle() lets them in and sleeps in one step, so no wake-up is lost after the last look.
 static void scheduler_idle(struct scheduler *own) {
     u64 bit = 1ull << this_cpu()->number % 64, *word = &idle_cpus[this_cpu()->number / 64];
-    cpu_break(); // a call may have come before, and each turn clears a frame
+    cpu_break(); // a call may have come before, and a turn may clear a frame
     __atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST);
-    if (!LOAD(&ready_count) && !frames_idle()) {
+    bool is_idle = !LOAD(&ready_count);
+    if (is_idle && frames_idle()) {
+        cpu_break(); // a call may follow
+    } else if (is_idle) {
         scheduler_timer_update(own);
         cpu_idle();
     }

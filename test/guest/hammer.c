@@ -340,8 +340,9 @@ static void *mappings(void *argument) {
 
 // Thread 0 makes a range of small pages twice as long, which moves it in pieces, to a place that is chosen or to one
 // that it names. There thread 1 puts shared memory while the move goes on, where the range grows, and touches it:
-// whoever comes last has the place, and what he has there is no other's. All others make and give back mappings of the
-// same size, which are theirs as long as they have them.
+// whoever comes last has the place, and what he has there is no other's. Thread 2 reads at the named place, where first
+// the old memory is and then what moved. All others make and give back mappings of the same size, which are theirs as
+// long as they have them.
 #define MOVES (8 * LARGE)
 #define GROWS (2 * MOVES + PAGE) // the last page is a small one
 static char *named;
@@ -377,6 +378,7 @@ static void put_over(uint64_t round) {
 static void beside_move(intptr_t me, uint64_t round) {
     while (moving != round) sched_yield();
     if (me == 1 && round % 2 == 1) put_over(round);
+    while (me == 2 && round % 2 == 1 && moved != round) (void)*(volatile char *)named; // there is always something
     while (moved != round) {
         word *mine = (word *)map(NULL, GROWS, RW, MAP_NORESERVE) + 2 * MOVES / sizeof *mine;
         *mine = (uint64_t)me;

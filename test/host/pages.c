@@ -25,6 +25,7 @@ static unsigned cpu_now;
 #include "kernel/memory/slots.h"
 
 #include "kernel/memory/frames.c"
+#include "kernel/memory/frames_runs.c"
 #include "kernel/memory/linear.c"
 #include "kernel/memory/pages.c"
 

@@ -30,6 +30,7 @@ static void *clear_fast(void *to, int byte, size_t bytes) {
 #include "kernel/memory/slots.h"
 static struct slot slots[2];
 #include "kernel/memory/frames.c"
+#include "kernel/memory/frames_runs.c"
 #include "kernel/memory/linear.c"
 #include "kernel/memory/pages.c"
 static void check_forgotten(u64 physical, u64 bytes, bool is_table);

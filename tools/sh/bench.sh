@@ -43,7 +43,9 @@ bench_frames() {
     # shellcheck disable=SC2086 # lists of flags
     gcc $flags $freestanding -c kernel/memory/frames.c -o out/bench/frames.o
     # shellcheck disable=SC2086
-    gcc $flags -pthread test/bench/frames.c out/bench/frames.o -o out/bench/frames
+    gcc $flags $freestanding -c kernel/memory/frames_runs.c -o out/bench/frames_runs.o
+    # shellcheck disable=SC2086
+    gcc $flags -pthread test/bench/frames.c out/bench/frames.o out/bench/frames_runs.o -o out/bench/frames
     out/bench/frames
 }
 
