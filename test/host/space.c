@@ -72,6 +72,10 @@ void panic(const char *fmt, ...) {
 }
 void unfit(const char *fmt, ...) { panic("%s", fmt); }
 void log(const char *fmt, ...) { (void)fmt; }
+s64 refused(const char *call, const char *option, u64 value, const char *missing, s64 error) {
+    (void)call, (void)option, (void)value, (void)missing;
+    return error;
+}
 
 #define DEVICE_FD    7                     // and the next one, which is open for reading alone
 #define DEVICE_START (4 * GIB + 512 * MIB) // where no machine here has memory
