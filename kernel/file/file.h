@@ -82,7 +82,7 @@ bool terminal_shown(void);      // what was written is on the screen; else this 
 void terminal_show_later(void); // the other steps are left to another
 u64 terminal_rounds(void);      // instructions, or rounds of one, that a piece may take
 bool terminal_readable(void);
-bool terminal_writable(void); // there is room for a piece; else output() is called
+bool terminal_writable(void);       // there is room for a piece; else output() is called
 u64 terminal_settings(u32 request); // bytes that a TCSETS, a TCSETS2 or its like brings; 0: this is none of them
 // settings: those bytes, copied in.
 s64 terminal_ioctl(u32 request, u64 arg, const struct termios2 *settings);
