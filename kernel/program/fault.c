@@ -200,3 +200,13 @@ bool space_shows_other(u64 address) {
     lock_give(&space.lock);
     return shows;
 }
+
+u64 space_place(u64 address) {
+    space_take();
+    const struct area *area = space_area(address);
+    bool is_shared = area && area->flags & AREA_SHARED && area->object;
+    u64 place = is_shared ? area->object->number * (USER_END + PAGE_SIZE) : 0; // the program file has number 0
+    place += place ? area->offset + (address - area->start) : address;
+    lock_give(&space.lock);
+    return place;
+}

@@ -1,5 +1,5 @@
-// Futexes: who waits for a word of the program's memory (futex(2)). There is one address space and no page has two
-// addresses, so private and shared are the same.
+// Futexes: who waits for a word of the program's memory (futex(2)). There is one address space, so the address says
+// which word it is; but shared memory can be shown at two places, and there the memory's own place does.
 //
 // A thread is in a bucket from the look at its word on, under the bucket's lock, until a waker takes it out, or it
 // itself when its call is executed anew. So a wake-up counts exactly once, and none is lost.
@@ -20,11 +20,11 @@ static struct bucket {
 static u64 arrivals; // of all waiters, ever
 
 // Fibonacci hashing: neighbouring words lie in different buckets.
-static struct bucket *futex_bucket_of(struct futex_key key) { return &buckets[key.address * 0x9e3779b97f4a7c15 >> 56]; }
+static struct bucket *futex_bucket_of(struct futex_key key) { return &buckets[key.place * 0x9e3779b97f4a7c15 >> 56]; }
 
 static void futex_put(struct bucket *bucket, struct thread *thread, struct futex_key key) {
     u64 arrival = __atomic_add_fetch(&arrivals, 1, __ATOMIC_RELAXED);
-    sorted_add(&bucket->waiters, &thread->wait, key.address, arrival);
+    sorted_add(&bucket->waiters, &thread->wait, key.place, arrival);
 }
 
 // Until it is taken out a thread gets no further than futex_waits(); then it may end, and be gone.
@@ -46,15 +46,21 @@ bool futex_waits(struct thread *thread, bool leave) {
     return false;
 }
 
+struct futex_key futex_key(u64 address, u32 operation) {
+    u64 place = operation & FUTEX_PRIVATE_FLAG ? address : space_place(address);
+    return (struct futex_key){place};
+}
+
 // 0 when the word has the value expected (NULL: any).
-static s64 futex_compare(struct futex_key key, const u32 *expected) {
+static s64 futex_compare(u64 address, const u32 *expected) {
     u32 value;
     if (!expected) return 0;
-    if (!copy_from_user(&value, key.address, sizeof value)) return -EFAULT;
+    if (!copy_from_user(&value, address, sizeof value)) return -EFAULT;
     return value == *expected ? 0 : -EAGAIN;
 }
 
 struct wake {
+    u64 address; // of the word
     struct futex_key from, to;
     u32 bits;
     u64 wakes, moves;
@@ -64,7 +70,7 @@ struct wake {
 // looks at no more than a piece of them, those who came before the call began. True: there are more.
 static bool futex_wake_some(const struct wake *what, struct thread *caller) {
     struct bucket *bucket = futex_bucket_of(what->from), *other = futex_bucket_of(what->to);
-    u64 word = what->from.address, most = what->wakes + what->moves;
+    u64 word = what->from.place, most = what->wakes + what->moves;
     struct sorted_node *node = sorted_from(&bucket->waiters, word, caller->wake_at);
     for (int looks = 0; node && caller->record.done < most; looks++) {
         if (node->key != word || node->then > caller->wake_end) return false;
@@ -77,7 +83,7 @@ static bool futex_wake_some(const struct wake *what, struct thread *caller) {
             futex_wake_up_to(bucket, thread);
         } else {
             u64 arrival = __atomic_add_fetch(&arrivals, 1, __ATOMIC_RELAXED);
-            sorted_move(&bucket->waiters, &other->waiters, &thread->wait, what->to.address, arrival);
+            sorted_move(&bucket->waiters, &other->waiters, &thread->wait, what->to.place, arrival);
         }
     }
     return false;
@@ -89,7 +95,7 @@ static s64 futex_wake_all(const struct wake *what, const u32 *expected, struct t
     struct bucket *low = MIN(bucket, other), *high = MAX(bucket, other);
     lock_take(&low->lock);
     if (low != high) lock_take(&high->lock);
-    s64 error = caller->record.begun ? 0 : futex_compare(what->from, expected);
+    s64 error = caller->record.begun ? 0 : futex_compare(what->address, expected);
     if (!caller->record.begun) {
         caller->record.begun = true;
         caller->wake_at = 0;
@@ -105,16 +111,18 @@ static s64 futex_wake_all(const struct wake *what, const u32 *expected, struct t
 void futex_wake_one(struct futex_key key) {
     struct bucket *bucket = futex_bucket_of(key);
     lock_take(&bucket->lock);
-    struct sorted_node *node = sorted_from(&bucket->waiters, key.address, 0);
-    if (node && node->key == key.address) futex_wake_up_to(bucket, THREAD_OF(node, wait));
+    struct sorted_node *node = sorted_from(&bucket->waiters, key.place, 0);
+    if (node && node->key == key.place) futex_wake_up_to(bucket, THREAD_OF(node, wait));
     lock_give(&bucket->lock);
 }
 
-// If the word has the value expected, thread waits from here on. 0, -EFAULT or -EAGAIN.
-static s64 futex_wait_begin(struct thread *thread, struct futex_key key, u32 bits, u32 expected) {
+// If the call's word has the value expected, thread waits from here on. 0, -EFAULT or -EAGAIN.
+static s64 futex_wait_begin(struct thread *thread, const u64 *arg, u32 bits) {
+    u32 expected = (u32)arg[2];
+    struct futex_key key = futex_key(arg[0], (u32)arg[1]);
     struct bucket *bucket = futex_bucket_of(key);
     lock_take(&bucket->lock);
-    s64 error = futex_compare(key, &expected);
+    s64 error = futex_compare(arg[0], &expected);
     thread->bits = bits;
     if (!error) futex_put(bucket, thread, key);
     lock_give(&bucket->lock);
@@ -135,13 +143,12 @@ static s64 futex_check_word(u64 address, u32 operation) {
 // The timeout of WAIT, of so many ns, counts from now; that of WAIT_BITSET is a time on a clock. The word is read
 // twice, so that its page is there before the lock is taken.
 static s64 futex_wait_call(struct thread *thread, const u64 *arg, u64 ns, u32 bits) {
-    struct futex_key key = {arg[0]};
     u32 operation = (u32)arg[1], expected = (u32)arg[2];
     u64 now = 0;
     if (!thread->has_deadline) { // the first execution
         s64 error = futex_check_word(arg[0], operation);
-        if (!error) error = futex_compare(key, &expected);
-        if (!error) error = futex_wait_begin(thread, key, bits, expected);
+        if (!error) error = futex_compare(arg[0], &expected);
+        if (!error) error = futex_wait_begin(thread, arg, bits);
         if (error) return error;
         if (ns != NEVER && (operation & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
             now = operation & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
@@ -161,7 +168,8 @@ static s64 futex_requeue_call(struct thread *thread, const u64 *arg, u32 operati
     s64 error = thread->record.begun ? 0 : futex_check_word(arg[0], operation);
     if (!error && !thread->record.begun) error = futex_check_word(arg[4], operation);
     if (error) return error;
-    struct wake what = {{arg[0]}, {arg[4]}, ~0u, (u32)wakes, (u32)moves};
+    struct futex_key from = futex_key(arg[0], operation), to = futex_key(arg[4], operation);
+    struct wake what = {arg[0], from, to, ~0u, (u32)wakes, (u32)moves};
     return futex_wake_all(&what, compares ? &value : NULL, thread);
 }
 
@@ -170,7 +178,8 @@ static s64 futex_wake_call(struct thread *thread, const u64 *arg, u32 operation,
     int count = (int)arg[2];
     s64 error = thread->record.begun ? 0 : futex_check_word(arg[0], operation);
     if (error) return error;
-    struct wake what = {{arg[0]}, {arg[0]}, bits, count > 0 ? (u32)count : 1, 0};
+    struct futex_key key = futex_key(arg[0], operation);
+    struct wake what = {arg[0], key, key, bits, count > 0 ? (u32)count : 1, 0};
     return futex_wake_all(&what, NULL, thread);
 }
 

@@ -21,9 +21,11 @@ void objects_set_file(u64 start, u64 bytes) {
 // Page tables have 256 entries for offsets, which end where the program's addresses do: in its root's page there is
 // room for the object behind them.
 #define OBJECT_PLACE (PAGE_SIZE / 2)
-#define GIVE_COST    400   // instructions for a page that is given back
-#define GIVE_MOST    50000 // at once
+#define NUMBERS      100000 // with the place in it, a number of 64 bits: space_place()
+#define GIVE_COST    400    // instructions for a page that is given back
+#define GIVE_MOST    50000  // at once
 
+static u32 made;             // objects
 static bool tables_promised; // of the object whose tables are made or given back
 
 static u64 object_new_table(void) {
@@ -53,6 +55,7 @@ struct object *object_make(u64 bytes, bool promised) {
     }
     struct object *object = (struct object *)((u8 *)window(root) + OBJECT_PLACE);
     *object = (struct object){.bytes = bytes, .root = root, .promised = tables};
+    object->number = 1 + made++ % NUMBERS;
     return object;
 }
 

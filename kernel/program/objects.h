@@ -13,6 +13,7 @@ struct object {
     u64 root;     // shared memory: page tables with its pages by offset; 0: it is the program file
     u64 promised; // page tables of its own that it is promised
     u64 given;    // no area shows it any more, and so many bytes of it have been given back
+    u32 number;   // of shared memory, from 1 on; objects that were made long ago may have the same
     bool is_left; // it is in the list of those whose last area went
     struct object *next;
 };

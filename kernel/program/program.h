@@ -201,11 +201,12 @@ void *record_at(struct thread *thread, u64 offset); // of what was copied in
 void record_end(struct thread *thread);             // the call returns
 
 // ---- futex.c: who waits for a word of memory ----
-struct futex_key { // what a waiter waits for; there is one address space, so the address says it
-    u64 address;
+struct futex_key { // what a waiter waits for
+    u64 place;     // space_place() of the word, or its address for who says that it is private
 };
-void futex_wake_one(struct futex_key key);           // the one who came first
-bool futex_waits(struct thread *thread, bool leave); // whether it is at one; leave: not any more
+struct futex_key futex_key(u64 address, u32 operation); // operation: with FUTEX_PRIVATE_FLAG or without
+void futex_wake_one(struct futex_key key);              // the one who came first
+bool futex_waits(struct thread *thread, bool leave);    // whether it is at one; leave: not any more
 
 // ---- load.c ----
 // Maps the program and builds its stack; fills regs for its first instruction. Ends the machine when it is unfit.
@@ -288,6 +289,8 @@ const char *space_fault(u64 address, u64 error);
 extern const char space_no_memory[], space_past_end[];
 // Whether a page is there that is not the program's own, but a file's or shared.
 bool space_shows_other(u64 address);
+// What is the same for all addresses of one byte: of shared memory its object and the place in it, else the address.
+u64 space_place(u64 address);
 // A page for what the kernel keeps for the program, out of what was not promised to it; 0 when there is none.
 u64 space_page(void);
 

@@ -21,12 +21,12 @@ static bool robust_lock_died(const struct thread *thread, u64 pointer, bool pend
     if (word % sizeof value || !copy_from_user(&value, word, sizeof value)) return false;
     for (int i = 0; i < TRIES_MAX; i++) {
         u32 owner = value & FUTEX_TID_MASK;
-        if (pending && !(pointer & IS_PI) && !owner) futex_wake_one((struct futex_key){word});
+        if (pending && !(pointer & IS_PI) && !owner) futex_wake_one(futex_key(word, 0));
         if (owner != thread->tid) return true;
         u32 seen = value;
         if (!user_exchange(word, &seen, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED)) return false;
         if (seen == value) {
-            if (!(pointer & IS_PI) && value & FUTEX_WAITERS) futex_wake_one((struct futex_key){word});
+            if (!(pointer & IS_PI) && value & FUTEX_WAITERS) futex_wake_one(futex_key(word, 0));
             return true;
         }
         value = seen;

@@ -111,7 +111,7 @@ s64 call_exit(struct thread *thread, const u64 *arg) {
     signal_block(thread, ~0ull);
     if (!robust_walk(thread)) return call_again(thread);
     if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof zero))
-        futex_wake_one((struct futex_key){thread->clear_tid});
+        futex_wake_one(futex_key(thread->clear_tid, 0));
     lock_take(&threads_lock);
     sorted_remove(&tids, &thread->by_tid);
     bool last = --count == 0;

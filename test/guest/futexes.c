@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,6 +164,25 @@ static void moved_anywhere(void) {
     }
 }
 
+static void *wait_shared(void *at) {
+    struct timespec time = {60, 0};
+    return (void *)futex(at, FUTEX_WAIT, 0, &time, NULL, 0);
+}
+
+// Shared memory at two places: who waits at one is found by the other.
+static void at_two_places(void) {
+    char *first = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(first != MAP_FAILED);
+    char *second = mremap(first + 4096, 0, 4096, MREMAP_MAYMOVE);
+    CHECK(second != MAP_FAILED);
+    pthread_t waiter;
+    CHECK(!pthread_create(&waiter, NULL, wait_shared, first + 4096));
+    while (futex(second, FUTEX_REQUEUE, 0, (void *)1, first, 0) == 0) sched_yield();
+    CHECK(futex(second, FUTEX_WAKE, 1, NULL, NULL, 0) == 0 && futex(first, FUTEX_WAKE, 1, NULL, NULL, 0) == 1);
+    expect(&waiter, 1, 0);
+    CHECK(!munmap(first, 8192) && !munmap(second, 4096));
+}
+
 // Pages that were threads of the kernel become ours; whatever still pointed to them would be followed now.
 static void reused(void) {
     for (int i = 0; i < 2000; i++) {
@@ -181,6 +201,7 @@ int main(void) {
     arguments();
     counts();
     moved_anywhere();
+    at_two_places();
     reused();
     puts("futexes ok");
     return 0;
