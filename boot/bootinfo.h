@@ -1,4 +1,5 @@
-// What the loader hands the kernel, in RDI: one struct in the loader's memory. All addresses are physical.
+// What the loader hands the kernel, in RDI: one struct in the loader's memory. All addresses are
+// physical.
 #pragma once
 
 #include "boot/layout.h"
@@ -38,8 +39,8 @@ struct reading {
     u64 gap;    // TSC ticks within which both were read
 };
 
-// A linear framebuffer: row by row from the upper left corner. A colour lies in so many bits from this bit of a pixel
-// on.
+// A linear framebuffer: row by row from the upper left corner. A colour lies in so many bits from
+// this bit of a pixel on.
 struct boot_framebuffer {
     u64 address; // physical; 0: the screen shows text
     u32 pitch;   // bytes from one row to the next

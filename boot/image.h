@@ -1,5 +1,6 @@
-// What an image holds behind the loader: a header of one sector and the parts it describes. Written by mkimage. Offsets
-// count from the header's first byte, which is loaded at the start of a page: a part at a multiple of 4096 is, too.
+// What an image holds behind the loader: a header of one sector and the parts it describes. Written
+// by mkimage. Offsets count from the header's first byte, which is loaded at the start of a page: a
+// part at a multiple of 4096 is, too.
 #pragma once
 
 #include "boot/layout.h"
@@ -28,7 +29,8 @@ struct image_header {
 };
 _Static_assert(sizeof(struct image_header) == SECTOR_SIZE, "the header is one sector");
 
-// The first bytes of the loader, patched by mkimage: length and CRC of the whole loader, this field counted as 0.
+// The first bytes of the loader, patched by mkimage: length and CRC of the whole loader, this field
+// counted as 0.
 struct loader_header {
     u8 jump[4]; // to the 64-bit entry
     u32 magic;  // LOADER_MAGIC
@@ -38,9 +40,11 @@ struct loader_header {
 _Static_assert(sizeof(struct loader_header) == 16, "start.asm and mkimage rely on it");
 
 // ---- loader/image.c ----
-// NULL when all in the header holds together, else the end of a sentence: "the image ...". Then every part lies inside
-// total, behind the header and the part before it, and total and kernel_memory are at most IDENTITY_END.
+// NULL when all in the header holds together, else the end of a sentence: "the image ...". Then
+// every part lies inside total, behind the header and the part before it, and total and
+// kernel_memory are at most IDENTITY_END.
 const char *image_check(const struct image_header *header, bool has_crc32) MUST_USE;
-bool image_has_part(const struct image_part *part); // an empty part may be there: standard input of no bytes
+bool image_has_part(
+    const struct image_part *part); // an empty part may be there: standard input of no bytes
 
 // What the words of the command line part mean is in kernel/lib/options.h.

@@ -1,4 +1,5 @@
-// The log: a line is put together on the stack and goes to every sink in one piece; the last ones are kept for a panic.
+// The log: a line is put together on the stack and goes to every sink in one piece; the last ones
+// are kept for a panic.
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/lock.h"
 #include "kernel/kernel.h"
@@ -67,17 +68,18 @@ const char *log_kept(unsigned before) {
 
 // A CPU that does not count yet may be in the middle of a line.
 void log_alone(void) {
-    for (int tries = 0; tries < WAIT_TRIES && !alone && !lock_try(&lock); tries++) __builtin_ia32_pause();
+    for (int tries = 0; tries < WAIT_TRIES && !alone && !lock_try(&lock); tries++)
+        __builtin_ia32_pause();
     alone = true;
     for (size_t i = 0; i < ARRAY_SIZE(sinks); i++) sinks[i].busy = false;
 }
 
-#define LOG_FUNCTION(name, prefix)                                                                                     \
-    void name(const char *fmt, ...) {                                                                                  \
-        va_list args;                                                                                                  \
-        va_start(args, fmt);                                                                                           \
-        log_line(prefix, fmt, args);                                                                                   \
-        va_end(args);                                                                                                  \
+#define LOG_FUNCTION(name, prefix)                                                                 \
+    void name(const char *fmt, ...) {                                                              \
+        va_list args;                                                                              \
+        va_start(args, fmt);                                                                       \
+        log_line(prefix, fmt, args);                                                               \
+        va_end(args);                                                                              \
     }
 LOG_FUNCTION(log, "vmos: ")
 LOG_FUNCTION(log_error, "vmos! ")

@@ -1,5 +1,5 @@
-// The order of things. The kernel starts twice: low, identity-mapped, where it plans memory and builds the final
-// address space; then high, from a fresh copy of itself, where it stays.
+// The order of things. The kernel starts twice: low, identity-mapped, where it plans memory and
+// builds the final address space; then high, from a fresh copy of itself, where it stays.
 #include "kernel/call/call.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/device/devices.h"
@@ -16,7 +16,8 @@ void kernel_high_entry(void);
 static struct boot_info boot;
 struct options options;
 
-static const struct panic_means panic_means_here = {serial_panic, tables_peek, program_place, screen_yield, power_end};
+static const struct panic_means panic_means_here = {serial_panic, tables_peek, program_place,
+                                                    screen_yield, power_end};
 
 static void main_ignored(const char *word, u64 length, const char *why) {
     log("the image's command line: %.*s %s, ignored", (int)(length < 80 ? length : 80), word, why);
@@ -40,19 +41,23 @@ static void main_log(void) {
 static void main_console(void) {
     bool screen = screen_columns() > 0;
     if (!screen && options.console == CONSOLE_SCREEN) {
-        log_error("console=screen, but there is no screen that shows text; the program has COM1 instead");
+        log_error(
+            "console=screen, but there is no screen that shows text; the program has COM1 instead");
         options.console = CONSOLE_COM1;
     }
     if (!(options.console & CONSOLE_COM1) || serial_init()) return;
-    if (screen) log("serial: no COM1; the program has the screen and the keyboard alone");
-    else log_error("serial: no COM1, and no screen either; the program's output is lost");
+    if (screen)
+        log("serial: no COM1; the program has the screen and the keyboard alone");
+    else
+        log_error("serial: no COM1, and no screen either; the program's output is lost");
     options.console = CONSOLE_SCREEN;
 }
 
 void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
     boot = *given;
     main_log(); // for what can go wrong here
-    if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION || boot.size != sizeof(boot))
+    if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION ||
+        boot.size != sizeof(boot))
         unfit("the loader is of another version than the kernel");
     panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
     main_options(NULL);
@@ -67,10 +72,12 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     window_base = WINDOW; // before anything reaches for physical memory
     tables_allow = handover->tables_allow;
     boot = handover->boot;
-    cpu_init(0); // GDT, IDT, TSS, control registers: from here on faults are reported by our own handlers
+    cpu_init(0); // GDT, IDT, TSS, control registers: from here on faults are reported by our own
+                 // handlers
     boot.tsc[STAGE_KERNEL_HIGH] = tsc();
     main_log();
-    u64 file = boot.kernel.start, code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
+    u64 file = boot.kernel.start,
+        code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
     main_options(main_ignored);
     memory_take_over(handover);
 
@@ -79,7 +86,8 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     power_init(&acpi);
     keyboard_init(&acpi);
     interrupts_init(&acpi);
-    time_init(acpi.hpet ? window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE) : NULL, acpi.pm_timer, &boot.pit);
+    time_init(acpi.hpet ? window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE) : NULL, acpi.pm_timer,
+              &boot.pit);
     main_console();
     memory_end_boot(handover);
     memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);

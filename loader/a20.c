@@ -1,6 +1,7 @@
-// A20: on an unprepared PC address bit 20 is forced to 0, so that 1 MiB and 0 are the same byte. The MBR has asked the
-// BIOS (int 15h 2401h); its answer is no proof, so it is tested here, and the two old switches are tried, the keyboard
-// controller first: port 92h blanks or hangs rare machines.
+// A20: on an unprepared PC address bit 20 is forced to 0, so that 1 MiB and 0 are the same byte.
+// The MBR has asked the BIOS (int 15h 2401h); its answer is no proof, so it is tested here, and the
+// two old switches are tried, the keyboard controller first: port 92h blanks or hangs rare
+// machines.
 #include "loader/loader.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/i8042.h"
@@ -14,16 +15,18 @@
 #define PORT_92_A20   (1u << 1)
 #define PORT_92_RESET (1u << 0) // fast reset: never set it
 
-// Writes the opposite of what 1 MiB above reads. On a machine with A20 off both are one cell and read equal; a bus
-// that echoes the last value written could do so by chance, hence twice in a row.
+// Writes the opposite of what 1 MiB above reads. On a machine with A20 off both are one cell and
+// read equal; a bus that echoes the last value written could do so by chance, hence twice in a row.
 static bool a20_on(int tests) {
     static volatile u32 cell;
     volatile u32 *low = &cell, *high = low_memory((uintptr_t)&cell + 0x100000);
     for (int apart = 0; tests--;) {
         *low = ~*high;
         outb(IO_DELAY_PORT, 0);
-        if (*high == *low) apart = 0;
-        else if (++apart == 2) return true;
+        if (*high == *low)
+            apart = 0;
+        else if (++apart == 2)
+            return true;
     }
     return false;
 }
@@ -48,5 +51,6 @@ void a20_enable(void) {
     if (a20_on(ALIAS_TESTS_LONG)) return;
     u8 value = inb(PORT_92);
     if (!(value & PORT_92_A20)) outb(PORT_92, (value | PORT_92_A20) & ~PORT_92_RESET);
-    if (!a20_on(ALIAS_TESTS_LONG)) fail("address line A20 stays off: this machine cannot reach its memory above 1 MiB");
+    if (!a20_on(ALIAS_TESTS_LONG))
+        fail("address line A20 stays off: this machine cannot reach its memory above 1 MiB");
 }

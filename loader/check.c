@@ -1,5 +1,6 @@
-// The loader checks itself. All of this file lies in the loader's first sector (loader.ld), which must be sound for the
-// rest to be checked, and uses nothing outside of it: no variable, no function, no string.
+// The loader checks itself. All of this file lies in the loader's first sector (loader.ld), which
+// must be sound for the rest to be checked, and uses nothing outside of it: no variable, no
+// function, no string.
 #include "loader/loader.h"
 #include "kernel/device/uart.h"
 
@@ -8,7 +9,8 @@
 
 extern const u8 loader_gdt_pointer[10], loader_idt_pointer[10];
 
-// CRC-32C of the whole loader, its own field counted as 0. Without the instruction bit by bit: slow, but small.
+// CRC-32C of the whole loader, its own field counted as 0. Without the instruction bit by bit:
+// slow, but small.
 static bool check_sound(void) {
     bool has_crc32 = cpuid(1, 0).ecx & CPUID_1_ECX_SSE42;
     u32 expected = loader_header.crc;
@@ -16,7 +18,9 @@ static bool check_sound(void) {
     const u64 *at = (const u64 *)&loader_header, *end = at + loader_header.length / sizeof(u64);
     u64 crc = UINT32_MAX;
     loader_header.crc = 0;
-    while (has_crc32 && at < end) { // by fours, of which a sector is a whole number; a wrong length has a wrong CRC
+    while (
+        has_crc32 &&
+        at < end) { // by fours, of which a sector is a whole number; a wrong length has a wrong CRC
         __asm__("crc32q %1, %0\n\tcrc32q %2, %0\n\tcrc32q %3, %0\n\tcrc32q %4, %0"
                 : "+r"(crc)
                 : "m"(at[0]), "m"(at[1]), "m"(at[2]), "m"(at[3]));
@@ -30,16 +34,20 @@ static bool check_sound(void) {
     return (u32)~crc == expected;
 }
 
-// Says so in text memory, on port e9 if an emulator listens there, else on COM1 as the BIOS left it. Then ends the
-// emulator or stands still: the way back to real mode is not to be trusted.
+// Says so in text memory, on port e9 if an emulator listens there, else on COM1 as the BIOS left
+// it. Then ends the emulator or stands still: the way back to real mode is not to be trusted.
 static void __attribute__((noreturn)) check_damaged(void) {
     u16 port = inb(DEBUGCON_PORT) == DEBUGCON_PORT ? DEBUGCON_PORT : COM1_PORT;
     u64 screen = TEXT_SCREEN;
-    const char *at = "vmos! the image is damaged: its loader has a wrong CRC; write it again\nvmos: exit 125\n";
+    const char *at =
+        "vmos! the image is damaged: its loader has a wrong CRC; write it again\nvmos: exit 125\n";
     for (; *at; at++) {
-        if (*at == '\n') screen = TEXT_SCREEN + 160; // the next line
-        else LOW_MEMORY(u16, (screen += 2) - 2) = WHITE_ON_RED | *at;
-        uart_wait(COM1_PORT, LSR_THRE, UART_WAIT_SHORT); // at once where there is no COM1: it reads ff
+        if (*at == '\n')
+            screen = TEXT_SCREEN + 160; // the next line
+        else
+            LOW_MEMORY(u16, (screen += 2) - 2) = WHITE_ON_RED | *at;
+        uart_wait(COM1_PORT, LSR_THRE,
+                  UART_WAIT_SHORT); // at once where there is no COM1: it reads ff
         outb(port, *at);
     }
     if (port == DEBUGCON_PORT) {

@@ -1,24 +1,31 @@
-// Reads the boot medium through the BIOS (int 13h) into the bounce buffer and copies from there to its place. Disks by
-// EDD (AH=42h) with up to 127 sectors a call, CDs with up to 31 of theirs, which have 2048 bytes; floppies by cylinder,
-// head and sector (AH=02h), never across a track. Reads that fail are tried again after a reset, then halved; a disk is
-// then tried by CHS. What worked is remembered in boot.
+// Reads the boot medium through the BIOS (int 13h) into the bounce buffer and copies from there to
+// its place. Disks by EDD (AH=42h) with up to 127 sectors a call, CDs with up to 31 of theirs,
+// which have 2048 bytes; floppies by cylinder, head and sector (AH=02h), never across a track.
+// Reads that fail are tried again after a reset, then halved; a disk is then tried by CHS. What
+// worked is remembered in boot.
 #include "loader/loader.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/lib/string.h"
 
-#define STATUS_CORRECTED  0x11 // ECC put it right: the data is good
-#define FLOPPY_TRACK      18   // sectors, on 1.44 MB
-#define CYLINDERS         1024
-#define TRIES             2 // at each size
-#define TRIES_ONE_SECTOR  6 // a floppy needs three to spin up and notice its change
-#define READS_TO_GROW     8
-#define BIOS_TICKS        0x46c // dword: counts 18.2 a second, while interrupts are on; 0 at midnight
+#define STATUS_CORRECTED 0x11 // ECC put it right: the data is good
+#define FLOPPY_TRACK     18   // sectors, on 1.44 MB
+#define CYLINDERS        1024
+#define TRIES            2 // at each size
+#define TRIES_ONE_SECTOR 6 // a floppy needs three to spin up and notice its change
+#define READS_TO_GROW    8
+// dword: counts 18.2 a second, while interrupts are on; 0 at midnight
+#define BIOS_TICKS        0x46c
 #define TICKS_SECOND      18
 #define TICKS_10_SECONDS  182
 #define FLOPPY_CONTROL    0x3f2 // digital output register: motors, select, reset
 #define FLOPPY_MOTORS_OFF 0x0c  // controller out of reset, its interrupt on, no motor
 
-enum { DISK_RESET, DISK_READ_CHS = 0x200, DISK_GEOMETRY = 0x800, DISK_EDD_READ = 0x4200 }; // AX of int 13h
+enum {
+    DISK_RESET,
+    DISK_READ_CHS = 0x200,
+    DISK_GEOMETRY = 0x800,
+    DISK_EDD_READ = 0x4200
+}; // AX of int 13h
 
 // Disk address packet of AH=42h
 struct packet {
@@ -38,7 +45,8 @@ static struct {
 
 static bool disk_is_floppy(void) { return boot.drive < 0x80 && !disk.cd_image; }
 
-// Calls int 13h for the boot drive. Returns 0 or the status of the failure; carry with status 0 is none on some BIOSes.
+// Calls int 13h for the boot drive. Returns 0 or the status of the failure; carry with status 0 is
+// none on some BIOSes.
 static u8 disk_call(struct bios_regs *regs) {
     regs->edx |= boot.drive;
     bios_call(0x13, regs);
@@ -46,7 +54,8 @@ static u8 disk_call(struct bios_regs *regs) {
     return regs->flags & FLAGS_CF && status != STATUS_CORRECTED ? status : 0;
 }
 
-// On disks AH=08h may report 64 sectors a track as 0: no geometry then. CDs have none, and some BIOSes hang on it.
+// On disks AH=08h may report 64 sectors a track as 0: no geometry then. CDs have none, and some
+// BIOSes hang on it.
 void disk_init(void) {
     struct bios_regs regs = {.eax = DISK_GEOMETRY};
     disk.cd_image = LOW_MEMORY(u32, MBR_CD);
@@ -63,10 +72,11 @@ void disk_init(void) {
     if (disk_is_floppy()) boot.read_most = disk.highest = disk.track;
 }
 
-// EDD 1.1: the BIOS leaves in the packet how many sectors it read. Some read fewer and call it success; should such a
-// number mean nothing, what it leaves out is only read twice.
+// EDD 1.1: the BIOS leaves in the packet how many sectors it read. Some read fewer and call it
+// success; should such a number mean nothing, what it leaves out is only read twice.
 static u8 disk_read_edd(u64 lba, u32 *sectors) {
-    struct packet packet = {.size = sizeof(packet), .sectors = *sectors, .segment = BOUNCE >> 4, .lba = lba};
+    struct packet packet = {
+        .size = sizeof(packet), .sectors = *sectors, .segment = BOUNCE >> 4, .lba = lba};
     uintptr_t at = (uintptr_t)&packet;
     struct bios_regs regs = {.eax = DISK_EDD_READ, .ds = at >> 4, .esi = at & 15};
     u8 status = disk_call(&regs);
@@ -77,7 +87,8 @@ static u8 disk_read_edd(u64 lba, u32 *sectors) {
 static u8 disk_read_chs(u64 lba, u32 sectors) {
     u64 track = lba / disk.track, cylinder = track / disk.heads;
     u32 sector = lba % disk.track + 1, head = track % disk.heads;
-    if (cylinder >= CYLINDERS) fail("sector %lu lies behind cylinder 1023, where this BIOS cannot read", lba);
+    if (cylinder >= CYLINDERS)
+        fail("sector %lu lies behind cylinder 1023, where this BIOS cannot read", lba);
     struct bios_regs regs = {.eax = DISK_READ_CHS | sectors,
                              .ecx = (cylinder & 0xff) << 8 | (cylinder >> 8) << 6 | sector,
                              .edx = head << 8,
@@ -85,8 +96,8 @@ static u8 disk_read_chs(u64 lba, u32 sectors) {
     return disk_call(&regs);
 }
 
-// A bad moment must not make all reads small: after some that went well a larger one is tried again. A size that fails
-// then, too, is not what this BIOS can do.
+// A bad moment must not make all reads small: after some that went well a larger one is tried
+// again. A size that fails then, too, is not what this BIOS can do.
 static void disk_went_well(void) {
     if (boot.read_most == disk.highest || ++disk.good < READS_TO_GROW) return;
     disk.good = 0;
@@ -104,7 +115,8 @@ static void disk_halve(u32 count) {
 static u32 disk_read_some(u64 lba, u64 sectors) {
     for (int failures = 0;;) {
         u32 count = sectors < boot.read_most ? sectors : boot.read_most;
-        if (!boot.edd && count > disk.track - lba % disk.track) count = disk.track - lba % disk.track;
+        if (!boot.edd && count > disk.track - lba % disk.track)
+            count = disk.track - lba % disk.track;
         u8 status = boot.edd ? disk_read_edd(lba, &count) : disk_read_chs(lba, count);
         if (!status) {
             disk_went_well();
@@ -119,9 +131,10 @@ static u32 disk_read_some(u64 lba, u64 sectors) {
             boot.edd = false;
             boot.read_most = disk.highest = disk.track;
         } else {
-            fail("the BIOS cannot read sector %lu of drive %02xh (status %02xh): the medium is damaged, or the image "
-                 "on it is not complete",
-                 lba, boot.drive, status);
+            fail(
+                "the BIOS cannot read sector %lu of drive %02xh (status %02xh): the medium is damaged, or the image "
+                "on it is not complete",
+                lba, boot.drive, status);
         }
     }
 }
@@ -146,10 +159,14 @@ void disk_read(u64 lba, u64 sectors, void *to) {
         disk_progress(done, sectors);
         u32 skip = (lba + done) % unit; // the medium's sector begins before what is wanted of it
         u64 left = sectors - done;
-        u64 count = disk_read_some(disk.cd_image + (lba + done) / unit, (skip + left + unit - 1) / unit) * unit - skip;
+        u64 count =
+            disk_read_some(disk.cd_image + (lba + done) / unit, (skip + left + unit - 1) / unit) *
+                unit -
+            skip;
         if (count > left) count = left;
         a20_enable(); // a BIOS that reaches above 1 MiB itself may have switched it off again
-        memcpy((u8 *)to + done * SECTOR_SIZE, (const u8 *)BOUNCE + skip * SECTOR_SIZE, count * SECTOR_SIZE);
+        memcpy((u8 *)to + done * SECTOR_SIZE, (const u8 *)BOUNCE + skip * SECTOR_SIZE,
+               count * SECTOR_SIZE);
         done += count;
         boot.sectors += count;
     }

@@ -1,4 +1,5 @@
-// The decision about an image, pure. The header is untrusted: every length, sum and wrap-around is checked before use.
+// The decision about an image, pure. The header is untrusted: every length, sum and wrap-around is
+// checked before use.
 #include "boot/image.h"
 #include "kernel/lib/crc32c.h"
 #include "kernel/lib/string.h"
@@ -25,10 +26,13 @@ const char *image_check(const struct image_header *header, bool has_crc32) {
         return "has no header behind the loader (damaged, or not written from the start of the medium)";
     struct image_header copy = *header;
     copy.crc = 0;
-    if (crc32c(0, &copy, sizeof(copy), has_crc32) != header->crc) return "has a damaged header (wrong CRC)";
+    if (crc32c(0, &copy, sizeof(copy), has_crc32) != header->crc)
+        return "has a damaged header (wrong CRC)";
     if (header->version != IMAGE_VERSION) return "has a header of another version than this loader";
-    if (header->total < sizeof(*header) || header->total > IDENTITY_END) return "has an impossible length";
-    if (!header->kernel_memory || header->kernel_memory % PAGE_SIZE || header->kernel_memory > IDENTITY_END)
+    if (header->total < sizeof(*header) || header->total > IDENTITY_END)
+        return "has an impossible length";
+    if (!header->kernel_memory || header->kernel_memory % PAGE_SIZE ||
+        header->kernel_memory > IDENTITY_END)
         return "has a kernel of impossible size";
     return image_check_parts(header);
 }

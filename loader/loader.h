@@ -1,5 +1,5 @@
-// What the files of the loader share. All of it runs in long mode on the first 4 GiB mapped one to one, interrupts off;
-// interrupts are on inside a BIOS call only.
+// What the files of the loader share. All of it runs in long mode on the first 4 GiB mapped one to
+// one, interrupts off; interrupts are on inside a BIOS call only.
 #pragma once
 
 #include "boot/bootinfo.h"
@@ -7,7 +7,8 @@
 #include "kernel/lib/options.h"
 
 extern struct options options; // of the image's command line, once it has been read and checked
-extern struct boot_info boot;  // what the kernel will get; main.c, disk.c and machine.c fill their fields
+extern struct boot_info
+    boot; // what the kernel will get; main.c, disk.c and machine.c fill their fields
 
 // ---- bios.asm ----
 // The registers of a BIOS call, in the order popad, pop ds, pop es and popf take them.
@@ -18,11 +19,13 @@ struct bios_regs {
 _Static_assert(sizeof(struct bios_regs) == 40, "bios.asm copies exactly this");
 #define FLAGS_CF 1u // carry: the call failed
 
-// int interrupt, in real mode with interrupts on; regs goes in and comes out. Memory for it lies below 1 MiB.
+// int interrupt, in real mode with interrupts on; regs goes in and comes out. Memory for it lies
+// below 1 MiB.
 void bios_call(u8 interrupt, struct bios_regs *regs);
 extern u32 bios_calls; // made so far
 
-// What the BIOS and the MBR left in low memory. gcc takes constants below a page for offsets from NULL: hide them.
+// What the BIOS and the MBR left in low memory. gcc takes constants below a page for offsets from
+// NULL: hide them.
 static inline void *low_memory(uintptr_t address) {
     __asm__("" : "+r"(address));
     return (void *)address;
@@ -37,8 +40,9 @@ extern struct loader_header loader_header;
 void loader_main(u64 started) __attribute__((noreturn)); // a time stamp
 
 // ---- say.c ----
-// One line on the log wire and the screen: say puts "vmos: loader: " in front and is for progress, with quiet on a wire
-// of the log's own alone; fail puts "vmos! " in front, ends an emulator with 125 and stops.
+// One line on the log wire and the screen: say puts "vmos: loader: " in front and is for progress,
+// with quiet on a wire of the log's own alone; fail puts "vmos! " in front, ends an emulator with
+// 125 and stops.
 void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void fail(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
 
@@ -47,7 +51,8 @@ void a20_enable(void); // fails when addresses with bit 20 set cannot be reached
 
 // ---- disk.c ----
 void disk_init(void); // how boot.drive can be read
-// Reads sectors to anywhere in the identity map, or fails with a sentence. Says how far it is once a second.
+// Reads sectors to anywhere in the identity map, or fails with a sentence. Says how far it is once
+// a second.
 void disk_read(u64 lba, u64 sectors, void *to);
 void disk_done(void); // stops a floppy's motor
 

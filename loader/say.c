@@ -1,11 +1,13 @@
-// What the loader tells: lines on the log wire and on the screen by the BIOS. The last one may be about an exception of
-// the loader, or of the kernel's first instructions until it has handlers of its own.
+// What the loader tells: lines on the log wire and on the screen by the BIOS. The last one may be
+// about an exception of the loader, or of the kernel's first instructions until it has handlers of
+// its own.
 #include "loader/loader.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
 #include "kernel/lib/print.h"
 
-#define VIDEO_TELETYPE 0x0e00 // int 10h AH=0Eh: AL at the cursor, BH page, BL colour in graphics modes
+// int 10h AH=0Eh: AL at the cursor, BH page, BL colour in graphics modes
+#define VIDEO_TELETYPE 0x0e00
 #define KEYBOARD_WAIT  0x0000 // int 16h AH=00h: returns with a key
 
 static void screen_byte(char byte) {
@@ -62,10 +64,11 @@ struct exception_frame {
 };
 
 void __attribute__((noreturn)) loader_exception(const struct exception_frame *frame) {
-    // Two letters for each vector (SDM 3 table 6-1; NI is the NMI, CS the coprocessor segment overrun).
+    // Two letters for each vector (SDM 3 table 6-1; NI is the NMI, CS the coprocessor segment
+    // overrun).
     static const char names[] = "DEDBNIBPOFBRUDNMDFCSTSNPSSGPPF??MFACMCXMVECP????????????HVVCSX??";
     bool ours = !boot.tsc[STAGE_KERNEL_LOW]; // it is stamped right before the jump
     fail("%s stopped on exception %lu (#%.2s), error 0x%lx, at 0x%lx, CR2 0x%lx",
-         ours ? "the loader" : "the kernel, before it had handlers,", frame->vector, names + 2 * frame->vector,
-         frame->error, frame->rip, read_cr2());
+         ours ? "the loader" : "the kernel, before it had handlers,", frame->vector,
+         names + 2 * frame->vector, frame->error, frame->rip, read_cr2());
 }

@@ -1,6 +1,6 @@
-// Tables for the tests of kernel/device/acpi.c and of the parsers it calls. Physical memory is an array with three
-// windows, as a PC has them; window_map hands out copies of exactly the bytes asked for, so that the sanitizer sees
-// every read beyond them.
+// Tables for the tests of kernel/device/acpi.c and of the parsers it calls. Physical memory is an
+// array with three windows, as a PC has them; window_map hands out copies of exactly the bytes
+// asked for, so that the sanitizer sees every read beyond them.
 #pragma once
 
 #include <stdarg.h>
@@ -14,7 +14,14 @@
 #include "kernel/device/madt.c"
 #include "kernel/device/mp.c"
 
-enum { BASE = 0xe0000, SIZE = 0x20000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, FACP = BASE + 0x400 };
+enum {
+    BASE = 0xe0000,
+    SIZE = 0x20000,
+    RSDP = BASE,
+    RSDT = BASE + 0x100,
+    XSDT = BASE + 0x200,
+    FACP = BASE + 0x400
+};
 enum { DSDT = BASE + 0x1000, SSDT = BASE + 0x2000, OTHER = BASE + 0x3000, MANY = BASE + 0x4000 };
 enum { DEVICE = 0xfea00000, DEVICE_BYTES = 0x1000 }; // registers in memory
 enum { BIOS_DATA = 0x400, EBDA = 0x9fc00 };
@@ -63,8 +70,8 @@ struct fadt { // 5.2.9; ACPI 1.0 ends it after flags
     u8 reset_value;
     u8 unused2[3];
     u64 x_facs, x_dsdt;
-    struct address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control, x_pm2_control, x_pm_timer, x_gpe0,
-        x_gpe1;
+    struct address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control, x_pm2_control,
+        x_pm_timer, x_gpe0, x_gpe1;
     struct address sleep_control, sleep_status; // from ACPI 5.0 on
 } __attribute__((packed));
 _Static_assert(offsetof(struct fadt, flags) == 112 && offsetof(struct fadt, x_pm_timer) == 208 &&
@@ -72,7 +79,9 @@ _Static_assert(offsetof(struct fadt, flags) == 112 && offsetof(struct fadt, x_pm
                "ACPI 5.2.9");
 
 static u8 memory[0x110000]; // more than there are windows to
-static const struct { u64 start, end; } windows[] = {{BIOS_DATA, 0x500}, {EBDA, 0xa0000}, {BASE, BASE + SIZE}};
+static const struct {
+    u64 start, end;
+} windows[] = {{BIOS_DATA, 0x500}, {EBDA, 0xa0000}, {BASE, BASE + SIZE}};
 static u8 registers[DEVICE_BYTES];
 static char said[40000];
 static void *copies[2000];
@@ -81,10 +90,13 @@ static int copied;
 u64 window_base;
 
 void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
-    if (kind == WINDOW_DEVICE) return physical - DEVICE < DEVICE_BYTES ? registers + (physical - DEVICE) : NULL;
+    if (kind == WINDOW_DEVICE)
+        return physical - DEVICE < DEVICE_BYTES ? registers + (physical - DEVICE) : NULL;
     CHECK(kind == WINDOW_TABLES && bytes && bytes <= TABLE_MAX);
     for (size_t i = 0; i < ARRAY_SIZE(windows); i++) {
-        if (physical < windows[i].start || physical > windows[i].end || bytes > windows[i].end - physical) continue;
+        if (physical < windows[i].start || physical > windows[i].end ||
+            bytes > windows[i].end - physical)
+            continue;
         if (copied == ARRAY_SIZE(copies)) return NULL;
         void *copy = copies[copied++] = malloc(bytes);
         return memcpy(copy, memory + physical, bytes);

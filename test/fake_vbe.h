@@ -18,7 +18,7 @@ static void *low_at(u64 address, u64 bytes) {
 #undef BOUNCE
 #undef LOW_MEMORY
 #define BOUNCE ((u64)bounce)
-#define LOW_MEMORY(type, address)                                                                                      \
+#define LOW_MEMORY(type, address)                                                                  \
     (((struct { type value; } __attribute__((packed)) *)low_at(address, sizeof(type)))->value)
 #include "kernel/lib/print.c"
 #include "loader/video.c"

@@ -1,4 +1,5 @@
-// The checker of the frame allocator: every rule of frames.h that holds while no CPU is inside a call.
+// The checker of the frame allocator: every rule of frames.h that holds while no CPU is inside a
+// call.
 #pragma once
 
 #include <stdlib.h>
@@ -13,23 +14,29 @@ static inline size_t machine_bytes(u64 count, unsigned cpus) {
     return cpus * sizeof(struct frames_cpu) + frames_bytes(count);
 }
 
-static inline void machine_init(struct frames *frames, void *memory, u64 count, u64 free, unsigned cpus) {
-    frames_init(frames, (struct frames_cpu *)memory + cpus, count, free, memory, sizeof(struct frames_cpu));
+static inline void machine_init(struct frames *frames, void *memory, u64 count, u64 free,
+                                unsigned cpus) {
+    frames_init(frames, (struct frames_cpu *)memory + cpus, count, free, memory,
+                sizeof(struct frames_cpu));
     while (frames->cpus < cpus) frames_join(frames);
 }
 
-// in_use[frame]: 1 when somebody has it. Each frame is in use or in exactly one place; counts and summary are right.
+// in_use[frame]: 1 when somebody has it. Each frame is in use or in exactly one place; counts and
+// summary are right.
 static void frames_check(const struct frames *frames, const u8 *in_use) {
     u8 *seen = calloc(frames->count + 1, 1);
     bool right = true;
     u64 sum_free = 0;
     for (u64 set = 0; set < frames->supersets * SUPERSET_SETS; set++) {
         u64 in_set = 0;
-        for (u64 word = set * SET_WORDS; set < frames_sets_of(frames->count) && word < (set + 1) * SET_WORDS; word++) {
+        for (u64 word = set * SET_WORDS;
+             set < frames_sets_of(frames->count) && word < (set + 1) * SET_WORDS; word++) {
             for (u64 bits = frames->bits[word]; bits; bits &= bits - 1, in_set++) {
                 u64 frame = word * 64 + (u64)__builtin_ctzll(bits);
-                if (frame < frames->count) seen[frame]++;
-                else right = false;
+                if (frame < frames->count)
+                    seen[frame]++;
+                else
+                    right = false;
             }
         }
         right &= frames->in_set[set] == in_set;
@@ -38,7 +45,8 @@ static void frames_check(const struct frames *frames, const u8 *in_use) {
     CHECK(right);
     for (u64 i = 0; i < frames->supersets; i++) {
         u64 sum = 0;
-        for (u64 set = i * SUPERSET_SETS; set < (i + 1) * SUPERSET_SETS; set++) sum += frames->in_set[set];
+        for (u64 set = i * SUPERSET_SETS; set < (i + 1) * SUPERSET_SETS; set++)
+            sum += frames->in_set[set];
         right &= frames->in_superset[i] == sum;
         right &= sum == 0 || (frames->summary[i / 64] >> i % 64 & 1);
     }
@@ -53,8 +61,10 @@ static void frames_check(const struct frames *frames, const u8 *in_use) {
             right &= !(u32)entry || (used >> i & 1);
             for (u32 bits = (u32)entry; bits; bits &= bits - 1, sum_free++) {
                 u64 frame = (entry >> 32) * 32 + (u64)__builtin_ctz(bits);
-                if (frame < frames->count) seen[frame]++;
-                else right = false;
+                if (frame < frames->count)
+                    seen[frame]++;
+                else
+                    right = false;
             }
         }
         for (int i = 0; i < FRAMES_CLEARED; i++)

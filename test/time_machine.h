@@ -1,5 +1,6 @@
-// A simulated machine under kernel/cpu/{clock,reference,time,timer}.c: CPUs with TSCs of one rate, an HPET, a PM timer
-// and a PIT that wrap and are read with delays, APIC timers, CPUID. Threads may be CPUs.
+// A simulated machine under kernel/cpu/{clock,reference,time,timer}.c: CPUs with TSCs of one rate,
+// an HPET, a PM timer and a PIT that wrap and are read with delays, APIC timers, CPUID. Threads may
+// be CPUs.
 #pragma once
 
 #include <sched.h>
@@ -65,10 +66,14 @@ static size_t leaf_count;
 static u64 advance(u64 ps) { return __atomic_add_fetch(&now_ps, ps, __ATOMIC_SEQ_CST); }
 __attribute__((unused)) static void sleep_s(double seconds) { advance((u64)(seconds * 1e12)); }
 static u64 count_at(u64 ps, u64 hz_of) { return (u64)((unsigned __int128)ps * hz_of / PS); }
-static u64 delay(void) { return 100000 + slowest_read * ((seed = seed * 1103515245 + 12345) >> 16 & 1023) / 1024; }
+static u64 delay(void) {
+    return 100000 + slowest_read * ((seed = seed * 1103515245 + 12345) >> 16 & 1023) / 1024;
+}
 
 static struct cpu *this_cpu(void) { return &here->cpu; }
-static u64 tsc_of(struct sim_cpu *cpu, u64 ps) { return cpu->tsc + cpu->adjust + count_at(ps, tsc_hz); }
+static u64 tsc_of(struct sim_cpu *cpu, u64 ps) {
+    return cpu->tsc + cpu->adjust + count_at(ps, tsc_hz);
+}
 // A thread stops where it hurts: between the reading of a TSC and its use.
 static u64 rdtsc(void) {
     if (yields && !(delay() >> 3 & yields)) sched_yield();
@@ -82,7 +87,8 @@ static u32 inl(u16 port) {
     NEEDED(port == 0x608);
     u64 ps = advance(delay() / 2);
     advance(delay() / 2);
-    return (pm_stands ? 1234 : (u32)count_at(ps, 3579545) & 0xffffff) | garbage; // the upper bits mean nothing
+    return (pm_stands ? 1234 : (u32)count_at(ps, 3579545) & 0xffffff) |
+           garbage; // the upper bits mean nothing
 }
 
 static u16 latched;
@@ -130,7 +136,9 @@ u32 apic_timer_left(void) {
     return gone < here->count ? (u32)(here->count - gone) : 0;
 }
 
-bool lock_try(struct lock *lock) { return !__atomic_exchange_n(&lock->taken, true, __ATOMIC_ACQUIRE); }
+bool lock_try(struct lock *lock) {
+    return !__atomic_exchange_n(&lock->taken, true, __ATOMIC_ACQUIRE);
+}
 void lock_take(struct lock *lock) {
     while (!lock_try(lock)) {}
 }
@@ -139,13 +147,13 @@ void interrupt_set(unsigned line, void (*handler)(void)) { NEEDED(line == 0 && !
 static int complaints, lines;
 static char said[200];
 static struct lock saying;
-#define SAY(count)                                                                                                     \
-    lock_take(&saying);                                                                                                \
-    va_list args;                                                                                                      \
-    va_start(args, fmt);                                                                                               \
-    vsnprintf(said, sizeof said, fmt, args);                                                                           \
-    va_end(args);                                                                                                      \
-    count++;                                                                                                           \
+#define SAY(count)                                                                                 \
+    lock_take(&saying);                                                                            \
+    va_list args;                                                                                  \
+    va_start(args, fmt);                                                                           \
+    vsnprintf(said, sizeof said, fmt, args);                                                       \
+    va_end(args);                                                                                  \
+    count++;                                                                                       \
     lock_give(&saying)
 void log(const char *fmt, ...) { SAY(lines); }
 void log_error(const char *fmt, ...) { SAY(complaints); }
@@ -195,7 +203,8 @@ static void set_leaf(u32 leaf, u32 eax, u32 ebx, u32 ecx, u32 edx) {
 // Begins with what the loader reads.
 static void begin_time(enum reference_source best) {
     struct reading pit = pit_start();
-    time_init(best == REFERENCE_HPET ? hpet_registers : NULL, best <= REFERENCE_PM_TIMER ? 0x608 : 0, &pit);
+    time_init(best == REFERENCE_HPET ? hpet_registers : NULL,
+              best <= REFERENCE_PM_TIMER ? 0x608 : 0, &pit);
 }
 
 static double error_of(u64 measured) {

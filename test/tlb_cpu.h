@@ -1,5 +1,6 @@
 // The shootdown's real code on CPUs of a test. Included once, behind the test's own
-//   cpus, me (one of them, with a member cpu), online, PAGES, step(), and forget_page(address), which is INVLPG.
+//   cpus, me (one of them, with a member cpu), online, PAGES, step(), and forget_page(address),
+//   which is INVLPG.
 #pragma once
 
 static void forget_everything(void) {

@@ -1,4 +1,5 @@
-// The program in the image when none is named: greets and says what machine it woke up on. Plain C for any libc.
+// The program in the image when none is named: greets and says what machine it woke up on. Plain C
+// for any libc.
 #include <cpuid.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +7,8 @@
 static void print_cpu(void) {
     unsigned name[13] = {0}, highest = __get_cpuid_max(0x80000000, NULL);
     for (unsigned i = 0; i < 3 && highest >= 0x80000004; i++)
-        __get_cpuid(0x80000002 + i, &name[4 * i], &name[4 * i + 1], &name[4 * i + 2], &name[4 * i + 3]);
+        __get_cpuid(0x80000002 + i, &name[4 * i], &name[4 * i + 1], &name[4 * i + 2],
+                    &name[4 * i + 3]);
     char *text = (char *)name;
     while (*text == ' ') text++;
     printf("CPU            %s\n", *text ? text : "without a name");

@@ -1,15 +1,17 @@
-// A QEMU TCG plugin that counts, from reset, each CPU's instructions, and of all CPUs BIOS calls and port accesses:
-// under emulation these cost thousands of other instructions each.
+// A QEMU TCG plugin that counts, from reset, each CPU's instructions, and of all CPUs BIOS calls
+// and port accesses: under emulation these cost thousands of other instructions each.
 //
 //     qemu-system-x86_64 -accel tcg,thread=single -plugin
 //     out/icnt.so,out=FILE,at=7c00,at=8000,...[,cpus=N[,profile=FILE]]
 //
-// Whenever a CPU is about to run the instruction at one of the addresses (hexadecimal, as the CPU sees it), FILE gets a
-// line "ADDRESS CPU INSTRUCTIONS CALLS PORTS ALL", ALL being the instructions of all CPUs. When N CPUs have come by the
-// last address, it gets "end 0" with the boot CPU's counts, and QEMU ends with status 0; profile= then gets lines
-// "ADDRESS TIMES", perhaps several for an address. A BIOS call is an `int` instruction outside the firmware, between
-// the MBR's first byte and the loader's last; the firmware may run some down there itself, before the MBR. QEMU 7.2
-// counts each round of a `rep` instruction, as it does in -icount; 10.0 and later count the instruction.
+// Whenever a CPU is about to run the instruction at one of the addresses (hexadecimal, as the CPU
+// sees it), FILE gets a line "ADDRESS CPU INSTRUCTIONS CALLS PORTS ALL", ALL being the instructions
+// of all CPUs. When N CPUs have come by the last address, it gets "end 0" with the boot CPU's
+// counts, and QEMU ends with status 0; profile= then gets lines "ADDRESS TIMES", perhaps several
+// for an address. A BIOS call is an `int` instruction outside the firmware, between the MBR's first
+// byte and the loader's last; the firmware may run some down there itself, before the MBR. QEMU 7.2
+// counts each round of a `rep` instruction, as it does in -icount; 10.0 and later count the
+// instruction.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,8 +53,8 @@ static void count_port(unsigned int cpu, void *data) {
 static void say(const char *place, unsigned int cpu) {
     uint64_t all = 0;
     for (unsigned int i = 0; i < cpus; i++) all += instructions[i];
-    fprintf(out, "%s %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", place, cpu, instructions[cpu], calls, ports,
-            all);
+    fprintf(out, "%s %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", place, cpu,
+            instructions[cpu], calls, ports, all);
     fflush(out);
 }
 
@@ -90,7 +92,8 @@ static void arrive(unsigned int cpu, void *data) {
     _exit(0); // exit() would wait for this very thread
 }
 
-// The first byte behind the prefixes (SDM 2 2.1.1), and behind a REX prefix of 64-bit code, which none of these needs.
+// The first byte behind the prefixes (SDM 2 2.1.1), and behind a REX prefix of 64-bit code, which
+// none of these needs.
 static uint8_t opcode(const struct qemu_plugin_insn *insn) {
     uint8_t bytes[16] = {0};
     size_t at = 0;
@@ -128,10 +131,14 @@ EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **
     (void)info;
     for (int i = 0; i < argc; i++) {
         int is_place = strncmp(argv[i], "at=", 3) == 0 && place_count < PLACES_MAX;
-        if (is_place) places[place_count++] = strtoull(argv[i] + 3, NULL, 16);
-        else if (strncmp(argv[i], "out=", 4) == 0) out = fopen(argv[i] + 4, "w");
-        else if (strncmp(argv[i], "profile=", 8) == 0) profile = strdup(argv[i] + 8); // QEMU frees its own
-        else if (sscanf(argv[i], "cpus=%u", &cpus_awaited) != 1) return -1; // QEMU says that it ends because of it
+        if (is_place)
+            places[place_count++] = strtoull(argv[i] + 3, NULL, 16);
+        else if (strncmp(argv[i], "out=", 4) == 0)
+            out = fopen(argv[i] + 4, "w");
+        else if (strncmp(argv[i], "profile=", 8) == 0)
+            profile = strdup(argv[i] + 8); // QEMU frees its own
+        else if (sscanf(argv[i], "cpus=%u", &cpus_awaited) != 1)
+            return -1; // QEMU says that it ends because of it
     }
     if (!out) return -1;
     plugin_begin(id);

@@ -66,7 +66,8 @@ static void put_path(u8 *at, void (*put)(u8 *, u32, int)) {
     put(at + 6, 1, 2);
 }
 
-// El Torito 2.1 and 2.2: that it is valid, so that its words add up to 0, and what to start, without emulation.
+// El Torito 2.1 and 2.2: that it is valid, so that its words add up to 0, and what to start,
+// without emulation.
 static void put_catalog(u8 *at) {
     at[0] = 1;
     put_little(at + 30, 0xaa55, 2);
@@ -78,8 +79,10 @@ static void put_catalog(u8 *at) {
 
 void iso_describe(u8 *volume, const u8 *mbr, const u8 *loader, u32 file_length) {
     memcpy(volume + CD_BOOT * CD_SECTOR_SIZE, mbr, SECTOR_SIZE);
-    memcpy(volume + CD_LOADER * CD_SECTOR_SIZE, loader, ((const struct loader_header *)loader)->length);
-    put_primary(descriptor(volume, 0, PRIMARY), CD_IMAGE + ROUND_UP(file_length, CD_SECTOR_SIZE) / CD_SECTOR_SIZE);
+    memcpy(volume + CD_LOADER * CD_SECTOR_SIZE, loader,
+           ((const struct loader_header *)loader)->length);
+    put_primary(descriptor(volume, 0, PRIMARY),
+                CD_IMAGE + ROUND_UP(file_length, CD_SECTOR_SIZE) / CD_SECTOR_SIZE);
     u8 *boot_record = descriptor(volume, 1, BOOT_RECORD);
     memcpy(boot_record + 7, "EL TORITO SPECIFICATION", 23);
     put_little(boot_record + 71, CD_CATALOG, 4);

@@ -1,7 +1,8 @@
 // Prints what vmos would do with a machine's memory map, by the kernel's own plan, without booting:
 //   memmap --kernel F FILE [--image F] [--mem N] [--no-1g] [--bare]
-// FILE has lines "base length type" in hexadecimal, or is a Linux log with a memory map in it. What is
-// no map is refused with a line and status 1; a wrong command line is status 2. tools/README.md describes the output.
+// FILE has lines "base length type" in hexadecimal, or is a Linux log with a memory map in it. What
+// is no map is refused with a line and status 1; a wrong command line is status 2. tools/README.md
+// describes the output.
 #include <err.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -35,7 +36,8 @@ static bool at_end(const char *at) { return at[strspn(at, " \t\r\n")] == 0; }
 
 static bool read_plain(const char *at, struct e820_entry *entry) {
     u64 base, length, type;
-    if (!read_hex(&at, &base) || !read_hex(&at, &length) || !read_hex(&at, &type) || !at_end(at)) return false;
+    if (!read_hex(&at, &base) || !read_hex(&at, &length) || !read_hex(&at, &type) || !at_end(at))
+        return false;
     *entry = (struct e820_entry){base, length, (u32)type};
     return type <= UINT32_MAX;
 }
@@ -44,14 +46,15 @@ static u32 type_of(const char *text) {
     static const struct {
         const char *name;
         u32 type;
-    } types[] = {{"unusable", 5}, {"usable", 1}, {"System RAM", 1}, {"ACPI data", 3}, {"ACPI NVS", 4}, {"", 2}};
+    } types[] = {{"unusable", 5},  {"usable", 1},   {"System RAM", 1},
+                 {"ACPI data", 3}, {"ACPI NVS", 4}, {"", 2}};
     size_t i = 0;
     while (!strstr(text, types[i].name)) i++; // whatever else it is, it is not usable
     return types[i].type;
 }
 
-// "[mem 0x0-0x9fbff] usable", last byte included; before Linux 3.5 "0000000000000000 - 000000000009fc00 (usable)", end
-// not included. An end of 2^64 is 0 there.
+// "[mem 0x0-0x9fbff] usable", last byte included; before Linux 3.5 "0000000000000000 -
+// 000000000009fc00 (usable)", end not included. An end of 2^64 is 0 there.
 static bool read_linux(const char *at, struct e820_entry *entry) {
     u64 start, end, length;
     at += strspn(at, " \t");
@@ -60,7 +63,8 @@ static bool read_linux(const char *at, struct e820_entry *entry) {
         if (!read_hex(&at, &start) || *at++ != '-' || !read_hex(&at, &end)) return false;
         if (end < start && start - end > 1) return false;
         length = end - start + 1;
-        if (!length && end >= start) length = UINT64_MAX; // 2^64 does not fit, and the last byte makes no difference
+        if (!length && end >= start)
+            length = UINT64_MAX; // 2^64 does not fit, and the last byte makes no difference
     } else {
         if (!read_hex(&at, &start) || strncmp(at, " - ", 3)) return false;
         at += 3;
@@ -73,18 +77,21 @@ static bool read_linux(const char *at, struct e820_entry *entry) {
 
 static void add_entry(u32 *count, const char *name, struct e820_entry entry) {
     if (*count == E820_MAX)
-        errx(1, "%s has more than %d entries; vmos has room for no more, and what is lost could be reserved", name,
-             E820_MAX);
+        errx(
+            1,
+            "%s has more than %d entries; vmos has room for no more, and what is lost could be reserved",
+            name, E820_MAX);
     map[(*count)++] = entry;
 }
 
-// What a log may hold: the firmware's map, and what the kernel made of that. Each map begins with a line of its own; of
-// several of a kind, as in the logs of several boots, the last counts, and the firmware's before the kernel's.
+// What a log may hold: the firmware's map, and what the kernel made of that. Each map begins with a
+// line of its own; of several of a kind, as in the logs of several boots, the last counts, and the
+// firmware's before the kernel's.
 enum source { NOT_LOG, CHANGED, FIRMWARE };
 
 // False: the line belongs to no map. is_entry: it is an entry, and not a head.
-static bool read_log_line(const char *name, u32 number, const char *line, enum source *source, bool *is_entry,
-                          struct e820_entry *entry) {
+static bool read_log_line(const char *name, u32 number, const char *line, enum source *source,
+                          bool *is_entry, struct e820_entry *entry) {
     const char *firmware = strstr(line, "BIOS-e820:");
     const char *changed = strstr(line, "modified:");
     if (!changed) changed = strstr(line, "user:"); // by mem= or memmap=
@@ -119,14 +126,16 @@ static u32 read_map(const char *name) {
             if (is_entry && source == best) add_entry(&count, name, entry);
         } else if (best == NOT_LOG && read_plain(line, &entry)) {
             add_entry(&count, name, entry);
-        } else if (best == NOT_LOG && !at_end(line) && line[strspn(line, " \t")] != '#' && !bad_number) {
+        } else if (best == NOT_LOG && !at_end(line) && line[strspn(line, " \t")] != '#' &&
+                   !bad_number) {
             bad_number = number;
         }
     }
     if (ferror(file)) errx(1, "cannot read %s", name);
     fclose(file);
     if (bad_number && best == NOT_LOG)
-        errx(1, "%s is no memory map: line %u is not \"base length type\" in hexadecimal", name, bad_number);
+        errx(1, "%s is no memory map: line %u is not \"base length type\" in hexadecimal", name,
+             bad_number);
     if (!count) errx(1, "%s is no memory map: it has no entries", name);
     return count;
 }
@@ -152,16 +161,18 @@ static void measure_kernel(const char *name, struct machine *machine) {
 static void place_image(struct machine *machine) {
     struct range *ranges = (struct range *)scratch;
     u64 bytes = machine->kernel_low.length + ROUND_UP(machine->payload.length, PAGE_SIZE);
-    size_t count = e820_ranges(map, machine->entries, E820_USABLE, (u64 *)(ranges + E820_MAX), ranges);
+    size_t count =
+        e820_ranges(map, machine->entries, E820_USABLE, (u64 *)(ranges + E820_MAX), ranges);
     if (ranges_place(ranges, count, BOOT_MEMORY_END - BOOT_PML4, BOOT_PML4) != BOOT_PML4)
-        printf("# would not boot: part of 0x%x-0x%x is not usable, and vmos boots there\n", BOOT_PML4,
-               BOOT_MEMORY_END - 1);
+        printf("# would not boot: part of 0x%x-0x%x is not usable, and vmos boots there\n",
+               BOOT_PML4, BOOT_MEMORY_END - 1);
     count = ranges_subtract(ranges, count, IDENTITY_END, E820_TOP);
     machine->kernel_low.start = ranges_place(ranges, count, bytes, HIGH_MEMORY);
     machine->payload.start = machine->kernel_low.start + machine->kernel_low.length;
     if (machine->kernel_low.start) return;
     machine->kernel_low.length = 0; // the rest is as with --bare
-    printf("# would not boot: the image needs %" PRIu64 " KiB in one piece above 1 MiB\n", bytes >> 10);
+    printf("# would not boot: the image needs %" PRIu64 " KiB in one piece above 1 MiB\n",
+           bytes >> 10);
 }
 
 // ---- output ----
@@ -175,8 +186,10 @@ static void print_reserved(struct reservation *list, size_t count) {
     qsort(list, count, sizeof *list, by_start);
     for (size_t i = 0, j; i < count; i = j) {
         u64 end = list[i].end;
-        for (j = i + 1; j < count && list[j].start == end && !strcmp(list[j].why, list[i].why); j++) end = list[j].end;
-        printf("reserved 0x%" PRIx64 " 0x%" PRIx64 " %s\n", list[i].start, end - list[i].start, list[i].why);
+        for (j = i + 1; j < count && list[j].start == end && !strcmp(list[j].why, list[i].why); j++)
+            end = list[j].end;
+        printf("reserved 0x%" PRIx64 " 0x%" PRIx64 " %s\n", list[i].start, end - list[i].start,
+               list[i].why);
     }
 }
 
@@ -184,22 +197,28 @@ static void print_plan(const struct machine *machine, const struct plan *plan) {
     static const char *const names[] = {"1G", "2M", "4K"};
     struct linear_map linear = {.extents = extents, .room = ARRAY_SIZE(extents)};
     linear_lay_out(&linear, plan->left.list, plan->left.count, machine->has_1g);
-    u64 back = ranges_bytes(plan->back.list, plan->back.count), taken = 0, bytes = linear.end - LINEAR;
-    for (size_t i = 0; i < plan->reserved_count; i++) taken += plan->reserved[i].end - plan->reserved[i].start;
+    u64 back = ranges_bytes(plan->back.list, plan->back.count), taken = 0,
+        bytes = linear.end - LINEAR;
+    for (size_t i = 0; i < plan->reserved_count; i++)
+        taken += plan->reserved[i].end - plan->reserved[i].start;
     printf("# %u entries", machine->entries);
     if (plan->ignored) printf(", %u of them wrap and are ignored", plan->ignored);
-    printf("; usable: %" PRIu64 " KiB\n# reserved: %" PRIu64 " KiB\n", (bytes + taken) >> 10, taken >> 10);
+    printf("; usable: %" PRIu64 " KiB\n# reserved: %" PRIu64 " KiB\n", (bytes + taken) >> 10,
+           taken >> 10);
     printf("# linear: %" PRIu64 " KiB in %zu runs\n", bytes >> 10, linear.count);
-    printf("# page tables of linear memory: %" PRIu64 " KiB\n", linear_tables(&linear) * (PAGE_SIZE / 1024));
+    printf("# page tables of linear memory: %" PRIu64 " KiB\n",
+           linear_tables(&linear) * (PAGE_SIZE / 1024));
     printf("# appended when booting is over: at most %" PRIu64 " KiB\n", back >> 10);
     print_reserved(plan->reserved, plan->reserved_count);
     for (size_t size = 0; size < 3; size++)
         for (size_t i = linear.first[size]; i < linear.first[size + 1]; i++)
-            printf("0x%" PRIx64 " 0x%" PRIx64 " %" PRIu64 " %s\n", extents[i].linear, extents[i].physical,
-                   extents[i].bytes / extents[i].page, names[size]);
+            printf("0x%" PRIx64 " 0x%" PRIx64 " %" PRIu64 " %s\n", extents[i].linear,
+                   extents[i].physical, extents[i].bytes / extents[i].page, names[size]);
 }
 
-static void refuse(const char *word, u64 length, const char *why) { errx(2, "--%.*s %s", (int)length, word, why); }
+static void refuse(const char *word, u64 length, const char *why) {
+    errx(2, "--%.*s %s", (int)length, word, why);
+}
 
 static u64 read_limit(const char *value) {
     char word[64];
@@ -210,8 +229,9 @@ static u64 read_limit(const char *value) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option known[] = {{"kernel", 1, 0, 'k'}, {"image", 1, 0, 'i'}, {"no-1g", 0, 0, 'n'},
-                                          {"bare", 0, 0, 'b'},   {"mem", 1, 0, 'm'},   {0, 0, 0, 0}};
+    static const struct option known[] = {{"kernel", 1, 0, 'k'}, {"image", 1, 0, 'i'},
+                                          {"no-1g", 0, 0, 'n'},  {"bare", 0, 0, 'b'},
+                                          {"mem", 1, 0, 'm'},    {0, 0, 0, 0}};
     const char *kernel = NULL, *image = NULL;
     bool bare = false;
     struct plan plan = {.reserved = reserved};
@@ -227,13 +247,17 @@ int main(int argc, char **argv) {
     if (optind + 1 != argc || !kernel || (image && bare))
         errx(2, "usage: memmap FILE [--image FILE] [--mem N] [--no-1g] [--bare]");
     machine.entries = read_map(argv[optind]);
-    if (image) measure_image(image, &machine);
-    else if (!bare) measure_kernel(kernel, &machine);
+    if (image)
+        measure_image(image, &machine);
+    else if (!bare)
+        measure_kernel(kernel, &machine);
     if (!bare) place_image(&machine);
     bool fits = plan_make(&machine, &plan, scratch);
-    if (!fits && !plan.kernel_bytes) printf("# would not boot: the image lies beyond --mem\n");
+    if (!fits && !plan.kernel_bytes)
+        printf("# would not boot: the image lies beyond --mem\n");
     else if (!fits)
-        printf("# would not boot: the kernel needs %" PRIu64 " KiB in one piece\n", plan.kernel_bytes >> 10);
+        printf("# would not boot: the kernel needs %" PRIu64 " KiB in one piece\n",
+               plan.kernel_bytes >> 10);
     print_plan(&machine, &plan);
     return fflush(stdout) || ferror(stdout) ? 1 : 0;
 }

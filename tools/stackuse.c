@@ -1,13 +1,15 @@
-// Prints the ten functions of the kernel that use most stack and, for every way into it, the deepest chain of calls:
+// Prints the ten functions of the kernel that use most stack and, for every way into it, the
+// deepest chain of calls:
 //   stackuse TABLE FILE.ci...
-// The .ci files are gcc's call graph (-fcallgraph-info=su); a function's bytes include its return address. Tail calls
-// count as calls, so a chain is an upper bound. TABLE (tools/stackuse.txt) has what the compiler cannot know:
+// The .ci files are gcc's call graph (-fcallgraph-info=su); a function's bytes include its return
+// address. Tail calls count as calls, so a chain is an upper bound. TABLE (tools/stackuse.txt) has
+// what the compiler cannot know:
 //   NAME BYTES [CALLEE...]           a function that is not C
-//   EXPRESSION@FILE 0 CALLEE...      who is called where FILE says "EXPRESSION(", a pointer; * and ? match in names
-//   most NAME TIMES                  a recursive function stands at most TIMES on one chain
-//   unused 0 CALLEE...               what nobody in the kernel calls
-// Status 1, with a line each on standard error, for what neither knows and for a chain that leaves less than SPARE
-// bytes of its stack.
+//   EXPRESSION@FILE 0 CALLEE...      who is called where FILE says "EXPRESSION(", a pointer; * and
+//   ? match in names most NAME TIMES                  a recursive function stands at most TIMES on
+//   one chain unused 0 CALLEE...               what nobody in the kernel calls
+// Status 1, with a line each on standard error, for what neither knows and for a chain that leaves
+// less than SPARE bytes of its stack.
 #include <err.h>
 #include <fnmatch.h>
 #include <stdio.h>
@@ -57,7 +59,8 @@ static int function_of(const char *title) {
     if (function_count == MOST) errx(2, "more than %d functions", MOST);
     struct function *function = &functions[function_count];
     const char *colon = strrchr(title, ':'), *name = colon ? colon + 1 : title;
-    int length = (int)strcspn(name, strchr(name, '@') ? "" : "."); // without .isra.0, .part.0 and their like
+    int length =
+        (int)strcspn(name, strchr(name, '@') ? "" : "."); // without .isra.0, .part.0 and their like
     snprintf(function->title, sizeof function->title, "%s", title);
     snprintf(function->name, sizeof function->name, "%.*s", length, name);
     function->bytes = -1;
@@ -83,7 +86,8 @@ static void read_lines(const char *path, unsigned count, void (*take)(void)) {
     fclose(file);
 }
 
-// A call through a pointer at "FILE:LINE:COLUMN" is one of a function "EXPRESSION@FILE", by what stands there.
+// A call through a pointer at "FILE:LINE:COLUMN" is one of a function "EXPRESSION@FILE", by what
+// stands there.
 static int pointer_of(const char *place) {
     char path[256], title[512];
     unsigned number, column;
@@ -96,14 +100,18 @@ static int pointer_of(const char *place) {
 }
 
 static void graph_line(void) {
-    char title[512], other[512], place[512] = ""; // the call of a second half, which gcc split off, has no place
+    char title[512], other[512],
+        place[512] = ""; // the call of a second half, which gcc split off, has no place
     int bytes;
-    if (sscanf(line, "edge: { sourcename: \"%511[^\"]\" targetname: \"%511[^\"]\" label: \"%511[^\"]", title, other,
-               place) >= 2) {
+    if (sscanf(line,
+               "edge: { sourcename: \"%511[^\"]\" targetname: \"%511[^\"]\" label: \"%511[^\"]",
+               title, other, place) >= 2) {
         bool pointer = strcmp(other, "__indirect_call") == 0;
         add_call(function_of(title), pointer ? pointer_of(place) : function_of(other));
-    } else if (sscanf(line, "node: { title: \"%511[^\"]\" label: \"%*[^\\]\\n%511[^\\]\\n%d bytes (%511[^)])", title,
-                      place, &bytes, other) == 4) {
+    } else if (
+        sscanf(line,
+               "node: { title: \"%511[^\"]\" label: \"%*[^\\]\\n%511[^\\]\\n%d bytes (%511[^)])",
+               title, place, &bytes, other) == 4) {
         int f = function_of(title);
         functions[f].bytes = bytes;
         snprintf(functions[f].place, sizeof place, "%s", place);
@@ -130,7 +138,8 @@ static void table_line(void) {
     if (value <= 0 && (most || !number || *number != '0')) {
         PROBLEM("a line of the table has no number: %s\n", name);
     } else if (most) {
-        for (; (f = named(f, name)) >= 0; states *= value + 1) functions[f].most = value, functions[f].unit = states;
+        for (; (f = named(f, name)) >= 0; states *= value + 1)
+            functions[f].most = value, functions[f].unit = states;
     } else {
         functions[f = function_of(name)].bytes = value;
         for (const char *word; (word = WORD);)
@@ -138,21 +147,25 @@ static void table_line(void) {
     }
 }
 
-// Recursive functions are counted in the state of a chain, a number with a digit for each: the state after f was
-// called, or -1 when f stood on the chain as often as it may.
+// Recursive functions are counted in the state of a chain, a number with a digit for each: the
+// state after f was called, or -1 when f stood on the chain as often as it may.
 static int enter(int f, int state) {
     const struct function *function = &functions[f];
     if (!function->unit) return state;
-    return state / function->unit % (function->most + 1) < function->most ? state + function->unit : -1;
+    return state / function->unit % (function->most + 1) < function->most ? state + function->unit
+                                                                          : -1;
 }
 
-static struct chain *chain_of(int f, int state) { return &chains[(size_t)f * (size_t)states + (size_t)state]; }
+static struct chain *chain_of(int f, int state) {
+    return &chains[(size_t)f * (size_t)states + (size_t)state];
+}
 
 static int measure(int f, int state) {
     struct function *function = &functions[f];
     struct chain *chain = chain_of(f, state);
     if (chain->bytes > 0) return chain->bytes;
-    if (!function->reached && function->bytes < 0) PROBLEM("nothing says what %s is\n", function->title);
+    if (!function->reached && function->bytes < 0)
+        PROBLEM("nothing says what %s is\n", function->title);
     function->reached = 1;
     *chain = (struct chain){ON_THE_CHAIN, -1};
     int deepest = 0;
@@ -160,7 +173,8 @@ static int measure(int f, int state) {
         int to = calls[c].to, then = enter(to, state);
         if (then < 0) continue;
         if (chain_of(to, then)->bytes == ON_THE_CHAIN) {
-            PROBLEM("nothing says how often %s calls itself by way of %s\n", functions[to].title, function->title);
+            PROBLEM("nothing says how often %s calls itself by way of %s\n", functions[to].title,
+                    function->title);
         } else if (measure(to, then) > deepest) {
             deepest = measure(to, then);
             chain->next = to;
@@ -176,7 +190,8 @@ static void print_function(int f) {
 static void print_stack(const struct stack *stack) {
     int f = function_of(stack->entry), state = enter(f, 0), most = stack->taken + measure(f, state);
     printf("\n%s: at most %d of %d bytes\n", stack->entry, most, stack->bytes);
-    if (most + SPARE > stack->bytes) PROBLEM("%s leaves less than %d bytes of its stack\n", stack->entry, SPARE);
+    if (most + SPARE > stack->bytes)
+        PROBLEM("%s leaves less than %d bytes of its stack\n", stack->entry, SPARE);
     puts("the deepest chain:");
     while (f >= 0) {
         print_function(f);
@@ -204,7 +219,8 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 10 && i < function_count; i++) print_function(order[i]);
     for (size_t i = 0; i < ARRAY_SIZE(stacks); i++) print_stack(&stacks[i]);
     for (int c = functions[unused].first; c; c = calls[c].next)
-        if (functions[calls[c].to].reached) PROBLEM("%s is not unused\n", functions[calls[c].to].title);
+        if (functions[calls[c].to].reached)
+            PROBLEM("%s is not unused\n", functions[calls[c].to].title);
     measure(unused, 0);
     for (int f = 0; f < function_count; f++)
         if (!functions[f].reached) PROBLEM("nothing says who calls %s\n", functions[f].title);

@@ -1,7 +1,8 @@
 // Prints the command line of an image where it lies, or changes it first:
 //   words IMAGE|DEVICE [+WORD | -KEY]... [-- ARG0 [ARG...]]
-// +WORD replaces the words with its key (env=NAME for env=NAME=VALUE) or is added, +arg=TEXT always is; -KEY removes
-// all words with a key; -- replaces the arguments. Status: 0, 1 nothing was changed, 2 wrong usage.
+// +WORD replaces the words with its key (env=NAME for env=NAME=VALUE) or is added, +arg=TEXT always
+// is; -KEY removes all words with a key; -- replaces the arguments. Status: 0, 1 nothing was
+// changed, 2 wrong usage.
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +27,8 @@ static struct word {
 } * words;
 static size_t count;
 
-// A key (NAME of "env=NAME=VALUE" belongs to it) and the last word that has it. In a tree: an image may have a hundred
-// thousand words, and as many may come.
+// A key (NAME of "env=NAME=VALUE" belongs to it) and the last word that has it. In a tree: an image
+// may have a hundred thousand words, and as many may come.
 struct key {
     const char *text;
     u64 length;
@@ -65,7 +66,8 @@ static bool is_key(const struct word *word, const char *key, u64 bytes) {
     return word->length == bytes || word->text[bytes] == '=';
 }
 
-// Returns whether there were any. What is no whole key, as "env" and "arg=TEXT" are none, is looked for in all words.
+// Returns whether there were any. What is no whole key, as "env" and "arg=TEXT" are none, is looked
+// for in all words.
 static bool remove_key(const char *key, u64 bytes) {
     bool any = false;
     if (key_length(key, bytes) != bytes || (bytes == 3 && !memcmp(key, "env", 3))) {
@@ -85,7 +87,9 @@ static bool remove_key(const char *key, u64 bytes) {
     return any;
 }
 
-static void refuse(const char *word, u64 length, const char *why) { errx(1, "%.*s %s", (int)length, word, why); }
+static void refuse(const char *word, u64 length, const char *why) {
+    errx(1, "%.*s %s", (int)length, word, why);
+}
 
 static void set(const char *word) {
     struct options options;
@@ -107,9 +111,12 @@ static void add_argument(const char *text) {
 static void change(char **with) {
     for (; *with && strcmp(*with, "--"); with++) {
         const char *word = *with + 1;
-        if (**with == '+' && *word) set(word);
-        else if (**with != '-' || !*word) errx(2, "%s is neither +WORD nor -KEY nor --", *with);
-        else if (!remove_key(word, strlen(word))) errx(1, "there is no word %s to remove", word);
+        if (**with == '+' && *word)
+            set(word);
+        else if (**with != '-' || !*word)
+            errx(2, "%s is neither +WORD nor -KEY nor --", *with);
+        else if (!remove_key(word, strlen(word)))
+            errx(1, "there is no word %s to remove", word);
     }
     if (*with) remove_key("arg", 3);
     while (*with && *++with) add_argument(*with);
@@ -124,39 +131,47 @@ static void read_words(struct bytes part, size_t room) {
     words = calloc(room + 1, sizeof *words);
     if (!words) errx(1, "not enough memory for %zu words", room);
     offset = 0;
-    while ((word = command_word((const char *)part.data, part.length, &offset, &length))) add(word, length);
+    while ((word = command_word((const char *)part.data, part.length, &offset, &length)))
+        add(word, length);
 }
 
 // Puts them together again: arguments last, as in mkimage.
 static void join_words(void) {
     for (int arguments = 0; arguments < 2; arguments++)
         for (const struct word *word = words; word < words + count; word++)
-            if (!word->removed && is_key(word, "arg", 3) == arguments) add_word(&command, "", word->text, word->length);
+            if (!word->removed && is_key(word, "arg", 3) == arguments)
+                add_word(&command, "", word->text, word->length);
 }
 
 static void write_at(u64 at, const void *data, u64 length) {
-    if (fseeko(medium.stream, (off_t)at, SEEK_SET) || fwrite(data, 1, length, medium.stream) != length ||
-        fflush(medium.stream) || fsync(fileno(medium.stream)))
-        err(1, "cannot write %lu bytes at byte %lu of %s; write the image again", length, at, medium.name);
+    if (fseeko(medium.stream, (off_t)at, SEEK_SET) ||
+        fwrite(data, 1, length, medium.stream) != length || fflush(medium.stream) ||
+        fsync(fileno(medium.stream)))
+        err(1, "cannot write %lu bytes at byte %lu of %s; write the image again", length, at,
+            medium.name);
 }
 
-// First the part, with zeroes to the end of what it or the old one took, then the partition table, last the header:
-// until that is on the medium the loader finds a wrong CRC and says so.
+// First the part, with zeroes to the end of what it or the old one took, then the partition table,
+// last the header: until that is on the medium the loader finds a wrong CRC and says so.
 static void write_command(void) {
     struct image_header *header = &medium.header;
     struct image_part *part = &header->parts[IMAGE_COMMAND];
     u64 at = medium.header_at + part->offset, old_end = medium_end(&medium), size = medium.size;
-    *part = (struct image_part){part->offset, command.length, crc_of(command.data, command.length), 0};
+    *part =
+        (struct image_part){part->offset, command.length, crc_of(command.data, command.length), 0};
     header->total = part->offset + part->length;
     header->crc = 0;
     header->crc = crc_of(header, sizeof *header);
-    u64 end = medium_end(&medium), bytes = MAX(end, old_end) * SECTOR_SIZE - at, needed = (end + 1) * SECTOR_SIZE;
+    u64 end = medium_end(&medium), bytes = MAX(end, old_end) * SECTOR_SIZE - at,
+        needed = (end + 1) * SECTOR_SIZE;
     if (needed > size && medium.is_file && size != FLOPPY_SIZE) size = ROUND_UP(needed, DISK_UNIT);
-    if (needed > size) errx(1, "the words do not fit on %s: %lu bytes too many", medium.name, needed - size);
+    if (needed > size)
+        errx(1, "the words do not fit on %s: %lu bytes too many", medium.name, needed - size);
     table_put(medium.mbr, (u32)end);
     const char *wrong = table_check(medium.mbr, end, size / SECTOR_SIZE);
     if (wrong) errx(1, "the words do not fit: %s", wrong);
-    if (medium.is_file && (errno = posix_fallocate(fileno(medium.stream), 0, (off_t)size))) // no holes on a full disk
+    if (medium.is_file &&
+        (errno = posix_fallocate(fileno(medium.stream), 0, (off_t)size))) // no holes on a full disk
         err(1, "cannot extend %s", medium.name);
     reserve(&command, bytes);
     memset(command.data + command.length, 0, bytes - command.length);
@@ -167,9 +182,12 @@ static void write_command(void) {
 
 // A word ends with a NUL; line breaks inside one make no lines.
 static void print_byte(u8 c) {
-    if (!c) putchar('\n');
-    else if (c < ' ' || c == 0x7f) printf("\\x%02x", c);
-    else putchar(c);
+    if (!c)
+        putchar('\n');
+    else if (c < ' ' || c == 0x7f)
+        printf("\\x%02x", c);
+    else
+        putchar(c);
 }
 
 int main(int argc, char **argv) {
@@ -179,9 +197,12 @@ int main(int argc, char **argv) {
     const struct image_part *part = &medium.header.parts[IMAGE_COMMAND];
     read_words(medium_part(&medium, IMAGE_COMMAND), (size_t)argc);
     if (argc > 2) {
-        if (medium.base) errx(1, "%s is a CD: its words are changed by making it anew", medium.name);
+        if (medium.base)
+            errx(1, "%s is a CD: its words are changed by making it anew", medium.name);
         if (!part->offset || part->offset + part->length != medium.header.total)
-            errx(1, "the command line is not the last part of the image on %s and cannot be changed", medium.name);
+            errx(1,
+                 "the command line is not the last part of the image on %s and cannot be changed",
+                 medium.name);
         change(argv + 2);
     }
     join_words();

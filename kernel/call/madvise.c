@@ -16,7 +16,8 @@ static bool madvise_is_known(u64 advice) {
     return advice <= MADV_DONTNEED || (advice >= MADV_FREE && advice <= MADV_COLLAPSE);
 }
 
-// Gives up pages from walk->at on as far as one piece goes, at most to end: what is read next is zeroes, or the file.
+// Gives up pages from walk->at on as far as one piece goes, at most to end: what is read next is
+// zeroes, or the file.
 static s64 madvise_give_up(struct walk *walk, u64 end) {
     u64 stop = walk->at, bytes;
     for (; stop < end && walk->left > 0; walk->left -= PAGE_COST) {
@@ -31,7 +32,9 @@ static s64 madvise_give_up(struct walk *walk, u64 end) {
 
 static s64 madvise_populate(struct walk *walk, const struct area *area, u64 end) {
     bool writes = walk->what == MADV_POPULATE_WRITE;
-    if (area->flags & AREA_DEVICE || !(area->rights & (writes ? AREA_WRITE : AREA_READ | AREA_WRITE))) return -EINVAL;
+    if (area->flags & AREA_DEVICE ||
+        !(area->rights & (writes ? AREA_WRITE : AREA_READ | AREA_WRITE)))
+        return -EINVAL;
     if (area->flags & AREA_GUARD) return -EFAULT;
     return range_populate(walk, end, writes);
 }
@@ -55,8 +58,10 @@ static s64 madvise_guard(struct walk *walk, const struct area *area, u64 end) {
     s64 error = installs ? madvise_give_up(walk, end) : 0;
     if (error || !space_nodes_ready()) return -ENOMEM;
     if (installs) stop = walk->at;
-    if (installs) areas_flag(&space.areas, start, stop, AREA_GUARD, 0);
-    else areas_flag(&space.areas, start, stop, 0, AREA_GUARD);
+    if (installs)
+        areas_flag(&space.areas, start, stop, AREA_GUARD, 0);
+    else
+        areas_flag(&space.areas, start, stop, 0, AREA_GUARD);
     walk->at = stop;
     return 0;
 }
@@ -82,8 +87,10 @@ static s64 madvise_advise(struct walk *walk, const struct area *area, u64 end) {
     }
     bool is_for_zeroes = walk->what == MADV_FREE || walk->what == MADV_WIPEONFORK;
     if (flags & not_for || (is_for_zeroes && area->object)) return -EINVAL;
-    bool gives_up = walk->what == MADV_DONTNEED || walk->what == MADV_FREE || walk->what == MADV_DONTNEED_LOCKED;
-    if (gives_up && !(flags & AREA_SHARED)) return madvise_give_up(walk, end); // what is shared stays in its object
+    bool gives_up = walk->what == MADV_DONTNEED || walk->what == MADV_FREE ||
+                    walk->what == MADV_DONTNEED_LOCKED;
+    if (gives_up && !(flags & AREA_SHARED))
+        return madvise_give_up(walk, end); // what is shared stays in its object
     walk->at = end;
     return 0;
 }
@@ -91,7 +98,9 @@ static s64 madvise_advise(struct walk *walk, const struct area *area, u64 end) {
 // madvise(start, length, advice): what is not mapped is left out, and said.
 s64 call_madvise(struct thread *thread, const u64 *arg) {
     u64 start = arg[0], bytes = ROUND_UP(arg[1], PAGE_SIZE), advice = (u32)arg[2];
-    if (!madvise_is_known(advice) || start % PAGE_SIZE || (arg[1] && !bytes) || start + bytes < start) return -EINVAL;
+    if (!madvise_is_known(advice) || start % PAGE_SIZE || (arg[1] && !bytes) ||
+        start + bytes < start)
+        return -EINVAL;
     if (!bytes) return 0;
     struct walk walk = range_begin(thread, start, start + bytes);
     walk.what = advice;

@@ -1,5 +1,5 @@
-// mlock(2), and what else asks about pages that are there or are not. Nothing is ever written out to a disk: memory
-// that is locked is made at once, and MADV_DONTNEED does not take it.
+// mlock(2), and what else asks about pages that are there or are not. Nothing is ever written out
+// to a disk: memory that is locked is made at once, and MADV_DONTNEED does not take it.
 #include <linux/mman.h>
 #include "kernel/call/call.h"
 #include "kernel/kernel.h"
@@ -10,11 +10,13 @@
 
 // ---- locking ----
 
-// First all areas get the flag (what: AREA_LOCKED, or 0 to take it away), then their pages are made.
+// First all areas get the flag (what: AREA_LOCKED, or 0 to take it away), then their pages are
+// made.
 static s64 mlock_area(struct walk *walk, const struct area *area, u64 end) {
     u32 wanted = area->flags & AREA_DEVICE ? 0 : (u32)walk->what;
     if (!space_nodes_ready()) return -EAGAIN;
-    if ((area->flags & AREA_LOCKED) != wanted) areas_flag(&space.areas, walk->at, end, wanted, AREA_LOCKED & ~wanted);
+    if ((area->flags & AREA_LOCKED) != wanted)
+        areas_flag(&space.areas, walk->at, end, wanted, AREA_LOCKED & ~wanted);
     walk->at = end;
     return 0;
 }
@@ -38,7 +40,8 @@ static s64 mlock_fill_any(struct walk *walk, const struct area *area, u64 end) {
 }
 
 // Two walks over a range in one call: the second begins when the first is done.
-static s64 mlock_range(struct thread *thread, struct walk walk, s64 (*fill)(struct walk *, const struct area *, u64)) {
+static s64 mlock_range(struct thread *thread, struct walk walk,
+                       s64 (*fill)(struct walk *, const struct area *, u64)) {
     u64 *fills = &thread->record.few[0];
     if (!walk.is_again) *fills = false;
     if (*fills) return range_walk(thread, &walk, fill);
@@ -51,7 +54,8 @@ static s64 mlock_range(struct thread *thread, struct walk walk, s64 (*fill)(stru
 }
 
 static s64 mlock_call(struct thread *thread, u64 start, u64 bytes, u32 flag, bool fills) {
-    u64 from = ROUND_DOWN(start, PAGE_SIZE), end = from + ROUND_UP(bytes + start % PAGE_SIZE, PAGE_SIZE);
+    u64 from = ROUND_DOWN(start, PAGE_SIZE),
+        end = from + ROUND_UP(bytes + start % PAGE_SIZE, PAGE_SIZE);
     if (end < from) return -EINVAL;
     if (end == from) return 0;
     struct walk walk = range_begin(thread, from, end);
@@ -60,8 +64,12 @@ static s64 mlock_call(struct thread *thread, u64 start, u64 bytes, u32 flag, boo
     return mlock_range(thread, walk, fills ? mlock_fill_area : NULL);
 }
 
-s64 call_mlock(struct thread *thread, const u64 *arg) { return mlock_call(thread, arg[0], arg[1], AREA_LOCKED, true); }
-s64 call_munlock(struct thread *thread, const u64 *arg) { return mlock_call(thread, arg[0], arg[1], 0, false); }
+s64 call_mlock(struct thread *thread, const u64 *arg) {
+    return mlock_call(thread, arg[0], arg[1], AREA_LOCKED, true);
+}
+s64 call_munlock(struct thread *thread, const u64 *arg) {
+    return mlock_call(thread, arg[0], arg[1], 0, false);
+}
 
 s64 call_mlock2(struct thread *thread, const u64 *arg) {
     if ((u32)arg[2] & ~(u32)MLOCK_ONFAULT) return -EINVAL;
@@ -74,7 +82,8 @@ static void mlock_future(u64 flags) {
     lock_give(&space.lock);
 }
 
-static s64 mlock_all(struct thread *thread, u32 flag, s64 (*fill)(struct walk *, const struct area *, u64)) {
+static s64 mlock_all(struct thread *thread, u32 flag,
+                     s64 (*fill)(struct walk *, const struct area *, u64)) {
     struct walk walk = range_begin(thread, USER_START, USER_END);
     walk.what = flag;
     s64 result = mlock_range(thread, walk, fill);
@@ -83,7 +92,8 @@ static s64 mlock_all(struct thread *thread, u32 flag, s64 (*fill)(struct walk *,
 
 s64 call_mlockall(struct thread *thread, const u64 *arg) {
     u64 flags = (u32)arg[0];
-    if (!flags || flags == MCL_ONFAULT || flags & ~(u64)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) return -EINVAL;
+    if (!flags || flags == MCL_ONFAULT || flags & ~(u64)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+        return -EINVAL;
     if (!thread->record.begun) mlock_future(flags);
     if (!(flags & MCL_CURRENT)) return 0;
     return mlock_all(thread, AREA_LOCKED, flags & MCL_ONFAULT ? NULL : mlock_fill_any);
@@ -124,7 +134,8 @@ static bool mincore_is_there(const struct area *area, u64 address) {
 static u64 mincore_look(u64 address, u64 pages, u8 *there) {
     u64 count = 0;
     space_take();
-    for (const struct area *area; count < pages && (area = space_area(address)); address += PAGE_SIZE)
+    for (const struct area *area; count < pages && (area = space_area(address));
+         address += PAGE_SIZE)
         there[count++] = mincore_is_there(area, address);
     lock_give(&space.lock);
     return count;
@@ -141,7 +152,8 @@ s64 call_mincore(struct thread *thread, const u64 *arg) {
     for (record->begun = true; record->done < pages; left--) {
         u8 there[CHUNK];
         if (!left || call_faulted(thread)) return call_again(thread);
-        u64 count = mincore_look(start + record->done * PAGE_SIZE, MIN(pages - record->done, CHUNK), there);
+        u64 count =
+            mincore_look(start + record->done * PAGE_SIZE, MIN(pages - record->done, CHUNK), there);
         if (!count) return -ENOMEM;
         if (!copy_to_user(arg[2] + record->done, there, count)) return -EFAULT;
         record->done += count;

@@ -1,4 +1,5 @@
-// mremap(2): areas change their size and place with the pages that exist of them. What moves goes in pieces (move.c).
+// mremap(2): areas change their size and place with the pages that exist of them. What moves goes
+// in pieces (move.c).
 #include <linux/mman.h>
 #include "kernel/call/call.h"
 #include "kernel/device/devices.h"
@@ -12,10 +13,11 @@ static s64 remap_check(const struct move *call, const struct area *area) {
     if (is_device && call->flags & MREMAP_DONTUNMAP) return -EINVAL;
     if (is_device) return -EFAULT; // it stays where it is
     if (area->object == &objects_file && call->bytes > call->old)
-        return refused("mremap", "new length", call->bytes, "of the program's file only what was loaded is kept",
-                       -EFAULT);
+        return refused("mremap", "new length", call->bytes,
+                       "of the program's file only what was loaded is kept", -EFAULT);
     if (MIN(call->old, call->bytes) > area->end - call->at) return -EFAULT;
-    struct area more = area_part(area, USER_END, USER_END + call->bytes - MIN(call->old, call->bytes));
+    struct area more =
+        area_part(area, USER_END, USER_END + call->bytes - MIN(call->old, call->bytes));
     if (call->flags & MREMAP_DONTUNMAP) more.end = more.start + call->bytes;
     return space_within_limits(&more) ? 0 : -ENOMEM;
 }
@@ -26,12 +28,13 @@ static s64 remap_to(struct thread *thread) {
     const struct area *area = space_area(call->at);
     s64 error = remap_check(call, area);
     if (error) return error;
-    if (!(call->flags & MREMAP_FIXED)) call->to = mapping_place(call->to, call->bytes, PAGE_SIZE, USER_END);
+    if (!(call->flags & MREMAP_FIXED))
+        call->to = mapping_place(call->to, call->bytes, PAGE_SIZE, USER_END);
     return call->to ? move_begin(thread, area) : -ENOMEM;
 }
 
-// Several areas, and the holes between them, move as they are; at the new place what is in such a hole stays. The next
-// one, from an address on.
+// Several areas, and the holes between them, move as they are; at the new place what is in such a
+// hole stays. The next one, from an address on.
 static s64 remap_next(struct thread *thread, u64 from) {
     struct move *call = &thread->record.move;
     const struct area *area = areas_find(&space.areas, from);
@@ -58,9 +61,12 @@ static s64 remap_grow(struct thread *thread) {
 
 static bool remap_is_valid(const struct move *call) {
     const u64 known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
-    if (call->flags & ~known || call->at % PAGE_SIZE || !call->bytes || call->bytes > USER_END) return false;
+    if (call->flags & ~known || call->at % PAGE_SIZE || !call->bytes || call->bytes > USER_END)
+        return false;
     if (!(call->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))) return true;
-    if (call->to > USER_END - call->bytes || call->to % PAGE_SIZE || !(call->flags & MREMAP_MAYMOVE)) return false;
+    if (call->to > USER_END - call->bytes || call->to % PAGE_SIZE ||
+        !(call->flags & MREMAP_MAYMOVE))
+        return false;
     if (call->flags & MREMAP_DONTUNMAP && call->old != call->bytes) return false;
     return call->at + call->old <= call->to || call->to + call->bytes <= call->at;
 }
@@ -72,7 +78,8 @@ static s64 remap_begin(struct thread *thread) {
     if (!area) return -EFAULT;
     if (call->old > USER_END - call->at) return call->bytes < call->old ? -EINVAL : -EFAULT;
     bool is_several = call->old > area->end - call->at && call->old == call->bytes;
-    if (call->flags & MREMAP_FIXED && call->to < USER_START) return -EPERM; // nothing is ever mapped there
+    if (call->flags & MREMAP_FIXED && call->to < USER_START)
+        return -EPERM; // nothing is ever mapped there
     if (is_several && (call->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) == MREMAP_FIXED) {
         call->end = call->at + call->old;
         call->result = call->to;

@@ -7,14 +7,15 @@
 #include "kernel/device/devices.h"
 #include "kernel/lib/string.h"
 
-#define CREATION_FLAGS     (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC) // which the file does not keep
+// which the file does not keep
+#define CREATION_FLAGS     (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
 #define LARGE_FILE         0100000 // what Linux adds to the flags of all 64-bit programs
 #define AT_FLAGS_KNOWN     (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)
 #define ACCESS_KNOWN       7u
 #define ACCESS_FLAGS_KNOWN (AT_EACCESS | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) // all users are root
 
-// Where a path ends; directory: the number from which a relative one counts. 0, or a negative errno for one that cannot
-// be walked.
+// Where a path ends; directory: the number from which a relative one counts. 0, or a negative errno
+// for one that cannot be walked.
 static s64 paths_walk(u64 directory, u64 path_at, struct path_end *end) {
     char path[PATH_MAX];
     struct file file = {.kind = FILE_DIRECTORY}; // the root, which is the working directory
@@ -87,13 +88,15 @@ static u32 paths_mode_of(const struct file *file) {
     if (file->kind == FILE_DIRECTORY) return S_IFDIR | 0555;
     if (file->kind == FILE_TEXT) return S_IFREG | 0444;
     if (file->kind == FILE_ZERO) return S_IFCHR | 0666;
-    bool is_device = file->kind == FILE_FRAMEBUFFER || (file->kind == FILE_TERMINAL && files_is_tty);
+    bool is_device =
+        file->kind == FILE_FRAMEBUFFER || (file->kind == FILE_TERMINAL && files_is_tty);
     return is_device ? S_IFCHR | 0620 : S_IFIFO | 0600;
 }
 
 // Every file has a number of its own: programs take two files with one number for the same.
 static s64 paths_put_stat(const struct file *file, u64 to) {
-    struct stat stat = {.st_dev = file->kind, .st_ino = file->node + 1u, .st_nlink = 1, .st_blksize = PAGE_SIZE};
+    struct stat stat = {
+        .st_dev = file->kind, .st_ino = file->node + 1u, .st_nlink = 1, .st_blksize = PAGE_SIZE};
     bool is_terminal = file->kind == FILE_TERMINAL && files_is_tty;
     stat.st_mode = paths_mode_of(file);
     if (is_terminal) stat.st_blksize = 1024;
@@ -157,7 +160,8 @@ s64 call_newfstatat(struct thread *thread, const u64 *arg) {
     return error ? error : paths_put_stat(&file, arg[2]);
 }
 
-// Whose user is root may do what somebody may; but nothing can be written here except the framebuffer.
+// Whose user is root may do what somebody may; but nothing can be written here except the
+// framebuffer.
 static s64 paths_may(const struct file *file, u32 wanted) {
     u32 mode = paths_mode_of(file);
     if (wanted & 1 && !(mode & 0111)) return -EACCES;

@@ -1,12 +1,13 @@
-// poll(2) and ppoll(2). The entries are copied in once; their results go out once, when the call returns. Which file a
-// number means is looked up at every look, as on Linux.
+// poll(2) and ppoll(2). The entries are copied in once; their results go out once, when the call
+// returns. Which file a number means is looked up at every look, as on Linux.
 #include <linux/fcntl.h>
 #include <linux/poll.h>
 #include <linux/resource.h>
 #include "kernel/call/call.h"
 #include "kernel/cpu/time.h"
 
-#define PIPE_BYTES 65536 // of Linux's pipes: with so much left of it, standard input is still being written
+// of Linux's pipes: with so much left of it, standard input is still being written
+#define PIPE_BYTES 65536
 
 // A file that never waits.
 #define ALWAYS (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)
@@ -21,8 +22,10 @@ static u32 poll_input_state(const struct file *file) {
 static u32 poll_terminal_state(const struct file *file, u8 *events, u32 wanted) {
     const u32 reads = POLLIN | POLLRDNORM, writes = POLLOUT | POLLWRNORM;
     u32 access = file->flags & O_ACCMODE, state = 0;
-    if (wanted & writes && terminal_writable()) state = writes;
-    else if (wanted & writes) *events |= EVENT_OUTPUT;
+    if (wanted & writes && terminal_writable())
+        state = writes;
+    else if (wanted & writes)
+        *events |= EVENT_OUTPUT;
     if (access != O_WRONLY && terminal_readable()) state |= reads;
     if (access != O_WRONLY && wanted & reads) *events |= EVENT_INPUT;
     return state;
@@ -83,11 +86,12 @@ s64 call_poll(struct thread *thread, const u64 *arg) {
         s64 error = poll_copy_entries(thread, arg[0], (u32)arg[1]);
         if (error) return error;
     }
-    return poll_look_or_wait(thread, arg[0], (u32)arg[1], timeout < 0 ? NEVER : (u32)timeout * 1000000ull);
+    return poll_look_or_wait(thread, arg[0], (u32)arg[1],
+                             timeout < 0 ? NEVER : (u32)timeout * 1000000ull);
 }
 
-// The first execution of ppoll: 0, or why not. The record then has the timeout (total), when it began (index), and the
-// signals that were blocked (before).
+// The first execution of ppoll: 0, or why not. The record then has the timeout (total), when it
+// began (index), and the signals that were blocked (before).
 static s64 ppoll_begin(struct thread *thread, const u64 *arg) {
     struct record *record = &thread->record;
     u64 blocked;
@@ -104,8 +108,8 @@ static s64 ppoll_begin(struct thread *thread, const u64 *arg) {
     return 0;
 }
 
-// ppoll(entries, count, timeout, blocked meanwhile, bytes of that). What is left of the timeout is written, if it can
-// be.
+// ppoll(entries, count, timeout, blocked meanwhile, bytes of that). What is left of the timeout is
+// written, if it can be.
 s64 call_ppoll(struct thread *thread, const u64 *arg) {
     struct record *record = &thread->record;
     if (!record->begun) {

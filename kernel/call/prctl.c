@@ -24,7 +24,8 @@ s64 call_arch_prctl(struct thread *thread, const u64 *arg) {
     return refused("arch_prctl", "option", (u32)arg[0], "it is not built", -EINVAL);
 }
 
-// What is kept for whoever asks, and changes nothing: nobody writes core files, nobody is a parent or a child.
+// What is kept for whoever asks, and changes nothing: nobody writes core files, nobody is a parent
+// or a child.
 static struct {
     u32 parent_signal, dumpable, keeps_capabilities, subreaper, no_new_rights, no_huge_pages;
 } kept = {.dumpable = 1};

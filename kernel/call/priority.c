@@ -1,5 +1,6 @@
-// Policies and priorities of scheduling. All threads are equal: what asks for a real-time policy is refused; nice
-// values and the policies of ordinary threads are kept for whoever asks, and change nothing.
+// Policies and priorities of scheduling. All threads are equal: what asks for a real-time policy is
+// refused; nice values and the policies of ordinary threads are kept for whoever asks, and change
+// nothing.
 #include <linux/resource.h>
 #include <linux/sched.h>
 #include "kernel/cpu/cpus.h"
@@ -16,8 +17,10 @@ struct parameters {
 #define REALTIME_LOWEST  1
 #define REALTIME_HIGHEST 99
 
-// What is kept of a thread, 0 being the current one. new: what is kept from now on, or NULL. False: no such thread.
-static bool priority_of_thread(struct thread *current, int tid, struct priority *kept, const struct priority *new) {
+// What is kept of a thread, 0 being the current one. new: what is kept from now on, or NULL. False:
+// no such thread.
+static bool priority_of_thread(struct thread *current, int tid, struct priority *kept,
+                               const struct priority *new) {
     lock_take(&threads_lock);
     struct thread *thread = tid ? thread_find((u32)tid) : current;
     if (thread) *kept = thread->priority;
@@ -44,9 +47,13 @@ static s64 priority_set_policy(struct thread *thread, int tid, const int *policy
     if (!realtime && !priority_is_ordinary(wanted)) return -EINVAL;
     if (param.sched_priority < 0 || param.sched_priority > REALTIME_HIGHEST) return -EINVAL;
     if (realtime != (param.sched_priority != 0)) return -EINVAL;
-    if (realtime) return refused("sched_setscheduler", "policy", (u64)wanted, "no real-time policy is built", -EPERM);
+    if (realtime)
+        return refused("sched_setscheduler", "policy", (u64)wanted, "no real-time policy is built",
+                       -EPERM);
     kept.policy = (u8)wanted;
-    return priority_of_thread(thread, tid, &kept, &(struct priority){kept.nice, (u8)wanted}) ? 0 : -ESRCH;
+    return priority_of_thread(thread, tid, &kept, &(struct priority){kept.nice, (u8)wanted})
+               ? 0
+               : -ESRCH;
 }
 
 s64 call_sched_setscheduler(struct thread *thread, const u64 *arg) {
@@ -70,7 +77,9 @@ s64 call_sched_getparam(struct thread *thread, const u64 *arg) {
     const struct parameters param = {0};
     struct priority kept;
     if ((int)arg[0] < 0 || !arg[1]) return -EINVAL;
-    return priority_of_thread(thread, (int)arg[0], &kept, NULL) ? put_user(arg[1], &param, sizeof param) : -ESRCH;
+    return priority_of_thread(thread, (int)arg[0], &kept, NULL)
+               ? put_user(arg[1], &param, sizeof param)
+               : -ESRCH;
 }
 
 // sched_get_priority_max(int policy), and _min
@@ -86,8 +95,11 @@ s64 call_sched_get_priority_min(struct thread *thread, const u64 *arg) {
     return priority_limit((int)arg[0], REALTIME_LOWEST);
 }
 
-// Groups and users: the process's own are all there are, and what the current thread has stands for all.
-static bool priority_is_ours(int which, int who) { return who == 0 || (which == PRIO_PGRP && who == 1); }
+// Groups and users: the process's own are all there are, and what the current thread has stands for
+// all.
+static bool priority_is_ours(int which, int who) {
+    return who == 0 || (which == PRIO_PGRP && who == 1);
+}
 
 // setpriority(int which, int who, int nice)
 s64 call_setpriority(struct thread *thread, const u64 *arg) {
@@ -99,7 +111,9 @@ s64 call_setpriority(struct thread *thread, const u64 *arg) {
     if (which != PRIO_PROCESS && !priority_is_ours(which, who)) return -ESRCH;
     if (which != PRIO_PROCESS) who = 0;
     if (!priority_of_thread(thread, who, &kept, NULL)) return -ESRCH;
-    return priority_of_thread(thread, who, &kept, &(struct priority){(s8)nice, kept.policy}) ? 0 : -ESRCH;
+    return priority_of_thread(thread, who, &kept, &(struct priority){(s8)nice, kept.policy})
+               ? 0
+               : -ESRCH;
 }
 
 // getpriority(int which, int who): 1 to 40, so that it is no error.
@@ -113,7 +127,8 @@ s64 call_getpriority(struct thread *thread, const u64 *arg) {
     return priority_of_thread(thread, who, &kept, NULL) ? NICE_HIGHEST + 1 - kept.nice : -ESRCH;
 }
 
-// sched_setaffinity(int thread, unsigned bytes, mask): every thread runs on all CPUs, which a mask may say.
+// sched_setaffinity(int thread, unsigned bytes, mask): every thread runs on all CPUs, which a mask
+// may say.
 s64 call_sched_setaffinity(struct thread *thread, const u64 *arg) {
     u64 mask[CPUS_MAX / 64] = {0};
     u64 bytes = MIN((u32)arg[1], sizeof mask);
@@ -125,5 +140,6 @@ s64 call_sched_setaffinity(struct thread *thread, const u64 *arg) {
     for (unsigned cpu = 0; cpu < cpus; cpu++) chosen += mask[cpu / 64] >> cpu % 64 & 1;
     if (!chosen) return -EINVAL;
     if (chosen == cpus) return 0;
-    return refused("sched_setaffinity", "a number of CPUs,", chosen, "threads run on all of them", -EINVAL);
+    return refused("sched_setaffinity", "a number of CPUs,", chosen, "threads run on all of them",
+                   -EINVAL);
 }

@@ -13,7 +13,8 @@
 
 s64 call_uname(struct thread *thread, const u64 *arg) {
     // The release says which interface is meant; programs compare it with what they need.
-    static const struct new_utsname name = {"Linux", "vmos", "6.1.0-vmos", "#1 vmos", "x86_64", "(none)"};
+    static const struct new_utsname name = {"Linux",   "vmos",   "6.1.0-vmos",
+                                            "#1 vmos", "x86_64", "(none)"};
     return put_user(arg[0], &name, sizeof name);
 }
 
@@ -36,7 +37,8 @@ s64 call_personality(struct thread *thread, const u64 *arg) {
     static u32 kept = PER_LINUX;
     u32 wanted = (u32)arg[0];
     if (wanted == PERSONALITY_ASKS) return __atomic_load_n(&kept, __ATOMIC_RELAXED);
-    if ((wanted & ~(u32)ADDR_NO_RANDOMIZE) == PER_LINUX) return __atomic_exchange_n(&kept, wanted, __ATOMIC_RELAXED);
+    if ((wanted & ~(u32)ADDR_NO_RANDOMIZE) == PER_LINUX)
+        return __atomic_exchange_n(&kept, wanted, __ATOMIC_RELAXED);
     return refused("personality", "value", wanted, "only Linux's own is built", -EINVAL);
 }
 
@@ -73,4 +75,6 @@ s64 call_getresuid(struct thread *thread, const u64 *arg) {
 }
 
 s64 call_getresgid(struct thread *thread, const u64 *arg) { return call_getresuid(thread, arg); }
-s64 call_getgroups(struct thread *thread, const u64 *arg) { return (int)arg[0] < 0 ? -EINVAL : 0; } // no further ones
+s64 call_getgroups(struct thread *thread, const u64 *arg) {
+    return (int)arg[0] < 0 ? -EINVAL : 0;
+} // no further ones

@@ -9,8 +9,8 @@
 #define TICKS   100 // of times(2) in a second, as AT_CLKTCK says
 #define TICK_NS (SECOND / TICKS)
 
-// getrusage(int who, usage): there are no children, the kernel's own time is in the program's, and pages of the file
-// that are not its own are not counted.
+// getrusage(int who, usage): there are no children, the kernel's own time is in the program's, and
+// pages of the file that are not its own are not counted.
 s64 call_getrusage(struct thread *thread, const u64 *arg) {
     int who = (int)arg[0];
     if (who != RUSAGE_SELF && who != RUSAGE_CHILDREN && who != RUSAGE_THREAD) return -EINVAL;
@@ -27,7 +27,8 @@ s64 call_getrusage(struct thread *thread, const u64 *arg) {
     }
     u64 ns = time_tsc_to_ns(ticks);
     if (who != RUSAGE_CHILDREN)
-        usage.ru_maxrss = (s64)(__atomic_load_n(&promises.most, __ATOMIC_RELAXED) * (PAGE_SIZE / 1024));
+        usage.ru_maxrss =
+            (s64)(__atomic_load_n(&promises.most, __ATOMIC_RELAXED) * (PAGE_SIZE / 1024));
     usage.ru_utime.tv_sec = (s64)(ns / SECOND);
     usage.ru_utime.tv_usec = (s64)(ns % SECOND / 1000);
     usage.ru_minflt = (s64)counts.faults;

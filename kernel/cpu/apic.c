@@ -1,4 +1,5 @@
-// See apic.h. Register offsets are those of xAPIC; the MSR of a register is 800h + offset / 16 (SDM 3A 11.12.1.2).
+// See apic.h. Register offsets are those of xAPIC; the MSR of a register is 800h + offset / 16 (SDM
+// 3A 11.12.1.2).
 #include "kernel/cpu/apic.h"
 
 #include "kernel/cpu/cpus.h"
@@ -11,18 +12,41 @@
 #define MSR_X2APIC         0x800
 
 // In xAPIC the upper half of the command, with the destination, is the register behind it.
-enum { ID = 0x20, VERSION = 0x30, PRIORITY = 0x80, END = 0xb0, SPURIOUS = 0xf0, ERRORS = 0x280, COMMAND = 0x300 };
+enum {
+    ID = 0x20,
+    VERSION = 0x30,
+    PRIORITY = 0x80,
+    END = 0xb0,
+    SPURIOUS = 0xf0,
+    ERRORS = 0x280,
+    COMMAND = 0x300
+};
 enum { TIMER_COUNT = 0x380, TIMER_LEFT = 0x390, TIMER_DIVIDER = 0x3e0 };
 // The local vector table; an APIC with fewer entries lacks the last ones.
-enum { TIMER = 0x320, LINT0 = 0x350, LINT1 = 0x360, ERROR = 0x370, PERFORMANCE = 0x340, HEAT = 0x330, CMCI = 0x2f0 };
+enum {
+    TIMER = 0x320,
+    LINT0 = 0x350,
+    LINT1 = 0x360,
+    ERROR = 0x370,
+    PERFORMANCE = 0x340,
+    HEAT = 0x330,
+    CMCI = 0x2f0
+};
 static const u16 table[] = {TIMER, LINT0, LINT1, ERROR, PERFORMANCE, HEAT, CMCI};
 
-enum { MODE_EXTINT = 7 << 8, MODE_SMI = 2 << 8, MODE_NMI = 4 << 8, MODE_INIT = 5 << 8, MODE_SIPI = 6 << 8 };
+enum {
+    MODE_EXTINT = 7 << 8,
+    MODE_SMI = 2 << 8,
+    MODE_NMI = 4 << 8,
+    MODE_INIT = 5 << 8,
+    MODE_SIPI = 6 << 8
+};
 enum { COMMAND_BUSY = 1 << 12, COMMAND_ASSERT = 1 << 14 };
 enum { ACTIVE_LOW = 1 << 13, MASKED = 1 << 16, TSC_DEADLINE = 1 << 18 };
-#define SPURIOUS_ON    (1u << 8)
-#define DIVIDE_BY_16   0x3
-#define BUSY_READS_MAX 100000 // of the command register: ms, where a command takes less than a microsecond
+#define SPURIOUS_ON  (1u << 8)
+#define DIVIDE_BY_16 0x3
+// of the command register: ms, where a command takes less than a microsecond
+#define BUSY_READS_MAX 100000
 
 static struct apic_setup apic;
 
@@ -42,24 +66,29 @@ static u32 apic_get(u32 reg) {
 }
 
 static void apic_set(u32 reg, u32 value) {
-    if (apic.mode == APIC_MSRS) wrmsr(MSR_X2APIC + reg / 16, value);
-    else *(volatile u32 *)(apic.registers + reg) = value;
+    if (apic.mode == APIC_MSRS)
+        wrmsr(MSR_X2APIC + reg / 16, value);
+    else
+        *(volatile u32 *)(apic.registers + reg) = value;
 }
 
 u32 apic_id(void) { return apic.mode == APIC_MSRS ? apic_get(ID) : apic_get(ID) >> 24; }
 void apic_end_interrupt(void) { apic_set(END, 0); }
 
-// A masked entry gets a vector all the same: one below 16 counts as an error as soon as it is written (SDM 3A 11.5.3).
-// An SMI is the firmware's, which cools the CPU.
+// A masked entry gets a vector all the same: one below 16 counts as an error as soon as it is
+// written (SDM 3A 11.5.3). An SMI is the firmware's, which cools the CPU.
 void apic_init(bool pics) {
     u64 base = rdmsr(MSR_APIC_BASE);
-    if (apic.mode == APIC_MEMORY && base & BASE_X2APIC) // firmware can forget it on other CPUs; the way back is by off
+    if (apic.mode == APIC_MEMORY &&
+        base & BASE_X2APIC) // firmware can forget it on other CPUs; the way back is by off
         wrmsr(MSR_APIC_BASE, base &= ~(u64)(BASE_ON | BASE_X2APIC));
     if (!(base & BASE_ON)) wrmsr(MSR_APIC_BASE, base |= BASE_ON);
-    if (apic.mode == APIC_MSRS && !(base & BASE_X2APIC)) wrmsr(MSR_APIC_BASE, base | BASE_X2APIC); // in a second step
+    if (apic.mode == APIC_MSRS && !(base & BASE_X2APIC))
+        wrmsr(MSR_APIC_BASE, base | BASE_X2APIC); // in a second step
     u32 entries = (apic_get(VERSION) >> 16 & 0xff) + 1;
     for (u32 i = 0; i < entries && i < ARRAY_SIZE(table); i++)
-        if ((apic_get(table[i]) & MODE_EXTINT) != MODE_SMI) apic_set(table[i], MASKED | VECTOR_SPURIOUS);
+        if ((apic_get(table[i]) & MODE_EXTINT) != MODE_SMI)
+            apic_set(table[i], MASKED | VECTOR_SPURIOUS);
     apic_set(SPURIOUS, SPURIOUS_ON | VECTOR_SPURIOUS);
     apic_set(PRIORITY, 0);
     if (pics) apic_set(LINT0, MODE_EXTINT);
@@ -70,24 +99,29 @@ void apic_init(bool pics) {
     apic_set(ERRORS, 0);
 }
 
-// x2APIC has no busy bit, and its write waits for no store before it: what the receiver is to read must be out.
+// x2APIC has no busy bit, and its write waits for no store before it: what the receiver is to read
+// must be out.
 static void apic_send(u32 id, u32 command) {
     if (apic.mode == APIC_MSRS) {
         __asm__ volatile("mfence\n\tlfence" ::: "memory");
         wrmsr(MSR_X2APIC + COMMAND / 16, (u64)id << 32 | command);
         return;
     }
-    for (int i = 0; i < BUSY_READS_MAX && apic_get(COMMAND) & COMMAND_BUSY; i++) __asm__ volatile("pause");
+    for (int i = 0; i < BUSY_READS_MAX && apic_get(COMMAND) & COMMAND_BUSY; i++)
+        __asm__ volatile("pause");
     apic_set(COMMAND + 16, id << 24);
     apic_set(COMMAND, command);
 }
 
 void apic_send_init(u32 id) { apic_send(id, MODE_INIT | COMMAND_ASSERT); }
-void apic_send_sipi(u32 id, u64 page) { apic_send(id, MODE_SIPI | COMMAND_ASSERT | (u32)(page / PAGE_SIZE)); }
+void apic_send_sipi(u32 id, u64 page) {
+    apic_send(id, MODE_SIPI | COMMAND_ASSERT | (u32)(page / PAGE_SIZE));
+}
 void ipi_send(unsigned cpu) { apic_send(cpu_number(cpu)->apic_id, COMMAND_ASSERT | VECTOR_IPI); }
 void ipi_nmi(unsigned cpu) { apic_send(cpu_number(cpu)->apic_id, MODE_NMI | COMMAND_ASSERT); }
 
-// The fence: a write to IA32_TSC_DEADLINE could overtake that of the entry in memory (SDM 3A 11.5.4.1).
+// The fence: a write to IA32_TSC_DEADLINE could overtake that of the entry in memory (SDM
+// 3A 11.5.4.1).
 void apic_timer_init(bool tsc_deadline) {
     apic_set(TIMER_DIVIDER, DIVIDE_BY_16);
     apic_set(TIMER, (tsc_deadline ? TSC_DEADLINE : 0) | VECTOR_TIMER);

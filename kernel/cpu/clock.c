@@ -11,19 +11,24 @@ u64 mul_div(u64 a, u64 b, u64 c) {
     unsigned __int128 product = (unsigned __int128)a * b;
     u64 quotient, rest;
     if ((u64)(product >> 64) >= c) return UINT64_MAX;
-    __asm__("divq %4" : "=a"(quotient), "=d"(rest) : "a"((u64)product), "d"((u64)(product >> 64)), "rm"(c) : "cc");
+    __asm__("divq %4"
+            : "=a"(quotient), "=d"(rest)
+            : "a"((u64)product), "d"((u64)(product >> 64)), "rm"(c)
+            : "cc");
     return quotient;
 }
 
-// A hypervisor's leaf comes first, since it knows when it scales the TSC. Other hypervisors than the two have something
-// else at 40000010h. Leaf 15h (Intel SDM 3B 19.7.3) counts only whole: CPUs that leave out the crystal have it in no
-// other leaf (16h is rounded, by up to 0.3 %), and tables by model were wrong for some.
+// A hypervisor's leaf comes first, since it knows when it scales the TSC. Other hypervisors than
+// the two have something else at 40000010h. Leaf 15h (Intel SDM 3B 19.7.3) counts only whole: CPUs
+// that leave out the crystal have it in no other leaf (16h is rounded, by up to 0.3 %), and tables
+// by model were wrong for some.
 u64 clock_stated_hz(struct cpuid (*leaf)(u32, u32), const char **by) {
     u64 hz = 0;
     if (leaf(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) {
         struct cpuid about = leaf(0x40000000, 0);
         *by = "the hypervisor";
-        if ((about.ebx == HYPERVISOR_KVM || about.ebx == HYPERVISOR_VMWARE) && about.eax >= CPUID_40000010_RATES)
+        if ((about.ebx == HYPERVISOR_KVM || about.ebx == HYPERVISOR_VMWARE) &&
+            about.eax >= CPUID_40000010_RATES)
             hz = leaf(CPUID_40000010_RATES, 0).eax * 1000ull;
     }
     if (!hz && leaf(0, 0).eax >= CPUID_15_CRYSTAL) {
@@ -41,28 +46,32 @@ bool clock_invariant(struct cpuid (*leaf)(u32, u32)) {
            leaf(CPUID_80000007_POWER, 0).edx & CPUID_80000007_EDX_STEADY;
 }
 
-u64 clock_ticks(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz) {
+u64 clock_ticks(const struct reference *r, const struct reading *from, const struct reading *to,
+                u64 hz) {
     u64 part = (to->count - from->count) & (r->turn - 1);
     u64 expected = hz ? mul_div(to->tsc - from->tsc, r->hz, hz) : 0;
     return expected < part ? part : part + (expected - part + r->turn / 2) / r->turn * r->turn;
 }
 
-u64 clock_hz(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz) {
+u64 clock_hz(const struct reference *r, const struct reading *from, const struct reading *to,
+             u64 hz) {
     return mul_div(to->tsc - from->tsc, r->hz, clock_ticks(r, from, to, hz));
 }
 
 // Each count was read somewhere in its gap, and it is up to a tick old.
-u64 clock_doubt(const struct reference *r, const struct reading *from, const struct reading *to, u64 hz) {
+u64 clock_doubt(const struct reference *r, const struct reading *from, const struct reading *to,
+                u64 hz) {
     return (from->gap + to->gap) / 2 + hz / r->hz + 1;
 }
 
-u64 clock_offset(const struct reference *r, const struct reading *boot_cpu, const struct reading *cpu, u64 hz,
-                 u64 doubt_per_tick) {
+u64 clock_offset(const struct reference *r, const struct reading *boot_cpu,
+                 const struct reading *cpu, u64 hz, u64 doubt_per_tick) {
     u64 elapsed = mul_div((cpu->count - boot_cpu->count) & (r->turn - 1), hz, r->hz);
     s64 turn = (s64)mul_div(r->turn, hz, r->hz), offset = (s64)(boot_cpu->tsc + elapsed - cpu->tsc);
     s64 turns = offset < 0 ? (turn / 2 - offset) / turn : 0; // that went by unseen
     offset += turns * turn;
-    u64 doubt = clock_doubt(r, boot_cpu, cpu, hz) + scale(elapsed + (u64)(turns * turn), doubt_per_tick);
+    u64 doubt =
+        clock_doubt(r, boot_cpu, cpu, hz) + scale(elapsed + (u64)(turns * turn), doubt_per_tick);
     u64 distance = (u64)(offset < 0 ? -offset : offset);
     return distance > doubt ? (u64)offset : 0;
 }

@@ -1,17 +1,26 @@
-// What belongs to one CPU. It lies at the bottom of the CPU's slot, mapped and, but for its stacks, zeroed before
-// cpu_init(); GS base points to it while the kernel runs. All interrupt stacks lie in it, so that an entry finds it by
-// masking RSP, whatever GS is.
+// What belongs to one CPU. It lies at the bottom of the CPU's slot, mapped and, but for its stacks,
+// zeroed before cpu_init(); GS base points to it while the kernel runs. All interrupt stacks lie in
+// it, so that an entry finds it by masking RSP, whatever GS is.
 #pragma once
 
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/trap.h"
 #include "kernel/kernel.h"
 
-enum { VECTOR_DB = 1, VECTOR_NMI = 2, VECTOR_BP = 3, VECTOR_DF = 8, VECTOR_GP = 13, VECTOR_PF = 14, VECTOR_MC = 18 };
+enum {
+    VECTOR_DB = 1,
+    VECTOR_NMI = 2,
+    VECTOR_BP = 3,
+    VECTOR_DF = 8,
+    VECTOR_GP = 13,
+    VECTOR_PF = 14,
+    VECTOR_MC = 18
+};
 #define EXCEPTIONS 32 // vectors below are the CPU's own
 
-// Interrupt stacks by their number in the IDT. One stack must never be entered twice at once: #DF, NMI, #MC, #DB and
-// #PF can come while another one is in use, the rest cannot nest. Backtraces go up: what interrupts lies lower.
+// Interrupt stacks by their number in the IDT. One stack must never be entered twice at once: #DF,
+// NMI, #MC, #DB and #PF can come while another one is in use, the rest cannot nest. Backtraces go
+// up: what interrupts lies lower.
 enum ist { IST_DF = 1, IST_MC, IST_NMI, IST_DB, IST_PF, IST_EXCEPTION, IST_INTERRUPT };
 #define IST_COUNT      7
 #define IST_STACK_SIZE 8192
@@ -41,11 +50,15 @@ struct cpu {
     struct time_cpu time;
     u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
     struct tss tss;
-    u8 program[CPU_PROGRAM] __attribute__((aligned(64))); // the scheduler's, which begins with zeroes
-    u8 ist[IST_COUNT][IST_STACK_SIZE] __attribute__((aligned(IST_STACK_SIZE))); // of IST number n + 1
+    u8 program[CPU_PROGRAM]
+        __attribute__((aligned(64))); // the scheduler's, which begins with zeroes
+    u8 ist[IST_COUNT][IST_STACK_SIZE]
+        __attribute__((aligned(IST_STACK_SIZE))); // of IST number n + 1
 };
-_Static_assert(offsetof(struct cpu, current) == CPU_CURRENT && offsetof(struct cpu, scratch) == CPU_SCRATCH &&
-                   offsetof(struct cpu, stack_top) == CPU_STACK_TOP && sizeof(struct cpu) <= SLOT_DATA_MAX,
+_Static_assert(offsetof(struct cpu, current) == CPU_CURRENT &&
+                   offsetof(struct cpu, scratch) == CPU_SCRATCH &&
+                   offsetof(struct cpu, stack_top) == CPU_STACK_TOP &&
+                   sizeof(struct cpu) <= SLOT_DATA_MAX,
                "traps.asm and the data part of a slot");
 
 static inline struct cpu *this_cpu(void) {
@@ -54,8 +67,9 @@ static inline struct cpu *this_cpu(void) {
     return cpu;
 }
 
-// Makes CPU number what the kernel needs: GDT, TSS, IDT, GS, control registers, SYSCALL, vector state; the first time
-// also the interrupt controllers, all lines masked. Runs on that CPU's slot stack; logs nothing.
+// Makes CPU number what the kernel needs: GDT, TSS, IDT, GS, control registers, SYSCALL, vector
+// state; the first time also the interrupt controllers, all lines masked. Runs on that CPU's slot
+// stack; logs nothing.
 void cpu_init(unsigned number);
 
 // ---- traps.asm ----
@@ -63,7 +77,8 @@ extern const u8 trap_stubs[]; // 256, TRAP_STUB_SIZE bytes each
 void syscall_entry(void);
 void resume_by_iret(struct context *context) __attribute__((noreturn));
 void resume_by_sysret(struct context *context) __attribute__((noreturn));
-// The only code of the kernel that touches the program's memory; a page fault inside it goes on at usercopy_failed.
+// The only code of the kernel that touches the program's memory; a page fault inside it goes on at
+// usercopy_failed.
 bool usercopy(void *to, const void *from, u64 bytes);
 bool user_compare_exchange(void *to, u32 *expected, u32 value); // lies before it
 extern const u8 usercopy_failed[], usercopy_end[];
@@ -75,11 +90,14 @@ void segments_leave(struct segments *save);       // of the one that was; NULL: 
 
 // ---- panic.c ----
 // A panic because of an exception; address is CR2 for a page fault, why is more about it, or empty.
-void panic_exception(const struct registers *regs, u64 address, const char *why) __attribute__((noreturn));
+void panic_exception(const struct registers *regs, u64 address, const char *why)
+    __attribute__((noreturn));
 
 // ---- interrupts.c ----
-void interrupt(u64 vector); // what an interrupt does; called by traps.c for every vector from EXCEPTIONS on
-// Lines are the legacy PICs' until somebody gives another way to let one interrupt, on VECTOR_LINES + line.
+void interrupt(
+    u64 vector); // what an interrupt does; called by traps.c for every vector from EXCEPTIONS on
+// Lines are the legacy PICs' until somebody gives another way to let one interrupt, on VECTOR_LINES
+// + line.
 void interrupts_route(void (*let)(unsigned line));
 u32 interrupts_ignored(u8 vector); // how many nobody wanted
 #define VECTOR_LINES 0x20

@@ -1,6 +1,6 @@
-// See cpus.h. Nobody waits for a CPU to start: the boot CPU wakes them all and goes on; each takes the next number,
-// puts itself in order and checks in. CPUs count as online in the order of their numbers, so that a number below
-// cpus_online() is always that of a CPU that answers.
+// See cpus.h. Nobody waits for a CPU to start: the boot CPU wakes them all and goes on; each takes
+// the next number, puts itself in order and checks in. CPUs count as online in the order of their
+// numbers, so that a number below cpus_online() is always that of a CPU that answers.
 #include "kernel/cpu/cpus.h"
 
 #include "kernel/cpu/apic.h"
@@ -63,44 +63,57 @@ void cpus_wake(const u32 *ids, unsigned count, u8 *page, u64 root) {
     for (unsigned i = 0; i < count; i++) apic_send_sipi(ids[i], AP_START);
 }
 
-// Marks number as arrived, and counts everybody who is now in turn. Whoever was in the way wakes those behind.
+// Marks number as arrived, and counts everybody who is now in turn. Whoever was in the way wakes
+// those behind.
 static void cpus_check_in(unsigned number) {
     __atomic_store_n(&arrived[number], true, __ATOMIC_SEQ_CST);
-    for (unsigned n = cpus_online(); n < CPUS_MAX && __atomic_load_n(&arrived[n], __ATOMIC_SEQ_CST); n++) {
+    for (unsigned n = cpus_online(); n < CPUS_MAX && __atomic_load_n(&arrived[n], __ATOMIC_SEQ_CST);
+         n++) {
         unsigned expected = n;
-        if (!__atomic_compare_exchange_n(&online, &expected, n + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        if (!__atomic_compare_exchange_n(&online, &expected, n + 1, false, __ATOMIC_SEQ_CST,
+                                         __ATOMIC_SEQ_CST))
             n = expected - 1;
-        else if (n != number) ipi_send(n);
+        else if (n != number)
+            ipi_send(n);
     }
 }
 
-// Once: when all have come, or the deadline is over. Ids of missing CPUs that follow each other are one line.
+// Once: when all have come, or the deadline is over. Ids of missing CPUs that follow each other are
+// one line.
 static void cpus_say_how_many(void) {
     if (__atomic_exchange_n(&said, true, __ATOMIC_SEQ_CST)) return;
-    log("cpus: %u of %u run%s", came_count + 1, woken_count + 1, apic_mode() == APIC_MSRS ? ", by x2APIC" : "");
-    if (adopted) log("cpus: %u had memory type registers unlike the boot CPU's; they have its now", adopted);
+    log("cpus: %u of %u run%s", came_count + 1, woken_count + 1,
+        apic_mode() == APIC_MSRS ? ", by x2APIC" : "");
+    if (adopted)
+        log("cpus: %u had memory type registers unlike the boot CPU's; they have its now", adopted);
     for (unsigned i = 0, end; i < woken_count; i = end) {
         end = i + 1;
         if (came[i]) continue;
         while (end < woken_count && !came[end] && woken[end] == woken[end - 1] + 1) end++;
-        if (end == i + 1) log_error("cpus: the one with APIC id %u does not start", woken[i]);
-        else log_error("cpus: those with APIC ids %u to %u do not start", woken[i], woken[end - 1]);
+        if (end == i + 1)
+            log_error("cpus: the one with APIC id %u does not start", woken[i]);
+        else
+            log_error("cpus: those with APIC ids %u to %u do not start", woken[i], woken[end - 1]);
     }
 }
 
-// False when nobody woke it: one whose local APIC is not in the boot CPU's mode does not know its own id.
+// False when nobody woke it: one whose local APIC is not in the boot CPU's mode does not know its
+// own id.
 static bool cpus_note_arrival(u32 id) {
     unsigned i = 0;
     while (i < woken_count && woken[i] != id) i++;
     if (i == woken_count) return false;
     __atomic_store_n(&came[i], true, __ATOMIC_RELAXED);
     unsigned count = __atomic_add_fetch(&came_count, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&said, __ATOMIC_SEQ_CST)) log("cpus: the one with APIC id %u came late", id);
-    else if (count == woken_count) cpus_say_how_many();
+    if (__atomic_load_n(&said, __ATOMIC_SEQ_CST))
+        log("cpus: the one with APIC id %u came late", id);
+    else if (count == woken_count)
+        cpus_say_how_many();
     return true;
 }
 
-// The first C code of another CPU, on its slot's stack, which is all of the slot that has known contents.
+// The first C code of another CPU, on its slot's stack, which is all of the slot that has known
+// contents.
 void cpu_arrive(unsigned number) {
     struct cpu *cpu = cpu_number(number);
     memset(cpu, 0, offsetof(struct cpu, ist));
@@ -109,8 +122,11 @@ void cpu_arrive(unsigned number) {
     cpu->apic_id = apic_id();
     time_cpu_joined();
     if (mtrrs_adopt()) __atomic_fetch_add(&adopted, 1, __ATOMIC_RELAXED);
-    if (cpus_note_arrival(cpu->apic_id)) cpus_check_in(number);
-    else log_error("cpus: one came that says its APIC id is %u, which nobody woke: it stays asleep", cpu->apic_id);
+    if (cpus_note_arrival(cpu->apic_id))
+        cpus_check_in(number);
+    else
+        log_error("cpus: one came that says its APIC id is %u, which nobody woke: it stays asleep",
+                  cpu->apic_id);
     for (;;) {
         void (*run)(void) = __atomic_load_n(&join, __ATOMIC_SEQ_CST);
         bool counts = cpus_online() > number;
@@ -133,7 +149,8 @@ u64 cpus_watch(void) {
     if (watch.over) return UINT64_MAX;
     u64 now = time_now_ns();
     if (!watch.next) watch.next = now - time_tsc_to_ns(rdtsc() - woken_tsc) + SECOND_SIPI_NS;
-    bool send = watch_step(&watch, woken_count, __atomic_load_n(&came_count, __ATOMIC_RELAXED), now);
+    bool send =
+        watch_step(&watch, woken_count, __atomic_load_n(&came_count, __ATOMIC_RELAXED), now);
     for (unsigned i = 0; send && i < woken_count; i++)
         if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], AP_START);
     if (watch.over) cpus_say_how_many();

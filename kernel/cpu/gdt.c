@@ -1,12 +1,13 @@
-// Brings one CPU into the state the kernel runs in: segments, task state, interrupt gates, control registers, SYSCALL.
-// On entry the CPU's slot is mapped, its struct cpu zeroed up to the stacks, and the stack is the slot's; on return our
-// own handlers report faults. What the firmware may have left in a register does not count: each is written whole.
+// Brings one CPU into the state the kernel runs in: segments, task state, interrupt gates, control
+// registers, SYSCALL. On entry the CPU's slot is mapped, its struct cpu zeroed up to the stacks,
+// and the stack is the slot's; on return our own handlers report faults. What the firmware may have
+// left in a register does not count: each is written whole.
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
 
-// Descriptors (Intel SDM 3A 3.4.5). Bases and limits mean nothing in 64-bit mode. Accessed is set, so that the CPU
-// never writes to the GDT.
+// Descriptors (Intel SDM 3A 3.4.5). Bases and limits mean nothing in 64-bit mode. Accessed is set,
+// so that the CPU never writes to the GDT.
 #define SEGMENT_CODE (0x9bull << 40) // present, code, readable, accessed
 #define SEGMENT_DATA (0x93ull << 40) // present, data, writable, accessed
 #define SEGMENT_USER (3ull << 45)    // DPL 3
@@ -42,7 +43,8 @@ static void idt_init(void) {
     for (unsigned vector = 0; vector < 256; vector++) {
         u64 stub = (u64)trap_stubs + vector * TRAP_STUB_SIZE;
         u8 ist = vector < EXCEPTIONS ? IST_EXCEPTION : IST_INTERRUPT;
-        idt[vector] = (struct gate){(u16)stub, KERNEL_CS, ist, GATE_INTERRUPT, (u16)(stub >> 16), (u32)(stub >> 32), 0};
+        idt[vector] = (struct gate){(u16)stub,         KERNEL_CS,         ist, GATE_INTERRUPT,
+                                    (u16)(stub >> 16), (u32)(stub >> 32), 0};
     }
     idt[VECTOR_DB].ist = IST_DB;
     idt[VECTOR_NMI].ist = IST_NMI;
@@ -68,23 +70,25 @@ static void gdt_init(struct cpu *cpu) {
     cpu->tss.io_map = sizeof(struct tss);
 }
 
-// CS changes only by a far transfer; the data selectors are null for ever, as a Linux program finds them. After INIT
-// the LDT lies at address 0, usable, where the program could put call gates into the kernel. RFLAGS: with NT left on
-// the first IRETQ would fault, AC would lift SMAP.
+// CS changes only by a far transfer; the data selectors are null for ever, as a Linux program finds
+// them. After INIT the LDT lies at address 0, usable, where the program could put call gates into
+// the kernel. RFLAGS: with NT left on the first IRETQ would fault, AC would lift SMAP.
 static void tables_load(const struct cpu *cpu) {
     struct table_register gdtr = {sizeof(cpu->gdt) - 1, (u64)cpu->gdt};
-    __asm__ volatile("lgdt %0\n\tpushq %q2\n\tlea 1f(%%rip), %%rax\n\tpushq %%rax\n\tlretq\n"
-                     "1:\n\tmov %w3, %%ss\n\tmov %w1, %%ds\n\tmov %w1, %%es\n\tmov %w1, %%fs\n\tmov %w1, %%gs\n\t"
-                     "ltr %w4\n\tlldt %w1\n\tpushq %q5\n\tpopfq" ::"m"(gdtr),
-                     "r"(0), "r"((u64)KERNEL_CS), "r"(KERNEL_SS), "r"(TSS_SELECTOR), "i"(RFLAGS_ONE)
-                     : "rax", "memory", "cc");
+    __asm__ volatile(
+        "lgdt %0\n\tpushq %q2\n\tlea 1f(%%rip), %%rax\n\tpushq %%rax\n\tlretq\n"
+        "1:\n\tmov %w3, %%ss\n\tmov %w1, %%ds\n\tmov %w1, %%es\n\tmov %w1, %%fs\n\tmov %w1, %%gs\n\t"
+        "ltr %w4\n\tlldt %w1\n\tpushq %q5\n\tpopfq" ::"m"(gdtr),
+        "r"(0), "r"((u64)KERNEL_CS), "r"(KERNEL_SS), "r"(TSS_SELECTOR), "i"(RFLAGS_ONE)
+        : "rax", "memory", "cc");
 }
 
-// Nothing stays that the firmware left on: it could be open to the program. FSGSBASE is: whatever the program makes of
-// its GS base, traps.asm knows the kernel's.
+// Nothing stays that the firmware left on: it could be open to the program. FSGSBASE is: whatever
+// the program makes of its GS base, traps.asm knows the kernel's.
 static void control_registers_init(void) {
     struct cpuid features = cpuid(1, 0), more = {0};
-    u32 leaves = cpuid(0, 0).eax; // some BIOSes cut CPUID off behind leaf 3 (IA32_MISC_ENABLE bit 22)
+    u32 leaves =
+        cpuid(0, 0).eax; // some BIOSes cut CPUID off behind leaf 3 (IA32_MISC_ENABLE bit 22)
     if (leaves >= 7) more = cpuid(7, 0);
     u64 cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     if (features.edx & CPUID_1_EDX_MCE) cr4 |= CR4_MCE;
@@ -99,14 +103,15 @@ static void control_registers_init(void) {
     __asm__ volatile("mov %0, %%dr7" ::"r"((u64)DR7_NONE));
 }
 
-// As after reset, but PWT alone says write-combining (Intel SDM 3A 12.12.2; every CPU with long mode has it). Nothing
-// is mapped with PWT alone before the boot CPU is here, so nothing in a cache changes its type; a page that another CPU
-// remembers by its old one is forgotten when CR4.PGE goes on.
-#define PAT_WITH_WC 0x0007040600070106ull // 0 write-back, 1 write-combining, 2 uncached unless MTRRs say WC, 3 uncached
+// As after reset, but PWT alone says write-combining (Intel SDM 3A 12.12.2; every CPU with long
+// mode has it). Nothing is mapped with PWT alone before the boot CPU is here, so nothing in a cache
+// changes its type; a page that another CPU remembers by its old one is forgotten when CR4.PGE goes
+// on. 0 write-back, 1 write-combining, 2 uncached unless MTRRs say WC, 3 uncached
+#define PAT_WITH_WC 0x0007040600070106ull
 
-// SYSCALL takes CS from STAR[47:32] and SS 8 above; SYSRET takes SS 8 and CS 16 above STAR[63:48] (AMD APM 2 6.1.1).
-// SYSENTER faults while its CS is null. Of EFER only what the low stage chose stays: AMD's FFXSR would make FXSAVE
-// leave out the XMM registers.
+// SYSCALL takes CS from STAR[47:32] and SS 8 above; SYSRET takes SS 8 and CS 16 above STAR[63:48]
+// (AMD APM 2 6.1.1). SYSENTER faults while its CS is null. Of EFER only what the low stage chose
+// stays: AMD's FFXSR would make FXSAVE leave out the XMM registers.
 static void syscall_init(void) {
     wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & (EFER_LME | EFER_LMA | EFER_NXE)) | EFER_SCE);
     wrmsr(MSR_SYSENTER_CS, 0);
@@ -129,7 +134,8 @@ void cpu_init(unsigned number) {
     tables_load(cpu);
     wrmsr(MSR_FS_BASE, 0); // a null selector leaves the base on AMD CPUs
     wrmsr(MSR_KERNEL_GS_BASE, 0);
-    wrmsr(MSR_GS_BASE, slot); // after the null selector, which clears it on Intel CPUs, and before an NMI can come here
+    wrmsr(MSR_GS_BASE, slot); // after the null selector, which clears it on Intel CPUs, and before
+                              // an NMI can come here
     struct table_register idtr = {sizeof(idt) - 1, (u64)idt};
     __asm__ volatile("lidt %0" ::"m"(idtr));
     wrmsr(MSR_PAT, PAT_WITH_WC);

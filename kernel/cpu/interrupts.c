@@ -23,20 +23,27 @@ u32 interrupts_ignored(u8 vector) { return __atomic_load_n(&ignored[vector], __A
 static void interrupt_ignore(u64 vector) {
     u32 before = __atomic_fetch_add(&ignored[vector], 1, __ATOMIC_RELAXED);
     if (before) return;
-    if (vector == VECTOR_SPURIOUS) log("interrupt without a cause on CPU %u: ignored", this_cpu()->number);
-    else log("interrupt on vector %#lx, which no device has, on CPU %u: ignored", vector, this_cpu()->number);
+    if (vector == VECTOR_SPURIOUS)
+        log("interrupt without a cause on CPU %u: ignored", this_cpu()->number);
+    else
+        log("interrupt on vector %#lx, which no device has, on CPU %u: ignored", vector,
+            this_cpu()->number);
 }
 
-// A local APIC holds further interrupts of the same class back until it is told that this one ended; of a spurious one
-// it knows nothing (SDM 3A 11.9), nor of one that came from the PICs, where an end too many does no harm: no other can
-// be going on.
+// A local APIC holds further interrupts of the same class back until it is told that this one
+// ended; of a spurious one it knows nothing (SDM 3A 11.9), nor of one that came from the PICs,
+// where an end too many does no harm: no other can be going on.
 void interrupt(u64 vector) {
     void (*handler)(void) = NULL;
-    if (vector == VECTOR_TIMER) handler = interrupt_nothing;
-    else if (vector == VECTOR_IPI) handler = cpu_serve;
+    if (vector == VECTOR_TIMER)
+        handler = interrupt_nothing;
+    else if (vector == VECTOR_IPI)
+        handler = cpu_serve;
     else if (vector - VECTOR_LINES < LINES)
         handler = __atomic_load_n(&handlers[vector - VECTOR_LINES], __ATOMIC_ACQUIRE);
-    if (handler) handler();
-    else interrupt_ignore(vector);
+    if (handler)
+        handler();
+    else
+        interrupt_ignore(vector);
     if (apic_mode() != APIC_NONE && vector != VECTOR_SPURIOUS) apic_end_interrupt();
 }

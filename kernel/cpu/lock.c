@@ -1,5 +1,5 @@
-// See lock.h. Whoever comes first gets it, in no order: a virtual CPU that the host has put aside would hold up
-// everybody who queued behind it.
+// See lock.h. Whoever comes first gets it, in no order: a virtual CPU that the host has put aside
+// would hold up everybody who queued behind it.
 #include "kernel/cpu/lock.h"
 
 #include "kernel/cpu/cpus.h"
@@ -7,7 +7,9 @@
 
 #define TRIES_MAX (1u << 28) // not a time: that goes on while a virtual machine stands
 
-bool lock_try(struct lock *lock) { return !__atomic_exchange_n(&lock->taken, true, __ATOMIC_ACQUIRE); }
+bool lock_try(struct lock *lock) {
+    return !__atomic_exchange_n(&lock->taken, true, __ATOMIC_ACQUIRE);
+}
 
 void lock_take(struct lock *lock) {
     u32 turns = 0, tries = 0, now;

@@ -1,5 +1,6 @@
-// Machine checks (Intel SDM 3B 15, AMD APM 2 9): the CPU found that it, a cache, a bus or memory is broken, and says in
-// banks of MSRs what it knows. Each is a panic. Banks belong to a CPU or to several; only those can read them.
+// Machine checks (Intel SDM 3B 15, AMD APM 2 9): the CPU found that it, a cache, a bus or memory is
+// broken, and says in banks of MSRs what it knows. Each is a panic. Banks belong to a CPU or to
+// several; only those can read them.
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/lib/print.h"
@@ -16,11 +17,15 @@
 #define MCI_MISC        (1ull << 59)
 #define MCI_ADDRESS     (1ull << 58)
 
-static u64 mc_capabilities(void) { return cpuid(1, 0).edx & CPUID_1_EDX_MCA ? rdmsr(MSR_MCG_CAP) : 0; }
-static u32 mc_bank_count(u64 have) { return (have & MCG_BANKS) < BANKS_MAX ? have & MCG_BANKS : BANKS_MAX; }
+static u64 mc_capabilities(void) {
+    return cpuid(1, 0).edx & CPUID_1_EDX_MCA ? rdmsr(MSR_MCG_CAP) : 0;
+}
+static u32 mc_bank_count(u64 have) {
+    return (have & MCG_BANKS) < BANKS_MAX ? have & MCG_BANKS : BANKS_MAX;
+}
 
-// What firmware left off would stop the CPU, or pass in silence. The first bank of P6 and Core 2 belongs to firmware
-// (Intel SDM 3B 15.3.2.1). What the banks hold is from before a restart.
+// What firmware left off would stop the CPU, or pass in silence. The first bank of P6 and Core 2
+// belongs to firmware (Intel SDM 3B 15.3.2.1). What the banks hold is from before a restart.
 void machine_check_init(void) {
     u64 have = mc_capabilities();
     u32 model = cpuid(1, 0).eax;
@@ -33,7 +38,8 @@ void machine_check_init(void) {
 bool machine_check_text(char *text, size_t size) {
     u64 have = mc_capabilities();
     bool found = false;
-    size_t used = (size_t)format(text, size, "machine check, MCG_STATUS %#lx", have ? rdmsr(MSR_MCG_STATUS) : 0);
+    size_t used = (size_t)format(text, size, "machine check, MCG_STATUS %#lx",
+                                 have ? rdmsr(MSR_MCG_STATUS) : 0);
     for (u32 bank = 0; bank < mc_bank_count(have) && used < size; bank++) {
         u32 msr = MSR_MC0_CTL + 4 * bank;
         u64 status = rdmsr(msr + 1);
@@ -41,8 +47,9 @@ bool machine_check_text(char *text, size_t size) {
         found = true;
         u64 address = status & MCI_ADDRESS ? rdmsr(msr + 2) : 0;
         u64 misc = status & MCI_MISC ? rdmsr(msr + 3) : 0;
-        used += (size_t)format(text + used, size - used, "; bank %u: status %#lx, address %#lx, misc %#lx", bank,
-                               status, address, misc);
+        used += (size_t)format(text + used, size - used,
+                               "; bank %u: status %#lx, address %#lx, misc %#lx", bank, status,
+                               address, misc);
     }
     return found;
 }

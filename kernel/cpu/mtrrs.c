@@ -1,5 +1,5 @@
-// The memory type registers of the other CPUs: where the firmware set them on the boot CPU alone, or the CPU forgot
-// them in its sleep, the same byte would have two memory types.
+// The memory type registers of the other CPUs: where the firmware set them on the boot CPU alone,
+// or the CPU forgot them in its sleep, the same byte would have two memory types.
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/x86.h"
 
@@ -10,9 +10,11 @@
 static u64 boot_values[REGISTERS];
 static u32 variable, count; // pairs; registers, 0: this CPU has none
 
-// The MSR of register i: what rules the others, the pairs of base and mask, the fixed ones where there are any.
+// The MSR of register i: what rules the others, the pairs of base and mask, the fixed ones where
+// there are any.
 static u32 mtrrs_msr_of(u32 i) {
-    static const u16 fixed[FIXED] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
+    static const u16 fixed[FIXED] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
+                                     0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
     if (i == 0) return MSR_MTRR_DEFAULT;
     if (i <= 2 * variable) return MSR_MTRR_BASE(0) + i - 1;
     return fixed[i - 1 - 2 * variable];
@@ -26,7 +28,8 @@ void mtrrs_keep(void) {
     for (u32 i = 0; i < count; i++) boot_values[i] = rdmsr(mtrrs_msr_of(i));
 }
 
-// Intel SDM 3A 12.11.7.2: with the caches off and empty, and no page remembered, global ones neither.
+// Intel SDM 3A 12.11.7.2: with the caches off and empty, and no page remembered, global ones
+// neither.
 static void mtrrs_write_all(void) {
     u64 cr0 = read_cr0(), cr4 = read_cr4();
     write_cr0(cr0 | CR0_CD);

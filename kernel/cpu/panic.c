@@ -1,6 +1,7 @@
-// Our own bug, or an exception nobody expects: the first CPU that panics stops the others and has the word. It speaks
-// by raw output that needs no memory, GS, interrupts or lock, so it works in the low stage too, with the loader's
-// interrupt table. The screen gets one page with the essentials, the wires everything.
+// Our own bug, or an exception nobody expects: the first CPU that panics stops the others and has
+// the word. It speaks by raw output that needs no memory, GS, interrupts or lock, so it works in
+// the low stage too, with the loader's interrupt table. The screen gets one page with the
+// essentials, the wires everything.
 #include "kernel/cpu/panic.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"
@@ -35,7 +36,8 @@ unsigned panic_page(unsigned rows) {
 // A panic inside it tries again, without the output that it was in.
 static void __attribute__((noreturn)) panic_end(void) {
     static unsigned tries;
-    if (options.after == AFTER_REBOOT) options.after = AFTER_KEY; // else it could come for ever, and nobody read it
+    if (options.after == AFTER_REBOOT)
+        options.after = AFTER_KEY; // else it could come for ever, and nobody read it
     if (panic_means && tries++ < 3) panic_means->end(125);
     for (;;) __asm__ volatile("cli\n\thlt");
 }
@@ -51,15 +53,18 @@ static void panic_first_line(const char *what) {
     panic_say("panic: %s", what);
 }
 
-// A CPU that panics while another one does leaves its line to it. A second panic of the same CPU, inside the report of
-// the first, says its line and where; a third is silent.
-void __attribute__((noreturn)) panic_at(const char *fmt, va_list args, const struct registers *regs) {
+// A CPU that panics while another one does leaves its line to it. A second panic of the same CPU,
+// inside the report of the first, says its line and where; a third is silent.
+void __attribute__((noreturn))
+panic_at(const char *fmt, va_list args, const struct registers *regs) {
     static char what[LOG_LINE];
     static unsigned owner, panics;
     if (!panic_means) panic_end();
     struct cpu *cpu = cpu_by_stack();
     unsigned me = cpu ? cpu->number + 1 : 1, first = 0;
-    if (!__atomic_compare_exchange_n(&owner, &first, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) && first != me) {
+    if (!__atomic_compare_exchange_n(&owner, &first, me, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST) &&
+        first != me) {
         vformat(cpu->last_words, sizeof cpu->last_words, fmt, args);
         cpu_stop(regs);
     }
@@ -78,7 +83,8 @@ void __attribute__((noreturn)) panic_at(const char *fmt, va_list args, const str
     panic_end();
 }
 
-static void PRINTF_LIKE(2, 3) __attribute__((noreturn)) panic_because(const struct registers *r, const char *fmt, ...) {
+static void PRINTF_LIKE(2, 3) __attribute__((noreturn))
+panic_because(const struct registers *r, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     panic_at(fmt, args, r);
@@ -94,7 +100,8 @@ void unfit(const char *fmt, ...) {
 }
 
 void panic_exception(const struct registers *r, u64 address, const char *why) {
-    static const char names[] = "#DE#DBNMI#BP#OF#BR#UD#NM#DF 9 #TS#NP#SS#GP#PF 15#MF#AC#MC#XM#VE#CP";
+    static const char names[] =
+        "#DE#DBNMI#BP#OF#BR#UD#NM#DF 9 #TS#NP#SS#GP#PF 15#MF#AC#MC#XM#VE#CP";
     const char *how = r->error & FAULT_WRITE ? "writing" : "reading";
     if (r->error & FAULT_FETCH) how = "executing";
     const char *where = r->error & FAULT_PRESENT ? "against its rights" : "where nothing is mapped";

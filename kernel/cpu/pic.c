@@ -1,7 +1,7 @@
-// The two 8259A interrupt controllers (Intel 8259A data sheet): moved away from the exceptions, everything masked but
-// what somebody handles on a machine without IO-APIC. They end each interrupt themselves when the CPU takes it:
-// handlers run with interrupts off, so none can nest, and the interrupt 7 or 15 of a line that fell back too soon needs
-// no special treatment.
+// The two 8259A interrupt controllers (Intel 8259A data sheet): moved away from the exceptions,
+// everything masked but what somebody handles on a machine without IO-APIC. They end each interrupt
+// themselves when the CPU takes it: handlers run with interrupts off, so none can nest, and the
+// interrupt 7 or 15 of a line that fell back too soon needs no special treatment.
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/x86.h"
 
@@ -18,8 +18,8 @@ static void pic_write_masks(void) {
     outb(PIC2 + PIC_DATA, masked >> 8);
 }
 
-// The four initialisation words. Slow old controllers want a moment between two writes; port 80h (POST codes) takes
-// about a microsecond.
+// The four initialisation words. Slow old controllers want a moment between two writes; port 80h
+// (POST codes) takes about a microsecond.
 static void pic_init_one(u16 port, u8 vector, u8 cascade) {
     const u8 words[] = {ICW1_INIT_ICW4, vector, cascade, ICW4_8086_AEOI};
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {

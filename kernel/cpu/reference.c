@@ -1,4 +1,5 @@
-// See clock.h. HPET: IA-PC HPET specification 1.0a, 2.3; PM timer: ACPI 6.5, 4.8.3.3; PIT: Intel 8254 data sheet.
+// See clock.h. HPET: IA-PC HPET specification 1.0a, 2.3; PM timer: ACPI 6.5, 4.8.3.3; PIT: Intel
+// 8254 data sheet.
 #include "kernel/cpu/clock.h"
 
 #define HPET_PERIOD     (0x004 / 4) // femtoseconds
@@ -17,16 +18,18 @@
 #define PORT_B_GATE2 (1u << 0) // of channel 2; bit 1 connects the speaker
 #define PORT_B_KEEP  0x0c      // NMI masks; the upper half is read-only
 
-// Of the HPET the lower 32 bits are read, which all have, in one piece; of the PM timer 24, since not every one that
-// claims 32 has them.
+// Of the HPET the lower 32 bits are read, which all have, in one piece; of the PM timer 24, since
+// not every one that claims 32 has them.
 struct reference reference_choose(enum reference_source from, volatile u32 *hpet, u16 pm_timer) {
     u32 period = hpet ? hpet[HPET_PERIOD] : 0;
     if (from <= REFERENCE_HPET && period && period <= HPET_PERIOD_MAX) {
         if (!(hpet[HPET_CONFIG] & HPET_ENABLE)) hpet[HPET_CONFIG] |= HPET_ENABLE;
-        return (struct reference){REFERENCE_HPET, "the HPET", FS_PER_S / period, 1ull << 32, hpet, 0};
+        return (struct reference){REFERENCE_HPET, "the HPET", FS_PER_S / period,
+                                  1ull << 32,     hpet,       0};
     }
     if (from <= REFERENCE_PM_TIMER && pm_timer)
-        return (struct reference){REFERENCE_PM_TIMER, "the ACPI PM timer", PM_TIMER_HZ, 1u << 24, NULL, pm_timer};
+        return (struct reference){
+            REFERENCE_PM_TIMER, "the ACPI PM timer", PM_TIMER_HZ, 1u << 24, NULL, pm_timer};
     return (struct reference){REFERENCE_PIT, "the PIT", PIT_HZ, 1u << 16, NULL, 0};
 }
 

@@ -1,5 +1,6 @@
-// What a panic knows: registers, code, callers in the kernel and in the program, the other CPUs, the end of the log.
-// Memory that may be anything is only read where the page tables say that it is there.
+// What a panic knows: registers, code, callers in the kernel and in the program, the other CPUs,
+// the end of the log. Memory that may be anything is only read where the page tables say that it is
+// there.
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/lib/names.h"
@@ -32,7 +33,8 @@ static const char *report_name_of(char *text, u64 address) {
     struct elf_symbol symbol;
     if (address - kernel_at < kernel_bytes && names_find(&names, address - kernel_at, &symbol))
         format(text, PLACE, "%s+%#lx", symbol.name, symbol.offset);
-    else format(text, PLACE, "%#lx", address);
+    else
+        format(text, PLACE, "%#lx", address);
     return text;
 }
 
@@ -41,8 +43,8 @@ void panic_report_place(const char *what, u64 address) {
     panic_say("  %-4s %#lx %s", what, address, report_name_of(text, address));
 }
 
-// Each frame is the caller's RBP with the return address above it; callers lie higher in the same slot, or in the low
-// stage in the first 4 GiB, all of which is mapped. False at the end.
+// Each frame is the caller's RBP with the return address above it; callers lie higher in the same
+// slot, or in the low stage in the first 4 GiB, all of which is mapped. False at the end.
 static bool report_to_caller(u64 *rip, u64 *rbp) {
     bool is_kernel = kernel_at < KERNEL_BASE ? *rbp && *rbp < IDENTITY_END : *rbp >= SLOTS;
     if (!is_kernel || *rbp % 8) return false;
@@ -54,13 +56,15 @@ static bool report_to_caller(u64 *rip, u64 *rbp) {
 }
 
 // Three to a line: the screen has 80 columns.
-void registers_say(const struct registers *r, void (*line)(const char *fmt, ...) PRINTF_LIKE(1, 2)) {
+void registers_say(const struct registers *r,
+                   void (*line)(const char *fmt, ...) PRINTF_LIKE(1, 2)) {
     line("  rax %016lx  rbx %016lx  rcx %016lx", r->rax, r->rbx, r->rcx);
     line("  rdx %016lx  rsi %016lx  rdi %016lx", r->rdx, r->rsi, r->rdi);
     line("  rbp %016lx  rsp %016lx  r8  %016lx", r->rbp, r->rsp, r->r8);
     line("  r9  %016lx  r10 %016lx  r11 %016lx", r->r9, r->r10, r->r11);
     line("  r12 %016lx  r13 %016lx  r14 %016lx", r->r12, r->r13, r->r14);
-    line("  r15 %016lx  rip %016lx  flags %08lx cs %02lx ss %02lx", r->r15, r->rip, r->rflags, r->cs, r->ss);
+    line("  r15 %016lx  rip %016lx  flags %08lx cs %02lx ss %02lx", r->r15, r->rip, r->rflags,
+         r->cs, r->ss);
 }
 
 static void report_code(u64 rip) {
@@ -75,7 +79,8 @@ static void report_code(u64 rip) {
     panic_say("  code %s", text);
 }
 
-// Words on the program's stack that point into its functions are, newest first, the places calls may return to.
+// Words on the program's stack that point into its functions are, newest first, the places calls
+// may return to.
 static void report_program(const struct registers *r, const char *how) {
     char text[PLACE];
     panic_means->program_place(text, PLACE, r->rip);
@@ -85,7 +90,8 @@ static void report_program(const struct registers *r, const char *how) {
     for (u64 at = ROUND_DOWN(r->rsp, 8), end = at + 8 * STACK_WORDS; at < end; at += 8) {
         const u64 *word = panic_means->peek(at);
         if (!word) return;
-        if (panic_means->program_place(text, PLACE, *word)) panic_say("  rsp+%#05lx: %s", at - r->rsp, text);
+        if (panic_means->program_place(text, PLACE, *word))
+            panic_say("  rsp+%#05lx: %s", at - r->rsp, text);
     }
 }
 
@@ -104,7 +110,8 @@ static bool report_cpu(const struct cpu *cpu) {
     }
     if (cpu->current || report_in_program(r)) {
         used += (size_t)format(line + used, PLACE, "%sthe program at ", used ? ", for " : "");
-        panic_means->program_place(line + used, PLACE, report_in_program(r) ? r->rip : cpu->current->regs.rip);
+        panic_means->program_place(line + used, PLACE,
+                                   report_in_program(r) ? r->rip : cpu->current->regs.rip);
     }
     if (*cpu->last_words) panic_say("  CPU %u panicked as well: %s", cpu->number, cpu->last_words);
     panic_say("  CPU %u%s: %s", cpu->number, cpu->stopped ? "" : " did not stop", line);
@@ -115,19 +122,26 @@ void panic_report(const struct registers *r) {
     struct cpu *cpu = cpu_by_stack();
     unsigned cpus = cpu ? cpus_online() : 1, idle = 0;
     panic_page(9);
-    if (cpu) panic_say("  on CPU %u of %u (APIC id %u), kernel at %#lx", cpu->number, cpus, cpu->apic_id, kernel_at);
-    else panic_say("  in the low stage, kernel at %#lx", kernel_at);
+    if (cpu)
+        panic_say("  on CPU %u of %u (APIC id %u), kernel at %#lx", cpu->number, cpus, cpu->apic_id,
+                  kernel_at);
+    else
+        panic_say("  in the low stage, kernel at %#lx", kernel_at);
     registers_say(r, panic_say);
-    panic_say("  cr0 %lx  cr2 %lx  cr3 %lx  cr4 %lx", read_cr0(), read_cr2(), read_cr3(), read_cr4());
+    panic_say("  cr0 %lx  cr2 %lx  cr3 %lx  cr4 %lx", read_cr0(), read_cr2(), read_cr3(),
+              read_cr4());
     report_code(r->rip);
     panic_page(5);
     u64 rip = r->rip, rbp = r->rbp;
     unsigned shown = 0;
-    for (bool more = !report_in_program(r); more && shown < CALLERS; more = report_to_caller(&rip, &rbp))
+    for (bool more = !report_in_program(r); more && shown < CALLERS;
+         more = report_to_caller(&rip, &rbp))
         panic_report_place(shown++ ? "from" : "at", rip);
     panic_page(2);
-    if (report_in_program(r)) report_program(r, "in");
-    else if (cpu && cpu->current) report_program(&cpu->current->regs, "for");
+    if (report_in_program(r))
+        report_program(r, "in");
+    else if (cpu && cpu->current)
+        report_program(&cpu->current->regs, "for");
     panic_page(2);
     for (unsigned n = 0; cpu && n < cpus; n++)
         if (cpu_number(n) != cpu && !report_cpu(cpu_number(n))) idle++;

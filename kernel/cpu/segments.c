@@ -1,10 +1,12 @@
-// The program's segment registers: DS, ES, FS and GS, and the bases of FS and GS. Ring 3 changes them without a word to
-// the kernel, by loading a selector, or a base where the CPU has FSGSBASE. So of the current context the CPU knows
-// best, and what it has is read when the context leaves. In between two contexts all four selectors are null, so that
-// nearly every switch has nothing to load but the bases.
+// The program's segment registers: DS, ES, FS and GS, and the bases of FS and GS. Ring 3 changes
+// them without a word to the kernel, by loading a selector, or a base where the CPU has FSGSBASE.
+// So of the current context the CPU knows best, and what it has is read when the context leaves. In
+// between two contexts all four selectors are null, so that nearly every switch has nothing to load
+// but the bases.
 //
-// While the kernel runs, the program's GS base is in KERNEL_GS_BASE. It can be any canonical address, also the kernel's
-// own: traps.asm compares bases, and finds the same struct cpu whichever of the two equal ones it takes.
+// While the kernel runs, the program's GS base is in KERNEL_GS_BASE. It can be any canonical
+// address, also the kernel's own: traps.asm compares bases, and finds the same struct cpu whichever
+// of the two equal ones it takes.
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/x86.h"
 
@@ -21,8 +23,10 @@ static u64 fs_base_read(void) {
 }
 
 static void fs_base_write(u64 base) {
-    if (has_fsgsbase) __asm__ volatile("wrfsbase %0" ::"r"(base));
-    else wrmsr(MSR_FS_BASE, base);
+    if (has_fsgsbase)
+        __asm__ volatile("wrfsbase %0" ::"r"(base));
+    else
+        wrmsr(MSR_FS_BASE, base);
 }
 
 static struct selectors selectors_read(void) {
@@ -36,13 +40,15 @@ static bool selector_is_null(struct selectors selectors) {
     return !(selectors.ds | selectors.es | selectors.fs | selectors.gs);
 }
 
-// None of them faults: the program had them, and all CPUs have the same GDT. A null one leaves the base as it was on
-// AMD's CPUs before Zen 2, and clears it elsewhere. GS takes its base along: between the two SWAPGS that is the
-// program's, and whatever interrupts there finds it by itself.
+// None of them faults: the program had them, and all CPUs have the same GDT. A null one leaves the
+// base as it was on AMD's CPUs before Zen 2, and clears it elsewhere. GS takes its base along:
+// between the two SWAPGS that is the program's, and whatever interrupts there finds it by itself.
 static void selectors_load(struct selectors to) {
-    __asm__ volatile("mov %0, %%ds\n\tmov %1, %%es\n\tmov %2, %%fs\n\tswapgs\n\tmov %3, %%gs\n\tswapgs" ::"m"(to.ds),
-                     "m"(to.es), "m"(to.fs), "r"((u32)to.gs)
-                     : "memory");
+    __asm__ volatile(
+        "mov %0, %%ds\n\tmov %1, %%es\n\tmov %2, %%fs\n\tswapgs\n\tmov %3, %%gs\n\tswapgs" ::"m"(
+            to.ds),
+        "m"(to.es), "m"(to.fs), "r"((u32)to.gs)
+        : "memory");
 }
 
 void segments_read(struct segments *to) {

@@ -1,10 +1,11 @@
-// How CPUs stop for ever. One CPU ends the machine; the others halt with their registers where its report can find
-// them. Whoever is told to stop in vain gets an NMI; only a CPU that is in an NMI or a machine check already, or whose
-// hardware is stuck, stays away.
+// How CPUs stop for ever. One CPU ends the machine; the others halt with their registers where its
+// report can find them. Whoever is told to stop in vain gets an NMI; only a CPU that is in an NMI
+// or a machine check already, or whose hardware is stuck, stays away.
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
 
-#define WAIT_TSC 1000000000ull // since the last CPU stopped: a slow host runs a hundred virtual CPUs on few of its own
+// since the last CPU stopped: a slow host runs a hundred virtual CPUs on few of its own
+#define WAIT_TSC 1000000000ull
 
 static unsigned ender; // 1 + number of the CPU that ends the machine
 
@@ -28,7 +29,8 @@ void cpu_stop(const struct registers *regs) {
 void stop_serve(void) {
     if (!stop_wanted()) return;
     const u64 *frame = __builtin_frame_address(0);
-    cpu_stop(&(struct registers){.rip = frame[1], .cs = KERNEL_CS, .rbp = frame[0], .rsp = (u64)(frame + 2)});
+    cpu_stop(&(struct registers){
+        .rip = frame[1], .cs = KERNEL_CS, .rbp = frame[0], .rsp = (u64)(frame + 2)});
 }
 
 static bool stop_by(const struct cpu *me, void (*tell)(unsigned cpu)) {
@@ -36,7 +38,8 @@ static bool stop_by(const struct cpu *me, void (*tell)(unsigned cpu)) {
     for (u64 since = rdtsc(); rdtsc() - since < WAIT_TSC; tell = NULL) {
         unsigned left = 0;
         for (unsigned n = 0; n < cpus_online(); n++) {
-            if (n == me->number || __atomic_load_n(&cpu_number(n)->stopped, __ATOMIC_ACQUIRE)) continue;
+            if (n == me->number || __atomic_load_n(&cpu_number(n)->stopped, __ATOMIC_ACQUIRE))
+                continue;
             if (tell) tell(n);
             left++;
         }
@@ -51,8 +54,10 @@ static bool stop_by(const struct cpu *me, void (*tell)(unsigned cpu)) {
 void cpus_stop(bool at_once) {
     const struct cpu *me = cpu_by_stack();
     unsigned mine = me ? me->number + 1 : 1, first = 0;
-    if (at_once) __atomic_store_n(&ender, mine, __ATOMIC_SEQ_CST);
-    else if (!__atomic_compare_exchange_n(&ender, &first, mine, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+    if (at_once)
+        __atomic_store_n(&ender, mine, __ATOMIC_SEQ_CST);
+    else if (!__atomic_compare_exchange_n(&ender, &first, mine, false, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_SEQ_CST)) {
         if (first == mine) return;
         stop_serve();
     }

@@ -1,6 +1,6 @@
-// See time.h. The rate is shared by all CPUs behind a sequence number: it is set at first need and refined twice, by
-// whoever comes first; the time shown so far is kept, so it never jumps. When the TSCs may differ or change their rate,
-// the largest time given out is shared as well.
+// See time.h. The rate is shared by all CPUs behind a sequence number: it is set at first need and
+// refined twice, by whoever comes first; the time shown so far is kept, so it never jumps. When the
+// TSCs may differ or change their rate, the largest time given out is shared as well.
 #include "kernel/cpu/time.h"
 
 #include "kernel/cpu/clock.h"
@@ -11,23 +11,27 @@
 #define CPUID_7_EBX_TSC_ADJUST (1u << 1)
 #define MSR_TSC_ADJUST         0x3b // what software added to this CPU's TSC (Intel SDM 3B 18.17.3)
 #define NO_ADJUSTMENT          UINT64_MAX
-#define WAIT_TSC_MAX           (1ull << 26) // for the reference to move: 10 ms at 6 GHz, 16 s at 4 MHz
-#define LEAST_READINGS_APART   2000         // in a second
-#define COARSE_READINGS_APART  20000
-#define COARSE_TURNS           2          // of the reference, that a rate right to 1/8 and a tick can tell
-#define TURNS_COUNTED          50         // by a rate that is right to 1 %: half a turn of error
-#define STATED_DOUBT           (1u << 20) // times 2^-32: a crystal and the reference's differ by up to 244 in a million
-#define STATED_WRONG           128        // 1 part in so many
-#define TRIES_MAX              (1u << 20) // by then whoever changes the rate was stopped for good
+// for the reference to move: 10 ms at 6 GHz, 16 s at 4 MHz
+#define WAIT_TSC_MAX          (1ull << 26)
+#define LEAST_READINGS_APART  2000 // in a second
+#define COARSE_READINGS_APART 20000
+// of the reference, that a rate right to 1/8 and a tick can tell
+#define COARSE_TURNS  2
+#define TURNS_COUNTED 50 // by a rate that is right to 1 %: half a turn of error
+// times 2^-32: a crystal and the reference's differ by up to 244 in a million
+#define STATED_DOUBT (1u << 20)
+#define STATED_WRONG 128        // 1 part in so many
+#define TRIES_MAX    (1u << 20) // by then whoever changes the rate was stopped for good
 
 static volatile u32 *hpet;
 static u16 pm_timer;
 static struct reading pit_first;
 static struct lock lock; // for all of these
 static struct reference references[REFERENCE_PIT + 1], *reference;
-static struct reading origin, first; // the boot CPU's; the rate is measured from first, which may be taken anew
-static u64 hz, doubt_per_tick;       // 0: not known yet
-static const char *stated_by;        // NULL: hz was measured
+static struct reading origin,
+    first; // the boot CPU's; the rate is measured from first, which may be taken anew
+static u64 hz, doubt_per_tick; // 0: not known yet
+static const char *stated_by;  // NULL: hz was measured
 
 static struct clock { // time = ns + (tsc - tsc) * ns_per_tsc, which is times 2^32
     u64 tsc, ns, ns_per_tsc, refine_at;
@@ -52,7 +56,8 @@ static void time_take_reference(enum reference_source from) {
 }
 
 static u64 time_adjustment(void) {
-    return cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & CPUID_7_EBX_TSC_ADJUST ? rdmsr(MSR_TSC_ADJUST) : NO_ADJUSTMENT;
+    return cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & CPUID_7_EBX_TSC_ADJUST ? rdmsr(MSR_TSC_ADJUST)
+                                                                            : NO_ADJUSTMENT;
 }
 
 void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct reading *pit) {
@@ -68,9 +73,9 @@ void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct rea
     timer_init();
 }
 
-// CPUs with equal adjustments have equal TSCs, since reset starts them together. The others are compared by readings of
-// the same counter once its rate is known, which leaves a doubt that is larger than what two CPUs can see of each
-// other.
+// CPUs with equal adjustments have equal TSCs, since reset starts them together. The others are
+// compared by readings of the same counter once its rate is known, which leaves a doubt that is
+// larger than what two CPUs can see of each other.
 void time_cpu_joined(void) {
     struct time_cpu *own = &this_cpu()->time;
     u64 adjust = time_adjustment();
@@ -79,8 +84,8 @@ void time_cpu_joined(void) {
         __atomic_store_n(&shares_latest, true, __ATOMIC_RELAXED);
     } else if (adjust != boot_adjust) {
         wrmsr(MSR_TSC_ADJUST, boot_adjust);
-        log("time: the TSC of CPU %u was adjusted by %ld, now by %ld as CPU 0's", this_cpu()->number, (s64)adjust,
-            (s64)boot_adjust);
+        log("time: the TSC of CPU %u was adjusted by %ld, now by %ld as CPU 0's",
+            this_cpu()->number, (s64)adjust, (s64)boot_adjust);
     }
     bool shared = reference->source == REFERENCE_PIT; // three instructions read it
     if (shared) lock_take(&lock);
@@ -89,12 +94,14 @@ void time_cpu_joined(void) {
     timer_init();
 }
 
-// Nobody reads the time while it is changed, so that the last time by the old rate is not after the first by the new.
+// Nobody reads the time while it is changed, so that the last time by the old rate is not after the
+// first by the new.
 static void time_set_rate(u64 rate, u64 refine_at) {
     __atomic_fetch_add(&sequence, 1, __ATOMIC_SEQ_CST);
     u64 now = rdtsc() + this_cpu()->time.offset;
     if (hz) {
-        __atomic_store_n(&clock.ns, clock.ns + scale(now - clock.tsc, clock.ns_per_tsc), __ATOMIC_RELAXED);
+        __atomic_store_n(&clock.ns, clock.ns + scale(now - clock.tsc, clock.ns_per_tsc),
+                         __ATOMIC_RELAXED);
         __atomic_store_n(&clock.tsc, now, __ATOMIC_RELAXED);
     }
     hz = rate;
@@ -108,12 +115,15 @@ static void time_set_measured(const struct reading *from, const struct reading *
     u64 elapsed = now->tsc - from->tsc;
     doubt_per_tick = mul_div(clock_doubt(reference, from, now, rate), 1ull << 32, elapsed);
     u64 next = UINT64_MAX;
-    if (elapsed < rate / 8) next = first.tsc + rate / 8;
-    else if (elapsed < 2 * rate) next = first.tsc + 2 * rate;
+    if (elapsed < rate / 8)
+        next = first.tsc + rate / 8;
+    else if (elapsed < 2 * rate)
+        next = first.tsc + 2 * rate;
     time_set_rate(rate, next);
 }
 
-// Reads until the reference has gone on by so many ticks; rate as for clock_ticks(). False: it stands still.
+// Reads until the reference has gone on by so many ticks; rate as for clock_ticks(). False: it
+// stands still.
 static bool time_read_after(const struct reading *from, u64 ticks, u64 rate, struct reading *now) {
     u64 begin = rdtsc();
     do *now = time_read_both();
@@ -121,8 +131,8 @@ static bool time_read_after(const struct reading *from, u64 ticks, u64 rate, str
     return clock_ticks(reference, from, now, rate) >= ticks;
 }
 
-// The first rate, over all the time since this CPU's first reading if the turns of the reference since then can be
-// told, which may need a coarse rate. False when the reference stands still.
+// The first rate, over all the time since this CPU's first reading if the turns of the reference
+// since then can be told, which may need a coarse rate. False when the reference stands still.
 static bool time_measure(void) {
     struct reading begin = time_read_both(), from = this_cpu()->time.first, now;
     u64 rate = 0;
@@ -146,7 +156,8 @@ static void time_calibrate(void) {
     doubt_per_tick = STATED_DOUBT;
     if (stated) time_set_rate(stated, 0);
     while (!hz && !time_measure()) {
-        if (reference->source == REFERENCE_PIT) unfit("no clock to measure the CPU's speed by: the PIT stands still");
+        if (reference->source == REFERENCE_PIT)
+            unfit("no clock to measure the CPU's speed by: the PIT stands still");
         log_error("time: %s stands still: ignored", reference->name);
         time_take_reference(reference->source + 1);
     }
@@ -155,15 +166,17 @@ static void time_calibrate(void) {
         clock_invariant(cpuid) ? "invariant" : "not invariant");
 }
 
-// A rate that was stated is checked once, as soon as the readings lie apart: Bochs shows CPUs with leaf 15h, but its
-// TSC is slower. When the first reading is too long ago to count the turns since, it is taken anew.
+// A rate that was stated is checked once, as soon as the readings lie apart: Bochs shows CPUs with
+// leaf 15h, but its TSC is slower. When the first reading is too long ago to count the turns since,
+// it is taken anew.
 static void time_refine(void) {
     struct reading now = time_read_both();
     u64 elapsed = now.tsc - first.tsc, ticks = clock_ticks(reference, &first, &now, hz);
     bool apart = ticks >= reference->hz / LEAST_READINGS_APART;
     if (!apart && stated_by && elapsed < hz / 8) return;
     u64 rate = mul_div(elapsed, reference->hz, ticks);
-    u64 tolerance = hz / STATED_WRONG + mul_div(clock_doubt(reference, &first, &now, hz), hz, elapsed);
+    u64 tolerance =
+        hz / STATED_WRONG + mul_div(clock_doubt(reference, &first, &now, hz), hz, elapsed);
     if (elapsed > mul_div(reference->turn * TURNS_COUNTED, hz, reference->hz)) {
         first = now;
         time_set_rate(hz, now.tsc + hz / 8);
@@ -172,7 +185,8 @@ static void time_refine(void) {
         time_set_rate(hz, UINT64_MAX);
     } else {
         if (stated_by)
-            log_error("time: %s states %lu Hz for the TSC; by %s it is %lu Hz", stated_by, hz, reference->name, rate);
+            log_error("time: %s states %lu Hz for the TSC; by %s it is %lu Hz", stated_by, hz,
+                      reference->name, rate);
         stated_by = NULL;
         time_set_measured(&first, &now, rate);
     }
@@ -200,15 +214,18 @@ static struct clock time_read_clock(u64 *now) {
         c.ns_per_tsc = __atomic_load_n(&clock.ns_per_tsc, __ATOMIC_ACQUIRE);
         c.refine_at = __atomic_load_n(&clock.refine_at, __ATOMIC_ACQUIRE);
         *now = rdtsc() + this_cpu()->time.offset;
-    } while ((before & 1 || before != __atomic_load_n(&sequence, __ATOMIC_ACQUIRE)) && ++tries < TRIES_MAX);
+    } while ((before & 1 || before != __atomic_load_n(&sequence, __ATOMIC_ACQUIRE)) &&
+             ++tries < TRIES_MAX);
     return c;
 }
 
 static struct clock time_ready_clock(u64 *now) {
     struct time_cpu *own = &this_cpu()->time;
     struct clock c = time_read_clock(now);
-    if (!c.ns_per_tsc || own->unknown) lock_take(&lock);
-    else if (*now < c.refine_at || !lock_try(&lock)) return c; // while somebody refines it, the rate so far will do
+    if (!c.ns_per_tsc || own->unknown)
+        lock_take(&lock);
+    else if (*now < c.refine_at || !lock_try(&lock))
+        return c; // while somebody refines it, the rate so far will do
     if (!hz) time_calibrate();
     if (own->unknown) time_compare(own);
     if (tsc() >= clock.refine_at) time_refine();
@@ -236,9 +253,12 @@ u64 time_refined_in(void) {
 u64 time_now_ns(void) {
     u64 now, last = __atomic_load_n(&latest, __ATOMIC_ACQUIRE);
     struct clock c = time_ready_clock(&now);
-    u64 ns = c.ns + ((s64)(now - c.tsc) > 0 ? scale(now - c.tsc, c.ns_per_tsc) : 0); // another CPU's TSC set it
+    u64 ns = c.ns + ((s64)(now - c.tsc) > 0 ? scale(now - c.tsc, c.ns_per_tsc)
+                                            : 0); // another CPU's TSC set it
     if (!__atomic_load_n(&shares_latest, __ATOMIC_RELAXED)) return ns;
     while (ns > last)
-        if (__atomic_compare_exchange_n(&latest, &last, ns, true, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE)) return ns;
+        if (__atomic_compare_exchange_n(&latest, &last, ns, true, __ATOMIC_RELEASE,
+                                        __ATOMIC_ACQUIRE))
+            return ns;
     return last;
 }

@@ -1,6 +1,7 @@
-// The one-shot timer of each CPU: the TSC deadline, else the local APIC's timer, else, on a machine that has no APIC,
-// channel 0 of the PIT. The APIC timer's rate is the same on all CPUs; it is measured by how far a run has come when
-// the next one is set, the first run having begun when its CPU did, and the longest run so far counts.
+// The one-shot timer of each CPU: the TSC deadline, else the local APIC's timer, else, on a machine
+// that has no APIC, channel 0 of the PIT. The APIC timer's rate is the same on all CPUs; it is
+// measured by how far a run has come when the next one is set, the first run having begun when its
+// CPU did, and the longest run so far counts.
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/clock.h"
 #include "kernel/cpu/cpu.h"
@@ -33,15 +34,18 @@ static void timer_start(u32 count) {
 
 // These go into C1E when all cores are in HLT, and the APIC's timer stands still (erratum 400).
 static bool timer_sleeps_too_deep(const struct cpuid *about) {
-    u32 family = about->eax >> 8 & 0xf, model = about->eax >> 16 & 0xfff; // with the rest of the family
+    u32 family = about->eax >> 8 & 0xf,
+        model = about->eax >> 16 & 0xfff; // with the rest of the family
     bool hypervisor = about->ecx & CPUID_1_ECX_HYPERVISOR;
-    return cpuid(0, 0).ebx == 0x68747541 /* Auth */ && family == 0xf && model >= 4 && model < 0x300 && !hypervisor;
+    return cpuid(0, 0).ebx == 0x68747541 /* Auth */ && family == 0xf && model >= 4 &&
+           model < 0x300 && !hypervisor;
 }
 
 void timer_init(void) {
     struct cpuid about = cpuid(1, 0);
     if (apic_mode() == APIC_NONE) return;
-    if (timer_sleeps_too_deep(&about)) wrmsr(MSR_INTERRUPT_PENDING, rdmsr(MSR_INTERRUPT_PENDING) & ~C1E_ON_HALT);
+    if (timer_sleeps_too_deep(&about))
+        wrmsr(MSR_INTERRUPT_PENDING, rdmsr(MSR_INTERRUPT_PENDING) & ~C1E_ON_HALT);
     has_deadline = about.ecx & CPUID_1_ECX_TSC_DEADLINE;
     apic_timer_init(has_deadline);
     if (!has_deadline) timer_start(UINT32_MAX);
@@ -52,14 +56,18 @@ static void timer_learn(void) {
     const struct time_cpu *own = &this_cpu()->time;
     u32 left = apic_timer_left();
     u64 run = rdtsc() - own->timer_tsc;
-    if (!left || run < time_ns_to_tsc(NS_APART) || run <= __atomic_load_n(&longest, __ATOMIC_RELAXED)) return;
+    if (!left || run < time_ns_to_tsc(NS_APART) ||
+        run <= __atomic_load_n(&longest, __ATOMIC_RELAXED))
+        return;
     __atomic_store_n(&rate, ((u64)(own->timer_count - left) << 32) / run, __ATOMIC_RELAXED);
     __atomic_store_n(&longest, run, __ATOMIC_RELEASE); // who sees it sees a rate
 }
 
 static void apic_timer_set(u64 ticks) {
     u64 begin = rdtsc();
-    for (timer_learn(); !__atomic_load_n(&longest, __ATOMIC_ACQUIRE) && rdtsc() - begin < WAIT_TSC_MAX; timer_learn())
+    for (timer_learn();
+         !__atomic_load_n(&longest, __ATOMIC_ACQUIRE) && rdtsc() - begin < WAIT_TSC_MAX;
+         timer_learn())
         if (!apic_timer_left()) timer_start(UINT32_MAX);
     u64 factor = __atomic_load_n(&rate, __ATOMIC_RELAXED);
     if (!factor) unfit("the timer of the local APIC stands still");
@@ -77,10 +85,14 @@ static void pit_set(u64 ns) {
 
 // By a first rate an hour could end seconds late.
 void timer_set(u64 deadline_ns) {
-    u64 now = time_now_ns(), ns = deadline_ns > now ? deadline_ns - now : 0, refined = time_refined_in();
+    u64 now = time_now_ns(), ns = deadline_ns > now ? deadline_ns - now : 0,
+        refined = time_refined_in();
     if (ns > refined) ns = refined;
     if (ns > NS_LONGEST) ns = NS_LONGEST;
-    if (apic_mode() == APIC_NONE) pit_set(ns);
-    else if (has_deadline) wrmsr(MSR_TSC_DEADLINE, rdtsc() + time_ns_to_tsc(ns) + 1);
-    else apic_timer_set(time_ns_to_tsc(ns));
+    if (apic_mode() == APIC_NONE)
+        pit_set(ns);
+    else if (has_deadline)
+        wrmsr(MSR_TSC_DEADLINE, rdtsc() + time_ns_to_tsc(ns) + 1);
+    else
+        apic_timer_set(time_ns_to_tsc(ns));
 }

@@ -1,12 +1,13 @@
-// See cpus.h. While a CPU that uses the space has not served a generation, that one's initiator waits for it, so the
-// range is still the generation's.
+// See cpus.h. While a CPU that uses the space has not served a generation, that one's initiator
+// waits for it, so the range is still the generation's.
 
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 
-#define PAGES_MAX 32         // flushed one by one, else everything
-#define TRIES_MAX (1u << 28) // seconds at least; not a time, which goes on while a virtual machine stands
+#define PAGES_MAX 32 // flushed one by one, else everything
+// seconds at least; not a time, which goes on while a virtual machine stands
+#define TRIES_MAX (1u << 28)
 
 // What CPUs share. STEP is for the test, where another CPU may come in between.
 #ifndef STEP
@@ -20,9 +21,11 @@ static u64 generation, range_start, range_end; // of the latest flush
 
 static void tlb_forget_all(void) { write_cr3(read_cr3()); } // all that is not global
 
-// INVLPG empties the CPU's memory of tables, too (Intel SDM 3A 4.10.4.1), and forgets a page of any size.
+// INVLPG empties the CPU's memory of tables, too (Intel SDM 3A 4.10.4.1), and forgets a page of any
+// size.
 static void tlb_forget_here(u64 start, u64 end) {
-    if ((end - start) / PAGE_SIZE > PAGES_MAX) tlb_forget_all();
+    if ((end - start) / PAGE_SIZE > PAGES_MAX)
+        tlb_forget_all();
     else
         for (; start < end; start += PAGE_SIZE) invlpg(start);
 }
@@ -35,8 +38,10 @@ void tlb_forget(u64 address) {
 u64 tlb_generation(void) { return LOAD(&generation); }
 
 static void tlb_catch_up(struct cpu *cpu, u64 now, bool range_counts) {
-    if (range_counts && now == cpu->tlb_seen + 1) tlb_forget_here(LOAD(&range_start), range_end);
-    else if (now != cpu->tlb_seen) tlb_forget_all();
+    if (range_counts && now == cpu->tlb_seen + 1)
+        tlb_forget_here(LOAD(&range_start), range_end);
+    else if (now != cpu->tlb_seen)
+        tlb_forget_all();
     STORE(&cpu->tlb_seen, now);
 }
 

@@ -1,9 +1,11 @@
-// The border between the program and the kernel: how every entry saves state, and how every exit restores it.
+// The border between the program and the kernel: how every entry saves state, and how every exit
+// restores it.
 //
-// One kernel stack per CPU, not per thread: a context is all there is of a thread. On every entry from the program the
-// general registers go into the current context before anything can fault, nest or switch; handlers run on the CPU's
-// slot stack with interrupts off; every way out is context_resume(). The kernel is compiled without vector registers,
-// so extended state stays in the CPU and is saved eagerly, by XSAVE, only when another context takes the CPU over.
+// One kernel stack per CPU, not per thread: a context is all there is of a thread. On every entry
+// from the program the general registers go into the current context before anything can fault,
+// nest or switch; handlers run on the CPU's slot stack with interrupts off; every way out is
+// context_resume(). The kernel is compiled without vector registers, so extended state stays in the
+// CPU and is saved eagerly, by XSAVE, only when another context takes the CPU over.
 #pragma once
 
 #include "boot/layout.h"
@@ -17,11 +19,13 @@ struct registers {
 };
 _Static_assert(sizeof(struct registers) == REGISTERS_SIZE, "traps.asm pushes exactly this");
 _Static_assert(offsetof(struct registers, vector) == REGISTERS_VECTOR &&
-                   offsetof(struct registers, cs) == REGISTERS_CS && offsetof(struct registers, rip) == REGISTERS_RIP,
+                   offsetof(struct registers, cs) == REGISTERS_CS &&
+                   offsetof(struct registers, rip) == REGISTERS_RIP,
                "traps.asm reads them");
 
 // As lines of an error report.
-void registers_say(const struct registers *regs, void (*line)(const char *fmt, ...) PRINTF_LIKE(1, 2));
+void registers_say(const struct registers *regs,
+                   void (*line)(const char *fmt, ...) PRINTF_LIKE(1, 2));
 
 // What the program can change without a system call (segments.c).
 struct selectors {
@@ -52,28 +56,35 @@ struct fault {
 
 // What higher rooms do about entries from the program; set once before the first context_resume().
 struct trap_hooks {
-    void (*syscall)(struct context *context);                          // number in regs.rax, result goes there
-    void (*fault)(struct context *context, const struct fault *fault); // an exception of the program
-    bool (*user_copy_fault)(const struct fault *fault); // #PF at a user address inside usercopy: true = mapped, retry
-    void (*after)(struct context *context); // of the current context, at the end of every entry but an NMI's
+    void (*syscall)(struct context *context); // number in regs.rax, result goes there
+    void (*fault)(struct context *context,
+                  const struct fault *fault); // an exception of the program
+    bool (*user_copy_fault)(
+        const struct fault *fault); // #PF at a user address inside usercopy: true = mapped, retry
+    void (*after)(
+        struct context *context); // of the current context, at the end of every entry but an NMI's
 };
-// A hook runs on the slot stack, may switch contexts and may end in context_resume(); only user_copy_fault runs on the
-// page-fault stack (IST_STACK_SIZE) and must return. hooks must live for ever.
+// A hook runs on the slot stack, may switch contexts and may end in context_resume(); only
+// user_copy_fault runs on the page-fault stack (IST_STACK_SIZE) and must return. hooks must live
+// for ever.
 void traps_init(const struct trap_hooks *hooks);
-// What a page fault of the kernel does where nothing is mapped: NULL when something is now, else why not, or nothing.
+// What a page fault of the kernel does where nothing is mapped: NULL when something is now, else
+// why not, or nothing.
 void traps_set_stack_growth(const char *(*grow)(u64 address, u64 rsp));
 
-// Lets an ISA line, 0-15, interrupt the boot CPU; the handler (NULL: it only wakes) runs with interrupts off and
-// acknowledges nothing itself. To be called before the device can raise its line: an IO-APIC forgets what comes before.
+// Lets an ISA line, 0-15, interrupt the boot CPU; the handler (NULL: it only wakes) runs with
+// interrupts off and acknowledges nothing itself. To be called before the device can raise its
+// line: an IO-APIC forgets what comes before.
 void interrupt_set(unsigned line, void (*handler)(void));
 
 // Makes context, which no CPU has, current on this CPU, which has none: loads its vector state.
 void context_enter(struct context *context);
-// From here on this CPU has no context. With save the vector state is stored in the one it had, whose registers are
-// complete then; else that is not touched any more.
+// From here on this CPU has no context. With save the vector state is stored in the one it had,
+// whose registers are complete then; else that is not touched any more.
 void context_leave(bool save);
-// Leaves for the program with the current context, by SYSRET when it entered by SYSCALL and its rip and rflags are what
-// SYSCALL left in rcx and r11; else by IRETQ. A rip that the program cannot have is a #GP of the program.
+// Leaves for the program with the current context, by SYSRET when it entered by SYSCALL and its rip
+// and rflags are what SYSCALL left in rcx and r11; else by IRETQ. A rip that the program cannot
+// have is a #GP of the program.
 void context_resume(void) __attribute__((noreturn));
 
 // ---- segments.c: DS, ES, FS and GS of the program ----
@@ -83,13 +94,16 @@ u64 segments_base(bool fs);                // the same of one base: of FS, or of
 void segments_set_base(bool fs, u64 base); // below USER_END
 
 // ---- fpu.c: vector and x87 state, which the kernel never uses ----
-void fpu_init(void);             // after CR4; XCR0: x87, SSE, AVX and AVX-512, as far as CPUID offers them
-size_t fpu_state_size(void);     // bytes of one save area, less than PAGE_SIZE; areas are 64-byte aligned
-void fpu_state_init(void *area); // the state a Linux program starts with: FCW 0x37f, MXCSR 0x1f80, the rest 0
+void fpu_init(void); // after CR4; XCR0: x87, SSE, AVX and AVX-512, as far as CPUID offers them
+size_t
+fpu_state_size(void); // bytes of one save area, less than PAGE_SIZE; areas are 64-byte aligned
+void fpu_state_init(
+    void *area); // the state a Linux program starts with: FCW 0x37f, MXCSR 0x1f80, the rest 0
 void fpu_save(void *area);
 void fpu_restore(const void *area);
 
-// Waits for one interrupt with interrupts on, then off again (the kernel runs with them off everywhere else).
+// Waits for one interrupt with interrupts on, then off again (the kernel runs with them off
+// everywhere else).
 void cpu_idle(void);
 // Lets in the interrupts that came since the last entry or break point. The caller holds no lock.
 void cpu_break(void);
@@ -97,12 +111,14 @@ void cpu_break(void);
 // No length or address of the program reaches the kernel or wraps around.
 bool in_user_range(u64 start, u64 bytes);
 
-// Copies between kernel and program memory: false when a byte of the program's range is not below USER_END or not
-// accessible as needed (what came before may have been copied).
+// Copies between kernel and program memory: false when a byte of the program's range is not below
+// USER_END or not accessible as needed (what came before may have been copied).
 bool copy_from_user(void *to, u64 from, u64 bytes) MUST_USE;
 bool copy_to_user(u64 to, const void *from, u64 bytes) MUST_USE;
 bool clear_user(u64 to, u64 bytes) MUST_USE;
-// An aligned word of the program becomes value if it is what is expected, in one step; expected is then what it was.
+// An aligned word of the program becomes value if it is what is expected, in one step; expected is
+// then what it was.
 bool user_exchange(u64 to, u32 *expected, u32 value) MUST_USE;
-// Copies a NUL-terminated string; returns its length, or -1 on a fault, or max when no NUL came within max bytes.
+// Copies a NUL-terminated string; returns its length, or -1 on a fault, or max when no NUL came
+// within max bytes.
 s64 copy_string_from_user(char *to, u64 from, u64 max) MUST_USE;

@@ -1,5 +1,6 @@
-// What happens after the entry code: from the program the hooks decide; from the kernel only a page fault of the user
-// copies, an interrupt in cpu_idle() and an NMI are expected, everything else is a panic.
+// What happens after the entry code: from the program the hooks decide; from the kernel only a page
+// fault of the user copies, an interrupt in cpu_idle() and an NMI are expected, everything else is
+// a panic.
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
@@ -10,7 +11,8 @@
 #define NMI_CAUSE_BUS    (1u << 6) // IOCHK
 #define HLT              0xf4
 
-static u64 nmi_count, nmi_rip; // of those without a known cause: how many on all CPUs, where the last one came
+static u64 nmi_count,
+    nmi_rip; // of those without a known cause: how many on all CPUs, where the last one came
 static const struct trap_hooks *hooks;
 static const char *(*grow_stack)(u64 address, u64 rsp);
 
@@ -31,7 +33,8 @@ void context_leave(bool save) {
     cpu->current = NULL;
 }
 
-// SYSRET loads rip and rflags from rcx and r11, and cannot set RF; with TF the trap would come one instruction early.
+// SYSRET loads rip and rflags from rcx and r11, and cannot set RF; with TF the trap would come one
+// instruction early.
 static bool trap_can_sysret(const struct registers *r) {
     return r->vector == VECTOR_SYSCALL && r->rcx == r->rip && r->r11 == r->rflags &&
            !(r->rflags & (RFLAGS_TF | RFLAGS_RF));
@@ -42,8 +45,8 @@ static void trap_of_program(u64 vector, u64 error, u64 address) {
     hooks->fault(this_cpu()->current, &fault);
 }
 
-// Takes no lock, logs nothing and cannot fault: an IRET of anything in between would let the next NMI in, onto the
-// same stack, and CR2 may still belong to the page fault that it came upon.
+// Takes no lock, logs nothing and cannot fault: an IRET of anything in between would let the next
+// NMI in, onto the same stack, and CR2 may still belong to the page fault that it came upon.
 static void trap_nmi(const struct registers *regs) {
     if (stop_wanted()) cpu_stop(regs);
     if (inb(NMI_PORT) & (NMI_CAUSE_MEMORY | NMI_CAUSE_BUS)) panic_exception(regs, 0, "");
@@ -57,7 +60,8 @@ static void trap_nmi_say(void) {
     static bool said;
     u64 count = __atomic_load_n(&nmi_count, __ATOMIC_RELAXED);
     if (!count || said || __atomic_exchange_n(&said, true, __ATOMIC_RELAXED)) return;
-    log_error("NMIs without a known cause: %lu so far, the last one at %#lx; ignored", count, nmi_rip);
+    log_error("NMIs without a known cause: %lu so far, the last one at %#lx; ignored", count,
+              nmi_rip);
 }
 
 static void __attribute__((noreturn)) trap_leave(void) {
@@ -70,7 +74,8 @@ static bool is_canonical(u64 address) { return (u64)((s64)(address << 16) >> 16)
 
 void context_resume(void) {
     struct context *context = this_cpu()->current;
-    // An interrupt can find a rip that is not canonical (on AMD CPUs after a RET); IRETQ to it would fault here.
+    // An interrupt can find a rip that is not canonical (on AMD CPUs after a RET); IRETQ to it
+    // would fault here.
     if (!is_canonical(context->regs.rip)) {
         trap_of_program(VECTOR_GP, 0, 0);
         trap_leave();
@@ -92,12 +97,16 @@ void __attribute__((noreturn)) trap_from_program(void) {
         context_resume(); // by IRETQ, and at once: until then the CPU holds further NMIs back
     }
     if (regs->vector == VECTOR_DF || regs->vector == VECTOR_MC) panic_exception(regs, 0, "");
-    if (regs->vector >= EXCEPTIONS) interrupt(regs->vector);
-    else trap_of_program(regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0);
+    if (regs->vector >= EXCEPTIONS)
+        interrupt(regs->vector);
+    else
+        trap_of_program(regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0);
     trap_leave();
 }
 
-static bool trap_in_usercopy(u64 rip) { return rip >= (u64)user_compare_exchange && rip < (u64)usercopy_end; }
+static bool trap_in_usercopy(u64 rip) {
+    return rip >= (u64)user_compare_exchange && rip < (u64)usercopy_end;
+}
 
 void trap_from_kernel(struct registers *regs) {
     struct fault fault = {regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0};
@@ -108,20 +117,22 @@ void trap_from_kernel(struct registers *regs) {
         trap_nmi(regs);
     } else if (regs->vector == VECTOR_DB && regs->rip == (u64)syscall_entry) {
         regs->rflags &= ~(u64)RFLAGS_TF; // the program's, which some CPUs still obey behind SYSCALL
-    } else if (regs->vector == VECTOR_PF && fault.address < USER_END && trap_in_usercopy(regs->rip)) {
+    } else if (regs->vector == VECTOR_PF && fault.address < USER_END &&
+               trap_in_usercopy(regs->rip)) {
         if (!hooks->user_copy_fault(&fault)) regs->rip = (u64)usercopy_failed;
     } else {
         bool missing = regs->vector == VECTOR_PF && !(regs->error & FAULT_PRESENT) && grow_stack;
         const char *why = missing ? grow_stack(fault.address, regs->rsp) : "";
         if (why) panic_exception(regs, fault.address, why);
     }
-    // The lowest word of an interrupt stack was zero at first: it has run into the one below when that is another.
+    // The lowest word of an interrupt stack was zero at first: it has run into the one below when
+    // that is another.
     if (*(const u64 *)ROUND_DOWN((u64)regs, IST_STACK_SIZE)) panic("an interrupt stack ran over");
 }
 
-// STI lets interrupts in only after the next instruction, so one that came before still ends the HLT; behind an NMI in
-// between it comes before the HLT. Without a context a CPU does not touch the program's memory, so it need not be woken
-// for its TLB's sake.
+// STI lets interrupts in only after the next instruction, so one that came before still ends the
+// HLT; behind an NMI in between it comes before the HLT. Without a context a CPU does not touch the
+// program's memory, so it need not be woken for its TLB's sake.
 void cpu_idle(void) {
     tlb_leave();
     __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory");

@@ -1,5 +1,5 @@
-// What CPU 0 looks after from time to time, whatever runs on it: devices whose interrupt may be lost, or that are
-// behind.
+// What CPU 0 looks after from time to time, whatever runs on it: devices whose interrupt may be
+// lost, or that are behind.
 #include "kernel/cpu/cpus.h"
 #include "kernel/kernel.h"
 
@@ -22,7 +22,8 @@ void watch_by(u64 when) {
     u64 before = watch_next();
     do {
         if (before <= when) return;
-    } while (!__atomic_compare_exchange_n(&next, &before, when, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    } while (!__atomic_compare_exchange_n(&next, &before, when, false, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_SEQ_CST));
     if (this_cpu()->number) ipi_send(0);
 }
 

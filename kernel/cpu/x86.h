@@ -1,5 +1,5 @@
-// Instructions that C cannot say, and the bits of the control registers and MSRs by their manual names (Intel SDM 3A
-// 2.5, 4A 2.1; AMD APM 2 3.1). No state; shared with the loader.
+// Instructions that C cannot say, and the bits of the control registers and MSRs by their manual
+// names (Intel SDM 3A 2.5, 4A 2.1; AMD APM 2 3.1). No state; shared with the loader.
 #pragma once
 
 #include "kernel/lib/types.h"
@@ -51,13 +51,15 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102 // what SWAPGS exchanges GS_BASE with
 
 // u8 inb(port), void outb(port, value), and the same for 16 and 32 bits.
-#define PORT_IO(suffix, type)                                                                                          \
-    static inline type in##suffix(u16 port) {                                                                          \
-        type value;                                                                                                    \
-        __asm__ volatile("in %1, %0" : "=a"(value) : "Nd"(port));                                                      \
-        return value;                                                                                                  \
-    }                                                                                                                  \
-    static inline void out##suffix(u16 port, type value) { __asm__ volatile("out %0, %1" ::"a"(value), "Nd"(port)); }
+#define PORT_IO(suffix, type)                                                                      \
+    static inline type in##suffix(u16 port) {                                                      \
+        type value;                                                                                \
+        __asm__ volatile("in %1, %0" : "=a"(value) : "Nd"(port));                                  \
+        return value;                                                                              \
+    }                                                                                              \
+    static inline void out##suffix(u16 port, type value) {                                         \
+        __asm__ volatile("out %0, %1" ::"a"(value), "Nd"(port));                                   \
+    }
 PORT_IO(b, u8)
 PORT_IO(w, u16)
 PORT_IO(l, u32)
@@ -77,20 +79,22 @@ static inline void wrmsr(u32 msr, u64 value) {
     __asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
 }
 
-static inline void invlpg(u64 address) { __asm__ volatile("invlpg (%0)" ::"r"(address) : "memory"); }
+static inline void invlpg(u64 address) {
+    __asm__ volatile("invlpg (%0)" ::"r"(address) : "memory");
+}
 static inline void wbinvd(void) { __asm__ volatile("wbinvd" ::: "memory"); }
 
-// The TSC after all reads before it and before all reads behind it (Intel SDM 2B RDTSC; on AMD CPUs that do not wait at
-// LFENCE, off by some instructions).
+// The TSC after all reads before it and before all reads behind it (Intel SDM 2B RDTSC; on AMD CPUs
+// that do not wait at LFENCE, off by some instructions).
 static inline u64 rdtsc(void) {
     u32 low, high;
     __asm__ volatile("lfence\n\trdtsc\n\tlfence" : "=a"(low), "=d"(high)::"memory");
     return (u64)high << 32 | low;
 }
 
-// The leaf must not be above the highest one of its range (leaf 0, 0x40000000 or 0x80000000): Intel CPUs answer beyond
-// it with the data of their highest basic leaf.
-// The features that several files ask for, by leaf and register.
+// The leaf must not be above the highest one of its range (leaf 0, 0x40000000 or 0x80000000): Intel
+// CPUs answer beyond it with the data of their highest basic leaf. The features that several files
+// ask for, by leaf and register.
 #define CPUID_1_ECX_HYPERVISOR     (1u << 31)
 #define CPUID_XSAVE                0xd // leaf
 #define CPUID_1_EDX_APIC           (1u << 9)
@@ -103,17 +107,21 @@ struct cpuid {
 };
 static inline struct cpuid cpuid(u32 leaf, u32 subleaf) {
     struct cpuid r;
-    __asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+    __asm__ volatile("cpuid"
+                     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+                     : "a"(leaf), "c"(subleaf));
     return r;
 }
 
 // u64 read_cr0(void), void write_cr0(u64), and the like.
-#define CONTROL_REGISTER(n)                                                                                            \
-    static inline void write_cr##n(u64 value) { __asm__ volatile("mov %0, %%cr" #n ::"r"(value) : "memory"); }         \
-    static inline u64 read_cr##n(void) {                                                                               \
-        u64 value;                                                                                                     \
-        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(value)::"memory");                                                \
-        return value;                                                                                                  \
+#define CONTROL_REGISTER(n)                                                                        \
+    static inline void write_cr##n(u64 value) {                                                    \
+        __asm__ volatile("mov %0, %%cr" #n ::"r"(value) : "memory");                               \
+    }                                                                                              \
+    static inline u64 read_cr##n(void) {                                                           \
+        u64 value;                                                                                 \
+        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(value)::"memory");                            \
+        return value;                                                                              \
     }
 CONTROL_REGISTER(0)
 CONTROL_REGISTER(2)

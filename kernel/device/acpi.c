@@ -1,5 +1,6 @@
-// What vmos wants from ACPI: CPUs and their interrupts, timers, and switching off. A table is used only after length
-// and checksum were checked, nothing is read outside of it, and no pointer is followed twice.
+// What vmos wants from ACPI: CPUs and their interrupts, timers, and switching off. A table is used
+// only after length and checksum were checked, nothing is read outside of it, and no pointer is
+// followed twice.
 #include "kernel/device/acpi.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/window.h"
@@ -7,14 +8,15 @@
 #define TABLE_MAX 0x100000 // bytes; the largest DSDTs of servers stay below
 
 // Byte offsets in the root pointer (5.2.5.3).
-#define RSDP_REVISION 15 // from 2 on there are a length, an address of an XSDT, and a second checksum
+// from 2 on there are a length, an address of an XSDT, and a second checksum
+#define RSDP_REVISION 15
 enum { RSDP_RSDT = 16, RSDP_LENGTH = 20, RSDP_XSDT = 24, RSDP_V1_BYTES = 20, RSDP_BYTES = 36 };
 
 enum { FADT, MADT, HPET, MCFG, SRAT, KINDS };
 static const char signatures[KINDS][5] = {"FACP", "APIC", "HPET", "MCFG", "SRAT"};
 
-// Eight bytes at a time: in pairs, in four lanes of 16 bits, and the product's top lane is the sum of the four. Byte by
-// byte, the DSDT alone would take 1 % of the boot.
+// Eight bytes at a time: in pairs, in four lanes of 16 bits, and the product's top lane is the sum
+// of the four. Byte by byte, the DSDT alone would take 1 % of the boot.
 bool acpi_adds_up(const void *data, size_t bytes) {
     const u64 lanes = 0x00ff00ff00ff00ff;
     const u8 *at = data;
@@ -27,8 +29,8 @@ bool acpi_adds_up(const void *data, size_t bytes) {
     return sum % 256 == 0;
 }
 
-// The table at an address, mapped as a whole, when it has this signature and a length that can be; its checksum is not
-// looked at. quiet: another signature is no news.
+// The table at an address, mapped as a whole, when it has this signature and a length that can be;
+// its checksum is not looked at. quiet: another signature is no news.
 static const u8 *acpi_map_table(u64 physical, const char *signature, bool quiet) {
     const u8 *table = physical ? window_map(physical, TABLE_BYTES, WINDOW_TABLES) : NULL;
     if (!table || memcmp(table, signature, 4)) {
@@ -37,7 +39,8 @@ static const u8 *acpi_map_table(u64 physical, const char *signature, bool quiet)
     }
     u32 length = (u32)acpi_length_of(table);
     table = NULL;
-    if (length >= TABLE_BYTES && length <= TABLE_MAX) table = window_map(physical, length, WINDOW_TABLES);
+    if (length >= TABLE_BYTES && length <= TABLE_MAX)
+        table = window_map(physical, length, WINDOW_TABLES);
     if (!table) log("ACPI: ignored the %s at %lx: its length is %u", signature, physical, length);
     return table;
 }
@@ -46,7 +49,8 @@ static const u8 *acpi_map_table(u64 physical, const char *signature, bool quiet)
 static const u8 *acpi_find_table(u64 physical, const char *signature, bool quiet) {
     const u8 *table = acpi_map_table(physical, signature, quiet);
     if (!table || acpi_adds_up(table, acpi_length_of(table))) return table;
-    log("ACPI: ignored the %s at %lx (%zu bytes): wrong checksum", signature, physical, acpi_length_of(table));
+    log("ACPI: ignored the %s at %lx (%zu bytes): wrong checksum", signature, physical,
+        acpi_length_of(table));
     return NULL;
 }
 
@@ -66,10 +70,13 @@ static struct root acpi_find_root(u64 physical) {
     u64 rsdt = acpi_number(rsdp + RSDP_RSDT, 4);
     if (rsdp[RSDP_REVISION] >= 2) {
         rsdp = window_map(physical, RSDP_BYTES, WINDOW_TABLES);
-        if (rsdp && acpi_number(rsdp + RSDP_LENGTH, 4) == RSDP_BYTES && acpi_adds_up(rsdp, RSDP_BYTES))
+        if (rsdp && acpi_number(rsdp + RSDP_LENGTH, 4) == RSDP_BYTES &&
+            acpi_adds_up(rsdp, RSDP_BYTES))
             root.table = acpi_find_table(acpi_number(rsdp + RSDP_XSDT, 8), "XSDT", false);
-        if (root.table) root.entry_bytes = 8;
-        else log("ACPI: no use of the root pointer's second half; trying the RSDT");
+        if (root.table)
+            root.entry_bytes = 8;
+        else
+            log("ACPI: no use of the root pointer's second half; trying the RSDT");
     }
     if (!root.table) root.table = acpi_find_table(rsdt, "RSDT", false);
     if (root.table) root.count = (acpi_length_of(root.table) - TABLE_BYTES) / root.entry_bytes;
@@ -84,20 +91,24 @@ static u64 acpi_root_entry(const struct root *root, size_t index) {
     return root->entry_bytes == 8 ? acpi_number(entry, 8) : acpi_number(entry, 4);
 }
 
-// Finds the first good table of each kind, and all SSDTs. All are mapped as a whole: what is mapped stays when ACPI's
-// memory is used.
-static void acpi_find_tables(const struct root *root, const u8 *found[KINDS], struct acpi_info *info) {
+// Finds the first good table of each kind, and all SSDTs. All are mapped as a whole: what is mapped
+// stays when ACPI's memory is used.
+static void acpi_find_tables(const struct root *root, const u8 *found[KINDS],
+                             struct acpi_info *info) {
     for (size_t i = 0; i < root->count; i++) {
         u64 physical = acpi_root_entry(root, i);
         const u8 *table = physical ? window_map(physical, TABLE_BYTES, WINDOW_TABLES) : NULL;
         size_t length = table ? acpi_length_of(table) : 0;
         const u8 *whole = NULL;
-        if (length > TABLE_BYTES && length <= TABLE_MAX) whole = window_map(physical, length, WINDOW_TABLES);
+        if (length > TABLE_BYTES && length <= TABLE_MAX)
+            whole = window_map(physical, length, WINDOW_TABLES);
         if (whole && !memcmp(whole, "SSDT", 4)) info->ssdts[info->ssdt_count++] = whole;
         for (int kind = 0; table && kind < KINDS; kind++) {
             if (acpi_number(table, 4) != acpi_number((const u8 *)signatures[kind], 4)) continue;
-            if (!found[kind]) found[kind] = acpi_find_table(physical, signatures[kind], true);
-            else log("ACPI: ignored the %s at %lx: it is not the first", signatures[kind], physical);
+            if (!found[kind])
+                found[kind] = acpi_find_table(physical, signatures[kind], true);
+            else
+                log("ACPI: ignored the %s at %lx: it is not the first", signatures[kind], physical);
         }
     }
 }
@@ -114,20 +125,23 @@ bool acpi_find_s5(const struct acpi_info *info, u8 slp_typ[2]) {
     return false;
 }
 
-static void acpi_read_hpet(const u8 *table, struct acpi_info *info) { // IA-PC HPET specification 3.2.4
+static void acpi_read_hpet(const u8 *table,
+                           struct acpi_info *info) { // IA-PC HPET specification 3.2.4
     if (acpi_length_of(table) >= 56 && table[40] == SPACE_MEMORY)
         info->hpet = acpi_number(table + 40 + ADDRESS_VALUE, 8);
     if (!info->hpet) log("ACPI: ignored the HPET: its table has no address in memory");
 }
 
-// PCI firmware specification 4.1.2: behind 44 bytes an address, a segment and its first and last bus, 16 bytes each.
+// PCI firmware specification 4.1.2: behind 44 bytes an address, a segment and its first and last
+// bus, 16 bytes each.
 static void acpi_read_mcfg(const u8 *table, struct acpi_info *info) {
     for (const u8 *at = table + 44; at + 16 <= table + acpi_length_of(table); at += 16) {
         u64 address = acpi_number(at, 8), segment = acpi_number(at + 8, 2);
         bool use = !segment && !info->pci_config && address && at[10] <= at[11];
-        log("ACPI: %sPCI configuration space of segment %lu, buses %u-%u, at 0x%lx", use ? "" : "ignored the ", segment,
-            at[10], at[11], address);
-        if (use) info->pci_config = address, info->pci_first_bus = at[10], info->pci_last_bus = at[11];
+        log("ACPI: %sPCI configuration space of segment %lu, buses %u-%u, at 0x%lx",
+            use ? "" : "ignored the ", segment, at[10], at[11], address);
+        if (use)
+            info->pci_config = address, info->pci_first_bus = at[10], info->pci_last_bus = at[11];
     }
 }
 
@@ -137,11 +151,15 @@ void acpi_init(u64 rsdp, struct acpi_info *info) {
     for (u8 source = 0; source < ARRAY_SIZE(info->isa); source++) info->isa[source].gsi = source;
     struct root root = acpi_find_root(rsdp);
     if (root.table) acpi_find_tables(&root, found, info);
-    if (found[MADT]) madt_read(found[MADT], info);
-    else mp_read(info);
+    if (found[MADT])
+        madt_read(found[MADT], info);
+    else
+        mp_read(info);
     if (found[HPET]) acpi_read_hpet(found[HPET], info);
     if (found[MCFG]) acpi_read_mcfg(found[MCFG], info);
     if (found[SRAT]) srat_read(found[SRAT]);
-    if (found[FADT]) info->dsdt = acpi_map_table(fadt_read(found[FADT], info), "DSDT", false);
-    else if (root.table) log("ACPI: no FACP, so no power-off and no PM timer");
+    if (found[FADT])
+        info->dsdt = acpi_map_table(fadt_read(found[FADT], info), "DSDT", false);
+    else if (root.table)
+        log("ACPI: no FACP, so no power-off and no PM timer");
 }

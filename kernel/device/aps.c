@@ -1,4 +1,5 @@
-// Which other CPUs are started, and what they need of memory: a slot each, and page tables to come from real mode by.
+// Which other CPUs are started, and what they need of memory: a slot each, and page tables to come
+// from real mode by.
 #include "kernel/cpu/apic.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
@@ -10,11 +11,13 @@
 
 static u32 ids[ACPI_CPUS];
 
-// The kernel's half, and AP_START at its own address. One page is the table of each level: every index of that address
-// is 0 but the last, which is 1. False when the pages are not in the window, so not usable or not write-back.
+// The kernel's half, and AP_START at its own address. One page is the table of each level: every
+// index of that address is 0 but the last, which is 1. False when the pages are not in the window,
+// so not usable or not write-back.
 static bool aps_make_root(void) {
     u64 *root = window(AP_ROOT), bytes;
-    if (!tables_leaf(tables_root(), WINDOW + AP_START, &bytes) || !tables_leaf(tables_root(), WINDOW + AP_ROOT, &bytes))
+    if (!tables_leaf(tables_root(), WINDOW + AP_START, &bytes) ||
+        !tables_leaf(tables_root(), WINDOW + AP_ROOT, &bytes))
         return false;
     memset(root, 0, PAGE_SIZE / 2);
     memcpy(root + 256, (u64 *)window(tables_root()) + 256, PAGE_SIZE / 2);
@@ -35,23 +38,29 @@ void cpus_start(const struct acpi_info *acpi) {
     for (u32 i = 0; i < acpi->cpu_count; i++) {
         u32 id = acpi->cpus[i];
         if (id == own) continue;
-        if (apic_mode() == APIC_MEMORY && id > XAPIC_ID_MAX) beyond++;
-        else if (count < CPUS_MAX - 1) ids[count++] = id;
+        if (apic_mode() == APIC_MEMORY && id > XAPIC_ID_MAX)
+            beyond++;
+        else if (count < CPUS_MAX - 1)
+            ids[count++] = id;
     }
-    if (beyond) log("cpus: %u with APIC ids above %u are left off: the CPU has no x2APIC", beyond, XAPIC_ID_MAX);
+    if (beyond)
+        log("cpus: %u with APIC ids above %u are left off: the CPU has no x2APIC", beyond,
+            XAPIC_ID_MAX);
     if (options.cpus && count >= options.cpus) {
-        log("cpus: %u are left off: the command line says cpus=%u", count - (options.cpus - 1), options.cpus);
+        log("cpus: %u are left off: the command line says cpus=%u", count - (options.cpus - 1),
+            options.cpus);
         count = options.cpus - 1;
     }
     if (!count) return;
     for (unsigned i = 0; i < count; i++) apic_send_init(ids[i]); // making slots gives them time
     if (!aps_make_root()) {
-        log_error("cpus: %u are left off: the pages they start by, at %#x, are not write-back", count, AP_START);
+        log_error("cpus: %u are left off: the pages they start by, at %#x, are not write-back",
+                  count, AP_START);
         return;
     }
     while (made < count && slot_make(made + 1)) made++;
     if (made < count)
-        log("cpus: %u are left off: slots for more than %u would take too much of %lu KiB of memory", count - made,
-            made + 1, pages_total() * (PAGE_SIZE / 1024));
+        log("cpus: %u are left off: slots for more than %u would take too much of %lu KiB of memory",
+            count - made, made + 1, pages_total() * (PAGE_SIZE / 1024));
     cpus_wake(ids, made, window(AP_START), tables_root());
 }

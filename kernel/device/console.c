@@ -1,5 +1,5 @@
-// Bytes become cells: control characters, UTF-8, and of ECMA-48 what programs expect: colours, moving the cursor,
-// erasing. All other sequences are swallowed.
+// Bytes become cells: control characters, UTF-8, and of ECMA-48 what programs expect: colours,
+// moving the cursor, erasing. All other sequences are swallowed.
 #include "kernel/device/console.h"
 
 #define TAB        8
@@ -8,7 +8,8 @@ enum { TEXT, ESCAPE, CONTROL_SEQUENCE, SWALLOWED_SEQUENCE, STRING }; // ECMA-48 
 
 void console_erase(struct console *c, unsigned from, unsigned to) {
     u16 blank = (u16)(c->style.colours << 8 | ' ');
-    for (volatile u16 *cell = c->cells + c->top + from, *end = c->cells + c->top + to; cell < end;) *cell++ = blank;
+    for (volatile u16 *cell = c->cells + c->top + from, *end = c->cells + c->top + to; cell < end;)
+        *cell++ = blank;
     c->work += to > from ? to - from : 0;
 }
 
@@ -21,7 +22,8 @@ static void console_new_line(struct console *c) {
         return;
     }
     unsigned top = c->top + c->columns;
-    if (top + size > c->capacity) { // a CPU that is stopped in here leaves a whole screen behind top
+    if (top + size >
+        c->capacity) { // a CPU that is stopped in here leaves a whole screen behind top
         for (unsigned i = 0; i < size - c->columns; i++) c->cells[i] = c->cells[top + i];
         c->work += size;
         top = 0;
@@ -34,31 +36,47 @@ static void console_new_line(struct console *c) {
 static void console_put_glyph(struct console *c, u8 byte) {
     if (byte == 0x7f || (byte >= 0x80 && byte < 0xc0)) return;
     if (c->column == c->columns) console_new_line(c);
-    c->cells[c->top + c->row * c->columns + c->column++] = (u16)(c->style.colours << 8 | (byte < 0x80 ? byte : '?'));
+    c->cells[c->top + c->row * c->columns + c->column++] =
+        (u16)(c->style.colours << 8 | (byte < 0x80 ? byte : '?'));
 }
 
 static void console_control_or_put(struct console *c, u8 byte) {
-    if (byte == '\n') console_new_line(c);
-    else if (byte == '\r') c->column = 0, c->style.moved = true;
-    else if (byte == '\b') c->column -= c->column > 0;
-    else if (byte == 0x1b) c->style.state = ESCAPE;
-    else if (byte >= ' ') console_put_glyph(c, byte);
+    if (byte == '\n')
+        console_new_line(c);
+    else if (byte == '\r')
+        c->column = 0, c->style.moved = true;
+    else if (byte == '\b')
+        c->column -= c->column > 0;
+    else if (byte == 0x1b)
+        c->style.state = ESCAPE;
+    else if (byte >= ' ')
+        console_put_glyph(c, byte);
     else if (byte == '\t')
-        for (console_put_glyph(c, ' '); c->column % TAB != 0 && c->column < c->columns;) console_put_glyph(c, ' ');
+        for (console_put_glyph(c, ' '); c->column % TAB != 0 && c->column < c->columns;)
+            console_put_glyph(c, ' ');
 }
 
 // ECMA-48 counts red, green, blue from bit 0 on, the adapter from bit 2 down.
 static u8 console_colour(unsigned n) { return (u8)((n & 2) | (n & 1) << 2 | (n >> 2 & 1)); }
 
-static void console_set_rendition(struct console_style *s, unsigned n) { // ECMA-48 8.3.117; 90-107 are the bright ones
-    if (n == 0) s->front = COLOUR_PROGRAM, s->back = 0, s->bold = s->reverse = false;
-    else if (n == 1 || n == 22) s->bold = n == 1;
-    else if (n == 7 || n == 27) s->reverse = n == 7;
-    else if (n == 39) s->front = COLOUR_PROGRAM;
-    else if (n == 49) s->back = 0;
-    else if (n >= 30 && n <= 37) s->front = console_colour(n - 30);
-    else if (n >= 90 && n <= 97) s->front = console_colour(n - 90) | 8;
-    else if ((n >= 40 && n <= 47) || (n >= 100 && n <= 107)) s->back = console_colour(n % 10);
+static void console_set_rendition(struct console_style *s,
+                                  unsigned n) { // ECMA-48 8.3.117; 90-107 are the bright ones
+    if (n == 0)
+        s->front = COLOUR_PROGRAM, s->back = 0, s->bold = s->reverse = false;
+    else if (n == 1 || n == 22)
+        s->bold = n == 1;
+    else if (n == 7 || n == 27)
+        s->reverse = n == 7;
+    else if (n == 39)
+        s->front = COLOUR_PROGRAM;
+    else if (n == 49)
+        s->back = 0;
+    else if (n >= 30 && n <= 37)
+        s->front = console_colour(n - 30);
+    else if (n >= 90 && n <= 97)
+        s->front = console_colour(n - 90) | 8;
+    else if ((n >= 40 && n <= 47) || (n >= 100 && n <= 107))
+        s->back = console_colour(n % 10);
     u8 front = (u8)(s->front | (s->bold ? 8 : 0));
     s->colours = s->reverse ? (u8)((front & 7) << 4 | s->back) : (u8)(s->back << 4 | front);
 }
@@ -93,14 +111,19 @@ static void console_end_sequence(struct console *c, u8 final) {
 
 static void console_in_sequence(struct console *c, struct console_style *s, u8 byte) {
     u16 *number = &s->parameters[s->count];
-    if (byte >= 0x40) console_end_sequence(c, byte);
-    else if (byte == ';') s->parameters[s->count += s->count < ARRAY_SIZE(s->parameters) - 1] = 0;
-    else if (byte >= '0' && byte <= '9') *number = (u16)MIN(*number * 10 + byte - '0', NUMBER_MAX);
-    else s->state = SWALLOWED_SEQUENCE; // private, or with intermediates
+    if (byte >= 0x40)
+        console_end_sequence(c, byte);
+    else if (byte == ';')
+        s->parameters[s->count += s->count < ARRAY_SIZE(s->parameters) - 1] = 0;
+    else if (byte >= '0' && byte <= '9')
+        *number = (u16)MIN(*number * 10 + byte - '0', NUMBER_MAX);
+    else
+        s->state = SWALLOWED_SEQUENCE; // private, or with intermediates
 }
 
-// ESC, intermediates 20-2f, final byte; ESC [ up to its final byte; ESC ] up to BEL or the next ESC, whose backslash
-// goes by itself. Control characters end them: a broken one costs a line at most.
+// ESC, intermediates 20-2f, final byte; ESC [ up to its final byte; ESC ] up to BEL or the next
+// ESC, whose backslash goes by itself. Control characters end them: a broken one costs a line at
+// most.
 static void console_feed(struct console *c, u8 byte) {
     struct console_style *s = &c->style;
     if (s->state == TEXT || byte < ' ') {
@@ -127,7 +150,8 @@ size_t console_write(struct console *c, const char *text, size_t bytes, unsigned
             u16 colours = (u16)(c->style.colours << 8);
             volatile u16 *row = c->cells + c->top + c->row * c->columns, *at = row + c->column,
                          *edge = row + c->columns;
-            while (text < end && at < edge && *text >= ' ' && *text < 0x7f) *at++ = colours | (u8)*text++;
+            while (text < end && at < edge && *text >= ' ' && *text < 0x7f)
+                *at++ = colours | (u8)*text++;
             c->column = (unsigned)(at - row);
             if (text == end) break;
         }

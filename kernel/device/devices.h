@@ -1,9 +1,11 @@
-// The few devices the spine needs, one file each. Nothing here calls up: who wants input registers a function.
+// The few devices the spine needs, one file each. Nothing here calls up: who wants input registers
+// a function.
 #pragma once
 
 #include "boot/bootinfo.h"
 
-// ---- emulator.c (shared with the loader): ports that belong to an emulator, touched only once it is recognised ----
+// ---- emulator.c (shared with the loader): ports that belong to an emulator, touched only once it
+// is recognised ----
 enum emulator { EMULATOR_NONE, EMULATOR_QEMU, EMULATOR_BOCHS };
 // QEMU by its CPUID signature, Bochs by port 0xe9 reading 0xe9 without one.
 enum emulator emulator_recognise(void);
@@ -19,21 +21,23 @@ bool logwire_is_com1(void);
 
 // ---- serial.c: COM1, the program's terminal, byte-transparent ----
 bool serial_init(void); // false: no such port; before it, and then, nothing is done
-// Interrupts from here on. Called in interrupt context: got (NULL: nobody reads) with each byte; room when there may be
-// room again, or nothing waits any more. False: there is no port.
+// Interrupts from here on. Called in interrupt context: got (NULL: nobody reads) with each byte;
+// room when there may be room again, or nothing waits any more. False: there is no port.
 bool serial_begin(void (*got)(u8 byte), void (*room)(void));
 void serial_write(const void *bytes, size_t count); // never waits; what does not fit is lost
 bool serial_has_room(size_t bytes);                 // for so many; else room() is called
 bool serial_is_empty(void);                         // all has left; else room() is called
 u32 serial_waiting(void);                           // bytes that have not left
 void serial_log(const char *text, size_t bytes);
-// Waits until the last bit has left, but not for ever; patiently: for whoever reads it and pauses, too.
+// Waits until the last bit has left, but not for ever; patiently: for whoever reads it and pauses,
+// too.
 void serial_flush(bool patiently);
 void serial_panic(const char *text, size_t bytes); // unless it is the wire of the log
 
 // ---- screen.c: text, on VGA's text screen or on a framebuffer ----
 void screen_init(const struct boot_info *boot);
-// From here on no call below works for longer than others can wait: a framebuffer is drawn in steps.
+// From here on no call below works for longer than others can wait: a framebuffer is drawn in
+// steps.
 void screen_begin(void);
 // Returns how many bytes were taken; not all of them may be drawn yet.
 size_t screen_write(const char *text, size_t bytes);
@@ -43,12 +47,13 @@ void screen_log(const char *line, size_t bytes); // on a line of its own
 unsigned screen_columns(void);                   // 0: there is no screen
 unsigned screen_rows(void);
 const struct boot_framebuffer *screen_framebuffer(void); // NULL: none
-// While a program draws to the framebuffer text is only kept; afterwards it is drawn again. Returns how many lines of
-// 80 characters it has room for.
+// While a program draws to the framebuffer text is only kept; afterwards it is drawn again. Returns
+// how many lines of 80 characters it has room for.
 unsigned screen_yield(bool program_draws);
 
 // ---- rtc.c, kvmclock.c ----
-u64 time_wall_ns(void); // since 1970: KVM's clock or the RTC read at first use, time_now_ns() from there on
+u64 time_wall_ns(
+    void); // since 1970: KVM's clock or the RTC read at first use, time_now_ns() from there on
 u64 kvm_clock_ns(void); // since 1970; 0: there is none
 
 // ---- acpi.c: pure parsers (host-tested, fuzzed); table memory is reached by window_map ----
@@ -72,17 +77,17 @@ struct acpi_info {
     u16 pm1a_control, pm1b_control; // ports; 0: none
     u16 pm_timer;                   // port; 0: none
     bool no_keyboard;               // there is no 8042
-    struct acpi_register sleep;     // SLEEP_CONTROL_REG, instead of the PM1 ports on reduced hardware
-    struct acpi_register reset;     // RESET_REG
-    u8 reset_value;                 // restarts the machine there
-    u8 acpi_on;                     // to smi_command: the ports above become the system's own
-    u16 smi_command;                // port; 0: they are
-    u64 hpet;                       // physical; 0: none
-    u64 pci_config;                 // physical, of bus 0 of segment 0; 0: none
+    struct acpi_register sleep; // SLEEP_CONTROL_REG, instead of the PM1 ports on reduced hardware
+    struct acpi_register reset; // RESET_REG
+    u8 reset_value;             // restarts the machine there
+    u8 acpi_on;                 // to smi_command: the ports above become the system's own
+    u16 smi_command;            // port; 0: they are
+    u64 hpet;                   // physical; 0: none
+    u64 pci_config;             // physical, of bus 0 of segment 0; 0: none
     u8 pci_first_bus, pci_last_bus; // that it covers
-    u32 cpu_count;                  // CPUs that firmware calls enabled, the boot CPU among them; 0: no table says
-    u32 ignored;                    // CPUs beyond ACPI_CPUS
-    u32 cpus[ACPI_CPUS];            // their APIC ids, each once, in the table's order
+    u32 cpu_count; // CPUs that firmware calls enabled, the boot CPU among them; 0: no table says
+    u32 ignored;   // CPUs beyond ACPI_CPUS
+    u32 cpus[ACPI_CPUS]; // their APIC ids, each once, in the table's order
     u32 io_apic_count;
     struct {
         u32 address, gsi; // physical; its first line
@@ -92,15 +97,19 @@ struct acpi_info {
         bool low;   // active low; ISA's own are active high
         bool level; // level-triggered; ISA's own are edge-triggered
     } isa[16];
-    const u8 *dsdt; // it and the SSDTs may hold _S5_; mapped as a whole, their checksums not looked at
+    const u8
+        *dsdt; // it and the SSDTs may hold _S5_; mapped as a whole, their checksums not looked at
     const u8 *ssdts[ACPI_TABLES];
     u32 ssdt_count;
     u8 nmi_lint;  // the local APICs' pin for NMIs, 0 or 1; 0xff: none said
     bool nmi_low; // which is active low
 };
-void acpi_init(u64 rsdp, struct acpi_info *info); // info: zeroes; what is missing stays so, and the log says it
-// Looks for _S5_ in the AML, which takes tens of thousands of instructions, so only who switches off does it. No lock
-// and no new mapping: it may come after a panic. False: there is none that can be trusted.
+void acpi_init(
+    u64 rsdp,
+    struct acpi_info *info); // info: zeroes; what is missing stays so, and the log says it
+// Looks for _S5_ in the AML, which takes tens of thousands of instructions, so only who switches
+// off does it. No lock and no new mapping: it may come after a panic. False: there is none that can
+// be trusted.
 bool acpi_find_s5(const struct acpi_info *info, u8 slp_typ[2]) MUST_USE; // SLP_TYPa and SLP_TYPb
 
 // ---- ioapic.c ----
@@ -108,7 +117,8 @@ bool acpi_find_s5(const struct acpi_info *info, u8 slp_typ[2]) MUST_USE; // SLP_
 void interrupts_init(const struct acpi_info *acpi);
 
 // ---- aps.c ----
-// Makes slots for the other CPUs and wakes them; waits for none (cpus_watch() does). Says who is left off, and why.
+// Makes slots for the other CPUs and wakes them; waits for none (cpus_watch() does). Says who is
+// left off, and why.
 void cpus_start(const struct acpi_info *acpi);
 
 // ---- keys.c: scan codes to bytes of a terminal, pure ----
@@ -116,21 +126,24 @@ void cpus_start(const struct acpi_info *acpi);
 #define KEYS_RESTART 100 // as a number of bytes: Ctrl-Alt-Del
 enum { KEYS_SHIFT = 1, KEYS_CTRL = 4, KEYS_ALT = 16, KEYS_CAPS = 64, KEYS_CAPS_ON = 128 };
 struct keys { // zeroes to begin with
-    u8 held;  // KEYS_*: which are down, the right one of two at twice the bit; and whether Caps Lock is on
+    u8 held; // KEYS_*: which are down, the right one of two at twice the bit; and whether Caps Lock
+             // is on
     bool extended;
     u8 skip; // so many codes more mean nothing
 };
-size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]); // how many bytes, or KEYS_RESTART
+size_t keys_decode(struct keys *keys, u8 code,
+                   u8 bytes[KEYS_BYTES]); // how many bytes, or KEYS_RESTART
 
 // ---- keyboard.c ----
 void keyboard_init(const struct acpi_info *acpi); // lives for ever
-// Called in interrupt context; enables the interrupt. Ctrl-Alt-Del restarts the machine. False, and a line in the log:
-// there is no keyboard.
+// Called in interrupt context; enables the interrupt. Ctrl-Alt-Del restarts the machine. False, and
+// a line in the log: there is no keyboard.
 bool keyboard_on_input(void (*got)(u8 byte));
 
 // ---- power.c ----
 void power_init(const struct acpi_info *acpi); // lives for ever
-// Ends the machine: "vmos: exit N" as the last line. An emulator that can be asked to ends. Then what after= says;
-// without it a virtual machine goes off, and on a PC the report stays on the screen and any key restarts.
+// Ends the machine: "vmos: exit N" as the last line. An emulator that can be asked to ends. Then
+// what after= says; without it a virtual machine goes off, and on a PC the report stays on the
+// screen and any key restarts.
 void power_end(int status) __attribute__((noreturn));
 void power_restart(void) __attribute__((noreturn));

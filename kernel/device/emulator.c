@@ -1,5 +1,6 @@
-// Which emulator this is, and how it is told to end. Ports that belong to an emulator are touched only here and only
-// once it was recognised; reading port e9 is harmless and gives ff on a PC. Shared with the loader.
+// Which emulator this is, and how it is told to end. Ports that belong to an emulator are touched
+// only here and only once it was recognised; reading port e9 is harmless and gives ff on a PC.
+// Shared with the loader.
 #include "kernel/device/devices.h"
 #include "kernel/cpu/x86.h"
 
@@ -8,9 +9,11 @@
 bool emulator_has_debugcon(void) { return inb(DEBUGCON_PORT) == DEBUGCON_PORT; }
 
 enum emulator emulator_recognise(void) {
-    if (!(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR)) return emulator_has_debugcon() ? EMULATOR_BOCHS : EMULATOR_NONE;
+    if (!(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR))
+        return emulator_has_debugcon() ? EMULATOR_BOCHS : EMULATOR_NONE;
     struct cpuid id = cpuid(CPUID_HYPERVISOR, 0);
-    bool tcg = id.ebx == 0x54474354 && id.ecx == 0x43544743 && id.edx == 0x47435447; // "TCGTCGTCGTCG"
+    bool tcg =
+        id.ebx == 0x54474354 && id.ecx == 0x43544743 && id.edx == 0x47435447; // "TCGTCGTCGTCG"
     bool kvm = id.ebx == 0x4b4d564b && id.ecx == 0x564b4d56 && id.edx == 0x0000004d; // "KVMKVMKVM"
     return tcg || kvm ? EMULATOR_QEMU : EMULATOR_NONE;
 }

@@ -1,15 +1,33 @@
-// The FADT: the registers for switching off, restarting and of the PM timer (5.2.9). And the one package of AML that
-// switching off needs, _S5_: there is no interpreter, since it is a constant that a byte matcher finds.
+// The FADT: the registers for switching off, restarting and of the PM timer (5.2.9). And the one
+// package of AML that switching off needs, _S5_: there is no interpreter, since it is a constant
+// that a byte matcher finds.
 #include "kernel/device/acpi.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/window.h"
 
 // Byte offsets, old and new, and the least length.
-enum { FADT_DSDT = 40, FADT_SMI_COMMAND = 48, FADT_ACPI_ON = 52, FADT_RESET = 116, FADT_RESET_VALUE = 128 };
+enum {
+    FADT_DSDT = 40,
+    FADT_SMI_COMMAND = 48,
+    FADT_ACPI_ON = 52,
+    FADT_RESET = 116,
+    FADT_RESET_VALUE = 128
+};
 enum { FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_PM_TIMER = 76 };
-enum { FADT_X_DSDT = 140, FADT_X_PM1A_CONTROL = 172, FADT_X_PM1B_CONTROL = 184, FADT_X_PM_TIMER = 208 };
+enum {
+    FADT_X_DSDT = 140,
+    FADT_X_PM1A_CONTROL = 172,
+    FADT_X_PM1B_CONTROL = 184,
+    FADT_X_PM_TIMER = 208
+};
 enum { FADT_SLEEP_CONTROL = 244 };
-enum { FADT_REVISION = 8, FADT_PM_TIMER_BYTES = 91, FADT_BOOT_ARCH = 109, FADT_FLAGS = 112, FADT_V1_BYTES = 116 };
+enum {
+    FADT_REVISION = 8,
+    FADT_PM_TIMER_BYTES = 91,
+    FADT_BOOT_ARCH = 109,
+    FADT_FLAGS = 112,
+    FADT_V1_BYTES = 116
+};
 #define BOOT_ARCH_8042        (1u << 1)
 #define FADT_HAS_RESET        (1u << 10)
 #define FADT_HARDWARE_REDUCED (1u << 20) // there are no PM1 registers and no PM timer
@@ -22,7 +40,9 @@ static u64 fadt_field(const u8 *fadt, size_t offset, size_t bytes) {
 static u16 fadt_if_port(u64 port) { return port <= UINT16_MAX ? (u16)port : 0; }
 
 static u16 fadt_port_at(const u8 *fadt, size_t address) {
-    return fadt_field(fadt, address, 1) == SPACE_IO ? fadt_if_port(fadt_field(fadt, address + ADDRESS_VALUE, 8)) : 0;
+    return fadt_field(fadt, address, 1) == SPACE_IO
+               ? fadt_if_port(fadt_field(fadt, address + ADDRESS_VALUE, 8))
+               : 0;
 }
 
 // A register's port: the newer field when it names one, else the older; 0: none.
@@ -31,8 +51,8 @@ static u16 fadt_port_of(const u8 *fadt, size_t newer, size_t older) {
     return port ? port : fadt_if_port(fadt_field(fadt, older, 4));
 }
 
-// A register in PCI's configuration space has its device, function and offset in 16 bits each, and lies on bus 0. The
-// address port reaches the first 256 bytes of a function.
+// A register in PCI's configuration space has its device, function and offset in 16 bits each, and
+// lies on bus 0. The address port reaches the first 256 bytes of a function.
 static bool fadt_pci_register(u64 address, u32 *pci) {
     u64 device = address >> 32;
     u64 function = address >> 16 & 0xffff;
@@ -42,8 +62,8 @@ static bool fadt_pci_register(u64 address, u32 *pci) {
     return true;
 }
 
-// A register that switches off or restarts, in whatever space it is. Memory is mapped now, since the machine may end
-// when no lock can be had any more. What cannot be reached is said.
+// A register that switches off or restarts, in whatever space it is. Memory is mapped now, since
+// the machine may end when no lock can be had any more. What cannot be reached is said.
 static struct acpi_register fadt_register_at(const u8 *fadt, size_t offset, const char *name) {
     struct acpi_register found = {0};
     u64 space = fadt_field(fadt, offset, 1);
@@ -59,7 +79,8 @@ static struct acpi_register fadt_register_at(const u8 *fadt, size_t offset, cons
         found.space = ACPI_PCI;
     }
     if (found.space == ACPI_NOWHERE)
-        log("ACPI: ignored the %s: 0x%lx in address space %lu is out of reach", name, address, space);
+        log("ACPI: ignored the %s: 0x%lx in address space %lu is out of reach", name, address,
+            space);
     return found;
 }
 
@@ -71,17 +92,20 @@ u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
     }
     if (flags & FADT_HAS_RESET) info->reset = fadt_register_at(fadt, FADT_RESET, "RESET_REG");
     info->reset_value = (u8)fadt_field(fadt, FADT_RESET_VALUE, 1);
-    // The flag came with revision 3: before, its place is reserved, and there is a controller in every PC.
+    // The flag came with revision 3: before, its place is reserved, and there is a controller in
+    // every PC.
     info->no_keyboard = fadt[FADT_REVISION] >= 3 && !(fadt[FADT_BOOT_ARCH] & BOOT_ARCH_8042);
     if (flags & FADT_HARDWARE_REDUCED) {
         info->sleep = fadt_register_at(fadt, FADT_SLEEP_CONTROL, "SLEEP_CONTROL_REG");
-        if (info->sleep.space == ACPI_NOWHERE) log("ACPI: no sleep control register, so no power-off");
+        if (info->sleep.space == ACPI_NOWHERE)
+            log("ACPI: no sleep control register, so no power-off");
     } else {
         info->smi_command = fadt_if_port(fadt_field(fadt, FADT_SMI_COMMAND, 4));
         info->acpi_on = fadt[FADT_ACPI_ON];
         info->pm1a_control = fadt_port_of(fadt, FADT_X_PM1A_CONTROL, FADT_PM1A_CONTROL);
         info->pm1b_control = fadt_port_of(fadt, FADT_X_PM1B_CONTROL, FADT_PM1B_CONTROL);
-        if (fadt[FADT_PM_TIMER_BYTES] == 4) info->pm_timer = fadt_port_of(fadt, FADT_X_PM_TIMER, FADT_PM_TIMER);
+        if (fadt[FADT_PM_TIMER_BYTES] == 4)
+            info->pm_timer = fadt_port_of(fadt, FADT_X_PM_TIMER, FADT_PM_TIMER);
         if (!info->pm1a_control) log("ACPI: no PM1a control port, so no power-off");
     }
     if (!info->pm_timer) log("ACPI: no PM timer port");
@@ -97,7 +121,8 @@ u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
 #define AML_ROOT    '\\'
 #define SLP_TYP_MAX 7
 
-// The next place of the name, by each fourth byte: one that the name does not contain rules out four places.
+// The next place of the name, by each fourth byte: one that the name does not contain rules out
+// four places.
 static const u8 *aml_find_name(const u8 *at, const u8 *end) {
     while (end - at >= 4) {
         if (at[3] == '_' && !memcmp(at, "_S5_", 4)) return at;
@@ -127,11 +152,13 @@ static bool aml_take(struct aml *aml, size_t bytes, u32 *value) {
 static bool aml_take_constant(struct aml *aml, u32 *value) {
     if (!aml_take(aml, 1, value)) return false;
     if (*value <= AML_ONE) return true;
-    return *value >= AML_BYTE && *value <= AML_DWORD && aml_take(aml, (size_t)1 << (*value - AML_BYTE), value);
+    return *value >= AML_BYTE && *value <= AML_DWORD &&
+           aml_take(aml, (size_t)1 << (*value - AML_BYTE), value);
 }
 
-// A package's length counts from its own first byte, whose top two bits say how many bytes of it follow: without any it
-// has 6 bits, with some the first byte gives the lowest 4. One element alone holds both values, a byte each.
+// A package's length counts from its own first byte, whose top two bits say how many bytes of it
+// follow: without any it has 6 bits, with some the first byte gives the lowest 4. One element alone
+// holds both values, a byte each.
 static bool fadt_read_s5(struct aml aml, u8 slp_typ[2]) {
     u32 code, length, more, elements, a, b;
     if (!aml_take(&aml, 1, &code) || code != AML_PACKAGE) return false;
@@ -141,8 +168,10 @@ static bool fadt_read_s5(struct aml aml, u8 slp_typ[2]) {
     if (length > aml.end - start) return false;
     aml.end = start + length;
     if (!aml_take(&aml, 1, &elements) || !elements || !aml_take_constant(&aml, &a)) return false;
-    if (elements == 1) b = a >> 8, a &= 0xff;
-    else if (!aml_take_constant(&aml, &b)) return false;
+    if (elements == 1)
+        b = a >> 8, a &= 0xff;
+    else if (!aml_take_constant(&aml, &b))
+        return false;
     if (a > SLP_TYP_MAX || b > SLP_TYP_MAX) return false;
     slp_typ[0] = (u8)a;
     slp_typ[1] = (u8)b;
@@ -154,7 +183,9 @@ bool aml_find_s5(const u8 *table, u8 slp_typ[2]) {
     for (const u8 *name = aml; (name = aml_find_name(name, end)); name++) {
         const u8 *before = name;
         if (before > aml && before[-1] == AML_ROOT) before--;
-        if (before > aml && before[-1] == AML_NAME && fadt_read_s5((struct aml){name + 4, end}, slp_typ)) return true;
+        if (before > aml && before[-1] == AML_NAME &&
+            fadt_read_s5((struct aml){name + 4, end}, slp_typ))
+            return true;
     }
     return false;
 }

@@ -1,4 +1,5 @@
-// Cells as pixels. Video memory is never read, it is slower than a disk; what is shown is remembered instead.
+// Cells as pixels. Video memory is never read, it is slower than a disk; what is shown is
+// remembered instead.
 #include "kernel/device/console.h"
 #include "kernel/lib/string.h"
 
@@ -21,7 +22,8 @@ void framebuffer_init(const struct boot_framebuffer *framebuffer, void *memory) 
         u32 red = least + 0xaa * (n >> 2 & 1);
         u32 green = least + 0xaa * (n >> 1 & 1);
         u32 blue = least + 0xaa * (n & 1);
-        colours[n] = red >> (8 - frame.red_bits) << frame.red_at | green >> (8 - frame.green_bits) << frame.green_at |
+        colours[n] = red >> (8 - frame.red_bits) << frame.red_at |
+                     green >> (8 - frame.green_bits) << frame.green_at |
                      blue >> (8 - frame.blue_bits) << frame.blue_at;
     }
 }
@@ -35,12 +37,14 @@ void framebuffer_clear(void) {
 static void framebuffer_paint(unsigned column, unsigned row, u16 cell) {
     u32 bytes = frame.bits / 8, front = colours[cell >> 8 & 15], back = colours[cell >> 12 & 7];
     const u8 *glyph = font[(cell & 0xff) - ' '];
-    volatile u8 *to = pixels + (u64)row * FONT_HEIGHT * frame.pitch + (u64)column * FONT_WIDTH * bytes;
+    volatile u8 *to =
+        pixels + (u64)row * FONT_HEIGHT * frame.pitch + (u64)column * FONT_WIDTH * bytes;
     for (unsigned y = 0; y < FONT_HEIGHT; y++, to += frame.pitch) {
         u8 line[FONT_WIDTH * 4 + 4];
         for (unsigned x = 0; x < FONT_WIDTH; x++)
             *(loose_u64 *)(line + x * bytes) = glyph[y] & 0x80 >> x ? front : back;
-        for (unsigned i = 0; i < bytes; i++) ((volatile loose_u64 *)to)[i] = ((const loose_u64 *)line)[i];
+        for (unsigned i = 0; i < bytes; i++)
+            ((volatile loose_u64 *)to)[i] = ((const loose_u64 *)line)[i];
     }
 }
 
@@ -48,7 +52,8 @@ static void framebuffer_paint(unsigned column, unsigned row, u16 cell) {
 static unsigned framebuffer_show_row(const struct console *c, unsigned row, u16 *shown) {
     volatile u16 *cell = c->cells + c->top + row * c->columns;
     unsigned cursor = row == c->row ? MIN(c->column, c->columns - 1) : c->columns, painted = 0;
-    if (cursor == c->columns && memcmp((const u16 *)cell, shown, c->columns * sizeof(u16)) == 0) return 0;
+    if (cursor == c->columns && memcmp((const u16 *)cell, shown, c->columns * sizeof(u16)) == 0)
+        return 0;
     for (unsigned column = 0; column < c->columns; column++) {
         u16 wanted = cell[column] ^ (column == cursor ? CURSOR_COLOURS : 0);
         if (wanted == shown[column]) continue;

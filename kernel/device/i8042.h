@@ -1,4 +1,5 @@
-// The keyboard controller (Intel 8042; IBM PS/2 Technical Reference, "Keyboard and Auxiliary Device Controller").
+// The keyboard controller (Intel 8042; IBM PS/2 Technical Reference, "Keyboard and Auxiliary Device
+// Controller").
 #pragma once
 
 #define KBC_DATA        0x60

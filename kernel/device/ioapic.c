@@ -1,4 +1,5 @@
-// Interrupts of devices, all to the boot CPU: by its local APIC and the IO-APICs (Intel 82093AA), else the legacy PICs.
+// Interrupts of devices, all to the boot CPU: by its local APIC and the IO-APICs (Intel 82093AA),
+// else the legacy PICs.
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/lock.h"
@@ -8,10 +9,17 @@
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 
-// Two registers are memory: the number of another one goes to SELECT, and that one is at DATA. An entry has two of
-// those, the lower half first.
+// Two registers are memory: the number of another one goes to SELECT, and that one is at DATA. An
+// entry has two of those, the lower half first.
 enum { SELECT = 0, DATA = 0x10, VERSION = 1, ENTRIES = 0x10 };
-enum { MODE = 7 << 8, SMI = 2 << 8, ACTIVE_LOW = 1 << 13, LEVEL = 1 << 15, MASKED = 1 << 16, DESTINATION_AT = 56 };
+enum {
+    MODE = 7 << 8,
+    SMI = 2 << 8,
+    ACTIVE_LOW = 1 << 13,
+    LEVEL = 1 << 15,
+    MASKED = 1 << 16,
+    DESTINATION_AT = 56
+};
 
 static struct io_apic {
     volatile u8 *registers;
@@ -49,7 +57,8 @@ static void ioapic_let(unsigned line) {
         lock_give(&lock);
         return;
     }
-    log_error("interrupts: ISA line %u goes to line %u, which no IO-APIC has: ignored", line, tables->isa[line].gsi);
+    log_error("interrupts: ISA line %u goes to line %u, which no IO-APIC has: ignored", line,
+              tables->isa[line].gsi);
 }
 
 // Masks all lines but those by which the firmware gets its SMIs. False when there is no IO-APIC.
@@ -57,7 +66,8 @@ static bool ioapic_find_all(void) {
     bool any = false;
     for (u32 i = 0; i < tables->io_apic_count; i++) {
         u64 physical = tables->io_apics[i].address;
-        struct io_apic io = {window_map(physical, DATA + 4, WINDOW_DEVICE), tables->io_apics[i].gsi, 0};
+        struct io_apic io = {window_map(physical, DATA + 4, WINDOW_DEVICE), tables->io_apics[i].gsi,
+                             0};
         if (!io.registers) continue;
         u32 version = ioapic_get(&io, VERSION);
         if (version == UINT32_MAX || version == 0) { // what an address reads as where nothing is
@@ -66,7 +76,8 @@ static bool ioapic_find_all(void) {
         }
         io.count = (version >> 16 & 0xff) + 1;
         for (u32 pin = 0; pin < io.count; pin++)
-            if ((ioapic_get(&io, ENTRIES + 2 * pin) & MODE) != SMI) ioapic_set(&io, ENTRIES + 2 * pin, MASKED);
+            if ((ioapic_get(&io, ENTRIES + 2 * pin) & MODE) != SMI)
+                ioapic_set(&io, ENTRIES + 2 * pin, MASKED);
         io_apics[i] = io;
         any = true;
     }
@@ -75,14 +86,15 @@ static bool ioapic_find_all(void) {
 
 void interrupts_init(const struct acpi_info *acpi) {
     struct cpuid features = cpuid(1, 0);
-    // One of several CPUs has a local APIC, also where CPUID denies it, and interrupts of the PICs go through that.
+    // One of several CPUs has a local APIC, also where CPUID denies it, and interrupts of the PICs
+    // go through that.
     if (acpi->cpu_count > 1) features.edx |= CPUID_1_EDX_APIC;
     u64 base = features.edx & CPUID_1_EDX_APIC ? apic_base() : 0;
     u32 highest = 0;
     for (u32 i = 0; i < acpi->cpu_count; i++)
         if (acpi->cpus[i] > highest) highest = acpi->cpus[i];
-    struct apic_setup setup = {apic_choose(features.ecx, features.edx, base, highest), NULL, acpi->nmi_lint,
-                               acpi->nmi_low};
+    struct apic_setup setup = {apic_choose(features.ecx, features.edx, base, highest), NULL,
+                               acpi->nmi_lint, acpi->nmi_low};
     if (setup.mode == APIC_MEMORY) {
         setup.registers = window_map(base & PTE_ADDRESS, PAGE_SIZE, WINDOW_DEVICE);
         if (!setup.registers) setup.mode = APIC_NONE;
@@ -90,13 +102,18 @@ void interrupts_init(const struct acpi_info *acpi) {
     apic_set_up(&setup);
     tables = acpi;
     const char *why = NULL;
-    if (setup.mode == APIC_NONE) why = "the CPU has no local APIC";
-    else if (!ioapic_find_all()) why = "there is no IO-APIC";
-    else if (apic_id() > XAPIC_ID_MAX) why = "the boot CPU's APIC id is above 254, where an IO-APIC does not reach";
+    if (setup.mode == APIC_NONE)
+        why = "the CPU has no local APIC";
+    else if (!ioapic_find_all())
+        why = "there is no IO-APIC";
+    else if (apic_id() > XAPIC_ID_MAX)
+        why = "the boot CPU's APIC id is above 254, where an IO-APIC does not reach";
     if (setup.mode != APIC_NONE) {
         apic_init(why);
         this_cpu()->apic_id = apic_id();
     }
-    if (why) log("interrupts: by the legacy PICs, since %s", why);
-    else interrupts_route(ioapic_let);
+    if (why)
+        log("interrupts: by the legacy PICs, since %s", why);
+    else
+        interrupts_route(ioapic_let);
 }

@@ -1,5 +1,6 @@
-// The keyboard on the controller's first port, by interrupt 1; firmware shows USB keyboards there, too. What firmware
-// set up is changed only where it would not do, and nothing is reset: its SMIs may have no more to offer than this.
+// The keyboard on the controller's first port, by interrupt 1; firmware shows USB keyboards there,
+// too. What firmware set up is changed only where it would not do, and nothing is reset: its SMIs
+// may have no more to offer than this.
 #include "kernel/cpu/trap.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
@@ -10,7 +11,13 @@
 #define BURST         32 // bytes taken at once
 
 // Of the configuration byte; translation is to scan code set 1.
-enum { INTERRUPT = 1 << 0, MOUSE_INTERRUPT = 1 << 1, CLOCK_OFF = 1 << 4, MOUSE_CLOCK_OFF = 1 << 5, TRANSLATE = 1 << 6 };
+enum {
+    INTERRUPT = 1 << 0,
+    MOUSE_INTERRUPT = 1 << 1,
+    CLOCK_OFF = 1 << 4,
+    MOUSE_CLOCK_OFF = 1 << 5,
+    TRANSLATE = 1 << 6
+};
 
 static const struct acpi_info *acpi;
 static void (*input)(u8 byte);
@@ -30,7 +37,8 @@ static void keyboard_scanned(u8 code) {
     for (size_t i = 0; i < count; i++) input(bytes[i]);
 }
 
-// Takes what is there, and drops the mouse's. Should there be more, the next byte raises the line anew.
+// Takes what is there, and drops the mouse's. Should there be more, the next byte raises the line
+// anew.
 static void keyboard_take_keys(void) {
     for (int i = 0; i < BURST; i++) {
         u8 status = inb(KBC_STATUS);
@@ -52,28 +60,34 @@ static bool keyboard_send(u16 port, u8 byte) {
     return taken;
 }
 
-// Nobody listens to a mouse, whose bytes would fill the one output buffer. A key that comes instead of the
-// configuration byte does no harm: all bits that matter are set here, and the byte that follows is the code of no key.
+// Nobody listens to a mouse, whose bytes would fill the one output buffer. A key that comes instead
+// of the configuration byte does no harm: all bits that matter are set here, and the byte that
+// follows is the code of no key.
 static bool keyboard_configure(void) {
-    for (int i = 0; i < BURST && inb(KBC_STATUS) & KBC_OUTPUT_FULL; i++) inb(KBC_DATA); // nobody wants it any more
-    if (!keyboard_send(KBC_STATUS, KBC_READ_CONFIG) || !keyboard_status_becomes(KBC_OUTPUT_FULL, KBC_OUTPUT_FULL))
+    for (int i = 0; i < BURST && inb(KBC_STATUS) & KBC_OUTPUT_FULL; i++)
+        inb(KBC_DATA); // nobody wants it any more
+    if (!keyboard_send(KBC_STATUS, KBC_READ_CONFIG) ||
+        !keyboard_status_becomes(KBC_OUTPUT_FULL, KBC_OUTPUT_FULL))
         return false;
     u8 config = inb(KBC_DATA), wanted = config & (u8) ~(CLOCK_OFF | MOUSE_INTERRUPT);
     wanted |= INTERRUPT | TRANSLATE | MOUSE_CLOCK_OFF;
-    return wanted == config || (keyboard_send(KBC_STATUS, KBC_WRITE_CONFIG) && keyboard_send(KBC_DATA, wanted));
+    return wanted == config ||
+           (keyboard_send(KBC_STATUS, KBC_WRITE_CONFIG) && keyboard_send(KBC_DATA, wanted));
 }
 
 bool keyboard_on_input(void (*got)(u8 byte)) {
     // QEMU before 7.1 denies the one of its q35: what takes commands is there.
-    bool denied = acpi->no_keyboard, here = inb(KBC_STATUS) != KBC_ABSENT, ready = here && keyboard_configure();
+    bool denied = acpi->no_keyboard, here = inb(KBC_STATUS) != KBC_ABSENT,
+         ready = here && keyboard_configure();
     if (!here || (denied && !ready)) {
-        log("keyboard: none: %s", denied ? "ACPI says that there is no controller" : "no controller answers");
+        log("keyboard: none: %s",
+            denied ? "ACPI says that there is no controller" : "no controller answers");
         return false;
     }
     input = got;
     if (!ready) log("keyboard: the controller takes no commands; used as the firmware left it");
     interrupt_set(KEYBOARD_LINE, keyboard_take_keys);
-    keyboard_take_keys(); // a byte that came before holds the line up, of which the interrupt controllers see only
-                          // edges
+    keyboard_take_keys(); // a byte that came before holds the line up, of which the interrupt
+                          // controllers see only edges
     return true;
 }

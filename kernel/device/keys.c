@@ -1,18 +1,27 @@
-// What keys mean: scan code set 1 (IBM PS/2 Technical Reference, "Keyboards") and a US layout to bytes as a terminal
-// sends them. Pure.
+// What keys mean: scan code set 1 (IBM PS/2 Technical Reference, "Keyboards") and a US layout to
+// bytes as a terminal sends them. Pure.
 #include "kernel/device/devices.h"
 #include "kernel/device/i8042.h"
 
-// Prefixes: of the keys that the first PC had not, and of the one key whose code has two bytes more. ISO keyboards have
-// another backslash beside the left shift key. Enter and slash are extended on the keypad.
-enum { EXTENDED = 0xe0, PAUSE = 0xe1, KEY_ENTER = 0x1c, KEY_SLASH = 0x35, KEY_DELETE = 0x53, KEY_ISO = 0x56 };
+// Prefixes: of the keys that the first PC had not, and of the one key whose code has two bytes
+// more. ISO keyboards have another backslash beside the left shift key. Enter and slash are
+// extended on the keypad.
+enum {
+    EXTENDED = 0xe0,
+    PAUSE = 0xe1,
+    KEY_ENTER = 0x1c,
+    KEY_SLASH = 0x35,
+    KEY_DELETE = 0x53,
+    KEY_ISO = 0x56
+};
 #define FIRST_OF_BLOCK   0x47 // keypad, and the keys with arrows beside it
 #define ESC              0x1b
 #define DEL              0x7f
 #define KEYS_RIGHT(left) ((u8)((left) << 1))
 
-// By code. 0: nothing. 1 to 5: one of held_bits[]. With bit 7 a sequence, as xterm has it: ESC [ and a final letter (O
-// instead of [ for P to S, F1 to F4), or a number below 0x40 and ~. Num Lock counts as on.
+// By code. 0: nothing. 1 to 5: one of held_bits[]. With bit 7 a sequence, as xterm has it: ESC [
+// and a final letter (O instead of [ for P to S, F1 to F4), or a number below 0x40 and ~. Num Lock
+// counts as on.
 static const char plain[] = "\0\33"
                             "1234567890-=\177\t"
                             "qwertyuiop[]\r\1"
@@ -25,9 +34,12 @@ static const char shifted[] = "\0\33"
                               "QWERTYUIOP{}\r\1"
                               "ASDFGHJKL:\"~\2"
                               "|ZXCVBNM<>?";
-static const char block[] = "\310\301\205\0\304\0\303\0\306\302\206\202\203"; // extended, from FIRST_OF_BLOCK on
-_Static_assert(sizeof plain == 0x5a && sizeof shifted == 0x37 && sizeof block == 14, "codes are indices");
-static const u8 held_bits[] = {0, KEYS_CTRL, KEYS_SHIFT, KEYS_RIGHT(KEYS_SHIFT), KEYS_ALT, KEYS_CAPS};
+static const char block[] =
+    "\310\301\205\0\304\0\303\0\306\302\206\202\203"; // extended, from FIRST_OF_BLOCK on
+_Static_assert(sizeof plain == 0x5a && sizeof shifted == 0x37 && sizeof block == 14,
+               "codes are indices");
+static const u8 held_bits[] = {0,        KEYS_CTRL, KEYS_SHIFT, KEYS_RIGHT(KEYS_SHIFT),
+                               KEYS_ALT, KEYS_CAPS};
 
 // Which bit of held it is; 0: none. Extended shifts are made up around other keys.
 static u8 keys_modifier(u8 key, bool extended) {
@@ -78,15 +90,18 @@ static size_t keys_sequence(u8 what, u8 modifiers, u8 *bytes) {
 size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]) {
     bool extended = keys->extended, skip = keys->skip > 0;
     keys->extended = !skip && code == EXTENDED;
-    if (skip) keys->skip--;
-    else if (code == PAUSE) keys->skip = 2;
+    if (skip)
+        keys->skip--;
+    else if (code == PAUSE)
+        keys->skip = 2;
     if (skip || code == EXTENDED || code == PAUSE) return 0;
     u8 key = code & (u8)~KEY_RELEASED, bit = keys_modifier(key, extended);
     if (code & KEY_RELEASED) {
         keys->held &= (u8)~bit;
         return 0;
     }
-    if (bit == KEYS_CAPS && !(keys->held & KEYS_CAPS)) keys->held ^= KEYS_CAPS_ON; // one that is held repeats
+    if (bit == KEYS_CAPS && !(keys->held & KEYS_CAPS))
+        keys->held ^= KEYS_CAPS_ON; // one that is held repeats
     keys->held |= bit;
     if (bit) return 0;
     u8 both = keys->held | keys->held >> 1;

@@ -1,4 +1,5 @@
-// KVM's clock (Linux, Documentation/virt/kvm/x86/msr.rst): two structs that the hypervisor fills. It is asked once.
+// KVM's clock (Linux, Documentation/virt/kvm/x86/msr.rst): two structs that the hypervisor fills.
+// It is asked once.
 #include "kernel/cpu/clock.h"
 #include "kernel/device/devices.h"
 #include "kernel/memory/pages.h"
@@ -22,14 +23,19 @@ struct kvm_clock {
 // ns since 1970 at a TSC; 0 when the values make no sense.
 static u64 kvm_wall_ns(const struct kvm_clock *clock, u64 tsc_now) {
     signed char shift = clock->shift;
-    bool whole = clock->version && !(clock->version & 1) && clock->start_version && !(clock->start_version & 1);
-    if (!whole || shift < -31 || shift > 31 || clock->start_seconds < YEAR_2000 || tsc_now < clock->tsc) return 0;
+    bool whole = clock->version && !(clock->version & 1) && clock->start_version &&
+                 !(clock->start_version & 1);
+    if (!whole || shift < -31 || shift > 31 || clock->start_seconds < YEAR_2000 ||
+        tsc_now < clock->tsc)
+        return 0;
     u64 factor = shift < 0 ? clock->ns_per_tsc >> -shift : (u64)clock->ns_per_tsc << shift;
-    return clock->start_seconds * NS_PER_S + clock->start_ns + clock->ns + scale(tsc_now - clock->tsc, factor);
+    return clock->start_seconds * NS_PER_S + clock->start_ns + clock->ns +
+           scale(tsc_now - clock->tsc, factor);
 }
 
 u64 kvm_clock_ns(void) {
-    if (!(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) || cpuid(0x40000000, 0).ebx != HYPERVISOR_KVM) return 0;
+    if (!(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) || cpuid(0x40000000, 0).ebx != HYPERVISOR_KVM)
+        return 0;
     if (!(cpuid(0x40000001, 0).eax & CPUID_40000001_EAX_CLOCK2)) return 0;
     u64 page = page_alloc_cleared();
     if (!page) return 0;

@@ -1,5 +1,6 @@
-// The wire of the log: port e9 where an emulator listens there, else COM2, else COM1, the program's, whose FIFOs and
-// interrupts are left alone. A wire that takes no bytes loses them: the log must never stop the machine.
+// The wire of the log: port e9 where an emulator listens there, else COM2, else COM1, the
+// program's, whose FIFOs and interrupts are left alone. A wire that takes no bytes loses them: the
+// log must never stop the machine.
 #include "kernel/device/devices.h"
 #include "kernel/device/uart.h"
 

@@ -1,4 +1,5 @@
-// The MP table (Intel MultiProcessor Specification 1.4, chapter 4), for machines whose firmware has no MADT.
+// The MP table (Intel MultiProcessor Specification 1.4, chapter 4), for machines whose firmware has
+// no MADT.
 #include "kernel/device/acpi.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/window.h"
@@ -6,7 +7,8 @@
 #define MP_ROM       0xf0000
 #define HEADER_BYTES 44
 #define ALL_IO_APICS 0xff
-#define APIC_LINES   256 // GSIs given to each I/O APIC: the table counts pins, and none has more than 240
+// GSIs given to each I/O APIC: the table counts pins, and none has more than 240
+#define APIC_LINES 256
 
 enum { MP_CPU, MP_BUS, MP_IO_APIC, MP_INTERRUPT, MP_LOCAL_INTERRUPT, MP_TYPES };
 enum { MP_INT, MP_NMI }; // kinds of interrupts
@@ -18,20 +20,22 @@ static const u8 *mp_find_pointer(u64 start, u64 end) {
     return NULL;
 }
 
-// The pointer to it is in the first KiB of the EBDA (if there is none: the last one of base memory) or in the BIOS ROM.
+// The pointer to it is in the first KiB of the EBDA (if there is none: the last one of base memory)
+// or in the BIOS ROM.
 static const u8 *mp_find_table(void) {
     const u8 *segment = window_map(BDA_EBDA_SEGMENT, 2, WINDOW_TABLES);
     u64 ebda = segment ? acpi_number(segment, 2) << 4 : 0;
     if (ebda < EBDA_LOWEST || ebda > LEGACY_HOLE - 1024) ebda = LEGACY_HOLE - 1024;
     const u8 *pointer = mp_find_pointer(ebda, ebda + 1024);
     if (!pointer) pointer = mp_find_pointer(MP_ROM, HIGH_MEMORY);
-    u64 physical =
-        pointer ? acpi_number(pointer + 4, 4) : 0; // 0: one of the default configurations, all before 64 bits
+    u64 physical = pointer ? acpi_number(pointer + 4, 4)
+                           : 0; // 0: one of the default configurations, all before 64 bits
     const u8 *table = physical ? window_map(physical, HEADER_BYTES, WINDOW_TABLES) : NULL;
     u64 length = table && !memcmp(table, "PCMP", 4) ? acpi_number(table + 4, 2) : 0;
     table = length >= HEADER_BYTES ? window_map(physical, length, WINDOW_TABLES) : NULL;
     if (table && acpi_adds_up(table, length)) return table;
-    if (pointer) log("MP table: ignored at 0x%lx (%lu bytes): wrong length or checksum", physical, length);
+    if (pointer)
+        log("MP table: ignored at 0x%lx (%lu bytes): wrong length or checksum", physical, length);
     return NULL;
 }
 
@@ -61,8 +65,12 @@ void mp_read(struct acpi_info *info) {
         if (info->io_apic_count > count) io_apics[entry[1]] = (u8)(count + 1);
         if (type == MP_INTERRUPT && entry[1] == MP_INT && isa[entry[4]]) {
             u32 apic = entry[6] == ALL_IO_APICS ? 1 : io_apics[entry[6]];
-            if (apic) acpi_set_isa(info, entry[5], (apic - 1) * APIC_LINES + entry[7], (u16)acpi_number(entry + 2, 2));
-            else log("MP table: ignored the line of ISA interrupt %u: there is no I/O APIC %u", entry[5], entry[6]);
+            if (apic)
+                acpi_set_isa(info, entry[5], (apic - 1) * APIC_LINES + entry[7],
+                             (u16)acpi_number(entry + 2, 2));
+            else
+                log("MP table: ignored the line of ISA interrupt %u: there is no I/O APIC %u",
+                    entry[5], entry[6]);
         }
         if (type == MP_LOCAL_INTERRUPT && entry[1] == MP_NMI)
             acpi_set_nmi(info, entry[7], (u16)acpi_number(entry + 2, 2));

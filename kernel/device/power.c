@@ -1,5 +1,6 @@
-// The end of the machine. An emulator or a virtual machine ends with the program; on a PC the report stays on the
-// screen until somebody has read it. The command line can say otherwise (after=) where no emulator ends it.
+// The end of the machine. An emulator or a virtual machine ends with the program; on a PC the
+// report stays on the screen until somebody has read it. The command line can say otherwise
+// (after=) where no emulator ends it.
 #include "kernel/device/devices.h"
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/x86.h"
@@ -12,7 +13,8 @@
 #define PM1_SLP_EN        (1u << 13)
 #define ACPI_ON_MS        3000 // some firmware takes seconds
 
-#define SLEEP_TYP(type) ((u8)((type) << 2)) // 4.8.3.7: the sleep control register of reduced hardware
+// 4.8.3.7: the sleep control register of reduced hardware
+#define SLEEP_TYP(type) ((u8)((type) << 2))
 #define SLEEP_EN        (1u << 5)
 
 #define KBC_EMPTY_MS 100   // a keyboard holds 16 bytes, and one takes about a millisecond
@@ -43,18 +45,21 @@ static void power_register_write(const struct acpi_register *reg, u8 value) {
     }
 }
 
-// Until the firmware is told to hand the PM1 registers over, they may do nothing (4.8.3.2.1, SCI_EN).
+// Until the firmware is told to hand the PM1 registers over, they may do nothing (4.8.3.2.1,
+// SCI_EN).
 static void power_acpi_take_over(void) {
     if (acpi->smi_command && acpi->acpi_on && !(inw(acpi->pm1a_control) & PM1_SCI_EN)) {
         outb(acpi->smi_command, acpi->acpi_on);
-        for (int ms = 0; ms < ACPI_ON_MS && !(inw(acpi->pm1a_control) & PM1_SCI_EN); ms++) power_wait_ms(1);
+        for (int ms = 0; ms < ACPI_ON_MS && !(inw(acpi->pm1a_control) & PM1_SCI_EN); ms++)
+            power_wait_ms(1);
     }
 }
 
 // ACPI's S5. When the machine stays on, returns why.
 static const char *power_off(void) {
     u8 slp_typ[2];
-    if (!acpi || (acpi->sleep.space == ACPI_NOWHERE && !acpi->pm1a_control)) return "No register for that is known.\n";
+    if (!acpi || (acpi->sleep.space == ACPI_NOWHERE && !acpi->pm1a_control))
+        return "No register for that is known.\n";
     if (!acpi_find_s5(acpi, slp_typ)) return "No _S5_ package is known.\n";
     if (acpi->sleep.space != ACPI_NOWHERE) {
         power_register_write(&acpi->sleep, (u8)(SLEEP_TYP(slp_typ[0]) | SLEEP_EN));
@@ -75,13 +80,14 @@ void power_restart(void) {
         power_register_write(&acpi->reset, acpi->reset_value);
         power_wait_ms(100);
     }
-    static const u8 no_idt[10]; // should that fail: without an IDT the first exception resets the CPU
+    static const u8
+        no_idt[10]; // should that fail: without an IDT the first exception resets the CPU
     __asm__ volatile("lidt %0\n\tint3" ::"m"(no_idt));
     __builtin_unreachable();
 }
 
-// Takes what was typed before. False: there is no controller, whose status then reads ff, or one that never empties, so
-// nobody can press a key.
+// Takes what was typed before. False: there is no controller, whose status then reads ff, or one
+// that never empties, so nobody can press a key.
 static bool power_keyboard_empty(void) {
     int full = 0;
     for (int ms = 0; ms < KBC_EMPTY_MS; ms++, power_wait_ms(1))
@@ -91,10 +97,13 @@ static bool power_keyboard_empty(void) {
 
 static bool power_key_pressed(void) {
     u8 status = inb(KBC_STATUS);
-    return status & KBC_OUTPUT_FULL && !(inb(KBC_DATA) & KEY_RELEASED) && !(status & KBC_FROM_MOUSE);
+    return status & KBC_OUTPUT_FULL && !(inb(KBC_DATA) & KEY_RELEASED) &&
+           !(status & KBC_FROM_MOUSE);
 }
 
-static void power_tell(const char *text) { screen_log(text, strlen(text)); } // whatever style the program left
+static void power_tell(const char *text) {
+    screen_log(text, strlen(text));
+} // whatever style the program left
 
 void power_end(int status) {
     cpus_stop(false);
@@ -109,7 +118,8 @@ void power_end(int status) {
     bool is_virtual = cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR || emulator_has_debugcon();
     const char *why = NULL;
     if (options.after == AFTER_REBOOT) power_restart();
-    if (options.after == AFTER_POWEROFF || (options.after == AFTER_KEY && is_virtual)) why = power_off();
+    if (options.after == AFTER_POWEROFF || (options.after == AFTER_KEY && is_virtual))
+        why = power_off();
     if (options.after == AFTER_POWEROFF) {
         power_tell("ACPI does not switch this machine off.\n");
         power_tell(why);

@@ -13,7 +13,8 @@
 #define STATUS_B_24_HOURS (1u << 1)
 #define STATUS_B_BINARY   (1u << 2)
 #define HOUR_PM           (1u << 7) // in 12-hour mode
-#define READS_MAX         20000     // an update lasts at most 2 ms; a read takes about a microsecond
+// an update lasts at most 2 ms; a read takes about a microsecond
+#define READS_MAX 20000
 
 enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, CENTURY, STATUS_B, FIELDS };
 static const u8 registers[FIELDS] = {0x00, 0x02, 0x04, 0x07, 0x08, 0x09, 0x32, 0x0b};
@@ -32,15 +33,16 @@ static u8 rtc_hour_of(u8 field, bool binary, bool is_24) {
     return hour % 12 + (field & HOUR_PM ? 12 : 0); // 12 AM is 0, 12 PM is 12
 }
 
-// Days since 1970-01-01 of a Gregorian date from 1970 on. A year that begins in March has its leap day at the end, so
-// months before a date have (153 * m + 2) / 5 days: 0, 31, 61, 92, ...
+// Days since 1970-01-01 of a Gregorian date from 1970 on. A year that begins in March has its leap
+// day at the end, so months before a date have (153 * m + 2) / 5 days: 0, 31, 61, 92, ...
 static u64 rtc_days_from_date(unsigned year, unsigned month, unsigned day) {
     year -= month <= 2;
     u64 in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     return 365ull * year + year / 4 - year / 100 + year / 400 + in_year - 719468;
 }
 
-// Seconds since 1970, 0: no date and time. Not every clock has a century register: 19, 20, 21 or else it means 20.
+// Seconds since 1970, 0: no date and time. Not every clock has a century register: 19, 20, 21 or
+// else it means 20.
 static u64 rtc_convert(const u8 field[FIELDS]) {
     bool binary = field[STATUS_B] & STATUS_B_BINARY;
     u8 value[FIELDS];
@@ -48,7 +50,8 @@ static u64 rtc_convert(const u8 field[FIELDS]) {
     u8 hour = rtc_hour_of(field[HOUR], binary, field[STATUS_B] & STATUS_B_24_HOURS);
     unsigned century = value[CENTURY] >= 19 && value[CENTURY] <= 21 ? value[CENTURY] : 20;
     unsigned year = century * 100 + value[YEAR];
-    if (value[SECOND] > 59 || value[MINUTE] > 59 || hour > 23 || value[YEAR] > 99 || year < 1970) return 0;
+    if (value[SECOND] > 59 || value[MINUTE] > 59 || hour > 23 || value[YEAR] > 99 || year < 1970)
+        return 0;
     if (value[DAY] < 1 || value[DAY] > 31 || value[MONTH] < 1 || value[MONTH] > 12) return 0;
     u64 days = rtc_days_from_date(year, value[MONTH], value[DAY]);
     return ((days * 24 + hour) * 60 + value[MINUTE]) * 60 + value[SECOND];
@@ -59,7 +62,8 @@ static u8 rtc_read(u8 index) {
     return inb(RTC_DATA);
 }
 
-// The same by the clock. Registers are read outside an update; one can begin between two, so the same twice is right.
+// The same by the clock. Registers are read outside an update; one can begin between two, so the
+// same twice is right.
 static u64 rtc_seconds(void) {
     u8 before[FIELDS] = {0}, now[FIELDS];
     for (int reads = 0; reads < READS_MAX; reads++) {

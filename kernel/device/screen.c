@@ -1,5 +1,6 @@
-// The screen: VGA text or a framebuffer under one console. In text mode the cells are 32 KiB of video memory, of which
-// the CRT controller shows 25 rows from a start address, and scrolling moves that. A framebuffer has its cells in RAM.
+// The screen: VGA text or a framebuffer under one console. In text mode the cells are 32 KiB of
+// video memory, of which the CRT controller shows 25 rows from a start address, and scrolling moves
+// that. A framebuffer has its cells in RAM.
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/device/console.h"
@@ -43,24 +44,30 @@ static void screen_text_init(unsigned columns, unsigned rows) {
     bool fits = rows > 0 && columns * (rows + 1) <= TEXT_CELLS;
     u16 *cells = fits ? window_map(TEXT_SCREEN, TEXT_CELLS * sizeof(u16), WINDOW_DEVICE) : NULL;
     if (!cells) {
-        log_error("screen: %u x %u characters not used: %s", columns, rows, fits ? "no memory to map it" : "too many");
+        log_error("screen: %u x %u characters not used: %s", columns, rows,
+                  fits ? "no memory to map it" : "too many");
         return;
     }
     unsigned top = crtc_read(CRTC_START), cursor = crtc_read(CRTC_CURSOR);
     if (top + rows * columns > TEXT_CELLS || cursor - top >= rows * columns) top = cursor = 0;
     unsigned at = cursor - top;
-    console = (struct console){cells, TEXT_CELLS, columns, rows, top, at / columns, at % columns, console.style, 0};
+    console = (struct console){cells,        TEXT_CELLS,   columns,       rows, top,
+                               at / columns, at % columns, console.style, 0};
     kind = VGA_TEXT;
 }
 
 // On as much of it as there are cells for; the low stage has few.
 static void screen_framebuffer_begin(const struct boot_part *cells) {
-    void *memory = window_map(framebuffer.address, (u64)framebuffer.pitch * framebuffer.height, WINDOW_WRITE_COMBINING);
-    unsigned columns = framebuffer.width / FONT_WIDTH, fit = (unsigned)(cells->length / sizeof(u16)), size;
-    unsigned rows = columns ? MIN(framebuffer.height / FONT_HEIGHT, (MAX(fit / columns, 1) - 1) / 2) : 0;
+    void *memory = window_map(framebuffer.address, (u64)framebuffer.pitch * framebuffer.height,
+                              WINDOW_WRITE_COMBINING);
+    unsigned columns = framebuffer.width / FONT_WIDTH,
+             fit = (unsigned)(cells->length / sizeof(u16)), size;
+    unsigned rows =
+        columns ? MIN(framebuffer.height / FONT_HEIGHT, (MAX(fit / columns, 1) - 1) / 2) : 0;
     if (!memory || !rows) return; // window_map() said why; or no character fits
     size = rows * columns;
-    console = (struct console){window(cells->start), fit - size, columns, rows, 0, 0, 0, console.style, 0};
+    console = (struct console){window(cells->start), fit - size, columns, rows, 0, 0, 0,
+                               console.style,        0};
     shown = (u16 *)window(cells->start) + (fit - size);
     kind = FRAMEBUFFER;
     framebuffer_init(&framebuffer, memory);
@@ -70,18 +77,21 @@ static void screen_framebuffer_begin(const struct boot_part *cells) {
 
 void screen_init(const struct boot_info *boot) {
     framebuffer = boot->framebuffer;
-    if (framebuffer.address) screen_framebuffer_begin(&boot->screen);
-    else if (boot->text_columns) screen_text_init(boot->text_columns, boot->text_rows);
+    if (framebuffer.address)
+        screen_framebuffer_begin(&boot->screen);
+    else if (boot->text_columns)
+        screen_text_init(boot->text_columns, boot->text_rows);
 }
 
 unsigned screen_columns(void) { return console.columns; }
 unsigned screen_rows(void) { return console.rows; }
 
-// The log and the program's output come from any CPU. One that draws is waited for, however long the host puts a
-// virtual CPU aside; but not for ever once CPUs are stopped.
+// The log and the program's output come from any CPU. One that draws is waited for, however long
+// the host puts a virtual CPU aside; but not for ever once CPUs are stopped.
 static bool screen_first_begin(void) {
     if (kind == NOTHING) return false;
-    for (u32 tries = DRAWING_MAX; __atomic_exchange_n(&drawing, true, __ATOMIC_ACQUIRE) && tries > 0;
+    for (u32 tries = DRAWING_MAX;
+         __atomic_exchange_n(&drawing, true, __ATOMIC_ACQUIRE) && tries > 0;
          tries -= cpus_stopping())
         __builtin_ia32_pause();
     return true;
@@ -95,7 +105,8 @@ static bool screen_end(void) {
     bool done = true;
     if (kind == VGA_TEXT) {
         crtc_write(CRTC_START, console.top);
-        crtc_write(CRTC_CURSOR, console.top + console.row * console.columns + MIN(console.column, console.columns - 1));
+        crtc_write(CRTC_CURSOR, console.top + console.row * console.columns +
+                                    MIN(console.column, console.columns - 1));
     } else if (!yielded) {
         done = framebuffer_show(&console, shown, screen_at_once() ? UINT32_MAX : SHOWN_MAX);
     }
@@ -125,7 +136,8 @@ size_t screen_write(const char *text, size_t bytes) {
 void screen_log(const char *line, size_t bytes) {
     if (!screen_first_begin()) return;
     struct console_style style = console.style;
-    console.style = CONSOLE_STYLE(bytes > 4 && line[4] == '!' ? COLOUR_ERROR : COLOUR_LOG); // "vmos! ", "vmos: "
+    console.style = CONSOLE_STYLE(bytes > 4 && line[4] == '!' ? COLOUR_ERROR
+                                                              : COLOUR_LOG); // "vmos! ", "vmos: "
     if (console.column > 0) console_write(&console, "\n", 1, UINT32_MAX);
     bool whole = line[bytes - 1] == '\n';
     console_write(&console, line, bytes - whole, UINT32_MAX);
@@ -135,12 +147,16 @@ void screen_log(const char *line, size_t bytes) {
     if (!screen_end()) screen_later();
 }
 
-const struct boot_framebuffer *screen_framebuffer(void) { return kind == FRAMEBUFFER ? &framebuffer : NULL; }
+const struct boot_framebuffer *screen_framebuffer(void) {
+    return kind == FRAMEBUFFER ? &framebuffer : NULL;
+}
 
 unsigned screen_yield(bool program_draws) {
     if (kind == FRAMEBUFFER && yielded != program_draws) {
         (void)screen_first_begin();
-        memset(shown, 0, console.columns * console.rows * sizeof *shown); // first: a CPU that stops here drew nothing
+        memset(shown, 0,
+               console.columns * console.rows *
+                   sizeof *shown); // first: a CPU that stops here drew nothing
         framebuffer_clear();
         yielded = program_draws;
         if (!screen_end()) screen_later();

@@ -1,5 +1,6 @@
-// COM1, the program's terminal: bytes go out and come in as they are. What the port does not take at once waits in a
-// ring, which its interrupt empties. Nobody waits in here but before interrupts are on, in a panic and at the end.
+// COM1, the program's terminal: bytes go out and come in as they are. What the port does not take
+// at once waits in a ring, which its interrupt empties. Nobody waits in here but before interrupts
+// are on, in a panic and at the end.
 #include "kernel/device/devices.h"
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/lock.h"
@@ -12,8 +13,8 @@
 #define RING      16384 // a power of two
 #define RESERVE   2048  // of it, for echoes and the log, which cannot wait
 #define ROOMY     4096  // bytes in it, or fewer: who waits for room is woken
-// Whoever reads the program's output at the other end of an emulator's port may pause for a while; nothing is lost for
-// about an hour, then the port is taken for dead.
+// Whoever reads the program's output at the other end of an emulator's port may pause for a while;
+// nothing is lost for about an hour, then the port is taken for dead.
 #define WAIT_LONG UINT32_MAX
 #define WAIT_LOG  20000u // reads of the port
 #define DEAD_NS   3600000000000ull
@@ -67,7 +68,8 @@ static size_t serial_send(const u8 *bytes, size_t count) {
 
 static void serial_pump(void) {
     while (head != tail) {
-        u32 at = tail % RING, part = MIN(head - tail, RING - at), sent = (u32)serial_send(ring + at, part);
+        u32 at = tail % RING, part = MIN(head - tail, RING - at),
+            sent = (u32)serial_send(ring + at, part);
         tail += sent;
         if (sent < part) return;
     }
@@ -85,7 +87,8 @@ static bool serial_is_wanted(void) {
     return (waits_for_room && head - tail <= ROOMY) || (waits_for_end && head == tail);
 }
 
-// The transmitter interrupts as long as there is something to send, and once more when somebody is to be told.
+// The transmitter interrupts as long as there is something to send, and once more when somebody is
+// to be told.
 static void serial_enable(void) {
     bool sends = burst && (head != tail || serial_is_wanted());
     u8 wanted = input ? IER_RECEIVED : 0;
@@ -138,10 +141,12 @@ bool serial_is_empty(void) {
     return is;
 }
 
-u32 serial_waiting(void) { return __atomic_load_n(&head, __ATOMIC_RELAXED) - __atomic_load_n(&tail, __ATOMIC_RELAXED); }
+u32 serial_waiting(void) {
+    return __atomic_load_n(&head, __ATOMIC_RELAXED) - __atomic_load_n(&tail, __ATOMIC_RELAXED);
+}
 
-// Without interrupts: what is in the ring, then what is given. False, and the ring is given up, when the port took
-// nothing for so many reads.
+// Without interrupts: what is in the ring, then what is given. False, and the ring is given up,
+// when the port took nothing for so many reads.
 static bool serial_poll(const u8 *bytes, size_t count, u32 tries) {
     for (u32 left = tries; burst && head != tail && left > 0; left--) {
         u32 before = tail;
@@ -153,15 +158,16 @@ static bool serial_poll(const u8 *bytes, size_t count, u32 tries) {
     return sent && burst && uart_write(COM1_PORT, bytes, count, burst, tries);
 }
 
-// A line of the log, where it shares the port, behind what the program wrote before. It must never stop the machine: a
-// port that takes nothing loses it.
+// A line of the log, where it shares the port, behind what the program wrote before. It must never
+// stop the machine: a port that takes nothing loses it.
 void serial_log(const char *text, size_t bytes) {
     if (!burst) return;
     serial_take();
     if (serial_alone()) {
         serial_poll((const u8 *)text, bytes, UART_WAIT_SHORT);
     } else {
-        for (u32 tries = WAIT_LOG; RING - (head - tail) < bytes && tries > 0; tries--) serial_pump();
+        for (u32 tries = WAIT_LOG; RING - (head - tail) < bytes && tries > 0; tries--)
+            serial_pump();
         if (RING - (head - tail) >= bytes) serial_out((const u8 *)text, bytes);
     }
     bool waits = enabled & IER_EMPTY;
@@ -169,8 +175,8 @@ void serial_log(const char *text, size_t bytes) {
     if (waits) watch_by(1); // at once, since the clock's lock is not to be taken under the log's
 }
 
-// Works whatever state the port is in, before serial_init() too. What the program wrote comes first; the report begins
-// on a line of its own.
+// Works whatever state the port is in, before serial_init() too. What the program wrote comes
+// first; the report begins on a line of its own.
 void serial_panic(const char *text, size_t bytes) {
     static bool began, dead;
     if (dead || logwire_is_com1()) return;
@@ -182,7 +188,8 @@ void serial_panic(const char *text, size_t bytes) {
 
 void serial_flush(bool patiently) {
     serial_take();
-    if (serial_poll(NULL, 0, patiently ? WAIT_LONG : UART_WAIT_SHORT)) uart_wait(COM1_PORT, LSR_IDLE, UART_WAIT_SHORT);
+    if (serial_poll(NULL, 0, patiently ? WAIT_LONG : UART_WAIT_SHORT))
+        uart_wait(COM1_PORT, LSR_IDLE, UART_WAIT_SHORT);
     lock_give(&lock);
 }
 
@@ -201,14 +208,16 @@ static void serial_tell(void) {
 static void serial_receive(void) {
     for (int i = 0; input && i < 4 * UART_FIFO; i++) {
         u8 status = inb(COM1_PORT + UART_LSR);
-        if (status & LSR_OVERRUN) log_error("COM1: input came faster than it was taken; at least one byte is lost");
+        if (status & LSR_OVERRUN)
+            log_error("COM1: input came faster than it was taken; at least one byte is lost");
         if (!(status & LSR_READY)) return;
         input(inb(COM1_PORT + UART_DATA));
     }
 }
 
-// Reading IIR ends the transmitter's interrupt, so it comes before the look at the transmitter. In the end all
-// interrupts go off and on, so that the line, of which the PIC sees only edges, rises anew for what is left.
+// Reading IIR ends the transmitter's interrupt, so it comes before the look at the transmitter. In
+// the end all interrupts go off and on, so that the line, of which the PIC sees only edges, rises
+// anew for what is left.
 static void serial_interrupted(void) {
     u8 cause = inb(COM1_PORT + UART_IIR);
     serial_receive();

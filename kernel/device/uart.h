@@ -1,4 +1,5 @@
-// A 16550 or its ancestors (TI PC16550D data sheet), by base port. No state: that is with serial.c and logwire.c.
+// A 16550 or its ancestors (TI PC16550D data sheet), by base port. No state: that is with serial.c
+// and logwire.c.
 #pragma once
 
 #include "kernel/cpu/x86.h"
@@ -32,8 +33,9 @@
 // One read of an ISA port takes about a microsecond on a PC; 16 bytes at 115200 baud take 1400.
 #define UART_WAIT_SHORT 100000u
 
-// How many bytes the port takes at once, 0: there is none, since its scratch register does not hold what is written.
-// Sets 115200 baud, 8N1 (Bochs powers up with 5-bit words); FIFOs and interrupts stay as they are.
+// How many bytes the port takes at once, 0: there is none, since its scratch register does not hold
+// what is written. Sets 115200 baud, 8N1 (Bochs powers up with 5-bit words); FIFOs and interrupts
+// stay as they are.
 static inline size_t uart_init(u16 port) {
     outb(port + UART_SCRATCH, 0x5a);
     if (inb(port + UART_SCRATCH) != 0x5a) return 0;
@@ -52,7 +54,8 @@ static inline bool uart_wait(u16 port, u8 bit, u32 tries) {
     return true;
 }
 
-// Sends bytes, burst (what uart_init() gave) at a time. False when the port took none for tries reads.
+// Sends bytes, burst (what uart_init() gave) at a time. False when the port took none for tries
+// reads.
 static inline bool uart_write(u16 port, const u8 *bytes, size_t count, size_t burst, u32 tries) {
     for (size_t n; count > 0; bytes += n, count -= n) {
         n = count < burst ? count : burst;

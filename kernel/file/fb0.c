@@ -1,5 +1,5 @@
-// /dev/fb0: the screen's framebuffer as Linux gives it to programs (linux/fb.h), in the one mode that the loader asked
-// the BIOS for. It ends with the page in which the last row ends.
+// /dev/fb0: the screen's framebuffer as Linux gives it to programs (linux/fb.h), in the one mode
+// that the loader asked the BIOS for. It ends with the page in which the last row ends.
 #include <linux/fb.h>
 #include "kernel/device/devices.h"
 #include "kernel/file/file.h"
@@ -21,15 +21,19 @@ s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write) {
     u64 all = fb0_length_of(fb), count = offset < all ? MIN(bytes, all - offset) : 0;
     void *place = window(fb->address + offset);
     if (write && bytes && !count) return offset > all ? -EFBIG : -ENOSPC;
-    if (!(write ? copy_from_user(place, user, count) : copy_to_user(user, place, count))) return -EFAULT;
+    if (!(write ? copy_from_user(place, user, count) : copy_to_user(user, place, count)))
+        return -EFAULT;
     return (s64)count;
 }
 
-// A mode is asked for by its size and where it begins: colours are what they are, and some programs leave them empty.
+// A mode is asked for by its size and where it begins: colours are what they are, and some programs
+// leave them empty.
 s64 fb0_ioctl(u32 request, u64 arg) {
     const struct boot_framebuffer *fb = screen_framebuffer();
-    struct fb_fix_screeninfo fix = {.id = "VESA VGA", .type = FB_TYPE_PACKED_PIXELS, .visual = FB_VISUAL_TRUECOLOR};
-    struct fb_var_screeninfo wanted, var = {.bits_per_pixel = fb->bits, .height = ~0u, .width = ~0u}; // no mm known
+    struct fb_fix_screeninfo fix = {
+        .id = "VESA VGA", .type = FB_TYPE_PACKED_PIXELS, .visual = FB_VISUAL_TRUECOLOR};
+    struct fb_var_screeninfo wanted,
+        var = {.bits_per_pixel = fb->bits, .height = ~0u, .width = ~0u}; // no mm known
     fix.smem_start = fb->address;
     fix.smem_len = (u32)fb0_length_of(fb);
     fix.line_length = fb->pitch;

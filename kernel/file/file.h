@@ -1,5 +1,5 @@
-// What open files can be: the terminal (COM1, screen and keyboard), standard input from the image, a few texts made on
-// reading, the framebuffer, and directories.
+// What open files can be: the terminal (COM1, screen and keyboard), standard input from the image,
+// a few texts made on reading, the framebuffer, and directories.
 #pragma once
 
 #include <asm/errno.h>
@@ -7,7 +7,15 @@
 #include "boot/bootinfo.h"
 #include "kernel/cpu/trap.h"
 
-enum file_kind { FILE_CLOSED, FILE_TERMINAL, FILE_INPUT, FILE_TEXT, FILE_FRAMEBUFFER, FILE_ZERO, FILE_DIRECTORY };
+enum file_kind {
+    FILE_CLOSED,
+    FILE_TERMINAL,
+    FILE_INPUT,
+    FILE_TEXT,
+    FILE_FRAMEBUFFER,
+    FILE_ZERO,
+    FILE_DIRECTORY
+};
 
 struct file {
     u8 kind; // FILE_*
@@ -33,8 +41,8 @@ struct path_end {
 struct path_end path_walk(const char *path, u32 from);
 u8 node_kind(u32 node); // FILE_*
 #define NODE_NAME 10    // bytes, with the NUL
-// The node at a place of a directory, and its name: at first itself and what it is in. Place becomes the first one from
-// there on where something is. -ENOENT: nothing more is.
+// The node at a place of a directory, and its name: at first itself and what it is in. Place
+// becomes the first one from there on where something is. -ENOENT: nothing more is.
 s64 path_list(u32 directory, u64 *place, char name[NODE_NAME]);
 
 // ---- tty.c: the line discipline of a terminal (termios(3)) ----
@@ -43,8 +51,9 @@ s64 path_list(u32 directory, u64 *place, char name[NODE_NAME]);
 struct tty {
     struct termios settings;
     void (*put)(const void *bytes, size_t count);
-    u16 ring[TTY_RING];     // typed bytes, and TTY_END where ^D ended a line
-    u32 read, ready, write; // free-running: [read, ready) can be read, [ready, write) is the line being edited
+    u16 ring[TTY_RING]; // typed bytes, and TTY_END where ^D ended a line
+    u32 read, ready,
+        write; // free-running: [read, ready) can be read, [ready, write) is the line being edited
 };
 
 void tty_init(struct tty *tty, void (*put)(const void *bytes, size_t count));
@@ -59,7 +68,8 @@ struct tty_reader { // one read, from its first look to its end; zeroes to begin
     u64 deadline; // it is over then, with what it has; ~0: never
     u64 done;     // bytes it has
 };
-// Takes what is there, at most bytes of it, and in canonical mode at most a line. Returns how many bytes that was.
+// Takes what is there, at most bytes of it, and in canonical mode at most a line. Returns how many
+// bytes that was.
 size_t tty_read(struct tty *tty, struct tty_reader *reader, u8 *to, size_t bytes, u64 now);
 bool tty_readable(const struct tty *tty); // as poll(2) sees it
 u32 tty_waiting(const struct tty *tty);   // bytes that FIONREAD counts
@@ -69,21 +79,25 @@ void tty_output(const struct tty *tty, const u8 *bytes, size_t count);
 #define TERMINAL_PIECE 4096      // bytes: what one write has in one piece, as for a pipe
 #define TERMINAL_WAITS (-100001) // no error number: the output that is under way has to leave first
 
-struct terminal_events {       // called when something may have become true that somebody waits for; in interrupts, too
-    void (*input)(int signal); // there is more to read, or another way to read it; with a key's signal, or 0
-    void (*output)(void);      // there is room for a piece, or all has left
+struct terminal_events { // called when something may have become true that somebody waits for; in
+                         // interrupts, too
+    void (*input)(
+        int signal); // there is more to read, or another way to read it; with a key's signal, or 0
+    void (*output)(void); // there is room for a piece, or all has left
 };
 // input: whether there is any.
 void terminal_init(const struct terminal_events *events, bool input);
 size_t terminal_read(struct tty_reader *reader, u8 *to, size_t bytes);
-// Takes what it has time for, at most TERMINAL_PIECE bytes, when terminal_writable(). Returns how many that was.
+// Takes what it has time for, at most TERMINAL_PIECE bytes, when terminal_writable(). Returns how
+// many that was.
 size_t terminal_write(const u8 *bytes, size_t count);
-bool terminal_shown(void);      // what was written is on the screen; else this was a step towards it
+bool terminal_shown(void); // what was written is on the screen; else this was a step towards it
 void terminal_show_later(void); // the other steps are left to another
 u64 terminal_rounds(void);      // instructions, or rounds of one, that a piece may take
 bool terminal_readable(void);
-bool terminal_writable(void);       // there is room for a piece; else output() is called
-u64 terminal_settings(u32 request); // bytes that a TCSETS, a TCSETS2 or its like brings; 0: this is none of them
+bool terminal_writable(void); // there is room for a piece; else output() is called
+u64 terminal_settings(
+    u32 request); // bytes that a TCSETS, a TCSETS2 or its like brings; 0: this is none of them
 // settings: those bytes, copied in.
 s64 terminal_ioctl(u32 request, u64 arg, const struct termios2 *settings);
 
@@ -98,4 +112,6 @@ s64 fb0_ioctl(u32 request, u64 arg);
 // The physical address of so many bytes of its pages; 0: it has not that many.
 u64 fb0_pages(u64 offset, u64 bytes);
 
-static inline s64 put_user(u64 to, const void *from, u64 bytes) { return copy_to_user(to, from, bytes) ? 0 : -EFAULT; }
+static inline s64 put_user(u64 to, const void *from, u64 bytes) {
+    return copy_to_user(to, from, bytes) ? 0 : -EFAULT;
+}

@@ -1,5 +1,5 @@
-// The tree of files, which is fixed, and how a path is walked through it (path_resolution(7)). There are no links.
-// Pure.
+// The tree of files, which is fixed, and how a path is walked through it (path_resolution(7)).
+// There are no links. Pure.
 #include <linux/limits.h>
 #include "kernel/file/file.h"
 #include "kernel/lib/string.h"
@@ -24,7 +24,8 @@ u8 node_kind(u32 node) { return nodes[node].kind; }
 
 static s64 path_child(u32 directory, const char *name, size_t length) {
     for (u32 node = 1; node < ARRAY_SIZE(nodes); node++) {
-        bool is_it = nodes[node].parent == directory && strnlen(nodes[node].name, sizeof nodes[node].name) == length;
+        bool is_it = nodes[node].parent == directory &&
+                     strnlen(nodes[node].name, sizeof nodes[node].name) == length;
         if (is_it && memcmp(nodes[node].name, name, length) == 0) return node;
     }
     return -ENOENT;

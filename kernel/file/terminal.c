@@ -1,5 +1,5 @@
-// The terminal: COM1, and screen and keyboard, or one of these (console=), behind the line discipline. Bytes come in by
-// interrupt, on the boot CPU.
+// The terminal: COM1, and screen and keyboard, or one of these (console=), behind the line
+// discipline. Bytes come in by interrupt, on the boot CPU.
 #include <asm/ioctls.h>
 #include <asm/termios.h>
 #include "kernel/cpu/lock.h"
@@ -76,9 +76,12 @@ bool terminal_shown(void) { return !(options.console & CONSOLE_SCREEN) || screen
 // The screen may copy and erase many cells for each byte.
 u64 terminal_rounds(void) { return options.console & CONSOLE_SCREEN ? 200000 : 4 * TERMINAL_PIECE; }
 
-bool terminal_writable(void) { return serial_has_room(TERMINAL_PIECE * 2); } // each may be a newline
+bool terminal_writable(void) {
+    return serial_has_room(TERMINAL_PIECE * 2);
+} // each may be a newline
 
-// Without the lock: what it sees may just have been read by another thread, as it may be after any answer.
+// Without the lock: what it sees may just have been read by another thread, as it may be after any
+// answer.
 bool terminal_readable(void) { return no_input || tty_readable(&tty); }
 
 u64 terminal_settings(u32 request) {
@@ -109,7 +112,8 @@ static s64 terminal_set(u32 request, const struct termios2 *settings) {
 }
 
 // A struct termios2 is a struct termios with the speeds behind it.
-_Static_assert(offsetof(struct termios2, c_ispeed) == sizeof(struct termios), "one is the other's beginning");
+_Static_assert(offsetof(struct termios2, c_ispeed) == sizeof(struct termios),
+               "one is the other's beginning");
 
 static s64 terminal_put_settings(u64 to) {
     struct termios2 settings = {.c_ispeed = input_speed, .c_ospeed = output_speed};

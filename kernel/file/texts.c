@@ -1,5 +1,5 @@
-// Texts that tell the program what machine it woke on. Made anew at every read, and only the part that was asked for
-// is copied: they take no memory and have no longest length.
+// Texts that tell the program what machine it woke on. Made anew at every read, and only the part
+// that was asked for is copied: they take no memory and have no longest length.
 #include <stdarg.h>
 #include "kernel/cpu/cpus.h"
 #include "kernel/file/file.h"
@@ -28,14 +28,16 @@ static void PRINTF_LIKE(2, 3) text_line(struct reader *reader, const char *fmt, 
     u64 from = reader->at > reader->from ? reader->at : reader->from, end = reader->at + length;
     if (end > reader->to) end = reader->to;
     if (from < end)
-        reader->fault |= !copy_to_user(reader->user + (from - reader->from), text + (from - reader->at), end - from);
+        reader->fault |= !copy_to_user(reader->user + (from - reader->from),
+                                       text + (from - reader->at), end - from);
     reader->at += length;
 }
 
 // As the BIOS gave it, in Linux's format.
 static void text_iomem(struct reader *reader) {
     static const char *const types[] = {
-        "Reserved", "System RAM", "Reserved", "ACPI Tables", "ACPI Non-volatile Storage", "Unusable memory"};
+        "Reserved",       "System RAM", "Reserved", "ACPI Tables", "ACPI Non-volatile Storage",
+        "Unusable memory"};
     const struct e820_entry *e = window(boot->e820), *end = e + boot->e820_count;
     for (; e < end; e++)
         if (e->length)
@@ -45,8 +47,8 @@ static void text_iomem(struct reader *reader) {
 
 static void text_meminfo(struct reader *reader) {
     u64 total = pages_total() * (PAGE_SIZE / 1024), available = pages_free() * (PAGE_SIZE / 1024);
-    text_line(reader, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n", total, available,
-              available);
+    text_line(reader, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n",
+              total, available, available);
 }
 
 // Line n of the boot's timeline; false: there is none.
@@ -55,15 +57,17 @@ static bool text_timeline_line(unsigned n, char text[LINE]) {
                                                "kernel, low", "kernel, high", "program load"};
     if (n < STAGES) {
         u64 ticks = boot->tsc[n] - (n ? boot->tsc[n - 1] : 0);
-        format(text, LINE, "%-13s %8lu us %12lu TSC ticks", stages[n], time_tsc_to_ns(ticks) / 1000, ticks);
+        format(text, LINE, "%-13s %8lu us %12lu TSC ticks", stages[n], time_tsc_to_ns(ticks) / 1000,
+               ticks);
     } else {
         char most[11] = "?";
         const char *way = boot->edd ? "EDD" : "CHS";
         u32 bytes = boot->sector_size ? boot->sector_size : SECTOR_SIZE;
         if (boot->read_most) format(most, sizeof most, "%u", boot->read_most);
-        format(text, LINE,
-               "read by %s from drive %02xh: %u sectors of %u bytes, at most %s a call; %u BIOS calls in all", way,
-               boot->drive, boot->sectors, bytes, most, boot->bios_calls);
+        format(
+            text, LINE,
+            "read by %s from drive %02xh: %u sectors of %u bytes, at most %s a call; %u BIOS calls in all",
+            way, boot->drive, boot->sectors, bytes, most, boot->bios_calls);
     }
     return n <= STAGES;
 }
@@ -79,10 +83,12 @@ static void text_vmos(struct reader *reader) {
     text_line(reader, "CPUs that run: %u\n", cpus_online());
     for (unsigned n = 0; n < cpus_online(); n++)
         if (cpu_number(n)->nmis)
-            text_line(reader, "CPU %u ignored %u NMIs without a known cause\n", n, cpu_number(n)->nmis);
+            text_line(reader, "CPU %u ignored %u NMIs without a known cause\n", n,
+                      cpu_number(n)->nmis);
     for (unsigned vector = EXCEPTIONS; vector < 256; vector++)
         if (interrupts_ignored((u8)vector))
-            text_line(reader, "%u interrupts on vector %#x ignored\n", interrupts_ignored((u8)vector), vector);
+            text_line(reader, "%u interrupts on vector %#x ignored\n",
+                      interrupts_ignored((u8)vector), vector);
 }
 
 static void (*const texts[])(struct reader *reader) = {

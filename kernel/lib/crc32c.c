@@ -1,6 +1,7 @@
-// CRC-32C two ways: the SSE4.2 instruction on general registers, and slice-by-8 for CPUs without it (8 tables of 256,
-// 8 KiB, built at first use). The table is written by whoever comes first: call it once before other CPUs start.
-// Reflected: the polynomial 11EDC6F41h reads 82F63B78h, and bytes enter at the low end.
+// CRC-32C two ways: the SSE4.2 instruction on general registers, and slice-by-8 for CPUs without it
+// (8 tables of 256, 8 KiB, built at first use). The table is written by whoever comes first: call
+// it once before other CPUs start. Reflected: the polynomial 11EDC6F41h reads 82F63B78h, and bytes
+// enter at the low end.
 #include "kernel/lib/crc32c.h"
 
 #define CRC32C_REFLECTED 0x82f63b78
@@ -20,7 +21,8 @@ static void crc_build_slices(void) {
 static u32 crc_by_table(u32 crc, const u8 *at, size_t bytes) {
     if (!slices[0][1]) crc_build_slices();
     for (; bytes >= 8; bytes -= 8, at += 8) {
-        u64 word = *(const loose_u64 *)at ^ crc; // the CRC so far meets the first four of the eight bytes
+        u64 word =
+            *(const loose_u64 *)at ^ crc; // the CRC so far meets the first four of the eight bytes
         crc = 0;
         for (int n = 7; n >= 0; n--, word >>= 8) crc ^= slices[n][word & 0xff];
     }
@@ -32,7 +34,8 @@ static u32 crc_by_table(u32 crc, const u8 *at, size_t bytes) {
 static u32 crc_by_instruction(u32 crc, const u8 *at, size_t bytes) {
     u64 wide = crc;
 #pragma GCC unroll 8 // the whole image passes through here before anything else runs
-    for (; bytes >= 8; bytes -= 8, at += 8) __asm__("crc32q %1, %0" : "+r"(wide) : "rm"(*(const loose_u64 *)at));
+    for (; bytes >= 8; bytes -= 8, at += 8)
+        __asm__("crc32q %1, %0" : "+r"(wide) : "rm"(*(const loose_u64 *)at));
     for (; bytes; bytes--, at++) __asm__("crc32b %1, %0" : "+r"(wide) : "rm"(*at));
     return (u32)wide;
 }

@@ -1,6 +1,7 @@
-// ELF-64 files, from untrusted bytes to checked facts. Nothing is believed before it was compared with the file's
-// length, and every sum is arranged so that it cannot wrap: "a + b <= c" is asked as "a <= c and b <= c - a".
-// Structures are read through types of alignment 1, since neither the file nor the offsets in it need be aligned.
+// ELF-64 files, from untrusted bytes to checked facts. Nothing is believed before it was compared
+// with the file's length, and every sum is arranged so that it cannot wrap: "a + b <= c" is asked
+// as "a <= c and b <= c - a". Structures are read through types of alignment 1, since neither the
+// file nor the offsets in it need be aligned.
 #include "kernel/lib/elf.h"
 #include "boot/layout.h"
 #include "kernel/lib/string.h"
@@ -16,9 +17,12 @@ const char *elf_error_text(enum elf_error error) {
     return (u32)error < ARRAY_SIZE(texts) ? texts[error] : "has an unknown error";
 }
 
-static bool elf_inside(u64 offset, u64 bytes, u64 length) { return offset <= length && bytes <= length - offset; }
+static bool elf_inside(u64 offset, u64 bytes, u64 length) {
+    return offset <= length && bytes <= length - offset;
+}
 
-// Of e_ident Linux looks at the magic alone; class and byte order only make the reason better. e_phoff may be anywhere.
+// Of e_ident Linux looks at the magic alone; class and byte order only make the reason better.
+// e_phoff may be anywhere.
 static enum elf_error elf_check_header(const elf_header *header, u64 length) {
     if (memcmp(header->e_ident, ELFMAG, length < SELFMAG ? length : SELFMAG)) return ELF_NOT_ELF;
     if (length < sizeof *header) return ELF_SHORT;
@@ -42,9 +46,9 @@ static bool elf_is_there(const elf_segment *segment, u64 length) {
     return !segment->p_filesz || elf_inside(segment->p_offset, segment->p_filesz, length);
 }
 
-// One PT_LOAD by itself. Offset and address must agree within a page (gABI chapter 5), or the file could not be mapped;
-// a segment without file bytes has no offset. Linux clears what follows the file's bytes in a writable segment's last
-// page, and there must be such a page.
+// One PT_LOAD by itself. Offset and address must agree within a page (gABI chapter 5), or the file
+// could not be mapped; a segment without file bytes has no offset. Linux clears what follows the
+// file's bytes in a writable segment's last page, and there must be such a page.
 static enum elf_error elf_check_load(const elf_segment *segment, u64 length) {
     if (segment->p_filesz > segment->p_memsz) return ELF_BAD_SEGMENT;
     if (!elf_inside(segment->p_vaddr, segment->p_memsz, USER_END)) return ELF_BAD_ADDRESS;
@@ -52,16 +56,19 @@ static enum elf_error elf_check_load(const elf_segment *segment, u64 length) {
     if ((segment->p_vaddr - segment->p_offset) % PAGE_SIZE) return ELF_BAD_SEGMENT;
     if (!elf_inside(segment->p_offset, segment->p_filesz, INT64_MAX)) return ELF_BAD_SEGMENT;
     u64 end = segment->p_offset + segment->p_filesz;
-    bool clears = segment->p_flags & PF_W && segment->p_memsz > segment->p_filesz && end % PAGE_SIZE;
+    bool clears =
+        segment->p_flags & PF_W && segment->p_memsz > segment->p_filesz && end % PAGE_SIZE;
     return clears && ROUND_DOWN(end, PAGE_SIZE) >= length ? ELF_BAD_SEGMENT : ELF_OK;
 }
 
-// Whether the file was longer once: the table of its sections, or one of them, lies past its end. What a segment has
-// past the end of a file without sections, or with sections that are all there, was meant so.
+// Whether the file was longer once: the table of its sections, or one of them, lies past its end.
+// What a segment has past the end of a file without sections, or with sections that are all there,
+// was meant so.
 static bool elf_was_cut_off(const struct elf *elf) {
     const elf_header *header = elf->header;
     if (!header->e_shoff || header->e_shentsize != sizeof(Elf64_Shdr)) return false;
-    if (!elf_inside(header->e_shoff, header->e_shnum * sizeof(Elf64_Shdr), elf->length)) return true;
+    if (!elf_inside(header->e_shoff, header->e_shnum * sizeof(Elf64_Shdr), elf->length))
+        return true;
     const elf_section *section = (const elf_section *)(elf->file + header->e_shoff);
     for (u32 left = header->e_shnum; left; left--, section++) {
         if (section->sh_type == SHT_NULL || section->sh_type == SHT_NOBITS) continue;
@@ -159,15 +166,17 @@ struct relocations {
     u64 relr, relr_bytes; // packed places; the addends lie there
 };
 
-// The dynamic table ends with DT_NULL or with its segment; a segment that is no whole number of entries loses the
-// remainder. Relocations of other kinds, or of another size, cannot be applied.
-static enum elf_error elf_find_relocations(const struct elf *elf, const u8 *memory, struct relocations *found) {
+// The dynamic table ends with DT_NULL or with its segment; a segment that is no whole number of
+// entries loses the remainder. Relocations of other kinds, or of another size, cannot be applied.
+static enum elf_error elf_find_relocations(const struct elf *elf, const u8 *memory,
+                                           struct relocations *found) {
     const elf_segment *table = elf_next(elf, NULL, PT_DYNAMIC);
     if (!table) return ELF_OK;
     u64 start = table->p_vaddr - elf->low;
     if (!elf_inside(start, table->p_memsz, elf->high - elf->low)) return ELF_BAD_RELOCATION;
     const loose_dyn *entry = (const loose_dyn *)(memory + start);
-    for (u64 left = table->p_memsz / sizeof *entry; left && entry->d_tag != DT_NULL; left--, entry++) {
+    for (u64 left = table->p_memsz / sizeof *entry; left && entry->d_tag != DT_NULL;
+         left--, entry++) {
         u64 value = entry->d_un.d_val;
         switch (entry->d_tag) {
         case DT_RELA: found->rela = value; break;
@@ -182,24 +191,29 @@ static enum elf_error elf_find_relocations(const struct elf *elf, const u8 *memo
             if (value) return ELF_BAD_RELOCATION;
         }
     }
-    bool whole = found->rela_bytes % sizeof(Elf64_Rela) == 0 && found->relr_bytes % sizeof(u64) == 0;
+    bool whole =
+        found->rela_bytes % sizeof(Elf64_Rela) == 0 && found->relr_bytes % sizeof(u64) == 0;
     return whole ? ELF_OK : ELF_BAD_RELOCATION;
 }
 
-static enum elf_error elf_apply_rela(const u8 *image, u64 start, u64 bytes, u64 span, u64 low, u64 moved) {
+static enum elf_error elf_apply_rela(const u8 *image, u64 start, u64 bytes, u64 span, u64 low,
+                                     u64 moved) {
     for (u64 at = start; at != start + bytes; at += sizeof(Elf64_Rela)) {
         const loose_rela *rela = (const loose_rela *)(image + at);
         u64 place = rela->r_offset - low;
         if (ELF64_R_TYPE(rela->r_info) == R_X86_64_NONE) continue;
-        if (rela->r_info != R_X86_64_RELATIVE || !elf_inside(place, sizeof(u64), span)) return ELF_BAD_RELOCATION;
+        if (rela->r_info != R_X86_64_RELATIVE || !elf_inside(place, sizeof(u64), span))
+            return ELF_BAD_RELOCATION;
         *(loose_u64 *)(image + place) = moved + (u64)rela->r_addend;
     }
     return ELF_OK;
 }
 
-// gABI, "Relative Relocation Table": an even word is a place; an odd one says by its bits 1 to 63 which of the next 63
-// words behind the last place, or behind what the last odd word covered, are places, too.
-static enum elf_error elf_apply_relr(const u8 *image, u64 start, u64 bytes, u64 span, u64 low, u64 moved) {
+// gABI, "Relative Relocation Table": an even word is a place; an odd one says by its bits 1 to 63
+// which of the next 63 words behind the last place, or behind what the last odd word covered, are
+// places, too.
+static enum elf_error elf_apply_relr(const u8 *image, u64 start, u64 bytes, u64 span, u64 low,
+                                     u64 moved) {
     u64 next = span; // no place before the first even word
     for (u64 at = start; at != start + bytes; at += sizeof(u64)) {
         u64 word = *(const loose_u64 *)(image + at), place = word & 1 ? next : word - low;

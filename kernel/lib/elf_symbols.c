@@ -1,12 +1,14 @@
-// The names of functions in an ELF file (gABI chapter 4, "Symbol Table"). The tables are looked for and checked once;
-// later only their bytes are read, so that everything else of the file may be given away.
+// The names of functions in an ELF file (gABI chapter 4, "Symbol Table"). The tables are looked for
+// and checked once; later only their bytes are read, so that everything else of the file may be
+// given away.
 #include "kernel/lib/elf.h"
 #include "kernel/lib/string.h"
 
 typedef Elf64_Sym loose_symbol __attribute__((aligned(1)));
 
 bool elf_has_bytes(const struct elf *elf, const elf_section *section) {
-    return section->sh_offset <= elf->length && section->sh_size <= elf->length - section->sh_offset;
+    return section->sh_offset <= elf->length &&
+           section->sh_size <= elf->length - section->sh_offset;
 }
 
 const elf_section *elf_sections(const struct elf *elf) {
@@ -17,15 +19,18 @@ const elf_section *elf_sections(const struct elf *elf) {
     return (const elf_section *)(elf->file + header->e_shoff);
 }
 
-// The first table of symbols that has its bytes and its names in the file. Every name must end there, too.
+// The first table of symbols that has its bytes and its names in the file. Every name must end
+// there, too.
 struct elf_symbols elf_find_symbols(const struct elf *elf) {
     const struct elf_symbols none = {0};
     const elf_header *header = elf->header;
     const elf_section *sections = elf_sections(elf), *table = NULL;
     if (!sections) return none;
     for (u32 i = 1; i < header->e_shnum && !table; i++)
-        if (sections[i].sh_type == SHT_SYMTAB && elf_has_bytes(elf, &sections[i])) table = &sections[i];
-    if (!table || table->sh_entsize != sizeof(loose_symbol) || table->sh_link >= header->e_shnum) return none;
+        if (sections[i].sh_type == SHT_SYMTAB && elf_has_bytes(elf, &sections[i]))
+            table = &sections[i];
+    if (!table || table->sh_entsize != sizeof(loose_symbol) || table->sh_link >= header->e_shnum)
+        return none;
     const elf_section *names = &sections[table->sh_link];
     if (names->sh_type != SHT_STRTAB || !names->sh_size || !elf_has_bytes(elf, names)) return none;
     if (elf->file[names->sh_offset + names->sh_size - 1]) return none;
@@ -35,14 +40,18 @@ struct elf_symbols elf_find_symbols(const struct elf *elf) {
                                 .sections = {header->e_shoff, header->e_shnum * sizeof *sections}};
 }
 
-// A function or an assembler's label, in the section of code that holds the address, that begins at or below it. Labels
-// have no type and no size; the linker script's own fail by their section. Names with a dot in front are an assembler's
-// inner labels (NASM: ..@5.name in each use of a macro), which tell nobody where they are.
-static bool elf_is_candidate(const struct elf_symbols *symbols, const loose_symbol *symbol, u64 address) {
+// A function or an assembler's label, in the section of code that holds the address, that begins at
+// or below it. Labels have no type and no size; the linker script's own fail by their section.
+// Names with a dot in front are an assembler's inner labels (NASM: ..@5.name in each use of a
+// macro), which tell nobody where they are.
+static bool elf_is_candidate(const struct elf_symbols *symbols, const loose_symbol *symbol,
+                             u64 address) {
     u32 type = ELF64_ST_TYPE(symbol->st_info);
     if (type != STT_FUNC && type != STT_NOTYPE && type != STT_GNU_IFUNC) return false;
-    if (!symbol->st_name || symbol->st_name >= symbols->names.length || symbol->st_value > address) return false;
-    if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= symbols->sections.length / sizeof(elf_section))
+    if (!symbol->st_name || symbol->st_name >= symbols->names.length || symbol->st_value > address)
+        return false;
+    if (symbol->st_shndx == SHN_UNDEF ||
+        symbol->st_shndx >= symbols->sections.length / sizeof(elf_section))
         return false;
     if (symbol->st_shndx >= SHN_LORESERVE) return false;
     if (symbols->file[symbols->names.offset + symbol->st_name] == '.') return false;
@@ -51,8 +60,8 @@ static bool elf_is_candidate(const struct elf_symbols *symbols, const loose_symb
     return section->sh_flags & SHF_EXECINSTR && address - section->sh_addr < section->sh_size;
 }
 
-// A symbol with a size that covers the address wins, the innermost of several; next the nearest one below, if it has
-// no size. Nearest but too short means padding behind a function: nobody's.
+// A symbol with a size that covers the address wins, the innermost of several; next the nearest one
+// below, if it has no size. Nearest but too short means padding behind a function: nobody's.
 bool elf_symbol(const struct elf_symbols *symbols, u64 address, struct elf_symbol *found) {
     if (!symbols->file) return false;
     const loose_symbol *covering = NULL, *nearest = NULL;

@@ -13,12 +13,15 @@ struct names names_open(const struct elf *elf) {
     const elf_section *section = elf_sections(elf);
     if (!section) return none;
     const elf_section *end = section + elf->header->e_shnum;
-    while (section < end && (section->sh_type != SHT_PROGBITS || section->sh_flags & SHF_ALLOC)) section++;
-    if (section == end || section->sh_size < sizeof(struct table) || !elf_has_bytes(elf, section)) return none;
+    while (section < end && (section->sh_type != SHT_PROGBITS || section->sh_flags & SHF_ALLOC))
+        section++;
+    if (section == end || section->sh_size < sizeof(struct table) || !elf_has_bytes(elf, section))
+        return none;
     const struct table *table = (const struct table *)(elf->file + section->sh_offset);
     struct names names = {elf->file + section->sh_offset, section->sh_size, table->count};
     u64 numbers = sizeof *table + names.count * sizeof table->bytes[0];
-    if (numbers >= names.bytes || names.table[names.bytes - 1]) return none; // every name must end in the table
+    if (numbers >= names.bytes || names.table[names.bytes - 1])
+        return none; // every name must end in the table
     return names;
 }
 

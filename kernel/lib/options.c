@@ -1,4 +1,5 @@
-// See options.h. The words are untrusted: the last one may lack its NUL, and a number may be of any size.
+// See options.h. The words are untrusted: the last one may lack its NUL, and a number may be of any
+// size.
 #include "kernel/lib/options.h"
 #include "kernel/lib/string.h"
 
@@ -56,7 +57,8 @@ static bool option_video(struct text value, struct options *options) {
         width = option_take_number(&value, SIDE_MAX);
         height = option_take(&value, 'x') ? option_take_number(&value, SIDE_MAX) : 0;
         if (option_take(&value, 'x')) bits = option_take_number(&value, 32);
-        if (!width || !height || value.at != value.end || (bits != 15 && bits != 16 && bits != 24 && bits != 32))
+        if (!width || !height || value.at != value.end ||
+            (bits != 15 && bits != 16 && bits != 24 && bits != 32))
             return false;
     }
     options->width = (u16)width;
@@ -88,19 +90,26 @@ static bool option_cpus(struct text value, struct options *options) {
 }
 
 static bool option_console(struct text value, struct options *options) {
-    if (option_is(value, "com1")) options->console = CONSOLE_COM1;
-    else if (option_is(value, "screen")) options->console = CONSOLE_SCREEN;
+    if (option_is(value, "com1"))
+        options->console = CONSOLE_COM1;
+    else if (option_is(value, "screen"))
+        options->console = CONSOLE_SCREEN;
     else if (option_is(value, "com1,screen") || option_is(value, "screen,com1"))
         options->console = CONSOLE_COM1 | CONSOLE_SCREEN;
-    else return false;
+    else
+        return false;
     return true;
 }
 
 static bool option_after(struct text value, struct options *options) {
-    if (option_is(value, "halt")) options->after = AFTER_HALT;
-    else if (option_is(value, "reboot")) options->after = AFTER_REBOOT;
-    else if (option_is(value, "poweroff")) options->after = AFTER_POWEROFF;
-    else return false;
+    if (option_is(value, "halt"))
+        options->after = AFTER_HALT;
+    else if (option_is(value, "reboot"))
+        options->after = AFTER_REBOOT;
+    else if (option_is(value, "poweroff"))
+        options->after = AFTER_POWEROFF;
+    else
+        return false;
     return true;
 }
 
@@ -124,8 +133,10 @@ static const struct key {
     {"env", option_anything, ""},
     {"tty", option_tty, "wants 1"},
     {"console", option_console, "wants com1, screen, or com1,screen"},
-    {"video", option_video, "wants text, WIDTHxHEIGHT or WIDTHxHEIGHTxBITS, with 15, 16, 24 or 32 bits"},
-    {"mem", option_memory, "wants a number of bytes above 0, with K, M, G or T behind it or without"},
+    {"video", option_video,
+     "wants text, WIDTHxHEIGHT or WIDTHxHEIGHTxBITS, with 15, 16, 24 or 32 bits"},
+    {"mem", option_memory,
+     "wants a number of bytes above 0, with K, M, G or T behind it or without"},
     {"cpus", option_cpus, "wants a number above 0"},
     {"after", option_after, "wants halt, reboot or poweroff"},
 };
@@ -133,8 +144,10 @@ static const struct key {
 // NULL, or why the word is ignored.
 static const char *option_read_word(const char *word, u64 length, struct options *options) {
     struct text text = {word, word + length};
-    if (option_is(text, "quiet")) options->quiet = true;
-    else if (option_is(text, "timeline")) options->timeline = true;
+    if (option_is(text, "quiet"))
+        options->quiet = true;
+    else if (option_is(text, "timeline"))
+        options->timeline = true;
     else {
         for (const struct key *key = keys; key < keys + ARRAY_SIZE(keys); key++) {
             text.at = command_value(word, length, key->name);
@@ -151,5 +164,6 @@ void options_read(const char *command, u64 length, struct options *options,
     const char *word, *why;
     *options = (struct options){.console = CONSOLE_COM1 | CONSOLE_SCREEN};
     while ((word = command_word(command, length, &offset, &word_length)))
-        if ((why = option_read_word(word, word_length, options)) && ignored) ignored(word, word_length, why);
+        if ((why = option_read_word(word, word_length, options)) && ignored)
+            ignored(word, word_length, why);
 }

@@ -1,5 +1,6 @@
-// Formatting. Beside printf's own ways: %p prints 16 digits and no 0x, a NULL %s prints "null", a precision counts for
-// strings alone, and what is not known here (%f, %o, %n and others) is printed as it stands.
+// Formatting. Beside printf's own ways: %p prints 16 digits and no 0x, a NULL %s prints "null", a
+// precision counts for strings alone, and what is not known here (%f, %o, %n and others) is printed
+// as it stands.
 #include "kernel/lib/print.h"
 
 #include "kernel/lib/string.h"
@@ -29,9 +30,10 @@ static void print_fill(struct printer *p, const char *with, int count) {
     for (; count > 0; count--) print_put(p, with, 1);
 }
 
-// A field: its prefix (none, "-" or "0x") and its text, with blanks before or behind them or zeros between.
-static void print_field(struct printer *p, const struct conversion *c, const char *prefix, const char *text,
-                        size_t bytes) {
+// A field: its prefix (none, "-" or "0x") and its text, with blanks before or behind them or zeros
+// between.
+static void print_field(struct printer *p, const struct conversion *c, const char *prefix,
+                        const char *text, size_t bytes) {
     size_t prefix_bytes = strlen(prefix);
     int missing = c->width - (int)(prefix_bytes + bytes);
     if (!c->left && !c->zeros) print_fill(p, " ", missing);
@@ -41,8 +43,8 @@ static void print_field(struct printer *p, const struct conversion *c, const cha
     if (c->left) print_fill(p, " ", missing);
 }
 
-static void print_digits(struct printer *p, const struct conversion *c, const char *prefix, u64 number, unsigned base,
-                         const char *figures) {
+static void print_digits(struct printer *p, const struct conversion *c, const char *prefix,
+                         u64 number, unsigned base, const char *figures) {
     char digits[DIGITS];
     char *first = digits + DIGITS;
     do {
@@ -63,7 +65,8 @@ static void print_string(struct printer *p, struct conversion *c) {
     const char *text = va_arg(p->args, const char *);
     if (!text) text = "null";
     c->zeros = false;
-    print_field(p, c, "", text, c->precision < 0 ? strlen(text) : strnlen(text, (size_t)c->precision));
+    print_field(p, c, "", text,
+                c->precision < 0 ? strlen(text) : strnlen(text, (size_t)c->precision));
 }
 
 static void print_decimal(struct printer *p, const struct conversion *c, bool is_signed) {
@@ -96,10 +99,14 @@ static const char *print_read_count(struct printer *p, const char *fmt, int *cou
 static const char *print_read_conversion(struct printer *p, const char *fmt, struct conversion *c) {
     *c = (struct conversion){.precision = -1, .bytes = sizeof(int)};
     for (;; fmt++) {
-        if (*fmt == '-') c->left = true;
-        else if (*fmt == '0') c->zeros = true;
-        else if (*fmt == '#') c->prefix = true;
-        else break;
+        if (*fmt == '-')
+            c->left = true;
+        else if (*fmt == '0')
+            c->zeros = true;
+        else if (*fmt == '#')
+            c->prefix = true;
+        else
+            break;
     }
     fmt = print_read_count(p, fmt, &c->width);
     if (*fmt == '.') fmt = print_read_count(p, fmt + 1, &c->precision);

@@ -1,10 +1,12 @@
-// The memory functions that gcc may call by itself, and the few string functions vmos uses. Built with
-// -fno-tree-loop-distribute-patterns: otherwise gcc turns the loops below into calls of the very functions they are.
-// The direction flag is clear on entry, as the ABI demands, and nothing here sets it.
+// The memory functions that gcc may call by itself, and the few string functions vmos uses. Built
+// with -fno-tree-loop-distribute-patterns: otherwise gcc turns the loops below into calls of the
+// very functions they are. The direction flag is clear on entry, as the ABI demands, and nothing
+// here sets it.
 #include "kernel/lib/string.h"
 
-// Quadwords first, then the rest: emulators count each iteration of rep as one instruction, and CPUs without ERMS copy
-// bytes one at a time. Right for overlaps too when to lies below from: a quadword is read before it is written over.
+// Quadwords first, then the rest: emulators count each iteration of rep as one instruction, and
+// CPUs without ERMS copy bytes one at a time. Right for overlaps too when to lies below from: a
+// quadword is read before it is written over.
 static inline void string_copy_up(void *to, const void *from, size_t bytes) {
     size_t quads = bytes / 8, rest = bytes % 8;
     __asm__ volatile("rep movsq\n\tmov %3, %2\n\trep movsb"
@@ -18,7 +20,8 @@ void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {
     return to;
 }
 
-// Downwards only when to lies inside from's bytes: a loop, since CPUs run rep with the direction flag byte by byte.
+// Downwards only when to lies inside from's bytes: a loop, since CPUs run rep with the direction
+// flag byte by byte.
 void *memmove(void *to, const void *from, size_t bytes) {
     if ((uintptr_t)to - (uintptr_t)from >= bytes) {
         string_copy_up(to, from, bytes);
@@ -26,7 +29,8 @@ void *memmove(void *to, const void *from, size_t bytes) {
     }
     u8 *t = to;
     const u8 *f = from;
-    for (; bytes >= 8; bytes -= 8) *(loose_u64 *)(t + bytes - 8) = *(const loose_u64 *)(f + bytes - 8);
+    for (; bytes >= 8; bytes -= 8)
+        *(loose_u64 *)(t + bytes - 8) = *(const loose_u64 *)(f + bytes - 8);
     while (bytes--) t[bytes] = f[bytes];
     return to;
 }

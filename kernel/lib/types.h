@@ -1,4 +1,5 @@
-// Short names. Physical addresses are u64, virtual ones pointers, so that a mix-up does not compile.
+// Short names. Physical addresses are u64, virtual ones pointers, so that a mix-up does not
+// compile.
 #pragma once
 
 #include <stdbool.h>
@@ -11,7 +12,8 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int8_t s8;
 typedef int64_t s64;
-typedef u64 loose_u64 __attribute__((aligned(1), may_alias)); // a quadword at any address, over anything
+typedef u64 loose_u64
+    __attribute__((aligned(1), may_alias)); // a quadword at any address, over anything
 
 #define ARRAY_SIZE(a)          (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b)              ((a) < (b) ? (a) : (b))

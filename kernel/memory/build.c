@@ -1,5 +1,6 @@
-// Executes the plan of memory in the low stage: identity-mapped, one CPU, nothing freed. The tables are made with pages
-// from the top of linear memory, the 4 KiB tail first, as far as they lie below 4 GiB.
+// Executes the plan of memory in the low stage: identity-mapped, one CPU, nothing freed. The tables
+// are made with pages from the top of linear memory, the 4 KiB tail first, as far as they lie below
+// 4 GiB.
 #include "kernel/memory/build.h"
 
 #include "kernel/cpu/x86.h"
@@ -13,28 +14,34 @@
 #define SMALL_STACK           0x4000               // the boot CPU's stack where memory is short
 #define SCRATCH               (BOUNCE + PAGE_SIZE) // for planning
 #define CPUID_80000001_EDX_NX (1u << 20)
-_Static_assert(PLAN_SCRATCH(E820_MAX) <= BOUNCE_END - SCRATCH, "a map that start.asm takes can be planned");
+_Static_assert(PLAN_SCRATCH(E820_MAX) <= BOUNCE_END - SCRATCH,
+               "a map that start.asm takes can be planned");
 
 static struct elf kernel_elf;
 static bool has_1g;
 
 u64 tables_root(void) { return read_cr3() & PTE_ADDRESS; }
 
-// What this CPU offers to page tables. Physical addresses beyond what it implements are reserved bits in an entry.
+// What this CPU offers to page tables. Physical addresses beyond what it implements are reserved
+// bits in an entry.
 static void build_find_features(struct handover *handover, struct machine *machine) {
     struct cpuid extended = cpuid(0x80000001, 0), basic = cpuid(1, 0);
     machine->has_1g = has_1g = extended.edx & CPUID_80000001_EDX_PDPE1GB;
     if (!(basic.edx & CPUID_1_EDX_PGE)) tables_allow &= ~PTE_G;
-    if (extended.edx & CPUID_80000001_EDX_NX) wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
-    else tables_allow &= ~PTE_NX;
+    if (extended.edx & CPUID_80000001_EDX_NX)
+        wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
+    else
+        tables_allow &= ~PTE_NX;
     handover->tables_allow = tables_allow;
-    machine->address_bits = cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
+    machine->address_bits =
+        cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
 }
 
 static void build_plan(struct handover *handover) {
     struct boot_info *boot = &handover->boot;
     struct plan *plan = &handover->plan;
-    struct machine machine = {(const struct e820_entry *)boot->e820, boot->e820_count, .limit = options.memory};
+    struct machine machine = {(const struct e820_entry *)boot->e820, boot->e820_count,
+                              .limit = options.memory};
     struct mtrr mtrr;
     machine.ebda = boot->ebda;
     machine.kernel_low = boot->kernel_low;
@@ -44,13 +51,17 @@ static void build_plan(struct handover *handover) {
     mtrr_read(&mtrr, machine.address_bits);
     machine.mtrr = &mtrr;
     if (boot->e820_count > E820_MAX)
-        unfit("the firmware's memory map has %u entries; vmos has room for %u", boot->e820_count, E820_MAX);
+        unfit("the firmware's memory map has %u entries; vmos has room for %u", boot->e820_count,
+              E820_MAX);
     bool fits = plan_make(&machine, plan, (void *)SCRATCH);
     if (machine.limit)
-        log("memory: mem= leaves out %lu KiB, all from 0x%lx on", plan->beyond_limit / 1024, machine.limit);
+        log("memory: mem= leaves out %lu KiB, all from 0x%lx on", plan->beyond_limit / 1024,
+            machine.limit);
     if (!fits && !plan->kernel_bytes)
-        unfit("mem= leaves out memory from 0x%lx on, but the image lies at 0x%lx-0x%lx: give it more", machine.limit,
-              machine.kernel_low.start, machine.payload.start + machine.payload.length - 1);
+        unfit(
+            "mem= leaves out memory from 0x%lx on, but the image lies at 0x%lx-0x%lx: give it more",
+            machine.limit, machine.kernel_low.start,
+            machine.payload.start + machine.payload.length - 1);
     if (!fits) unfit("no %lu KiB of memory in one piece for the kernel", plan->kernel_bytes / 1024);
     memcpy(window(plan->map_copy), machine.map, machine.entries * sizeof(struct e820_entry));
     boot->e820 = plan->map_copy;
@@ -71,7 +82,8 @@ static void build_map_new_pages(u64 root, u64 address, u64 bytes, u64 (*alloc)(v
     }
 }
 
-// Rights by segment; no two share a page. Returns the length of the read-only part, which comes first (kernel.ld).
+// Rights by segment; no two share a page. Returns the length of the read-only part, which comes
+// first (kernel.ld).
 static u64 build_map_kernel(u64 root, u64 physical) {
     u64 read_only = 0, end = 0;
     for (const elf_segment *segment = NULL; (segment = elf_next(&kernel_elf, segment, PT_LOAD));) {
@@ -90,7 +102,8 @@ static u64 build_map_kernel(u64 root, u64 physical) {
 // All usable memory, in the largest pages; the kernel's read-only frames are read-only here, too.
 static void build_map_window(u64 root, const struct ranges *usable, u64 read_only, u64 length) {
     for (size_t i = 0; i < usable->count; i++) {
-        u64 start = usable->list[i].start, end = usable->list[i].end, max_page = has_1g ? PAGE_1G : PAGE_2M;
+        u64 start = usable->list[i].start, end = usable->list[i].end,
+            max_page = has_1g ? PAGE_1G : PAGE_2M;
         if (start <= read_only && read_only + length <= end) {
             build_map(root, WINDOW + start, start, read_only - start, PTE_W | PTE_NX, max_page);
             build_map(root, WINDOW + read_only, read_only, length, PTE_NX, max_page);
@@ -100,38 +113,46 @@ static void build_map_window(u64 root, const struct ranges *usable, u64 read_onl
     }
 }
 
-// Slot 0: the CPU's own data at the bottom, its stack at the top. Stacks are written before they are read.
+// Slot 0: the CPU's own data at the bottom, its stack at the top. Stacks are written before they
+// are read.
 static void build_map_slot(u64 root, u64 stack) {
     u64 interrupt_stacks = SLOTS + offsetof(struct cpu, ist), behind = SLOTS + sizeof(struct cpu);
     build_map_new_pages(root, SLOTS, interrupt_stacks - SLOTS, page_alloc_cleared);
     build_map_new_pages(root, interrupt_stacks, behind - interrupt_stacks, page_alloc);
     build_map_new_pages(root, behind, SLOTS + SLOT_DATA - behind, page_alloc_cleared);
-    if (stack) build_map(root, SLOTS + SLOT_SIZE - PAGE_2M, stack, PAGE_2M, PTE_W | PTE_NX, PAGE_2M);
-    else build_map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK, page_alloc);
+    if (stack)
+        build_map(root, SLOTS + SLOT_SIZE - PAGE_2M, stack, PAGE_2M, PTE_W | PTE_NX, PAGE_2M);
+    else
+        build_map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK, page_alloc);
 }
 
-// In the window, for the high stage, which writes before it can make page tables. The loader saw that no RAM is there.
+// In the window, for the high stage, which writes before it can make page tables. The loader saw
+// that no RAM is there.
 static void build_map_framebuffer(u64 root, const struct boot_framebuffer *framebuffer) {
     u64 start = ROUND_DOWN(framebuffer->address, PAGE_SIZE);
     u64 end = framebuffer->address + (u64)framebuffer->pitch * framebuffer->height;
     if (start)
-        build_map(root, WINDOW + start, start, ROUND_UP(end, PAGE_SIZE) - start, PTE_W | PTE_NX | PTE_PWT, PAGE_2M);
+        build_map(root, WINDOW + start, start, ROUND_UP(end, PAGE_SIZE) - start,
+                  PTE_W | PTE_NX | PTE_PWT, PAGE_2M);
 }
 
 void address_space_build(struct handover *handover) {
     const struct boot_info *boot = &handover->boot;
-    enum elf_error error = elf_open_kernel(&kernel_elf, window(boot->kernel.start), boot->kernel.length);
+    enum elf_error error =
+        elf_open_kernel(&kernel_elf, window(boot->kernel.start), boot->kernel.length);
     if (error) unfit("the kernel %s", elf_error_text(error));
     const struct plan *plan = &handover->plan;
     build_plan(handover);
-    handover->pages.map = (struct linear_map){.extents = window(plan->extents), .room = plan->extents_room};
+    handover->pages.map =
+        (struct linear_map){.extents = window(plan->extents), .room = plan->extents_room};
     linear_lay_out(&handover->pages.map, plan->left.list, plan->left.count, has_1g);
     handover->pages.top = handover->pages.map.end;
     pages_begin(&handover->pages);
 
     u64 root = page_alloc_cleared();
     if (!root)
-        unfit("%lu KiB of usable memory are too little", ranges_bytes(plan->usable.list, plan->usable.count) / 1024);
+        unfit("%lu KiB of usable memory are too little",
+              ranges_bytes(plan->usable.list, plan->usable.count) / 1024);
     u64 read_only = build_map_kernel(root, plan->kernel);
     build_map_window(root, &plan->usable, plan->kernel, read_only);
     const struct extent *end = handover->pages.map.extents + handover->pages.map.count;
@@ -139,13 +160,15 @@ void address_space_build(struct handover *handover) {
         build_map(root, run->linear, run->physical, run->bytes, PTE_W | PTE_NX, run->page);
     build_map_slot(root, plan->stack);
     build_map_framebuffer(root, &boot->framebuffer);
-    // The kernel moves by being loaded again: this image has used its variables, a fresh one starts with its own.
+    // The kernel moves by being loaded again: this image has used its variables, a fresh one starts
+    // with its own.
     elf_load(&kernel_elf, window(plan->kernel));
     error = elf_relocate(&kernel_elf, window(plan->kernel), KERNEL_BASE);
     if (error) unfit("the kernel %s", elf_error_text(error));
 
     handover->tables = tables_made + 1;
     handover->root = root;
-    // The way over: the loader's tables see the upper half too, until the high stage loads the new root.
+    // The way over: the loader's tables see the upper half too, until the high stage loads the new
+    // root.
     memcpy((u64 *)window(tables_root()) + 256, (u64 *)window(root) + 256, 256 * sizeof(u64));
 }

@@ -1,11 +1,13 @@
-// From the BIOS map to the final address space: the low stage builds it, the high stage takes it over.
+// From the BIOS map to the final address space: the low stage builds it, the high stage takes it
+// over.
 #pragma once
 
 #include "kernel/memory/pages.h"
 #include "kernel/memory/plan.h"
 
-// What the low stage found out and the high stage needs. It lies at BOUNCE, which no BIOS call uses any more, and holds
-// no pointer into the low image; those to the extents and the plan's lists are physical addresses for the high stage.
+// What the low stage found out and the high stage needs. It lies at BOUNCE, which no BIOS call uses
+// any more, and holds no pointer into the low image; those to the extents and the plan's lists are
+// physical addresses for the high stage.
 struct handover {
     struct boot_info boot;
     struct plan plan; // its lists lie in scratch memory
@@ -17,15 +19,18 @@ struct handover {
 _Static_assert(sizeof(struct handover) <= PAGE_SIZE, "the scratch memory begins one page behind");
 
 // ---- build.c, low ----
-// Plans and builds for handover->boot, and loads the kernel anew at its final place. Ends the machine when it is unfit.
+// Plans and builds for handover->boot, and loads the kernel anew at its final place. Ends the
+// machine when it is unfit.
 void address_space_build(struct handover *handover);
 
 // ---- takeover.c, high ----
-// Takes over what the low stage built; says in the log how memory is laid out, and checks that against the page tables.
+// Takes over what the low stage built; says in the log how memory is laid out, and checks that
+// against the page tables.
 void memory_take_over(const struct handover *handover);
 
-// Appends to linear memory what booting does not need any more, but for firmware tables that were mapped, and gives it
-// to the page allocator, but for the image, whose pages are still somebody's. The handover is gone afterwards.
+// Appends to linear memory what booting does not need any more, but for firmware tables that were
+// mapped, and gives it to the page allocator, but for the image, whose pages are still somebody's.
+// The handover is gone afterwards.
 void memory_end_boot(const struct handover *handover);
 
 // The pages of [start, end) of the image, rounded inward, are nobody's any more.

@@ -1,5 +1,6 @@
-// Real maps come sorted and clean from most BIOSes, and unsorted, overlapping, with unknown types or wrapping from some
-// (ACPI 6.4 section 15). One sweep over the sorted edges of all entries serves them all.
+// Real maps come sorted and clean from most BIOSes, and unsorted, overlapping, with unknown types
+// or wrapping from some (ACPI 6.4 section 15). One sweep over the sorted edges of all entries
+// serves them all.
 #include "kernel/memory/e820.h"
 
 // An edge is an address, shifted up by two bits to make room for these.
@@ -38,9 +39,11 @@ bool e820_wraps(const struct e820_entry *entry) {
     return entry->length && entry->base + (entry->length - 1) < entry->base;
 }
 
-size_t e820_ranges(const struct e820_entry *map, size_t count, u32 type, u64 *edges, struct range *out) {
+size_t e820_ranges(const struct e820_entry *map, size_t count, u32 type, u64 *edges,
+                   struct range *out) {
     size_t edge_count = 0, ranges = 0;
-    for (size_t i = 0; i < count; i++) edge_count += e820_edges_add(edges + edge_count, &map[i], type);
+    for (size_t i = 0; i < count; i++)
+        edge_count += e820_edges_add(edges + edge_count, &map[i], type);
     e820_edges_sort(edges, edge_count);
 
     int wanted = 0, taken = 0;
@@ -50,8 +53,10 @@ size_t e820_ranges(const struct e820_entry *map, size_t count, u32 type, u64 *ed
         u64 at = EDGE_AT(edges[i]); // all edges at one address count before the state is looked at
         for (; i < edge_count && EDGE_AT(edges[i]) == at; i++) {
             int step = edges[i] & EDGE_OPENS ? 1 : -1;
-            if (edges[i] & EDGE_WANTED) wanted += step;
-            else taken += step;
+            if (edges[i] & EDGE_WANTED)
+                wanted += step;
+            else
+                taken += step;
         }
         bool now = wanted > 0 && taken == 0;
         if (now && !open) start = ROUND_UP(at, PAGE_SIZE);
@@ -66,7 +71,8 @@ bool e820_covers(const struct e820_entry *map, size_t count, u64 start, u64 end)
     for (u64 at = ROUND_DOWN(start, PAGE_SIZE); at < end;) {
         u64 next = at;
         for (size_t i = 0; i < count && next == at; i++) {
-            u64 last = map[i].base + map[i].length - 1; // of an entry that wraps: the end of all addresses
+            u64 last =
+                map[i].base + map[i].length - 1; // of an entry that wraps: the end of all addresses
             if (map[i].length && last < map[i].base) last = UINT64_MAX;
             if (map[i].length && map[i].base < at + PAGE_SIZE && last >= at)
                 next = last >= end ? end : ROUND_DOWN(last, PAGE_SIZE) + PAGE_SIZE;
@@ -87,7 +93,8 @@ size_t ranges_subtract(struct range *ranges, size_t count, u64 start, u64 end) {
             ranges[kept++] = range;
             continue;
         }
-        if (range.start < start && end < range.end) { // a hole in the middle: the only case that needs room
+        if (range.start < start &&
+            end < range.end) { // a hole in the middle: the only case that needs room
             for (size_t j = count; j > i + 1; j--) ranges[j] = ranges[j - 1];
             ranges[kept] = (struct range){range.start, start};
             ranges[kept + 1] = (struct range){end, range.end};
@@ -126,7 +133,8 @@ u64 ranges_place_stack(const struct range *ranges, size_t count, bool has_1g) {
         u64 found = e820_highest_2m(start, end), first_1g = ROUND_UP(start, PAGE_1G),
             last_1g = ROUND_DOWN(end, PAGE_1G);
         if (found) any = found;
-        if (has_1g && first_1g < last_1g && found < last_1g) found = e820_highest_2m(start, first_1g);
+        if (has_1g && first_1g < last_1g && found < last_1g)
+            found = e820_highest_2m(start, first_1g);
         if (found) spare = found;
     }
     return spare ? spare : any;

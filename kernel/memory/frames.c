@@ -8,7 +8,9 @@ static u64 frames_superset_of(u64 word) { return word / (SET_WORDS * SUPERSET_SE
 // ---- set-up ----
 
 static u64 frames_sets_of(u64 count) { return ROUND_UP(count, FRAMES_SET) / FRAMES_SET; }
-static u64 frames_supersets_of(u64 count) { return ROUND_UP(frames_sets_of(count), SUPERSET_SETS) / SUPERSET_SETS; }
+static u64 frames_supersets_of(u64 count) {
+    return ROUND_UP(frames_sets_of(count), SUPERSET_SETS) / SUPERSET_SETS;
+}
 
 u64 frames_bytes(u64 count) {
     u64 supersets = frames_supersets_of(count), summary = ROUND_UP(supersets, 64) / 8;
@@ -24,9 +26,11 @@ static void frames_init_counts(u16 *counts, u64 count, u16 frames, u64 free) {
     if (free % frames) counts[whole] = (u16)(free % frames);
 }
 
-void frames_init(struct frames *frames, void *memory, u64 count, u64 free, struct frames_cpu *cpu, u64 stride) {
+void frames_init(struct frames *frames, void *memory, u64 count, u64 free, struct frames_cpu *cpu,
+                 u64 stride) {
     u64 sets = frames_sets_of(count), supersets = frames_supersets_of(count);
-    *frames = (struct frames){.count = count, .supersets = supersets, .bits = memory, .cpu = cpu, .stride = stride};
+    *frames = (struct frames){
+        .count = count, .supersets = supersets, .bits = memory, .cpu = cpu, .stride = stride};
     frames->in_set = (u16 *)(frames->bits + sets * SET_WORDS);
     frames->summary = (u64 *)(frames->in_set + supersets * SUPERSET_SETS);
     frames->in_superset = (u16 *)(frames->summary + ROUND_UP(supersets, 64) / 64);
@@ -43,8 +47,8 @@ void frames_init(struct frames *frames, void *memory, u64 count, u64 free, struc
 
 void frames_join(struct frames *frames) {
     u64 sets = frames_sets_of(frames->count);
-    *frames_cpu(frames, frames->cpus) =
-        (struct frames_cpu){.set = frames->cpus % (sets ? sets : 1), .count = frames->count, .frames = frames};
+    *frames_cpu(frames, frames->cpus) = (struct frames_cpu){
+        .set = frames->cpus % (sets ? sets : 1), .count = frames->count, .frames = frames};
     STORE(&frames->cpus, frames->cpus + 1);
 }
 
@@ -77,7 +81,8 @@ void frames_subtract(struct frames *frames, struct piece piece) {
         frames_summary_clear(frames, frames_superset_of(piece.word));
 }
 
-// Puts pieces back among the bits. The counts, whose lines all CPUs want, are changed close together.
+// Puts pieces back among the bits. The counts, whose lines all CPUs want, are changed close
+// together.
 void frames_put_back(struct frames *frames, const struct piece *pieces, size_t count) {
     u16 sum = 0;
     for (size_t i = 0; i < count; i++) {
@@ -91,7 +96,8 @@ void frames_put_back(struct frames *frames, const struct piece *pieces, size_t c
     for (size_t i = 0; i < count; i++)
         ADD(&frames->in_set[pieces[i].word / SET_WORDS], (u16)frames_count_bits(pieces[i].bits));
     for (size_t i = 0; i < count; i++)
-        if (OR(&frames->bits[pieces[i].word], pieces[i].bits) & pieces[i].bits) __builtin_trap(); // given back twice
+        if (OR(&frames->bits[pieces[i].word], pieces[i].bits) & pieces[i].bits)
+            __builtin_trap(); // given back twice
 }
 
 // ---- what a CPU holds ----
@@ -105,15 +111,19 @@ static u64 frames_entry_take(u64 *at) {
     return FRAME_NONE;
 }
 
-static u64 *frames_ring_entry(struct frames_cpu *cpu, u32 number) { return &cpu->held[1 + number % FRAMES_RING]; }
+static u64 *frames_ring_entry(struct frames_cpu *cpu, u32 number) {
+    return &cpu->held[1 + number % FRAMES_RING];
+}
 
-// The current entry is empty: makes one of the ring current. False when they all are empty, too. A CPU that has nothing
-// begins nothing, or two that look for the last frame would wait for each other.
+// The current entry is empty: makes one of the ring current. False when they all are empty, too. A
+// CPU that has nothing begins nothing, or two that look for the last frame would wait for each
+// other.
 static bool frames_ring_pop(struct frames_cpu *cpu) {
     u64 entry = 0;
     if (cpu->last == cpu->first) return false;
     frames_begin(cpu);
-    while (cpu->last != cpu->first && !(u32)entry) entry = SWAP(frames_ring_entry(cpu, --cpu->last), 0);
+    while (cpu->last != cpu->first && !(u32)entry)
+        entry = SWAP(frames_ring_entry(cpu, --cpu->last), 0);
     if ((u32)entry) STORE(&cpu->held[0], entry);
     frames_end(cpu);
     return (u32)entry;
@@ -139,7 +149,8 @@ static void frames_ring_push(struct frames_cpu *cpu, u64 entry) {
 }
 
 void frames_give(struct frames_cpu *cpu, u64 frame) {
-    u64 index = frame / ENTRY_FRAMES, bit = 1ull << frame % ENTRY_FRAMES, entry = LOAD(&cpu->held[0]);
+    u64 index = frame / ENTRY_FRAMES, bit = 1ull << frame % ENTRY_FRAMES,
+        entry = LOAD(&cpu->held[0]);
     if (frame >= cpu->count) __builtin_trap();
     frames_begin(cpu);
     while ((u32)entry && entry >> 32 == index) {
@@ -152,7 +163,8 @@ void frames_give(struct frames_cpu *cpu, u64 frame) {
 
 // ---- claims ----
 
-// Takes frames out of one word, at most so many and at least one, into cpu's entries, which are all empty.
+// Takes frames out of one word, at most so many and at least one, into cpu's entries, which are all
+// empty.
 static bool frames_claim_word(struct frames_cpu *cpu, u64 word, unsigned most) {
     struct frames *frames = cpu->frames;
     u64 bits = LOAD(&frames->bits[word]), left;
@@ -174,7 +186,8 @@ static bool frames_claim_word(struct frames_cpu *cpu, u64 word, unsigned most) {
 
 static bool frames_claim_in_superset(struct frames_cpu *cpu, u64 superset) {
     struct frames *frames = cpu->frames;
-    unsigned in_superset = LOAD(&frames->in_superset[superset]), most = CLAIM_SIZE(in_superset, JOINED(frames));
+    unsigned in_superset = LOAD(&frames->in_superset[superset]),
+             most = CLAIM_SIZE(in_superset, JOINED(frames));
     if (!in_superset) {
         frames_begin(cpu); // what the summary does not show for a moment is on its way, too
         frames_summary_clear(frames, superset);
@@ -248,7 +261,8 @@ static u64 frames_own_take(struct frames_cpu *cpu) {
 }
 
 static __attribute__((noinline)) u64 frames_take_further(struct frames_cpu *cpu) {
-    for (bool watch = false;; watch = true) { // the first time without asking who moves what: it mostly succeeds
+    for (bool watch = false;;
+         watch = true) { // the first time without asking who moves what: it mostly succeeds
         u64 ended = watch ? frames_others(cpu, true) : 0, frame = frames_own_take(cpu);
         if (frame == FRAME_NONE) frame = frames_steal(cpu);
         if (frame != FRAME_NONE) return frame;

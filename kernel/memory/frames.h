@@ -1,41 +1,52 @@
-// Frames of 2 MiB: who has which, for all CPUs at once, without locks. Pure: it knows numbers and the memory it was
-// given for its bits, no addresses and no hardware.
+// Frames of 2 MiB: who has which, for all CPUs at once, without locks. Pure: it knows numbers and
+// the memory it was given for its bits, no addresses and no hardware.
 //
-// Frame n is linear memory LINEAR + n * 2 MiB; a frame is one physical piece, two neighbours need not be. A free frame
-// is in exactly one of three places:
+// Frame n is linear memory LINEAR + n * 2 MiB; a frame is one physical piece, two neighbours need
+// not be. A free frame is in exactly one of three places:
 //
 //   bits      one bit for each frame, 64 to a word: what no CPU has claimed
-//   held      of each CPU: up to 17 entries [index of 32 frames | a bit for each]; the CPU claims a word of bits, which
-//             becomes two entries, serves itself from them and collects there what is given back to it. The first entry
-//             is the current one, the others are a ring of older ones
+//   held      of each CPU: up to 17 entries [index of 32 frames | a bit for each]; the CPU claims a
+//   word of bits, which
+//             becomes two entries, serves itself from them and collects there what is given back to
+//             it. The first entry is the current one, the others are a ring of older ones
 //   cleared   of each CPU: at most 4 frames that are known to hold zeroes
 //
-// Over the bits lie counts, 16 bits each, of sets (1024 frames, 16 words) and supersets (32 sets), and a summary of one
-// bit for each superset. However large memory is, a search reads two lines of the summary, one of set counts and two of
-// bits.
+// Over the bits lie counts, 16 bits each, of sets (1024 frames, 16 words) and supersets (32 sets),
+// and a summary of one bit for each superset. However large memory is, a search reads two lines of
+// the summary, one of set counts and two of bits.
 //
 // Who may change what, and when:
-//   - A word of bits: any CPU. Bits leave by compare-and-swap and belong to whoever took them out, so no frame is given
+//   - A word of bits: any CPU. Bits leave by compare-and-swap and belong to whoever took them out,
+//   so no frame is given
 //     twice; they come by a fetch-or of frames that nobody else has, so none is lost.
-//   - A count: whoever puts bits adds first (superset, set, then the bits); whoever took bits subtracts afterwards. So
+//   - A count: whoever puts bits adds first (superset, set, then the bits); whoever took bits
+//   subtracts afterwards. So
 //     0 means nothing, and at rest the counts are exact.
-//   - A bit of the summary: set, if it is not, after each addition to the superset's count; cleared by whoever sees the
-//     count 0, who then looks at the count again and sets it again if it is not 0. At rest a count above 0 has its bit.
-//   - An entry of held: only its owner makes an empty one non-empty, adds bits or changes its index. Bits leave it, by
-//     whomever, by compare-and-swap of the whole entry or a swap with 0, so that index and bits always belong together.
-//     A value that came back means the same again, so a compare-and-swap need not see that it was gone.
-//   - begun and ended: their CPU alone, before and after every time it puts free frames anywhere, also those that only
+//   - A bit of the summary: set, if it is not, after each addition to the superset's count; cleared
+//   by whoever sees the
+//     count 0, who then looks at the count again and sets it again if it is not 0. At rest a count
+//     above 0 has its bit.
+//   - An entry of held: only its owner makes an empty one non-empty, adds bits or changes its
+//   index. Bits leave it, by
+//     whomever, by compare-and-swap of the whole entry or a swap with 0, so that index and bits
+//     always belong together. A value that came back means the same again, so a compare-and-swap
+//     need not see that it was gone.
+//   - begun and ended: their CPU alone, before and after every time it puts free frames anywhere,
+//   also those that only
 //     move and are in its registers in between.
 //
-// Claims shrink when memory is short: from 64 frames, a word, to 1 when a superset has few left, so that the last
-// frames stay among the bits, where everybody finds them (two CPUs: at less than 512 frames in a superset, 1 GiB).
+// Claims shrink when memory is short: from 64 frames, a word, to 1 when a superset has few left, so
+// that the last frames stay among the bits, where everybody finds them (two CPUs: at less than 512
+// frames in a superset, 1 GiB).
 //
-// Nothing is stranded: a CPU that finds no bits takes single frames out of what others hold. It gives up only after it
-// saw every place empty while no other CPU put anything anywhere: when it read all the ended before the search, all the
-// begun after it, and their sums are equal (a CPU that was at it in between has begun more than it had ended). Since
-// frames were only taken in that time, none was left at its end. Else it looks again, so one CPU waits for another only
-// when memory is all but full, and then for a few instructions (or for the clearing of one frame). A CPU takes part
-// before it puts anything anywhere, so one that either sum leaves out had not begun when that sum was begun.
+// Nothing is stranded: a CPU that finds no bits takes single frames out of what others hold. It
+// gives up only after it saw every place empty while no other CPU put anything anywhere: when it
+// read all the ended before the search, all the begun after it, and their sums are equal (a CPU
+// that was at it in between has begun more than it had ended). Since frames were only taken in that
+// time, none was left at its end. Else it looks again, so one CPU waits for another only when
+// memory is all but full, and then for a few instructions (or for the clearing of one frame). A CPU
+// takes part before it puts anything anywhere, so one that either sum leaves out had not begun when
+// that sum was begun.
 #pragma once
 
 #include "kernel/lib/types.h"
@@ -46,7 +57,8 @@
 #define SUPERSET_SETS  32
 #define FRAMES_RING    16 // a power of two
 #define FRAMES_CLEARED 4
-// How many of the frames that its superset has left a claim takes; at least 1, at most what is in a word.
+// How many of the frames that its superset has left a claim takes; at least 1, at most what is in a
+// word.
 #define CLAIM_SIZE(left, cpus) ((left) / (cpus) / 4)
 #endif
 #define SET_WORDS (FRAMES_SET / 64)
@@ -66,8 +78,9 @@ struct frames_cpu {
 
 struct frames {
     u64 count, supersets;
-    u64 *bits;              // for each frame; 1: free and not claimed
-    u16 *in_set;            // for each set, rounded up to whole supersets: frames that are free and not claimed
+    u64 *bits; // for each frame; 1: free and not claimed
+    u16 *
+        in_set; // for each set, rounded up to whole supersets: frames that are free and not claimed
     u16 *in_superset;       // for each superset, the same
     u64 *summary;           // for each superset, a bit: it may have some
     unsigned cpus;          // that take part: 0 to this - 1; it only rises
@@ -78,31 +91,36 @@ struct frames {
 // Bytes for frames_init: below 66 for each GiB of memory. A multiple of 64.
 u64 frames_bytes(u64 count);
 
-// Frames 0 to free - 1 are free, free to count - 1 in use. memory: frames_bytes(), aligned to 64, any contents; cpu,
-// stride: where CPUs have their struct frames_cpu. None takes part yet.
-void frames_init(struct frames *frames, void *memory, u64 count, u64 free, struct frames_cpu *cpu, u64 stride);
-// The next CPU takes part; any contents of its struct before. One CPU does this for all, each before its first call.
+// Frames 0 to free - 1 are free, free to count - 1 in use. memory: frames_bytes(), aligned to 64,
+// any contents; cpu, stride: where CPUs have their struct frames_cpu. None takes part yet.
+void frames_init(struct frames *frames, void *memory, u64 count, u64 free, struct frames_cpu *cpu,
+                 u64 stride);
+// The next CPU takes part; any contents of its struct before. One CPU does this for all, each
+// before its first call.
 void frames_join(struct frames *frames);
 static inline struct frames_cpu *frames_cpu(const struct frames *frames, unsigned number) {
     return (struct frames_cpu *)((char *)frames->cpu + number * frames->stride);
 }
 
-// cpu is always the CPU that calls, by frames_cpu(); a call is not interrupted by another one on the same CPU. Giving
-// back what is not in use is a bug: an invalid-opcode trap, when it is noticed.
+// cpu is always the CPU that calls, by frames_cpu(); a call is not interrupted by another one on
+// the same CPU. Giving back what is not in use is a bug: an invalid-opcode trap, when it is
+// noticed.
 
 u64 frames_take(struct frames_cpu *cpu); // a frame; FRAME_NONE when none is free anywhere
 void frames_give(struct frames_cpu *cpu, u64 frame);
 
-// count neighbours, the first a multiple of align, a power of two, within [start, end), where the caller knows that
-// memory is one physical piece. FRAME_NONE when there is no such run even with everything that CPUs hold and have
-// cleared, which goes back to the bits for that, and then there is a second search. A search reads no set that has too
-// few frames, and each word once at most where runs lie in words of their own.
+// count neighbours, the first a multiple of align, a power of two, within [start, end), where the
+// caller knows that memory is one physical piece. FRAME_NONE when there is no such run even with
+// everything that CPUs hold and have cleared, which goes back to the bits for that, and then there
+// is a second search. A search reads no set that has too few frames, and each word once at most
+// where runs lie in words of their own.
 u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end);
 void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count);
 
 // A frame known to hold zeroes; FRAME_NONE when this CPU has none, which makes it want some.
 u64 frames_take_cleared(struct frames_cpu *cpu);
-// When idle: if the CPU wants cleared frames and has not its fill, one more is cleared by clear(). False when not.
+// When idle: if the CPU wants cleared frames and has not its fill, one more is cleared by clear().
+// False when not.
 bool frames_fill(struct frames_cpu *cpu, void (*clear)(u64 frame));
 
 u64 frames_free(const struct frames *frames); // wherever they are; exact when nobody moves any

@@ -1,4 +1,5 @@
-// Runs of frames: several neighbours at once, for pages of 1 GiB and what has to lie together. See frames.h.
+// Runs of frames: several neighbours at once, for pages of 1 GiB and what has to lie together. See
+// frames.h.
 #include "kernel/memory/frames_steps.h"
 
 // Bits of the word that frame lies in which belong to [frame, end).
@@ -7,7 +8,9 @@ static u64 frames_mask_of(u64 frame, u64 end) {
     return end < behind ? mask & ~(~0ull << end % 64) : mask;
 }
 
-static u64 frames_align_up(u64 frame, u64 align) { return (frame + align - 1) & -align; } // no division for each word
+static u64 frames_align_up(u64 frame, u64 align) {
+    return (frame + align - 1) & -align;
+} // no division for each word
 static u64 frames_next_word(u64 frame) { return ROUND_DOWN(frame, 64) + 64; }
 
 static void frames_run_put_back(struct frames *frames, u64 frame, u64 end) {
@@ -22,7 +25,8 @@ void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count) {
     frames_end(cpu);
 }
 
-// Takes all frames of [frame, end), or none. Of several CPUs after overlapping runs the one that is furthest succeeds.
+// Takes all frames of [frame, end), or none. Of several CPUs after overlapping runs the one that is
+// furthest succeeds.
 static bool frames_run_take(struct frames_cpu *cpu, u64 frame, u64 end_frame) {
     struct frames *frames = cpu->frames;
     u64 at = frame;
@@ -40,19 +44,22 @@ static bool frames_run_take(struct frames_cpu *cpu, u64 frame, u64 end_frame) {
     return complete;
 }
 
-// The first frame from at on, or one from end on, whose set has at least so many frames in bits. Full memory is gone
-// through by supersets: 16 TiB are 256 of them.
+// The first frame from at on, or one from end on, whose set has at least so many frames in bits.
+// Full memory is gone through by supersets: 16 TiB are 256 of them.
 static u64 frames_skip_sets(const struct frames *frames, u64 at, u64 end, u64 least) {
     while (at < end) {
         u64 set = at / FRAMES_SET, size = FRAMES_SET;
-        if (LOAD(&frames->in_superset[set / SUPERSET_SETS]) < least) size *= SUPERSET_SETS;
-        else if (LOAD(&frames->in_set[set]) >= least) break;
+        if (LOAD(&frames->in_superset[set / SUPERSET_SETS]) < least)
+            size *= SUPERSET_SETS;
+        else if (LOAD(&frames->in_set[set]) >= least)
+            break;
         at = ROUND_DOWN(at, size) + size;
     }
     return at;
 }
 
-// A set in which no run can begin is passed over: one with fewer frames than the fewest of a run before a set's end.
+// A set in which no run can begin is passed over: one with fewer frames than the fewest of a run
+// before a set's end.
 static u64 frames_run_find(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
     u64 least = MIN(MIN(count, align), FRAMES_SET), next;
     for (u64 first = frames_align_up(start, align); first < end && count <= end - first;
@@ -76,7 +83,8 @@ static bool frames_held_put_back(struct frames_cpu *self) {
     for (unsigned n = 0; n < JOINED(frames); n++) {
         struct frames_cpu *cpu = frames_cpu(frames, n);
         for (int i = 0; i <= FRAMES_RING; i++) {
-            struct piece piece = frames_entry_piece((u32)LOAD(&cpu->held[i]) ? SWAP(&cpu->held[i], 0) : 0);
+            struct piece piece =
+                frames_entry_piece((u32)LOAD(&cpu->held[i]) ? SWAP(&cpu->held[i], 0) : 0);
             if (piece.bits) any = true, frames_put_back(frames, &piece, 1);
         }
         for (u64 frame; (frame = frames_cleared_take(cpu)) != FRAME_NONE; any = true)
@@ -90,5 +98,7 @@ u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64
     end = MIN(end, cpu->count);
     if (!count || start > end || count > end - start) return FRAME_NONE;
     u64 frame = frames_run_find(cpu, count, align, start, end);
-    return frame == FRAME_NONE && frames_held_put_back(cpu) ? frames_run_find(cpu, count, align, start, end) : frame;
+    return frame == FRAME_NONE && frames_held_put_back(cpu)
+               ? frames_run_find(cpu, count, align, start, end)
+               : frame;
 }

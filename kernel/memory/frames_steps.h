@@ -1,9 +1,11 @@
-// What frames.c and frames_runs.c share: how they touch what all CPUs see, and their steps. frames.h has the protocol.
+// What frames.c and frames_runs.c share: how they touch what all CPUs see, and their steps.
+// frames.h has the protocol.
 #pragma once
 
 #include "kernel/memory/frames.h"
 
-// Everything that CPUs share is touched by these alone. STEP is for the test that tries every order of steps.
+// Everything that CPUs share is touched by these alone. STEP is for the test that tries every order
+// of steps.
 #ifndef STEP
 #define STEP() ((void)0)
 #endif
@@ -16,7 +18,8 @@
 #define OR(at, value)    (STEP(), __atomic_fetch_or(at, value, SEQ))
 // When it fails, *seen becomes what is there.
 #define CAS(at, seen, value) (STEP(), __atomic_compare_exchange_n(at, seen, value, false, SEQ, SEQ))
-// At least as many as whoever asks has seen before. Not a step of its own: it commutes with the access before it.
+// At least as many as whoever asks has seen before. Not a step of its own: it commutes with the
+// access before it.
 #define JOINED(frames) __atomic_load_n(&(frames)->cpus, __ATOMIC_ACQUIRE)
 
 #define ENTRY_FRAMES 32

@@ -1,4 +1,5 @@
-// Lays out linear memory and translates between it and physical addresses; see linear.h for the picture.
+// Lays out linear memory and translates between it and physical addresses; see linear.h for the
+// picture.
 #include "kernel/memory/linear.h"
 
 static const u64 page_sizes[3] = {PAGE_1G, PAGE_2M, PAGE_SIZE};
@@ -6,7 +7,8 @@ static const u64 page_sizes[3] = {PAGE_1G, PAGE_2M, PAGE_SIZE};
 // Appends physical [start, end); joins the run before when it continues it.
 static void linear_extent_add(struct linear_map *map, size_t first, u64 start, u64 end, u64 page) {
     if (start >= end) return;
-    struct extent *extents = map->extents, *last = map->count > first ? &extents[map->count - 1] : NULL;
+    struct extent *extents = map->extents,
+                  *last = map->count > first ? &extents[map->count - 1] : NULL;
     if (last && last->physical + last->bytes == start) {
         last->bytes += end - start;
     } else {
@@ -22,7 +24,8 @@ static void linear_extent_add(struct linear_map *map, size_t first, u64 start, u
     map->end += end - start;
 }
 
-// The part of [start, end) that pages of this size can cover; empty (start == end) when there is none.
+// The part of [start, end) that pages of this size can cover; empty (start == end) when there is
+// none.
 static struct range linear_aligned_part(u64 start, u64 end, u64 page) {
     struct range part = {ROUND_UP(start, page), ROUND_DOWN(end, page)};
     if (part.start >= part.end) part.start = part.end = start;
@@ -36,8 +39,10 @@ void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t c
         size_t first = map->first[size] = map->count;
         if (size == 0 && !has_1g) continue;
         for (size_t i = 0; i < count; i++) {
-            struct range part = linear_aligned_part(ranges[i].start, ranges[i].end, page_sizes[size]);
-            struct range larger = {part.start, part.start}; // in the middle of it: what larger pages already took
+            struct range part =
+                linear_aligned_part(ranges[i].start, ranges[i].end, page_sizes[size]);
+            struct range larger = {
+                part.start, part.start}; // in the middle of it: what larger pages already took
             if (size == 2 || (size == 1 && has_1g))
                 larger = linear_aligned_part(part.start, part.end, page_sizes[size - 1]);
             linear_extent_add(map, first, part.start, larger.start, page_sizes[size]);
@@ -59,24 +64,31 @@ u64 linear_start(const struct linear_map *map, size_t size) {
     return map->first[size] < map->count ? map->extents[map->first[size]].linear : map->end;
 }
 
-// Every size begins where a table of the next smaller one would: only the last table of each level is not full.
+// Every size begins where a table of the next smaller one would: only the last table of each level
+// is not full.
 u64 linear_tables(const struct linear_map *map) {
     u64 tables = 0;
     for (size_t size = 0; size < 3; size++)
-        tables += ROUND_UP(map->end - linear_start(map, size), page_sizes[size] << 9) / (page_sizes[size] << 9);
+        tables += ROUND_UP(map->end - linear_start(map, size), page_sizes[size] << 9) /
+                  (page_sizes[size] << 9);
     return tables;
 }
 
-// The last extent that starts at or below an address, in one of the two orders; NULL when there is none.
-static inline const struct extent *linear_find(const struct linear_map *map, u64 address, bool by_physical) {
+// The last extent that starts at or below an address, in one of the two orders; NULL when there is
+// none.
+static inline const struct extent *linear_find(const struct linear_map *map, u64 address,
+                                               bool by_physical) {
     const struct extent *found = NULL;
     for (size_t low = 0, high = map->count; low < high;) {
         size_t middle = (low + high) / 2;
-        const struct extent *extent = &map->extents[by_physical ? map->extents[middle].by_physical : middle];
+        const struct extent *extent =
+            &map->extents[by_physical ? map->extents[middle].by_physical : middle];
         bool below = (by_physical ? extent->physical : extent->linear) <= address;
         if (below) found = extent;
-        if (below) low = middle + 1;
-        else high = middle;
+        if (below)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return found;
 }

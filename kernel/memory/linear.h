@@ -4,7 +4,8 @@
 //   linear    |1G.......|1G.......|1G.......|2M....|2M..|2M|4K..|4K|
 //              ^ LINEAR, always aligned for the page size of the run
 //
-// Because each size starts aligned and the sizes shrink, every page lands on an address aligned for it.
+// Because each size starts aligned and the sizes shrink, every page lands on an address aligned for
+// it.
 #pragma once
 
 #include "kernel/memory/e820.h"
@@ -12,14 +13,16 @@
 struct extent { // pages of one size, consecutive in both address spaces
     u64 linear, physical, bytes;
     u32 page;        // size of one page: 1 GiB, 2 MiB or 4 KiB
-    u32 by_physical; // in entry n of the table: the index of the extent that is n-th in physical order
+    u32 by_physical; // in entry n of the table: the index of the extent that is n-th in physical
+                     // order
 };
 
 struct linear_map {
     struct extent *extents; // in linear order
     size_t count, room;
-    size_t first[4]; // index of the first extent of 1 GiB, 2 MiB and 4 KiB pages, of what was appended
-    u64 end;         // linear address behind the last page
+    size_t
+        first[4]; // index of the first extent of 1 GiB, 2 MiB and 4 KiB pages, of what was appended
+    u64 end;      // linear address behind the last page
 };
 
 #define EXTENTS_PER_RANGE 5 // 4K head, 2M head, 1G, 2M tail, 4K tail
@@ -27,7 +30,8 @@ struct linear_map {
 // Lays out the ranges. map->extents has room for map->room, at least EXTENTS_PER_RANGE * count.
 void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t count, bool has_1g);
 
-// Appends physical [start, end), which nothing in the map overlaps, in 4 KiB pages. False: no room for another extent.
+// Appends physical [start, end), which nothing in the map overlaps, in 4 KiB pages. False: no room
+// for another extent.
 bool linear_append(struct linear_map *map, u64 start, u64 end) MUST_USE;
 
 // The address where pages of 1 GiB (size 0), 2 MiB (1) or 4 KiB (2) begin, or would.

@@ -1,4 +1,5 @@
-// See plan.h. What the registers mean together is decided by the sweep of e820.c: a type is write-back or not.
+// See plan.h. What the registers mean together is decided by the sweep of e820.c: a type is
+// write-back or not.
 #include "kernel/memory/plan.h"
 
 #include "kernel/cpu/x86.h"
@@ -14,7 +15,8 @@
 #define WRITE_BACK            6
 #define FOUR_GIB              0x100000000ull
 
-// Emulated CPUs of this vendor need not have SYSCFG, and reading a register that is not there ends in a fault.
+// Emulated CPUs of this vendor need not have SYSCFG, and reading a register that is not there ends
+// in a fault.
 static bool mtrr_has_syscfg(void) {
     u32 vendor = cpuid(0, 0).ebx, family = cpuid(1, 0).eax >> 8 & 0xf;
     return (vendor == 0x68747541 /* Auth */ || vendor == 0x6f677948 /* Hygo */) && family == 0xf &&
@@ -48,17 +50,19 @@ static size_t mtrr_add(struct e820_entry *out, size_t count, u64 start, u64 end,
     return count + 1;
 }
 
-// Some BIOSes compute masks for 36 address bits on a CPU with more, so that the set bits are consecutive and only those
-// at the top missing. Taken at its word such a range would be there again every 64 GiB; Linux fills the top up, too.
+// Some BIOSes compute masks for 36 address bits on a CPU with more, so that the set bits are
+// consecutive and only those at the top missing. Taken at its word such a range would be there
+// again every 64 GiB; Linux fills the top up, too.
 static u64 mtrr_whole_mask(const struct mtrr *mtrr, u64 mask) {
     mask &= mtrr->address_mask & ~(PAGE_SIZE - 1ull);
     u64 lowest = mask & -mask, carry = mask + lowest;
     return carry & (carry - 1) ? mask : mtrr->address_mask & -lowest;
 }
 
-// A mask with holes matches many small ranges. Of write-back ones the first is taken, of others all the addresses from
-// the first to the last: a mistake costs memory, not correctness.
-static size_t mtrr_add_variable(const struct mtrr *mtrr, size_t i, u64 low, struct e820_entry *out, size_t count) {
+// A mask with holes matches many small ranges. Of write-back ones the first is taken, of others all
+// the addresses from the first to the last: a mistake costs memory, not correctness.
+static size_t mtrr_add_variable(const struct mtrr *mtrr, size_t i, u64 low, struct e820_entry *out,
+                                size_t count) {
     u64 mask = mtrr_whole_mask(mtrr, mtrr->variable[i].mask), base = mtrr->variable[i].base & mask;
     u8 type = mtrr->variable[i].base & 0xff;
     u64 end = (base | (mtrr->address_mask & ~mask)) + 1;
@@ -74,8 +78,10 @@ size_t mtrr_write_back(const struct mtrr *mtrr, struct e820_entry *out) {
     u64 low = mtrr->has_fixed ? HIGH_MEMORY : 0;
     size_t count = 0;
     for (unsigned i = 0; mtrr->has_fixed && i < 8; i++) {
-        count = mtrr_add(out, count, i * 0x10000u, (i + 1) * 0x10000u, (u8)(mtrr->fixed[0] >> 8 * i));
-        count = mtrr_add(out, count, 0x80000 + i * 0x4000u, 0x80000 + (i + 1) * 0x4000u, (u8)(mtrr->fixed[1] >> 8 * i));
+        count =
+            mtrr_add(out, count, i * 0x10000u, (i + 1) * 0x10000u, (u8)(mtrr->fixed[0] >> 8 * i));
+        count = mtrr_add(out, count, 0x80000 + i * 0x4000u, 0x80000 + (i + 1) * 0x4000u,
+                         (u8)(mtrr->fixed[1] >> 8 * i));
     }
     if (mtrr->default_type == WRITE_BACK) count = mtrr_add(out, count, low, E820_TOP, WRITE_BACK);
     for (size_t i = 0; i < mtrr->count; i++) count = mtrr_add_variable(mtrr, i, low, out, count);

@@ -1,12 +1,13 @@
-// Pages and frames by physical address; see pages.h. A group is 512 neighbouring pages of linear memory that are given
-// out one by one:
+// Pages and frames by physical address; see pages.h. A group is 512 neighbouring pages of linear
+// memory that are given out one by one:
 //
 //   linear   |frame|frame|split|frame|frame| tail | tail | ta
 //                         ^ map in its first page   ^ maps in a table of their own
 //
-// Only groups with a free page are in a list. All groups are under one lock, whose holder takes no other and never
-// waits for another CPU but for a few instructions; frames need none. The frame that the low stage stopped in is split
-// from the beginning; what it took above that among the frames is never given back.
+// Only groups with a free page are in a list. All groups are under one lock, whose holder takes no
+// other and never waits for another CPU but for a few instructions; frames need none. The frame
+// that the low stage stopped in is split from the beginning; what it took above that among the
+// frames is never given back.
 #include "kernel/memory/pages.h"
 
 #include <sys/queue.h>
@@ -67,12 +68,15 @@ static u64 pages_low_alloc(void) {
 
 // ---- groups ----
 
-static bool pages_is_tail(const struct group *group) { return group >= tail && group < tail + tail_count; }
+static bool pages_is_tail(const struct group *group) {
+    return group >= tail && group < tail + tail_count;
+}
 
 // Pages from to end - 1 become free.
 static void pages_group_give(struct group *group, u64 from, u64 end) {
     if (from >= end) return;
-    if (!group->free) LIST_INSERT_HEAD(pages_is_tail(group) ? &tail_groups : &split_groups, group, link);
+    if (!group->free)
+        LIST_INSERT_HEAD(pages_is_tail(group) ? &tail_groups : &split_groups, group, link);
     group->free += end - from;
     for (u64 next; from < end; from = next) {
         next = MIN(ROUND_DOWN(from, 64) + 64, end);
@@ -115,8 +119,9 @@ static void pages_tail_give(u64 from, u64 end) {
 
 // ---- set-up ----
 
-// The part of an extent that is not free: from pages.top to the low stage's top all of it, above that what is below
-// 4 GiB. It begins in the middle of a frame at most once, at pages.top, and never ends there.
+// The part of an extent that is not free: from pages.top to the low stage's top all of it, above
+// that what is below 4 GiB. It begins in the middle of a frame at most once, at pages.top, and
+// never ends there.
 static struct range pages_used_part(const struct extent *run, u64 low_top) {
     u64 end = run->linear + run->bytes, low_end = run->linear;
     if (run->physical < IDENTITY_END) low_end += IDENTITY_END - run->physical;
@@ -130,7 +135,8 @@ void pages_init(const struct pages *handed, u64 later) {
     u64 tail_start = linear_start(&pages.map, 2), count = (tail_start - LINEAR) / FRAME_BYTES;
     tail_count = ROUND_UP(pages.map.end + later - tail_start, FRAME_BYTES) / FRAME_BYTES;
     u64 own = ROUND_UP(frames_bytes(count) + tail_count * sizeof(struct group), PAGE_SIZE);
-    if (own > pages.top - LINEAR) unfit("%lu KiB of usable memory are too little", pages_total() * (PAGE_SIZE / 1024));
+    if (own > pages.top - LINEAR)
+        unfit("%lu KiB of usable memory are too little", pages_total() * (PAGE_SIZE / 1024));
     pages.top -= own;
 
     frames_init(&frames, LINEAR_POINTER(pages.top), count, count, &SLOT_NUMBER(0)->frames,
@@ -146,8 +152,10 @@ void pages_init(const struct pages *handed, u64 later) {
         struct range used = pages_used_part(run, handed->top);
         if (run->page < FRAME_BYTES) pages_tail_give(used.end, run->linear + run->bytes);
         if (run->page < FRAME_BYTES || used.start == used.end) continue;
-        u64 first = (used.start - LINEAR) / FRAME_BYTES, end = ROUND_UP(used.end - LINEAR, FRAME_BYTES) / FRAME_BYTES;
-        if (frames_take_run(frames.cpu, end - first, 1, first, end) != first) panic("frames: a new one is in use");
+        u64 first = (used.start - LINEAR) / FRAME_BYTES,
+            end = ROUND_UP(used.end - LINEAR, FRAME_BYTES) / FRAME_BYTES;
+        if (frames_take_run(frames.cpu, end - first, 1, first, end) != first)
+            panic("frames: a new one is in use");
     }
     left += (s64)frames_free(&frames) * FRAME_LEFT;
     if (pages.top < tail_start && pages.top % FRAME_BYTES) {
@@ -201,8 +209,10 @@ u64 page_alloc_cleared(void) {
 void page_free(u64 physical) {
     u64 linear = physical_to_linear(&pages.map, physical), frame = (linear - LINEAR) / FRAME_BYTES;
     bool is_frame = frame < frames.count;
-    ASSERT(!low && linear < pages.map.end && !(is_frame && linear >= pages.top && physical < IDENTITY_END));
-    struct group *group = is_frame ? window(ROUND_DOWN(physical, FRAME_BYTES)) : &tail[frame - frames.count];
+    ASSERT(!low && linear < pages.map.end &&
+           !(is_frame && linear >= pages.top && physical < IDENTITY_END));
+    struct group *group =
+        is_frame ? window(ROUND_DOWN(physical, FRAME_BYTES)) : &tail[frame - frames.count];
     u64 page = linear % FRAME_BYTES / PAGE_SIZE;
     struct frames_cpu *cpu = pages_enter();
     lock_take(&lock);
@@ -218,7 +228,8 @@ void page_free(u64 physical) {
 
 void pages_give(u64 physical, u64 bytes) {
     u64 linear = physical_to_linear(&pages.map, physical);
-    ASSERT(bytes && physical_to_linear(&pages.map, physical + bytes - PAGE_SIZE) == linear + bytes - PAGE_SIZE);
+    ASSERT(bytes && physical_to_linear(&pages.map, physical + bytes - PAGE_SIZE) ==
+                        linear + bytes - PAGE_SIZE);
     pages_enter();
     lock_take(&lock);
     pages_tail_give(linear, linear + bytes);
@@ -283,8 +294,10 @@ u64 frames_alloc_1g(void) {
 void frames_free_run(u64 physical, u64 count) {
     u64 frame = frame_number(physical);
     struct frames_cpu *cpu = pages_enter();
-    if (count == 1) frames_give(cpu, frame);
-    else frames_give_run(cpu, frame, count);
+    if (count == 1)
+        frames_give(cpu, frame);
+    else
+        frames_give_run(cpu, frame, count);
     pages_left_add((s64)count * FRAME_LEFT);
     pages_leave();
 }

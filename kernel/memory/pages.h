@@ -1,9 +1,10 @@
-// Memory in use and free, for all CPUs: pages of 4 KiB, frames of 2 MiB, and runs of frames, all by physical
-// address. Page 0 of physical memory is never usable, so 0 means "none".
+// Memory in use and free, for all CPUs: pages of 4 KiB, frames of 2 MiB, and runs of frames, all by
+// physical address. Page 0 of physical memory is never usable, so 0 means "none".
 //
-// In the low stage pages come off the top of linear memory, as far as they lie below 4 GiB, since the loader mapped no
-// more, and none comes back. The high stage begins with pages_init(): whole frames go to frames.h; the 4 KiB tail comes
-// first, then frames that are split: the first page keeps a map, and when all others are free the frame is whole again.
+// In the low stage pages come off the top of linear memory, as far as they lie below 4 GiB, since
+// the loader mapped no more, and none comes back. The high stage begins with pages_init(): whole
+// frames go to frames.h; the 4 KiB tail comes first, then frames that are split: the first page
+// keeps a map, and when all others are free the frame is whole again.
 #pragma once
 
 #include "kernel/memory/linear.h"
@@ -15,31 +16,39 @@ struct pages { // all that the low stage knows, and hands on
 
 void pages_begin(struct pages *pages); // low stage; every page_alloc() lowers its top
 
-// High stage: what handed says is not in use is free, but for what the allocator takes for itself. later: bytes that
-// pages_grow() may add in all. handed->map must stay. CPU 0 takes part, in its slot.
+// High stage: what handed says is not in use is free, but for what the allocator takes for itself.
+// later: bytes that pages_grow() may add in all. handed->map must stay. CPU 0 takes part, in its
+// slot.
 void pages_init(const struct pages *handed, u64 later);
 // The next CPU takes part; its struct slot is there.
 void pages_join(void);
-// Linear memory has grown at its end by pages of 4 KiB, in use until pages_give() or page_free(): map has the old
-// extents and the new. While extents change no other CPU may call anything here.
+// Linear memory has grown at its end by pages of 4 KiB, in use until pages_give() or page_free():
+// map has the old extents and the new. While extents change no other CPU may call anything here.
 void pages_grow(const struct linear_map *map);
 
 u64 page_alloc(void);         // contents undefined; 0 when there is none
 u64 page_alloc_cleared(void); // filled with zeroes
 void page_free(u64 physical);
-void pages_give(u64 physical, u64 bytes); // the same with neighbours of what linear memory has grown by
-u64 pages_free(void);  // pages that page_alloc could still give, at least; exact when no other CPU is in here
+void pages_give(u64 physical,
+                u64 bytes); // the same with neighbours of what linear memory has grown by
+u64 pages_free(
+    void); // pages that page_alloc could still give, at least; exact when no other CPU is in here
 u64 pages_total(void); // pages of linear memory
-// What pages_free() falls by when memory of that size is taken: of a frame that is split one page is lost to its map.
+// What pages_free() falls by when memory of that size is taken: of a frame that is split one page
+// is lost to its map.
 static inline u64 pages_worth(u64 bytes) {
     return bytes < PAGE_2M ? bytes / PAGE_SIZE : bytes / PAGE_2M * (PAGE_2M / PAGE_SIZE - 1);
 }
 
-// A whole frame, filled with zeroes if this CPU has any from when it was idle, else contents undefined; 0: none.
+// A whole frame, filled with zeroes if this CPU has any from when it was idle, else contents
+// undefined; 0: none.
 u64 frame_alloc(bool *cleared);
-void frame_split(u64 physical); // its pages but the first, which is lost, are then in use one by one
-bool frames_idle(void); // when idle: clears one frame if that is of use later; false when there is nothing to do
+void frame_split(
+    u64 physical); // its pages but the first, which is lost, are then in use one by one
+bool frames_idle(
+    void); // when idle: clears one frame if that is of use later; false when there is nothing to do
 
-u64 frames_alloc_1g(void); // a 1 GiB page of linear memory that is free as a whole, contents undefined; 0: none
+u64 frames_alloc_1g(
+    void); // a 1 GiB page of linear memory that is free as a whole, contents undefined; 0: none
 // Gives frames back that are neighbours in physical and in linear memory, however they were taken.
 void frames_free_run(u64 physical, u64 count);

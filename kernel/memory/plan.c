@@ -1,10 +1,11 @@
-// See plan.h. The order matters: first what is no good for anybody, then what is in use, then a place for the kernel
-// next to that, so that it cuts no other large page, then the stack.
+// See plan.h. The order matters: first what is no good for anybody, then what is in use, then a
+// place for the kernel next to that, so that it cuts no other large page, then the stack.
 #include "kernel/memory/plan.h"
 
 #include "kernel/lib/string.h"
 
-#define SMALL_MACHINE (60ull << 20) // RAM of less than 64 MiB, of which firmware keeps some: no 2 MiB for a stack
+// RAM of less than 64 MiB, of which firmware keeps some: no 2 MiB for a stack
+#define SMALL_MACHINE (60ull << 20)
 
 // Takes [start, end) out of the ranges, and keeps a record of what was usable.
 static void plan_take(struct plan *plan, struct ranges *from, u64 start, u64 end, const char *why) {
@@ -12,23 +13,26 @@ static void plan_take(struct plan *plan, struct ranges *from, u64 start, u64 end
     for (size_t i = 0; plan->reserved && from != &plan->back && i < from->count; i++) {
         u64 first = MAX(ROUND_DOWN(start, PAGE_SIZE), from->list[i].start);
         u64 last = MIN(ROUND_UP(end, PAGE_SIZE), from->list[i].end);
-        if (first < last) plan->reserved[plan->reserved_count++] = (struct reservation){first, last, why};
+        if (first < last)
+            plan->reserved[plan->reserved_count++] = (struct reservation){first, last, why};
     }
     from->count = ranges_subtract(from->list, from->count, start, end);
 }
 
-// What nobody can use: beyond linear memory, the smaller one of the two places that show all memory; beyond the limit;
-// and what is not write-back, which is slow beyond use, or a large page over it and its neighbour undefined. cached:
-// NULL, all is.
+// What nobody can use: beyond linear memory, the smaller one of the two places that show all
+// memory; beyond the limit; and what is not write-back, which is slow beyond use, or a large page
+// over it and its neighbour undefined. cached: NULL, all is.
 static void plan_take_useless(const struct machine *machine, struct plan *plan, struct ranges *from,
                               const struct ranges *cached) {
-    u64 limit = machine->address_bits < 46 ? 1ull << machine->address_bits : LINEAR_END - LINEAR, at = 0;
+    u64 limit = machine->address_bits < 46 ? 1ull << machine->address_bits : LINEAR_END - LINEAR,
+        at = 0;
     plan_take(plan, from, limit, E820_TOP, "beyond the addresses of the CPU or of vmos");
     u64 before = ranges_bytes(from->list, from->count);
     if (machine->limit) plan_take(plan, from, machine->limit, E820_TOP, "beyond mem=");
     plan->beyond_limit = before - ranges_bytes(from->list, from->count);
     before -= plan->beyond_limit;
-    for (size_t i = 0; cached && i <= cached->count; i++) { // what lies between them, and behind the last
+    for (size_t i = 0; cached && i <= cached->count;
+         i++) { // what lies between them, and behind the last
         u64 end = i < cached->count ? cached->list[i].start : E820_TOP;
         plan_take(plan, from, at, end, "not write-back by the MTRRs");
         if (i < cached->count) at = cached->list[i].end;
@@ -39,16 +43,19 @@ static void plan_take_useless(const struct machine *machine, struct plan *plan, 
 // Adds what of [start, end) is usable to what comes back, which stays sorted.
 static void plan_bring_back(struct plan *plan, u64 start, u64 end) {
     for (size_t i = 0; i < plan->usable.count; i++) {
-        struct range part = {MAX(start, plan->usable.list[i].start), MIN(end, plan->usable.list[i].end)};
+        struct range part = {MAX(start, plan->usable.list[i].start),
+                             MIN(end, plan->usable.list[i].end)};
         if (part.start >= part.end) continue;
         size_t j = plan->back.count++;
-        for (; j > 0 && plan->back.list[j - 1].start > part.start; j--) plan->back.list[j] = plan->back.list[j - 1];
+        for (; j > 0 && plan->back.list[j - 1].start > part.start; j--)
+            plan->back.list[j] = plan->back.list[j - 1];
         plan->back.list[j] = part;
     }
 }
 
 // The three sweeps over the map: usable memory, write-back memory, memory that ACPI lends.
-static void plan_find_memory(const struct machine *machine, struct plan *plan, u64 *edges, void *work) {
+static void plan_find_memory(const struct machine *machine, struct plan *plan, u64 *edges,
+                             void *work) {
     const struct e820_entry *map = machine->map;
     struct e820_entry *types = work;
     struct ranges cached = {(struct range *)(types + MTRR_ENTRIES), 0};
@@ -59,7 +66,9 @@ static void plan_find_memory(const struct machine *machine, struct plan *plan, u
         plan->ignored += map[i].type == E820_USABLE && e820_wraps(&map[i]);
     }
     plan->usable.count = e820_ranges(map, machine->entries, E820_USABLE, edges, plan->usable.list);
-    if (acpi) plan->back.count = e820_ranges(map, machine->entries, E820_RECLAIMABLE, edges, plan->back.list);
+    if (acpi)
+        plan->back.count =
+            e820_ranges(map, machine->entries, E820_RECLAIMABLE, edges, plan->back.list);
     if (known) cached.count = e820_ranges(types, known, E820_USABLE, edges, cached.list);
 
     plan_take(plan, &plan->back, 0, HIGH_MEMORY, NULL);
@@ -72,8 +81,10 @@ static void plan_find_memory(const struct machine *machine, struct plan *plan, u
 // [kernel image | table of extents | copy of the BIOS map | text of the screen]
 static bool plan_place_kernel(const struct machine *machine, struct plan *plan) {
     struct ranges *left = &plan->left;
-    u64 image = machine->kernel_low.length, behind = machine->payload.start + machine->payload.length;
-    plan->extents_room = EXTENTS_PER_RANGE * (left->count + 2) + plan->back.count + 3; // two cuts are to come
+    u64 image = machine->kernel_low.length,
+        behind = machine->payload.start + machine->payload.length;
+    plan->extents_room =
+        EXTENTS_PER_RANGE * (left->count + 2) + plan->back.count + 3; // two cuts are to come
     u64 copy = machine->entries * sizeof(struct e820_entry);
     u64 tables = plan->extents_room * sizeof(struct extent) + copy + machine->screen;
     plan->kernel_bytes = image + ROUND_UP(tables, PAGE_SIZE);
@@ -106,9 +117,11 @@ bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) 
         plan->back.count = 0;
         return true;
     }
-    if (machine->limit && machine->limit < ROUND_UP(image.start + image.length, PAGE_SIZE)) return false;
+    if (machine->limit && machine->limit < ROUND_UP(image.start + image.length, PAGE_SIZE))
+        return false;
     plan_take(plan, &plan->left, AP_START, AP_END, "start of other CPUs");
-    plan_take(plan, &plan->left, AP_END, BIOS_WRITES_END, "written by BIOSes"); // and boot pages, for the time being
+    plan_take(plan, &plan->left, AP_END, BIOS_WRITES_END,
+              "written by BIOSes"); // and boot pages, for the time being
     plan_take(plan, &plan->left, BIOS_WRITES_END, BOOT_MEMORY_END, "boot pages");
     plan_take(plan, &plan->left, low.start, low.start + low.length, "kernel while booting");
     plan_take(plan, &plan->left, image.start, image.start + image.length, "image");
@@ -118,6 +131,7 @@ bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) 
     if (!plan_place_kernel(machine, plan)) return false;
     if (ranges_bytes(plan->usable.list, plan->usable.count) >= SMALL_MACHINE)
         plan->stack = ranges_place_stack(plan->left.list, plan->left.count, machine->has_1g);
-    if (plan->stack) plan_take(plan, &plan->left, plan->stack, plan->stack + PAGE_2M, "first stack");
+    if (plan->stack)
+        plan_take(plan, &plan->left, plan->stack, plan->stack + PAGE_2M, "first stack");
     return true;
 }

@@ -1,4 +1,5 @@
-// What becomes of each byte of memory, decided before anything is built. Pure: the kernel executes a plan (build.c),
+// What becomes of each byte of memory, decided before anything is built. Pure: the kernel executes
+// a plan (build.c),
 // ./build.sh memmap prints one.
 //
 //   the BIOS map -> usable, less what nobody can use -> left, less what is in use -> linear memory
@@ -6,18 +7,20 @@
 
 #include "kernel/memory/linear.h"
 
-// ---- mtrr.c: memory type range registers (Intel SDM 3A 12.11; AMD APM 2 7.7). vmos leaves them as they are. What a
-// page table maps as write-back is write-back only where they agree, and a large page over two types is undefined ----
+// ---- mtrr.c: memory type range registers (Intel SDM 3A 12.11; AMD APM 2 7.7). vmos leaves them as
+// they are. What a page table maps as write-back is write-back only where they agree, and a large
+// page over two types is undefined ----
 #define MTRR_VARIABLE 32 // pairs of registers looked at; CPUs have 8 to 11
 #define MTRR_ENTRIES  (2 * MTRR_VARIABLE + 18)
 
 struct mtrr {
-    bool on;          // else nothing is known, and memory counts as write-back: hypervisors that emulate none
-    bool has_fixed;   // the fixed registers rule below 1 MiB
-    u8 default_type;  // where no other register says anything
-    u8 count;         // of variable
-    u64 fixed[2];     // types, a byte each: 8 times 64 KiB from 0, 8 times 16 KiB from 512 KiB
-    u64 top;          // AMD: memory from 4 GiB to here is write-back, whatever the rest says; 0: none
+    bool
+        on; // else nothing is known, and memory counts as write-back: hypervisors that emulate none
+    bool has_fixed;  // the fixed registers rule below 1 MiB
+    u8 default_type; // where no other register says anything
+    u8 count;        // of variable
+    u64 fixed[2];    // types, a byte each: 8 times 64 KiB from 0, 8 times 16 KiB from 512 KiB
+    u64 top; // AMD: memory from 4 GiB to here is write-back, whatever the rest says; 0: none
     u64 address_mask; // of physical addresses this CPU has
     struct {
         u64 base, mask;
@@ -26,22 +29,24 @@ struct mtrr {
 
 void mtrr_read(struct mtrr *mtrr, unsigned address_bits);
 
-// A memory map whose usable entries are the write-back ranges; returns the number of entries, at most MTRR_ENTRIES; 0
-// when nothing is known. Where registers contradict each other, memory does not count as write-back.
+// A memory map whose usable entries are the write-back ranges; returns the number of entries, at
+// most MTRR_ENTRIES; 0 when nothing is known. Where registers contradict each other, memory does
+// not count as write-back.
 size_t mtrr_write_back(const struct mtrr *mtrr, struct e820_entry *out);
 
 // ---- plan.c ----
 struct machine {
     const struct e820_entry *map;
     u32 entries;
-    bool has_1g;                 // the CPU has 1 GiB pages
-    unsigned address_bits;       // physical addresses the CPU implements
-    u64 limit;                   // memory from here on is not used; 0: all is
-    u64 ebda;                    // lowest byte of the BIOS's below 640 KiB; LEGACY_HOLE when nothing is known
-    const struct mtrr *mtrr;     // NULL: all memory counts as write-back
-    struct boot_part kernel_low; // as the loader placed it; length 0: nothing boots, memory is only laid out
-    struct boot_part payload;    // the same
-    u64 screen;                  // bytes that the text on a framebuffer needs
+    bool has_1g;           // the CPU has 1 GiB pages
+    unsigned address_bits; // physical addresses the CPU implements
+    u64 limit;             // memory from here on is not used; 0: all is
+    u64 ebda; // lowest byte of the BIOS's below 640 KiB; LEGACY_HOLE when nothing is known
+    const struct mtrr *mtrr; // NULL: all memory counts as write-back
+    struct boot_part
+        kernel_low; // as the loader placed it; length 0: nothing boots, memory is only laid out
+    struct boot_part payload; // the same
+    u64 screen;               // bytes that the text on a framebuffer needs
 };
 
 struct reservation { // of memory that the map calls usable
@@ -57,7 +62,8 @@ struct ranges {
 struct plan {
     struct ranges usable; // RAM: write-back, reachable, not the BIOS's. The window shows it.
     struct ranges left;   // of it: what becomes linear memory
-    struct ranges back;   // what joins linear memory when booting is over, by address; the tables of ACPI still in it
+    struct ranges back; // what joins linear memory when booting is over, by address; the tables of
+                        // ACPI still in it
     u64 kernel, kernel_bytes;     // the kernel's final place; behind its image:
     u64 extents, extents_room;    // the table of extents, and for how many
     u64 map_copy, screen;         // the BIOS map; memory for the text on a framebuffer
@@ -69,15 +75,16 @@ struct plan {
     size_t reserved_count;
 };
 
-// Working memory that plan_make needs for so many entries, and how many reservations it makes at most.
+// Working memory that plan_make needs for so many entries, and how many reservations it makes at
+// most.
 #define PLAN_CUTS            (MTRR_ENTRIES + 12)
 #define PLAN_RANGES(entries) ((entries) + PLAN_CUTS)
-#define PLAN_SCRATCH(entries)                                                                                          \
-    (3 * PLAN_RANGES(entries) * sizeof(struct range) +                                                                 \
+#define PLAN_SCRATCH(entries)                                                                      \
+    (3 * PLAN_RANGES(entries) * sizeof(struct range) +                                             \
      MTRR_ENTRIES * (sizeof(struct e820_entry) + sizeof(struct range)))
 #define PLAN_RESERVATIONS(entries) ((entries) + 3 * PLAN_CUTS)
 
-// scratch: PLAN_SCRATCH(entries) bytes; the plan's lists lie in it. plan->reserved is set by the caller: NULL, or room
-// for PLAN_RESERVATIONS(entries). False: no place for the kernel, of kernel_bytes; 0: what the loader placed reaches
-// beyond the limit.
+// scratch: PLAN_SCRATCH(entries) bytes; the plan's lists lie in it. plan->reserved is set by the
+// caller: NULL, or room for PLAN_RESERVATIONS(entries). False: no place for the kernel, of
+// kernel_bytes; 0: what the loader placed reaches beyond the limit.
 bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) MUST_USE;

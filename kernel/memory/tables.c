@@ -1,6 +1,6 @@
-// One walker for all page tables. Whoever changes tables of the lower half does so alone, but CPUs walk them meanwhile;
-// of the upper half each part has its owner: the window (window.c), a slot its CPU, the rest the boot CPU. Level 3 is
-// the PML4, level 0 the page table whose entries map 4 KiB.
+// One walker for all page tables. Whoever changes tables of the lower half does so alone, but CPUs
+// walk them meanwhile; of the upper half each part has its owner: the window (window.c), a slot its
+// CPU, the rest the boot CPU. Level 3 is the PML4, level 0 the page table whose entries map 4 KiB.
 #include "kernel/memory/tables.h"
 
 #include "kernel/cpu/cpus.h"
@@ -18,8 +18,8 @@ u64 *tables_at(u64 table, u64 address, int level) {
     return (u64 *)window(table & PTE_ADDRESS) + (address >> LEVEL_SHIFT(level)) % ENTRIES;
 }
 
-// Rights are decided at the leaf alone, so tables carry all of them; only those of the lower half may carry PTE_U (SDM
-// 3A 4.6: U must be set at every level).
+// Rights are decided at the leaf alone, so tables carry all of them; only those of the lower half
+// may carry PTE_U (SDM 3A 4.6: U must be set at every level).
 u64 *tables_entry_with(u64 root, u64 address, int level, u64 (*new_table)(void)) {
     u64 table = root;
     for (int at = 3; at > level; at--) {
@@ -62,11 +62,13 @@ bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 ma
     while (bytes > 0) {
         int level = 2;
         while (level > 0 && max_page < LEVEL_BYTES(level)) level--;
-        while (level > 0 && ((address | physical) % LEVEL_BYTES(level) != 0 || bytes < LEVEL_BYTES(level))) level--;
+        while (level > 0 &&
+               ((address | physical) % LEVEL_BYTES(level) != 0 || bytes < LEVEL_BYTES(level)))
+            level--;
         u64 *entry = tables_entry(root, address, level);
         if (!entry) return false;
-        // Fill this table as far as pages of this size go: one walk for up to 512 entries, and few instructions each,
-        // since without 1 GiB pages every 2 MiB of memory come by here twice.
+        // Fill this table as far as pages of this size go: one walk for up to 512 entries, and few
+        // instructions each, since without 1 GiB pages every 2 MiB of memory come by here twice.
         u64 page = LEVEL_BYTES(level), next = physical | bits | (level ? PTE_PS : 0);
         u64 count = ENTRIES - (address >> LEVEL_SHIFT(level)) % ENTRIES;
         if (count > bytes / page) count = bytes / page;
@@ -92,7 +94,8 @@ void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 addr
 }
 
 u64 tables_reach(u64 root, u64 start, u64 end, u64 cost, u64 most) {
-    for (u64 address = start, bytes, sum = 0; address < end; address = ROUND_DOWN(address, bytes) + bytes) {
+    for (u64 address = start, bytes, sum = 0; address < end;
+         address = ROUND_DOWN(address, bytes) + bytes) {
         if (sum >= most) return address;
         sum += tables_leaf(root, address, &bytes) ? cost : cost / 2;
     }
@@ -101,18 +104,21 @@ u64 tables_reach(u64 root, u64 start, u64 end, u64 cost, u64 most) {
 
 // Hides or frees, of what is below one table, whose first address is at: see tables.h.
 // give: NULL to hide.
-static unsigned tables_take_out(u64 table, int level, u64 at, const u64 range[2], const u64 limits[2],
-                                void (*give)(u64)) {
+static unsigned tables_take_out(u64 table, int level, u64 at, const u64 range[2],
+                                const u64 limits[2], void (*give)(u64)) {
     bool hide = !give;
     u64 bytes = LEVEL_BYTES(level), first = range[0] > at ? (range[0] - at) / bytes : 0;
     unsigned hidden = 0;
     for (u64 i = first; i < ENTRIES && at + i * bytes < range[1]; i++) {
-        u64 *entry = (u64 *)window(table) + i, from = at + i * bytes, whole[] = {from, from + bytes};
+        u64 *entry = (u64 *)window(table) + i, from = at + i * bytes,
+            whole[] = {from, from + bytes};
         if (!*entry || (hide && !(*entry & PTE_P))) continue;
-        bool is_table = level > 0 && !(*entry & PTE_PS), goes = is_table && from >= limits[0] && whole[1] <= limits[1];
+        bool is_table = level > 0 && !(*entry & PTE_PS),
+             goes = is_table && from >= limits[0] && whole[1] <= limits[1];
         bool goes_down = hide ? !goes : level > 1;
         if (is_table && goes_down)
-            hidden |= tables_take_out(*entry & PTE_ADDRESS, level - 1, from, goes ? whole : range, limits, give);
+            hidden |= tables_take_out(*entry & PTE_ADDRESS, level - 1, from, goes ? whole : range,
+                                      limits, give);
         if (hide && is_table == goes) {
             *entry &= ~PTE_P;
             hidden |= goes ? TABLES_HID_TABLES : TABLES_HID_PAGES;
@@ -148,7 +154,8 @@ void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first) {
 void tables_join(u64 root, u64 address, int level, void (*give)(u64 entry)) {
     u64 *above = tables_entry(root, address, level + 1);
     if (!above || !(*above & PTE_P) || *above & PTE_PS) return;
-    u64 table = *above, *entries = window(table & PTE_ADDRESS), first = entries[0], bytes = LEVEL_BYTES(level);
+    u64 table = *above, *entries = window(table & PTE_ADDRESS), first = entries[0],
+        bytes = LEVEL_BYTES(level);
     if (!first || (first & PTE_ADDRESS) % LEVEL_BYTES(level + 1)) return;
     for (u64 i = ENTRIES - 1; i; i--)
         if (entries[i] != first + i * bytes) return;

@@ -1,5 +1,6 @@
-// See build.h. Boot pages that come back are in the window, as all usable memory; what ACPI lent is new there. All is
-// appended before the first page is given away, since the list of what comes back lies in boot pages itself.
+// See build.h. Boot pages that come back are in the window, as all usable memory; what ACPI lent is
+// new there. All is appended before the first page is given away, since the list of what comes back
+// lies in boot pages itself.
 #include "kernel/memory/build.h"
 
 #include "kernel/kernel.h"
@@ -17,10 +18,11 @@ static void takeover_log_layout(void) {
         const struct extent *run = &map.extents[i];
         while (i >= map.first[size + 1]) size++;
         pages[size] += run->bytes / run->page;
-        log("memory: 0x%lx 0x%lx %lu %s", run->linear, run->physical, run->bytes / run->page, names[size]);
+        log("memory: 0x%lx 0x%lx %lu %s", run->linear, run->physical, run->bytes / run->page,
+            names[size]);
     }
-    log("memory: %lu KiB usable, %lu KiB of it linear: %lu pages of 1 GiB, %lu of 2 MiB, %lu of 4 KiB", usable / 1024,
-        pages_total() * (PAGE_SIZE / 1024), pages[0], pages[1], pages[2]);
+    log("memory: %lu KiB usable, %lu KiB of it linear: %lu pages of 1 GiB, %lu of 2 MiB, %lu of 4 KiB",
+        usable / 1024, pages_total() * (PAGE_SIZE / 1024), pages[0], pages[1], pages[2]);
 }
 
 // The first and the last page of a run must be in the page tables as the extents have it.
@@ -28,9 +30,10 @@ static void takeover_check_run(const struct extent *run) {
     for (int last = 0; last < 2; last++) {
         u64 offset = last ? run->bytes - run->page : 0, bytes;
         const u64 *entry = tables_leaf(tables_root(), run->linear + offset, &bytes);
-        if (!entry || bytes != run->page || (*entry & PTE_ADDRESS & -bytes) != run->physical + offset)
-            panic("linear memory: 0x%lx is not mapped to its page of %u KiB at 0x%lx", run->linear + offset,
-                  run->page / 1024, run->physical + offset);
+        if (!entry || bytes != run->page ||
+            (*entry & PTE_ADDRESS & -bytes) != run->physical + offset)
+            panic("linear memory: 0x%lx is not mapped to its page of %u KiB at 0x%lx",
+                  run->linear + offset, run->page / 1024, run->physical + offset);
     }
 }
 
@@ -50,8 +53,10 @@ void memory_take_over(const struct handover *handover) {
     u64 gib = ROUND_UP(usable, 1ull << 30) >> 30, tables = handover->tables * PAGE_SIZE;
     log("memory: %lu KiB of page tables, %lu bytes per GiB of memory", tables / 1024, tables / gib);
     if (plan->not_write_back)
-        log("memory: ignored %lu KiB that are not write-back by the MTRRs", plan->not_write_back / 1024);
-    if (plan->ignored) log("memory: ignored %u entries of the firmware's map that wrap", plan->ignored);
+        log("memory: ignored %lu KiB that are not write-back by the MTRRs",
+            plan->not_write_back / 1024);
+    if (plan->ignored)
+        log("memory: ignored %u entries of the firmware's map that wrap", plan->ignored);
 }
 
 // False when there is no room for another extent.
@@ -63,7 +68,8 @@ static bool takeover_append(u64 start, u64 end) {
     return true;
 }
 
-// A range of usable memory is in the window as a whole. What ACPI lent is there only where somebody mapped it.
+// A range of usable memory is in the window as a whole. What ACPI lent is there only where somebody
+// mapped it.
 static void takeover_append_back(const struct range *range) {
     u64 bytes, before = map.end, at = range->start;
     const u64 *entry = tables_leaf(tables_root(), WINDOW + at, &bytes);
@@ -71,11 +77,13 @@ static void takeover_append_back(const struct range *range) {
          fits = lends || takeover_append(at, range->end);
     for (; lends && at < range->end; at += PAGE_SIZE) {
         if (tables_leaf(tables_root(), WINDOW + at, &bytes)) continue; // a firmware table
-        if (!tables_map(tables_root(), WINDOW + at, at, PAGE_SIZE, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
+        if (!tables_map(tables_root(), WINDOW + at, at, PAGE_SIZE, PTE_W | PTE_NX | PTE_G,
+                        PAGE_SIZE))
             unfit("no memory is left for page tables");
         if (!(fits = takeover_append(at, at + PAGE_SIZE))) break;
     }
-    if (!fits) log("memory: 0x%lx-0x%lx is not given back: it is too scattered", at, range->end - 1);
+    if (!fits)
+        log("memory: 0x%lx-0x%lx is not given back: it is too scattered", at, range->end - 1);
     if (lends) lent += map.end - before;
 }
 
@@ -99,7 +107,8 @@ void memory_end_boot(const struct handover *handover) {
 }
 
 void memory_report(void) {
-    u64 linear = pages_total() * PAGE_SIZE - lent + stack, share = linear / 1024 * 10000 / (usable / 1024);
+    u64 linear = pages_total() * PAGE_SIZE - lent + stack,
+        share = linear / 1024 * 10000 / (usable / 1024);
     log("memory: in the end %lu KiB are linear or the first stack, %lu.%02lu %% of what is usable, "
         "and %lu KiB that ACPI lent; %lu KiB are free",
         linear / 1024, share / 100, share % 100, lent / 1024, pages_free() * (PAGE_SIZE / 1024));

@@ -1,4 +1,5 @@
-// Physical memory as the kernel sees it: at 0, the identity map, in the low stage; at WINDOW from the high stage on.
+// Physical memory as the kernel sees it: at 0, the identity map, in the low stage; at WINDOW from
+// the high stage on.
 #pragma once
 
 #include "boot/bootinfo.h"
@@ -9,7 +10,8 @@ extern u64 window_base;
 static inline void *window(u64 physical) { return (void *)(window_base + physical); }
 static inline u64 window_physical(const void *pointer) { return (u64)pointer - window_base; }
 
-// What the firmware says there is, in the window; firmware tables are looked for nowhere else above 1 MiB.
+// What the firmware says there is, in the window; firmware tables are looked for nowhere else above
+// 1 MiB.
 void window_set_map(const struct e820_entry *map, u32 entries);
 
 enum window_kind {
@@ -18,7 +20,8 @@ enum window_kind {
     WINDOW_WRITE_COMBINING,
 };
 
-// Maps what is not mapped yet of a physical range and returns a pointer to its first byte. NULL, with the reason in the
-// log, when the range wraps or leaves the window, when part of it is mapped with another memory type (usable RAM is
-// write-back), when a firmware table would lie in a hole of the map, or when memory for page tables is short.
+// Maps what is not mapped yet of a physical range and returns a pointer to its first byte. NULL,
+// with the reason in the log, when the range wraps or leaves the window, when part of it is mapped
+// with another memory type (usable RAM is write-back), when a firmware table would lie in a hole of
+// the map, or when memory for page tables is short.
 void *window_map(u64 physical, u64 bytes, enum window_kind kind);

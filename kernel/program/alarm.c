@@ -1,6 +1,6 @@
-// The process's timer of real time: alarm, setitimer and getitimer. One CPU, the one that set it last, watches it; when
-// it is over, the process gets SIGALRM. As on Linux an interval begins anew only when the signal is taken, which
-// without handlers is the end of the program.
+// The process's timer of real time: alarm, setitimer and getitimer. One CPU, the one that set it
+// last, watches it; when it is over, the process gets SIGALRM. As on Linux an interval begins anew
+// only when the signal is taken, which without handlers is the end of the program.
 #include <asm/signal.h>
 #include <linux/time.h>
 #include "kernel/call/call.h"
@@ -57,7 +57,8 @@ s64 call_alarm(struct thread *thread, const u64 *arg) {
 static s64 timeval_get(const struct __kernel_old_timeval *time, u64 *ns) {
     if (time->tv_sec < 0 || (u64)time->tv_usec >= SECOND / MICROSECOND) return -EINVAL;
     *ns = NEVER;
-    if ((u64)time->tv_sec < NEVER / SECOND - 1) *ns = (u64)time->tv_sec * SECOND + (u64)time->tv_usec * MICROSECOND;
+    if ((u64)time->tv_sec < NEVER / SECOND - 1)
+        *ns = (u64)time->tv_sec * SECOND + (u64)time->tv_usec * MICROSECOND;
     return 0;
 }
 
@@ -84,9 +85,15 @@ s64 call_setitimer(struct thread *thread, const u64 *arg) {
     struct timer wanted;
     struct timer before = {0};
     if (arg[1] && !copy_from_user(&value, arg[1], sizeof value)) return -EFAULT;
-    if (timeval_get(&value.it_value, &wanted.left) || timeval_get(&value.it_interval, &wanted.interval)) return -EINVAL;
-    if (which == ITIMER_REAL) before = alarm_set(&wanted);
-    else if (which != ITIMER_VIRTUAL && which != ITIMER_PROF) return -EINVAL;
-    else if (wanted.left) return refused("setitimer", "timer", (u64)which, "timers of CPU time are not built", -EINVAL);
+    if (timeval_get(&value.it_value, &wanted.left) ||
+        timeval_get(&value.it_interval, &wanted.interval))
+        return -EINVAL;
+    if (which == ITIMER_REAL)
+        before = alarm_set(&wanted);
+    else if (which != ITIMER_VIRTUAL && which != ITIMER_PROF)
+        return -EINVAL;
+    else if (wanted.left)
+        return refused("setitimer", "timer", (u64)which, "timers of CPU time are not built",
+                       -EINVAL);
     return arg[2] ? alarm_put_timer(arg[2], before) : 0;
 }

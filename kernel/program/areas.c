@@ -1,6 +1,7 @@
-// See areas.h. Neighbours that are alike are always one area: a heap that grows page by page stays one node.
-#define __unused         __attribute__((unused)) // tree.h marks its functions with BSD's name for it
-#define RB_AUGMENT(area) areas_summarise(area)   // it says so of the nodes that a rotation moves
+// See areas.h. Neighbours that are alike are always one area: a heap that grows page by page stays
+// one node. tree.h marks its functions with BSD's name for it
+#define __unused         __attribute__((unused))
+#define RB_AUGMENT(area) areas_summarise(area) // it says so of the nodes that a rotation moves
 
 #include "kernel/program/areas.h"
 
@@ -20,7 +21,8 @@ static void areas_summarise(struct area *area) {
     area->low = left ? left->low : areas_floor_of(area);
     area->high = right ? right->high : area->end;
     area->hole = 0;
-    area->has_counted = area->flags & AREA_COUNTED || (left && left->has_counted) || (right && right->has_counted);
+    area->has_counted =
+        area->flags & AREA_COUNTED || (left && left->has_counted) || (right && right->has_counted);
     if (left) area->hole = MAX(left->hole, areas_between(left->high, areas_floor_of(area)));
     if (right) area->hole = MAX(area->hole, MAX(right->hole, areas_between(area->end, right->low)));
 }
@@ -78,10 +80,12 @@ static void areas_insert(struct areas *areas, const struct area *like, u64 start
     areas_summarise_up(area);
 }
 
-// What a removal changes in the tree lies on the way to the root from a neighbour: from the one before, from the next
-// one, which may take the removed node's place, or from the one whose place that had.
+// What a removal changes in the tree lies on the way to the root from a neighbour: from the one
+// before, from the next one, which may take the removed node's place, or from the one whose place
+// that had.
 static void areas_erase(struct areas *areas, struct area *area) {
-    struct area *before = RB_PREV(area_tree, &areas->tree, area), *next = RB_NEXT(area_tree, &areas->tree, area);
+    struct area *before = RB_PREV(area_tree, &areas->tree, area),
+                *next = RB_NEXT(area_tree, &areas->tree, area);
     struct area *second = next ? RB_NEXT(area_tree, &areas->tree, next) : NULL;
     RB_REMOVE(area_tree, &areas->tree, area);
     areas_summarise_up(second);
@@ -102,30 +106,39 @@ static void areas_erase(struct areas *areas, struct area *area) {
 static const struct area *areas_last_counted(const struct area *at) {
     for (;;) {
         const struct area *right = RB_RIGHT(at, link);
-        if (right && right->has_counted) at = right;
-        else if (at->flags & AREA_COUNTED) return at;
-        else at = RB_LEFT(at, link);
+        if (right && right->has_counted)
+            at = right;
+        else if (at->flags & AREA_COUNTED)
+            return at;
+        else
+            at = RB_LEFT(at, link);
     }
 }
 
 static const struct area *areas_first_counted(const struct area *at) {
     for (;;) {
         const struct area *left = RB_LEFT(at, link);
-        if (left && left->has_counted) at = left;
-        else if (at->flags & AREA_COUNTED) return at;
-        else at = RB_RIGHT(at, link);
+        if (left && left->has_counted)
+            at = left;
+        else if (at->flags & AREA_COUNTED)
+            return at;
+        else
+            at = RB_RIGHT(at, link);
     }
 }
 
-// Where the highest counted area that starts below address ends; 0: there is none. On the way down to address, what
-// lies to the left of a turn to the right is below it, and of several such turns the lowest is the nearest.
+// Where the highest counted area that starts below address ends; 0: there is none. On the way down
+// to address, what lies to the left of a turn to the right is below it, and of several such turns
+// the lowest is the nearest.
 static u64 areas_counted_below(const struct areas *areas, u64 address) {
     const struct area *best = NULL, *under = NULL;
     for (const struct area *at = RB_ROOT(&areas->tree); at && at->has_counted;) {
         const struct area *left = RB_LEFT(at, link);
         bool is_below = at->start < address;
-        if (is_below && at->flags & AREA_COUNTED) best = at;
-        else if (is_below && left && left->has_counted) best = NULL, under = left;
+        if (is_below && at->flags & AREA_COUNTED)
+            best = at;
+        else if (is_below && left && left->has_counted)
+            best = NULL, under = left;
         at = is_below ? RB_RIGHT(at, link) : left;
     }
     if (best) return best->end;
@@ -138,18 +151,22 @@ static u64 areas_counted_above(const struct areas *areas, u64 address) {
     for (const struct area *at = RB_ROOT(&areas->tree); at && at->has_counted;) {
         const struct area *right = RB_RIGHT(at, link);
         bool is_above = at->end > address;
-        if (is_above && at->flags & AREA_COUNTED) best = at;
-        else if (is_above && right && right->has_counted) best = NULL, under = right;
+        if (is_above && at->flags & AREA_COUNTED)
+            best = at;
+        else if (is_above && right && right->has_counted)
+            best = NULL, under = right;
         at = is_above ? RB_LEFT(at, link) : right;
     }
     if (best) return best->start;
     return under ? areas_first_counted(under)->start : UINT64_MAX;
 }
 
-bool areas_have_counted(struct areas *areas, u64 start, u64 end) { return areas_counted_above(areas, start) < end; }
+bool areas_have_counted(struct areas *areas, u64 start, u64 end) {
+    return areas_counted_above(areas, start) < end;
+}
 
-// Tables of a level are those of the regions of one size. Of [start, end), where nothing is counted, some regions have
-// counted pages below start or from end on: their tables are there.
+// Tables of a level are those of the regions of one size. Of [start, end), where nothing is
+// counted, some regions have counted pages below start or from end on: their tables are there.
 static u64 areas_tables_beside(u64 start, u64 end, u64 below, u64 above) {
     u64 tables = 0;
     for (int shift = 21; shift <= 39; shift += 9) {
@@ -166,7 +183,8 @@ u64 areas_tables(u64 start, u64 end) { return areas_tables_beside(start, end, 0,
 
 // [start, end), which is not counted in the tree, begins to count, or has ended to.
 static void areas_count(struct areas *areas, u64 start, u64 end, bool counts) {
-    u64 tables = areas_tables_beside(start, end, areas_counted_below(areas, start), areas_counted_above(areas, end));
+    u64 tables = areas_tables_beside(start, end, areas_counted_below(areas, start),
+                                     areas_counted_above(areas, end));
     u64 pages = (end - start) / PAGE_SIZE;
     areas->counted += counts ? pages : -pages;
     areas->tables += counts ? tables : -tables;
@@ -177,7 +195,8 @@ bool area_is_data(const struct area *area) {
 }
 
 // [start, end) has come to what is an area like this one, which may count, or has left it.
-static void areas_account(struct areas *areas, const struct area *like, u64 start, u64 end, bool comes) {
+static void areas_account(struct areas *areas, const struct area *like, u64 start, u64 end,
+                          bool comes) {
     u64 pages = (end - start) / PAGE_SIZE, change = comes ? pages : -pages;
     areas->pages += change;
     if (like->flags & AREA_COUNTED) areas_count(areas, start, end, comes);
@@ -213,7 +232,8 @@ void areas_cut(struct areas *areas, u64 start, u64 end) {
         areas_take_out_of(areas, area, MAX(start, area->start), MIN(end, area->end));
 }
 
-// Whether two areas can be one when they touch: those with an object must show its bytes in their order.
+// Whether two areas can be one when they touch: those with an object must show its bytes in their
+// order.
 static bool areas_alike(const struct area *a, const struct area *b) {
     if (a->rights != b->rights || a->flags != b->flags || a->object != b->object) return false;
     return !a->object || a->offset - a->start == b->offset - b->start;
@@ -251,7 +271,8 @@ void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) {
 }
 
 void areas_flag(struct areas *areas, u64 start, u64 end, u32 set, u32 clear) {
-    for (const struct area *area; start < end && (area = areas_find(areas, start)) && area->start < end;) {
+    for (const struct area *area;
+         start < end && (area = areas_find(areas, start)) && area->start < end;) {
         struct area part = area_part(area, MAX(start, area->start), MIN(end, area->end));
         start = part.end;
         part.flags = (part.flags | set) & ~clear;
@@ -261,14 +282,17 @@ void areas_flag(struct areas *areas, u64 start, u64 end, u32 set, u32 clear) {
 
 u64 areas_pages(struct areas *areas, u64 start, u64 end, bool data) {
     u64 pages = 0;
-    for (const struct area *area; (area = areas_find(areas, start)) && area->start < end; start = area->end)
-        if (!data || area_is_data(area)) pages += (MIN(area->end, end) - MAX(area->start, start)) / PAGE_SIZE;
+    for (const struct area *area; (area = areas_find(areas, start)) && area->start < end;
+         start = area->end)
+        if (!data || area_is_data(area))
+            pages += (MIN(area->end, end) - MAX(area->start, start)) / PAGE_SIZE;
     return pages;
 }
 
 u64 areas_counted_private(struct areas *areas, u64 start, u64 end) {
     u64 pages = 0;
-    for (const struct area *area; (area = areas_find(areas, start)) && area->start < end; start = area->end)
+    for (const struct area *area; (area = areas_find(areas, start)) && area->start < end;
+         start = area->end)
         if ((area->flags & (AREA_COUNTED | AREA_SHARED)) == AREA_COUNTED)
             pages += (MIN(area->end, end) - MAX(area->start, start)) / PAGE_SIZE;
     return pages;
@@ -276,25 +300,30 @@ u64 areas_counted_private(struct areas *areas, u64 start, u64 end) {
 
 u64 areas_cost(struct areas *areas, u64 start, u64 end) {
     u64 cost = 0;
-    for (const struct area *area; (area = areas_find(areas, start)) && area->start < end; start = area->end) {
+    for (const struct area *area; (area = areas_find(areas, start)) && area->start < end;
+         start = area->end) {
         u64 from = MAX(area->start, start), to = MIN(area->end, end);
-        if (!(area->flags & (AREA_COUNTED | AREA_NORESERVE))) cost += (to - from) / PAGE_SIZE + areas_tables(from, to);
+        if (!(area->flags & (AREA_COUNTED | AREA_NORESERVE)))
+            cost += (to - from) / PAGE_SIZE + areas_tables(from, to);
     }
     return cost;
 }
 
-// The highest fit in [low, high), where areas of no other subtree lie. A subtree without a large enough hole inside and
-// at either edge is not entered: only the nodes along the two borders are entered in vain.
+// The highest fit in [low, high), where areas of no other subtree lie. A subtree without a large
+// enough hole inside and at either edge is not entered: only the nodes along the two borders are
+// entered in vain.
 static u64 areas_hole_in(const struct area *area, u64 bytes, u64 low, u64 high) {
     if (low >= high || high - low < bytes) return 0;
     if (!area) return high - bytes;
     u64 edge_low = MAX(low, area->high), edge_high = MIN(high, area->low);
-    bool at_top = high > edge_low && high - edge_low >= bytes, at_bottom = edge_high > low && edge_high - low >= bytes;
+    bool at_top = high > edge_low && high - edge_low >= bytes,
+         at_bottom = edge_high > low && edge_high - low >= bytes;
     if (area->hole < bytes && !at_top && !at_bottom) return 0;
     u64 found = areas_hole_in(RB_RIGHT(area, link), bytes, MAX(low, area->end), high);
     if (found) return found;
     const struct area *left = RB_LEFT(area, link);
-    u64 below = left ? MAX(left->high, areas_floor_of(area)) : areas_floor_of(area); // the gap may reach over others
+    u64 below = left ? MAX(left->high, areas_floor_of(area))
+                     : areas_floor_of(area); // the gap may reach over others
     return areas_hole_in(left, bytes, low, MIN(high, below));
 }
 

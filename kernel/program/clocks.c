@@ -1,6 +1,7 @@
-// The clocks by their ids, and sleeping on them. An id below 0 names the CPU clock of a process or a thread, as
-// clock_getcpuclockid() and pthread_getcpuclockid() make it: ~number << 3, then 4 for a thread, then which time. The
-// kernel does not count its own time apart, so the three times (2: on CPUs, 1: in user mode, 0: in both) are one.
+// The clocks by their ids, and sleeping on them. An id below 0 names the CPU clock of a process or
+// a thread, as clock_getcpuclockid() and pthread_getcpuclockid() make it: ~number << 3, then 4 for
+// a thread, then which time. The kernel does not count its own time apart, so the three times (2:
+// on CPUs, 1: in user mode, 0: in both) are one.
 #include <linux/time.h>
 #include "kernel/call/call.h"
 #include "kernel/cpu/cpus.h"
@@ -10,14 +11,15 @@
 
 #define SECOND          1000000000ull
 #define CPU_CLOCK_TIMES 3u
-#define CPU_CLOCK_FILE  3u      // in place of a time: a clock of a device, by a file
-#define CPU_CLOCK_ONE   4u      // of a thread
-#define CPU_CLOCK_STEP  1000000 // ns between two looks at a CPU clock, at least; Linux looks every 1 to 10 ms
+#define CPU_CLOCK_FILE  3u // in place of a time: a clock of a device, by a file
+#define CPU_CLOCK_ONE   4u // of a thread
+// ns between two looks at a CPU clock, at least; Linux looks every 1 to 10 ms
+#define CPU_CLOCK_STEP 1000000
 
 enum clock_kind { CLOCK_NONE, CLOCK_WALL, CLOCK_BOOT, CLOCK_PROCESS, CLOCK_ONE_THREAD };
 
-// Raw and coarse clocks are no others here, the machine never sleeps, and TAI is UTC until somebody tells the kernel
-// by how many seconds they differ.
+// Raw and coarse clocks are no others here, the machine never sleeps, and TAI is UTC until somebody
+// tells the kernel by how many seconds they differ.
 static const u8 clocks[] = {
     [CLOCK_REALTIME] = CLOCK_WALL,
     [CLOCK_MONOTONIC] = CLOCK_BOOT,
@@ -32,8 +34,8 @@ static const u8 clocks[] = {
     [CLOCK_TAI] = CLOCK_WALL,
 };
 // By which Linux lets nobody sleep.
-#define SLEEPLESS                                                                                                      \
-    (1u << CLOCK_THREAD_CPUTIME_ID | 1u << CLOCK_MONOTONIC_RAW | 1u << CLOCK_REALTIME_COARSE |                         \
+#define SLEEPLESS                                                                                  \
+    (1u << CLOCK_THREAD_CPUTIME_ID | 1u << CLOCK_MONOTONIC_RAW | 1u << CLOCK_REALTIME_COARSE |     \
      1u << CLOCK_MONOTONIC_COARSE)
 
 struct clock_id {
@@ -110,8 +112,10 @@ s64 time_get(u64 from, u64 *ns) {
 // clock_gettime(int clock, time)
 s64 call_clock_gettime(struct thread *thread, const u64 *arg) {
     u64 ns;
-    if ((int)arg[0] == CLOCK_MONOTONIC) return clock_put(arg[1], time_now_ns(), 1); // the one that is asked most
-    return clock_read(thread, clock_find(thread, (int)arg[0], true), &ns) ? clock_put(arg[1], ns, 1) : -EINVAL;
+    if ((int)arg[0] == CLOCK_MONOTONIC)
+        return clock_put(arg[1], time_now_ns(), 1); // the one that is asked most
+    return clock_read(thread, clock_find(thread, (int)arg[0], true), &ns) ? clock_put(arg[1], ns, 1)
+                                                                          : -EINVAL;
 }
 
 // clock_getres(int clock, time): a nanosecond, by the TSC, for all of them.
@@ -133,8 +137,8 @@ s64 call_time(struct thread *thread, const u64 *arg) {
     return arg[0] && !copy_to_user(arg[0], &seconds, sizeof seconds) ? -EFAULT : seconds;
 }
 
-// A CPU clock goes on as fast as there are CPUs at most: so long nobody needs to look at it again. Then what is left is
-// at most halved, when half of them ran, and so on until it is little.
+// A CPU clock goes on as fast as there are CPUs at most: so long nobody needs to look at it again.
+// Then what is left is at most halved, when half of them ran, and so on until it is little.
 static s64 clock_sleep_by_cpu_time(struct thread *thread, struct clock_id clock) {
     u64 now;
     u64 cpus = clock.kind == CLOCK_PROCESS ? cpus_expected() : 1;
@@ -147,19 +151,21 @@ static s64 clock_sleep_by_cpu_time(struct thread *thread, struct clock_id clock)
     return CALL_WAITS;
 }
 
-// The first execution of clock_nanosleep: 0, or why not. What is left to sleep, or the CPU time at its end, is then in
-// the thread's record.
+// The first execution of clock_nanosleep: 0, or why not. What is left to sleep, or the CPU time at
+// its end, is then in the thread's record.
 static s64 clock_sleep_begin(struct thread *thread, const u64 *arg, struct clock_id *clock) {
     int id = (int)arg[0];
     u64 ns;
     u64 now;
     *clock = clock_find(thread, id, false);
     if (id >= 0 && clock->kind == CLOCK_NONE) return -EINVAL;
-    bool sleepless = id >= 0 ? SLEEPLESS >> id & 1 : ((u32)id & (CPU_CLOCK_ONE | CPU_CLOCK_TIMES)) == CPU_CLOCK_FILE;
+    bool sleepless = id >= 0 ? SLEEPLESS >> id & 1
+                             : ((u32)id & (CPU_CLOCK_ONE | CPU_CLOCK_TIMES)) == CPU_CLOCK_FILE;
     if (sleepless) return -EOPNOTSUPP;
     s64 error = time_get(arg[2], &ns);
     if (error) return error;
-    bool is_own = clock->kind == CLOCK_ONE_THREAD && clock->tid == thread->tid; // it would stand still for ever
+    bool is_own = clock->kind == CLOCK_ONE_THREAD &&
+                  clock->tid == thread->tid; // it would stand still for ever
     if (is_own || !clock_read(thread, *clock, &now)) return -EINVAL;
     bool absolute = (u32)arg[1] & TIMER_ABSTIME;
     thread->cpu_deadline = absolute || ns > NEVER - now ? ns : now + ns;
@@ -168,17 +174,20 @@ static s64 clock_sleep_begin(struct thread *thread, const u64 *arg, struct clock
     return 0;
 }
 
-// clock_nanosleep(int clock, int flags, time, left): nothing interrupts a sleep but death, so left is never written.
+// clock_nanosleep(int clock, int flags, time, left): nothing interrupts a sleep but death, so left
+// is never written.
 s64 call_clock_nanosleep(struct thread *thread, const u64 *arg) {
     struct clock_id clock;
     if (thread->has_deadline) {
         clock = clock_find(thread, (int)arg[0], false);
-        if ((int)arg[0] < 0 && clock.kind == CLOCK_NONE) clock.kind = CLOCK_ONE_THREAD; // which has ended since
+        if ((int)arg[0] < 0 && clock.kind == CLOCK_NONE)
+            clock.kind = CLOCK_ONE_THREAD; // which has ended since
     } else {
         s64 error = clock_sleep_begin(thread, arg, &clock);
         if (error) return error;
     }
-    if (clock.kind == CLOCK_PROCESS || clock.kind == CLOCK_ONE_THREAD) return clock_sleep_by_cpu_time(thread, clock);
+    if (clock.kind == CLOCK_PROCESS || clock.kind == CLOCK_ONE_THREAD)
+        return clock_sleep_by_cpu_time(thread, clock);
     return thread_deadline(thread, 0) ? 0 : CALL_WAITS;
 }
 

@@ -1,14 +1,17 @@
-// Who waits for the terminal: for input, or for room for output. A thread is in the list from events_wait() on until a
-// waker takes it out, or it leaves by itself when its call is executed anew. So no event is lost that comes after the
-// thread looked in vain, was queued, and looked again.
+// Who waits for the terminal: for input, or for room for output. A thread is in the list from
+// events_wait() on until a waker takes it out, or it leaves by itself when its call is executed
+// anew. So no event is lost that comes after the thread looked in vain, was queued, and looked
+// again.
 #include "kernel/program/program.h"
 
-#define PIECE 256 // who is woken before the lock is given back; the rest has to wait for the next time
+// who is woken before the lock is given back; the rest has to wait for the next time
+#define PIECE 256
 
 static struct lock lock;
 static struct sorted waiters; // by events and arrival
 static u64 arrivals;
-static u64 until[EVENT_ALL + 1]; // by events: of those who wait for them, who came until then is to be woken
+static u64 until[EVENT_ALL +
+                 1]; // by events: of those who wait for them, who came until then is to be woken
 static bool more;
 
 void events_leave(struct thread *thread) {
@@ -34,7 +37,8 @@ static void events_wake_some(u8 events) {
         if (kind & events) until[kind] = arrivals;
     for (unsigned kind = 1; kind <= EVENT_ALL && !left; kind++) {
         struct sorted_node *node;
-        while ((node = sorted_from(&waiters, kind, 0)) && node->key == kind && node->then <= until[kind]) {
+        while ((node = sorted_from(&waiters, kind, 0)) && node->key == kind &&
+               node->then <= until[kind]) {
             left = woken++ == PIECE;
             if (left) break;
             thread_wake(THREAD_OF(node, event));

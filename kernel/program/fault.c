@@ -1,5 +1,5 @@
-// Page faults: which page an address wants, and its making (space.h). A page is as large as fits its area, and what is
-// there already was only remembered otherwise by the CPU.
+// Page faults: which page an address wants, and its making (space.h). A page is as large as fits
+// its area, and what is there already was only remembered otherwise by the CPU.
 #include <asm/resource.h>
 #include "kernel/cpu/cpus.h"
 #include "kernel/kernel.h"
@@ -17,13 +17,13 @@ const char space_past_end[] = "past the end of its file";
 static bool fault_fits(const struct area *area, u64 address, u64 bytes) {
     if (area->object || area->flags & AREA_GUARD) return false;
     u64 start = ROUND_DOWN(address, bytes), empty;
-    return start >= area->start && start + bytes <= area->end && !tables_leaf(space.root, address, &empty) &&
-           empty >= bytes;
+    return start >= area->start && start + bytes <= area->end &&
+           !tables_leaf(space.root, address, &empty) && empty >= bytes;
 }
 
-// Clears a large page without the lock, and without holding up flushes. Only where it takes nothing from what was
-// promised, since another CPU may be at the same page and one of the two is too many. False, and nothing is left of it,
-// when the address wants no such page any more.
+// Clears a large page without the lock, and without holding up flushes. Only where it takes nothing
+// from what was promised, since another CPU may be at the same page and one of the two is too many.
+// False, and nothing is left of it, when the address wants no such page any more.
 static bool fault_clear_apart(u64 physical, u64 address, u64 bytes) {
     promises.away += PAGES(bytes);
     lock_give(&space.lock);
@@ -33,30 +33,35 @@ static bool fault_clear_apart(u64 physical, u64 address, u64 bytes) {
     if (used) tlb_enter();
     promises.away -= PAGES(bytes);
     const struct area *area = space_area(address);
-    if (area && fault_fits(area, address, bytes) && (area->flags & AREA_COUNTED || promises_can(0))) return true;
+    if (area && fault_fits(area, address, bytes) && (area->flags & AREA_COUNTED || promises_can(0)))
+        return true;
     space_page_give(physical, bytes);
     return false;
 }
 
-// Takes a page for an address and clears it. 0: there is none. is_gone: the address wants no such page any more.
+// Takes a page for an address and clears it. 0: there is none. is_gone: the address wants no such
+// page any more.
 static u64 fault_take(u64 address, int level, bool *is_gone) {
     bool is_cleared = false;
     u64 bytes = LEVEL_BYTES(level), physical = level ? frame_alloc(&is_cleared) : page_alloc();
     if (!physical || is_cleared) return physical;
-    if (level && promises_can(0)) *is_gone = !fault_clear_apart(physical, address, bytes);
-    else memset(window(physical), 0, bytes);
+    if (level && promises_can(0))
+        *is_gone = !fault_clear_apart(physical, address, bytes);
+    else
+        memset(window(physical), 0, bytes);
     return physical;
 }
 
-// When the 1 GiB around an address is one area's, and its 512 pages are there and neighbours, they become one.
+// When the 1 GiB around an address is one area's, and its 512 pages are there and neighbours, they
+// become one.
 static void fault_join(const struct area *area, u64 address) {
     u64 bytes = LEVEL_BYTES(LEVEL_1G), start = ROUND_DOWN(address, bytes);
     if (space.largest < LEVEL_1G || start < area->start || start + bytes > area->end) return;
     tables_join(space.root, start, LEVEL_2M, space_table_give);
 }
 
-// Puts a page at its place; false when there is no memory for a table. The area and its tables are looked up anew:
-// while the page was cleared they may have become others.
+// Puts a page at its place; false when there is no memory for a table. The area and its tables are
+// looked up anew: while the page was cleared they may have become others.
 static bool fault_install(u64 address, u64 physical, int level) {
     u64 bytes = LEVEL_BYTES(level);
     const struct area *area = space_area(address);
@@ -79,8 +84,9 @@ static bool fault_wants(u64 address, int level) {
     return space_entry(area, ROUND_DOWN(address, bytes), level) && space_page_allowed(area, bytes);
 }
 
-// Makes the page for an address of an area, where there is none, of at most that level. False when there is no memory.
-// Gives the lock up for a while when it clears a large page; then there may be no page, and another area, or none.
+// Makes the page for an address of an area, where there is none, of at most that level. False when
+// there is no memory. Gives the lock up for a while when it clears a large page; then there may be
+// no page, and another area, or none.
 static bool fault_page(u64 address, int level) {
     for (; level >= 0; level--) {
         bool is_gone = false;
@@ -100,8 +106,8 @@ static bool fault_copy(u64 *entry, const struct area *area, u64 physical) {
     return true;
 }
 
-// Fills the entry for an address, where there is none, of an area with an object: with its page, or (writes) a copy if
-// others must not see what is written. NULL, or why not.
+// Fills the entry for an address, where there is none, of an area with an object: with its page, or
+// (writes) a copy if others must not see what is written. NULL, or why not.
 static const char *fault_of_object(const struct area *area, u64 address, bool writes) {
     const char *why;
     address = ROUND_DOWN(address, PAGE_SIZE);
@@ -110,7 +116,8 @@ static const char *fault_of_object(const struct area *area, u64 address, bool wr
     u64 offset = area->offset + (address - area->start);
     u64 physical = object_page(area->object, offset, area->flags & AREA_COUNTED, &why);
     if (!physical) return why;
-    if (writes && !(area->flags & AREA_SHARED)) return fault_copy(entry, area, physical) ? NULL : space_no_memory;
+    if (writes && !(area->flags & AREA_SHARED))
+        return fault_copy(entry, area, physical) ? NULL : space_no_memory;
     space_page_show(entry, area, physical);
     return NULL;
 }
@@ -131,7 +138,8 @@ static const char *fault_refusal(const struct area *area, u64 address, u64 error
     if (!area && address < PAGE_SIZE) return "null pointer";
     if (!area) {
         const struct area *next = areas_find(&space.areas, address);
-        bool is_stack = next && next->flags & AREA_GROWS && next->end - address <= STACK_ROOM + AREA_GAP;
+        bool is_stack =
+            next && next->flags & AREA_GROWS && next->end - address <= STACK_ROOM + AREA_GAP;
         return is_stack ? "stack overflow" : "nothing is mapped there";
     }
     if (area->flags & AREA_GUARD) return "a guard page";
@@ -140,21 +148,23 @@ static const char *fault_refusal(const struct area *area, u64 address, u64 error
     return area->rights & AREA_EXEC ? "read-only code" : "read-only data";
 }
 
-// The area that grows down to an address where none is; NULL: there is none, or something keeps it from that. What is
-// below it stays as far away as it needs to be found out when it runs over.
+// The area that grows down to an address where none is; NULL: there is none, or something keeps it
+// from that. What is below it stays as far away as it needs to be found out when it runs over.
 static const struct area *fault_grow(u64 address) {
     const struct area *next = areas_find(&space.areas, address);
     if (!next || !(next->flags & AREA_GROWS)) return NULL;
     struct area more = area_part(next, ROUND_DOWN(address, PAGE_SIZE), next->start);
     const struct area *below = areas_before(&space.areas, next->start);
-    bool is_near = below && below->rights && !(below->flags & AREA_GROWS) && more.start - below->end < AREA_GAP;
-    if (more.start < SPACE_LOWEST || is_near || next->end - more.start > limit_get(RLIMIT_STACK)) return NULL;
+    bool is_near = below && below->rights && !(below->flags & AREA_GROWS) &&
+                   more.start - below->end < AREA_GAP;
+    if (more.start < SPACE_LOWEST || is_near || next->end - more.start > limit_get(RLIMIT_STACK))
+        return NULL;
     if (!space_within_limits(&more) || !space_put(&more)) return NULL;
     return space_area(address);
 }
 
-// An entry that is there already was only remembered otherwise by the CPU, but for a page of the file that is to be
-// writable, which gets a copy.
+// An entry that is there already was only remembered otherwise by the CPU, but for a page of the
+// file that is to be writable, which gets a copy.
 const char *space_make(u64 address, u64 error) {
     const struct area *area = space_area(address);
     if (!area) area = fault_grow(address);
@@ -162,13 +172,15 @@ const char *space_make(u64 address, u64 error) {
     if (error & FAULT_FETCH) needed = AREA_EXEC;
     bool is_kept = area && area->flags & AREA_KEPT && !area->rights;
     if (is_kept && error & FAULT_USER) return NULL; // it is tried again until the move is done
-    if (!area || !(area->rights & needed) || area->flags & AREA_GUARD) return fault_refusal(area, address, error);
+    if (!area || !(area->rights & needed) || area->flags & AREA_GUARD)
+        return fault_refusal(area, address, error);
     u64 bytes, *entry = tables_leaf(space.root, address, &bytes);
     if (!entry && area->flags & AREA_DEVICE) return space_no_memory;
     if (!entry && area->object) return fault_of_object(area, address, error & FAULT_WRITE);
     int level = error & FAULT_SMALL ? 0 : LEVEL_2M;
     if (!entry) return fault_page(address, level) ? NULL : space_no_memory;
-    if (*entry & PTE_OURS || area->flags & (AREA_SHARED | AREA_DEVICE) || !(area->rights & AREA_WRITE)) {
+    if (*entry & PTE_OURS || area->flags & (AREA_SHARED | AREA_DEVICE) ||
+        !(area->rights & AREA_WRITE)) {
         tlb_forget(address);
         return NULL;
     }
@@ -205,7 +217,8 @@ u64 space_place(u64 address) {
     space_take();
     const struct area *area = space_area(address);
     bool is_shared = area && area->flags & AREA_SHARED && area->object;
-    u64 place = is_shared ? area->object->number * (USER_END + PAGE_SIZE) : 0; // the program file has number 0
+    u64 place = is_shared ? area->object->number * (USER_END + PAGE_SIZE)
+                          : 0; // the program file has number 0
     place += place ? area->offset + (address - area->start) : address;
     lock_give(&space.lock);
     return place;

@@ -1,5 +1,5 @@
-// The table of open files, and calls about their numbers. A file number is an entry of one table, so that nothing has
-// to be allocated or can leak. No file has two numbers but the terminal.
+// The table of open files, and calls about their numbers. A file number is an entry of one table,
+// so that nothing has to be allocated or can leak. No file has two numbers but the terminal.
 #include <asm/ioctls.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
@@ -25,7 +25,8 @@ void files_init(const struct boot_info *boot, bool output_is_tty) {
     texts_init(boot);
     terminal_init(&terminal_events, files_is_tty);
     for (u32 number = 0; number < 3; number++)
-        files[number] = (struct file){FILE_TERMINAL, .flags = files_is_tty ? O_RDWR : O_WRONLY, .number = number};
+        files[number] = (struct file){FILE_TERMINAL, .flags = files_is_tty ? O_RDWR : O_WRONLY,
+                                      .number = number};
     if (boot->has_input) files[0] = (struct file){FILE_INPUT, .flags = O_RDONLY};
 }
 
@@ -81,12 +82,13 @@ s64 file_put(struct file file) {
     return fits ? (s64)file.number : -EMFILE;
 }
 
-// A second number, the first free one from least on. What is read moves the offset of one number alone, so a file that
-// has one gets none.
+// A second number, the first free one from least on. What is read moves the offset of one number
+// alone, so a file that has one gets none.
 static s64 files_duplicate(u64 number, u64 least, bool close_on_exec) {
     struct file file;
     if (!file_get(number, &file)) return -EBADF;
-    if (file.kind != FILE_TERMINAL) return refused("dup", "file", (u32)number, "it is no terminal", -EMFILE);
+    if (file.kind != FILE_TERMINAL)
+        return refused("dup", "file", (u32)number, "it is no terminal", -EMFILE);
     file.number = (u32)least;
     file.close_on_exec = close_on_exec;
     return file_put(file);
@@ -124,17 +126,26 @@ s64 call_fcntl(struct thread *thread, const u64 *arg) {
     u32 flags = (u32)arg[2];
     bool known = true;
     if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
-        return flags < limit_get(RLIMIT_NOFILE) ? files_duplicate(arg[0], flags, command == F_DUPFD_CLOEXEC) : -EINVAL;
+        return flags < limit_get(RLIMIT_NOFILE)
+                   ? files_duplicate(arg[0], flags, command == F_DUPFD_CLOEXEC)
+                   : -EINVAL;
     s64 result = 0;
     lock_take(&lock);
     struct file *file = files_entry(arg[0]);
-    if (!file) result = -EBADF;
-    else if (command == F_GETFD) result = file->close_on_exec ? FD_CLOEXEC : 0;
-    else if (command == F_SETFD) file->close_on_exec = flags & FD_CLOEXEC;
-    else if (command == F_GETFL) result = file->flags;
-    else if (command != F_SETFL) known = false;
-    else if (flags & O_DIRECT) result = -EINVAL;
-    else file->flags = (file->flags & ~(u32)SETTABLE_FLAGS) | (flags & SETTABLE_FLAGS);
+    if (!file)
+        result = -EBADF;
+    else if (command == F_GETFD)
+        result = file->close_on_exec ? FD_CLOEXEC : 0;
+    else if (command == F_SETFD)
+        file->close_on_exec = flags & FD_CLOEXEC;
+    else if (command == F_GETFL)
+        result = file->flags;
+    else if (command != F_SETFL)
+        known = false;
+    else if (flags & O_DIRECT)
+        result = -EINVAL;
+    else
+        file->flags = (file->flags & ~(u32)SETTABLE_FLAGS) | (flags & SETTABLE_FLAGS);
     lock_give(&lock);
     return known ? result : refused("fcntl", "command", command, "it is not built", -EINVAL);
 }
@@ -183,7 +194,8 @@ static s64 ioctl_any(const u64 *arg) {
     lock_take(&lock);
     struct file *file = files_entry(arg[0]);
     if (file && request != FIONBIO) file->close_on_exec = request == FIOCLEX;
-    if (file && request == FIONBIO) file->flags = (file->flags & ~(u32)O_NONBLOCK) | (on ? O_NONBLOCK : 0);
+    if (file && request == FIONBIO)
+        file->flags = (file->flags & ~(u32)O_NONBLOCK) | (on ? O_NONBLOCK : 0);
     lock_give(&lock);
     return file ? 0 : -EBADF;
 }
@@ -197,7 +209,8 @@ static s64 ioctl_terminal(struct thread *thread, u32 request, u64 arg) {
         if (error) return error;
     }
     s64 result = terminal_ioctl(request, arg, settings);
-    if (result == -ENOTTY) return refused("ioctl", "request", request, "the terminal has no such one", -ENOTTY);
+    if (result == -ENOTTY)
+        return refused("ioctl", "request", request, "the terminal has no such one", -ENOTTY);
     if (result != TERMINAL_WAITS) return result;
     thread->record.begun = true;
     thread->wants = EVENT_OUTPUT;
@@ -215,7 +228,8 @@ s64 call_ioctl(struct thread *thread, const u64 *arg) {
     if (kind == FILE_TERMINAL && files_is_tty) return ioctl_terminal(thread, request, arg[2]);
     // A terminal that is none is a pipe's other end, where nothing waits to be read.
     if (request == FIONREAD && (kind == FILE_INPUT || kind == FILE_TEXT || kind == FILE_TERMINAL)) {
-        u64 end = kind == FILE_INPUT ? program.boot->input.length : 0; // a text's size is 0, as in Linux's /proc
+        u64 end = kind == FILE_INPUT ? program.boot->input.length
+                                     : 0; // a text's size is 0, as in Linux's /proc
         int left = (int)(end - file_offset(&record->file));
         return put_user(arg[2], &left, sizeof left);
     }

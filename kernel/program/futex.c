@@ -1,8 +1,10 @@
-// Futexes: who waits for a word of the program's memory (futex(2)). There is one address space, so the address says
-// which word it is; but shared memory can be shown at two places, and there the memory's own place does.
+// Futexes: who waits for a word of the program's memory (futex(2)). There is one address space, so
+// the address says which word it is; but shared memory can be shown at two places, and there the
+// memory's own place does.
 //
-// A thread is in a bucket from the look at its word on, under the bucket's lock, until a waker takes it out, or it
-// itself when its call is executed anew. So a wake-up counts exactly once, and none is lost.
+// A thread is in a bucket from the look at its word on, under the bucket's lock, until a waker
+// takes it out, or it itself when its call is executed anew. So a wake-up counts exactly once, and
+// none is lost.
 #include <linux/futex.h>
 #include "kernel/call/call.h"
 #include "kernel/cpu/time.h"
@@ -10,7 +12,8 @@
 #include "kernel/kernel.h"
 #include "kernel/program/program.h"
 
-#define PIECE 192 // waiters that are looked at before locks are given back and others have their turn
+// waiters that are looked at before locks are given back and others have their turn
+#define PIECE 192
 
 static struct bucket {
     struct lock lock;
@@ -20,7 +23,9 @@ static struct bucket {
 static u64 arrivals; // of all waiters, ever
 
 // Fibonacci hashing: neighbouring words lie in different buckets.
-static struct bucket *futex_bucket_of(struct futex_key key) { return &buckets[key.place * 0x9e3779b97f4a7c15 >> 56]; }
+static struct bucket *futex_bucket_of(struct futex_key key) {
+    return &buckets[key.place * 0x9e3779b97f4a7c15 >> 56];
+}
 
 static void futex_put(struct bucket *bucket, struct thread *thread, struct futex_key key) {
     u64 arrival = __atomic_add_fetch(&arrivals, 1, __ATOMIC_RELAXED);
@@ -66,8 +71,9 @@ struct wake {
     u64 wakes, moves;
 };
 
-// Of those who wait at a word and have one of the bits, wakes the first ones and moves the next ones to the other word;
-// looks at no more than a piece of them, those who came before the call began. True: there are more.
+// Of those who wait at a word and have one of the bits, wakes the first ones and moves the next
+// ones to the other word; looks at no more than a piece of them, those who came before the call
+// began. True: there are more.
 static bool futex_wake_some(const struct wake *what, struct thread *caller) {
     struct bucket *bucket = futex_bucket_of(what->from), *other = futex_bucket_of(what->to);
     u64 word = what->from.place, most = what->wakes + what->moves;
@@ -89,7 +95,8 @@ static bool futex_wake_some(const struct wake *what, struct thread *caller) {
     return false;
 }
 
-// In pieces: the word's value (NULL: any) counts at the first one. Returns how many were woken and moved.
+// In pieces: the word's value (NULL: any) counts at the first one. Returns how many were woken and
+// moved.
 static s64 futex_wake_all(const struct wake *what, const u32 *expected, struct thread *caller) {
     struct bucket *bucket = futex_bucket_of(what->from), *other = futex_bucket_of(what->to);
     struct bucket *low = MIN(bucket, other), *high = MAX(bucket, other);
@@ -129,8 +136,8 @@ static s64 futex_wait_begin(struct thread *thread, const u64 *arg, u32 bits) {
     return error;
 }
 
-// Whether a word can be one: of a shared futex, Linux looks at its page. One of the program's own that cannot be
-// written to is none, since it never changes.
+// Whether a word can be one: of a shared futex, Linux looks at its page. One of the program's own
+// that cannot be written to is none, since it never changes.
 static s64 futex_check_word(u64 address, u32 operation) {
     u32 value;
     if (address % sizeof value) return -EINVAL;
@@ -140,8 +147,8 @@ static s64 futex_check_word(u64 address, u32 operation) {
     return user_exchange(address, &value, value) || space_shows_other(address) ? 0 : -EFAULT;
 }
 
-// The timeout of WAIT, of so many ns, counts from now; that of WAIT_BITSET is a time on a clock. The word is read
-// twice, so that its page is there before the lock is taken.
+// The timeout of WAIT, of so many ns, counts from now; that of WAIT_BITSET is a time on a clock.
+// The word is read twice, so that its page is there before the lock is taken.
 static s64 futex_wait_call(struct thread *thread, const u64 *arg, u64 ns, u32 bits) {
     u32 operation = (u32)arg[1], expected = (u32)arg[2];
     u64 now = 0;
@@ -152,14 +159,16 @@ static s64 futex_wait_call(struct thread *thread, const u64 *arg, u64 ns, u32 bi
         if (error) return error;
         if (ns != NEVER && (operation & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
             now = operation & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
-        if (ns == NEVER && threads_count() == 1) log("the program waits for another thread, and there is none");
+        if (ns == NEVER && threads_count() == 1)
+            log("the program waits for another thread, and there is none");
     }
     bool over = thread_deadline(thread, ns > now ? ns - now : 0);
     if (!futex_waits(thread, over)) return 0;
     return over ? -ETIMEDOUT : CALL_WAITS;
 }
 
-// REQUEUE(word, operation, how many are woken, how many are moved, to which word, value), or with the value compared.
+// REQUEUE(word, operation, how many are woken, how many are moved, to which word, value), or with
+// the value compared.
 static s64 futex_requeue_call(struct thread *thread, const u64 *arg, u32 operation) {
     int wakes = (int)arg[2], moves = (int)arg[3];
     u32 value = (u32)arg[5];
@@ -184,12 +193,16 @@ static s64 futex_wake_call(struct thread *thread, const u64 *arg, u32 operation,
 }
 
 #define ONE(command) (1u << (command))
-#define WALL_CLOCK   (ONE(FUTEX_WAIT_BITSET) | ONE(FUTEX_WAIT_REQUEUE_PI) | ONE(FUTEX_LOCK_PI2)) // who may ask for it
-#define TIMED        (WALL_CLOCK | ONE(FUTEX_WAIT) | ONE(FUTEX_LOCK_PI))
+// who may ask for it
+#define WALL_CLOCK (ONE(FUTEX_WAIT_BITSET) | ONE(FUTEX_WAIT_REQUEUE_PI) | ONE(FUTEX_LOCK_PI2))
+#define TIMED      (WALL_CLOCK | ONE(FUTEX_WAIT) | ONE(FUTEX_LOCK_PI))
 
-static bool futex_is_of(u32 command, u32 set) { return command <= FUTEX_LOCK_PI2 && set >> command & 1; }
+static bool futex_is_of(u32 command, u32 set) {
+    return command <= FUTEX_LOCK_PI2 && set >> command & 1;
+}
 
-// futex(word, operation, value, timeout or count, word 2, bits or value). As on Linux the timeout comes first of all.
+// futex(word, operation, value, timeout or count, word 2, bits or value). As on Linux the timeout
+// comes first of all.
 s64 call_futex(struct thread *thread, const u64 *arg) {
     u32 operation = (u32)arg[1], command = operation & (u32)FUTEX_CMD_MASK;
     bool has_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;

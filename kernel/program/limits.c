@@ -1,5 +1,6 @@
-// The limits of the process (getrlimit(2)): kept as they are given, and asked by who enforces them. The program is
-// Linux's root, which may raise every limit again, locks as much memory and makes as many threads as it likes.
+// The limits of the process (getrlimit(2)): kept as they are given, and asked by who enforces them.
+// The program is Linux's root, which may raise every limit again, locks as much memory and makes as
+// many threads as it likes.
 #include <linux/resource.h>
 #include "kernel/call/call.h"
 #include "kernel/cpu/lock.h"
@@ -14,18 +15,29 @@
 
 static struct lock lock;
 static struct rlimit64 limits[RLIM_NLIMITS] = {
-    [RLIMIT_CPU] = {RLIM64_INFINITY, RLIM64_INFINITY},   [RLIMIT_FSIZE] = {RLIM64_INFINITY, RLIM64_INFINITY},
-    [RLIMIT_DATA] = {RLIM64_INFINITY, RLIM64_INFINITY},  [RLIMIT_STACK] = {STACK_BYTES, RLIM64_INFINITY},
-    [RLIMIT_CORE] = {CORE_LIMIT, RLIM64_INFINITY},       [RLIMIT_RSS] = {RLIM64_INFINITY, RLIM64_INFINITY},
-    [RLIMIT_NPROC] = {THREADS_LIMIT, THREADS_LIMIT},     [RLIMIT_NOFILE] = {FILES_MAX, FILES_MAX},
-    [RLIMIT_MEMLOCK] = {LOCKED_LIMIT, LOCKED_LIMIT},     [RLIMIT_AS] = {RLIM64_INFINITY, RLIM64_INFINITY},
-    [RLIMIT_LOCKS] = {RLIM64_INFINITY, RLIM64_INFINITY}, [RLIMIT_SIGPENDING] = {SIGNALS_LIMIT, SIGNALS_LIMIT},
-    [RLIMIT_MSGQUEUE] = {QUEUED_LIMIT, QUEUED_LIMIT},    [RLIMIT_RTTIME] = {RLIM64_INFINITY, RLIM64_INFINITY},
+    [RLIMIT_CPU] = {RLIM64_INFINITY, RLIM64_INFINITY},
+    [RLIMIT_FSIZE] = {RLIM64_INFINITY, RLIM64_INFINITY},
+    [RLIMIT_DATA] = {RLIM64_INFINITY, RLIM64_INFINITY},
+    [RLIMIT_STACK] = {STACK_BYTES, RLIM64_INFINITY},
+    [RLIMIT_CORE] = {CORE_LIMIT, RLIM64_INFINITY},
+    [RLIMIT_RSS] = {RLIM64_INFINITY, RLIM64_INFINITY},
+    [RLIMIT_NPROC] = {THREADS_LIMIT, THREADS_LIMIT},
+    [RLIMIT_NOFILE] = {FILES_MAX, FILES_MAX},
+    [RLIMIT_MEMLOCK] = {LOCKED_LIMIT, LOCKED_LIMIT},
+    [RLIMIT_AS] = {RLIM64_INFINITY, RLIM64_INFINITY},
+    [RLIMIT_LOCKS] = {RLIM64_INFINITY, RLIM64_INFINITY},
+    [RLIMIT_SIGPENDING] = {SIGNALS_LIMIT, SIGNALS_LIMIT},
+    [RLIMIT_MSGQUEUE] = {QUEUED_LIMIT, QUEUED_LIMIT},
+    [RLIMIT_RTTIME] = {RLIM64_INFINITY, RLIM64_INFINITY},
 };
 
-u64 limit_get(unsigned resource) { return __atomic_load_n(&limits[resource].rlim_cur, __ATOMIC_RELAXED); }
+u64 limit_get(unsigned resource) {
+    return __atomic_load_n(&limits[resource].rlim_cur, __ATOMIC_RELAXED);
+}
 
-u64 limit_hard(unsigned resource) { return __atomic_load_n(&limits[resource].rlim_max, __ATOMIC_RELAXED); }
+u64 limit_hard(unsigned resource) {
+    return __atomic_load_n(&limits[resource].rlim_max, __ATOMIC_RELAXED);
+}
 
 // Those that Linux would enforce against root, too, and nobody here does.
 static void limit_say_unenforced(u32 resource, const struct rlimit64 *wanted) {
@@ -41,7 +53,8 @@ static void limit_say_unenforced(u32 resource, const struct rlimit64 *wanted) {
 static s64 limit_change(u32 resource, const struct rlimit64 *wanted, struct rlimit64 *before) {
     if (resource >= RLIM_NLIMITS || (wanted && wanted->rlim_cur > wanted->rlim_max)) return -EINVAL;
     if (wanted && resource == RLIMIT_NOFILE && wanted->rlim_max > FILES_MAX)
-        return refused("setrlimit", "RLIMIT_NOFILE", wanted->rlim_max, "there are no more numbers", -EPERM);
+        return refused("setrlimit", "RLIMIT_NOFILE", wanted->rlim_max, "there are no more numbers",
+                       -EPERM);
     lock_take(&lock);
     *before = limits[resource];
     if (wanted) {

@@ -1,4 +1,5 @@
-// The system calls that change the program's address space; space.c has the pages, and one lock for all of it.
+// The system calls that change the program's address space; space.c has the pages, and one lock for
+// all of it.
 #include <linux/mman.h>
 #include <asm/resource.h>
 #include "kernel/call/call.h"
@@ -10,8 +11,8 @@
 
 #define LOW_END (1ull << 31) // of what MAP_32BIT is placed in
 
-// The result of a call under the lock, which ends here. Such a call copies nothing from or to the program, which could
-// fault and want the lock, too.
+// The result of a call under the lock, which ends here. Such a call copies nothing from or to the
+// program, which could fault and want the lock, too.
 static s64 mapping_unlocked(s64 result) {
     screen_yield(space.areas.device);
     lock_give(&space.lock);
@@ -55,7 +56,8 @@ u64 mapping_place(u64 hint, u64 bytes, u64 align, u64 limit) {
     for (int level = bytes >= LEVEL_BYTES(LEVEL_1G) ? LEVEL_1G : LEVEL_2M; level >= 0; level--) {
         u64 size = LEVEL_BYTES(level);
         if (size < align || size > bytes) continue;
-        u64 at = areas_hole(&space.areas, bytes + size - PAGE_SIZE, SPACE_LOWEST, MIN(end, SPACE_PLACE_END));
+        u64 at = areas_hole(&space.areas, bytes + size - PAGE_SIZE, SPACE_LOWEST,
+                            MIN(end, SPACE_PLACE_END));
         if (at) return ROUND_UP(at, size);
     }
     return 0;
@@ -68,7 +70,8 @@ bool space_within_limits(const struct area *like) {
         u64 replaced = areas_pages(&space.areas, like->start, like->end, false);
         if (pages > most + replaced || areas->pages > most + replaced - pages) return false;
     }
-    most = limit_get(RLIMIT_DATA) ? limit_get(RLIMIT_DATA) : limit_hard(RLIMIT_DATA); // as Linux does for Valgrind
+    most = limit_get(RLIMIT_DATA) ? limit_get(RLIMIT_DATA)
+                                  : limit_hard(RLIMIT_DATA); // as Linux does for Valgrind
     most /= PAGE_SIZE;
     if (!area_is_data(like) || (pages <= most && areas->data <= most - pages)) return true;
     u64 replaced = areas_pages(&space.areas, like->start, like->end, true);
@@ -100,7 +103,8 @@ static s64 mmap_place(const u64 *arg, u64 bytes, u64 align) {
 
 static u32 mmap_flags(u64 flags) {
     u32 wanted = 0;
-    if (flags & (MAP_NORESERVE | MAP_STACK)) wanted |= AREA_NORESERVE; // of a stack only what is touched counts
+    if (flags & (MAP_NORESERVE | MAP_STACK))
+        wanted |= AREA_NORESERVE; // of a stack only what is touched counts
     if (flags & MAP_STACK) wanted |= AREA_STACK;
     if (flags & MAP_GROWSDOWN) wanted |= AREA_GROWS;
     if (flags & MAP_LOCKED || space.lock_future) wanted |= AREA_LOCKED;
@@ -116,10 +120,11 @@ struct mmap {
     struct area like;
 };
 
-// Puts the area with what it needs, with MAP_FIXED piece by piece in the place of what is there. Shared memory comes
-// with the last piece; until then nobody else gets the place.
+// Puts the area with what it needs, with MAP_FIXED piece by piece in the place of what is there.
+// Shared memory comes with the last piece; until then nobody else gets the place.
 static s64 mmap_put(struct thread *thread, struct mmap *call, u64 at) {
-    u64 end = at + call->bytes, from = range_from(thread, at), worth = pages_worth(LEVEL_BYTES(call->huge));
+    u64 end = at + call->bytes, from = range_from(thread, at),
+        worth = pages_worth(LEVEL_BYTES(call->huge));
     u64 reach = call->flags & MAP_FIXED ? space_reach(from, end) : end;
     struct area part = call->like;
     bool has_object = part.flags & AREA_SHARED && !call->device && !call->huge;
@@ -129,12 +134,15 @@ static s64 mmap_put(struct thread *thread, struct mmap *call, u64 at) {
         part.rights = 0;
         part.flags = AREA_NORESERVE;
     }
-    if (!space_within_limits(&part) || !space_border(end) || !space_borders(part.start, reach)) return -ENOMEM;
-    if (has_object && reach == end && !(part.object = object_make(end - at, !(part.flags & AREA_NORESERVE))))
+    if (!space_within_limits(&part) || !space_border(end) || !space_borders(part.start, reach))
+        return -ENOMEM;
+    if (has_object && reach == end &&
+        !(part.object = object_make(end - at, !(part.flags & AREA_NORESERVE))))
         return -ENOMEM;
     if (!space_can_put(&part, thread->record.taken.count * worth)) {
         if (part.object) object_give(part.object);
-        return promises.away ? call_again(thread) : -ENOMEM; // what others are clearing may come back
+        return promises.away ? call_again(thread)
+                             : -ENOMEM; // what others are clearing may come back
     }
     space_areas_put(&part);
     if (call->flags & MAP_FIXED) space_drop(part.start, reach);
@@ -151,7 +159,8 @@ static s64 mmap_decode(const u64 *arg, struct mmap *call) {
     *call = (struct mmap){.bytes = arg[1], .flags = flags, .huge = mmap_huge_level(flags)};
     if (arg[5] % PAGE_SIZE || call->huge < 0) return -EINVAL;
     if (!(flags & MAP_ANONYMOUS))
-        call->error = file_map(arg[4], arg[5], call->bytes, arg[2] & 7, type == MAP_SHARED, &call->device);
+        call->error =
+            file_map(arg[4], arg[5], call->bytes, arg[2] & 7, type == MAP_SHARED, &call->device);
     if (call->error == -EBADF) return -EBADF;
     if (!call->bytes || (call->huge && !(flags & MAP_ANONYMOUS))) return -EINVAL;
     if (call->bytes > USER_END) return -ENOMEM;
@@ -168,12 +177,13 @@ static s64 mmap_locked(struct thread *thread, const u64 *arg, struct mmap *call)
     if (call->error < 0) return call->error;
     call->like.rights = arg[2] & 7;
     call->like.flags = mmap_flags(call->flags);
-    if (call->device) call->like.flags = AREA_NORESERVE | AREA_DEVICE | AREA_SHARED | (u32)call->error;
+    if (call->device)
+        call->like.flags = AREA_NORESERVE | AREA_DEVICE | AREA_SHARED | (u32)call->error;
     return mmap_put(thread, call, (u64)at);
 }
 
-// mmap(address, length, rights, flags, fd, offset): anonymous memory, or the framebuffer. Pages that MAP_HUGETLB asks
-// for are all taken before anything changes, so that none is missing later.
+// mmap(address, length, rights, flags, fd, offset): anonymous memory, or the framebuffer. Pages
+// that MAP_HUGETLB asks for are all taken before anything changes, so that none is missing later.
 s64 call_mmap(struct thread *thread, const u64 *arg) {
     struct mmap call;
     if (thread->record.taken.end) return populate(thread);
@@ -186,7 +196,8 @@ s64 call_mmap(struct thread *thread, const u64 *arg) {
     screen_yield(space.areas.device);
     lock_give(&space.lock);
     if (result == CALL_WAITS) return result;
-    if (result < 0) return populate_begin(thread, 0, PAGE_SIZE, call.huge, result); // gives back what was taken
+    if (result < 0)
+        return populate_begin(thread, 0, PAGE_SIZE, call.huge, result); // gives back what was taken
     if (!call.huge && (!populates || !call.like.rights)) return result;
     return populate_begin(thread, (u64)result, (u64)result + call.bytes, call.huge, result);
 }
@@ -207,13 +218,14 @@ s64 call_munmap(struct thread *thread, const u64 *arg) {
 // Of mprotect, in one area.
 static s64 mprotect_part(const struct area *area, u64 start, u64 end, u32 rights) {
     struct area like = area_part(area, start, end);
-    bool is_fixed =
-        (rights & AREA_EXEC && area->flags & AREA_DEVICE) || (rights & AREA_WRITE && area->flags & AREA_SEALED);
+    bool is_fixed = (rights & AREA_EXEC && area->flags & AREA_DEVICE) ||
+                    (rights & AREA_WRITE && area->flags & AREA_SEALED);
     if (is_fixed) return -EACCES;
     like.rights = rights;
     if (!area_is_data(area) && area_is_data(&like) && !space_within_limits(&like)) return -ENOMEM;
     u64 cost = rights & AREA_WRITE ? areas_cost(&space.areas, start, end) : 0;
-    if (!space_nodes_ready() || (cost && !promises_can(cost)) || !space_borders(start, end)) return -ENOMEM;
+    if (!space_nodes_ready() || (cost && !promises_can(cost)) || !space_borders(start, end))
+        return -ENOMEM;
     space_areas_protect(start, end, rights);
     tables_each(space.root, start, end, space_refresh);
     space_flush(start, end);
@@ -223,7 +235,8 @@ static s64 mprotect_part(const struct area *area, u64 start, u64 end, u32 rights
 // What comes before a hole, or before an area that cannot have these rights, gets them.
 static s64 mprotect_locked(struct thread *thread, const u64 *arg) {
     const u64 grows = PROT_GROWSDOWN | PROT_GROWSUP;
-    u64 at = arg[0], bytes = ROUND_UP(arg[1], PAGE_SIZE), rights = arg[2] & ~grows, end = at + bytes;
+    u64 at = arg[0], bytes = ROUND_UP(arg[1], PAGE_SIZE), rights = arg[2] & ~grows,
+        end = at + bytes;
     if ((arg[2] & grows) == grows || at % PAGE_SIZE) return -EINVAL;
     if (!arg[1]) return 0;
     if (end <= at) return -ENOMEM;
@@ -264,7 +277,8 @@ static s64 brk_locked(struct thread *thread, u64 to) {
     }
     struct area more = {.start = old_end, .end = end, .rights = AREA_READ | AREA_WRITE};
     if (space.lock_future) more.flags = AREA_LOCKED;
-    bool grows = end > old_end && mapping_is_free(old_end, end - old_end) && space_within_limits(&more);
+    bool grows =
+        end > old_end && mapping_is_free(old_end, end - old_end) && space_within_limits(&more);
     grows = grows && space_put(&more);
     if (grows || end == old_end) space.brk_now = to;
     return (s64)space.brk_now;
@@ -279,5 +293,6 @@ s64 call_brk(struct thread *thread, const u64 *arg) {
     bool populates = space.lock_future == MCL_FUTURE && result > (s64)before;
     screen_yield(space.areas.device);
     lock_give(&space.lock);
-    return populates ? populate_begin(thread, before, ROUND_UP((u64)result, PAGE_SIZE), 0, result) : result;
+    return populates ? populate_begin(thread, before, ROUND_UP((u64)result, PAGE_SIZE), 0, result)
+                     : result;
 }

@@ -1,9 +1,10 @@
-// See move.h. Four steps, each in pieces, between which other threads get the lock and the CPU: large pages are split
-// that would not be aligned at the new place; what is too long at the old one goes; the new one is made free, and gets
-// what the range grows by, and for what moves an area without rights, which keeps others out; the pages and their area
-// move. A place that the call has chosen is kept from the beginning. What all of this can need at worst is held in the
-// account of promises, so nothing fails half-way, unless another thread changes the same ranges meanwhile: then the
-// call ends with an error, what has moved has, and the rest of the new place is free.
+// See move.h. Four steps, each in pieces, between which other threads get the lock and the CPU:
+// large pages are split that would not be aligned at the new place; what is too long at the old one
+// goes; the new one is made free, and gets what the range grows by, and for what moves an area
+// without rights, which keeps others out; the pages and their area move. A place that the call has
+// chosen is kept from the beginning. What all of this can need at worst is held in the account of
+// promises, so nothing fails half-way, unless another thread changes the same ranges meanwhile:
+// then the call ends with an error, what has moved has, and the rest of the new place is free.
 #include "kernel/program/move.h"
 
 #include <linux/mman.h>
@@ -11,10 +12,11 @@
 #include "kernel/program/promises.h"
 #include "kernel/program/ranges.h"
 
-// Pages that a move takes before it gives others back: tables at both ends of both ranges, one for each small region of
-// a piece, and nodes.
-#define HELD        24
-#define REGIONS     4                 // of 2 MiB with small pages, of which one piece moves something
+// Pages that a move takes before it gives others back: tables at both ends of both ranges, one for
+// each small region of a piece, and nodes.
+#define HELD 24
+// of 2 MiB with small pages, of which one piece moves something
+#define REGIONS     4
 #define SHORT       (128 * PAGE_SIZE) // all steps together are one piece
 #define LITTLE      30000             // instructions for what a range has
 #define EMPTY_LOOKS 2048              // two tables
@@ -28,9 +30,11 @@ static bool move_keep(u64 start, u64 end) {
     return space_put(&kept);
 }
 
-// Whether there are so many pages and tables that one piece would be too long. What is little moves in one piece, and
-// nobody finds the new place without rights meanwhile.
-static bool move_is_much(u64 start, u64 end) { return tables_reach(space.root, start, end, MOVE_COST, LITTLE) < end; }
+// Whether there are so many pages and tables that one piece would be too long. What is little moves
+// in one piece, and nobody finds the new place without rights meanwhile.
+static bool move_is_much(u64 start, u64 end) {
+    return tables_reach(space.root, start, end, MOVE_COST, LITTLE) < end;
+}
 
 // Whether nobody else has put something to a place that is kept.
 static bool move_is_kept(u64 start, u64 end) {
@@ -47,14 +51,17 @@ s64 move_begin(struct thread *thread, const struct area *area) {
     call->step = 0;
     call->held = area ? HELD : 0;
     if (call->stays) more = call->bytes;
-    if (area && area->flags & AREA_COUNTED && more) call->held += PAGES(more) + areas_tables(0, more);
+    if (area && area->flags & AREA_COUNTED && more)
+        call->held += PAGES(more) + areas_tables(0, more);
     call->error = 0;
     call->is_long = MAX(call->bytes, call->old) > SHORT || call->end;
     if (call->is_long && area)
-        call->is_long = move_is_much(call->at, call->at + call->old) || move_is_much(call->to, call->to + call->bytes);
+        call->is_long = move_is_much(call->at, call->at + call->old) ||
+                        move_is_much(call->to, call->to + call->bytes);
     if (call->held && !promises_can(call->held)) return -ENOMEM;
     bool is_chosen = area && !(call->flags & MREMAP_FIXED);
-    if (is_chosen && call->bytes > SHORT && !move_keep(call->to, call->to + call->bytes)) return -ENOMEM;
+    if (is_chosen && call->bytes > SHORT && !move_keep(call->to, call->to + call->bytes))
+        return -ENOMEM;
     return 0;
 }
 
@@ -74,7 +81,8 @@ bool move_grow(struct move *call, const struct area *area, u64 start, u64 end) {
     return true;
 }
 
-// Splits the page at an address until it can be at that distance, too. False when there is no memory for that.
+// Splits the page at an address until it can be at that distance, too. False when there is no
+// memory for that.
 static bool move_align(u64 at, u64 distance, s64 *left) {
     u64 bytes;
     for (; tables_leaf(space.root, at, &bytes) && distance % bytes; *left -= SPLIT_COST)
@@ -82,10 +90,12 @@ static bool move_align(u64 at, u64 distance, s64 *left) {
     return true;
 }
 
-// No page is to cross the ends of the range, nor to lie at the new place where a page of its size cannot.
+// No page is to cross the ends of the range, nor to lie at the new place where a page of its size
+// cannot.
 static s64 move_split(struct thread *thread) {
     struct move *call = &thread->record.move;
-    u64 distance = call->to - call->at, end = call->at + call->old, at = range_from(thread, call->at), bytes;
+    u64 distance = call->to - call->at, end = call->at + call->old,
+        at = range_from(thread, call->at), bytes;
     s64 left = CALL_INSTRUCTIONS;
     if (call->in_place) return 0;
     if (!space_borders(call->at, end)) return -ENOMEM;
@@ -111,11 +121,13 @@ static s64 move_shorten(struct thread *thread) {
     return result;
 }
 
-// What the range grows by, or for old size 0 the second area over the same memory, in a part of the new place.
+// What the range grows by, or for old size 0 the second area over the same memory, in a part of the
+// new place.
 static s64 move_more(struct move *call, u64 start, u64 end) {
     const struct area *area = space_area(call->old ? call->at + call->old - PAGE_SIZE : call->at);
     bool can_grow = area && !(area->flags & AREA_DEVICE) && area->object != &objects_file;
-    if (!can_grow || (!call->old && !area->object)) return -EFAULT; // e.g. it was where the second one is to be
+    if (!can_grow || (!call->old && !area->object))
+        return -EFAULT; // e.g. it was where the second one is to be
     const struct area more = area_part(area, call->at, call->at + call->bytes);
     const struct area like = area_moved(more, call->to);
     if (!move_grow(call, &like, start, end)) return -ENOMEM;
@@ -144,14 +156,17 @@ static bool move_empty(u64 start, u64 end) {
     return true;
 }
 
-// How far a piece goes from an address, at most to end: over pages that can move as they are to where none is.
+// How far a piece goes from an address, at most to end: over pages that can move as they are to
+// where none is.
 static u64 move_reach(u64 from, u64 end, u64 distance, s64 *left) {
     u64 at = from, bytes, empty, region = 0, regions = 0;
     for (; at<end && * left> 0; *left -= MOVE_COST) {
         bool is_there = tables_leaf(space.root, at, &bytes);
         if (tables_leaf(space.root, at + distance, &empty)) break;
         if (is_there && (distance % bytes || bytes > end - at)) break;
-        if (is_there && empty < bytes && (at > from || !move_empty(at + distance, at + distance + bytes))) break;
+        if (is_there && empty < bytes &&
+            (at > from || !move_empty(at + distance, at + distance + bytes)))
+            break;
         if (is_there && bytes == PAGE_SIZE && at / LEVEL_BYTES(LEVEL_2M) != region) {
             region = at / LEVEL_BYTES(LEVEL_2M);
             if (++regions > REGIONS) break;
@@ -162,12 +177,14 @@ static u64 move_reach(u64 from, u64 end, u64 distance, s64 *left) {
     return MIN(at, end);
 }
 
-// Makes the tables that pages need when they move; with really, moves them, which after the first time cannot fail.
+// Makes the tables that pages need when they move; with really, moves them, which after the first
+// time cannot fail.
 static bool move_pages(const struct area *to, u64 from, u64 end, bool really) {
     for (u64 at = from, bytes; at < end; at = move_behind(at, bytes)) {
         u64 *entry = tables_leaf(space.root, at, &bytes);
         if (!entry) continue;
-        u64 *target = space_entry(to, at - from + to->start, (__builtin_ctzll(bytes) - LEVEL_SHIFT(0)) / 9);
+        u64 *target =
+            space_entry(to, at - from + to->start, (__builtin_ctzll(bytes) - LEVEL_SHIFT(0)) / 9);
         if (!target) return false;
         if (!really) continue;
         if (*entry & PTE_P) space.changed = TABLES_HID_PAGES;
@@ -180,7 +197,8 @@ static bool move_pages(const struct area *to, u64 from, u64 end, bool really) {
 // One piece within one area. False: memory ran out, or others have changed something.
 static bool move_part(struct thread *thread, s64 *left) {
     struct move *call = &thread->record.move;
-    u64 end = call->at + call->old, from = range_from(thread, call->at), distance = call->to - call->at;
+    u64 end = call->at + call->old, from = range_from(thread, call->at),
+        distance = call->to - call->at;
     const struct area *area = areas_find(&space.areas, from);
     if (!area || area->start >= end) {
         thread->record.done = call->old;
@@ -199,9 +217,12 @@ static bool move_part(struct thread *thread, s64 *left) {
     space_areas_put(&like);
     bool is_ready = move_pages(&like, from, end, false);
     if (is_ready) move_pages(&like, from, end, true);
-    if (!is_ready) mapping_cut(like.start, like.end);
-    else if (!call->stays) mapping_cut(from, end);
-    else if (space_nodes_ready()) areas_flag(&space.areas, from, end, 0, AREA_LOCKED);
+    if (!is_ready)
+        mapping_cut(like.start, like.end);
+    else if (!call->stays)
+        mapping_cut(from, end);
+    else if (space_nodes_ready())
+        areas_flag(&space.areas, from, end, 0, AREA_LOCKED);
     space_flush(from, end);
     thread->record.done = end - call->at;
     return is_ready;
@@ -226,14 +247,16 @@ static s64 move_undo(struct thread *thread) {
 
 s64 move_piece(struct thread *thread) {
     enum { ROOM = 2, PARTS };
-    static s64 (*const steps[])(struct thread *) = {move_split, move_shorten, [ROOM] = move_room, [PARTS] = move_parts};
+    static s64 (*const steps[])(struct thread *) = {
+        move_split, move_shorten, [ROOM] = move_room, [PARTS] = move_parts};
     struct move *call = &thread->record.move;
     if (call->error) return move_undo(thread);
     while (call->step < ARRAY_SIZE(steps)) {
         s64 result = steps[call->step](thread);
         if (result == CALL_WAITS) return result;
         if (result) {
-            bool has_place = !call->in_place && (call->step >= ROOM || !(call->flags & MREMAP_FIXED));
+            bool has_place =
+                !call->in_place && (call->step >= ROOM || !(call->flags & MREMAP_FIXED));
             call->undo = call->to + (call->step == PARTS ? thread->record.done : 0);
             thread->record.done = 0;
             call->error = result;

@@ -13,13 +13,14 @@
 struct object objects_file;
 
 void objects_set_file(u64 start, u64 bytes) {
-    objects_file = (struct object){.areas = 1, .bytes = bytes, .start = start}; // its own area: it is never left
+    objects_file = (struct object){
+        .areas = 1, .bytes = bytes, .start = start}; // its own area: it is never left
 }
 
 // ---- shared memory ----
 
-// Page tables have 256 entries for offsets, which end where the program's addresses do: in its root's page there is
-// room for the object behind them.
+// Page tables have 256 entries for offsets, which end where the program's addresses do: in its
+// root's page there is room for the object behind them.
 #define OBJECT_PLACE (PAGE_SIZE / 2)
 #define NUMBERS      100000 // with the place in it, a number of 64 bits: space_place()
 #define GIVE_COST    400    // instructions for a page that is given back
@@ -34,7 +35,9 @@ static u64 object_new_table(void) {
     return page;
 }
 
-static void object_give_table(u64 entry) { promises_give(OWNER_TABLES, entry & PTE_ADDRESS, tables_promised); }
+static void object_give_table(u64 entry) {
+    promises_give(OWNER_TABLES, entry & PTE_ADDRESS, tables_promised);
+}
 
 static void object_give_page(u64 *entry, u64 address, u64 bytes) {
     (void)address;

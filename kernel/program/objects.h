@@ -1,6 +1,7 @@
-// What makes the pages of areas: the program file, whose pages lie where the loader put them, and shared memory
-// (MAP_SHARED | MAP_ANONYMOUS), which keeps its pages itself, so that several areas can show them. An entry of the
-// address space that shows an object's page does not own it. All of this needs the lock of the address space.
+// What makes the pages of areas: the program file, whose pages lie where the loader put them, and
+// shared memory (MAP_SHARED | MAP_ANONYMOUS), which keeps its pages itself, so that several areas
+// can show them. An entry of the address space that shows an object's page does not own it. All of
+// this needs the lock of the address space.
 #pragma once
 
 #include "kernel/lib/types.h"
@@ -20,12 +21,14 @@ struct object {
 
 extern struct object objects_file;
 void objects_set_file(u64 start, u64 bytes);
-// Shared memory of so many bytes. promised: its page tables are promised to it; its pages are to the areas that show
-// them. NULL: no memory.
+// Shared memory of so many bytes. promised: its page tables are promised to it; its pages are to
+// the areas that show them. NULL: no memory.
 struct object *object_make(u64 bytes, bool promised);
-// Gives back a piece of an object that no area shows, whose pages no CPU remembers. True: all of it is gone.
+// Gives back a piece of an object that no area shows, whose pages no CPU remembers. True: all of it
+// is gone.
 bool object_give(struct object *object);
-// The page at an offset, which is made if it is not there, promised or out of what nobody was promised; 0, and why.
+// The page at an offset, which is made if it is not there, promised or out of what nobody was
+// promised; 0, and why.
 u64 object_page(struct object *object, u64 offset, bool promised, const char **why);
 bool object_has(const struct object *object, u64 offset); // without making it
 // Makes a page zeroes, if there is one. False: there is none.

@@ -1,9 +1,11 @@
-// Pages that mmap makes before they are touched: with MAP_HUGETLB large ones, all taken before the area is there, with
-// MAP_POPULATE what is missing once it is. Clearing them takes long, so it goes in pieces of at most one page of 2 MiB,
-// between which the call returns; what it took meanwhile is its record's.
+// Pages that mmap makes before they are touched: with MAP_HUGETLB large ones, all taken before the
+// area is there, with MAP_POPULATE what is missing once it is. Clearing them takes long, so it goes
+// in pieces of at most one page of 2 MiB, between which the call returns; what it took meanwhile is
+// its record's.
 //
-// The lock is given up between pieces: then other threads may have changed the range, all of it or what is left. So
-// every piece looks at the areas anew, goes over holes in one step, unmaps nothing, and gives back what has no place.
+// The lock is given up between pieces: then other threads may have changed the range, all of it or
+// what is left. So every piece looks at the areas anew, goes over holes in one step, unmaps
+// nothing, and gives back what has no place.
 #include "kernel/cpu/cpus.h"
 #include "kernel/lib/string.h"
 #include "kernel/memory/pages.h"
@@ -14,7 +16,8 @@
 
 #define CLEAR_BYTES LEVEL_BYTES(LEVEL_2M) // at once: 262,144 rounds
 #define PIECE_PAGES 100                   // large ones put or given back
-#define PIECE_MADE  10                    // of 4 KiB: the next one may be a large one, which has to be cleared, too
+// of 4 KiB: the next one may be a large one, which has to be cleared, too
+#define PIECE_MADE  10
 #define PIECE_STEPS 100
 
 // So many pages of that level are still wanted.
@@ -68,8 +71,10 @@ s64 populate_take(struct thread *thread, u64 bytes, int level) {
     struct taken *taken = &thread->record.taken;
     u64 size = LEVEL_BYTES(level), wanted = bytes / size - taken->count;
     if (!wanted) return 0;
-    if (taken->page) populate_clear_more(taken);
-    else if (!populate_take_page(taken, level, wanted)) return populate_begin(thread, 0, PAGE_SIZE, level, -ENOMEM);
+    if (taken->page)
+        populate_clear_more(taken);
+    else if (!populate_take_page(taken, level, wanted))
+        return populate_begin(thread, 0, PAGE_SIZE, level, -ENOMEM);
     if (taken->bytes == size) populate_push(taken);
     return call_again(thread);
 }
@@ -83,7 +88,8 @@ s64 populate_begin(struct thread *thread, u64 start, u64 end, int level, s64 res
     return populate(thread);
 }
 
-// Puts large pages that were taken at their places, the last ones first; what has none any more is given back.
+// Puts large pages that were taken at their places, the last ones first; what has none any more is
+// given back.
 static s64 populate_put_taken(struct thread *thread) {
     struct taken *taken = &thread->record.taken;
     int level = (int)taken->level;
@@ -100,12 +106,14 @@ static s64 populate_put_taken(struct thread *thread) {
 static bool populate_wants_1g(const struct taken *taken, const struct area *area) {
     if (area->object) return false;
     u64 bytes = LEVEL_BYTES(LEVEL_1G), empty, end = MIN(area->end, taken->end);
-    if (space.largest < LEVEL_1G || taken->at < taken->small || taken->at % bytes || end - taken->at < bytes)
+    if (space.largest < LEVEL_1G || taken->at < taken->small || taken->at % bytes ||
+        end - taken->at < bytes)
         return false;
     return !tables_leaf(space.root, taken->at, &empty) && empty >= bytes;
 }
 
-// One step under the lock; false at the end, or when memory ran out. Says in pages of 4 KiB what it made.
+// One step under the lock; false at the end, or when memory ran out. Says in pages of 4 KiB what it
+// made.
 static bool populate_step(struct taken *taken, u64 *made, bool *large) {
     const struct area *area = areas_find(&space.areas, taken->at);
     if (!area || area->start >= taken->end) return false;
@@ -135,11 +143,13 @@ s64 populate(struct thread *thread) {
     u64 made = 0;
     bool more = true, large = false;
     space_take();
-    if (taken->page && !space_put_taken(taken->at, taken->page, LEVEL_1G)) populate_give_back(taken->page, LEVEL_1G);
+    if (taken->page && !space_put_taken(taken->at, taken->page, LEVEL_1G))
+        populate_give_back(taken->page, LEVEL_1G);
     taken->page = 0;
     for (int i = 0; more && !large && i < PIECE_STEPS && made < PIECE_MADE; i++)
         more = populate_step(taken, &made, &large);
     lock_give(&space.lock);
-    if (large && !populate_take_page(taken, LEVEL_1G, 1)) taken->small = taken->at + LEVEL_BYTES(LEVEL_1G);
+    if (large && !populate_take_page(taken, LEVEL_1G, 1))
+        taken->small = taken->at + LEVEL_BYTES(LEVEL_1G);
     return more ? call_again(thread) : taken->result;
 }

@@ -1,5 +1,5 @@
-// See program.h. Starts the first thread and executes system calls. All registers but rax (and rcx and r11, which
-// SYSCALL itself overwrites) survive every call.
+// See program.h. Starts the first thread and executes system calls. All registers but rax (and rcx
+// and r11, which SYSCALL itself overwrites) survive every call.
 #include "kernel/program/program.h"
 
 #include "kernel/cpu/cpus.h"
@@ -46,7 +46,8 @@ static bool syscall_execute(struct thread *thread) {
     thread->wants = 0;
     thread->faults = thread->counts.faults;
     s64 result = dispatch(thread, number, args);
-    if (result == CALL_WAITS && thread->wants) { // what happens from here on wakes it, what happened is there now
+    if (result == CALL_WAITS &&
+        thread->wants) { // what happens from here on wakes it, what happened is there now
         events_wait(thread, thread->wants);
         result = dispatch(thread, number, args);
     }
@@ -59,8 +60,8 @@ static bool syscall_execute(struct thread *thread) {
     return true;
 }
 
-// Shared memory that nobody shows any more is given back in pieces before a call goes on or returns, whoever unmapped
-// it.
+// Shared memory that nobody shows any more is given back in pieces before a call goes on or
+// returns, whoever unmapped it.
 void syscall_run(struct thread *thread) {
     thread->waiting = thread->again = space.areas.left;
     if (thread->again) (void)space_collect();
@@ -99,7 +100,8 @@ static void program_name_thread(struct thread *thread, const struct boot_part *c
     const char *value = NULL;
     u64 offset = 0;
     u64 length;
-    for (const char *word; !value && (word = command_word(text, command->length, &offset, &length));) {
+    for (const char *word;
+         !value && (word = command_word(text, command->length, &offset, &length));) {
         value = command_value(word, length, "arg");
         if (value) length -= (u64)(value - word);
     }

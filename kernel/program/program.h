@@ -16,7 +16,7 @@ struct program {
     u64 low, high;              // what its segments take, with that
     struct elf_symbols symbols; // all that is read of its file after the start
     u64 signals_pending;        // sent to the process: for any thread that does not block them
-    u32 unasked;                // threads from this tid on were not asked yet whether they take one; 0: all were
+    u32 unasked; // threads from this tid on were not asked yet whether they take one; 0: all were
 };
 extern struct program program;
 
@@ -32,12 +32,14 @@ struct taken {
 
 // What mremap has still to do (mremap.c, move.c).
 struct move {
-    u64 at, old, to, bytes; // multiples of PAGE_SIZE; old is 0 for a second area over the same shared memory
+    u64 at, old, to,
+        bytes; // multiples of PAGE_SIZE; old is 0 for a second area over the same shared memory
     u64 flags;
     u64 end, result;    // of several areas; end 0: it is one
     u64 held;           // pages in the account of promises, for what is still to come
     u64 fill, fill_end; // what gets its pages at the end, as it is locked; fill_end 0: nothing
-    s64 error;          // with which the call ends, once what is at the new place from undo on has gone; or 0
+    s64 error; // with which the call ends, once what is at the new place from undo on has gone; or
+               // 0
     u64 undo;
     u32 step; // move.c
     bool stays, in_place, is_long;
@@ -65,7 +67,8 @@ struct record {
 // What is counted of a thread, and of all that ran on a CPU: for getrusage.
 struct counts {
     u64 faults;           // pages that were made when they were touched
-    u64 waits, put_aside; // how often it left its CPU because it waited, or because another one's turn came
+    u64 waits, put_aside; // how often it left its CPU because it waited, or because another one's
+                          // turn came
 };
 
 // The program's list of locks that it holds, see robust.c.
@@ -93,18 +96,19 @@ struct priority {
     u8 policy;
 };
 
-// A thread (process and thread 1) is its saved registers and its state, in a page of its own with its vector state;
-// kernel stacks belong to CPUs. A call that cannot finish yet returns CALL_WAITS: the thread then waits, and the
-// scheduler executes the call anew when it is woken or its deadline has passed. What the call must remember between two
-// executions stands in the progress record here.
+// A thread (process and thread 1) is its saved registers and its state, in a page of its own with
+// its vector state; kernel stacks belong to CPUs. A call that cannot finish yet returns CALL_WAITS:
+// the thread then waits, and the scheduler executes the call anew when it is woken or its deadline
+// has passed. What the call must remember between two executions stands in the progress record
+// here.
 struct thread {
-    struct context context;               // first: the trap code's context is the thread
-    u32 tid, state;                       // state: scheduler.c
-    unsigned cpu;                         // where it runs, is queued, or ran last
-    bool waiting, ended;                  // in a call that returned CALL_WAITS; made its last call
-    u64 virtual_time;                     // by which it is queued (queue.h)
-    u64 time;                             // on CPUs, in TSC ticks
-    u64 clear_tid;                        // where 0 goes when it ends, which wakes a futex there; 0: nowhere
+    struct context context; // first: the trap code's context is the thread
+    u32 tid, state;         // state: scheduler.c
+    unsigned cpu;           // where it runs, is queued, or ran last
+    bool waiting, ended;    // in a call that returned CALL_WAITS; made its last call
+    u64 virtual_time;       // by which it is queued (queue.h)
+    u64 time;               // on CPUs, in TSC ticks
+    u64 clear_tid;          // where 0 goes when it ends, which wakes a futex there; 0: nowhere
     u64 signals_blocked, signals_pending; // bit n - 1 for signal n
     struct signal_stack signal_stack;
     struct robust robust;
@@ -124,44 +128,54 @@ struct thread {
     struct record record;
     u32 bits;              // of a futex: that a waker must have one of
     u64 wake_at, wake_end; // arrivals of the waiters that a wake in pieces has still to look at
-    // Where it is: among all threads; in the queue of a CPU; among the sleepers of a CPU; in a futex's bucket; among
-    // those who wait for the terminal. When it ends, in none of these.
+    // Where it is: among all threads; in the queue of a CPU; among the sleepers of a CPU; in a
+    // futex's bucket; among those who wait for the terminal. When it ends, in none of these.
     struct sorted_node by_tid, ready, sleep, wait, event;
 };
 #define THREAD_OF(node, member) ((struct thread *)((u8 *)(node)-offsetof(struct thread, member)))
 #define NEVER                   (~0ull)
 
-// Does the system call of that number with its six arguments: the result, a negative errno, or CALL_WAITS.
+// Does the system call of that number with its six arguments: the result, a negative errno, or
+// CALL_WAITS.
 typedef s64 (*program_call)(struct thread *thread, u32 number, const u64 *arg);
-// Loads the program of the image, makes its first thread and enters it. boot: a copy that lives for ever, all of whose
-// memory the window reaches; it gets the last two time stamps. call: what does its system calls.
+// Loads the program of the image, makes its first thread and enters it. boot: a copy that lives for
+// ever, all of whose memory the window reaches; it gets the last two time stamps. call: what does
+// its system calls.
 void program_run(struct boot_info *boot, program_call call) __attribute__((noreturn));
-// The first execution of a call sets its deadline, the later ones keep it: no timeout starts again. True when it
-// passed.
+// The first execution of a call sets its deadline, the later ones keep it: no timeout starts again.
+// True when it passed.
 bool thread_deadline(struct thread *thread, u64 ns_from_now);
-// A call that works long stops after so many instructions and is executed anew, with its progress record, once
-// interrupts, signals and the other threads had their turn. Returns what the call returns.
+// A call that works long stops after so many instructions and is executed anew, with its progress
+// record, once interrupts, signals and the other threads had their turn. Returns what the call
+// returns.
 s64 call_again(struct thread *thread);
-// Whether a page had to be made for this execution of the call: a large one takes nearly all the time that it may.
-// Until the next execution only small ones are made.
-static inline bool call_faulted(const struct thread *thread) { return thread->counts.faults != thread->faults; }
-#define CALL_INSTRUCTIONS 100000         // or rounds of a string instruction: a third of what a CPU may be kept for
-void syscall_run(struct thread *thread); // executes the call in its registers, for the first time or anew
-void program_ends(void); // before anything is said about the program's end: returns to the first CPU only
+// Whether a page had to be made for this execution of the call: a large one takes nearly all the
+// time that it may. Until the next execution only small ones are made.
+static inline bool call_faulted(const struct thread *thread) {
+    return thread->counts.faults != thread->faults;
+}
+// or rounds of a string instruction: a third of what a CPU may be kept for
+#define CALL_INSTRUCTIONS 100000
+void syscall_run(
+    struct thread *thread); // executes the call in its registers, for the first time or anew
+void program_ends(
+    void); // before anything is said about the program's end: returns to the first CPU only
 
 // ---- refusals.c ----
-// A built call refuses what Linux would do: returns error, after a line in the log that names the call, the option with
-// its value, and what is missing. Once for each value; missing is one constant string for each thing that is missing.
+// A built call refuses what Linux would do: returns error, after a line in the log that names the
+// call, the option with its value, and what is missing. Once for each value; missing is one
+// constant string for each thing that is missing.
 s64 refused(const char *call, const char *option, u64 value, const char *missing, s64 error);
 
 // ---- scheduler.c: which thread runs on which CPU ----
 void scheduler_init(struct thread *first); // on each CPU; first: what runs there, or NULL
-// Before every return to the program: a fatal signal ends it here, also when it never makes a call, and a thread whose
-// call waits does not return before the call, executed anew, has its result. NULL: nothing has run here yet.
+// Before every return to the program: a fatal signal ends it here, also when it never makes a call,
+// and a thread whose call waits does not return before the call, executed anew, has its result.
+// NULL: nothing has run here yet.
 void schedule(struct context *context);
 void thread_start(struct thread *thread); // a new one, all its registers ready
-// Something happened that thread may wait for: it looks again, and enters the kernel if it runs elsewhere. The caller
-// holds what keeps it from ending.
+// Something happened that thread may wait for: it looks again, and enters the kernel if it runs
+// elsewhere. The caller holds what keeps it from ending.
 void thread_wake(struct thread *thread);
 u64 thread_time(const struct thread *thread); // TSC ticks on CPUs, of the current thread
 u64 program_time(void);                       // of all
@@ -173,25 +187,33 @@ void scheduler_set_alarm(u64 when);           // this CPU runs alarm_run() at wh
 extern struct lock threads_lock; // of the tids; while somebody holds it, no thread goes
 // A thread like its maker, the current one; NULL: the first. NULL: no memory.
 struct thread *thread_make(const struct thread *like);
+void thread_free(struct thread *thread);            // one that has ended, and is in no list
 struct thread *thread_find(u32 tid);                // under threads_lock; NULL: none
 struct thread *thread_from(u32 tid);                // the first that has this one or a higher one
 struct thread *thread_after(struct thread *thread); // NULL: the first, or the end
 unsigned threads_count(void);
 
 // ---- alarm.c ----
-// The process's timer of real time, looked at by the CPU that watches it. Returns when that is to look again.
+// The process's timer of real time, looked at by the CPU that watches it. Returns when that is to
+// look again.
 u64 alarm_run(u64 now);
 
 // ---- robust.c ----
-// Of a thread that ends: gives up the locks it holds. False: there are more, in the call's next execution.
+// Of a thread that ends: gives up the locks it holds. False: there are more, in the call's next
+// execution.
 bool robust_walk(struct thread *thread);
 
 // ---- events.c: who waits for the terminal ----
 void terminal_input_happened(int signal);
 void terminal_output_happened(void);
-enum { EVENT_INPUT = 1, EVENT_OUTPUT = 2, EVENT_ALL = 3 }; // a read may have something to do; a write may
-void events_wait(struct thread *thread, u8 events);        // it is woken when one of these happens from here on
-void events_leave(struct thread *thread);                  // it waits no longer
+enum {
+    EVENT_INPUT = 1,
+    EVENT_OUTPUT = 2,
+    EVENT_ALL = 3
+}; // a read may have something to do; a write may
+void events_wait(struct thread *thread,
+                 u8 events);              // it is woken when one of these happens from here on
+void events_leave(struct thread *thread); // it waits no longer
 void events_happen(u8 events); // wakes all who wait for one of them, the last ones a bit later
 void events_rest(void);        // wakes some of those
 
@@ -204,12 +226,14 @@ void record_end(struct thread *thread);             // the call returns
 struct futex_key { // what a waiter waits for
     u64 place;     // space_place() of the word, or its address for who says that it is private
 };
-struct futex_key futex_key(u64 address, u32 operation); // operation: with FUTEX_PRIVATE_FLAG or without
-void futex_wake_one(struct futex_key key);              // the one who came first
-bool futex_waits(struct thread *thread, bool leave);    // whether it is at one; leave: not any more
+struct futex_key futex_key(u64 address,
+                           u32 operation); // operation: with FUTEX_PRIVATE_FLAG or without
+void futex_wake_one(struct futex_key key); // the one who came first
+bool futex_waits(struct thread *thread, bool leave); // whether it is at one; leave: not any more
 
 // ---- load.c ----
-// Maps the program and builds its stack; fills regs for its first instruction. Ends the machine when it is unfit.
+// Maps the program and builds its stack; fills regs for its first instruction. Ends the machine
+// when it is unfit.
 void program_load(struct boot_info *boot, struct registers *regs);
 
 // ---- start.c: what a program finds on its stack (System V x86-64 psABI 3.4.1) ----
@@ -222,12 +246,14 @@ struct start {
     u64 random[2];
 };
 
-// Stores everything below STACK_END. The program's first stack pointer, or 0: too long for limit, or no memory there.
+// Stores everything below STACK_END. The program's first stack pointer, or 0: too long for limit,
+// or no memory there.
 u64 start_stack(const struct start *start);
 
 // ---- vdso.c ----
 bool vdso_map(void) MUST_USE; // at VDSO; false: no memory
-// A fault that is a call of the vsyscall page: does it, and the program is to go on behind it. False: it is none.
+// A fault that is a call of the vsyscall page: does it, and the program is to go on behind it.
+// False: it is none.
 bool vsyscall_emulate(struct thread *thread, const struct fault *fault);
 
 // ---- repeats.c ----
@@ -239,59 +265,71 @@ bool fault_repeats(struct repeats *last, u64 rip, u64 address, u64 generation);
 const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fault);
 // An exception of the program: a page that only has to be made, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
-// To thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no signal, as for kill(2).
+// To thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no
+// signal, as for kill(2).
 s64 signal_send(u32 tid, int signal);
-// Goes on looking for somebody who takes what was sent to the process. False: nobody is left to ask. Without locks.
+// Goes on looking for somebody who takes what was sent to the process. False: nobody is left to
+// ask. Without locks.
 bool signal_search(void);
-void signal_deliver(struct thread *thread);            // of the current one: ends the program when a signal is due
-void signal_block(struct thread *thread, u64 signals); // the current one: these alone from now on, whichever they are
-void signal_block_asked(struct thread *thread, u64 signals); // the same, but for the two that no program can block
+void signal_deliver(
+    struct thread *thread); // of the current one: ends the program when a signal is due
+void signal_block(struct thread *thread,
+                  u64 signals); // the current one: these alone from now on, whichever they are
+void signal_block_asked(struct thread *thread,
+                        u64 signals); // the same, but for the two that no program can block
 
-// "main+0x12 (0x401172)", or the address alone when no function covers it. Returns whether one did. Needs no lock.
+// "main+0x12 (0x401172)", or the address alone when no function covers it. Returns whether one did.
+// Needs no lock.
 bool program_place(char *text, size_t size, u64 address);
 
 // ---- files.c ----
 #define FILES_MAX 1024
-extern bool files_is_tty; // the terminal says that it is one; else it looks like the writing end of a pipe
+extern bool
+    files_is_tty; // the terminal says that it is one; else it looks like the writing end of a pipe
 // The open file of a number, as it is now; false: there is none.
 bool file_get(u64 number, struct file *copy);
-s64 file_put(struct file file);           // gives it the first free number from its own on: that, or -EMFILE
+s64 file_put(struct file file); // gives it the first free number from its own on: that, or -EMFILE
 u64 file_offset(const struct file *copy); // what it is meanwhile
 // Moves the offset of both on; false: only the copy's, since another call has moved the file's.
 bool file_advance(struct file *copy, u64 from, u64 bytes);
-// Opens 0, 1 and 2: standard input as the image has it, output on COM1 and the screen. output_is_tty: 1 and 2 are a
-// terminal although 0 is none.
+// Opens 0, 1 and 2: standard input as the image has it, output on COM1 and the screen.
+// output_is_tty: 1 and 2 are a terminal although 0 is none.
 void files_init(const struct boot_info *boot, bool output_is_tty);
-// For mmap: the physical address of what is to be mapped of an open file, and more flags for its area; or a negative
-// errno.
+// For mmap: the physical address of what is to be mapped of an open file, and more flags for its
+// area; or a negative errno.
 s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical);
 
 // ---- space.c: the program's address space, its areas and the pages that exist of them ----
-#define STACK_BYTES     (8ull << 20) // what the main thread's stack may grow to: RLIMIT_STACK at the start
-#define VDSO            (USER_END - PAGE_SIZE)
-#define STACK_END       VDSO
-#define STACK_FIRST     (132ull << 10) // of it there from the beginning, as on Linux
-#define STACK_ROOM      (128ull << 20) // nothing is placed by choice there, so that the limit can be raised
-#define SPACE_PLACE_END (STACK_END - STACK_ROOM - AREA_GAP) // what may be placed by choice ends here
+// what the main thread's stack may grow to: RLIMIT_STACK at the start
+#define STACK_BYTES (8ull << 20)
+#define VDSO        (USER_END - PAGE_SIZE)
+#define STACK_END   VDSO
+#define STACK_FIRST (132ull << 10) // of it there from the beginning, as on Linux
+// nothing is placed by choice there, so that the limit can be raised
+#define STACK_ROOM (128ull << 20)
+// what may be placed by choice ends here
+#define SPACE_PLACE_END (STACK_END - STACK_ROOM - AREA_GAP)
 
 // Before anything else. What the program may have promised to it in all is what is free now.
 // heap: where what brk() moves starts; file: the program's, at a page.
 void space_init(u64 heap, const struct boot_part *file);
 // Puts an area for the loader. False when there is no memory for it.
 bool space_put(const struct area *like) MUST_USE;
-// The same, with pages of a file that are there from the beginning: the first kept bytes from its object's offset on;
-// the rest of the last one's page is zero.
+// The same, with pages of a file that are there from the beginning: the first kept bytes from its
+// object's offset on; the rest of the last one's page is zero.
 bool space_put_file(const struct area *like, u64 kept) MUST_USE;
-// A page fault of the program (or of the kernel on its behalf) with the CPU's error code: maps the page and returns
-// NULL, or says why not. Two reasons are SIGBUS: that there is no memory, which is not the program's fault, and that
-// the page is past the end of its file.
+// A page fault of the program (or of the kernel on its behalf) with the CPU's error code: maps the
+// page and returns NULL, or says why not. Two reasons are SIGBUS: that there is no memory, which is
+// not the program's fault, and that the page is past the end of its file.
 const char *space_fault(u64 address, u64 error);
 extern const char space_no_memory[], space_past_end[];
 // Whether a page is there that is not the program's own, but a file's or shared.
 bool space_shows_other(u64 address);
-// What is the same for all addresses of one byte: of shared memory its object and the place in it, else the address.
+// What is the same for all addresses of one byte: of shared memory its object and the place in it,
+// else the address.
 u64 space_place(u64 address);
-// A page for what the kernel keeps for the program, out of what was not promised to it; 0 when there is none.
+// A page for what the kernel keeps for the program, out of what was not promised to it; 0 when
+// there is none.
 u64 space_page(void);
 
 // ---- limits.c ----

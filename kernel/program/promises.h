@@ -1,9 +1,11 @@
-// The account of memory that was promised to the program: one for the machine, in pages as pages_free() counts them.
+// The account of memory that was promised to the program: one for the machine, in pages as
+// pages_free() counts them.
 //
-// Areas that count (areas.h) are promised their pages, and the page tables that these need at worst. A promise is made
-// only when so many pages are free beside all others that are not kept yet, so what was promised is there when it is
-// touched. Everybody else (areas that do not count with their tables, nodes of areas, threads) takes pages only from
-// what nobody was promised. Whatever is taken has an owner here.
+// Areas that count (areas.h) are promised their pages, and the page tables that these need at
+// worst. A promise is made only when so many pages are free beside all others that are not kept
+// yet, so what was promised is there when it is touched. Everybody else (areas that do not count
+// with their tables, nodes of areas, threads) takes pages only from what nobody was promised.
+// Whatever is taken has an owner here.
 #pragma once
 
 #include "kernel/lib/types.h"
@@ -11,17 +13,18 @@
 enum owner { OWNER_DATA, OWNER_STACK, OWNER_TABLES, OWNER_NODES, OWNER_THREADS, OWNERS };
 
 struct promises {
-    u64 promised;      // to areas
-    u64 kept;          // of these, what was taken and did not come back
-    u64 away;          // pages that are being cleared for an area, without the lock; not in kept yet
-    u64 most;          // of data and stack at any one time
+    u64 promised; // to areas
+    u64 kept;     // of these, what was taken and did not come back
+    u64 away;     // pages that are being cleared for an area, without the lock; not in kept yet
+    u64 most;     // of data and stack at any one time
     u64 taken[OWNERS]; // by owner, promised or not; that of the threads changes without the lock
 };
 extern struct promises promises; // changes under the lock of the address space
 
 // Whether so many pages can be taken, or promised, beside what was promised already.
 bool promises_can(u64 pages);
-// So many pages were taken for an owner, out of what was promised to it or of what nobody was promised, or came back.
+// So many pages were taken for an owner, out of what was promised to it or of what nobody was
+// promised, or came back.
 void promises_took(enum owner owner, u64 pages, bool promised);
 void promises_got(enum owner owner, u64 pages, bool promised);
 // A page, contents undefined. 0: none is left, or none that nobody was promised.

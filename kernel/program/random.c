@@ -6,13 +6,15 @@
 #include "kernel/kernel.h"
 #include "kernel/program/program.h"
 
-#define GRND_FLAGS         (GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)
-#define RANDOM_MAX         0x7ffff000ull // bytes of one call, as on Linux
-#define PIECE              2048          // bytes of one execution of the call: a fault may clear a large page, too
+#define GRND_FLAGS (GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)
+#define RANDOM_MAX 0x7ffff000ull // bytes of one call, as on Linux
+// bytes of one execution of the call: a fault may clear a large page, too
+#define PIECE              2048
 #define CPUID_1_ECX_RDRAND (1u << 30)
 
-// SplitMix64 over a state that every call's time stamp changes and, where the CPU has it, RDRAND. That fails when the
-// generator is drained; ten tries in a row fail only when it is broken (SDM 1, 7.3.17.1).
+// SplitMix64 over a state that every call's time stamp changes and, where the CPU has it, RDRAND.
+// That fails when the generator is drained; ten tries in a row fail only when it is broken (SDM
+// 1, 7.3.17.1).
 u64 random_u64(void) {
     static u64 state;
     static bool has_rdrand;
@@ -21,7 +23,8 @@ u64 random_u64(void) {
         log("random: this CPU has no RDRAND; random numbers come from the time stamp counter, not for secrets");
     u64 hardware = 0;
     u8 ok = !has_rdrand;
-    for (int i = 0; i < 10 && !ok; i++) __asm__ volatile("rdrand %0; setc %1" : "=r"(hardware), "=qm"(ok)::"cc");
+    for (int i = 0; i < 10 && !ok; i++)
+        __asm__ volatile("rdrand %0; setc %1" : "=r"(hardware), "=qm"(ok)::"cc");
     u64 z = __atomic_add_fetch(&state, 0x9e3779b97f4a7c15 + tsc(), __ATOMIC_RELAXED);
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
     z = (z ^ z >> 27) * 0x94d049bb133111eb;
@@ -42,8 +45,8 @@ static u64 random_put(u64 to, u64 bytes) {
     return done;
 }
 
-// getrandom(to, bytes, unsigned flags): never waits, since there is no entropy to wait for. What was written before a
-// fault counts.
+// getrandom(to, bytes, unsigned flags): never waits, since there is no entropy to wait for. What
+// was written before a fault counts.
 s64 call_getrandom(struct thread *thread, const u64 *arg) {
     u64 count = MIN(arg[1], RANDOM_MAX);
     u32 flags = (u32)arg[2];

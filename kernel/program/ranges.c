@@ -16,7 +16,8 @@ struct walk range_begin(struct thread *thread, u64 start, u64 end) {
     bool is_again = record->begun;
     if (!record->begun) record->done = record->index = 0;
     record->begun = true;
-    struct walk walk = {.start = start, .at = start + record->done, .end = end, .left = CALL_INSTRUCTIONS / 4};
+    struct walk walk = {
+        .start = start, .at = start + record->done, .end = end, .left = CALL_INSTRUCTIONS / 4};
     walk.has_hole = record->index;
     walk.is_again = is_again;
     return walk;
@@ -33,7 +34,8 @@ static s64 range_step(struct walk *walk, s64 (*each)(struct walk *, const struct
     return each(walk, area, MIN(walk->end, area->end));
 }
 
-s64 range_walk(struct thread *thread, struct walk *walk, s64 (*each)(struct walk *, const struct area *, u64 end)) {
+s64 range_walk(struct thread *thread, struct walk *walk,
+               s64 (*each)(struct walk *, const struct area *, u64 end)) {
     s64 error = 0;
     space_take();
     while (!error && walk->at < walk->end && walk->left > 0) error = range_step(walk, each);
@@ -53,7 +55,8 @@ s64 range_populate(struct walk *walk, u64 end, bool writes) {
         return 0;
     }
     const char *why =
-        space_make(walk->at, writes ? FAULT_WRITE : 0); // or others changed the area: then it is looked at again
+        space_make(walk->at, writes ? FAULT_WRITE
+                                    : 0); // or others changed the area: then it is looked at again
     bool is_made = tables_leaf(space.root, walk->at, &bytes);
     walk->left -= MAKE_COST + (is_made ? (s64)(bytes / sizeof(u64)) : 0);
     if (!why) return 0;

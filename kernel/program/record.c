@@ -1,5 +1,5 @@
-// What a call copied in stays until it returns: in its progress record, or, when it is much, in pages. The program may
-// change or unmap what it gave in the meantime.
+// What a call copied in stays until it returns: in its progress record, or, when it is much, in
+// pages. The program may change or unmap what it gave in the meantime.
 #include "kernel/kernel.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
@@ -9,12 +9,14 @@
 s64 record_copy(struct thread *thread, u64 from, u64 bytes) {
     struct record *record = &thread->record;
     if (bytes <= sizeof record->few) return copy_from_user(record->few, from, bytes) ? 0 : -EFAULT;
-    ASSERT(bytes <= sizeof record->pages / sizeof record->pages[0] * PAGE_SIZE && !record->page_count);
+    ASSERT(bytes <= sizeof record->pages / sizeof record->pages[0] * PAGE_SIZE &&
+           !record->page_count);
     for (u64 done = 0; done < bytes; done += PAGE_SIZE) {
         u64 page = space_page();
         if (!page) return -ENOMEM;
         record->pages[record->page_count++] = page;
-        if (!copy_from_user(window(page), from + done, MIN(bytes - done, PAGE_SIZE))) return -EFAULT;
+        if (!copy_from_user(window(page), from + done, MIN(bytes - done, PAGE_SIZE)))
+            return -EFAULT;
     }
     return 0;
 }
@@ -28,5 +30,6 @@ void *record_at(struct thread *thread, u64 offset) {
 
 void record_end(struct thread *thread) {
     struct record *record = &thread->record;
-    while (record->page_count) promises_give(OWNER_THREADS, record->pages[--record->page_count], false);
+    while (record->page_count)
+        promises_give(OWNER_THREADS, record->pages[--record->page_count], false);
 }

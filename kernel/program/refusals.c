@@ -1,5 +1,6 @@
-// What a built call refuses although Linux would do it is said once in the log, as calls that are not built are: the
-// call, the option and what is missing. The program chooses how many different ones there are, so their lines end.
+// What a built call refuses although Linux would do it is said once in the log, as calls that are
+// not built are: the call, the option and what is missing. The program chooses how many different
+// ones there are, so their lines end.
 #include <asm/errno.h>
 #include "kernel/cpu/lock.h"
 #include "kernel/kernel.h"
@@ -32,7 +33,8 @@ static const char *refusal_error_name(s64 error) {
 static bool refusal_is_new(const char *missing, u64 value, bool *last) {
     bool known = false;
     lock_take(&lock);
-    for (u32 i = 0; i < said_count && !known; i++) known = said[i].missing == missing && said[i].value == value;
+    for (u32 i = 0; i < said_count && !known; i++)
+        known = said[i].missing == missing && said[i].value == value;
     bool room = said_count < SAID_MAX;
     if (!known && room) said[said_count++] = (struct said){missing, value};
     *last = said_count == SAID_MAX;
@@ -45,6 +47,7 @@ s64 refused(const char *call, const char *option, u64 value, const char *missing
     if (!refusal_is_new(missing, value, &last)) return error;
     log("the program called %s with %s %#lx: %s, so it got %s", call, option, value, missing,
         refusal_error_name(error));
-    if (last) log("the program was refused %u different things; further ones are not named", SAID_MAX);
+    if (last)
+        log("the program was refused %u different things; further ones are not named", SAID_MAX);
     return error;
 }

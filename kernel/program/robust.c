@@ -1,6 +1,7 @@
-// Robust futexes (Linux's Documentation/locking/robust-futexes.rst): a thread keeps a list of the locks it holds, in
-// its own memory. When it ends, each word there that still has its tid gets FUTEX_OWNER_DIED, and one waiter is woken.
-// The list is whatever the program made of it: a circle, garbage, or changed meanwhile by other threads.
+// Robust futexes (Linux's Documentation/locking/robust-futexes.rst): a thread keeps a list of the
+// locks it holds, in its own memory. When it ends, each word there that still has its tid gets
+// FUTEX_OWNER_DIED, and one waiter is woken. The list is whatever the program made of it: a circle,
+// garbage, or changed meanwhile by other threads.
 #include <linux/futex.h>
 #include "kernel/call/call.h"
 #include "kernel/cpu/trap.h"
@@ -13,8 +14,8 @@
 
 static u64 robust_address_of(u64 pointer) { return pointer & ~IS_PI; }
 
-// One lock of a thread that ends. May be just being taken or given back: then it is not in the list, and nobody may own
-// it. False: there is no such word, and the walk ends.
+// One lock of a thread that ends. May be just being taken or given back: then it is not in the
+// list, and nobody may own it. False: there is no such word, and the walk ends.
 static bool robust_lock_died(const struct thread *thread, u64 pointer, bool pending) {
     u64 word = robust_address_of(pointer) + thread->robust.futex_offset;
     u32 value;
@@ -37,7 +38,8 @@ static bool robust_lock_died(const struct thread *thread, u64 pointer, bool pend
 bool robust_walk(struct thread *thread) {
     struct robust *robust = &thread->robust;
     if (!robust->head) return true;
-    if (!thread->record.done && !copy_from_user(&robust->next, robust->head, ROBUST_HEAD_BYTES)) return true;
+    if (!thread->record.done && !copy_from_user(&robust->next, robust->head, ROBUST_HEAD_BYTES))
+        return true;
     for (u64 end = thread->record.done + PIECE;
          robust_address_of(robust->next) != robust->head && thread->record.done < ENTRIES_MAX;) {
         if (thread->record.done == end) return false;

@@ -1,7 +1,8 @@
-// Which thread runs on which CPU. Each CPU has a queue of threads that are ready (queue.h) and the sleepers that it
-// wakes. A CPU with nothing to run takes from the others' queues, then sleeps until a waker claims it. There is no
-// tick: the timer is set only for the first sleeper, or for the end of a slice while somebody waits for this CPU. Who
-// is woken and had much less of the CPU than the current thread runs at once.
+// Which thread runs on which CPU. Each CPU has a queue of threads that are ready (queue.h) and the
+// sleepers that it wakes. A CPU with nothing to run takes from the others' queues, then sleeps
+// until a waker claims it. There is no tick: the timer is set only for the first sleeper, or for
+// the end of a slice while somebody waits for this CPU. Who is woken and had much less of the CPU
+// than the current thread runs at once.
 //
 // A thread's state changes by compare-and-swap alone:
 //   RUNNING -> WAITING        its call waits; its registers are saved before
@@ -15,15 +16,18 @@
 #include "kernel/memory/pages.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
-#include "kernel/program/promises.h"
+#include "kernel/program/cputime.h"
 #include "kernel/program/queue.h"
 
-#define CREDIT_NS         3000000 // that a sleeper is ahead of all others at most
-#define MARGIN_NS         100000  // that a woken thread had less than the current one, to run before it at once
-#define WAKES             128     // sleepers that are woken before interrupts and threads have their turn
-#define LOAD(at)          __atomic_load_n(at, __ATOMIC_SEQ_CST)
-#define STORE(at, value)  __atomic_store_n(at, value, __ATOMIC_SEQ_CST)
-#define SWAP(at, old, to) __atomic_compare_exchange_n(at, old, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#define CREDIT_NS 3000000 // that a sleeper is ahead of all others at most
+// that a woken thread had less than the current one, to run before it at once
+#define MARGIN_NS 100000
+// sleepers that are woken before interrupts and threads have their turn
+#define WAKES            128
+#define LOAD(at)         __atomic_load_n(at, __ATOMIC_SEQ_CST)
+#define STORE(at, value) __atomic_store_n(at, value, __ATOMIC_SEQ_CST)
+#define SWAP(at, old, to)                                                                          \
+    __atomic_compare_exchange_n(at, old, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
 enum { READY, RUNNING, RUNNING_WOKEN, WAITING };
 
@@ -48,28 +52,20 @@ _Static_assert(sizeof(struct scheduler) <= CPU_PROGRAM, "the room that struct cp
 static u64 idle_cpus[CPUS_MAX / 64]; // bit: nobody has claimed it yet
 static u32 ready_count;              // threads in all queues
 
-static struct scheduler *scheduler_of(unsigned cpu) { return (struct scheduler *)cpu_number(cpu)->program; }
-
-// ---- time on CPUs: one that runs is (total - TSC at its start) | 1, one that stands is the total, even ----
-
-static u64 scheduler_time_read(const u64 *time) {
-    u64 value, now;
-    do value = LOAD(time), now = tsc();
-    while (LOAD(time) != value); // stopped meanwhile, perhaps long ago: it would run backwards
-    return value & 1 ? (value & ~1ull) + now : value;
+static struct scheduler *scheduler_of(unsigned cpu) {
+    return (struct scheduler *)cpu_number(cpu)->program;
 }
-static void scheduler_time_go(u64 *time, u64 now) { STORE(time, (*time - now) | 1); }
-static void scheduler_time_stop(u64 *time, u64 now) { STORE(time, ((*time & ~1ull) + now) & ~1ull); }
 
-u64 thread_time(const struct thread *thread) { return scheduler_time_read(&thread->time); }
+// ---- time on CPUs, and what is counted ----
+
+u64 thread_time(const struct thread *thread) { return cpu_time_read(&thread->time); }
 
 u64 program_time(void) {
     u64 sum = 0;
-    for (unsigned cpu = 0; cpu < cpus_online(); cpu++) sum += scheduler_time_read(&scheduler_of(cpu)->time);
+    for (unsigned cpu = 0; cpu < cpus_online(); cpu++)
+        sum += cpu_time_read(&scheduler_of(cpu)->time);
     return sum;
 }
-
-// ---- counts ----
 
 static void scheduler_count(u64 *of_thread, u64 *of_cpu) {
     STORE(of_thread, *of_thread + 1);
@@ -78,7 +74,8 @@ static void scheduler_count(u64 *of_thread, u64 *of_cpu) {
 
 void count_fault(void) {
     struct thread *thread = (struct thread *)this_cpu()->current;
-    if (thread) scheduler_count(&thread->counts.faults, &scheduler_of(this_cpu()->number)->counts.faults);
+    if (thread)
+        scheduler_count(&thread->counts.faults, &scheduler_of(this_cpu()->number)->counts.faults);
 }
 
 struct counts program_counts(void) {
@@ -102,11 +99,13 @@ static u64 scheduler_ticks(u64 ns) {
 
 // ---- queues ----
 
-static struct thread *scheduler_ready_thread(struct sorted_node *node) { return THREAD_OF(node, ready); }
+static struct thread *scheduler_ready_thread(struct sorted_node *node) {
+    return THREAD_OF(node, ready);
+}
 
 static u64 scheduler_queue_time(struct scheduler *of) {
     lock_take(&of->lock);
-    u64 time = queue_now(&of->queue, scheduler_time_read(&of->current));
+    u64 time = queue_now(&of->queue, cpu_time_read(&of->current));
     lock_give(&of->lock);
     return time;
 }
@@ -114,7 +113,8 @@ static u64 scheduler_queue_time(struct scheduler *of) {
 // A thread's virtual time is that of the CPU it counts as being on.
 static void scheduler_move(struct thread *thread, unsigned cpu) {
     if (thread->cpu == cpu) return;
-    u64 from = scheduler_queue_time(scheduler_of(thread->cpu)), to = scheduler_queue_time(scheduler_of(cpu));
+    u64 from = scheduler_queue_time(scheduler_of(thread->cpu)),
+        to = scheduler_queue_time(scheduler_of(cpu));
     thread->virtual_time = queue_move(thread->virtual_time, from, to);
     STORE(&thread->cpu, cpu);
 }
@@ -126,22 +126,26 @@ static void scheduler_push(unsigned cpu, struct thread *thread, enum arrival how
     struct scheduler *to = scheduler_of(cpu);
     scheduler_move(thread, cpu);
     lock_take(&to->lock);
-    u64 time = thread->virtual_time, current = scheduler_time_read(&to->current), now = queue_now(&to->queue, current);
+    u64 time = thread->virtual_time, current = cpu_time_read(&to->current),
+        now = queue_now(&to->queue, current);
     u64 credit = time < now && how != NEW ? scheduler_ticks(CREDIT_NS) : 0;
-    if (how == YIELDED) time = queue_add_last(&to->queue, &thread->ready, time, scheduler_ticks(CREDIT_NS));
-    else time = queue_add(&to->queue, &thread->ready, time, credit);
+    if (how == YIELDED)
+        time = queue_add_last(&to->queue, &thread->ready, time, scheduler_ticks(CREDIT_NS));
+    else
+        time = queue_add(&to->queue, &thread->ready, time, credit);
     thread->virtual_time = time;
     __atomic_fetch_add(&ready_count, 1, __ATOMIC_SEQ_CST);
     lock_give(&to->lock);
     bool is_running = cpu == this_cpu()->number && this_cpu()->current;
-    if (is_running && time < current && current - time > scheduler_ticks(MARGIN_NS)) to->switch_due = true;
+    if (is_running && time < current && current - time > scheduler_ticks(MARGIN_NS))
+        to->switch_due = true;
 }
 
 static struct thread *scheduler_pop(unsigned cpu) {
     struct scheduler *from = scheduler_of(cpu);
     if (!LOAD(&from->queue.length)) return NULL;
     lock_take(&from->lock);
-    queue_now(&from->queue, scheduler_time_read(&from->current));
+    queue_now(&from->queue, cpu_time_read(&from->current));
     struct sorted_node *node = queue_take(&from->queue);
     if (node) __atomic_fetch_sub(&ready_count, 1, __ATOMIC_SEQ_CST);
     lock_give(&from->lock);
@@ -153,7 +157,8 @@ static struct thread *scheduler_find(unsigned me) {
     unsigned count = cpus_online();
     events_rest();
     struct thread *thread = scheduler_pop(me);
-    for (unsigned i = 1; i < count && !thread && LOAD(&ready_count); i++) thread = scheduler_pop((me + i) % count);
+    for (unsigned i = 1; i < count && !thread && LOAD(&ready_count); i++)
+        thread = scheduler_pop((me + i) % count);
     return thread;
 }
 
@@ -175,11 +180,12 @@ static unsigned scheduler_claim_any(unsigned no_cpu) {
     return no_cpu;
 }
 
-// Queues a thread where it ran last if that CPU is idle, else at any idle one, else here. A CPU that goes idle shows it
-// and then looks at the count; this counts and then looks who is idle: one of the two sees the other. Once it is queued
-// it may run elsewhere, and end.
+// Queues a thread where it ran last if that CPU is idle, else at any idle one, else here. A CPU
+// that goes idle shows it and then looks at the count; this counts and then looks who is idle: one
+// of the two sees the other. Once it is queued it may run elsewhere, and end.
 static void scheduler_ready(struct thread *thread, enum arrival how) {
-    unsigned me = this_cpu()->number, cpu = scheduler_claim(thread->cpu) ? thread->cpu : scheduler_claim_any(CPUS_MAX);
+    unsigned me = this_cpu()->number,
+             cpu = scheduler_claim(thread->cpu) ? thread->cpu : scheduler_claim_any(CPUS_MAX);
     scheduler_push(cpu < CPUS_MAX ? cpu : me, thread, how);
     if (cpu == CPUS_MAX) cpu = scheduler_claim_any(me);
     if (cpu != me) ipi_send(cpu);
@@ -188,16 +194,19 @@ static void scheduler_ready(struct thread *thread, enum arrival how) {
 // It begins with its maker's time: who makes threads instead of running gets no more by that.
 void thread_start(struct thread *thread) {
     thread->cpu = this_cpu()->number;
-    thread->virtual_time = scheduler_time_read(&scheduler_of(thread->cpu)->current);
+    thread->virtual_time = cpu_time_read(&scheduler_of(thread->cpu)->current);
     scheduler_ready(thread, NEW);
 }
 
 void thread_wake(struct thread *thread) {
     u32 state = WAITING;
-    while (state != READY && !SWAP(&thread->state, &state, state == WAITING ? READY : RUNNING_WOKEN)) {}
+    while (state != READY &&
+           !SWAP(&thread->state, &state, state == WAITING ? READY : RUNNING_WOKEN)) {}
     unsigned cpu = LOAD(&thread->cpu);
-    if (state == WAITING) scheduler_ready(thread, WOKEN);
-    else if (state != READY && cpu != this_cpu()->number) ipi_send(cpu);
+    if (state == WAITING)
+        scheduler_ready(thread, WOKEN);
+    else if (state != READY && cpu != this_cpu()->number)
+        ipi_send(cpu);
 }
 
 // ---- sleepers ----
@@ -209,7 +218,8 @@ static void scheduler_sleep_begin(struct scheduler *own, struct thread *thread) 
     lock_give(&own->timers);
 }
 
-// Of a thread that was woken, before anything else is done with it: its CPU may be about to wake it too.
+// Of a thread that was woken, before anything else is done with it: its CPU may be about to wake it
+// too.
 static void scheduler_sleep_end(struct thread *thread) {
     struct sorted *list = sorted_in(&thread->sleep);
     if (!list) return;
@@ -223,7 +233,8 @@ static void scheduler_sleep_end(struct thread *thread) {
 static void scheduler_wake_sleepers(struct scheduler *own, u64 now) {
     struct sorted_node *node;
     lock_take(&own->timers);
-    for (unsigned i = 0; (node = sorted_first(&own->sleepers)) && node->key <= now && i < WAKES; i++) {
+    for (unsigned i = 0; (node = sorted_first(&own->sleepers)) && node->key <= now && i < WAKES;
+         i++) {
         thread_wake(THREAD_OF(node, sleep));
         sorted_remove(&own->sleepers, node);
     }
@@ -247,8 +258,10 @@ static void scheduler_timer_update(struct scheduler *own) {
     if (own->alarm < when) when = own->alarm;
     if (this_cpu()->number == 0) when = MIN(when, watch_next());
     u32 waiting = LOAD(&own->queue.length);
-    if (!waiting) own->slice_end = 0;
-    else if (!own->slice_end) own->slice_end = time_now_ns() + queue_slice(waiting);
+    if (!waiting)
+        own->slice_end = 0;
+    else if (!own->slice_end)
+        own->slice_end = time_now_ns() + queue_slice(waiting);
     if (own->slice_end && own->slice_end < when) when = own->slice_end;
     if (when < own->armed) timer_set(own->armed = when);
 }
@@ -277,20 +290,14 @@ static void scheduler_requeue(struct scheduler *own, struct thread *thread) {
     if (moves) ipi_send(own->neighbour); // its current thread has a slice from now on
 }
 
-// Its memory goes. What still had a link to it would reach into the next owner's.
-static void thread_free(struct thread *thread) {
-    ASSERT(!sorted_in(&thread->by_tid) && !sorted_in(&thread->ready));
-    ASSERT(!sorted_in(&thread->sleep) && !sorted_in(&thread->wait) && !sorted_in(&thread->event));
-    promises_give(OWNER_THREADS, window_physical(thread), false);
-}
-
-// Takes a thread off this CPU. Returns it when it is to run on, since it was woken before it could wait.
+// Takes a thread off this CPU. Returns it when it is to run on, since it was woken before it could
+// wait.
 static struct thread *scheduler_put_down(struct scheduler *own, struct thread *thread) {
     u32 state = RUNNING;
     u64 now = tsc();
-    scheduler_time_stop(&thread->time, now);
-    scheduler_time_stop(&own->time, now);
-    scheduler_time_stop(&own->current, now);
+    cpu_time_stop(&thread->time, now);
+    cpu_time_stop(&own->time, now);
+    cpu_time_stop(&own->current, now);
     thread->virtual_time = own->current;
     context_leave(!thread->ended);
     if (thread->ended) {
@@ -316,20 +323,22 @@ static void scheduler_pick_up(struct scheduler *own, struct thread *thread) {
     context_enter(&thread->context);
     u64 now = tsc();
     STORE(&own->current, thread->virtual_time & ~1ull);
-    scheduler_time_go(&own->current, now);
-    scheduler_time_go(&own->time, now);
-    scheduler_time_go(&thread->time, now);
+    cpu_time_go(&own->current, now);
+    cpu_time_go(&own->time, now);
+    cpu_time_go(&thread->time, now);
 }
 
 void scheduler_init(struct thread *first) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
     own->first = own->armed = own->alarm = NEVER;
     own->watch = this_cpu()->number == 0 ? cpus_watch() : NEVER;
-    if (this_cpu()->time.unknown) (void)time_now_ns(); // or tsc() would jump in the midst of a thread's time
+    if (this_cpu()->time.unknown)
+        (void)time_now_ns(); // or tsc() would jump in the midst of a thread's time
     if (first) scheduler_pick_up(own, first);
 }
 
-// Interrupts are off until cpu_idle() lets them in and sleeps in one step, so no wake-up is lost after the last look.
+// Interrupts are off until cpu_idle() lets them in and sleeps in one step, so no wake-up is lost
+// after the last look.
 static void scheduler_idle(struct scheduler *own) {
     u64 bit = 1ull << this_cpu()->number % 64, *word = &idle_cpus[this_cpu()->number / 64];
     cpu_break(); // a call may have come before, and a turn may clear a frame
@@ -347,7 +356,8 @@ static void scheduler_idle(struct scheduler *own) {
     __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
 }
 
-// After a call stopped at a break point: whether it goes on at once, since no other thread's turn has come.
+// After a call stopped at a break point: whether it goes on at once, since no other thread's turn
+// has come.
 static bool scheduler_goes_on(struct scheduler *own) {
     cpu_break();
     scheduler_tick(own);
@@ -358,7 +368,8 @@ static bool scheduler_goes_on(struct scheduler *own) {
 void schedule(struct context *context) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
     struct thread *thread = (struct thread *)context;
-    if (thread && thread->context.regs.vector >= EXCEPTIONS && thread->context.regs.vector < VECTOR_SYSCALL)
+    if (thread && thread->context.regs.vector >= EXCEPTIONS &&
+        thread->context.regs.vector < VECTOR_SYSCALL)
         scheduler_tick(own);
     if (__atomic_load_n(&program.unasked, __ATOMIC_RELAXED)) scheduler_signals_sent(own);
     for (;;) {

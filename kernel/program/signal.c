@@ -1,6 +1,7 @@
-// Signals, and how the program dies of them. An exception becomes the signal Linux would send, and ends the program
-// with a report that names places by the program's own symbols. Handlers of the program's own are not built; asking for
-// one is refused with ENOSYS rather than taken and never called.
+// Signals, and how the program dies of them. An exception becomes the signal Linux would send, and
+// ends the program with a report that names places by the program's own symbols. Handlers of the
+// program's own are not built; asking for one is refused with ENOSYS rather than taken and never
+// called.
 #include <linux/signal.h>
 #include "kernel/call/call.h"
 #include "kernel/cpu/cpus.h"
@@ -16,20 +17,20 @@
 #define BIT(signal) (1ull << ((signal)-1))
 #define UNMASKABLE  (BIT(SIGKILL) | BIT(SIGSTOP))
 // Ignored by default; stopping is ignored too, since nobody could continue the program.
-#define HARMLESS                                                                                                       \
-    (BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT) | BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) |          \
-     BIT(SIGTTOU))
+#define HARMLESS                                                                                   \
+    (BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT) | BIT(SIGSTOP) | BIT(SIGTSTP) |     \
+     BIT(SIGTTIN) | BIT(SIGTTOU))
 #define SIGSETXID 33   // glibc's own
 #define ASKED     1000 // threads in one go, under their lock
-#define ACTION_FLAGS                                                                                                   \
-    (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_RESTORER | SA_ONSTACK | SA_RESTART |            \
-     SA_NODEFER | SA_RESETHAND)
+#define ACTION_FLAGS                                                                               \
+    (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_RESTORER | SA_ONSTACK |     \
+     SA_RESTART | SA_NODEFER | SA_RESETHAND)
 
 // Of the first 15 signals, in their order.
 static const char *signal_name(int signal) {
-    static const char names[][8] = {"0",       "SIGHUP",  "SIGINT",  "SIGQUIT", "SIGILL",  "SIGTRAP",
-                                    "SIGABRT", "SIGBUS",  "SIGFPE",  "SIGKILL", "SIGUSR1", "SIGSEGV",
-                                    "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM"};
+    static const char names[][8] = {
+        "0",      "SIGHUP",  "SIGINT",  "SIGQUIT", "SIGILL",  "SIGTRAP", "SIGABRT", "SIGBUS",
+        "SIGFPE", "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM"};
     return signal < (int)ARRAY_SIZE(names) ? names[signal] : "no name";
 }
 
@@ -42,8 +43,8 @@ static bool signal_ignored(int signal) {
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && BIT(signal) & HARMLESS);
 }
 
-// Asks some of them, since threads are as many as the program likes, and wakes the first one that takes it. Whether
-// there are more to ask.
+// Asks some of them, since threads are as many as the program likes, and wakes the first one that
+// takes it. Whether there are more to ask.
 bool signal_search(void) {
     u64 pending = __atomic_load_n(&program.signals_pending, __ATOMIC_RELAXED);
     int asked = 0;
@@ -66,9 +67,12 @@ s64 signal_send(u32 tid, int signal) {
     struct thread *to = tid ? thread_find(tid) : NULL;
     bool exists = to || !tid;
     if (exists && known && signal && !signal_ignored(signal)) {
-        __atomic_fetch_or(to ? &to->signals_pending : &program.signals_pending, BIT(signal), __ATOMIC_SEQ_CST);
-        if (to) thread_wake(to);
-        else __atomic_store_n(&program.unasked, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_or(to ? &to->signals_pending : &program.signals_pending, BIT(signal),
+                          __ATOMIC_SEQ_CST);
+        if (to)
+            thread_wake(to);
+        else
+            __atomic_store_n(&program.unasked, 1, __ATOMIC_RELAXED);
     }
     lock_give(&threads_lock);
     if (!tid) (void)signal_search();
@@ -95,7 +99,9 @@ void signal_block(struct thread *thread, u64 signals) {
     lock_give(&threads_lock);
 }
 
-void signal_block_asked(struct thread *thread, u64 signals) { signal_block(thread, signals & ~UNMASKABLE); }
+void signal_block_asked(struct thread *thread, u64 signals) {
+    signal_block(thread, signals & ~UNMASKABLE);
+}
 
 // The first part of rt_sigaction: 0, or why not. before: what was there.
 static s64 signal_action_change(int signal, const u64 *arg, struct action *before) {
@@ -106,9 +112,11 @@ static s64 signal_action_change(int signal, const u64 *arg, struct action *befor
     if (arg[1] && !copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
     if (!known || (arg[1] && BIT(signal) & UNMASKABLE)) return -EINVAL;
     if (arg[1] && wanted.handler != (u64)SIG_DFL && wanted.handler != (u64)SIG_IGN) {
-        bool asked_by_glibc = signal == SIGSETXID && !wanted.mask; // for every program with threads, which never use it
+        bool asked_by_glibc = signal == SIGSETXID &&
+                              !wanted.mask; // for every program with threads, which never use it
         if (asked_by_glibc || __atomic_exchange_n(&named, true, __ATOMIC_RELAXED)) return -ENOSYS;
-        return refused("rt_sigaction", "a handler for signal", (u64)signal, "no handlers are built", -ENOSYS);
+        return refused("rt_sigaction", "a handler for signal", (u64)signal, "no handlers are built",
+                       -ENOSYS);
     }
     lock_take(&threads_lock);
     *before = actions[signal];
@@ -121,7 +129,8 @@ static s64 signal_action_change(int signal, const u64 *arg, struct action *befor
     return 0;
 }
 
-// Some threads, from a tid on, forget a signal that is ignored now. Who is the next; 0: that was all.
+// Some threads, from a tid on, forget a signal that is ignored now. Who is the next; 0: that was
+// all.
 static u32 signal_forget(int signal, u32 tid) {
     lock_take(&threads_lock);
     __atomic_fetch_and(&program.signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
@@ -159,9 +168,12 @@ s64 call_rt_sigprocmask(struct thread *thread, const u64 *arg) {
     if (arg[3] != sizeof set) return -EINVAL;
     if (arg[1]) {
         if (!copy_from_user(&set, arg[1], sizeof set)) return -EFAULT;
-        if (how == SIG_BLOCK) set |= old;
-        else if (how == SIG_UNBLOCK) set = old & ~set;
-        else if (how != SIG_SETMASK) return -EINVAL;
+        if (how == SIG_BLOCK)
+            set |= old;
+        else if (how == SIG_UNBLOCK)
+            set = old & ~set;
+        else if (how != SIG_SETMASK)
+            return -EINVAL;
         signal_block_asked(thread, set);
     }
     return arg[2] ? put_user(arg[2], &old, sizeof old) : 0;
@@ -209,7 +221,8 @@ s64 call_sigaltstack(struct thread *thread, const u64 *arg) {
     return arg[1] ? put_user(arg[1], &old, sizeof old) : 0;
 }
 
-// kill(int process, int signal). The only process is number 1, in group 1; -1 means all others, and there are none.
+// kill(int process, int signal). The only process is number 1, in group 1; -1 means all others, and
+// there are none.
 s64 call_kill(struct thread *thread, const u64 *arg) {
     int pid = (int)arg[0];
     bool is_ours = pid == 0 || pid == 1;
@@ -250,13 +263,17 @@ static const struct {
 bool program_place(char *text, size_t size, u64 address) {
     struct elf_symbol symbol;
     u64 in_file = address - program.bias;
-    bool found = address - program.low < program.high - program.low && elf_symbol(&program.symbols, in_file, &symbol);
-    if (found) format(text, size, "%.80s+0x%lx (0x%lx)", symbol.name, symbol.offset, address);
-    else format(text, size, "0x%lx", address);
+    bool found = address - program.low < program.high - program.low &&
+                 elf_symbol(&program.symbols, in_file, &symbol);
+    if (found)
+        format(text, size, "%.80s+0x%lx (0x%lx)", symbol.name, symbol.offset, address);
+    else
+        format(text, size, "0x%lx", address);
     return found;
 }
 
-// Words on the stack that point into code are, newest first, the places calls may return to: nearly every one does.
+// Words on the stack that point into code are, newest first, the places calls may return to: nearly
+// every one does.
 static void signal_report_callers(u64 sp) {
     char text[PLACE];
     u64 word;
@@ -298,7 +315,8 @@ void program_fault(struct context *context, const struct fault *fault) {
     format(access, PLACE, "%s address 0x%lx (%s)", how, fault->address, why);
     program_place(at, sizeof at, r->rip);
     program_ends();
-    log_error("the program died of signal %d (%s): %s at %s", signal, signal_name(signal), what, at);
+    log_error("the program died of signal %d (%s): %s at %s", signal, signal_name(signal), what,
+              at);
     registers_say(r, log_error);
     signal_report_callers(r->rsp);
     power_end(128 + signal);

@@ -29,7 +29,8 @@ void sorted_add(struct sorted *list, struct sorted_node *node, u64 key, u64 then
     sorted_insert_node(list, node, key, then);
 }
 
-void sorted_move(struct sorted *from, struct sorted *to, struct sorted_node *node, u64 key, u64 then) {
+void sorted_move(struct sorted *from, struct sorted *to, struct sorted_node *node, u64 key,
+                 u64 then) {
     ASSERT(node->in == from);
     RB_REMOVE(sorted_tree, &from->tree, node);
     sorted_insert_node(to, node, key, then);

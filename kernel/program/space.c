@@ -1,14 +1,16 @@
-// The program's address space: its areas (areas.h), and the pages that exist of them. Pages come on first touch, as
-// large as fits: a page lies within one area, and is split before only a part of it changes. Those of the program file
-// are mapped from where the loader put it, and copied when they are written. There is one space; its page tables are
-// the lower half of the root. A page that is the program's is in one entry there, with PTE_OURS, and nowhere else.
+// The program's address space: its areas (areas.h), and the pages that exist of them. Pages come on
+// first touch, as large as fits: a page lies within one area, and is split before only a part of it
+// changes. Those of the program file are mapped from where the loader put it, and copied when they
+// are written. There is one space; its page tables are the lower half of the root. A page that is
+// the program's is in one entry there, with PTE_OURS, and nowhere else.
 //
-// Every CPU's faults and calls come by here, one at a time (space.lock). Others use the space meanwhile by what they
-// remember of its page tables: a change of a present entry is flushed before the lock is given back, and a page or a
-// table is freed after that (tables.h, cpus.h).
+// Every CPU's faults and calls come by here, one at a time (space.lock). Others use the space
+// meanwhile by what they remember of its page tables: a change of a present entry is flushed before
+// the lock is given back, and a page or a table is freed after that (tables.h, cpus.h).
 //
-// PTE_COUNTED says of a page, and of a page table by the entry above it, that it was promised (promises.h). A table was
-// when areas need it that count; one without the bit may be, and then the account is too careful by one page.
+// PTE_COUNTED says of a page, and of a page table by the entry above it, that it was promised
+// (promises.h). A table was when areas need it that count; one without the bit may be, and then the
+// account is too careful by one page.
 #include <asm/resource.h>
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"
@@ -22,8 +24,8 @@
 
 struct space space;
 
-// Who waits for the lock uses nothing of the space, so that the flushes of those before need not wait for it: a virtual
-// CPU that the host has put aside would hold up all of them.
+// Who waits for the lock uses nothing of the space, so that the flushes of those before need not
+// wait for it: a virtual CPU that the host has put aside would hold up all of them.
 void space_take(void) {
     if (lock_try(&space.lock)) return;
     bool used = tlb_leave();
@@ -76,10 +78,12 @@ const struct area *space_area(u64 address) {
 static void space_unmark(u64 address) {
     u64 table = space.root;
     for (int level = 3; level > 0; level--) {
-        u64 *entry = tables_at(table, address, level), bytes = LEVEL_BYTES(level), start = ROUND_DOWN(address, bytes);
+        u64 *entry = tables_at(table, address, level), bytes = LEVEL_BYTES(level),
+            start = ROUND_DOWN(address, bytes);
         if (!*entry || *entry & PTE_PS) return;
         table = *entry;
-        if (!(table & PTE_COUNTED) || areas_have_counted(&space.areas, start, start + bytes)) continue;
+        if (!(table & PTE_COUNTED) || areas_have_counted(&space.areas, start, start + bytes))
+            continue;
         *entry &= ~PTE_COUNTED;
         promises_got(OWNER_TABLES, 1, true);
         promises_took(OWNER_TABLES, 1, false);
@@ -137,7 +141,8 @@ static u64 space_page_bits(const struct area *area) {
     if (area->rights) bits |= PTE_P;
     if (area->rights & AREA_WRITE) bits |= PTE_W;
     if (!(area->rights & AREA_EXEC)) bits |= PTE_NX;
-    if (area->flags & AREA_DEVICE) bits |= PTE_PWT; // write-combining, as the console has it in the window
+    if (area->flags & AREA_DEVICE)
+        bits |= PTE_PWT; // write-combining, as the console has it in the window
     return bits & tables_allow;
 }
 
@@ -145,12 +150,14 @@ static u64 space_page_bits(const struct area *area) {
 
 static enum owner space_owner_of(u64 entry) { return entry & PTE_STACK ? OWNER_STACK : OWNER_DATA; }
 
-// The entry for an address of an area in the table of that level; missing tables are made, as promised if the area
-// counts or another one does that needs them too. NULL when there is no memory for one.
+// The entry for an address of an area in the table of that level; missing tables are made, as
+// promised if the area counts or another one does that needs them too. NULL when there is no memory
+// for one.
 u64 *space_entry(const struct area *area, u64 address, int level) {
     u64 table = space.root;
     for (int at = 3; at > level; at--) {
-        u64 *entry = tables_at(table, address, at), bytes = LEVEL_BYTES(at), start = ROUND_DOWN(address, bytes);
+        u64 *entry = tables_at(table, address, at), bytes = LEVEL_BYTES(at),
+            start = ROUND_DOWN(address, bytes);
         bool counts = area->flags & AREA_COUNTED;
         ASSERT(!(*entry & PTE_PS));
         if (!*entry) {
@@ -169,7 +176,9 @@ u64 *space_entry(const struct area *area, u64 address, int level) {
     return tables_at(table, address, level);
 }
 
-void space_table_give(u64 entry) { promises_give(OWNER_TABLES, entry & PTE_ADDRESS, entry & PTE_COUNTED); }
+void space_table_give(u64 entry) {
+    promises_give(OWNER_TABLES, entry & PTE_ADDRESS, entry & PTE_COUNTED);
+}
 
 // Fills the entry for an area's page of that size with one of the program's own.
 void space_page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes) {
@@ -182,12 +191,14 @@ void space_page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes
 }
 
 static void space_page_forget(u64 entry, u64 bytes) {
-    if (entry & PTE_OURS) promises_got(space_owner_of(entry), pages_worth(bytes), entry & PTE_COUNTED);
-    else if (entry & PTE_COUNTED) promises.kept--;
+    if (entry & PTE_OURS)
+        promises_got(space_owner_of(entry), pages_worth(bytes), entry & PTE_COUNTED);
+    else if (entry & PTE_COUNTED)
+        promises.kept--;
 }
 
-// Fills the entry for an area's page of 4 KiB with its object's. Shared memory is there for the area that was promised
-// it; a page of the file is never writable: a write copies it.
+// Fills the entry for an area's page of 4 KiB with its object's. Shared memory is there for the
+// area that was promised it; a page of the file is never writable: a write copies it.
 void space_page_show(u64 *entry, const struct area *area, u64 physical) {
     bool shared = area->flags & AREA_SHARED, counts = shared && area->flags & AREA_COUNTED;
     u64 bits = space_page_bits(area);
@@ -200,8 +211,10 @@ void space_page_show(u64 *entry, const struct area *area, u64 physical) {
 }
 
 void space_page_give(u64 physical, u64 bytes) {
-    if (bytes == PAGE_SIZE) page_free(physical);
-    else frames_free_run(physical, bytes / LEVEL_BYTES(LEVEL_2M));
+    if (bytes == PAGE_SIZE)
+        page_free(physical);
+    else
+        frames_free_run(physical, bytes / LEVEL_BYTES(LEVEL_2M));
 }
 
 static void space_page_drop(u64 *entry, u64 address, u64 bytes) {
@@ -211,15 +224,18 @@ static void space_page_drop(u64 *entry, u64 address, u64 bytes) {
     *entry = 0;
 }
 
-// After a change of rights, before a flush. One without rights keeps its frame but is not present, so that the kernel
-// cannot touch it for the program either.
+// After a change of rights, before a flush. One without rights keeps its frame but is not present,
+// so that the kernel cannot touch it for the program either.
 void space_refresh(u64 *entry, u64 address, u64 bytes) {
     const struct area *area = areas_find(&space.areas, address);
     u64 before = *entry;
     space_page_forget(before, bytes);
-    if (before & PTE_OURS) space_page_put(entry, area, before & PTE_ADDRESS, bytes);
-    else if (area->flags & AREA_DEVICE) *entry = (before & PTE_ADDRESS) | space_page_bits(area);
-    else space_page_show(entry, area, before & PTE_ADDRESS);
+    if (before & PTE_OURS)
+        space_page_put(entry, area, before & PTE_ADDRESS, bytes);
+    else if (area->flags & AREA_DEVICE)
+        *entry = (before & PTE_ADDRESS) | space_page_bits(area);
+    else
+        space_page_show(entry, area, before & PTE_ADDRESS);
     if (before & PTE_P && *entry != before) space.changed = TABLES_HID_PAGES;
 }
 
@@ -228,8 +244,8 @@ void space_flush(u64 start, u64 end) {
     space.changed = 0;
 }
 
-// Splits pages until none crosses address. A frame that is split keeps its map in its first page, whose contents move.
-// False when there is no memory for that.
+// Splits pages until none crosses address. A frame that is split keeps its map in its first page,
+// whose contents move. False when there is no memory for that.
 bool space_border(u64 address) {
     u64 bytes, *entry;
     while ((entry = tables_leaf(space.root, address, &bytes)) && address % bytes) {
@@ -247,8 +263,8 @@ bool space_border(u64 address) {
     return true;
 }
 
-// What a piece of long work may come upon: an area costs up to 6,000 instructions when there are 120,000 of them, a
-// page up to 300 with the look that is taken here.
+// What a piece of long work may come upon: an area costs up to 6,000 instructions when there are
+// 120,000 of them, a page up to 300 with the look that is taken here.
 #define PIECE_BYTES (128 * PAGE_SIZE) // less is no long work, whatever pages are there
 #define PIECE_AREAS 32
 #define REACH_COST  300
@@ -256,7 +272,8 @@ bool space_border(u64 address) {
 u64 space_reach(u64 start, u64 end) {
     if (end - start <= PIECE_AREAS * PAGE_SIZE) return end;
     u64 reach = end;
-    if (end - start > PIECE_BYTES) reach = tables_reach(space.root, start, end, REACH_COST, CALL_INSTRUCTIONS);
+    if (end - start > PIECE_BYTES)
+        reach = tables_reach(space.root, start, end, REACH_COST, CALL_INSTRUCTIONS);
     struct area *area = areas_find(&space.areas, start);
     for (int i = 0; area && area->start < reach; i++, area = areas_next(area))
         if (i == PIECE_AREAS) return area->start;
@@ -265,9 +282,11 @@ u64 space_reach(u64 start, u64 end) {
 
 bool space_borders(u64 start, u64 end) { return space_border(start) && space_border(end); }
 
-// Drops the pages of a range, at whose borders none crosses, and the tables that nobody needs any more.
+// Drops the pages of a range, at whose borders none crosses, and the tables that nobody needs any
+// more.
 void space_drop(u64 start, u64 end) {
-    const struct area *left = areas_before(&space.areas, end), *right = areas_find(&space.areas, start);
+    const struct area *left = areas_before(&space.areas, end),
+                      *right = areas_find(&space.areas, start);
     bool is_hole = (!left || left->end <= start) && (!right || right->start >= end);
     u64 low = start, high = end; // of the tables that go
     if (is_hole) {
@@ -281,15 +300,16 @@ void space_drop(u64 start, u64 end) {
     objects_collect(&space.areas.left);
 }
 
-// Whether a page of that size may be made: what was promised comes first. An area that was never counted is likely to
-// be touched here and there only, so it gets large pages while there is plenty.
+// Whether a page of that size may be made: what was promised comes first. An area that was never
+// counted is likely to be touched here and there only, so it gets large pages while there is
+// plenty.
 bool space_page_allowed(const struct area *area, u64 bytes) {
     u64 plenty = bytes > PAGE_SIZE ? pages_total() / 2 : 0;
     return area->flags & AREA_COUNTED || promises_can(pages_worth(bytes) + plenty);
 }
 
-// Fills a part of an area with pages of 4 KiB that are not the program's: a file's, or a device's, which nobody splits.
-// False when there is no memory for page tables.
+// Fills a part of an area with pages of 4 KiB that are not the program's: a file's, or a device's,
+// which nobody splits. False when there is no memory for page tables.
 static bool space_fill(const struct area *area, u64 bytes, u64 physical, u64 bits) {
     for (u64 at = area->start, end = at + bytes; at < end;) {
         u64 *entry = space_entry(area, at, 0);
@@ -312,8 +332,10 @@ bool space_put_file(const struct area *like, u64 kept) {
     space_drop(like->start, like->end); // the last segment may have ended in the same page
     const struct area *found = space_area(like->start);
     ASSERT(found);
-    const struct area area = area_part(found, like->start, like->end); // its flags are its neighbour's, too
-    u64 rest = kept % PAGE_SIZE, whole = kept - rest, file = kept ? like->object->start + like->offset : 0;
+    const struct area area =
+        area_part(found, like->start, like->end); // its flags are its neighbour's, too
+    u64 rest = kept % PAGE_SIZE, whole = kept - rest,
+        file = kept ? like->object->start + like->offset : 0;
     if (!space_fill(&area, whole, file, space_page_bits(&area) & ~PTE_W)) return false;
     if (!rest) return true;
     u64 *entry = space_entry(&area, area.start + whole, 0), page = 0;

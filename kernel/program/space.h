@@ -10,9 +10,11 @@ struct space {
     struct lock lock; // of all that follows, and of the pages and tables
     struct areas areas;
     u64 root, brk_start, brk_now;
-    int largest;      // level of the largest pages that the CPU has
-    u64 lock_future;  // what mlockall() wants for every area from now on: MCL_FUTURE, perhaps with MCL_ONFAULT; 0
-    unsigned changed; // of what was present, and is not flushed: TABLES_HID_PAGES, TABLES_HID_TABLES
+    int largest;     // level of the largest pages that the CPU has
+    u64 lock_future; // what mlockall() wants for every area from now on: MCL_FUTURE, perhaps with
+                     // MCL_ONFAULT; 0
+    unsigned
+        changed; // of what was present, and is not flushed: TABLES_HID_PAGES, TABLES_HID_TABLES
 };
 extern struct space space;
 
@@ -21,63 +23,68 @@ void space_take(void);
 const struct area *space_area(u64 address); // NULL: none
 // Enough nodes for an operation on areas; false when there is no page for them.
 bool space_nodes_ready(void);
-// Whether there is memory for an area like this one instead of what is at its place: for what it is promised, beside so
-// many pages that were taken for it, and for nodes. Changes nothing else.
+// Whether there is memory for an area like this one instead of what is at its place: for what it is
+// promised, beside so many pages that were taken for it, and for nodes. Changes nothing else.
 bool space_can_put(const struct area *like, u64 taken);
 // The operations of areas.h, and what is promised follows.
 void space_areas_put(const struct area *like);
 void space_areas_cut(u64 start, u64 end);
 void space_areas_protect(u64 start, u64 end, u32 rights);
-// Fills the entry for an area's page of that size with one of the program's own; of 4 KiB with its object's.
+// Fills the entry for an area's page of that size with one of the program's own; of 4 KiB with its
+// object's.
 void space_page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes);
 void space_page_show(u64 *entry, const struct area *area, u64 physical);
 void space_page_give(u64 physical, u64 bytes); // back to those that are free
 void space_table_give(u64 entry);
 // Whether a page of that size may be made: what was promised comes first.
 bool space_page_allowed(const struct area *area, u64 bytes);
-// The entry for an address of an area in the table of that level; NULL when there is no memory for a table.
+// The entry for an address of an area in the table of that level; NULL when there is no memory for
+// a table.
 u64 *space_entry(const struct area *area, u64 address, int level);
 // Splits pages until none crosses an address, or two. False when there is no memory for that.
 bool space_border(u64 address);
 bool space_borders(u64 start, u64 end);
-// Drops the pages of a range, at whose borders none crosses, and the tables that nobody needs any more.
+// Drops the pages of a range, at whose borders none crosses, and the tables that nobody needs any
+// more.
 void space_drop(u64 start, u64 end);
 // For tables_each(), after a change of rights; space_flush() then.
 void space_refresh(u64 *entry, u64 address, u64 bytes);
 void space_flush(u64 start, u64 end);
 // Fills a new area of a device: false when there is no memory for page tables.
 bool space_put_device(const struct area *area, u64 physical);
-// Makes the page for an access with that error code (see space_fault()). Gives the lock up for a while when it clears a
-// large page; then the access may have to be tried again.
+// Makes the page for an access with that error code (see space_fault()). Gives the lock up for a
+// while when it clears a large page; then the access may have to be tried again.
 const char *space_make(u64 address, u64 error);
 // Whether RLIMIT_AS and RLIMIT_DATA allow an area like this one instead of what is at its place.
 bool space_within_limits(const struct area *like);
 
-// How far from start an operation on areas and pages may go at once, at most to end: no page crosses that.
+// How far from start an operation on areas and pages may go at once, at most to end: no page
+// crosses that.
 u64 space_reach(u64 start, u64 end);
 // Gives back a piece of the shared memory that nobody shows any more. True: nothing is left of it.
 bool space_collect(void);
-// Gives an address of an area a large page that was taken for it and cleared; false when it wants none.
+// Gives an address of an area a large page that was taken for it and cleared; false when it wants
+// none.
 bool space_put_taken(u64 address, u64 physical, int level);
 
 // ---- mappings.c ----
-// Takes out all areas of a range. _cut: with nodes ready and no page across the borders. _unmap: false, and nothing
-// has changed, when there is no memory for these.
+// Takes out all areas of a range. _cut: with nodes ready and no page across the borders. _unmap:
+// false, and nothing has changed, when there is no memory for these.
 void mapping_cut(u64 start, u64 end);
 bool mapping_unmap(u64 start, u64 end);
 // The same in pieces, for a call: 0 at the end, -ENOMEM, or what call_again() returns.
 s64 mapping_unmap_piece(struct thread *thread, u64 start, u64 end);
 // Whether nothing is there, and no stack above needs it.
 bool mapping_is_free(u64 start, u64 bytes);
-// Where a mapping goes that names no place it must have: at the hint when it is free, else as high as it fits below
-// limit, and from 2 MiB or 1 GiB on aligned for pages of that size. 0: nowhere.
+// Where a mapping goes that names no place it must have: at the hint when it is free, else as high
+// as it fits below limit, and from 2 MiB or 1 GiB on aligned for pages of that size. 0: nowhere.
 u64 mapping_place(u64 hint, u64 bytes, u64 align, u64 limit);
 
 // ---- populate.c: pages that mmap makes before they are touched ----
-// Takes large pages for so many bytes before the area is there. Its result but for 0, when they are there, is that of
-// the call: -ENOMEM, or what call_again() returns. Without the lock.
+// Takes large pages for so many bytes before the area is there. Its result but for 0, when they are
+// there, is that of the call: -ENOMEM, or what call_again() returns. Without the lock.
 s64 populate_take(struct thread *thread, u64 bytes, int level);
-// The call mmap goes on, which has put its area: it gets what was taken, or with level 0 what is missing. Returns what
-// the call returns, when all is done result.
+// The call mmap goes on, which has put its area: it gets what was taken, or with level 0 what is
+// missing. Returns what the call returns, when all is done result.
 s64 populate_begin(struct thread *thread, u64 start, u64 end, int level, s64 result);
 s64 populate(struct thread *thread);

@@ -1,5 +1,5 @@
-// The threads of the program: made by clone, known by their tids, ended by exit. All share everything but registers,
-// blocked signals and their tid.
+// The threads of the program: made by clone, known by their tids, ended by exit. All share
+// everything but registers, blocked signals and their tid.
 #include <linux/sched.h>
 #include "kernel/call/call.h"
 #include "kernel/cpu/cpus.h"
@@ -8,6 +8,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
+#include "kernel/program/promises.h"
 
 #define TID_MAX      0x3fffffff // what fits into a futex word beside its two flags
 #define XSTATE_ALIGN 64
@@ -15,13 +16,21 @@
 #define CLONE_NEEDED     (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)
 #define CLONE_SHARED     (CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_IO)
 #define CLONE_OF_PARENTS (CLONE_PARENT | CLONE_PTRACE | CLONE_UNTRACED | CLONE_DETACHED | CSIGNAL)
-#define CLONE_BUILT      (CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
+#define CLONE_TIDS       (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
+#define CLONE_BUILT      (CLONE_SETTLS | CLONE_TIDS)
 #define CLONE_KNOWN      (CLONE_NEEDED | CLONE_SHARED | CLONE_OF_PARENTS | CLONE_BUILT)
 
 struct lock threads_lock;
 static struct sorted tids;
 static u32 latest;
 static unsigned count;
+
+// Its memory goes. What still had a link to it would reach into the next owner's.
+void thread_free(struct thread *thread) {
+    ASSERT(!sorted_in(&thread->by_tid) && !sorted_in(&thread->ready));
+    ASSERT(!sorted_in(&thread->sleep) && !sorted_in(&thread->wait) && !sorted_in(&thread->event));
+    promises_give(OWNER_THREADS, window_physical(thread), false);
+}
 
 struct thread *thread_find(u32 tid) {
     struct sorted_node *node = sorted_from(&tids, tid, 0);
@@ -72,8 +81,8 @@ static bool clone_makes_sense(u64 flags) {
     return !(is_thread && flags & (CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD));
 }
 
-// clone(flags, stack, tid for the parent, tid for the child, TLS). Without CLONE_FS or CLONE_FILES, too, the threads
-// have one directory and one table of files.
+// clone(flags, stack, tid for the parent, tid for the child, TLS). Without CLONE_FS or CLONE_FILES,
+// too, the threads have one directory and one table of files.
 s64 call_clone(struct thread *thread, const u64 *arg) {
     u64 flags = (u32)arg[0];
     if (!clone_makes_sense(flags)) return -EINVAL;
@@ -104,8 +113,8 @@ s64 call_set_tid_address(struct thread *thread, const u64 *arg) {
     return thread->tid;
 }
 
-// The memory of a thread goes when its CPU has left it. Its stack may be gone already. Who leaves takes no signal: one
-// to all is another's.
+// The memory of a thread goes when its CPU has left it. Its stack may be gone already. Who leaves
+// takes no signal: one to all is another's.
 s64 call_exit(struct thread *thread, const u64 *arg) {
     u32 zero = 0;
     signal_block(thread, ~0ull);
@@ -126,8 +135,8 @@ s64 call_exit_group(struct thread *thread, const u64 *arg) {
     power_end((int)(arg[0] & 255));
 }
 
-// sched_getaffinity(thread, bytes, mask): all CPUs, also those that are still to come, since programs ask once. Returns
-// how many bytes it wrote.
+// sched_getaffinity(thread, bytes, mask): all CPUs, also those that are still to come, since
+// programs ask once. Returns how many bytes it wrote.
 s64 call_sched_getaffinity(struct thread *thread, const u64 *arg) {
     unsigned cpus = cpus_expected();
     u64 mask[CPUS_MAX / 64] = {0}, bytes = ROUND_UP(cpus, 64) / 8;

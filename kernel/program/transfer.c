@@ -1,5 +1,5 @@
-// Calls that move bytes between a file and the program's memory. The file, and where in memory, is settled when the
-// call begins; it goes on from there however often it is executed (struct record).
+// Calls that move bytes between a file and the program's memory. The file, and where in memory, is
+// settled when the call begins; it goes on from there however often it is executed (struct record).
 #include <linux/fcntl.h>
 #include <linux/uio.h>
 #include "kernel/call/call.h"
@@ -11,7 +11,8 @@
 #define IOV_MAX 1024
 #define PIECE   65536 // of what is copied directly
 
-// The whole vector, before the first byte moves. What is beyond RW_MAX in all is left for another call.
+// The whole vector, before the first byte moves. What is beyond RW_MAX in all is left for another
+// call.
 static s64 transfer_check_vectors(struct thread *thread, u64 count) {
     struct record *record = &thread->record;
     record->total = 0;
@@ -24,7 +25,10 @@ static s64 transfer_check_vectors(struct thread *thread, u64 count) {
     return 0;
 }
 
-enum { VECTORS = 1, AT = 2 }; // arg[1] and arg[2] are a vector, else a buffer; arg[3] is where in the file
+enum {
+    VECTORS = 1,
+    AT = 2
+}; // arg[1] and arg[2] are a vector, else a buffer; arg[3] is where in the file
 
 // Linux's files in /proc are not written to at a place, either.
 static bool transfer_can_seek(const struct file *file, u32 access) {
@@ -67,8 +71,8 @@ static s64 transfer_begin(struct thread *thread, const u64 *arg, u32 how, u32 ac
     return record->file.kind == FILE_DIRECTORY ? -EISDIR : 0;
 }
 
-// Where in the program's memory the call goes on, and how many bytes it has there in one piece, which crosses no large
-// page's border: so a copy makes one at most.
+// Where in the program's memory the call goes on, and how many bytes it has there in one piece,
+// which crosses no large page's border: so a copy makes one at most.
 static u64 transfer_next_part(struct thread *thread, u64 *at) {
     struct record *record = &thread->record;
     const struct iovec *part = record_at(thread, record->index * sizeof *part);
@@ -89,22 +93,24 @@ static s64 transfer_stop(const struct thread *thread, s64 error) {
 
 enum copy { COPY_IN, COPY_OUT, COPY_NOTHING };
 
-// Copies at most bytes between a buffer and the next parts, or only tries whether they can be written to. Returns how
-// many it could before memory ended or, unless it is to the program, a page had to be made: with that there the call is
-// executed anew.
+// Copies at most bytes between a buffer and the next parts, or only tries whether they can be
+// written to. Returns how many it could before memory ended or, unless it is to the program, a page
+// had to be made: with that there the call is executed anew.
 static u64 transfer_copy_parts(struct thread *thread, u8 *buffer, u64 bytes, enum copy what) {
     struct record *record = &thread->record;
     u64 copied = 0;
     u64 at;
     u32 same = 0;
-    while (copied < bytes && record->done < record->total && (what == COPY_OUT || !call_faulted(thread))) {
+    while (copied < bytes && record->done < record->total &&
+           (what == COPY_OUT || !call_faulted(thread))) {
         u64 part = MIN(transfer_next_part(thread, &at), bytes - copied);
         bool ok = true;
         if (what == COPY_OUT) ok = copy_to_user(at, buffer + copied, part);
         if (what == COPY_IN) ok = copy_from_user(buffer + copied, at, part);
         if (what == COPY_NOTHING) {
             part = MIN(part, PAGE_SIZE - at % PAGE_SIZE);
-            ok = user_exchange(ROUND_DOWN(at, sizeof same), &same, same); // whatever it is, it stays
+            ok =
+                user_exchange(ROUND_DOWN(at, sizeof same), &same, same); // whatever it is, it stays
         }
         if (!ok) break;
         copied += part;
@@ -134,7 +140,8 @@ static s64 transfer_read_terminal(struct thread *thread) {
     if (wanted && !room && terminal_readable()) return transfer_stop(thread, -EFAULT);
     if (room || !wanted) {
         size_t count = terminal_read(&record->reader, bytes, room);
-        if (transfer_copy_parts(thread, bytes, count, COPY_OUT) < count) return transfer_stop(thread, -EFAULT);
+        if (transfer_copy_parts(thread, bytes, count, COPY_OUT) < count)
+            return transfer_stop(thread, -EFAULT);
     }
     if (record->reader.over || !wanted) return (s64)record->done;
     if (record->file.flags & O_NONBLOCK) return transfer_stop(thread, -EAGAIN);
@@ -181,7 +188,8 @@ static s64 transfer_write_terminal(struct thread *thread) {
     return terminal_shown() ? (s64)record->done : call_again(thread);
 }
 
-// At the file's offset, which may move under several that read at once: who comes second looks again.
+// At the file's offset, which may move under several that read at once: who comes second looks
+// again.
 static s64 transfer_copy_piece(struct thread *thread, u64 at, u64 bytes, bool write) {
     struct file *file = &thread->record.file;
     u64 offset = file_offset(file);
@@ -199,13 +207,15 @@ static s64 transfer_copy_piece(struct thread *thread, u64 at, u64 bytes, bool wr
     return count > 0 && !file_advance(file, offset, (u64)count) ? CALL_WAITS : count;
 }
 
-// Where memory ends in a piece, it goes on page by page up to there, each in an execution of its own.
+// Where memory ends in a piece, it goes on page by page up to there, each in an execution of its
+// own.
 static s64 transfer_copy_pieces(struct thread *thread, bool write) {
     struct record *record = &thread->record;
     for (u64 at, copied = 0; record->done < record->total;) {
         u64 bytes = MIN(transfer_next_part(thread, &at), PIECE), page = PAGE_SIZE - at % PAGE_SIZE;
-        s64 count =
-            copied < PIECE && !call_faulted(thread) ? transfer_copy_piece(thread, at, bytes, write) : CALL_WAITS;
+        s64 count = copied < PIECE && !call_faulted(thread)
+                        ? transfer_copy_piece(thread, at, bytes, write)
+                        : CALL_WAITS;
         if (count == -EFAULT && bytes > page) {
             bytes = page;
             copied = PIECE;
@@ -236,11 +246,19 @@ static s64 transfer_write(struct thread *thread, const u64 *arg, u32 how) {
 
 s64 call_read(struct thread *thread, const u64 *arg) { return transfer_read(thread, arg, 0); }
 s64 call_write(struct thread *thread, const u64 *arg) { return transfer_write(thread, arg, 0); }
-s64 call_readv(struct thread *thread, const u64 *arg) { return transfer_read(thread, arg, VECTORS); }
-s64 call_writev(struct thread *thread, const u64 *arg) { return transfer_write(thread, arg, VECTORS); }
+s64 call_readv(struct thread *thread, const u64 *arg) {
+    return transfer_read(thread, arg, VECTORS);
+}
+s64 call_writev(struct thread *thread, const u64 *arg) {
+    return transfer_write(thread, arg, VECTORS);
+}
 
 // The place is one argument of 64 bits; the sixth, its upper half elsewhere, means nothing.
 s64 call_pread64(struct thread *thread, const u64 *arg) { return transfer_read(thread, arg, AT); }
 s64 call_pwrite64(struct thread *thread, const u64 *arg) { return transfer_write(thread, arg, AT); }
-s64 call_preadv(struct thread *thread, const u64 *arg) { return transfer_read(thread, arg, VECTORS | AT); }
-s64 call_pwritev(struct thread *thread, const u64 *arg) { return transfer_write(thread, arg, VECTORS | AT); }
+s64 call_preadv(struct thread *thread, const u64 *arg) {
+    return transfer_read(thread, arg, VECTORS | AT);
+}
+s64 call_pwritev(struct thread *thread, const u64 *arg) {
+    return transfer_write(thread, arg, VECTORS | AT);
+}

@@ -1,5 +1,5 @@
-// What the kernel puts into the program's space for C libraries that find Linux's clocks in memory: the vDSO, and the
-// page of system calls that was before it.
+// What the kernel puts into the program's space for C libraries that find Linux's clocks in memory:
+// the vDSO, and the page of system calls that was before it.
 #include "kernel/call/call.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/kernel.h"
@@ -8,18 +8,19 @@
 #include "kernel/program/program.h"
 #include "kernel/program/promises.h"
 
-// Three entries, 1 KiB apart, of the kernel's half. Nothing is mapped there: a jump to one is done by the fault
-// handler, as Linux does it (vsyscall=xonly).
+// Three entries, 1 KiB apart, of the kernel's half. Nothing is mapped there: a jump to one is done
+// by the fault handler, as Linux does it (vsyscall=xonly).
 #define VSYSCALL       0xffffffffff600000ull
 #define VSYSCALL_ENTRY 1024
 
 extern const u8 vdso_image[], vdso_image_end[];
 
-// The page stays the kernel's: it is a file of one page, whose pages are copied when the program makes them writable
-// and writes, and never freed with the area.
+// The page stays the kernel's: it is a file of one page, whose pages are copied when the program
+// makes them writable and writes, and never freed with the area.
 bool vdso_map(void) {
     static struct object file = {.areas = 1, .bytes = PAGE_SIZE};
-    struct area area = {.start = VDSO, .end = VDSO + PAGE_SIZE, .rights = AREA_READ | AREA_EXEC, .object = &file};
+    struct area area = {
+        .start = VDSO, .end = VDSO + PAGE_SIZE, .rights = AREA_READ | AREA_EXEC, .object = &file};
     _Static_assert(VDSO + PAGE_SIZE == USER_END, "it lies above the stack");
     u64 page = promises_page(OWNER_DATA, false);
     if (!page) return false;
@@ -30,11 +31,13 @@ bool vdso_map(void) {
 }
 
 bool vsyscall_emulate(struct thread *thread, const struct fault *fault) {
-    static s64 (*const calls[])(struct thread *, const u64 *) = {call_gettimeofday, call_time, call_getcpu};
+    static s64 (*const calls[])(struct thread *, const u64 *) = {call_gettimeofday, call_time,
+                                                                 call_getcpu};
     struct registers *regs = &thread->context.regs;
     const u64 args[6] = {regs->rdi, regs->rsi}; // the third of getcpu is ignored
     u64 entry = (regs->rip - VSYSCALL) / VSYSCALL_ENTRY, caller;
-    if (fault->vector != VECTOR_PF || fault->address != regs->rip) return false; // it reads or writes there
+    if (fault->vector != VECTOR_PF || fault->address != regs->rip)
+        return false; // it reads or writes there
     if (entry >= ARRAY_SIZE(calls) || regs->rip % VSYSCALL_ENTRY) return false;
     if (!copy_from_user(&caller, regs->rsp, sizeof caller)) return false;
     s64 result = calls[entry](thread, args);

@@ -1,5 +1,5 @@
-// What a program pays for the kernel below it: lines "NAME TICKS" of the time stamp counter, for one of each. Under
-// QEMU's -icount a tick is an instruction. Runs on any Linux as well.
+// What a program pays for the kernel below it: lines "NAME TICKS" of the time stamp counter, for
+// one of each. Under QEMU's -icount a tick is an instruction. Runs on any Linux as well.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
@@ -12,7 +12,10 @@
 #define ROUNDS 1000
 #define SPAN   (64l << 20)
 
-enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129 }; // musl-gcc does not see the kernel's headers
+enum {
+    FUTEX_WAIT_PRIVATE = 128,
+    FUTEX_WAKE_PRIVATE = 129
+}; // musl-gcc does not see the kernel's headers
 
 static int turn[2]; // futexes: whose turn it is
 

@@ -1,12 +1,14 @@
-// How fast the frame allocator is: ./build.sh bench frames. Only its bits are touched, no frame. Times come from the
-// time stamp counter, 512 operations at a time (single ones where it says "search"): a sample is the mean of such a
-// chunk. The unit is one uncontended LOCK XADD, measured in the same run. One row for each kind of work:
+// How fast the frame allocator is: ./build.sh bench frames. Only its bits are touched, no frame.
+// Times come from the time stamp counter, 512 operations at a time (single ones where it says
+// "search"): a sample is the mean of such a chunk. The unit is one uncontended LOCK XADD, measured
+// in the same run. One row for each kind of work:
 //
 //   bulk    each thread takes its part of all frames, then gives them back in the same order
-//   repeat  half of memory is in use; a frame is taken and given back, over and over (two operations)
-//   random  all frames are in use; each thread gives its part back in an order shuffled over all threads, takes again
-//   search  all frames are in use but 16, which lie anywhere and are held by nobody; they are taken, one by one
-//   no 512  a search for an aligned 1 GiB that finds none: when all frames are in use (full), and when every second one
+//   repeat  half of memory is in use; a frame is taken and given back, over and over (two
+//   operations) random  all frames are in use; each thread gives its part back in an order shuffled
+//   over all threads, takes again search  all frames are in use but 16, which lie anywhere and are
+//   held by nobody; they are taken, one by one no 512  a search for an aligned 1 GiB that finds
+//   none: when all frames are in use (full), and when every second one
 //           is free (half)
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -54,7 +56,8 @@ static int missed;
 
 static void note(struct samples *samples, u64 start, u64 operations) {
     if (!samples->ticks) samples->ticks = malloc(SAMPLES_MAX * sizeof(float));
-    if (samples->count < SAMPLES_MAX) samples->ticks[samples->count++] = (float)(__rdtsc() - start) / (float)operations;
+    if (samples->count < SAMPLES_MAX)
+        samples->ticks[samples->count++] = (float)(__rdtsc() - start) / (float)operations;
 }
 
 static int compare(const void *a, const void *b) {
@@ -74,7 +77,8 @@ static void measure_unit(void) {
     clock_gettime(CLOCK_MONOTONIC, &start);
     for (int i = 0; i < 20000; i++) {
         u64 at = __rdtsc();
-        for (int j = 0; j < CHUNK; j++) __asm__ volatile("lock xadd %0, %1" : "+r"(add), "+m"(value) : : "memory");
+        for (int j = 0; j < CHUNK; j++)
+            __asm__ volatile("lock xadd %0, %1" : "+r"(add), "+m"(value) : : "memory");
         note(&samples, at, CHUNK);
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
@@ -89,8 +93,8 @@ static void measure_unit(void) {
 static void report(const char *what, struct samples *samples, double limit, const char *bound) {
     double median = quantile(samples, 0.5), high = quantile(samples, 0.99);
     double judged = (*bound == 'p' ? high : median) / unit_ticks;
-    printf("%6lu GiB  %u  %-13s %8.1f %8.1f  %7.2f %7.2f", total / 512, threads, what, median * tick_ns, high * tick_ns,
-           median / unit_ticks, high / unit_ticks);
+    printf("%6lu GiB  %u  %-13s %8.1f %8.1f  %7.2f %7.2f", total / 512, threads, what,
+           median * tick_ns, high * tick_ns, median / unit_ticks, high / unit_ticks);
     if (limit > 0) printf("   %s %4.1f %s", bound, limit, judged <= limit ? "reached" : "MISSED");
     if (limit > 0 && judged > limit) missed = 1;
     printf("\n");
@@ -100,7 +104,8 @@ static void report(const char *what, struct samples *samples, double limit, cons
 static void take_all(struct worker *worker, struct samples *samples) {
     for (u64 i = 0; i < worker->count; i += CHUNK) {
         u64 start = __rdtsc();
-        for (u64 j = i; j < i + CHUNK; j++) worker->mine[j] = (u32)frames_take(&frames.cpu[worker->cpu]);
+        for (u64 j = i; j < i + CHUNK; j++)
+            worker->mine[j] = (u32)frames_take(&frames.cpu[worker->cpu]);
         note(samples, start, CHUNK);
     }
 }
@@ -114,13 +119,16 @@ static void give_all(struct worker *worker, struct samples *samples) {
 }
 
 static void repeat(struct worker *worker) {
-    for (u64 i = 0; i < worker->count / 2; i++) worker->mine[i] = (u32)frames_take(&frames.cpu[worker->cpu]);
+    for (u64 i = 0; i < worker->count / 2; i++)
+        worker->mine[i] = (u32)frames_take(&frames.cpu[worker->cpu]);
     for (int i = 0; i < 2000; i++) {
         u64 start = __rdtsc();
-        for (u64 j = 0; j < CHUNK; j++) frames_give(&frames.cpu[worker->cpu], frames_take(&frames.cpu[worker->cpu]));
+        for (u64 j = 0; j < CHUNK; j++)
+            frames_give(&frames.cpu[worker->cpu], frames_take(&frames.cpu[worker->cpu]));
         note(&worker->samples[REPEAT], start, 2 * CHUNK);
     }
-    for (u64 i = 0; i < worker->count / 2; i++) frames_give(&frames.cpu[worker->cpu], worker->mine[i]);
+    for (u64 i = 0; i < worker->count / 2; i++)
+        frames_give(&frames.cpu[worker->cpu], worker->mine[i]);
 }
 
 static void shuffle(void) {
@@ -147,8 +155,8 @@ static void *work(void *argument) {
         pthread_barrier_wait(&barrier);
         if (round == 0) repeat(worker);
         pthread_barrier_wait(&barrier);
-        struct samples *samples =
-            round ? &worker->samples[RANDOM_TAKE] : &worker->samples[BULK_TAKE]; // the first: memory in order
+        struct samples *samples = round ? &worker->samples[RANDOM_TAKE]
+                                        : &worker->samples[BULK_TAKE]; // the first: memory in order
         take_all(worker, samples);
         pthread_barrier_wait(&barrier);
         if (worker->cpu == 0) shuffle();
@@ -160,7 +168,8 @@ static void *work(void *argument) {
 
 // Of all threads together.
 static void gather(struct samples *to, struct samples *from) {
-    for (u32 i = 0; i < from->count && to->count < SAMPLES_MAX; i++) to->ticks[to->count++] = from->ticks[i];
+    for (u32 i = 0; i < from->count && to->count < SAMPLES_MAX; i++)
+        to->ticks[to->count++] = from->ticks[i];
     from->count = 0;
 }
 
@@ -197,8 +206,8 @@ static void no_run(const char *what, double limit) {
     free(samples.ticks);
 }
 
-// All frames are in use. The limits leave room: 4 units for each superset that is skipped, and 8 for every 8th word,
-// which is in a line of its own.
+// All frames are in use. The limits leave room: 4 units for each superset that is skipped, and 8
+// for every 8th word, which is in a line of its own.
 static void no_runs(void) {
     double words = (double)total / 64;
     no_run("no 512, full", 200 + words / 128);
@@ -227,7 +236,8 @@ static void measure(u64 gigabytes, unsigned how_many) {
     for (unsigned i = 0; i < threads; i++) pthread_join(workers[i].thread, NULL);
     for (int kind = 0; kind < KINDS; kind++) {
         gather(&workers[0].samples[kind], &workers[1].samples[kind]);
-        report(kinds[kind].name, &workers[0].samples[kind], kinds[kind].limit[threads - 1], "median");
+        report(kinds[kind].name, &workers[0].samples[kind], kinds[kind].limit[threads - 1],
+               "median");
     }
     if (threads == 1) search(), no_runs();
     free(all);
@@ -240,10 +250,11 @@ int main(void) {
     printf("    memory  T  what           median      p99   median     p99   limit\n"
            "                                   ns       ns    units   units\n");
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
-        for (unsigned how_many = 1; how_many <= THREADS_MAX; how_many++) measure(sizes[i], how_many);
+        for (unsigned how_many = 1; how_many <= THREADS_MAX; how_many++)
+            measure(sizes[i], how_many);
     u64 count = 16384 * 512;
-    printf("\nbytes for each GiB: %.2f, and %zu for each CPU\n", (double)frames_bytes(count) / 16384,
-           sizeof(struct frames_cpu));
+    printf("\nbytes for each GiB: %.2f, and %zu for each CPU\n",
+           (double)frames_bytes(count) / 16384, sizeof(struct frames_cpu));
     printf(
         "LLFree-C 970bb3d (June 2026) in its best setting, 64 GiB, frames of 2 MiB, measured in November 2026 where a\n"
         "lock xadd takes 2.0 ns: bulk take 35 ns, give 23 ns; search 421 ns, p99 801 ns; 33808 bytes for each GiB.\n");

@@ -1,5 +1,5 @@
-// Calls uname twice, in a thread beside a busy main(); its status says how that went. A test puts code of its own into
-// the kernel's function.
+// Calls uname twice, in a thread beside a busy main(); its status says how that went. A test puts
+// code of its own into the kernel's function.
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>

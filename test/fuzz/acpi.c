@@ -1,7 +1,7 @@
-// Fuzz target: acpi.c on the tables of the host test, with patches from the input, with its bytes as AML, and as
-// entries of the tables that list CPUs; checksums are set right again in most runs, so that what lies behind them is
-// reached.
-// Run with clang -fsanitize=fuzzer,address,undefined and -runs=20000.
+// Fuzz target: acpi.c on the tables of the host test, with patches from the input, with its bytes
+// as AML, and as entries of the tables that list CPUs; checksums are set right again in most runs,
+// so that what lies behind them is reached. Run with clang -fsanitize=fuzzer,address,undefined and
+// -runs=20000.
 #include "test/acpi_tables.h"
 
 static void fix_table(u64 physical) {
@@ -29,26 +29,30 @@ static void check(struct acpi_info info) {
 
 enum { APIC, SRAT_TABLE, HPET_TABLE, MCFG_TABLE, MP };
 
-// The input as entries: without tidy as it is, else each has a type that means something and the length that belongs to
-// it, and each bus is ISA.
+// The input as entries: without tidy as it is, else each has a type that means something and the
+// length that belongs to it, and each bus is ISA.
 static void put_entries(const u8 *data, size_t bytes, int kind, bool tidy) {
     body_bytes = 0;
     put_entry(data, bytes < 0x4000 ? bytes : 0x4000);
     for (size_t at = kind == MP ? 0 : kind == SRAT_TABLE ? 12 : 8; tidy && at + 2 <= body_bytes;) {
         u8 type = body[at] %= kind == MP ? MP_TYPES : kind == SRAT_TABLE ? 3 : ARRAY_SIZE(least);
-        u8 length = kind == MP ? (type == MP_CPU ? 20 : 8) : kind == SRAT_TABLE ? srat_types[type].bytes : least[type];
+        u8 length = kind == MP           ? (type == MP_CPU ? 20 : 8)
+                    : kind == SRAT_TABLE ? srat_types[type].bytes
+                                         : least[type];
         if (kind != MP) body[at + 1] = length = length ? length : 4;
         if (kind == MP && type == MP_BUS) memcpy(body + at + 2, "ISA   ", 6);
         at += length;
     }
 }
 
-// The first byte says which tables and whether their checksums are kept wrong. A patch is an offset and a byte, each
-// offset counted in the tables' headers and bodies only; what is left of an odd input is AML.
+// The first byte says which tables and whether their checksums are kept wrong. A patch is an offset
+// and a byte, each offset counted in the tables' headers and bodies only; what is left of an odd
+// input is AML.
 int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes) {
     static const struct {
         u32 physical, bytes;
-    } tables[] = {{RSDP, 36}, {RSDT, 48}, {XSDT, 64}, {FACP, 268}, {DSDT, 64}, {SSDT, 48}, {OTHER, 52}};
+    } tables[] = {{RSDP, 36}, {RSDT, 48}, {XSDT, 64}, {FACP, 268},
+                  {DSDT, 64}, {SSDT, 48}, {OTHER, 52}};
     if (!bytes) return 0;
     u8 mode = *data++;
     bytes--;

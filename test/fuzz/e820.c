@@ -1,6 +1,7 @@
-// The way from any map to linear memory, by the kernel's plan: nothing crashes, ranges are apart and ordered, no byte
-// is given out that some entry claims, and every run translates back, also those that are appended. The first byte
-// chooses the machine; the rest is entries, then memory type registers.
+// The way from any map to linear memory, by the kernel's plan: nothing crashes, ranges are apart
+// and ordered, no byte is given out that some entry claims, and every run translates back, also
+// those that are appended. The first byte chooses the machine; the rest is entries, then memory
+// type registers.
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,8 @@ static void check_map(const struct linear_map *map) {
         const struct extent *run = &map->extents[i];
         if ((run->linear | run->physical | run->bytes) % run->page) abort();
         if (linear_to_physical(map, run->linear) != run->physical) abort();
-        if (physical_to_linear(map, run->physical + run->bytes - 1) != run->linear + run->bytes - 1) abort();
+        if (physical_to_linear(map, run->physical + run->bytes - 1) != run->linear + run->bytes - 1)
+            abort();
     }
 }
 
@@ -41,7 +43,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
         mtrr.count %= MTRR_VARIABLE + 1;
         mtrr.address_mask = (1ull << 40) - 1;
     }
-    struct machine m = {.entries = size / E820_ENTRY_SIZE, .has_1g = mode & 4, .address_bits = mode & 8 ? 52 : 40};
+    struct machine m = {
+        .entries = size / E820_ENTRY_SIZE, .has_1g = mode & 4, .address_bits = mode & 8 ? 52 : 40};
     if (m.entries > E820_MAX) m.entries = E820_MAX;
     struct e820_entry *map = malloc(m.entries * sizeof *map + 1);
     if (m.entries) memcpy(map, data, m.entries * sizeof *map);
@@ -49,7 +52,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
     m.mtrr = mode & 1 ? &mtrr : NULL;
     m.ebda = mode & 16 ? 0x9fc00 : LEGACY_HOLE;
     if (mode & 32)
-        m.kernel_low = (struct boot_part){0x100000, 0x20000}, m.payload = (struct boot_part){0x120000, 0x12345};
+        m.kernel_low = (struct boot_part){0x100000, 0x20000},
+        m.payload = (struct boot_part){0x120000, 0x12345};
     void *scratch = malloc(PLAN_SCRATCH(m.entries));
     struct plan plan = {.reserved = malloc(PLAN_RESERVATIONS(m.entries) * sizeof *plan.reserved)};
     struct reservation *reserved = plan.reserved;
@@ -60,7 +64,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
     check_ranges(&plan.back, &m, false);
     if (plan.reserved_count > PLAN_RESERVATIONS(m.entries)) abort();
     if (placed && m.kernel_low.length) {
-        struct linear_map linear = {malloc(plan.extents_room * sizeof(struct extent)), .room = plan.extents_room};
+        struct linear_map linear = {malloc(plan.extents_room * sizeof(struct extent)),
+                                    .room = plan.extents_room};
         linear_lay_out(&linear, plan.left.list, plan.left.count, m.has_1g);
         if (linear.end - LINEAR != ranges_bytes(plan.left.list, plan.left.count)) abort();
         for (size_t i = 0; i < plan.back.count; i++)

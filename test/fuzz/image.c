@@ -1,5 +1,5 @@
-// Fuzz target for loader/image.c: the input is a header, whose magic and CRC are put right so that the deeper checks
-// are reached. What passes must keep the promises of image.h.
+// Fuzz target for loader/image.c: the input is a header, whose magic and CRC are put right so that
+// the deeper checks are reached. What passes must keep the promises of image.h.
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
-// Fuzz target: keys.c on any scan codes. What comes out is short, of bytes a terminal sends, and no state outlives the
-// keys that made it.
-// Run with clang -fsanitize=fuzzer,address,undefined and -runs=20000.
+// Fuzz target: keys.c on any scan codes. What comes out is short, of bytes a terminal sends, and no
+// state outlives the keys that made it. Run with clang -fsanitize=fuzzer,address,undefined and
+// -runs=20000.
 #include <stdlib.h>
 #include <string.h>
 #include "kernel/device/keys.c"

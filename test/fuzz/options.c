@@ -1,5 +1,5 @@
-// Fuzz target for kernel/lib/options.c: any bytes as a command line. What comes out is within its ranges, what is
-// refused lies in the line and says why, and two readings agree.
+// Fuzz target for kernel/lib/options.c: any bytes as a command line. What comes out is within its
+// ranges, what is refused lies in the line and says why, and two readings agree.
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +19,8 @@ static void refuse(const char *word, u64 length, const char *why) {
 static void check(const struct options *o) {
     PROMISE((o->width == 0) == (o->height == 0));
     PROMISE(!o->width || o->bits == 15 || o->bits == 16 || o->bits == 24 || o->bits == 32);
-    PROMISE(o->console >= 1 && o->console <= (CONSOLE_COM1 | CONSOLE_SCREEN) && o->after <= AFTER_POWEROFF);
+    PROMISE(o->console >= 1 && o->console <= (CONSOLE_COM1 | CONSOLE_SCREEN) &&
+            o->after <= AFTER_POWEROFF);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);

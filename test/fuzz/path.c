@@ -1,6 +1,6 @@
-// Fuzz target: path.c on any string, from any directory. What it names is a node of the tree or one of three errors; a
-// path that names one still does behind "/.", if it is a directory, and does not otherwise.
-// Run with clang -fsanitize=fuzzer,address,undefined and -runs=20000.
+// Fuzz target: path.c on any string, from any directory. What it names is a node of the tree or one
+// of three errors; a path that names one still does behind "/.", if it is a directory, and does not
+// otherwise. Run with clang -fsanitize=fuzzer,address,undefined and -runs=20000.
 #include <stdlib.h>
 #include <string.h>
 #include "kernel/file/path.c"

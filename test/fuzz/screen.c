@@ -1,5 +1,6 @@
-// Fuzz target for the console: any bytes, in pieces, as the program's output or the log's, to a framebuffer of a size
-// that the first bytes say. Nothing outside its pixels and its cells is touched, and the cursor stays on the screen.
+// Fuzz target for the console: any bytes, in pieces, as the program's output or the log's, to a
+// framebuffer of a size that the first bytes say. Nothing outside its pixels and its cells is
+// touched, and the cursor stays on the screen.
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,9 +22,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
     f.bits = (u8)(16 + 8 * (data[2] % 3));
     f.pitch = f.width * f.bits / 8u + data[3];
     unsigned cells = (f.width / 8u) * (f.height / 16u);
-    void *memory = malloc((size_t)f.pitch * f.height); // exactly, as the cells: the sanitizer sees what lies outside
+    void *memory = malloc((size_t)f.pitch *
+                          f.height); // exactly, as the cells: the sanitizer sees what lies outside
     u16 *text = malloc(2 * cells * sizeof(u16)), *shown = calloc(cells, sizeof(u16));
-    struct console c = {text, 2 * cells, f.width / 8u, f.height / 16u, .style = CONSOLE_STYLE(COLOUR_PROGRAM)};
+    struct console c = {text, 2 * cells, f.width / 8u, f.height / 16u,
+                        .style = CONSOLE_STYLE(COLOUR_PROGRAM)};
     framebuffer_init(&f, memory);
     framebuffer_clear();
     console_erase(&c, 0, cells);

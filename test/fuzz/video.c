@@ -1,5 +1,5 @@
-// Fuzz target for loader/video.c: the BIOS answers with any bytes, in its registers and in the loader's buffers. What
-// is taken must be a framebuffer that can be used.
+// Fuzz target for loader/video.c: the BIOS answers with any bytes, in its registers and in the
+// loader's buffers. What is taken must be a framebuffer that can be used.
 #include "test/fake_vbe.h"
 
 #define PROMISE(condition) ((condition) ? (void)0 : abort())
@@ -19,12 +19,15 @@ void bios_call(u8 interrupt, struct bios_regs *regs) {
     u8 how = 0;
     bool is_info = regs->eax == 0x4f00;
     fill(&how, 1);
-    if (is_info) fill(bounce, sizeof(struct vbe_info));
-    else if (regs->eax == 0x4f01) fill(bounce + 4096, sizeof(struct vbe_mode));
+    if (is_info)
+        fill(bounce, sizeof(struct vbe_info));
+    else if (regs->eax == 0x4f01)
+        fill(bounce + 4096, sizeof(struct vbe_mode));
     if (is_info && how & 2) memcpy(bounce, "VESA\0\3", 6);
     struct vbe_mode *mode = (struct vbe_mode *)(bounce + 4096);
     if (how & 4) mode->attributes |= 0x99;
-    if (how & 8) mode->width = options.width, mode->height = options.height, mode->bits = options.bits;
+    if (how & 8)
+        mode->width = options.width, mode->height = options.height, mode->bits = options.bits;
     if (how & 16) mode->model = DIRECT;
     if (how & 32) memcpy(mode->masks, (u8[]){5, 10, 5, 5, 5, 0}, 6);
     regs->eax = how & 1 ? 0x14f : 0x4f;
@@ -51,8 +54,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
         PROMISE(map[1].base >= end || map[1].base + map[1].length <= f->address);
     PROMISE(f->width == 800 && f->height == 600 && f->pitch >= f->width * f->bits / 8u);
     PROMISE(f->bits == (options.bits == 15 ? 16 : options.bits));
-    const u8 parts[] = {f->red_bits, f->red_at, f->green_bits, f->green_at, f->blue_bits, f->blue_at};
-    for (int i = 0; i < 6; i += 2) PROMISE(parts[i] && parts[i] <= 8 && parts[i] + parts[i + 1] <= f->bits);
+    const u8 parts[] = {f->red_bits, f->red_at,    f->green_bits,
+                        f->green_at, f->blue_bits, f->blue_at};
+    for (int i = 0; i < 6; i += 2)
+        PROMISE(parts[i] && parts[i] <= 8 && parts[i] + parts[i + 1] <= f->bits);
     video_switch();
     return 0;
 }

@@ -16,10 +16,14 @@ int main(int argc, char **argv) {
     if (strcmp(way, "blocked") == 0 || strcmp(way, "suspend") == 0 || strcmp(way, "ppoll") == 0)
         sigprocmask(SIG_BLOCK, &one, NULL);
     if (strcmp(way, "ignored") == 0) signal(SIGALRM, SIG_IGN);
-    if (strcmp(way, "pause") == 0) alarm(1);
-    else if (strcmp(way, "cancelled") != 0) setitimer(ITIMER_REAL, &soon, NULL);
-    else if (alarm(1) != 0 || alarm(0) != 1) return 1;
-    if (strcmp(way, "interval") == 0) setitimer(ITIMER_REAL, &(struct itimerval){{0, 50000}, {0, 50000}}, NULL);
+    if (strcmp(way, "pause") == 0)
+        alarm(1);
+    else if (strcmp(way, "cancelled") != 0)
+        setitimer(ITIMER_REAL, &soon, NULL);
+    else if (alarm(1) != 0 || alarm(0) != 1)
+        return 1;
+    if (strcmp(way, "interval") == 0)
+        setitimer(ITIMER_REAL, &(struct itimerval){{0, 50000}, {0, 50000}}, NULL);
     if (strcmp(way, "pause") == 0) pause();
     if (strcmp(way, "suspend") == 0) sigsuspend(&none);
     if (strcmp(way, "ppoll") == 0) ppoll(NULL, 0, NULL, &none);

@@ -1,4 +1,5 @@
-// As many CPUs as the argument says run this program, all at the same time: each says which it is by its own CPUID.
+// As many CPUs as the argument says run this program, all at the same time: each says which it is
+// by its own CPUID.
 #include "threads.h"
 
 static _Atomic int seen[256], count;

@@ -1,5 +1,5 @@
-// Threads come and go by the thousand, and what is a thread's own stays its own over preemption and moves between CPUs:
-// registers of all kinds, rounding modes, TLS, errno.
+// Threads come and go by the thousand, and what is a thread's own stays its own over preemption and
+// moves between CPUs: registers of all kinds, rounding modes, TLS, errno.
 #include "threads.h"
 
 #include <fenv.h>
@@ -84,7 +84,8 @@ static void crowd(int count) {
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, 32768);
     gone = 0;
-    for (intptr_t i = 0; i < count; i++) WANT(pthread_create(&thread[i], &small, crowd_member, (void *)i) == 0);
+    for (intptr_t i = 0; i < count; i++)
+        WANT(pthread_create(&thread[i], &small, crowd_member, (void *)i) == 0);
     pthread_mutex_lock(&mutex);
     while (waiting < count) pthread_cond_wait(&all_here, &mutex);
     gone = 1;
@@ -94,7 +95,7 @@ static void crowd(int count) {
     WANT(waiting == 0);
 }
 
-// ---- registers ------------------------------------------------------------------------------------------------------
+// ---- registers ---------------------------------------------------------------------------------
 
 struct state {
     uint64_t general[8];
@@ -103,47 +104,38 @@ struct state {
     uint16_t control;
 };
 
-// Loads registers with me's pattern, runs for a while without a call (way 0) or with one in each turn, and compares.
+// Loads registers with me's pattern, runs for a while without a call (way 0) or with one in each
+// turn, and compares.
 #define FOR_ALL(op) ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n " op "\n .endr\n"
 static void run(const struct state *in, struct state *out, long turns, long number, int avx) {
     register const struct state *from __asm__("r8") = in;
     register struct state *to __asm__("r9") = out;
-    register long left __asm__("r10") = turns, call __asm__("r13") = number, wide __asm__("r14") = avx;
+    register long left __asm__("r10") = turns, call __asm__("r13") = number,
+                       wide __asm__("r14") = avx;
+    // clang-format off
     __asm__ volatile(
         "ldmxcsr 576(%%r8); fldcw 580(%%r8); fldpi; fldl2e\n"
-        "test %%r14, %%r14; jz 1f\n" FOR_ALL("vmovdqu 64+32*\\n(%%r8), %%ymm\\n") "jmp 2f\n1:" FOR_ALL(
-            "movdqu 64+32*\\n(%%r8), %%xmm\\n") "2: mov (%%r8), %%rbx; mov 8(%%r8), %%r12; mov 16(%%r8), %%r15\n"
-                                                "3: test %%r13, %%r13; js 4f\n"
-                                                "mov %%r13, %%rax; xor %%edi, %%edi; xor %%esi, %%esi; syscall\n"
-                                                "4: dec %%r10; jnz 3b\n"
-                                                "mov %%rbx, (%%r9); mov %%r12, 8(%%r9); mov %%r15, 16(%%r9)\n"
-                                                "test %%r14, %%r14; jz 5f\n" FOR_ALL(
-                                                    "vmovdqu %%ymm\\n, 64+32*\\n(%%r9)") "vzeroupper; jmp "
-                                                                                         "6f\n5:" FOR_ALL("movdqu "
-                                                                                                          "%%xmm\\n, "
-                                                                                                          "64+32*\\n(%%"
-                                                                                                          "r9)") "6: "
-                                                                                                                 "stmxc"
-                                                                                                                 "sr "
-                                                                                                                 "576(%"
-                                                                                                                 "%r9);"
-                                                                                                                 " fnst"
-                                                                                                                 "cw "
-                                                                                                                 "580(%"
-                                                                                                                 "%r9);"
-                                                                                                                 " fstp"
-                                                                                                                 "l "
-                                                                                                                 "24(%%"
-                                                                                                                 "r9); "
-                                                                                                                 "fstpl"
-                                                                                                                 " 32(%"
-                                                                                                                 "%r9);"
-                                                                                                                 " fnin"
-                                                                                                                 "it\n"
+        "test %%r14, %%r14; jz 1f\n"
+        FOR_ALL("vmovdqu 64+32*\\n(%%r8), %%ymm\\n")
+        "jmp 2f\n"
+        "1:\n"
+        FOR_ALL("movdqu 64+32*\\n(%%r8), %%xmm\\n")
+        "2: mov (%%r8), %%rbx; mov 8(%%r8), %%r12; mov 16(%%r8), %%r15\n"
+        "3: test %%r13, %%r13; js 4f\n"
+        "mov %%r13, %%rax; xor %%edi, %%edi; xor %%esi, %%esi; syscall\n"
+        "4: dec %%r10; jnz 3b\n"
+        "mov %%rbx, (%%r9); mov %%r12, 8(%%r9); mov %%r15, 16(%%r9)\n"
+        "test %%r14, %%r14; jz 5f\n"
+        FOR_ALL("vmovdqu %%ymm\\n, 64+32*\\n(%%r9)")
+        "vzeroupper; jmp 6f\n"
+        "5:\n"
+        FOR_ALL("movdqu %%xmm\\n, 64+32*\\n(%%r9)")
+        "6: stmxcsr 576(%%r9); fnstcw 580(%%r9); fstpl 24(%%r9); fstpl 32(%%r9); fninit\n"
         : "+r"(left)
         : "r"(from), "r"(to), "r"(call), "r"(wide)
         : "rax", "rbx", "rcx", "rdi", "rsi", "r11", "r12", "r15", "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3",
           "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+    // clang-format on
 }
 
 static _Atomic long moves;
@@ -165,11 +157,14 @@ static void *registers(void *argument) {
         in.mxcsr = 0x1f80 | (uint32_t)below(&random, 4) << 13;
         in.control = (uint16_t)(0x37f | below(&random, 4) << 10);
         unsigned before = apic_id();
-        if (n % 3 == 0) run(&in, &out, 1, SYS_sched_yield, avx);
-        else run(&in, &out, n % 3 == 1 ? 200 : 200000, n % 3 == 1 ? SYS_gettid : -1, avx);
+        if (n % 3 == 0)
+            run(&in, &out, 1, SYS_sched_yield, avx);
+        else
+            run(&in, &out, n % 3 == 1 ? 200 : 200000, n % 3 == 1 ? SYS_gettid : -1, avx);
         moves += before != apic_id();
         fesetenv(&normal);
-        WANT(memcmp(in.general, out.general, 24) == 0 && in.mxcsr == (out.mxcsr & ~0x3fu) && in.control == out.control);
+        WANT(memcmp(in.general, out.general, 24) == 0 && in.mxcsr == (out.mxcsr & ~0x3fu) &&
+             in.control == out.control);
         for (int i = 0; i < 16; i++) WANT(memcmp(in.vector[i], out.vector[i], avx ? 32 : 16) == 0);
         double e, pi;
         memcpy(&e, &out.general[3], 8);
@@ -193,7 +188,8 @@ static void *modes(void *me) {
     for (int i = 0; i < 4; i++) {
         int mode = all[(i + (intptr_t)me) % 4];
         WANT(fesetround(mode) == 0);
-        WANT(pthread_join(start(inherits, (void *)(intptr_t)mode), NULL) == 0 && fegetround() == mode);
+        WANT(pthread_join(start(inherits, (void *)(intptr_t)mode), NULL) == 0 &&
+             fegetround() == mode);
     }
     fesetround(FE_TONEAREST);
     return me;
@@ -207,17 +203,20 @@ int main(int argc, char **argv) {
         all_of(threads, detached);
         while (alive) sched_yield();
         crowd(percent >= 100 ? 1000 : 1000 * percent / 100 + 1);
-        // What the first round left is what libc keeps. A thread that is on its way out still has its stack.
+        // What the first round left is what libc keeps. A thread that is on its way out still has
+        // its stack.
         int checks = round == 2 && is_vmos();
         for (int i = 0; checks && i < 500 && free_bytes() + SLACK < before; i++) usleep(10000);
-        if (checks && free_bytes() + SLACK < before) FAIL("%lu KiB are lost", (before - free_bytes()) >> 10);
+        if (checks && free_bytes() + SLACK < before)
+            FAIL("%lu KiB are lost", (before - free_bytes()) >> 10);
         before = free_bytes();
     }
     WANT(done == 6l * rounds(30) * threads);
     puts("threads ok");
     part("rounding modes", modes);
     part("registers", registers);
-    all_of(3 * threads < THREADS ? 3 * threads : THREADS, registers); // more than CPUs: they are preempted
+    all_of(3 * threads < THREADS ? 3 * threads : THREADS,
+           registers); // more than CPUs: they are preempted
     fprintf(stderr, "%ld times on another CPU\n", moves);
     puts("churn ok");
     return 0;

@@ -1,5 +1,5 @@
-// Threads on all CPUs read the clocks, as often as the argument says: none sees an earlier time than another one has
-// seen before.
+// Threads on all CPUs read the clocks, as often as the argument says: none sees an earlier time
+// than another one has seen before.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,15 +20,19 @@ static void *work(void *unused) {
     (void)unused;
     for (int i = 0; i < reads; i++) {
         int which = i % 4 == 3;
-        long long *seen = &clocks[which].seen, before = __atomic_load_n(seen, __ATOMIC_SEQ_CST), now;
+        long long *seen = &clocks[which].seen, before = __atomic_load_n(seen, __ATOMIC_SEQ_CST),
+                  now;
         struct timespec t;
-        if (syscall(SYS_clock_gettime, clocks[which].clock, &t)) __atomic_fetch_add(&wrong, 1, __ATOMIC_SEQ_CST);
+        if (syscall(SYS_clock_gettime, clocks[which].clock, &t))
+            __atomic_fetch_add(&wrong, 1, __ATOMIC_SEQ_CST);
         now = t.tv_sec * 1000000000ll + t.tv_nsec;
         if (now < before && !__atomic_fetch_add(&wrong, 1, __ATOMIC_SEQ_CST))
-            printf("the %s clock went back by %lld ns in round %d\n", clocks[which].name, before - now, i);
-        while (now > before &&
-               !__atomic_compare_exchange_n(seen, &before, now, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {}
-        if (i % 1000 == 0) nanosleep(&(struct timespec){0, 100000}, NULL); // perhaps it wakes on another CPU
+            printf("the %s clock went back by %lld ns in round %d\n", clocks[which].name,
+                   before - now, i);
+        while (now > before && !__atomic_compare_exchange_n(seen, &before, now, 0, __ATOMIC_SEQ_CST,
+                                                            __ATOMIC_SEQ_CST)) {}
+        if (i % 1000 == 0)
+            nanosleep(&(struct timespec){0, 100000}, NULL); // perhaps it wakes on another CPU
     }
     return NULL;
 }

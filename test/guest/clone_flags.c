@@ -1,4 +1,5 @@
-// clone with flags that mean nothing between threads makes a thread; what contradicts itself is refused as on Linux.
+// clone with flags that mean nothing between threads makes a thread; what contradicts itself is
+// refused as on Linux.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
@@ -45,13 +46,16 @@ int main(void) {
     for (unsigned i = 0; i < sizeof good / sizeof *good; i++) {
         for (int high = 0; high < 2; high++) { // of the upper half Linux knows nothing
             long result = make(THREAD | good[i] | (unsigned long)high << 40);
-            if (result <= 0) wrong++, printf("flags %#lx: %ld\n", good[i], result);
-            else made++;
+            if (result <= 0)
+                wrong++, printf("flags %#lx: %ld\n", good[i], result);
+            else
+                made++;
         }
     }
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
         if (make(THREAD | bad[i]) != -EINVAL) wrong++, printf("flags %#lx are taken\n", bad[i]);
-    if (make(CLONE_THREAD | CLONE_VM) != -EINVAL || make(CLONE_SIGHAND) != -EINVAL) wrong++, puts("half a thread");
+    if (make(CLONE_THREAD | CLONE_VM) != -EINVAL || make(CLONE_SIGHAND) != -EINVAL)
+        wrong++, puts("half a thread");
     for (int i = 0; ran < made && i < 2000; i++) usleep(1000);
     if (ran != made) wrong++, printf("%d of %d ran\n", ran, made);
     puts(wrong ? "wrong" : "clone ok");

@@ -26,7 +26,9 @@ int main() {
     try {
         thrower(20, alive);
         return 1;
-    } catch (const std::exception &e) { std::cout << "caught: " << e.what() << ", alive " << alive << std::endl; }
+    } catch (const std::exception &e) {
+        std::cout << "caught: " << e.what() << ", alive " << alive << std::endl;
+    }
     std::sort(words.begin(), words.end());
     std::map<std::string, std::unique_ptr<int>> lengths;
     for (auto &word : words) lengths[word] = std::make_unique<int>(word.size());

@@ -1,5 +1,5 @@
-// Waits until as many CPUs run as its argument says; with a second one, then sleeps for so many milliseconds,
-// ten at a time.
+// Waits until as many CPUs run as its argument says; with a second one, then sleeps for so many
+// milliseconds, ten at a time.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

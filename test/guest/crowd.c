@@ -1,4 +1,5 @@
-// A signal for the process among so many threads that nobody asks all of them at once: the last one alone takes it.
+// A signal for the process among so many threads that nobody asks all of them at once: the last one
+// alone takes it.
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@ int main(int argc, char **argv) {
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
     for (int i = 0; i < CROWD; i++)
-        if (pthread_create(&threads[i], NULL, waits, i == CROWD - 1 && !forgets ? &none : &all)) return 1;
+        if (pthread_create(&threads[i], NULL, waits, i == CROWD - 1 && !forgets ? &none : &all))
+            return 1;
     while (waiting < CROWD) usleep(1000);
     for (int i = 0; i < CROWD; i++)
         if (forgets && pthread_kill(threads[i], SIGUSR1)) return 2;

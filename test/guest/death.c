@@ -1,5 +1,5 @@
-// How a program with busy threads ends: one thread's death is everybody's, once, with its status. The third argument is
-// the way; if it does not lead to the end, the status is 99.
+// How a program with busy threads ends: one thread's death is everybody's, once, with its status.
+// The third argument is the way; if it does not lead to the end, the status is 99.
 #include "threads.h"
 
 #include <signal.h>
@@ -91,7 +91,8 @@ int main(int argc, char **argv) {
         start(writes, NULL);
         while (!*(volatile char *)page) sched_yield();
         if (way == 11 ? munmap(page, PAGE) : mprotect(page, PAGE, PROT_READ)) return 98;
-    } else start(end, (void *)way);
+    } else
+        start(end, (void *)way);
     for (int64_t until = now_ns() + 10 * SECOND; now_ns() < until;) usleep(1000);
     return 99;
 }

@@ -1,4 +1,5 @@
-// Threads that do different things for ever, and a first one that makes a call (uname) that nobody else makes.
+// Threads that do different things for ever, and a first one that makes a call (uname) that nobody
+// else makes.
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>

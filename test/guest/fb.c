@@ -1,6 +1,6 @@
-// The framebuffer as a program uses it: "fb draw" checks what the ioctls say, draws a picture and waits for a byte,
-// unmaps it and waits again; the other words are one experiment each. Every pixel of the picture is computed, so that
-// whoever looks at the screen from outside knows it.
+// The framebuffer as a program uses it: "fb draw" checks what the ioctls say, draws a picture and
+// waits for a byte, unmaps it and waits again; the other words are one experiment each. Every pixel
+// of the picture is computed, so that whoever looks at the screen from outside knows it.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +17,11 @@
 
 #define PAGE 4096ul
 #define RW   (PROT_READ | PROT_WRITE)
-#define WANT(condition)                                                                                                \
-    do {                                                                                                               \
-        if (!(condition)) return printf("line %d: %s does not hold, errno %d\n", __LINE__, #condition, errno), 1;      \
+#define WANT(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            return printf("line %d: %s does not hold, errno %d\n", __LINE__, #condition, errno),   \
+                   1;                                                                              \
     } while (0)
 #define FAILS(call, error) WANT((long)(call) == -1 && errno == (error))
 
@@ -44,7 +46,8 @@ static void draw_rows(unsigned from, unsigned to) {
     for (unsigned y = from; y < to; y++)
         for (unsigned x = 0; x < var.xres; x++) {
             colour(x, y, rgb);
-            uint32_t pixel = part(rgb[0], &var.red) | part(rgb[1], &var.green) | part(rgb[2], &var.blue);
+            uint32_t pixel =
+                part(rgb[0], &var.red) | part(rgb[1], &var.green) | part(rgb[2], &var.blue);
             memcpy(pixels + y * fix.line_length + x * bytes, &pixel, bytes);
         }
 }
@@ -71,8 +74,10 @@ static int modes(void) {
     WANT(stat("/dev/fb0", &by_name) == 0 && fstat(fd, &by_number) == 0);
     WANT(S_ISCHR(by_name.st_mode) && by_name.st_rdev == makedev(29, 0) &&
          !memcmp(&by_name, &by_number, sizeof by_name));
-    WANT(var.xres == var.xres_virtual && var.yres == var.yres_virtual && !var.xoffset && !var.yoffset);
-    WANT(var.red.length >= 5 && var.green.length >= 5 && var.blue.length >= 5 && !var.grayscale && !var.red.msb_right);
+    WANT(var.xres == var.xres_virtual && var.yres == var.yres_virtual && !var.xoffset &&
+         !var.yoffset);
+    WANT(var.red.length >= 5 && var.green.length >= 5 && var.blue.length >= 5 && !var.grayscale &&
+         !var.red.msb_right);
     uint64_t all = 0;
     const struct fb_bitfield *fields[] = {&var.red, &var.green, &var.blue};
     for (int i = 0; i < 3; i++) {
@@ -80,10 +85,12 @@ static int modes(void) {
         WANT(!(all & mask) && fields[i]->offset + fields[i]->length <= var.bits_per_pixel);
         all |= mask;
     }
-    WANT(fix.type == FB_TYPE_PACKED_PIXELS && fix.visual == FB_VISUAL_TRUECOLOR && memchr(fix.id, 0, sizeof fix.id));
+    WANT(fix.type == FB_TYPE_PACKED_PIXELS && fix.visual == FB_VISUAL_TRUECOLOR &&
+         memchr(fix.id, 0, sizeof fix.id));
     WANT(fix.line_length >= var.xres * var.bits_per_pixel / 8);
     WANT(fix.smem_start && fix.smem_len >= fix.line_length * var.yres);
-    WANT((fix.smem_start + fix.smem_len) % PAGE == 0 && fix.smem_len - fix.line_length * var.yres < PAGE);
+    WANT((fix.smem_start + fix.smem_len) % PAGE == 0 &&
+         fix.smem_len - fix.line_length * var.yres < PAGE);
     memset(&other.red, 0, 4 * sizeof other.red); // SDL asks without colours
     other.activate = FB_ACTIVATE_NOW;
     WANT(ioctl(fd, FBIOPUT_VSCREENINFO, &other) == 0 && !memcmp(&other, &var, sizeof var));
@@ -102,7 +109,8 @@ static int modes(void) {
 
 static int maps(void) {
     unsigned long bytes = (fix.smem_len + PAGE - 1) / PAGE * PAGE;
-    int reading = open("/dev/fb0", O_RDONLY), writing = open("/dev/fb0", O_WRONLY | O_CREAT | O_TRUNC);
+    int reading = open("/dev/fb0", O_RDONLY),
+        writing = open("/dev/fb0", O_WRONLY | O_CREAT | O_TRUNC);
     WANT(reading > 0 && writing > 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR &&
          (fcntl(writing, F_GETFL) & O_ACCMODE) == O_WRONLY);
     FAILS(open("/dev/fb0", O_RDONLY | O_DIRECTORY), ENOTDIR);
@@ -128,7 +136,8 @@ static int maps(void) {
     const uint8_t *shown = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, reading, PAGE);
     WANT(second != MAP_FAILED && shown != MAP_FAILED);
     FAILS(mprotect((void *)shown, PAGE, RW), EACCES);
-    WANT(mprotect((void *)shown, PAGE, PROT_NONE) == 0 && mprotect((void *)shown, PAGE, PROT_READ) == 0);
+    WANT(mprotect((void *)shown, PAGE, PROT_NONE) == 0 &&
+         mprotect((void *)shown, PAGE, PROT_READ) == 0);
     FAILS(ioctl(fd, FBIOGET_VSCREENINFO, second), EFAULT); // PROT_NONE holds for the kernel, too
     WANT(mprotect(second, 3 * PAGE, RW) == 0);
     for (int i = 0; i < 3; i++) second[i * PAGE] = 7 + i;
@@ -151,9 +160,11 @@ static int maps(void) {
 // What a program does that has no mmap: cat file > /dev/fb0.
 static int files(void) {
     char row[64];
-    WANT(lseek(fd, 3, SEEK_SET) == 3 && write(fd, "framebuffer", 11) == 11 && lseek(fd, 0, SEEK_CUR) == 14);
+    WANT(lseek(fd, 3, SEEK_SET) == 3 && write(fd, "framebuffer", 11) == 11 &&
+         lseek(fd, 0, SEEK_CUR) == 14);
     WANT(!memcmp(pixels + 3, "framebuffer", 11));
-    WANT(lseek(fd, -11, SEEK_CUR) == 3 && read(fd, row, sizeof row) == sizeof row && !memcmp(row, "framebuffer", 11));
+    WANT(lseek(fd, -11, SEEK_CUR) == 3 && read(fd, row, sizeof row) == sizeof row &&
+         !memcmp(row, "framebuffer", 11));
     WANT(lseek(fd, fix.smem_len - 5, SEEK_SET) == fix.smem_len - 5 && write(fd, row, 64) == 5);
     WANT(!memcmp(pixels + fix.smem_len - 5, row, 5));
     FAILS(write(fd, row, 1), ENOSPC);
@@ -169,7 +180,8 @@ static int files(void) {
     FAILS(lseek(1, 0, SEEK_SET), ESPIPE);
     int other = open("/dev/fb0", O_WRONLY);
     FAILS(read(other, row, 1), EBADF);
-    WANT(read(fd, pixels + 100 * PAGE, 100) == 100 && !memcmp(pixels + 100 * PAGE + 3, "framebuffer", 11));
+    WANT(read(fd, pixels + 100 * PAGE, 100) == 100 &&
+         !memcmp(pixels + 100 * PAGE + 3, "framebuffer", 11));
     return close(other);
 }
 

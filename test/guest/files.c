@@ -1,5 +1,5 @@
-// What calls about files answer: what Linux 6.18 does where standard input is a pipe with 65,537 bytes, whose writer
-// goes when the rest fits into a pipe, and standard output is a pipe, too.
+// What calls about files answer: what Linux 6.18 does where standard input is a pipe with 65,537
+// bytes, whose writer goes when the rest fits into a pipe, and standard output is a pipe, too.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +15,12 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define WANT(condition)                                                                                                \
-    do {                                                                                                               \
-        if (!(condition)) return dprintf(2, "line %d: %s does not hold, errno %d\n", __LINE__, #condition, errno), 1;  \
+#define WANT(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            return dprintf(2, "line %d: %s does not hold, errno %d\n", __LINE__, #condition,       \
+                           errno),                                                                 \
+                   1;                                                                              \
     } while (0)
 #define FAILS(call, error) WANT((long)(call) == -1 && errno == (error))
 #define UPPER              0xabcd00000000l // the upper half of an int's register
@@ -41,7 +44,8 @@ static int input_stays(void) {
     WANT(!ioctl(0, FIONREAD, &left) && left == before);
     ssize_t count = read(0, at + 4090, 16); // of a pipe nothing, of a file what fits
     WANT(count == -1 || count == 6);
-    WANT(!ioctl(0, FIONREAD, &left) && left == before - (count < 0 ? 0 : count) && !munmap(at, 4096));
+    WANT(!ioctl(0, FIONREAD, &left) && left == before - (count < 0 ? 0 : count) &&
+         !munmap(at, 4096));
     return 0;
 }
 
@@ -57,23 +61,27 @@ static int polls(void) {
     WANT(!poll_one(0, all, POLLHUP) && !poll_one(0, 0, POLLHUP));
     WANT(!poll_one(1, all, POLLOUT | POLLWRNORM) && !poll_one(1, POLLIN, 0));
     WANT(!ioctl(1, FIONREAD, &left) && left == 0); // the other end of a pipe
-    WANT(!poll_one(text, 0x7fff, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) && !poll_one(text, POLLPRI, 0));
+    WANT(!poll_one(text, 0x7fff, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) &&
+         !poll_one(text, POLLPRI, 0));
     WANT(!poll_one(77, 0, POLLNVAL) && !poll_one(-5, all, 0));
     FAILS(poll((void *)8, 1, 0), EFAULT);
     FAILS(poll(NULL, 1 << 30, 0), EINVAL);
     WANT(syscall(SYS_poll, (void *)8, 1l << 32, 0) == 0);
     struct pollfd none = {-1, POLLIN, 5};
     struct timespec soon = {0, 20000000}, later = {5, 0}, wrong = {0, 1000000000};
-    WANT(syscall(SYS_ppoll, &none, 1, &soon, NULL, 8) == 0 && !soon.tv_sec && !soon.tv_nsec && !none.revents);
+    WANT(syscall(SYS_ppoll, &none, 1, &soon, NULL, 8) == 0 && !soon.tv_sec && !soon.tv_nsec &&
+         !none.revents);
     none = (struct pollfd){text, POLLIN, 5};
-    WANT(syscall(SYS_ppoll, &none, 1, &later, NULL, 0) == 1 && none.revents == POLLIN && later.tv_sec == 4);
+    WANT(syscall(SYS_ppoll, &none, 1, &later, NULL, 0) == 1 && none.revents == POLLIN &&
+         later.tv_sec == 4);
     FAILS(syscall(SYS_ppoll, &none, 1, &wrong, NULL, 8), EINVAL);
     FAILS(syscall(SYS_ppoll, &none, 1, &later, &wrong, 7), EINVAL);
     FAILS(syscall(SYS_ppoll, &none, 1, NULL, (void *)8, 8), EFAULT);
     FAILS(syscall(SYS_ppoll, (void *)8, 1, NULL, NULL, 8), EFAULT);
     struct pollfd many[100] = {[99] = {text, POLLIN, 0}};
     for (int i = 0; i < 99; i++) many[i] = (struct pollfd){-1, POLLIN, 5};
-    WANT(poll(many, 100, -1) == 1 && many[99].revents == POLLIN && many[0].revents == 0 && many[0].fd == -1);
+    WANT(poll(many, 100, -1) == 1 && many[99].revents == POLLIN && many[0].revents == 0 &&
+         many[0].fd == -1);
     WANT(!close(text));
     return 0;
 }
@@ -83,7 +91,8 @@ static int vectors(void) {
     FAILS(writev(1, v, 2), EINVAL);
     v[1].iov_len = SSIZE_MAX; // which no address can have behind it
     FAILS(writev(1, v, 2), EFAULT);
-    v[1] = (struct iovec){NULL, 2}; // a vector may be as long as it is only as far as there is memory
+    v[1] =
+        (struct iovec){NULL, 2}; // a vector may be as long as it is only as far as there is memory
     FAILS(writev(1, &v[1], 1), EFAULT);
     v[1] = (struct iovec){(void *)(1ul << 63), 0};
     FAILS(writev(1, v, 2), EFAULT);
@@ -108,7 +117,8 @@ static int vectors(void) {
 }
 
 static int flags(void) {
-    int on = 1, text = open(TEXT, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_DSYNC);
+    int on = 1,
+        text = open(TEXT, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_DSYNC);
     WANT(fcntl(text, F_GETFL) == (O_NONBLOCK | O_NOFOLLOW | O_DSYNC | 0100000));
     WANT(fcntl(text, F_SETFL, O_APPEND | O_RDWR | O_DIRECTORY) == 0);
     WANT(fcntl(text, F_GETFL) == (O_APPEND | O_NOFOLLOW | O_DSYNC | 0100000));
@@ -118,7 +128,8 @@ static int flags(void) {
     WANT(syscall(SYS_fcntl, text | UPPER, F_GETFD | UPPER) == FD_CLOEXEC);
     WANT(fcntl(text, F_SETFD, 0xfe) == 0 && fcntl(text, F_GETFD) == 0);
     WANT(fcntl(text, F_SETFD, 0xff) == 0 && fcntl(text, F_GETFD) == FD_CLOEXEC);
-    WANT(!ioctl(text, FIONCLEX) && fcntl(text, F_GETFD) == 0 && !ioctl(text, FIOCLEX) && fcntl(text, F_GETFD) == 1);
+    WANT(!ioctl(text, FIONCLEX) && fcntl(text, F_GETFD) == 0 && !ioctl(text, FIOCLEX) &&
+         fcntl(text, F_GETFD) == 1);
     WANT(!ioctl(0, FIONBIO, &on) && fcntl(0, F_GETFL) == (O_RDONLY | O_NONBLOCK));
     WANT(!syscall(SYS_ioctl, 0, FIONBIO | UPPER, &(int){0}) && fcntl(0, F_GETFL) == O_RDONLY);
     FAILS(ioctl(0, FIONBIO, 8), EFAULT);
@@ -132,18 +143,21 @@ static int flags(void) {
     return 0;
 }
 
-// Two pages, of which the second is not there: what fits is read, and what does not is not lost. Of a write to a pipe
-// nothing goes out.
+// Two pages, of which the second is not there: what fits is read, and what does not is not lost. Of
+// a write to a pipe nothing goes out.
 static int memory_ends(void) {
-    char *at = mmap(NULL, 41 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *end = at + 40 * 4096;
+    char *at = mmap(NULL, 41 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+         *end = at + 40 * 4096;
     WANT(at != MAP_FAILED && !mprotect(end, 4096, PROT_NONE));
     struct iovec v[2] = {{end - 10, 10}, {end, 100}};
     int text = open(TEXT, O_RDONLY), zero = open("/dev/zero", O_RDWR);
     WANT(read(zero, end - 96, 200) == 96 && read(zero, at + 100, 41 * 4096) == end - at - 100);
     WANT(readv(zero, v, 2) == 10);
     FAILS(read(zero, end, 1), EFAULT);
-    WANT(read(text, end - 6, 20) == 6 && lseek(text, 0, SEEK_CUR) == 6 && !memcmp(end - 6, "MemTot", 6));
-    WANT(lseek(text, 0, SEEK_SET) == 0 && readv(text, v, 2) == 10 && !memcmp(end - 10, "MemTotal: ", 10));
+    WANT(read(text, end - 6, 20) == 6 && lseek(text, 0, SEEK_CUR) == 6 &&
+         !memcmp(end - 6, "MemTot", 6));
+    WANT(lseek(text, 0, SEEK_SET) == 0 && readv(text, v, 2) == 10 &&
+         !memcmp(end - 10, "MemTotal: ", 10));
     FAILS(pread(text, end, 10, 0), EFAULT);
     FAILS(write(1, end - 96, 200), EFAULT);
     FAILS(writev(1, v, 2), EFAULT);
@@ -156,7 +170,8 @@ static int places(void) {
     int text = open(TEXT, O_RDONLY), zero = open("/dev/zero", O_RDWR), root = open("/", O_RDONLY);
     WANT(read(text, page, 6) == 6 && pread(text, again, 4, 1) == 4 && !memcmp(page + 1, again, 4));
     WANT(preadv(text, v, 2, 0) == 6 && !memcmp(page, again, 6) && lseek(text, 0, SEEK_CUR) == 6);
-    WANT(pread(zero, again, 3, 77) == 3 && !again[2] && pwrite(zero, page, 3, 0) == 3 && pwritev(zero, v, 2, 0) == 6);
+    WANT(pread(zero, again, 3, 77) == 3 && !again[2] && pwrite(zero, page, 3, 0) == 3 &&
+         pwritev(zero, v, 2, 0) == 6);
     WANT(syscall(SYS_preadv, text, v, 2, 0, 5) == 6 && pread(text, again, 1, 1 << 20) == 0);
     FAILS(pread(77, again, 1, -1), EINVAL);
     FAILS(pread(77, again, 1, 0), EBADF);
@@ -192,7 +207,8 @@ static int names(void) {
         }
     }
     WANT(one == 0 && all == again_all && found == 1);
-    WANT(lseek(proc, 1, SEEK_SET) == 1 && syscall(SYS_getdents64, proc, page, 32) >= 24 && !strcmp(page + 19, ".."));
+    WANT(lseek(proc, 1, SEEK_SET) == 1 && syscall(SYS_getdents64, proc, page, 32) >= 24 &&
+         !strcmp(page + 19, ".."));
     WANT(page[18] == 4 && !close(proc) && !close(text));
     return 0;
 }
@@ -200,7 +216,8 @@ static int names(void) {
 static int seeks(void) {
     int text = open(TEXT, O_RDONLY), left;
     struct iovec v[2] = {{page, 3}, {page, 3}};
-    WANT(read(text, page, 10) == 10 && lseek(text, 0, SEEK_CUR) == 10 && lseek(text, 5, SEEK_SET) == 5);
+    WANT(read(text, page, 10) == 10 && lseek(text, 0, SEEK_CUR) == 10 &&
+         lseek(text, 5, SEEK_SET) == 5);
     WANT(read(text, page, 4) == 4 && !memcmp(page, "tal:", 4) && lseek(text, -2, SEEK_CUR) == 7);
     WANT(!ioctl(text, FIONREAD, &left) && left == -7);
     FAILS(lseek(text, -100, SEEK_CUR), EINVAL);
@@ -211,7 +228,8 @@ static int seeks(void) {
     FAILS(lseek(text, 1, SEEK_CUR), EINVAL);
     FAILS(read(text, page, 1), EINVAL);
     FAILS(read(text, (void *)(1ul << 63), 1), EFAULT);
-    WANT(read(text, page, 0) == 0 && lseek(text, -5, SEEK_CUR) == LONG_MAX - 5 && read(text, page, 5) == 0);
+    WANT(read(text, page, 0) == 0 && lseek(text, -5, SEEK_CUR) == LONG_MAX - 5 &&
+         read(text, page, 5) == 0);
     FAILS(read(text, page, 6), EINVAL);
     FAILS(readv(text, v, 2), EINVAL);
     WANT(syscall(SYS_lseek, text | UPPER, 0l, UPPER) == 0);
@@ -247,20 +265,25 @@ static int paths(void) {
     FAILS(open(repeated('a', 255, "/x"), O_RDONLY), ENOENT);
     FAILS(open(repeated('/', 4095, ""), O_RDONLY), ENAMETOOLONG);
     FAILS(open((void *)8, O_RDONLY), EFAULT);
-    WANT(!stat(repeated('/', 4094, ""), &a) && S_ISDIR(a.st_mode) && !stat("/..", &b) && a.st_ino == b.st_ino);
-    WANT(!stat("//proc/./../proc///meminfo", &a) && !stat(TEXT, &b) && a.st_ino == b.st_ino && S_ISREG(a.st_mode));
+    WANT(!stat(repeated('/', 4094, ""), &a) && S_ISDIR(a.st_mode) && !stat("/..", &b) &&
+         a.st_ino == b.st_ino);
+    WANT(!stat("//proc/./../proc///meminfo", &a) && !stat(TEXT, &b) && a.st_ino == b.st_ino &&
+         S_ISREG(a.st_mode));
     int proc = open("/proc/", O_RDONLY | O_DIRECTORY), text = openat(proc, "meminfo", O_RDONLY);
-    WANT(proc > 2 && text > proc && !fstat(text, &a) && a.st_ino == b.st_ino && a.st_dev == b.st_dev);
+    WANT(proc > 2 && text > proc && !fstat(text, &a) && a.st_ino == b.st_ino &&
+         a.st_dev == b.st_dev);
     FAILS(read(proc, page, 0), EISDIR);
     FAILS(write(proc, page, 1), EBADF);
-    WANT(lseek(proc, 0, SEEK_CUR) == 0 && !fstatat(proc, "..", &a, 0) && !stat("/", &b) && a.st_ino == b.st_ino);
+    WANT(lseek(proc, 0, SEEK_CUR) == 0 && !fstatat(proc, "..", &a, 0) && !stat("/", &b) &&
+         a.st_ino == b.st_ino);
     FAILS(openat(0, "x", O_RDONLY), ENOTDIR);
     FAILS(openat(text, "x", O_RDONLY), ENOTDIR);
     FAILS(openat(77, "x", O_RDONLY), EBADF);
     FAILS(openat(77, "", O_RDONLY), ENOENT);
     FAILS(openat(AT_FDCWD, "meminfo", O_RDONLY), ENOENT);
     WANT(openat(77, TEXT, O_RDONLY) == text + 1 && !close(text + 1));
-    WANT(syscall(SYS_openat, UPPER | (unsigned)AT_FDCWD, TEXT, UPPER) == text + 1 && !close(text + 1));
+    WANT(syscall(SYS_openat, UPPER | (unsigned)AT_FDCWD, TEXT, UPPER) == text + 1 &&
+         !close(text + 1));
     FAILS(fstatat(77, "", &a, AT_EMPTY_PATH), EBADF);
     FAILS(fstatat(0, "", &a, 0), ENOENT);
     FAILS(fstatat(0, "x", &a, 0), ENOTDIR);
@@ -271,13 +294,15 @@ static int paths(void) {
     FAILS(readlink("/absent", page, 9), ENOENT);
     FAILS(syscall(SYS_readlink, "/absent", page, 0), EINVAL);
     FAILS(syscall(SYS_readlinkat, 77, "x", page, 9), EBADF);
-    WANT(!access(TEXT, R_OK) && !access("/proc", R_OK | X_OK) && !syscall(SYS_access, "/proc", UPPER));
+    WANT(!access(TEXT, R_OK) && !access("/proc", R_OK | X_OK) &&
+         !syscall(SYS_access, "/proc", UPPER));
     FAILS(access(TEXT, X_OK), EACCES);
     FAILS(access("/absent", 8), EINVAL);
     FAILS(access("/absent", F_OK), ENOENT);
     FAILS(syscall(SYS_faccessat, 77, "x", 0), EBADF);
     WANT(!ACCESS(AT_FDCWD, TEXT, R_OK, 0) && !ACCESS(text, "", R_OK, AT_EMPTY_PATH));
-    WANT(!ACCESS(AT_FDCWD, "", X_OK, AT_EMPTY_PATH) && !ACCESS(proc, "meminfo", R_OK, AT_SYMLINK_NOFOLLOW));
+    WANT(!ACCESS(AT_FDCWD, "", X_OK, AT_EMPTY_PATH) &&
+         !ACCESS(proc, "meminfo", R_OK, AT_SYMLINK_NOFOLLOW));
     FAILS(ACCESS(AT_FDCWD, TEXT, X_OK, AT_EACCESS), EACCES);
     FAILS(ACCESS(text, "", R_OK, 0), ENOENT);
     FAILS(ACCESS(77, "", R_OK, AT_EMPTY_PATH), EBADF);
@@ -298,7 +323,8 @@ static int numbers(void) {
 }
 
 int main(void) {
-    if (polls() || memory_ends() || places() || vectors() || flags() || seeks() || names() || paths() || numbers())
+    if (polls() || memory_ends() || places() || vectors() || flags() || seeks() || names() ||
+        paths() || numbers())
         return 1;
     return 0;
 }

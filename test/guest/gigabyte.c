@@ -1,5 +1,5 @@
-// A page of 1 GiB, where the CPU has them: used at both ends, changed in part, moved, given back; then as many pages of
-// 2 MiB.
+// A page of 1 GiB, where the CPU has them: used at both ends, changed in part, moved, given back;
+// then as many pages of 2 MiB.
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
@@ -10,13 +10,14 @@
 #define GIB  (1ul << 30)
 #define RW   (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
-#define WANT(condition)                                                                                                \
-    do {                                                                                                               \
-        if (!(condition)) return printf("line %d: %s does not hold\n", __LINE__, #condition), 1;                       \
+#define WANT(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition)) return printf("line %d: %s does not hold\n", __LINE__, #condition), 1;   \
     } while (0)
 
 static int use(char *p) {
-    for (size_t i = 0; i < GIB; i += 16 * MIB + PAGE) WANT(p[i] == 0 && (p[i] = (char)(i / PAGE % 100 + 1)));
+    for (size_t i = 0; i < GIB; i += 16 * MIB + PAGE)
+        WANT(p[i] == 0 && (p[i] = (char)(i / PAGE % 100 + 1)));
     WANT(munmap(p + 500 * MIB, PAGE) == 0 && mprotect(p + 700 * MIB, 3 * PAGE, PROT_READ) == 0);
     WANT(madvise(p + 16 * MIB + PAGE, PAGE, MADV_DONTNEED) == 0 && p[16 * MIB + PAGE] == 0);
     p[16 * MIB + PAGE] = (char)((16 * MIB + PAGE) / PAGE % 100 + 1);

@@ -1,12 +1,13 @@
-// Arrays and sums by libgomp, which starts its threads, waits for them and shares loops out in its own ways.
+// Arrays and sums by libgomp, which starts its threads, waits for them and shares loops out in its
+// own ways.
 #include <omp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WANT(condition)                                                                                                \
-    do {                                                                                                               \
-        if (!(condition)) return printf("line %d: %s does not hold\n", __LINE__, #condition), 1;                       \
+#define WANT(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition)) return printf("line %d: %s does not hold\n", __LINE__, #condition), 1;   \
     } while (0)
 
 static long fibonacci(int n) {
@@ -24,7 +25,8 @@ int main(int argc, char **argv) {
     long n = 200000;
     omp_set_dynamic(0);
     omp_set_num_threads(threads);
-    double *a = malloc((size_t)n * sizeof *a), *b = malloc((size_t)n * sizeof *b), *c = malloc((size_t)n * sizeof *c);
+    double *a = malloc((size_t)n * sizeof *a), *b = malloc((size_t)n * sizeof *b),
+           *c = malloc((size_t)n * sizeof *c);
     WANT(a && b && c);
     int team = 0, seen = 0;
 #pragma omp parallel reduction(+ : seen)

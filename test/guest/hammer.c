@@ -1,12 +1,14 @@
-// All CPUs on the same memory, results checked: what libc offers for shared counters, and mappings that change while
-// other threads use them. Nothing here depends on timing; a line per part says that it is right.
+// All CPUs on the same memory, results checked: what libc offers for shared counters, and mappings
+// that change while other threads use them. Nothing here depends on timing; a line per part says
+// that it is right.
 #include "threads.h"
 
 typedef _Atomic uint64_t word;
 #define WORDS      (PAGE / sizeof(word))
 #define RELAXED(p) atomic_load_explicit(p, memory_order_relaxed)
 
-// ---- counters -------------------------------------------------------------------------------------------------------
+// ---- counters
+// ------------------------------------------------------------------------------------------------
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
@@ -38,7 +40,8 @@ static void *counters(void *me) {
     }
     meet();
     uint64_t all = (uint64_t)n * (uint64_t)threads;
-    WANT(plain == all && shared == all && left == (uint64_t)((n + 7) / 8 * threads) && right == left);
+    WANT(plain == all && shared == all && left == (uint64_t)((n + 7) / 8 * threads) &&
+         right == left);
     return me;
 }
 
@@ -57,8 +60,10 @@ static void *ping_pong(void *me) {
         pthread_mutex_lock(&pair->mutex);
         while (pair->turn % 2 != (uint64_t)i % 2) pthread_cond_wait(&pair->turned, &pair->mutex);
         pair->turn++;
-        if (n % 2) pthread_cond_broadcast(&pair->turned);
-        else pthread_cond_signal(&pair->turned);
+        if (n % 2)
+            pthread_cond_broadcast(&pair->turned);
+        else
+            pthread_cond_signal(&pair->turned);
         pthread_mutex_unlock(&pair->mutex);
     }
     return me;
@@ -97,15 +102,16 @@ static void *barrier(void *me) {
     return me;
 }
 
-// ---- pages ----------------------------------------------------------------------------------------------------------
+// ---- pages
+// ------------------------------------------------------------------------------------------------
 
 static struct {
     char *base;
     size_t bytes;
 } area;
 
-// Everybody touches the same new pages at once, each its own word: all must meet in one page, which was zero. Then they
-// are given up, by everybody's old translations too.
+// Everybody touches the same new pages at once, each its own word: all must meet in one page, which
+// was zero. Then they are given up, by everybody's old translations too.
 static void touch(intptr_t me, uint64_t round) {
     size_t pages = area.bytes / PAGE;
     for (size_t i = 0; i < pages; i++) {
@@ -118,7 +124,8 @@ static void touch(intptr_t me, uint64_t round) {
     for (size_t page = 0; page < pages; page++)
         for (int i = 0; i < threads; i += 1 + threads / 8) {
             uint64_t is = ((word *)(area.base + page * PAGE))[i];
-            if (is != (round << 32 | (uint64_t)i << 16 | page)) FAIL("what thread %d wrote became %lx", i, (long)is);
+            if (is != (round << 32 | (uint64_t)i << 16 | page))
+                FAIL("what thread %d wrote became %lx", i, (long)is);
         }
     meet();
 }
@@ -129,8 +136,10 @@ static void *first_touch(void *me) {
             if (round % 2 == 1) {
                 area.bytes = round % 8 == 1 ? 8 * PAGE : LARGE;
                 area.base = map(NULL, area.bytes, RW, 0);
-            } else if (round % 2) WANT(map(area.base, area.bytes, RW, MAP_FIXED) == area.base);
-            else WANT(madvise(area.base, area.bytes, MADV_DONTNEED) == 0);
+            } else if (round % 2)
+                WANT(map(area.base, area.bytes, RW, MAP_FIXED) == area.base);
+            else
+                WANT(madvise(area.base, area.bytes, MADV_DONTNEED) == 0);
         }
         meet();
         touch((intptr_t)me, round);
@@ -143,10 +152,11 @@ static void *first_touch(void *me) {
     return me;
 }
 
-// Every thread owns one window whose memory it replaces, generation by generation: before it does it says so in
-// started, once the new memory holds the new generation it says so in published. Nobody may then see an older one, and
-// nothing may be empty that nobody is replacing. Everybody also writes words into the windows of all: such a write by
-// an old translation lands in memory that belongs to somebody else by then, of which the canaries are made.
+// Every thread owns one window whose memory it replaces, generation by generation: before it does
+// it says so in started, once the new memory holds the new generation it says so in published.
+// Nobody may then see an older one, and nothing may be empty that nobody is replacing. Everybody
+// also writes words into the windows of all: such a write by an old translation lands in memory
+// that belongs to somebody else by then, of which the canaries are made.
 #define CANARIES 4
 static word started[THREADS], published[THREADS];
 static char *windows;
@@ -172,13 +182,14 @@ static void replace(intptr_t me, uint64_t generation, uint64_t *random) {
 }
 
 static void look(int owner, intptr_t me, uint64_t *random) {
-    char *p =
-        windows + (size_t)owner * window_bytes + below(random, (window_bytes + 8 * PAGE - 1) / (8 * PAGE)) * 8 * PAGE;
+    char *p = windows + (size_t)owner * window_bytes +
+              below(random, (window_bytes + 8 * PAGE - 1) / (8 * PAGE)) * 8 * PAGE;
     uint64_t least = published[owner];
     uint64_t is = *((word *)p + below(random, 8) * (WORDS / 16)), most = started[owner];
     if (is ? is < least || is > most : most == least)
         FAIL("the window of %d holds %lu; published %lu, started %lu", owner, is, least, most);
-    atomic_store_explicit((word *)p + WORDS / 2 + me, 0xbad00000 + (uint64_t)me, memory_order_relaxed);
+    atomic_store_explicit((word *)p + WORDS / 2 + me, 0xbad00000 + (uint64_t)me,
+                          memory_order_relaxed);
 }
 
 static void *generations(void *argument) {
@@ -211,19 +222,22 @@ static void *generations(void *argument) {
     return argument;
 }
 
-// Every thread owns one page and changes its rights; once that call has returned they hold for everybody, which others
-// see by calls that read (prctl) or write (clock_gettime) there: EFAULT or not.
+// Every thread owns one page and changes its rights; once that call has returned they hold for
+// everybody, which others see by calls that read (prctl) or write (clock_gettime) there: EFAULT or
+// not.
 enum rights { CHANGING, WRITABLE, READABLE, NOTHING };
 
 static void probe(int owner, uint64_t *random) {
     char *p = windows + (size_t)owner * PAGE;
     uint64_t before = published[owner];
     int writes = (int)below(random, 2);
-    long result = writes ? syscall(SYS_clock_gettime, CLOCK_MONOTONIC, p) : syscall(SYS_prctl, 15, p, 0, 0, 0);
+    long result = writes ? syscall(SYS_clock_gettime, CLOCK_MONOTONIC, p)
+                         : syscall(SYS_prctl, 15, p, 0, 0, 0);
     if (before % 4 == CHANGING || published[owner] != before) return;
     int may = before % 4 == WRITABLE || (before % 4 == READABLE && !writes);
     if (result != (may ? 0 : -1) || (!may && errno != EFAULT))
-        FAIL("rights %d of %d, a call that %s: %ld", (int)(before % 4), owner, writes ? "writes" : "reads", result);
+        FAIL("rights %d of %d, a call that %s: %ld", (int)(before % 4), owner,
+             writes ? "writes" : "reads", result);
 }
 
 static void *rights(void *argument) {
@@ -239,9 +253,12 @@ static void *rights(void *argument) {
         int rights = wanted == WRITABLE ? RW : wanted == READABLE ? PROT_READ : PROT_NONE;
         published[me] = (uint64_t)i * 4 + CHANGING;
         int unmaps = mapped && wanted == NOTHING && below(&random, 2);
-        if (unmaps) WANT(munmap(p, PAGE) == 0);
-        else if (mapped) WANT(mprotect(p, PAGE, rights) == 0);
-        else WANT(map(p, PAGE, rights, MAP_FIXED_NOREPLACE) == p);
+        if (unmaps)
+            WANT(munmap(p, PAGE) == 0);
+        else if (mapped)
+            WANT(mprotect(p, PAGE, rights) == 0);
+        else
+            WANT(map(p, PAGE, rights, MAP_FIXED_NOREPLACE) == p);
         mapped = !unmaps;
         published[me] = (uint64_t)i * 4 + wanted;
         for (int k = 0; k < 16; k++) probe((int)below(&random, (uint64_t)threads), &random);
@@ -251,8 +268,8 @@ static void *rights(void *argument) {
     return argument;
 }
 
-// One page of 2 MiB on which everybody writes, here and there and in its first page, while thread 0 takes other parts
-// of it away: it is split and copied, and no write may be lost.
+// One page of 2 MiB on which everybody writes, here and there and in its first page, while thread 0
+// takes other parts of it away: it is split and copied, and no write may be lost.
 #define FREE_PAGE 480 // from here on pages are taken away
 static word stop;
 
@@ -265,12 +282,14 @@ static void *split(void *argument) {
             memset(windows, 0, PAGE);
         }
         meet();
-        word *mine[2] = {(word *)windows + me, (word *)(windows + (size_t)(me % FREE_PAGE) * PAGE) + 256 + me};
+        word *mine[2] = {(word *)windows + me,
+                         (word *)(windows + (size_t)(me % FREE_PAGE) * PAGE) + 256 + me};
         uint64_t last = 0;
         if (me)
             for (uint64_t i = 1; last == 0 || (!stop && i < 1000000); last = i++)
                 for (int k = 0; k < 2; k++) {
-                    if (*mine[k] != last) FAIL("wrote %lu, read %lu, place %d", last, (long)*mine[k], k);
+                    if (*mine[k] != last)
+                        FAIL("wrote %lu, read %lu, place %d", last, (long)*mine[k], k);
                     *mine[k] = i;
                 }
         for (size_t page = 511; !me && page >= 508; page--) {
@@ -292,10 +311,12 @@ static void *split(void *argument) {
     return argument;
 }
 
-// Everybody's own mappings, of 4 KiB to 4 MiB, are written, moved, cut and given back beside each other.
+// Everybody's own mappings, of 4 KiB to 4 MiB, are written, moved, cut and given back beside each
+// other.
 static void check(const char *p, size_t bytes, uint64_t salt) {
     for (size_t i = 0; i < bytes; i += PAGE)
-        if (*(const uint64_t *)(p + i) != (salt ^ i)) FAIL("%zu KiB into a mapping: %lx", i / 1024, *(long *)(p + i));
+        if (*(const uint64_t *)(p + i) != (salt ^ i))
+            FAIL("%zu KiB into a mapping: %lx", i / 1024, *(long *)(p + i));
 }
 
 static void *mappings(void *argument) {
@@ -338,11 +359,12 @@ static void *mappings(void *argument) {
     return argument;
 }
 
-// Thread 0 makes a range of small pages twice as long, which moves it in pieces, to a place that is chosen or to one
-// that it names. There thread 1 puts shared memory while the move goes on, where the range grows, and touches it:
-// whoever comes last has the place, and what he has there is no other's. Thread 2 reads at the named place, where first
-// the old memory is and then what moved. All others make and give back mappings of the same size, which are theirs as
-// long as they have them.
+// Thread 0 makes a range of small pages twice as long, which moves it in pieces, to a place that is
+// chosen or to one that it names. There thread 1 puts shared memory while the move goes on, where
+// the range grows, and touches it: whoever comes last has the place, and what he has there is no
+// other's. Thread 2 reads at the named place, where first the old memory is and then what moved.
+// All others make and give back mappings of the same size, which are theirs as long as they have
+// them.
 #define MOVES (8 * LARGE)
 #define GROWS (2 * MOVES + PAGE) // the last page is a small one
 static char *named;
@@ -353,7 +375,8 @@ static void move_range(uint64_t round) {
     WANT(mprotect(p + MOVES, PAGE, PROT_NONE) == 0); // so that it cannot grow where it is
     for (size_t i = 0; i < MOVES; i += PAGE) {
         *(uint64_t *)(p + i) = round ^ i;
-        if (i % LARGE == 0) WANT(madvise(p + i + LARGE - PAGE, PAGE, MADV_DONTNEED) == 0); // which splits the page
+        if (i % LARGE == 0)
+            WANT(madvise(p + i + LARGE - PAGE, PAGE, MADV_DONTNEED) == 0); // which splits the page
     }
     moving = round;
     p = mremap(p, MOVES, GROWS, MREMAP_MAYMOVE | (round % 2 == 1 ? MREMAP_FIXED : 0), named);
@@ -362,15 +385,18 @@ static void move_range(uint64_t round) {
     WANT(p != MAP_FAILED);
     check(p, MOVES, round);
     uint64_t is = *(uint64_t *)(p + MOVES), *others[64];
-    for (int i = 0; i < 64; i++) WANT((others[i] = (uint64_t *)map(NULL, PAGE, RW, 0)) && (*others[i] = ~0ull));
-    if (*(uint64_t *)(p + MOVES) != is) FAIL("a page has two owners: %lx became %lx", is, *(long *)(p + MOVES));
+    for (int i = 0; i < 64; i++)
+        WANT((others[i] = (uint64_t *)map(NULL, PAGE, RW, 0)) && (*others[i] = ~0ull));
+    if (*(uint64_t *)(p + MOVES) != is)
+        FAIL("a page has two owners: %lx became %lx", is, *(long *)(p + MOVES));
     for (int i = 0; i < 64; i++) WANT(munmap(others[i], PAGE) == 0);
     WANT(munmap(p, GROWS) == 0);
 }
 
 // When the named place has been made free, its last page, which was written, is not there.
 static void put_over(uint64_t round) {
-    while (moved != round && syscall(SYS_prctl, 15, named + 2 * MOVES, 0, 0, 0) == 0) {} // a call that reads
+    while (moved != round && syscall(SYS_prctl, 15, named + 2 * MOVES, 0, 0, 0) == 0) {
+    } // a call that reads
     char *over = mmap(named + MOVES, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     syscall(SYS_clock_gettime, CLOCK_MONOTONIC, over); // one that writes: EFAULT is right, too
 }
@@ -378,7 +404,8 @@ static void put_over(uint64_t round) {
 static void beside_move(intptr_t me, uint64_t round) {
     while (moving != round) sched_yield();
     if (me == 1 && round % 2 == 1) put_over(round);
-    while (me == 2 && round % 2 == 1 && moved != round) (void)*(volatile char *)named; // there is always something
+    while (me == 2 && round % 2 == 1 && moved != round)
+        (void)*(volatile char *)named; // there is always something
     while (moved != round) {
         word *mine = (word *)map(NULL, GROWS, RW, MAP_NORESERVE) + 2 * MOVES / sizeof *mine;
         *mine = (uint64_t)me;
@@ -393,8 +420,10 @@ static void *moves(void *argument) {
         if (!me) named = map(NULL, GROWS, RW, MAP_NORESERVE);
         if (!me) named[2 * MOVES] = 1;
         meet();
-        if (me) beside_move(me, round);
-        else move_range(round);
+        if (me)
+            beside_move(me, round);
+        else
+            move_range(round);
         if (!me && round % 2 == 0) WANT(munmap(named, GROWS) == 0);
         meet();
     }

@@ -1,5 +1,5 @@
-// What is typed, in numbers: "keys raw" without line editing, each read's bytes in hexadecimal until a q; else lines,
-// in brackets, until the end. First the size of the window.
+// What is typed, in numbers: "keys raw" without line editing, each read's bytes in hexadecimal
+// until a q; else lines, in brackets, until the end. First the size of the window.
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>

@@ -1,5 +1,6 @@
-// How late a thread runs that was woken, while others keep the CPU busy; what share each of those gets; and that nobody
-// gets more by sleeping now and then. For one CPU on which time counts instructions (QEMU's -icount shift=0).
+// How late a thread runs that was woken, while others keep the CPU busy; what share each of those
+// gets; and that nobody gets more by sleeping now and then. For one CPU on which time counts
+// instructions (QEMU's -icount shift=0).
 #define _GNU_SOURCE
 #include <limits.h>
 #include <linux/futex.h>
@@ -25,10 +26,11 @@
 #define WAIT    (FUTEX_WAIT | FUTEX_PRIVATE_FLAG)
 #define WAKE    (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)
 #define REQUEUE (FUTEX_REQUEUE | FUTEX_PRIVATE_FLAG)
-#define CHECK(condition, value)                                                                                        \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            printf("line %d: %s does not hold: %lld\n", __LINE__, #condition, (long long)(value)), exit(1);            \
+#define CHECK(condition, value)                                                                    \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            printf("line %d: %s does not hold: %lld\n", __LINE__, #condition, (long long)(value)), \
+                exit(1);                                                                           \
     } while (0)
 
 static long long clock_ns(clockid_t clock) {
@@ -37,7 +39,9 @@ static long long clock_ns(clockid_t clock) {
     return t.tv_sec * 1000 * MS + t.tv_nsec;
 }
 static long long now(void) { return clock_ns(CLOCK_MONOTONIC); }
-static void sleep_ns(long long ns) { nanosleep(&(struct timespec){ns / (1000 * MS), ns % (1000 * MS)}, NULL); }
+static void sleep_ns(long long ns) {
+    nanosleep(&(struct timespec){ns / (1000 * MS), ns % (1000 * MS)}, NULL);
+}
 static long futex(void *at, long operation, long value, long more, void *at2) {
     return syscall(SYS_futex, at, operation, value, more, at2, 0);
 }
@@ -75,8 +79,10 @@ static void sleepers(void) {
     while (begun < BUSY) sleep_ns(MS);
     for (int i = 0; i < 20; i++) {
         long long before = now();
-        if (i % 2) sleep_ns(5 * MS);
-        else poll(NULL, 0, 5);
+        if (i % 2)
+            sleep_ns(5 * MS);
+        else
+            poll(NULL, 0, 5);
         long long late = now() - before - 5 * MS;
         CHECK(late < LATEST, late);
         rung = now();
@@ -145,14 +151,15 @@ static void *tick(void *arg) {
 
 static void make_waiter(char *stack) {
     long flags = 0x10f00, result; // VM, FS, FILES, SIGHAND, THREAD
-    __asm__ volatile("syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n"
-                     "mov $202, %%eax\n\tmov %[gate], %%rdi\n\tmov $128, %%esi\n\txor %%edx, %%edx\n\txor %%r10d, "
-                     "%%r10d\n\tsyscall\n\t"
-                     "lock decl (%[left])\n\tmov $60, %%eax\n\txor %%edi, %%edi\n\tsyscall\n"
-                     "1:"
-                     : "=a"(result)
-                     : "0"(56L), "D"(flags), "S"(stack), "d"(0L), [gate] "r"(&gate), [left] "r"(&left)
-                     : "rcx", "r11", "r10", "r8", "memory");
+    __asm__ volatile(
+        "syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n"
+        "mov $202, %%eax\n\tmov %[gate], %%rdi\n\tmov $128, %%esi\n\txor %%edx, %%edx\n\txor %%r10d, "
+        "%%r10d\n\tsyscall\n\t"
+        "lock decl (%[left])\n\tmov $60, %%eax\n\txor %%edi, %%edi\n\tsyscall\n"
+        "1:"
+        : "=a"(result)
+        : "0"(56L), "D"(flags), "S"(stack), "d"(0L), [gate] "r"(&gate), [left] "r"(&left)
+        : "rcx", "r11", "r10", "r8", "memory");
     CHECK(result > 0, result);
 }
 
@@ -164,10 +171,13 @@ static void many(void) {
     while (futex(&gate, REQUEUE, 0, INT_MAX, &gate) != MANY) sleep_ns(10 * MS);
     stop = 0;
     pthread_create(&ticker, NULL, tick, &most);
-    for (long long begin = now(); now() - begin < 10 * MS;) {} // so that it had more of the CPU than the ticker
+    for (long long begin = now(); now() - begin < 10 * MS;) {
+    } // so that it had more of the CPU than the ticker
     most = 0;
     CHECK(futex(&gate, REQUEUE, 0, INT_MAX, &other) == MANY, 0);
-    CHECK(syscall(SYS_futex, &other, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0) == -1, 0);
+    CHECK(syscall(SYS_futex, &other, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL,
+                  0) == -1,
+          0);
     stop = 1;
     pthread_join(ticker, NULL);
     CHECK(most < KEPT, most);
@@ -192,11 +202,13 @@ static void memory(void) {
     stop = 0;
     pthread_create(&ticker, NULL, tick, &most_late);
     char *areas = mmap(NULL, 2ul * AREAS * 4096, PROT_NONE, flags | MAP_NORESERVE, -1, 0);
-    for (unsigned long i = 0; i < AREAS; i++) CHECK(!mprotect(areas + i * 8192, 4096, PROT_READ), i);
+    for (unsigned long i = 0; i < AREAS; i++)
+        CHECK(!mprotect(areas + i * 8192, 4096, PROT_READ), i);
     said("making areas");
     CHECK(!mprotect(areas, 2ul * AREAS * 4096, PROT_READ), 0);
     said("mprotect of them");
-    for (unsigned long i = 0; i < AREAS; i++) CHECK(!mprotect(areas + i * 8192, 4096, PROT_NONE), i);
+    for (unsigned long i = 0; i < AREAS; i++)
+        CHECK(!mprotect(areas + i * 8192, 4096, PROT_NONE), i);
     CHECK(!munmap(areas, 2ul * AREAS * 4096), 0);
     said("munmap of as many");
     char *much = mmap(NULL, MUCH, PROT_READ | PROT_WRITE, flags | MAP_POPULATE, -1, 0);

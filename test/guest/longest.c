@@ -1,5 +1,6 @@
-// Everything that keeps a CPU long, at once on two CPUs: calls that change much memory, waiters by the thousand, much
-// output, faults. How long each takes at a time is measured outside (test/boot/longest.c). Ends with 60,000 areas.
+// Everything that keeps a CPU long, at once on two CPUs: calls that change much memory, waiters by
+// the thousand, much output, faults. How long each takes at a time is measured outside
+// (test/boot/longest.c). Ends with 60,000 areas.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
@@ -30,9 +31,10 @@
 #define WAKE    (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)
 #define REQUEUE (FUTEX_REQUEUE | FUTEX_PRIVATE_FLAG)
 #define TICK_NS 50000
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition), _exit(1);              \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition), _exit(1);        \
     } while (0)
 
 static volatile int stop; // the faults
@@ -51,7 +53,8 @@ static void *tick(void *unused) {
     return unused;
 }
 
-// Faults of the program and of the kernel's copies, on pages of both sizes and across the borders of large ones.
+// Faults of the program and of the kernel's copies, on pages of both sizes and across the borders
+// of large ones.
 static void *fault(void *unused) {
     while (!stop) {
         char *large = map(8 * MIB, PRIVATE), *small = map(MIB, SHARED);
@@ -109,7 +112,8 @@ static void heap(void) {
     CHECK(!brk(before));
 }
 
-// Parts of a vector, or of what a call copies, that each need a page nobody has touched, a large one.
+// Parts of a vector, or of what a call copies, that each need a page nobody has touched, a large
+// one.
 static void vectors(void) {
     struct iovec parts[PARTS];
     int zero = open("/dev/zero", O_RDWR);
@@ -147,14 +151,15 @@ static long futex(uint32_t *at, int operation, int value, long more, uint32_t *a
 
 static void make_waiter(char *stack) {
     long flags = 0x10f00, result; // VM, FS, FILES, SIGHAND, THREAD
-    __asm__ volatile("syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n"
-                     "mov $202, %%eax\n\tmov %[gate], %%rdi\n\tmov $128, %%esi\n\txor %%edx, %%edx\n\t"
-                     "xor %%r10d, %%r10d\n\tsyscall\n\t"
-                     "lock decl (%[left])\n\tmov $60, %%eax\n\txor %%edi, %%edi\n\tsyscall\n"
-                     "1:"
-                     : "=a"(result)
-                     : "0"(56L), "D"(flags), "S"(stack), "d"(0L), [gate] "r"(&gate), [left] "r"(&left)
-                     : "rcx", "r11", "r10", "r8", "memory");
+    __asm__ volatile(
+        "syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n"
+        "mov $202, %%eax\n\tmov %[gate], %%rdi\n\tmov $128, %%esi\n\txor %%edx, %%edx\n\t"
+        "xor %%r10d, %%r10d\n\tsyscall\n\t"
+        "lock decl (%[left])\n\tmov $60, %%eax\n\txor %%edi, %%edi\n\tsyscall\n"
+        "1:"
+        : "=a"(result)
+        : "0"(56L), "D"(flags), "S"(stack), "d"(0L), [gate] "r"(&gate), [left] "r"(&left)
+        : "rcx", "r11", "r10", "r8", "memory");
     CHECK(result > 0);
 }
 
@@ -163,7 +168,8 @@ static void waiters(void) {
     for (left = 0; left < WAITERS; left++) make_waiter(stack + sizeof stack);
     while (futex(&gate, REQUEUE, 0, INT_MAX, &gate) != WAITERS) sleep_ns(TICK_NS);
     CHECK(futex(&gate, REQUEUE, 0, INT_MAX, &other) == WAITERS);
-    CHECK(syscall(SYS_futex, &other, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0) == -1);
+    CHECK(syscall(SYS_futex, &other, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL,
+                  0) == -1);
     CHECK(futex(&other, WAKE, INT_MAX, 0, NULL) == WAITERS);
     while (__atomic_load_n(&left, __ATOMIC_SEQ_CST)) sleep_ns(TICK_NS);
 }
@@ -187,7 +193,8 @@ static void areas(void) {
 
 int main(void) {
     pthread_t ticker, faulter;
-    CHECK(!pthread_create(&ticker, NULL, tick, NULL) && !pthread_create(&faulter, NULL, fault, NULL));
+    CHECK(!pthread_create(&ticker, NULL, tick, NULL) &&
+          !pthread_create(&faulter, NULL, fault, NULL));
     memory();
     heap();
     vectors();

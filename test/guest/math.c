@@ -1,4 +1,5 @@
-// Floating point by x87, SSE and, where the CPU and the kernel offer it, AVX, across many system calls.
+// Floating point by x87, SSE and, where the CPU and the kernel offer it, AVX, across many system
+// calls.
 #include <math.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -12,7 +13,10 @@ __attribute__((target("avx"), noinline)) static double avx_sum(int rounds) {
         sum += step;
         __asm__ volatile("" : "+x"(sum), "+x"(step)); // in registers across the call
         long result;
-        __asm__ volatile("syscall" : "=a"(result) : "a"(i % 2 ? SYS_getpid : 9999) : "rcx", "r11", "memory");
+        __asm__ volatile("syscall"
+                         : "=a"(result)
+                         : "a"(i % 2 ? SYS_getpid : 9999)
+                         : "rcx", "r11", "memory");
     }
     return sum[0] + sum[1] + sum[2] + sum[3];
 }

@@ -1,5 +1,6 @@
-// Fills all memory it can get with section headers that name a symbol table of its own, and dies: the report must not
-// use them. Made for a stripped program, whose own section headers nobody reads any more.
+// Fills all memory it can get with section headers that name a symbol table of its own, and dies:
+// the report must not use them. Made for a stripped program, whose own section headers nobody reads
+// any more.
 #include <elf.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -19,11 +20,12 @@ static unsigned long offset_of(const void *pointer) {
 }
 
 int main(void) {
-    Elf64_Shdr fake[2] = {{.sh_type = SHT_STRTAB, .sh_offset = offset_of(names), .sh_size = sizeof names},
-                          {.sh_type = SHT_SYMTAB,
-                           .sh_offset = offset_of(symbols),
-                           .sh_size = sizeof symbols,
-                           .sh_entsize = sizeof *symbols}};
+    Elf64_Shdr fake[2] = {
+        {.sh_type = SHT_STRTAB, .sh_offset = offset_of(names), .sh_size = sizeof names},
+        {.sh_type = SHT_SYMTAB,
+         .sh_offset = offset_of(symbols),
+         .sh_size = sizeof symbols,
+         .sh_entsize = sizeof *symbols}};
     fake[1].sh_link = 2;
     fake[1].sh_flags = SHF_EXECINSTR;
     fake[1].sh_addr = 0x400000;
@@ -31,12 +33,13 @@ int main(void) {
     unsigned long first = __ehdr_start.e_shoff % 64, filled = 0;
     printf("%d sections at %#lx\n", __ehdr_start.e_shnum, (unsigned long)__ehdr_start.e_shoff);
     for (unsigned long size = 1ul << 26; size >= 4096; size /= 2) {
-        for (char *at;
-             (at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED;) {
+        for (char *at; (at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                                  -1, 0)) != MAP_FAILED;) {
             filled += size;
             for (unsigned long offset = first; offset + 64 <= size;
                  offset += 64) // even sections are names, odd ones symbols
-                *(Elf64_Shdr *)(at + offset) = fake[(offset + 4096 - __ehdr_start.e_shoff % 4096) / 64 % 2];
+                *(Elf64_Shdr *)(at + offset) =
+                    fake[(offset + 4096 - __ehdr_start.e_shoff % 4096) / 64 % 2];
         }
     }
     printf("%lu KiB\n", filled / 1024);

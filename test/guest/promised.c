@@ -1,5 +1,5 @@
-// As much memory as will be promised, touched by all CPUs at once, three times over: every page is there and is one
-// page for all, and begins with zeroes.
+// As much memory as will be promised, touched by all CPUs at once, three times over: every page is
+// there and is one page for all, and begins with zeroes.
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,7 +17,8 @@ static void *touch(void *me) {
     pthread_barrier_wait(&barrier); // their own memory comes first
     unsigned long at = (unsigned long)me * pages / (unsigned long)threads, step = 7919;
     while (pages % step == 0) step += 2;
-    for (unsigned long i = 0; i < pages; i++, at = (at + step) % pages) atomic_fetch_add(&memory[at * PAGE / 4], 1);
+    for (unsigned long i = 0; i < pages; i++, at = (at + step) % pages)
+        atomic_fetch_add(&memory[at * PAGE / 4], 1);
     return NULL;
 }
 
@@ -29,7 +30,8 @@ int main(void) {
         for (long i = 0; i < threads; i++)
             if (pthread_create(&thread[i], NULL, touch, (void *)i)) return 1;
         for (pages = sysconf(_SC_PHYS_PAGES); pages; pages -= pages / 100 + 1) {
-            memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                          -1, 0);
             if (memory != MAP_FAILED) break;
         }
         pthread_barrier_wait(&barrier);

@@ -1,5 +1,5 @@
-// What was promised is there, whatever else takes memory: nodes for areas, page tables, then the main thread's stack,
-// which is told that there is none. In a machine of 64 MiB.
+// What was promised is there, whatever else takes memory: nodes for areas, page tables, then the
+// main thread's stack, which is told that there is none. In a machine of 64 MiB.
 #define _GNU_SOURCE
 #include <alloca.h>
 #include <errno.h>
@@ -24,7 +24,8 @@ static char *get(void *at, size_t bytes, int rights, int flags) {
 static size_t promise_all(void) {
     size_t sum = 0;
     for (size_t size = 64 * MIB; size >= PAGE; size /= 2)
-        while (parts < PARTS && (part[parts] = get(NULL, size, PROT_READ | PROT_WRITE, 0)) != MAP_FAILED) {
+        while (parts < PARTS &&
+               (part[parts] = get(NULL, size, PROT_READ | PROT_WRITE, 0)) != MAP_FAILED) {
             length[parts++] = size;
             sum += size;
         }
@@ -55,7 +56,8 @@ static int nodes(void) {
 // Promises that move to where each needs tables of its own.
 static int moved(void) {
     for (; singles < 4000; singles++) {
-        char *from = get(NULL, PAGE, PROT_READ | PROT_WRITE, 0), *to = APART + singles * (1ul << 30);
+        char *from = get(NULL, PAGE, PROT_READ | PROT_WRITE, 0),
+             *to = APART + singles * (1ul << 30);
         if (from == MAP_FAILED) break;
         single[singles] = mremap(from, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to);
         if (single[singles] == MAP_FAILED) {
@@ -76,7 +78,8 @@ static int holes(void) {
         if (area == MAP_FAILED) break;
         for (int i = 0; i < 16; i++) {
             char *middle = area + i * 2 * MIB + MIB;
-            if (munmap(middle - MIB, MIB) || munmap(middle + PAGE, MIB - PAGE)) return printf("munmap: %d\n", errno);
+            if (munmap(middle - MIB, MIB) || munmap(middle + PAGE, MIB - PAGE))
+                return printf("munmap: %d\n", errno);
             single[singles++] = middle;
         }
     }

@@ -1,6 +1,7 @@
-// System calls at random: numbers and arguments without sense, and mappings that overlap, split and move. The kernel
-// must survive, and when everything is unmapped again no page may be missing: the second round ends with as much free
-// memory as the first (which may keep what its own records grew to).
+// System calls at random: numbers and arguments without sense, and mappings that overlap, split and
+// move. The kernel must survive, and when everything is unmapped again no page may be missing: the
+// second round ends with as much free memory as the first (which may keep what its own records grew
+// to).
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -40,13 +41,33 @@ static unsigned long argument(void) {
     }
 }
 
-// Not by chance: what ends or stops this program, prints, moves its TLS, closes its files or unmaps itself.
+// Not by chance: what ends or stops this program, prints, moves its TLS, closes its files or unmaps
+// itself.
 static int is_left_out(long number) {
-    static const long left_out[] = {
-        SYS_exit,  SYS_exit_group,   SYS_kill,           SYS_tkill, SYS_tgkill, SYS_nanosleep, SYS_clock_nanosleep,
-        SYS_futex, SYS_poll,         SYS_ppoll,          SYS_pause, SYS_write,  SYS_writev,    SYS_arch_prctl,
-        SYS_close, SYS_dup2,         SYS_rt_sigprocmask, SYS_mmap,  SYS_munmap, SYS_mprotect,  SYS_mremap,
-        SYS_brk,   SYS_rt_sigaction, SYS_madvise};
+    static const long left_out[] = {SYS_exit,
+                                    SYS_exit_group,
+                                    SYS_kill,
+                                    SYS_tkill,
+                                    SYS_tgkill,
+                                    SYS_nanosleep,
+                                    SYS_clock_nanosleep,
+                                    SYS_futex,
+                                    SYS_poll,
+                                    SYS_ppoll,
+                                    SYS_pause,
+                                    SYS_write,
+                                    SYS_writev,
+                                    SYS_arch_prctl,
+                                    SYS_close,
+                                    SYS_dup2,
+                                    SYS_rt_sigprocmask,
+                                    SYS_mmap,
+                                    SYS_munmap,
+                                    SYS_mprotect,
+                                    SYS_mremap,
+                                    SYS_brk,
+                                    SYS_rt_sigaction,
+                                    SYS_madvise};
     for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++)
         if (number == left_out[i]) return 1;
     return 0;
@@ -54,13 +75,16 @@ static int is_left_out(long number) {
 
 static void any_call(void) {
     long number = (long)below(480);
-    unsigned long a = argument(), b = argument(), c = argument(), d = argument(), e = argument(), f = argument();
+    unsigned long a = argument(), b = argument(), c = argument(), d = argument(), e = argument(),
+                  f = argument();
     if (!is_left_out(number)) syscall(number, a, b, c, d, e, f);
 }
 
 static void map_call(void) {
-    unsigned long at = RANGE + below(64) * (below(2) ? PAGE : LARGE), bytes = below(8) ? below(64) * PAGE : argument();
-    unsigned long rights = below(8), flags = MAP_PRIVATE | MAP_ANONYMOUS | (below(2) ? MAP_FIXED : 0);
+    unsigned long at = RANGE + below(64) * (below(2) ? PAGE : LARGE),
+                  bytes = below(8) ? below(64) * PAGE : argument();
+    unsigned long rights = below(8),
+                  flags = MAP_PRIVATE | MAP_ANONYMOUS | (below(2) ? MAP_FIXED : 0);
     if (below(8) == 0) flags |= MAP_NORESERVE;
     if (below(8) == 0) flags |= MAP_FIXED_NOREPLACE;
     char *p = (char *)syscall(SYS_mmap, at, bytes, rights, flags, -1, 0);
@@ -83,12 +107,17 @@ static void memory_call(void) {
 static unsigned long round_of_calls(long count) {
     struct sysinfo info;
     state = 88172645463325252;
-    mmap((void *)TARGET, BYTES, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mmap((void *)TARGET, BYTES, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1,
+         0);
     for (long i = 0; i < count; i++)
-        if (below(3)) any_call();
-        else memory_call();
+        if (below(3))
+            any_call();
+        else
+            memory_call();
     // All between this program's heap and its stack.
-    if (munmap((void *)0x600000000000, 0x7fffff000000 - 0x600000000000) || munmap((void *)RANGE, 2 * RANGE)) return 0;
+    if (munmap((void *)0x600000000000, 0x7fffff000000 - 0x600000000000) ||
+        munmap((void *)RANGE, 2 * RANGE))
+        return 0;
     sysinfo(&info);
     return info.freeram * info.mem_unit;
 }

@@ -1,4 +1,5 @@
-// Three threads read the same terminal, one of them after poll: each line goes to one of them, and each ^D ends one.
+// Three threads read the same terminal, one of them after poll: each line goes to one of them, and
+// each ^D ends one.
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-// What vmos does not build of calls that it has: each twice, and each is refused with what it says in the log once.
+// What vmos does not build of calls that it has: each twice, and each is refused with what it says
+// in the log once.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +42,8 @@ int main(void) {
         refuses("ioctl", ioctl(1, TIOCSTI, "x"), ENOTTY);
         refuses("openat", open("/made", O_WRONLY | O_CREAT, 0600), EROFS);
         refuses("futex", syscall(SYS_futex, &one, 6, 0, NULL, NULL, 0), ENOSYS);
-        refuses("mremap", syscall(SYS_mremap, __executable_start, 4096, 1 << 20, MREMAP_MAYMOVE, 0), EFAULT);
+        refuses("mremap", syscall(SYS_mremap, __executable_start, 4096, 1 << 20, MREMAP_MAYMOVE, 0),
+                EFAULT);
         refuses("setrlimit", setrlimit(RLIMIT_NOFILE, &many), EPERM);
         refuses("timer_create", syscall(SYS_timer_create, 0, 0, 0), ENOSYS);
     }

@@ -1,4 +1,5 @@
-// The page whose address sched_yield is given is touched before and behind it: see faults_again in panic.py.
+// The page whose address sched_yield is given is touched before and behind it: see faults_again in
+// panic.py.
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>

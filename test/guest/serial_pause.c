@@ -1,5 +1,5 @@
-// One thread writes dots to whoever reads COM1, who pauses; the other never stops. Ends with the longest time, in
-// tenths of a second, that this one did not run.
+// One thread writes dots to whoever reads COM1, who pauses; the other never stops. Ends with the
+// longest time, in tenths of a second, that this one did not run.
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

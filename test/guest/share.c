@@ -19,7 +19,8 @@ int main(void) {
     char line[64];
     pthread_create(&thread, NULL, ask, NULL);
     while (!ready) {}
-    for (int i = 0; i < 1000; i++) write(1, line, snprintf(line, sizeof line, "%03d that is all one line\n", i));
+    for (int i = 0; i < 1000; i++)
+        write(1, line, snprintf(line, sizeof line, "%03d that is all one line\n", i));
     pthread_join(thread, NULL);
     return 0;
 }

@@ -1,4 +1,5 @@
-// What many small calls answer, with Linux's answers: it passes there, too. One line for each that is wrong.
+// What many small calls answer, with Linux's answers: it passes there, too. One line for each that
+// is wrong.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -31,10 +32,10 @@ static void want(int line, const char *what, long got, long wanted) {
 
 // A call that returns wanted, which is a negative errno when it fails.
 #define RESULT(call, ...) (syscall(SYS_##call, ##__VA_ARGS__) == -1 ? -errno : 0)
-#define GIVES(wanted, call, ...)                                                                                       \
-    do {                                                                                                               \
-        long result = syscall(SYS_##call, ##__VA_ARGS__);                                                              \
-        want(__LINE__, #call "(" #__VA_ARGS__ ")", result == -1 ? -errno : result, wanted);                            \
+#define GIVES(wanted, call, ...)                                                                   \
+    do {                                                                                           \
+        long result = syscall(SYS_##call, ##__VA_ARGS__);                                          \
+        want(__LINE__, #call "(" #__VA_ARGS__ ")", result == -1 ? -errno : result, wanted);        \
     } while (0)
 #define IS(condition) want(__LINE__, #condition, !(condition), 0)
 
@@ -42,7 +43,9 @@ static int64_t clock_ns(clockid_t clock) {
     struct timespec t;
     return syscall(SYS_clock_gettime, clock, &t) ? -1 : t.tv_sec * SECOND + t.tv_nsec;
 }
-static clockid_t cpu_clock_of(unsigned number, int which) { return (clockid_t)(~number << 3) | which; }
+static clockid_t cpu_clock_of(unsigned number, int which) {
+    return (clockid_t)(~number << 3) | which;
+}
 
 static void umasks(void) {
     long before = syscall(SYS_umask, 077);
@@ -63,10 +66,12 @@ static void clocks(void) {
         want(__LINE__, "clock_getres of a known clock", RESULT(clock_getres, known[i], &t), 0);
         IS(t.tv_sec == 0 && t.tv_nsec > 0 && t.tv_nsec <= 10000000);
         want(__LINE__, "clock_getres to nowhere", RESULT(clock_getres, known[i], NULL), 0);
-        want(__LINE__, "clock_gettime to nowhere", RESULT(clock_gettime, known[i], NOWHERE), -EFAULT);
+        want(__LINE__, "clock_gettime to nowhere", RESULT(clock_gettime, known[i], NOWHERE),
+             -EFAULT);
     }
     for (unsigned i = 0; i < sizeof unknown / sizeof *unknown; i++) {
-        want(unknown[i], "clock_gettime of no clock", RESULT(clock_gettime, unknown[i], &t), -EINVAL);
+        want(unknown[i], "clock_gettime of no clock", RESULT(clock_gettime, unknown[i], &t),
+             -EINVAL);
         want(unknown[i], "clock_getres of no clock", RESULT(clock_getres, unknown[i], &t), -EINVAL);
     }
     GIVES(-EFAULT, clock_getres, CLOCK_MONOTONIC, NOWHERE);
@@ -74,7 +79,8 @@ static void clocks(void) {
     GIVES(-EINVAL, clock_gettime, cpu_clock_of(0x0fffffff, 2), &t);
     int64_t wall = clock_ns(CLOCK_REALTIME), tai = clock_ns(CLOCK_TAI);
     IS(tai >= wall && tai < wall + 100 * SECOND);
-    int64_t mine = clock_ns(CLOCK_THREAD_CPUTIME_ID), same = clock_ns(-2), again = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    int64_t mine = clock_ns(CLOCK_THREAD_CPUTIME_ID), same = clock_ns(-2),
+            again = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     IS(mine <= same && same <= again);
     int64_t all = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     IS(all >= again && clock_ns(-6) >= all && clock_ns(cpu_clock_of(getpid(), 2)) >= all);
@@ -84,7 +90,8 @@ static void clocks(void) {
     struct timeval day;
     struct timezone zone = {5, 5};
     GIVES(0, gettimeofday, &day, &zone);
-    IS(zone.tz_minuteswest == 0 && zone.tz_dsttime == 0 && llabs(day.tv_sec - (long)time(NULL)) < 5);
+    IS(zone.tz_minuteswest == 0 && zone.tz_dsttime == 0 &&
+       llabs(day.tv_sec - (long)time(NULL)) < 5);
     GIVES(-EFAULT, gettimeofday, NOWHERE, NULL);
     GIVES(-EFAULT, gettimeofday, NULL, NOWHERE);
     GIVES(0, gettimeofday, NULL, NULL);
@@ -104,29 +111,35 @@ static void *busy(void *clock) {
 
 static void sleeps(void) {
     static const struct timespec moment = {0, 20000000}, bad = {0, SECOND}, negative = {-1, 0};
-    static const int able[] = {0, 1, 7, 11}, unable[] = {3, 4, 5, 6, -5}, unknown[] = {10, 12, 15, 1000, -1, -2};
+    static const int able[] = {0, 1, 7, 11}, unable[] = {3, 4, 5, 6, -5},
+                     unknown[] = {10, 12, 15, 1000, -1, -2};
     for (unsigned i = 0; i < sizeof able / sizeof *able; i++) {
         int64_t since = clock_ns(CLOCK_MONOTONIC);
         want(__LINE__, "clock_nanosleep", RESULT(clock_nanosleep, able[i], 0, &moment, NULL), 0);
         IS(clock_ns(CLOCK_MONOTONIC) - since >= moment.tv_nsec);
         int64_t until = clock_ns(able[i]) + moment.tv_nsec;
         struct timespec then = {until / SECOND, until % SECOND};
-        want(__LINE__, "clock_nanosleep", RESULT(clock_nanosleep, able[i], TIMER_ABSTIME, &then, NULL), 0);
+        want(__LINE__, "clock_nanosleep",
+             RESULT(clock_nanosleep, able[i], TIMER_ABSTIME, &then, NULL), 0);
         IS(clock_ns(able[i]) >= until);
         want(__LINE__, "clock_nanosleep",
              RESULT(clock_nanosleep, able[i], TIMER_ABSTIME, &(struct timespec){1, 0}, NULL), 0);
         want(__LINE__, "clock_nanosleep", RESULT(clock_nanosleep, able[i], 0, &bad, NULL), -EINVAL);
-        want(__LINE__, "clock_nanosleep", RESULT(clock_nanosleep, able[i], 0, &negative, NULL), -EINVAL);
-        want(__LINE__, "clock_nanosleep", RESULT(clock_nanosleep, able[i], 0, NOWHERE, NULL), -EFAULT);
+        want(__LINE__, "clock_nanosleep", RESULT(clock_nanosleep, able[i], 0, &negative, NULL),
+             -EINVAL);
+        want(__LINE__, "clock_nanosleep", RESULT(clock_nanosleep, able[i], 0, NOWHERE, NULL),
+             -EFAULT);
     }
     for (unsigned i = 0; i < sizeof unable / sizeof *unable; i++)
-        want(__LINE__, "clock_nanosleep by a clock that cannot", RESULT(clock_nanosleep, unable[i], 0, &moment, NULL),
-             -EOPNOTSUPP);
+        want(__LINE__, "clock_nanosleep by a clock that cannot",
+             RESULT(clock_nanosleep, unable[i], 0, &moment, NULL), -EOPNOTSUPP);
     for (unsigned i = 0; i < sizeof unknown / sizeof *unknown; i++)
-        want(unknown[i], "clock_nanosleep by no clock", RESULT(clock_nanosleep, unknown[i], 0, &moment, NULL), -EINVAL);
+        want(unknown[i], "clock_nanosleep by no clock",
+             RESULT(clock_nanosleep, unknown[i], 0, &moment, NULL), -EINVAL);
     GIVES(-EFAULT, nanosleep, NOWHERE, NULL);
     GIVES(-EINVAL, nanosleep, &bad, NULL);
-    GIVES(-EINVAL, clock_nanosleep, cpu_clock_of((unsigned)syscall(SYS_gettid), 6), 0, &moment, NULL);
+    GIVES(-EINVAL, clock_nanosleep, cpu_clock_of((unsigned)syscall(SYS_gettid), 6), 0, &moment,
+          NULL);
     GIVES(-EINVAL, clock_nanosleep, cpu_clock_of(0x0fffffff, 6), 0, &moment, NULL);
 }
 
@@ -229,7 +242,8 @@ static void prctls(void) {
 
 static void numbers(void) {
     int real[3] = {-1, -1, -1};
-    IS(getpgid(0) == getpgrp() && getpgid(getpid()) == getpgrp() && getsid(0) == getsid(getpid()) && getsid(0) >= 0);
+    IS(getpgid(0) == getpgrp() && getpgid(getpid()) == getpgrp() && getsid(0) == getsid(getpid()) &&
+       getsid(0) >= 0);
     GIVES(-ESRCH, getpgid, -1);
     GIVES(-ESRCH, getpgid, 0x3fffffff);
     GIVES(-ESRCH, getsid, -1);
@@ -244,7 +258,8 @@ static void numbers(void) {
     IS(kept >= 0);
     GIVES(kept, personality, kept | 0x40000);
     GIVES(kept | 0x40000, personality, kept);
-    IS(syscall(SYS_getppid) >= 0 && syscall(SYS_setfsuid, -1) == geteuid() && syscall(SYS_setfsgid, -1) == getegid());
+    IS(syscall(SYS_getppid) >= 0 && syscall(SYS_setfsuid, -1) == geteuid() &&
+       syscall(SYS_setfsgid, -1) == getegid());
     GIVES(0, sync);
 }
 
@@ -270,21 +285,26 @@ static void uses(void) {
     IS(u.ru_maxrss >= 16000 && u.ru_maxrss < 1 << 20); // vmos counts 511 pages for one of 2 MiB
     for (int i = 0; i < 3; i++) usleep(1000);
     GIVES(0, getrusage, RUSAGE_THREAD, &u);
-    IS(u.ru_minflt > before.ru_minflt && u.ru_minflt <= before.ru_minflt + 4200 && u.ru_nvcsw >= before.ru_nvcsw + 3);
+    IS(u.ru_minflt > before.ru_minflt && u.ru_minflt <= before.ru_minflt + 4200 &&
+       u.ru_nvcsw >= before.ru_nvcsw + 3);
     GIVES(0, getrusage, RUSAGE_SELF, &u);
-    IS(u.ru_minflt > before.ru_minflt && u.ru_nvcsw >= before.ru_nvcsw + 3 && u.ru_utime.tv_sec < 1000);
+    IS(u.ru_minflt > before.ru_minflt && u.ru_nvcsw >= before.ru_nvcsw + 3 &&
+       u.ru_utime.tv_sec < 1000);
     long ticks = syscall(SYS_times, &tms), later = syscall(SYS_times, NULL);
-    IS(ticks > 0 && later >= ticks && later < ticks + 1000 && tms.tms_cutime == 0 && tms.tms_utime >= 0);
+    IS(ticks > 0 && later >= ticks && later < ticks + 1000 && tms.tms_cutime == 0 &&
+       tms.tms_utime >= 0);
     int64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 10000000;
     IS(llabs(tms.tms_utime + tms.tms_stime - cpu) <= 3);
     GIVES(-EFAULT, times, NOWHERE);
     GIVES(0, sysinfo, &info);
-    IS(info.mem_unit == 1 && info.totalram > 1 << 20 && info.freeram <= info.totalram && info.procs >= 1);
+    IS(info.mem_unit == 1 && info.totalram > 1 << 20 && info.freeram <= info.totalram &&
+       info.procs >= 1);
     GIVES(-EFAULT, sysinfo, NOWHERE);
 }
 
 static void random_bytes(void) {
-    char *p = mmap(NULL, 40ul << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *p = mmap(NULL, 40ul << 20, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     GIVES(-EINVAL, getrandom, p, 16, 2 | 4);
     GIVES(-EINVAL, getrandom, p, 16, 8);
     GIVES(16, getrandom, p, 16, 1 | 2);
@@ -407,12 +427,14 @@ static void timers(void) {
     GIVES(0, alarm, 0);
     GIVES(0, alarm, 1000);
     GIVES(0, getitimer, ITIMER_REAL, &value);
-    IS(value.it_value.tv_sec >= 990 && value.it_value.tv_sec <= 1000 && value.it_interval.tv_sec == 0);
+    IS(value.it_value.tv_sec >= 990 && value.it_value.tv_sec <= 1000 &&
+       value.it_interval.tv_sec == 0);
     value = (struct itimerval){{7, 5}, {500, 999999}};
     GIVES(0, setitimer, ITIMER_REAL, &value, &value);
     IS(value.it_value.tv_sec >= 990);
     GIVES(0, getitimer, ITIMER_REAL, &value);
-    IS(value.it_interval.tv_sec == 7 && value.it_interval.tv_usec == 5 && value.it_value.tv_sec >= 490);
+    IS(value.it_interval.tv_sec == 7 && value.it_interval.tv_usec == 5 &&
+       value.it_value.tv_sec >= 490);
     GIVES(501, alarm, 0);
     GIVES(0, alarm, 0xffffffff);
     IS(syscall(SYS_alarm, 0) > 0xfffff000);
@@ -474,9 +496,13 @@ static void *ends(void *how) {
     case 'c': entries[9].next = entries; break; // a circle
     case 'g': entries[9].next = NOWHERE; break; // nowhere
     case 'l': break;                            // longer than 2048
-    case 'p': list.first = (struct entry *)&list, list.pending = &waits, waits.word = tid | 0x80000000; break;
-    case 'o': list.offset = 1; break;                                           // no aligned word
-    case 'f': entries[9] = (struct entry){(struct entry *)&list, 12345}; break; // another's lock, and the end
+    case 'p':
+        list.first = (struct entry *)&list, list.pending = &waits, waits.word = tid | 0x80000000;
+        break;
+    case 'o': list.offset = 1; break; // no aligned word
+    case 'f':
+        entries[9] = (struct entry){(struct entry *)&list, 12345};
+        break; // another's lock, and the end
     }
     GIVES(-EINVAL, set_robust_list, &list, 23);
     GIVES(0, set_robust_list, &list, 24);

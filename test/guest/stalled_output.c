@@ -27,7 +27,9 @@ int main(void) {
     pthread_create(&writer, NULL, write_much, page);
     long rounds = 0;
     for (; !done; rounds++) {
-        if (mprotect(page + 4096, 4096, PROT_READ) || mprotect(page + 4096, 4096, PROT_READ | PROT_WRITE)) return 3;
+        if (mprotect(page + 4096, 4096, PROT_READ) ||
+            mprotect(page + 4096, 4096, PROT_READ | PROT_WRITE))
+            return 3;
         page[4096]++;
     }
     pthread_join(writer, NULL);

@@ -1,5 +1,6 @@
-// C++'s threads: std::thread, async, promises, call_once, condition variables with timeouts, exceptions that cross from
-// one thread to another, thread-local objects with destructors, atomic waiting.
+// C++'s threads: std::thread, async, promises, call_once, condition variables with timeouts,
+// exceptions that cross from one thread to another, thread-local objects with destructors, atomic
+// waiting.
 #include <atomic>
 #include <barrier>
 #include <condition_variable>
@@ -24,7 +25,7 @@ struct Local {
 };
 static thread_local Local local;
 
-#define WANT(condition)                                                                                                \
+#define WANT(condition)                                                                            \
     if (!(condition)) throw std::logic_error(std::to_string(__LINE__) + ": " #condition)
 
 static long sum_of(const std::vector<long> &all, size_t from, size_t to, int depth) {
@@ -67,7 +68,8 @@ static void run(int threads) {
     phase = 1;
     phase.notify_all();
     for (auto &thread : all) thread.join();
-    WANT(onces == 1 && (int)names.size() == threads && names[threads - 1] == "local" + std::to_string(threads - 1));
+    WANT(onces == 1 && (int)names.size() == threads &&
+         names[threads - 1] == "local" + std::to_string(threads - 1));
     WANT(made == threads && destroyed == threads);
 
     std::vector<std::future<int>> failing;
@@ -78,7 +80,9 @@ static void run(int threads) {
         }));
     for (int i = 0; i < threads; i++) try {
             WANT(failing[(size_t)i].get() == i && i % 2 == 0);
-        } catch (const std::runtime_error &e) { WANT(e.what() == "thrown by " + std::to_string(i)); }
+        } catch (const std::runtime_error &e) {
+            WANT(e.what() == "thrown by " + std::to_string(i));
+        }
 
     std::promise<std::string> promise;
     auto said = promise.get_future();

@@ -1,4 +1,5 @@
-// Reads all of standard input in odd pieces; prints how many bytes there were and an Adler-32 of them.
+// Reads all of standard input in odd pieces; prints how many bytes there were and an Adler-32 of
+// them.
 #include <stdio.h>
 #include <unistd.h>
 

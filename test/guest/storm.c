@@ -1,5 +1,6 @@
-// System calls as fast as they go, until the machine outside has had enough: every register but rax, rcx and r11 must
-// survive each of them, and every answer must be right. storm COUNT: until the kernel has counted so many NMIs.
+// System calls as fast as they go, until the machine outside has had enough: every register but
+// rax, rcx and r11 must survive each of them, and every answer must be right. storm COUNT: until
+// the kernel has counted so many NMIs.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,8 @@ static unsigned long __attribute__((noinline)) one_call(unsigned long mark) {
         "xor %2, %%r9; or %%r9, %1; xor %2, %%r10; or %%r10, %1\n"
         : "+a"(result), "=&c"(changed)
         : "m"(mark)
-        : "rbx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm7", "memory");
+        : "rbx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm7",
+          "memory");
     return changed | (result ^ 1);
 }
 
@@ -47,7 +49,8 @@ int main(int count, char **words) {
     puts("storm");
     fflush(stdout);
     do
-        for (int i = 0; i < 20000; i++, calls++) wrong += one_call(0x5bd1e9950123abcd * (calls + 1)) != 0;
+        for (int i = 0; i < 20000; i++, calls++)
+            wrong += one_call(0x5bd1e9950123abcd * (calls + 1)) != 0;
     while (count_nmis(text, sizeof text) < atol(words[1]) && time(NULL) < end);
     printf("%lu of %lu calls went wrong\n%s", wrong, calls, text);
     return wrong != 0;

@@ -1,4 +1,5 @@
-// Threads by the C library: what POSIX promises of them must hold. With an argument: ways to end, each with its status.
+// Threads by the C library: what POSIX promises of them must hold. With an argument: ways to end,
+// each with its status.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -20,9 +21,10 @@
 
 #define THREADS 16
 #define ROUNDS  2000
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) printf("line %d: %s does not hold, errno %d\n", __LINE__, #condition, errno), exit(1);       \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            printf("line %d: %s does not hold, errno %d\n", __LINE__, #condition, errno), exit(1); \
     } while (0)
 
 static void *nothing(void *arg) { return arg; }
@@ -40,7 +42,8 @@ static struct timespec later(clockid_t clock, long long ns) {
 
 static void run_all(void *(*run)(void *), int count) {
     pthread_t threads[count];
-    for (int i = 0; i < count; i++) CHECK(!pthread_create(&threads[i], NULL, run, (void *)(intptr_t)i));
+    for (int i = 0; i < count; i++)
+        CHECK(!pthread_create(&threads[i], NULL, run, (void *)(intptr_t)i));
     for (int i = 0; i < count; i++) {
         void *result;
         CHECK(!pthread_join(threads[i], &result) && result == (void *)(intptr_t)i);
@@ -83,14 +86,18 @@ static void *produce_or_consume(void *arg) {
         if (produces) {
             while (slot) pthread_cond_wait(&empty, &mutex);
             slot = i + 1;
-            if (i % 2) pthread_cond_signal(&full);
-            else pthread_cond_broadcast(&full);
+            if (i % 2)
+                pthread_cond_signal(&full);
+            else
+                pthread_cond_broadcast(&full);
         } else {
             while (!slot) pthread_cond_wait(&full, &mutex);
             taken += slot;
             slot = 0;
-            if (i % 2) pthread_cond_broadcast(&empty);
-            else pthread_cond_signal(&empty);
+            if (i % 2)
+                pthread_cond_broadcast(&empty);
+            else
+                pthread_cond_signal(&empty);
         }
         pthread_mutex_unlock(&mutex);
     }
@@ -224,7 +231,8 @@ static void settle(int count) { // until only so many are in their waits
 
 static void *move_and_wake(void *arg) {
     settle(8);
-    CHECK(syscall(SYS_futex, &word, 10 | 128, 1, (void *)1, NULL, 1u << 6) == 1); // bit 6: the seventh
+    CHECK(syscall(SYS_futex, &word, 10 | 128, 1, (void *)1, NULL, 1u << 6) ==
+          1); // bit 6: the seventh
     settle(7);
     CHECK(syscall(SYS_futex, &word, 1 | 128, 2) == 2);
     settle(5);
@@ -266,8 +274,8 @@ static bool sleeps_for_little(void) {
     return now(CLOCK_THREAD_CPUTIME_ID) - mine < 40000000;
 }
 
-// An emulator that got no CPU of its host makes time that whoever ran then seems to have used: one of five must be
-// right.
+// An emulator that got no CPU of its host makes time that whoever ran then seems to have used: one
+// of five must be right.
 static void preemption(void) {
     pthread_t spinners[3];
     for (int i = 0; i < 3; i++) CHECK(!pthread_create(&spinners[i], NULL, spin, NULL));
@@ -300,7 +308,8 @@ static void identity(void) {
         for (int j = 0; j < i; j++) CHECK(ids[i] != ids[j] && ids[i] != getpid() && ids[i] > 0);
     CHECK(syscall(SYS_gettid) == getpid());
     CHECK(syscall(SYS_tgkill, getpid(), 0x3ffffffe, 0) && errno == ESRCH);
-    CHECK(syscall(SYS_clone, 0x10000, 0, 0, 0, 0) && errno == EINVAL); // a thread without common signal handlers
+    CHECK(syscall(SYS_clone, 0x10000, 0, 0, 0, 0) &&
+          errno == EINVAL); // a thread without common signal handlers
 }
 
 // ---- ways to end ----
@@ -352,7 +361,8 @@ static void kill_one_who_leaves(void) {
     pthread_t thread;
     sigset_t all;
     sigfillset(&all);
-    CHECK(!pthread_create(&thread, NULL, leave, NULL) && !pthread_create(&thread, NULL, wait_for_ever, NULL));
+    CHECK(!pthread_create(&thread, NULL, leave, NULL) &&
+          !pthread_create(&thread, NULL, wait_for_ever, NULL));
     CHECK(!pthread_sigmask(SIG_BLOCK, &all, NULL));
     nanosleep(&(struct timespec){0, 20000000}, NULL);
     for (leaving = 1; leaving < 2;) sched_yield();
@@ -367,7 +377,8 @@ static int end_by(const char *way) {
     self = pthread_self();
     if (!strcmp(way, "leave")) kill_one_who_leaves();
     if (!strcmp(way, "exit")) pthread_create(&thread, NULL, end_all, (void *)23);
-    for (int i = 0; i < 8 && !strcmp(way, "crash"); i++) pthread_create(&thread, NULL, crash, NULL); // all at once
+    for (int i = 0; i < 8 && !strcmp(way, "crash"); i++)
+        pthread_create(&thread, NULL, crash, NULL); // all at once
     if (!strcmp(way, "kill")) pthread_create(&thread, NULL, spin, NULL);
     if (!strcmp(way, "outlive")) pthread_create(&thread, NULL, outlive, &self), pthread_exit(NULL);
     if (!strcmp(way, "raw")) pthread_create(&thread, NULL, raw_exit, NULL), syscall(SYS_exit, 7);

@@ -1,4 +1,5 @@
-// Threads by the C++ library: std::thread, atomics, futures, and an exception that passes from one to another.
+// Threads by the C++ library: std::thread, atomics, futures, and an exception that passes from one
+// to another.
 #include <atomic>
 #include <chrono>
 #include <cstdio>

@@ -1,5 +1,6 @@
-// What programs with threads share: starting them, giving up with a reason, time, random numbers. The first argument is
-// how many threads (0 or none: one per CPU, at least 2), the second how much of each part's rounds, in per cent.
+// What programs with threads share: starting them, giving up with a reason, time, random numbers.
+// The first argument is how many threads (0 or none: one per CPU, at least 2), the second how much
+// of each part's rounds, in per cent.
 #pragma once
 
 #ifndef _GNU_SOURCE
@@ -26,17 +27,18 @@
 #define ANON    (MAP_PRIVATE | MAP_ANONYMOUS)
 #define THREADS 256
 #define SECOND  1000000000ll
-#define FAIL(...)                                                                                                      \
+#define FAIL(...)                                                                                  \
     do { fail(__LINE__, __VA_ARGS__); } while (0)
-#define WANT(condition)                                                                                                \
-    do {                                                                                                               \
-        if (!(condition)) fail(__LINE__, "%s does not hold, errno %d", #condition, errno);                             \
+#define WANT(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition)) fail(__LINE__, "%s does not hold, errno %d", #condition, errno);         \
     } while (0)
 
 static int threads = 0, percent = 100;
 static pthread_barrier_t meeting;
 
-__attribute__((noreturn, format(printf, 2, 3))) static void fail(int line, const char *format, ...) {
+__attribute__((noreturn, format(printf, 2, 3))) static void fail(int line, const char *format,
+                                                                 ...) {
     char text[400];
     va_list list;
     va_start(list, format);
@@ -77,7 +79,8 @@ static inline pthread_t start(void *(*body)(void *), void *argument) {
     return thread;
 }
 
-// body(0) to body(count - 1), each in a thread of its own, to their ends; each returns its argument.
+// body(0) to body(count - 1), each in a thread of its own, to their ends; each returns its
+// argument.
 static inline void all_of(int count, void *(*body)(void *)) {
     pthread_t thread[THREADS * 4];
     for (intptr_t i = 0; i < count; i++) thread[i] = start(body, (void *)i);
@@ -101,10 +104,13 @@ static inline int64_t clock_ns(clockid_t clock) {
 }
 static inline int64_t now_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
 
-// What only holds where nobody else runs is left out elsewhere: there the first process has a parent.
+// What only holds where nobody else runs is left out elsewhere: there the first process has a
+// parent.
 static inline int is_vmos(void) { return getpid() == 1 && getppid() == 0; }
 
-static inline struct timespec timespec_of(int64_t ns) { return (struct timespec){ns / SECOND, ns % SECOND}; }
+static inline struct timespec timespec_of(int64_t ns) {
+    return (struct timespec){ns / SECOND, ns % SECOND};
+}
 
 static inline uint64_t below(uint64_t *state, uint64_t n) {
     *state ^= *state << 13;
@@ -112,7 +118,9 @@ static inline uint64_t below(uint64_t *state, uint64_t n) {
     *state ^= *state << 17;
     return *state % n;
 }
-static inline uint64_t seed(intptr_t me) { return 88172645463325252ull + (uint64_t)me * 0x9e3779b97f4a7c15ull; }
+static inline uint64_t seed(intptr_t me) {
+    return 88172645463325252ull + (uint64_t)me * 0x9e3779b97f4a7c15ull;
+}
 
 // The APIC id by which the CPU knows itself, whatever the kernel says.
 static inline unsigned apic_id(void) {

@@ -17,8 +17,9 @@ static void fail(const char *why) {
     exit(1);
 }
 
-// What was wrong with a sleep, or NULL. How long the emulator itself got no CPU of its host looks like time that this
-// program ran, so one wrong sleep does not say much; a sleep that ends early does, and ends the program.
+// What was wrong with a sleep, or NULL. How long the emulator itself got no CPU of its host looks
+// like time that this program ran, so one wrong sleep does not say much; a sleep that ends early
+// does, and ends the program.
 static const char *sleeps(void) {
     static char said[64];
     long long busy = now(CLOCK_PROCESS_CPUTIME_ID);
@@ -50,9 +51,11 @@ int main(void) {
     clock_gettime(CLOCK_REALTIME, &until);
     long long target = until.tv_sec * 1000000000ll + until.tv_nsec + 30000000;
     until = (struct timespec){target / 1000000000, target % 1000000000};
-    if (clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &until, NULL)) return puts("absolute sleep failed"), 1;
+    if (clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &until, NULL))
+        return puts("absolute sleep failed"), 1;
     if (now(CLOCK_REALTIME) < target) return puts("an absolute sleep ended early"), 1;
-    if (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &(struct timespec){0, 1}, NULL)) return 1; // long ago
+    if (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &(struct timespec){0, 1}, NULL))
+        return 1; // long ago
 
     struct timeval day;
     gettimeofday(&day, NULL);
@@ -60,8 +63,10 @@ int main(void) {
     int word = 3;
     struct timespec wait = {0, 20000000};
     long long before = now(CLOCK_MONOTONIC);
-    if (syscall(SYS_futex, &word, 128, 4, &wait) != -1 || errno != EAGAIN) return puts("futex did not compare"), 1;
-    if (syscall(SYS_futex, &word, 128, 3, &wait) != -1 || errno != ETIMEDOUT) return puts("futex did not time out"), 1;
+    if (syscall(SYS_futex, &word, 128, 4, &wait) != -1 || errno != EAGAIN)
+        return puts("futex did not compare"), 1;
+    if (syscall(SYS_futex, &word, 128, 3, &wait) != -1 || errno != ETIMEDOUT)
+        return puts("futex did not time out"), 1;
     if (now(CLOCK_MONOTONIC) - before < 20000000) return puts("futex timed out early"), 1;
     puts("time ok");
     return 0;

@@ -1,10 +1,11 @@
-// Time with many threads: no clock runs backwards for anybody, no sleep and no timeout ends early, and what wakes whom
-// is counted on both sides.
+// Time with many threads: no clock runs backwards for anybody, no sleep and no timeout ends early,
+// and what wakes whom is counted on both sides.
 #include "threads.h"
 
 #define LATE (20 * SECOND) // a limit for hangs: an emulator on a busy machine is late by seconds
 
-static int futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *time, uint32_t bits) {
+static int futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *time,
+                 uint32_t bits) {
     return syscall(SYS_futex, word, operation, value, time, NULL, bits) < 0 ? -errno : 0;
 }
 
@@ -23,7 +24,8 @@ static void *monotonic(void *me) {
 
 static void lasted(const char *what, int64_t since, int64_t asked) {
     int64_t took = now_ns() - since;
-    if (took < asked || took > asked + LATE) FAIL("%s of %ld ns took %ld", what, (long)asked, (long)took);
+    if (took < asked || took > asked + LATE)
+        FAIL("%s of %ld ns took %ld", what, (long)asked, (long)took);
 }
 
 static void *sleeps(void *me) {
@@ -54,12 +56,16 @@ static void *timeouts(void *me) {
     sem_t empty;
     sem_init(&empty, 0, 0);
     for (int n = rounds(24), i = 0; i < n; i++) {
-        int64_t ns = 1 + (int64_t)below(&random, 5000000), since = now_ns(), wall = clock_ns(CLOCK_REALTIME);
-        struct timespec time = timespec_of(ns), until = timespec_of(since + ns), day = timespec_of(wall + ns);
+        int64_t ns = 1 + (int64_t)below(&random, 5000000), since = now_ns(),
+                wall = clock_ns(CLOCK_REALTIME);
+        struct timespec time = timespec_of(ns), until = timespec_of(since + ns),
+                        day = timespec_of(wall + ns);
         switch (i % 6) {
-        case 0: WANT(futex(&word, 128, 3, &time, 0) == -ETIMEDOUT); break;            // WAIT
-        case 1: WANT(futex(&word, 128 + 9, 3, &until, -1u) == -ETIMEDOUT); break;     // WAIT_BITSET
-        case 2: WANT(futex(&word, 128 + 9 + 256, 3, &day, -1u) == -ETIMEDOUT); break; // and CLOCK_REALTIME
+        case 0: WANT(futex(&word, 128, 3, &time, 0) == -ETIMEDOUT); break;        // WAIT
+        case 1: WANT(futex(&word, 128 + 9, 3, &until, -1u) == -ETIMEDOUT); break; // WAIT_BITSET
+        case 2:
+            WANT(futex(&word, 128 + 9 + 256, 3, &day, -1u) == -ETIMEDOUT);
+            break; // and CLOCK_REALTIME
         case 3: WANT(futex(&word, 128, 4, &time, 0) == -EAGAIN); continue;
         case 4: WANT(sem_timedwait(&empty, &day) == -1 && errno == ETIMEDOUT); break;
         default:
@@ -72,7 +78,8 @@ static void *timeouts(void *me) {
     return me;
 }
 
-// Even threads wait on words with short timeouts, odd ones wake: as many waits end woken as wakes say they woke.
+// Even threads wait on words with short timeouts, odd ones wake: as many waits end woken as wakes
+// say they woke.
 static _Atomic uint32_t words[4];
 static _Atomic long woken, wakes, sleepers;
 
@@ -85,17 +92,22 @@ static void *races(void *me) {
             int64_t ns = (int64_t)below(&random, 1000000), since = now_ns();
             struct timespec time = timespec_of(ns);
             int result = futex(word, 128, 0, &time, 0);
-            if (result == 0) woken++;
-            else if (result != -ETIMEDOUT) FAIL("futex: %d", result);
-            else lasted("a timeout", since, ns);
+            if (result == 0)
+                woken++;
+            else if (result != -ETIMEDOUT)
+                FAIL("futex: %d", result);
+            else
+                lasted("a timeout", since, ns);
         }
         sleepers--;
     } else {
         do {
-            long result = syscall(SYS_futex, &words[below(&random, 4)], 128 + 1, 1 + below(&random, 3), NULL, NULL, 0);
+            long result = syscall(SYS_futex, &words[below(&random, 4)], 128 + 1,
+                                  1 + below(&random, 3), NULL, NULL, 0);
             if (result < 0 || result > 3) FAIL("wake: %ld", result);
             wakes += result;
-            if (below(&random, 4) == 0) nanosleep(&(struct timespec){0, (long)below(&random, 500000)}, NULL);
+            if (below(&random, 4) == 0)
+                nanosleep(&(struct timespec){0, (long)below(&random, 500000)}, NULL);
         } while (sleepers);
     }
     meet();

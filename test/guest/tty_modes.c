@@ -1,4 +1,5 @@
-// A terminal's reads while its settings change, and while their file is closed. Says when something is to be typed.
+// A terminal's reads while its settings change, and while their file is closed. Says when something
+// is to be typed.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -41,7 +42,8 @@ static void with_speeds(void) {
     int kept = !memcmp(&then, &again, sizeof then);
     int bad = ioctl(0, _IOW('T', 0x2b, then), 8) == -1 && errno == EFAULT;
     ioctl(0, _IOW('T', 0x2d, first), &first);
-    printf("termios2: %d %u %u %d, %d %d %d\n", got, first.speeds[0], first.speeds[1], same, set, kept, bad);
+    printf("termios2: %d %u %u %d, %d %d %d\n", got, first.speeds[0], first.speeds[1], same, set,
+           kept, bad);
 }
 
 static void *reader(void *arg) {
@@ -100,7 +102,8 @@ int main(void) {
     puts("type zxy");
     pthread_join(t, NULL);
     while (!ioctl(0, FIONREAD, &count) && count < 3) usleep(1000);
-    char *end = (char *)mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) + 4096;
+    char *end =
+        (char *)mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) + 4096;
     munmap(end, 4096);
     r = read(0, end, 5);
     printf("where no memory is: %zd, EFAULT %d\n", r, errno == EFAULT);

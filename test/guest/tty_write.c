@@ -1,5 +1,6 @@
-// Writes much to the terminal in one call, while another thread sleeps a millisecond at a time. "tty_write LIMIT WHAT":
-// fails when it woke later than that many ns. WHAT: the byte to write, or "erase" for sequences that erase the screen.
+// Writes much to the terminal in one call, while another thread sleeps a millisecond at a time.
+// "tty_write LIMIT WHAT": fails when it woke later than that many ns. WHAT: the byte to write, or
+// "erase" for sequences that erase the screen.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

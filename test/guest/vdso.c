@@ -1,5 +1,5 @@
-// The vDSO as C libraries look it up: by both hash tables and by version; what its functions return; and what the
-// program may do to its page. Prints the page's first four bytes on the way.
+// The vDSO as C libraries look it up: by both hash tables and by version; what its functions
+// return; and what the program may do to its page. Prints the page's first four bytes on the way.
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -14,9 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) return printf("line %d: %s\n", __LINE__, #condition), 1;                                     \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) return printf("line %d: %s\n", __LINE__, #condition), 1;                 \
     } while (0)
 
 static char *base;
@@ -29,13 +29,15 @@ static const Elf64_Verdef *definitions;
 static int find_tables(void) {
     const Elf64_Ehdr *header = (void *)base;
     const Elf64_Phdr *segment = (void *)(base + header->e_phoff), *load = NULL, *dynamic = NULL;
-    CHECK(!memcmp(base, "\177ELF\2\1\1", 7) && header->e_type == ET_DYN && header->e_machine == EM_X86_64);
+    CHECK(!memcmp(base, "\177ELF\2\1\1", 7) && header->e_type == ET_DYN &&
+          header->e_machine == EM_X86_64);
     CHECK(header->e_phentsize == sizeof *segment);
     for (int left = header->e_phnum; left; left--, segment++) {
         if (segment->p_type == PT_LOAD && !load) load = segment;
         if (segment->p_type == PT_DYNAMIC) dynamic = segment;
     }
-    CHECK(load && !load->p_offset && !load->p_vaddr && load->p_flags == (PF_R | PF_X) && load->p_memsz <= 4096);
+    CHECK(load && !load->p_offset && !load->p_vaddr && load->p_flags == (PF_R | PF_X) &&
+          load->p_memsz <= 4096);
     CHECK(dynamic && dynamic->p_flags == PF_R);
     for (const Elf64_Dyn *entry = (void *)(base + dynamic->p_vaddr); entry->d_tag; entry++) {
         void *at = base + entry->d_un.d_val;
@@ -52,13 +54,16 @@ static int find_tables(void) {
 
 static int has_version(unsigned symbol) {
     const Elf64_Verdef *at = definitions;
-    while (at->vd_ndx != (versions[symbol] & 0x7fff) && at->vd_next) at = (void *)((char *)at + at->vd_next);
+    while (at->vd_ndx != (versions[symbol] & 0x7fff) && at->vd_next)
+        at = (void *)((char *)at + at->vd_next);
     const Elf64_Verdaux *name = (void *)((char *)at + at->vd_aux);
-    return at->vd_ndx == versions[symbol] && at->vd_hash == 0x3ae75f6 && !strcmp(names + name->vda_name, "LINUX_2.6");
+    return at->vd_ndx == versions[symbol] && at->vd_hash == 0x3ae75f6 &&
+           !strcmp(names + name->vda_name, "LINUX_2.6");
 }
 
 static int is_function(unsigned symbol, const char *name) {
-    return !strcmp(names + symbols[symbol].st_name, name) && ELF64_ST_TYPE(symbols[symbol].st_info) == STT_FUNC &&
+    return !strcmp(names + symbols[symbol].st_name, name) &&
+           ELF64_ST_TYPE(symbols[symbol].st_info) == STT_FUNC &&
            symbols[symbol].st_shndx != SHN_UNDEF && has_version(symbol);
 }
 
@@ -82,14 +87,15 @@ static void *by_gnu_hash(const char *name) {
     if (symbol < gnu_hash[1]) return NULL;
     for (;; symbol++) {
         unsigned value = chain[symbol - gnu_hash[1]];
-        if ((value | 1) == (sum | 1) && is_function(symbol, name)) return base + symbols[symbol].st_value;
+        if ((value | 1) == (sum | 1) && is_function(symbol, name))
+            return base + symbols[symbol].st_value;
         if (value & 1) return NULL;
     }
 }
 
 static int check_functions(void) {
-    static const char *const wanted[] = {"__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_time", "__vdso_getcpu",
-                                         "__vdso_clock_getres"};
+    static const char *const wanted[] = {"__vdso_clock_gettime", "__vdso_gettimeofday",
+                                         "__vdso_time", "__vdso_getcpu", "__vdso_clock_getres"};
     void *found[5];
     for (int i = 0; i < 5; i++) {
         found[i] = by_hash(wanted[i]);
@@ -106,18 +112,24 @@ static int check_functions(void) {
     for (int clock = CLOCK_REALTIME; clock <= CLOCK_MONOTONIC; clock++) {
         CHECK(!syscall(SYS_clock_gettime, clock, &before) && !get(clock, &now));
         CHECK(!syscall(SYS_clock_gettime, clock, &after));
-        CHECK(now.tv_sec > before.tv_sec || (now.tv_sec == before.tv_sec && now.tv_nsec >= before.tv_nsec));
-        CHECK(now.tv_sec < after.tv_sec || (now.tv_sec == after.tv_sec && now.tv_nsec <= after.tv_nsec));
+        CHECK(now.tv_sec > before.tv_sec ||
+              (now.tv_sec == before.tv_sec && now.tv_nsec >= before.tv_nsec));
+        CHECK(now.tv_sec < after.tv_sec ||
+              (now.tv_sec == after.tv_sec && now.tv_nsec <= after.tv_nsec));
     }
-    CHECK(get(77, &now) == -EINVAL && get(CLOCK_MONOTONIC, (void *)8) == -EFAULT); // errors are numbers
-    CHECK(!resolution(CLOCK_MONOTONIC, &now) == !syscall(SYS_clock_getres, CLOCK_MONOTONIC, &after));
-    CHECK(!day(&tv, NULL) && !syscall(SYS_clock_gettime, CLOCK_REALTIME, &after) && after.tv_sec - tv.tv_sec <= 60);
+    CHECK(get(77, &now) == -EINVAL &&
+          get(CLOCK_MONOTONIC, (void *)8) == -EFAULT); // errors are numbers
+    CHECK(!resolution(CLOCK_MONOTONIC, &now) ==
+          !syscall(SYS_clock_getres, CLOCK_MONOTONIC, &after));
+    CHECK(!day(&tv, NULL) && !syscall(SYS_clock_gettime, CLOCK_REALTIME, &after) &&
+          after.tv_sec - tv.tv_sec <= 60);
     CHECK(seconds(&stored) == stored && stored >= tv.tv_sec && stored - tv.tv_sec <= 60);
     CHECK(!cpu(&number, &node, NULL) && number < 1024 && node == 0 && !cpu(NULL, NULL, NULL));
     return 0;
 }
 
-// The page is the kernel's: what the program writes goes into a copy, and it can be moved or unmapped.
+// The page is the kernel's: what the program writes goes into a copy, and it can be moved or
+// unmapped.
 static int check_page(void) {
     CHECK(write(1, base, 4) == 4);
     CHECK(!mprotect(base, 4096, PROT_READ | PROT_WRITE));
@@ -128,12 +140,14 @@ static int check_page(void) {
     CHECK(mremap(base, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
     CHECK(write(1, base, 4) == -1 && errno == EFAULT);
     ptrdiff_t moved = to - base;
-    symbols = (void *)((char *)symbols + moved), names += moved, versions = (void *)((char *)versions + moved);
+    symbols = (void *)((char *)symbols + moved), names += moved,
+    versions = (void *)((char *)versions + moved);
     hash = (void *)((char *)hash + moved), gnu_hash = (void *)((char *)gnu_hash + moved);
     definitions = (void *)((char *)definitions + moved);
     base = to;
     CHECK(!check_functions() && !munmap(base, 4096));
-    CHECK(mmap(base - moved, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == base - moved);
+    CHECK(mmap(base - moved, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+          base - moved);
     CHECK(base[-moved] == 0);
     return 0;
 }

@@ -1,5 +1,6 @@
-// What stands in the upper half of an argument that Linux takes as an int does not matter, nor in that of the number of
-// a call: each call twice, clean and with garbage there, and the results must be the same. Passes on Linux, too.
+// What stands in the upper half of an argument that Linux takes as an int does not matter, nor in
+// that of the number of a call: each call twice, clean and with garbage there, and the results must
+// be the same. Passes on Linux, too.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
@@ -18,8 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GARBAGE  0x5a5a5a5a00000000ul
-#define U(value) ((uint32_t)(value)) // an int as the program's compiler may leave it, with zeroes above
+#define GARBAGE 0x5a5a5a5a00000000ul
+// an int as the program's compiler may leave it, with zeroes above
+#define U(value) ((uint32_t)(value))
 static char text[4096] __attribute__((aligned(4096)));
 static struct timespec moment = {0, 1000}, long_ago = {1, 0};
 static struct iovec parts[2] = {{text, 0}, {text + 1, 0}};
@@ -46,9 +48,9 @@ static struct {
     unsigned ints; // bit n: argument n is an int
     unsigned long args[6];
 } calls[] = {
-#define CALL(name, ints, ...)                                                                                          \
-    {                                                                                                                  \
-#name, SYS_##name, 0x##ints, { __VA_ARGS__ }                                                                   \
+#define CALL(name, ints, ...)                                                                      \
+    {                                                                                              \
+#name, SYS_##name, 0x##ints, { __VA_ARGS__ }                                               \
     }
     CALL(read, 1, 99, P(text), 1),
     CALL(write, 1, 1, P(text), 0),
@@ -76,7 +78,8 @@ static struct {
     CALL(poll, 6, P(polled), 2, 0),
     CALL(poll, 6, P(polled), 1, 1),
     CALL(mmap, 10, 0, 4096, PROT_READ, MAP_PRIVATE, 99, 0),
-    CALL(mmap, 10, P(text), 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, U(-1), 0),
+    CALL(mmap, 10, P(text), 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+         U(-1), 0),
     CALL(madvise, 4, P(text), 4096, MADV_NORMAL),
     CALL(madvise, 4, P(text), 4096, 12345),
     CALL(clock_gettime, 1, CLOCK_MONOTONIC, P(text)),
@@ -153,12 +156,14 @@ int main(void) {
     umask(022);
     for (unsigned i = 0; i < sizeof calls / sizeof *calls; i++) {
         unsigned long args[6];
-        for (int n = 0; n < 6; n++) args[n] = calls[i].args[n] | (calls[i].ints >> n & 1 ? GARBAGE : 0);
-        long clean = call(calls[i].number, calls[i].args), number = call(calls[i].number | GARBAGE, calls[i].args);
+        for (int n = 0; n < 6; n++)
+            args[n] = calls[i].args[n] | (calls[i].ints >> n & 1 ? GARBAGE : 0);
+        long clean = call(calls[i].number, calls[i].args),
+             number = call(calls[i].number | GARBAGE, calls[i].args);
         long dirty = call(calls[i].number, args);
         if (clean == dirty && clean == number) continue;
-        printf("%u: %s: %ld, with garbage in its arguments %ld, in its number %ld\n", i, calls[i].name, clean, dirty,
-               number);
+        printf("%u: %s: %ld, with garbage in its arguments %ld, in its number %ld\n", i,
+               calls[i].name, clean, dirty, number);
         wrong++;
     }
     puts(wrong ? "some are wrong" : "widths ok");

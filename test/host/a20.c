@@ -1,7 +1,8 @@
 // flags: -O1 -fsanitize=undefined
 // (ASan's own memory could lie where the second view goes.)
-// loader/a20.c on a simulated PC: whichever of the switches works, A20 is on in the end, and what may reset the machine
-// is left alone. The page of the loader's cell is mapped a second time 1 MiB above it while A20 is off.
+// loader/a20.c on a simulated PC: whichever of the switches works, A20 is on in the end, and what
+// may reset the machine is left alone. The page of the loader's cell is mapped a second time 1 MiB
+// above it while A20 is off.
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdlib.h>
@@ -30,8 +31,8 @@ static char *cell_page;
 static jmp_buf failed;
 
 static void map(void) {
-    CHECK(mmap(cell_page + 0x100000, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, a20 ? PAGE : 0) !=
-          MAP_FAILED);
+    CHECK(mmap(cell_page + 0x100000, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file,
+               a20 ? PAGE : 0) != MAP_FAILED);
 }
 
 static void a20_becomes(bool on) {
@@ -48,7 +49,8 @@ static void *simulated_memory(uintptr_t address) {
         memcpy(copy, page, PAGE);
         file = memfd_create("memory", 0);
         CHECK(!ftruncate(file, 2 * PAGE) && write(file, copy, PAGE) == PAGE);
-        CHECK(mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0) != MAP_FAILED);
+        CHECK(mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0) !=
+              MAP_FAILED);
         cell_page = page;
         map();
     }
@@ -75,7 +77,8 @@ static void outb(u16 port, u8 value) {
         break;
     case 0x60:
         kbc_writes++;
-        CHECK(command == 0xd1 && value == 0xdf); // the output port; bit 0 would reset the CPU if it were 0
+        CHECK(command == 0xd1 &&
+              value == 0xdf); // the output port; bit 0 would reset the CPU if it were 0
         if (kbc == KBC_WORKS || kbc == KBC_CHATTERS) a20_becomes(true);
         if (kbc == KBC_LATE) settling = SETTLED_IN;
         break;
@@ -100,8 +103,10 @@ void fail(const char *fmt, ...) {
 static bool enable(bool on, int controller, bool works, u8 value) {
     kbc = controller, port_92_works = works, port_92 = value;
     settling = kbc_writes = port_92_writes = polls = command = 0;
-    if (file >= 0) a20_becomes(on);
-    else a20 = on;
+    if (file >= 0)
+        a20_becomes(on);
+    else
+        a20 = on;
     if (setjmp(failed)) return false;
     a20_enable();
     CHECK(a20);
@@ -117,6 +122,7 @@ int main(void) {
         for (int value = 0; value < 0x100; value += 0x11)
             CHECK(enable(false, controller, true, value & ~2) && port_92_writes == 1);
     CHECK(!enable(false, KBC_DEAF, false, 0) && port_92_writes == 1);
-    CHECK(!enable(false, KBC_NONE, true, 2) && !port_92_writes && !kbc_writes); // says that it is on: it is not written
+    CHECK(!enable(false, KBC_NONE, true, 2) && !port_92_writes &&
+          !kbc_writes); // says that it is on: it is not written
     return check_done("a20");
 }

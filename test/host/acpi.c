@@ -1,4 +1,5 @@
-// kernel/device/acpi.c and fadt.c on tables as QEMU, Bochs and others make them, and on hostile ones.
+// kernel/device/acpi.c and fadt.c on tables as QEMU, Bochs and others make them, and on hostile
+// ones.
 #include "test/acpi_tables.h"
 
 // ---- good tables ----
@@ -35,10 +36,12 @@ static void test_new(void) {
 static void test_registers(void) {
     put_new();
     struct fadt fadt = new_fadt();
-    fadt.x_pm_timer.space = 0, fadt.x_pm1a_control.address = 0x10000, fadt.x_pm1b_control.address = 0;
+    fadt.x_pm_timer.space = 0, fadt.x_pm1a_control.address = 0x10000,
+    fadt.x_pm1b_control.address = 0;
     put_fadt(fadt, 244);
     struct acpi_info info = read_tables();
-    CHECK(info.pm_timer == 0x608 && info.pm1a_control == 0x604 && info.pm1b_control == 0); // the older fields
+    CHECK(info.pm_timer == 0x608 && info.pm1a_control == 0x604 &&
+          info.pm1b_control == 0); // the older fields
     fadt.pm_timer = fadt.pm1a_control = 0x12345678, put_fadt(fadt, 244);
     info = read_tables();
     CHECK(!info.pm_timer && !info.pm1a_control && says("no PM timer port") && says("no PM1a"));
@@ -46,11 +49,14 @@ static void test_registers(void) {
     CHECK(read_tables().pm_timer == 0);
     fadt = new_fadt(), fadt.flags |= FADT_HARDWARE_REDUCED, put_fadt(fadt, 268);
     info = read_tables();
-    CHECK(!info.pm_timer && !info.pm1a_control && !info.sleep.space && says("no sleep control register"));
-    fadt = new_fadt(), fadt.smi_command = 0xb2, fadt.enable = 0xa1, fadt.reset = (struct address){1, 8, 0, 1, 0xcf9};
+    CHECK(!info.pm_timer && !info.pm1a_control && !info.sleep.space &&
+          says("no sleep control register"));
+    fadt = new_fadt(), fadt.smi_command = 0xb2, fadt.enable = 0xa1,
+    fadt.reset = (struct address){1, 8, 0, 1, 0xcf9};
     fadt.reset_value = 6, put_fadt(fadt, 244);
     info = read_tables();
-    CHECK(info.smi_command == 0xb2 && info.acpi_on == 0xa1 && !info.reset.space); // no flag says that there is one
+    CHECK(info.smi_command == 0xb2 && info.acpi_on == 0xa1 &&
+          !info.reset.space); // no flag says that there is one
     fadt.flags |= FADT_HAS_RESET, put_fadt(fadt, 244);
     info = read_tables();
     CHECK(info.reset.space == ACPI_PORT && info.reset.port == 0xcf9 && info.reset_value == 6);
@@ -70,7 +76,8 @@ static void test_registers(void) {
     // whether there is a keyboard controller is said from revision 3 on
     for (int i = 0; i < 8; i++) {
         put_fadt(new_fadt(), 244);
-        at(FACP)[8] = (u8)(1 + i / 2), at(FACP)[109] = i % 2 ? 0x12 : 0x11, fix_checksum(FACP, 244, 9);
+        at(FACP)[8] = (u8)(1 + i / 2), at(FACP)[109] = i % 2 ? 0x12 : 0x11,
+        fix_checksum(FACP, 244, 9);
         CHECK(read_tables().no_keyboard == (i == 4 || i == 6));
     }
     put_fadt(new_fadt(), 115);
@@ -154,11 +161,13 @@ static void test_s5(void) {
     S5("\x08_S5", -1, 0);
     S5("", -1, 0);
     put_qemu(); // what looks like the operator is the header's last byte
-    put_table(DSDT, "DSDT", "_S5_\x12\x04\x02\x01\x01", 9), at(DSDT)[35] = AML_NAME, fix_checksum(DSDT, 45, 9);
+    put_table(DSDT, "DSDT", "_S5_\x12\x04\x02\x01\x01", 9), at(DSDT)[35] = AML_NAME,
+                                                            fix_checksum(DSDT, 45, 9);
     read_tables();
     CHECK(!has_s5);
     char aml[64];
-    for (size_t before = 0; before < 40; before++) { // at every distance from the start, behind parts of the name
+    for (size_t before = 0; before < 40;
+         before++) { // at every distance from the start, behind parts of the name
         for (size_t i = 0; i < before; i++) aml[i] = "_S5x"[i * 7 % 4];
         memcpy(aml + before, "\x08_S5_\x12\x04\x02\x01\x00", 10);
         CHECK(s5_is(aml, before + 10, 1, 0));
@@ -191,9 +200,11 @@ static void test_hostile(void) {
     }
     put_qemu(), put_table(RSDT, "RSDT", "", 0);
     CHECK(!read_tables().pm_timer && says("no FACP"));
-    put_qemu(), put_table(RSDT, "RSDT", (u8[]){0, 4, 14, 0, 1, 2, 3}, 7); // FACP, then a part of an entry
+    put_qemu(),
+        put_table(RSDT, "RSDT", (u8[]){0, 4, 14, 0, 1, 2, 3}, 7); // FACP, then a part of an entry
     CHECK(read_tables().pm_timer == 0x608 && says_only(SAYS_NO_CPUS));
-    put_qemu(), put_table(RSDT, "RSDT", (u32[]){0, 0xffffffff, BASE + SIZE - 35, RSDT, RSDP, FACP}, 24);
+    put_qemu(),
+        put_table(RSDT, "RSDT", (u32[]){0, 0xffffffff, BASE + SIZE - 35, RSDT, RSDP, FACP}, 24);
     CHECK(read_tables().pm_timer == 0x608 && says_only(SAYS_NO_CPUS));
     struct fadt fadt = qemu_fadt();
     static const u32 wrong[] = {0, 0xffffffff, FACP, RSDT, BASE + SIZE - 20};
@@ -221,14 +232,16 @@ static void test_twice(void) {
         put_fadt(other, 244), at(FACP)[60] ^= (u8)broken;
         put_table(XSDT, "XSDT", (u64[]){OTHER, FACP, MANY, OTHER}, 32);
         CHECK(read_tables().pm_timer == (broken ? 0x1808 : 0x1908));
-        CHECK(says(broken ? "ignored the FACP at e0400" : "ignored the FACP at e4000: it is not the first"));
+        CHECK(says(broken ? "ignored the FACP at e0400"
+                          : "ignored the FACP at e4000: it is not the first"));
         CHECK(says("ignored the APIC at e3000: it is not the first"));
     }
 }
 
 static void test_hpet_and_mcfg(void) {
     u8 hpet[20] = {0x01, 0xa2, 0x86, 0x80, 0, 0, 0, 0, 0, 0, 0xd0, 0xfe};
-    put_qemu(), put_table(RSDT, "RSDT", (u32[]){OTHER, FACP, MANY}, 12), put_table(MANY, "HPET", hpet, 20);
+    put_qemu(), put_table(RSDT, "RSDT", (u32[]){OTHER, FACP, MANY}, 12),
+        put_table(MANY, "HPET", hpet, 20);
     CHECK(read_tables().hpet == 0xfed00000 && says_only(SAYS_ONE_CPU));
     put_table(MANY, "HPET", hpet, 19);
     CHECK(!read_tables().hpet && says("ignored the HPET"));
@@ -242,7 +255,8 @@ static void test_hpet_and_mcfg(void) {
             u8 first, last;
             u32 reserved;
         } entries[3];
-    } mcfg = {0, {{0xc0000000, 1, 0, 255, 0}, {0xb0000000, 0, 0, 127, 0}, {0xd0000000, 0, 128, 255, 0}}};
+    } mcfg = {
+        0, {{0xc0000000, 1, 0, 255, 0}, {0xb0000000, 0, 0, 127, 0}, {0xd0000000, 0, 128, 255, 0}}};
     put_table(MANY, "MCFG", &mcfg, sizeof mcfg);
     struct acpi_info info = read_tables();
     CHECK(info.pci_config == 0xb0000000 && info.pci_first_bus == 0 && info.pci_last_bus == 127);

@@ -1,5 +1,5 @@
-// kernel/cpu/apic.c and the decisions of kernel/device/ioapic.c: what is chosen, and what reaches the registers, with
-// registers that are memory and with registers that are MSRs.
+// kernel/cpu/apic.c and the decisions of kernel/device/ioapic.c: what is chosen, and what reaches
+// the registers, with registers that are memory and with registers that are MSRs.
 #include <string.h>
 
 #include "test/check.h"
@@ -12,8 +12,10 @@ static u64 registers[0x40], command_log[8], base_msr, base_log[4];
 static unsigned commands, base_writes;
 static u64 fake_rdmsr(u32 msr) { return msr == 0x1b ? base_msr : registers[msr - 0x800]; }
 static void fake_wrmsr(u32 msr, u64 value) {
-    if (msr == 0x1b) base_log[base_writes++] = base_msr = value;
-    else registers[msr - 0x800] = value;
+    if (msr == 0x1b)
+        base_log[base_writes++] = base_msr = value;
+    else
+        registers[msr - 0x800] = value;
     if (msr == 0x830) command_log[commands++] = value;
 }
 static struct cpuid fake_cpuid(u32 leaf, u32 subleaf) {
@@ -40,19 +42,23 @@ void log(const char *fmt, ...) { (void)fmt; }
 static unsigned errors;
 void log_error(const char *fmt, ...) { (void)fmt, errors++; }
 void lock_take(struct lock *taken) { (void)taken; }
-void *window_map(u64 physical, u64 bytes, enum window_kind kind) { return (void)bytes, (void)kind, (void *)physical; }
+void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
+    return (void)bytes, (void)kind, (void *)physical;
+}
 void interrupts_route(void (*given)(unsigned line)) { (void)given; }
 
 enum { APIC = 1u << 9, X2APIC = 1u << 21, ON = 1u << 11, X2_ON = 1u << 10 };
 
 static void choice(void) {
-    CHECK(apic_choose(0, 0, 0, 0) == APIC_NONE && apic_choose(X2APIC, 0, BASE | ON | X2_ON, 9) == APIC_NONE);
+    CHECK(apic_choose(0, 0, 0, 0) == APIC_NONE &&
+          apic_choose(X2APIC, 0, BASE | ON | X2_ON, 9) == APIC_NONE);
     CHECK(apic_choose(0, APIC, BASE | ON, 3) == APIC_MEMORY &&
           apic_choose(X2APIC, APIC, BASE | ON, 254) == APIC_MEMORY);
     CHECK(apic_choose(X2APIC, APIC, BASE | ON, 255) == APIC_MSRS &&
           apic_choose(0, APIC, BASE | ON, 300) == APIC_MEMORY);
     CHECK(apic_choose(X2APIC, APIC, BASE | ON | X2_ON, 0) == APIC_MSRS);
-    CHECK(apic_choose(0, APIC, BASE | ON | X2_ON, 0) == APIC_MSRS); // a hypervisor may hide the bit, not the fact
+    CHECK(apic_choose(0, APIC, BASE | ON | X2_ON, 0) ==
+          APIC_MSRS); // a hypervisor may hide the bit, not the fact
     CHECK(apic_choose(X2APIC, APIC, BASE, 3) == APIC_MEMORY);
 }
 
@@ -68,14 +74,16 @@ static void by_msrs(void) {
         CHECK(base_msr == (BASE | ON | X2_ON) && base_writes == 2 - i &&
               (base_writes < 2 || base_log[0] == (BASE | ON)));
         CHECK(apic_id() == 0x12345 && registers[0xf] == 0x1ff && registers[8] == 0);
-        for (unsigned entry = 0x32; entry <= 0x37; entry++) // all masked, with vectors that are no error, but for LINT1
+        for (unsigned entry = 0x32; entry <= 0x37;
+             entry++) // all masked, with vectors that are no error, but for LINT1
             CHECK(entry == 0x36 ? registers[entry] == 0x400 : registers[entry] == 0x100ff);
         CHECK(registers[0x2f] == 0x100ff);
         apic_send_init(0x1234);
         apic_send_sipi(0x1234, 0x9f000);
         ipi_send(1);
         ipi_nmi(1);
-        CHECK(commands == 4 && command_log[0] == 0x123400004500 && command_log[1] == 0x12340000469f);
+        CHECK(commands == 4 && command_log[0] == 0x123400004500 &&
+              command_log[1] == 0x12340000469f);
         CHECK(command_log[2] == 0x1234000040f1 && command_log[3] == 0x123400004400);
     }
 }
@@ -87,10 +95,12 @@ static void by_memory(void) {
     page[0x20 / 4] = 0x7f000000, page[0x30 / 4] = 0x50014, page[0x2f0 / 4] = 7;
     page[0x330 / 4] = 0x200, page[0x340 / 4] = 0x400; // the firmware's SMI
     base_msr = BASE | ON, base_writes = 0;
-    apic_set_up(&(struct apic_setup){APIC_MEMORY, (volatile u8 *)page, .nmi_lint = 0, .nmi_low = true});
+    apic_set_up(
+        &(struct apic_setup){APIC_MEMORY, (volatile u8 *)page, .nmi_lint = 0, .nmi_low = true});
     apic_init(true);
     CHECK(base_writes == 0 && apic_id() == 0x7f && page[0xf0 / 4] == 0x1ff);
-    CHECK(page[0x350 / 4] == 0x2400 && page[0x360 / 4] == 0x100ff && page[0x2f0 / 4] == 7); // it has no CMCI
+    CHECK(page[0x350 / 4] == 0x2400 && page[0x360 / 4] == 0x100ff &&
+          page[0x2f0 / 4] == 7); // it has no CMCI
     CHECK(page[0x330 / 4] == 0x200 && page[0x340 / 4] == 0x100ff);
     apic_set_up(&(struct apic_setup){APIC_MEMORY, (volatile u8 *)page, .nmi_lint = 1});
     apic_init(true);
@@ -117,12 +127,14 @@ static void lines(void) {
 // Two IO-APICs; whichever CPU asks, the boot CPU gets the interrupt.
 static void routing(void) {
     static volatile u32 first[8], second[8];
-    struct acpi_info acpi = {.isa[4].gsi = 4, .isa[10] = {.gsi = 30, .low = true, .level = true}, .isa[11].gsi = 24};
+    struct acpi_info acpi = {
+        .isa[4].gsi = 4, .isa[10] = {.gsi = 30, .low = true, .level = true}, .isa[11].gsi = 24};
     cpus[0].apic_id = 0x11, tables = &acpi;
     io_apics[0] = (struct io_apic){(volatile u8 *)first, 0, 24};
     io_apics[1] = (struct io_apic){(volatile u8 *)second, 25, 16};
     ioapic_let(4);
-    CHECK(first[0] == 0x10 + 2 * 4 && first[4] == 0x24 && second[0] == 0); // of both halves the lower one is the last
+    CHECK(first[0] == 0x10 + 2 * 4 && first[4] == 0x24 &&
+          second[0] == 0); // of both halves the lower one is the last
     ioapic_let(10);
     CHECK(second[0] == 0x10 + 2 * 5 && second[4] == 0xa02a && errors == 0);
     ioapic_let(11); // in the gap between them

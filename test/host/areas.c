@@ -1,4 +1,5 @@
-// areas.c against a model that keeps one entry per page, with random operations and every invariant after each.
+// areas.c against a model that keeps one entry per page, with random operations and every invariant
+// after each.
 #include <stdlib.h>
 #include <string.h>
 #define AREA_GAP (3 * unit)
@@ -64,10 +65,12 @@ static void check_against_model(struct areas *areas) {
         if (area->object) areas_of[area->object - objects]++;
         for (u64 at = area->start; at < area->end; at += unit) {
             struct model_page *page = &model[at / unit];
-            CHECK(page->used && page->rights == area->rights && page->counted == !!(area->flags & AREA_COUNTED));
+            CHECK(page->used && page->rights == area->rights &&
+                  page->counted == !!(area->flags & AREA_COUNTED));
             CHECK(page->flags == (area->flags & FLAGS) && page->object == area->object);
             if (page->object) CHECK(page->offset == area->offset + (at - area->start));
-            data += page->rights & AREA_WRITE && !(page->flags & (AREA_SHARED | AREA_GROWS | AREA_DEVICE));
+            data += page->rights & AREA_WRITE &&
+                    !(page->flags & (AREA_SHARED | AREA_GROWS | AREA_DEVICE));
             pages++;
         }
         struct area *next = RB_NEXT(area_tree, &areas->tree, area), told = *area;
@@ -88,7 +91,8 @@ static void check_against_model(struct areas *areas) {
           areas_pages(areas, 0, AT(PAGES), true) == data * size);
     for (int i = 0; i < 3; i++) {
         bool is_listed = false;
-        for (struct object *left = areas->left; left; left = left->next) is_listed |= left == &objects[i];
+        for (struct object *left = areas->left; left; left = left->next)
+            is_listed |= left == &objects[i];
         CHECK(objects[i].areas == areas_of[i] && objects[i].is_left == is_listed);
     }
     CHECK(nodes == (u64)nodes_out);
@@ -98,7 +102,8 @@ static u64 model_hole(unsigned pages, unsigned low, unsigned high) {
     for (int at = (int)high - (int)pages; at >= (int)low; at--) {
         bool free = true;
         for (unsigned i = 0; i < pages; i++) free &= !model[at + i].used;
-        for (unsigned i = 0; i < AREA_GAP / unit && at + pages + i < PAGES; i++) { // what grows needs a gap
+        for (unsigned i = 0; i < AREA_GAP / unit && at + pages + i < PAGES;
+             i++) { // what grows needs a gap
             const struct model_page *page = &model[at + pages + i];
             if (page->used && page->flags & AREA_GROWS) free = false;
             if (page->used) break;
@@ -109,7 +114,8 @@ static u64 model_hole(unsigned pages, unsigned low, unsigned high) {
 }
 
 static void random_step(struct areas *areas) {
-    unsigned start = random_below(PAGES), length = 1 + random_below(random_below(4) ? 8 : PAGES - start);
+    unsigned start = random_below(PAGES),
+             length = 1 + random_below(random_below(4) ? 8 : PAGES - start);
     unsigned end = MIN(start + length, PAGES), rights = random_below(8), kind = random_below(11);
     int nodes_before = most_out = nodes_out;
     if (kind < 4) {
@@ -122,7 +128,8 @@ static void random_step(struct areas *areas) {
         }
         areas_put(areas, &like);
         for (unsigned i = start; i < end; i++) {
-            model[i] = (struct model_page){.used = true, .rights = rights, .noreserve = like.flags & AREA_NORESERVE};
+            model[i] = (struct model_page){
+                .used = true, .rights = rights, .noreserve = like.flags & AREA_NORESERVE};
             model[i].flags = like.flags & FLAGS;
             model[i].object = like.object;
             model[i].offset = like.offset + AT(i - start);
@@ -143,7 +150,9 @@ static void random_step(struct areas *areas) {
         bool locks = random_below(2);
         areas_flag(areas, AT(start), AT(end), locks ? AREA_LOCKED : 0, locks ? 0 : AREA_LOCKED);
         for (unsigned i = start; i < end; i++)
-            if (model[i].used) model[i].flags = locks ? model[i].flags | AREA_LOCKED : model[i].flags & ~AREA_LOCKED;
+            if (model[i].used)
+                model[i].flags =
+                    locks ? model[i].flags | AREA_LOCKED : model[i].flags & ~AREA_LOCKED;
     } else {
         u64 counted = 0, private = 0, could = 0, cost = 0;
         for (unsigned i = start; i < end; i++) {
@@ -167,7 +176,8 @@ static void random_step(struct areas *areas) {
         while (model_from > 0 && !model[model_from - 1].used) model_from--;
         while (model_to < PAGES && !model[model_to].used) model_to++;
         const struct area *left = areas_before(areas, AT(at)), *right = areas_find(areas, AT(at));
-        CHECK((left ? left->end : 0) == AT(model_from) && (right ? right->start : AT(PAGES)) == AT(model_to));
+        CHECK((left ? left->end : 0) == AT(model_from) &&
+              (right ? right->start : AT(PAGES)) == AT(model_to));
     }
 }
 
@@ -177,9 +187,10 @@ static void large(void) {
     areas_put(&areas, &reservation);
     CHECK(areas.counted == 0);
     areas_protect(&areas, (1ull << 40) + AT(5), (1ull << 40) + AT(7), AREA_READ | AREA_WRITE);
-    CHECK(areas.counted == 2 && areas.tables == 3 && areas_find(&areas, (1ull << 40) + AT(6))->rights == 3);
-    for (unsigned i = 0; i < 60000;
-         i++) { // alternating rights, so that nothing joins: a search stays short wherever the hole is
+    CHECK(areas.counted == 2 && areas.tables == 3 &&
+          areas_find(&areas, (1ull << 40) + AT(6))->rights == 3);
+    for (unsigned i = 0; i < 60000; i++) { // alternating rights, so that nothing joins: a search
+                                           // stays short wherever the hole is
         struct area page = {.start = AT(2 * i + 1), .end = AT(2 * i + 2), .rights = i % 8};
         areas_put(&areas, &page);
     }

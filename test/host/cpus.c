@@ -1,5 +1,5 @@
-// kernel/cpu/cpus.c: CPUs that arrive in any order and all at once, as many as there are slots, and how the boot CPU
-// looks after those that come late, or never.
+// kernel/cpu/cpus.c: CPUs that arrive in any order and all at once, as many as there are slots, and
+// how the boot CPU looks after those that come late, or never.
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -43,7 +43,8 @@ static void *arrive_one(void *number) {
 static void arrive(unsigned first, unsigned last) {
     static pthread_t threads[CPUS_MAX];
     pthread_barrier_init(&barrier, NULL, last - first);
-    for (unsigned i = first; i < last; i++) CHECK(!pthread_create(&threads[i], NULL, arrive_one, (void *)(size_t)i));
+    for (unsigned i = first; i < last; i++)
+        CHECK(!pthread_create(&threads[i], NULL, arrive_one, (void *)(size_t)i));
     for (unsigned i = first; i < last; i++) pthread_join(threads[i], NULL);
     pthread_barrier_destroy(&barrier);
 }
@@ -58,11 +59,13 @@ static void in_any_order(void) {
         CHECK(cpus_online() == 1);
         cpus_check_in(n);
     }
-    CHECK(cpus_online() == CPUS_MAX && wakes[1] == 0); // whoever closes the gap wakes all behind, once
+    CHECK(cpus_online() == CPUS_MAX &&
+          wakes[1] == 0); // whoever closes the gap wakes all behind, once
     for (unsigned i = 2; i < CPUS_MAX; i++) CHECK(wakes[i] == 1);
     for (unsigned round = 0; round < 40; round++) {
         forget();
-        unsigned last = round ? 2 + (unsigned)rand() % 62 : CPUS_MAX, gap = 1 + (unsigned)rand() % (last - 1);
+        unsigned last = round ? 2 + (unsigned)rand() % 62 : CPUS_MAX,
+                 gap = 1 + (unsigned)rand() % (last - 1);
         arrive(gap + 1, gap + 1 < last ? last : gap + 2);
         CHECK(cpus_online() == 1 || gap == 0);
         arrive(1, gap + 1);
@@ -74,7 +77,8 @@ static void in_any_order(void) {
 
 #define MS 1000000ull
 
-// Lets CPUs come at the given ms after the first SIPI (0: never) and calls when asked to, or up to delay ms later.
+// Lets CPUs come at the given ms after the first SIPI (0: never) and calls when asked to, or up to
+// delay ms later.
 static void watch_over(const unsigned *at_ms, unsigned count, unsigned delay) {
     const u64 first = 5 * MS;
     struct watch w = {.next = first + SECOND_SIPI_NS};
@@ -95,17 +99,20 @@ static void watch_over(const unsigned *at_ms, unsigned count, unsigned delay) {
         CHECK(w.over || (next > now && next <= now + 1000 * MS));
     } while (!w.over && ++calls < 4 * count + 10);
     CHECK(w.over);
-    CHECK(here == count || (again_at && now - again_at >= 1000 * MS && now - last_seen >= 1000 * MS));
+    CHECK(here == count ||
+          (again_at && now - again_at >= 1000 * MS && now - last_seen >= 1000 * MS));
 }
 
 static void late_and_never(void) {
     watch_over((unsigned[]){1, 2, 3}, 3, 0);
     watch_over((unsigned[]){1, 500, 1400}, 3, 0); // each within a second of the one before
     watch_over((unsigned[]){0}, 1, 0);
-    watch_over((unsigned[]){0, 3, 0}, 3, 2500); // first looked at seconds later: second SIPIs and a second to come
+    watch_over((unsigned[]){0, 3, 0}, 3,
+               2500); // first looked at seconds later: second SIPIs and a second to come
     for (int round = 0; round < 20000; round++) {
         unsigned at[16], count = 1 + (unsigned)rand() % 16;
-        for (unsigned i = 0; i < count; i++) at[i] = rand() % 4 ? 1 + (unsigned)rand() % 20 : (unsigned)rand() % 3000;
+        for (unsigned i = 0; i < count; i++)
+            at[i] = rand() % 4 ? 1 + (unsigned)rand() % 20 : (unsigned)rand() % 3000;
         watch_over(at, count, (unsigned)rand() % 2 * 300);
     }
 }

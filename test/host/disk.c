@@ -1,6 +1,7 @@
 // flags: -O1 -fsanitize=address,undefined --param=asan-use-after-return=0
-// loader/disk.c on BIOSes made up here, which refuse, fail, forget and take their time. A disk address packet is
-// reached by a 16-bit segment, so the code runs on a stack below 1 MiB; newer ASan would put locals elsewhere.
+// loader/disk.c on BIOSes made up here, which refuse, fail, forget and take their time. A disk
+// address packet is reached by a 16-bit segment, so the code runs on a stack below 1 MiB; newer
+// ASan would put locals elsewhere.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -39,14 +40,18 @@ static jmp_buf on_failure;
 
 static u32 sector_size(void) { return disk.cd_image ? 2048 : 512; }
 
-// Every four bytes of the medium are the number of their 512 bytes, counted from where the image begins.
+// Every four bytes of the medium are the number of their 512 bytes, counted from where the image
+// begins.
 static bool transfer(u64 lba, u32 sectors) {
     bool fails = ++reads >= bios.fail_from && reads <= bios.fail_to;
-    LOW_MEMORY(u32, BIOS_TICKS) = (LOW_MEMORY(u32, BIOS_TICKS) + bios.ticks) % 0x1800b0; // a day has so many
+    LOW_MEMORY(u32, BIOS_TICKS) =
+        (LOW_MEMORY(u32, BIOS_TICKS) + bios.ticks) % 0x1800b0; // a day has so many
     CHECK(sectors && sectors * sector_size() <= 0x10000);
-    if (fails || (bios.bad_lba >= lba && bios.bad_lba < lba + sectors && bios.bad_lba)) return false;
+    if (fails || (bios.bad_lba >= lba && bios.bad_lba < lba + sectors && bios.bad_lba))
+        return false;
     u32 unit = sector_size() / 512, *to = (u32 *)BOUNCE;
-    for (u32 i = 0; i < sectors * sector_size() / 4; i++) to[i] = (u32)((lba - disk.cd_image) * unit + i / 128);
+    for (u32 i = 0; i < sectors * sector_size() / 4; i++)
+        to[i] = (u32)((lba - disk.cd_image) * unit + i / 128);
     return true;
 }
 
@@ -71,10 +76,14 @@ void bios_call(u8 interrupt, struct bios_regs *regs) {
     u32 function = regs->eax >> 8;
     bool good = true;
     CHECK(interrupt == 0x13 && (regs->edx & 0xff) == boot.drive);
-    if (function == 0x42) good = edd(regs);
-    else if (function == 2) good = chs(regs);
-    else if (function == 8) good = bios.track, geometries++;
-    else resets += !function;
+    if (function == 0x42)
+        good = edd(regs);
+    else if (function == 2)
+        good = chs(regs);
+    else if (function == 8)
+        good = bios.track, geometries++;
+    else
+        resets += !function;
     memset(regs, 0xee, sizeof *regs); // nothing survives
     if (function == 8) regs->ecx = 0xff00 | (bios.track & 63), regs->edx = (bios.heads - 1) << 8;
     regs->eax = (u32)(good && !bios.carry ? 0 : bios.status) << 8;
@@ -121,7 +130,7 @@ static bool reads_well(u64 lba, u32 sectors) {
 }
 
 #define GOOD .limit = 127, .track = 63, .heads = 16, .status = 0x0c
-#define BIOS(...)                                                                                                      \
+#define BIOS(...)                                                                                  \
     memset(&bios, 0, sizeof bios), bios = (typeof(bios)) { __VA_ARGS__ }
 
 static void test_sizes(void) {
@@ -132,7 +141,8 @@ static void test_sizes(void) {
         u32 most = 127;
         while (most > limit) most /= 2;
         CHECK(reads_well(50, 1) && reads_well(51, 3000));
-        CHECK(boot.edd && boot.read_most == most && boot.sector_size == 512 && boot.sectors == 3001);
+        CHECK(boot.edd && boot.read_most == most && boot.sector_size == 512 &&
+              boot.sectors == 3001);
         CHECK(reads <= 3001 / most + 30);
     }
     BIOS(GOOD);
@@ -148,7 +158,8 @@ static void test_bad_moments(void) {
             start(0x80, 0);
             CHECK(reads_well(7, 5000) && boot.edd && boot.read_most == 127 && resets == count);
         }
-    for (u8 status = 0; status <= 0x11; status += 0x11) { // carry without an error; ECC put it right
+    for (u8 status = 0; status <= 0x11;
+         status += 0x11) { // carry without an error; ECC put it right
         BIOS(GOOD);
         bios.status = status, bios.carry = true;
         start(0x80, 0);
@@ -163,7 +174,8 @@ static void test_counts(void) {
         BIOS(GOOD);
         bios.tells = true, bios.told = told[i];
         start(0x80, 0);
-        CHECK(reads_well(7, 1000) && !resets && reads == (told[i] - 1u < 127 ? (1000 + told[i] - 1u) / told[i] : 8));
+        CHECK(reads_well(7, 1000) && !resets &&
+              reads == (told[i] - 1u < 127 ? (1000 + told[i] - 1u) / told[i] : 8));
     }
 }
 
@@ -171,14 +183,16 @@ static void test_bad_sector(void) {
     BIOS(GOOD);
     bios.bad_lba = 1234, bios.status = 0x10;
     start(0x81, 0);
-    CHECK(!reads_well(50, 2000) && strstr(failed, "cannot read sector 1234 of drive 81h (status 10h)"));
+    CHECK(!reads_well(50, 2000) &&
+          strstr(failed, "cannot read sector 1234 of drive 81h (status 10h)"));
     CHECK(reads < 60 && !boot.edd); // by CHS it is as bad
     BIOS(GOOD);
     bios.track = 64, bios.bad_lba = 1234; // 64 looks like 0: there is no CHS
     start(0x80, 0);
     CHECK(!reads_well(50, 2000) && strstr(failed, "sector 1234") && boot.edd);
     BIOS(GOOD);
-    bios.track = bios.heads = 1, bios.bad_lba = 1234; // behind the last cylinder: it is not CHS that fails
+    bios.track = bios.heads = 1,
+    bios.bad_lba = 1234; // behind the last cylinder: it is not CHS that fails
     start(0x80, 0);
     CHECK(!reads_well(50, 2000) && strstr(failed, "cannot read sector 1234") && boot.edd);
 }
@@ -191,8 +205,10 @@ static void test_chs(void) {
             bios.limit = 0, bios.track = tracks[i], bios.heads = heads;
             start(0x80, 0);
             CHECK(reads_well(50, 1) && !boot.edd && boot.read_most == tracks[i]);
-            u32 before = reads, sectors = 900 < 1024 * heads * tracks[i] - 51 ? 900 : 1024 * heads * tracks[i] - 51;
-            CHECK(reads_well(51, sectors) && reads - before <= sectors / tracks[i] + 2); // whole tracks
+            u32 before = reads,
+                sectors = 900 < 1024 * heads * tracks[i] - 51 ? 900 : 1024 * heads * tracks[i] - 51;
+            CHECK(reads_well(51, sectors) &&
+                  reads - before <= sectors / tracks[i] + 2); // whole tracks
         }
     BIOS(GOOD);
     bios.limit = 0, bios.track = 1, bios.heads = 1;
@@ -231,7 +247,8 @@ static void test_progress(void) {
     bios.ticks = 9;
     start(0x80, 0);
     CHECK(reads_well(50, 1) && reads_well(51, 1270) && lines == 4);
-    CHECK(!strcmp(said[0], "read 127 of 635 KiB, 128 KiB/s") && !strcmp(said[3], "read 508 of 635 KiB, 128 KiB/s"));
+    CHECK(!strcmp(said[0], "read 127 of 635 KiB, 128 KiB/s") &&
+          !strcmp(said[3], "read 508 of 635 KiB, 128 KiB/s"));
     bios.ticks = 1;
     start(0x80, 0);
     CHECK(reads_well(50, 1) && reads_well(51, 127 * 18) && !lines);
@@ -255,12 +272,14 @@ static void all(void) {
 int main(void) {
     ucontext_t here, there;
     void *wanted = (void *)BOUNCE;
-    if (mmap(wanted, STACK_END - BOUNCE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != wanted) {
+    if (mmap(wanted, STACK_END - BOUNCE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+             0) != wanted) {
         perror("memory below 1 MiB");
         return 1;
     }
     getcontext(&there);
-    there.uc_stack.ss_sp = (void *)STACK, there.uc_stack.ss_size = STACK_END - STACK, there.uc_link = &here;
+    there.uc_stack.ss_sp = (void *)STACK, there.uc_stack.ss_size = STACK_END - STACK,
+    there.uc_link = &here;
     makecontext(&there, all, 0);
     swapcontext(&here, &there);
     return check_done("disk");

@@ -1,6 +1,6 @@
-// kernel/lib/elf.c: one hostile file for every error, loading and relocating checked byte by byte, symbols of asm and
-// C, and real programs built on the spot. Files lie in blocks of exactly their length, so that the sanitizer sees every
-// read behind them, at odd addresses too.
+// kernel/lib/elf.c: one hostile file for every error, loading and relocating checked byte by byte,
+// symbols of asm and C, and real programs built on the spot. Files lie in blocks of exactly their
+// length, so that the sanitizer sees every read behind them, at odd addresses too.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,11 +57,11 @@ static enum elf_error opens_as_kernel(const struct small *file) {
     return error ? error : elf_open_kernel(&elf, elf.file, elf.length);
 }
 
-#define EXPECT_OF(function, error, change)                                                                             \
-    do {                                                                                                               \
-        struct small file = good_file();                                                                               \
-        change;                                                                                                        \
-        CHECK(function(&file) == (error));                                                                             \
+#define EXPECT_OF(function, error, change)                                                         \
+    do {                                                                                           \
+        struct small file = good_file();                                                           \
+        change;                                                                                    \
+        CHECK(function(&file) == (error));                                                         \
     } while (0)
 #define EXPECT(error, change)        EXPECT_OF(opens, error, change)
 #define EXPECT_KERNEL(error, change) EXPECT_OF(opens_as_kernel, error, change)
@@ -72,8 +72,10 @@ static void test_headers(void) {
     CHECK(opens(&good) == ELF_OK);
     EXPECT(ELF_NOT_ELF, file.header.e_ident[1] = 'F');
     EXPECT(ELF_32_BIT, file.header.e_ident[EI_CLASS] = ELFCLASS32; file.header.e_machine = EM_386);
-    EXPECT(ELF_32_BIT, file.header.e_ident[EI_CLASS] = ELFCLASS32; file.header.e_phentsize = 32); // x32
-    EXPECT(ELF_BIG_ENDIAN, file.header.e_ident[EI_DATA] = ELFDATA2MSB; file.header.e_machine = EM_AARCH64 << 8);
+    EXPECT(ELF_32_BIT, file.header.e_ident[EI_CLASS] = ELFCLASS32;
+           file.header.e_phentsize = 32); // x32
+    EXPECT(ELF_BIG_ENDIAN, file.header.e_ident[EI_DATA] = ELFDATA2MSB;
+           file.header.e_machine = EM_AARCH64 << 8);
     EXPECT(ELF_OTHER_MACHINE, file.header.e_machine = EM_AARCH64);
     EXPECT(ELF_NOT_PROGRAM, file.header.e_type = ET_REL);
     EXPECT(ELF_NOT_PROGRAM, file.header.e_type = ET_CORE);
@@ -88,7 +90,8 @@ static void test_headers(void) {
     EXPECT(ELF_OK, memset(file.header.e_ident + 4, 1, 12));
     EXPECT(ELF_OK, memset(file.header.e_ident + 4, 2, 12));
     EXPECT(ELF_OK, file.header.e_version = 7; file.header.e_ehsize = 1; file.header.e_flags = 99);
-    EXPECT(ELF_OK, memcpy((u8 *)&file + 0x2f01, file.segments, 3 * 56); file.header.e_phoff = 0x2f01);
+    EXPECT(ELF_OK, memcpy((u8 *)&file + 0x2f01, file.segments, 3 * 56);
+           file.header.e_phoff = 0x2f01);
     for (u64 length = 0; length < sizeof(Elf64_Ehdr) + 3 * sizeof(Elf64_Phdr); length++)
         CHECK(opens_at(&good, length, &elf) == ELF_SHORT);
     CHECK(opens_at("#!/bin/sh\n", 10, &elf) == ELF_NOT_ELF);
@@ -106,16 +109,19 @@ static void test_segments(void) {
     EXPECT(ELF_BAD_ADDRESS, file.segments[1].p_memsz = UINT64_MAX - 0x3010);
     EXPECT(ELF_BAD_ADDRESS, file.segments[1].p_memsz = USER_END - 0x3010 + 1);
     EXPECT(ELF_OK, file.segments[1].p_memsz = USER_END - 0x3010);
-    EXPECT(ELF_BAD_ADDRESS, file.segments[1].p_vaddr = UINT64_MAX - 0xfef; file.segments[1].p_memsz = 0x600);
+    EXPECT(ELF_BAD_ADDRESS, file.segments[1].p_vaddr = UINT64_MAX - 0xfef;
+           file.segments[1].p_memsz = 0x600);
     EXPECT(ELF_OK, file.segments[1].p_align = 0x1800);
     EXPECT(ELF_OK, file.segments[1].p_align = UINT64_MAX);
     EXPECT(ELF_OK, file.segments[1].p_vaddr = 0x10);
     EXPECT(ELF_OK, file.segments[0].p_memsz = 0x2011);
     EXPECT(ELF_OK, file.segments[1].p_vaddr = 0x1010);
     EXPECT(ELF_OK, file.segments[1].p_filesz = 0; file.segments[1].p_offset = 7);
-    EXPECT(ELF_OK, file.segments[1].p_filesz = file.segments[1].p_memsz = 0; file.segments[1].p_offset = UINT64_MAX);
+    EXPECT(ELF_OK, file.segments[1].p_filesz = file.segments[1].p_memsz = 0;
+           file.segments[1].p_offset = UINT64_MAX);
     EXPECT(ELF_NO_SEGMENTS, file.segments[0].p_type = file.segments[1].p_type = PT_NOTE);
-    for (u64 entry = 0xfff; entry <= 0x1800; entry += 0x800) EXPECT(ELF_OK, file.header.e_entry = entry);
+    for (u64 entry = 0xfff; entry <= 0x1800; entry += 0x800)
+        EXPECT(ELF_OK, file.header.e_entry = entry);
 
     EXPECT_KERNEL(ELF_OK, file.segments[0].p_memsz = 0x2010);
     EXPECT_KERNEL(ELF_OVERLAP, file.segments[0].p_memsz = 0x2011);
@@ -129,7 +135,8 @@ static void test_segments(void) {
 
     struct small file = good_file();
     CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK && elf.low == 0x1000 && elf.high == 0x5000);
-    file.segments[2] = (Elf64_Phdr){.p_type = PT_LOAD, .p_vaddr = 0x7123}; // Linux puts the heap behind empty ones
+    file.segments[2] =
+        (Elf64_Phdr){.p_type = PT_LOAD, .p_vaddr = 0x7123}; // Linux puts the heap behind empty ones
     CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK && elf.low == 0x1000 && elf.high == 0x8000);
     file.segments[2].p_vaddr = 0;
     CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK && elf.low == 0x1000 && elf.high == 0x5000);
@@ -141,11 +148,13 @@ static void test_ends(void) {
     struct small file = good_file();
     CHECK(opens_at(&file, 0x2510, &elf) == ELF_OK);
     CHECK(opens_at(&file, 0x200f, &elf) == ELF_OK);
-    CHECK(opens_at(&file, 0x2000, &elf) == ELF_BAD_SEGMENT); // Linux clears from 0x2510 on, where no page is left
+    CHECK(opens_at(&file, 0x2000, &elf) ==
+          ELF_BAD_SEGMENT); // Linux clears from 0x2510 on, where no page is left
     file.segments[1].p_flags = PF_R;
     CHECK(opens_at(&file, 0x2000, &elf) == ELF_OK);
     Elf64_Shdr *sections = (Elf64_Shdr *)((u8 *)&file + 0x400);
-    file.header.e_shoff = 0x400, file.header.e_shentsize = sizeof *sections, file.header.e_shnum = 4;
+    file.header.e_shoff = 0x400, file.header.e_shentsize = sizeof *sections,
+    file.header.e_shnum = 4;
     memset(sections, 0, 4 * sizeof *sections);
     sections[1] = (Elf64_Shdr){.sh_type = SHT_PROGBITS, .sh_offset = 0x1000, .sh_size = 0x1000};
     sections[2] = (Elf64_Shdr){.sh_type = SHT_NOBITS, .sh_offset = UINT64_MAX, .sh_size = 0x1000};
@@ -235,7 +244,8 @@ static struct small dynamic_file(Elf64_Rela *relocations, size_t count) {
                          {DT_NULL, {0}},
                          {DT_RELSZ, {99}}};
     file.header.e_phnum = 4;
-    file.segments[3] = (Elf64_Phdr){PT_DYNAMIC, PF_R | PF_W, 0x2100, 0x3100, 0, sizeof table, sizeof table, 8};
+    file.segments[3] =
+        (Elf64_Phdr){PT_DYNAMIC, PF_R | PF_W, 0x2100, 0x3100, 0, sizeof table, sizeof table, 8};
     memcpy((u8 *)&file + 0x2100, table, sizeof table);
     memcpy((u8 *)&file + 0x2200, relocations, count * sizeof *relocations);
     return file;
@@ -255,7 +265,9 @@ static enum elf_error relocates(const struct small *file, u64 run_address, u8 *m
 
 static void test_relocations(void) {
     static u8 memory[0x4000];
-    Elf64_Rela rela[] = {{0x3013, R_X86_64_RELATIVE, 0x1234}, {0, R_X86_64_NONE, 0}, {0x4ff8, R_X86_64_RELATIVE, -16}};
+    Elf64_Rela rela[] = {{0x3013, R_X86_64_RELATIVE, 0x1234},
+                         {0, R_X86_64_NONE, 0},
+                         {0x4ff8, R_X86_64_RELATIVE, -16}};
     struct small file = dynamic_file(rela, 3), good = file;
     Elf64_Dyn *table = (Elf64_Dyn *)((u8 *)&file + 0x2100);
     for (int again = 0; again < 2; again++) {
@@ -268,9 +280,9 @@ static void test_relocations(void) {
     }
     table[1].d_un.d_val = 0, table[0].d_un.d_ptr = 77;
     CHECK(relocates(&file, 0, NULL) == ELF_OK);
-#define EXPECT_BAD(change)                                                                                             \
-    file = good;                                                                                                       \
-    change;                                                                                                            \
+#define EXPECT_BAD(change)                                                                         \
+    file = good;                                                                                   \
+    change;                                                                                        \
     CHECK(relocates(&file, 0, NULL) == ELF_BAD_RELOCATION)
     EXPECT_BAD(table[0].d_un.d_ptr = 0x5000 - 71);
     EXPECT_BAD(table[0].d_un.d_ptr = 0xfff);
@@ -283,9 +295,10 @@ static void test_relocations(void) {
     EXPECT_BAD(file.segments[3].p_vaddr = 0x5000 - 79);
     EXPECT_BAD(file.segments[3].p_vaddr = 0);
     EXPECT_BAD(file.segments[3].p_memsz = UINT64_MAX);
-    static const Elf64_Rela bad[] = {{0x3010, R_X86_64_64, 0},        {0x3010, ELF64_R_INFO(1, R_X86_64_RELATIVE), 0},
-                                     {0x3010, R_X86_64_IRELATIVE, 0}, {0x4ff9, R_X86_64_RELATIVE, 0},
-                                     {0xfff, R_X86_64_RELATIVE, 0},   {UINT64_MAX, R_X86_64_RELATIVE, 0}};
+    static const Elf64_Rela bad[] = {
+        {0x3010, R_X86_64_64, 0},        {0x3010, ELF64_R_INFO(1, R_X86_64_RELATIVE), 0},
+        {0x3010, R_X86_64_IRELATIVE, 0}, {0x4ff9, R_X86_64_RELATIVE, 0},
+        {0xfff, R_X86_64_RELATIVE, 0},   {UINT64_MAX, R_X86_64_RELATIVE, 0}};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         file = good;
         memcpy((u8 *)&file + 0x2200, &bad[i], sizeof bad[i]);
@@ -301,9 +314,11 @@ static void test_packed_relocations(void) {
     static const u64 places[] = {0x3300, 0x3308, 0x34f8, 0x3500},
                      good[] = {0x3300, 1ull << 63 | 1 << 1 | 1, 1 << 1 | 1};
     struct small file = good_file();
-    Elf64_Dyn table[] = {{DT_RELR, {0x3200}}, {DT_RELRSZ, {sizeof good}}, {DT_RELRENT, {8}}, {DT_NULL, {0}}};
+    Elf64_Dyn table[] = {
+        {DT_RELR, {0x3200}}, {DT_RELRSZ, {sizeof good}}, {DT_RELRENT, {8}}, {DT_NULL, {0}}};
     file.header.e_phnum = 4;
-    file.segments[3] = (Elf64_Phdr){PT_DYNAMIC, PF_R | PF_W, 0x2100, 0x3100, 0, sizeof table, sizeof table, 8};
+    file.segments[3] =
+        (Elf64_Phdr){PT_DYNAMIC, PF_R | PF_W, 0x2100, 0x3100, 0, sizeof table, sizeof table, 8};
     memcpy((u8 *)&file + 0x2100, table, sizeof table);
     memcpy((u8 *)&file + 0x2200, good, sizeof good);
     for (u64 i = 0; i < 65; i++) memcpy((u8 *)&file + 0x2300 + 8 * i, &i, 8);
@@ -314,7 +329,8 @@ static void test_packed_relocations(void) {
         CHECK(word == i + (moved ? 0x200000 - 0x1000 : 0));
         next += moved;
     }
-    static const u64 bad[] = {3, 0x4ffa, 0xffe, UINT64_MAX - 1}; // no place before it; over either end
+    static const u64 bad[] = {3, 0x4ffa, 0xffe,
+                              UINT64_MAX - 1}; // no place before it; over either end
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         memcpy((u8 *)&file + 0x2200, &bad[i], 8);
         CHECK(relocates(&file, 0, NULL) == ELF_BAD_RELOCATION);
@@ -329,12 +345,14 @@ static void test_packed_relocations(void) {
     CHECK(relocates(&file, 0, NULL) == ELF_BAD_RELOCATION);
     at[1].d_un.d_val = 16;
     for (int i = 0; i < 2; i++) {
-        at[0].d_un.d_ptr = (u64[]){0x5000 - 15, 0x1000 - 8}[i]; // over either end: the sanitizer sees who reads it
+        at[0].d_un.d_ptr =
+            (u64[]){0x5000 - 15, 0x1000 - 8}[i]; // over either end: the sanitizer sees who reads it
         CHECK(relocates(&file, 0, NULL) == ELF_BAD_RELOCATION);
     }
 }
 
-// Sections at 0x2600: null, .text 1000-1800, .data 3010-4810, symbols, names. Names at 0x2c00, symbols at 0x2d00.
+// Sections at 0x2600: null, .text 1000-1800, .data 3010-4810, symbols, names. Names at 0x2c00,
+// symbols at 0x2d00.
 #define NAMES "\0routine\0c_function\0inner\0datum\0text_start\0padded\0..@5.inner"
 static struct small symbol_file(void) {
     struct small file = good_file();
@@ -348,16 +366,17 @@ static struct small symbol_file(void) {
          .sh_link = 4,
          .sh_entsize = sizeof(Elf64_Sym)},
         {.sh_type = SHT_STRTAB, .sh_offset = 0x2c00, .sh_size = sizeof NAMES}};
-    static const Elf64_Sym symbols[] = {{0},
-                                        {32, STT_NOTYPE, 0, 1, 0x1100, 0},       // text_start: a second name
-                                        {1, STT_NOTYPE, 0, 1, 0x1100, 0},        // routine, in assembly
-                                        {9, STT_FUNC, 0, 1, 0x1200, 0x80},       // c_function
-                                        {20, STT_NOTYPE, 0, 1, 0x1210, 0},       // inner: a label in it
-                                        {26, STT_OBJECT, 0, 1, 0x1101, 0x100},   // datum
-                                        {26, STT_NOTYPE, 0, 2, 0x3010, 0},       // datum
-                                        {43, STT_FUNC, 0, 1, 0x1300, 0x10},      // padded
-                                        {43, STT_NOTYPE, 0, SHN_ABS, 0x1310, 0}, // not an address at all
-                                        {50, STT_NOTYPE, 0, 1, 0x1180, 0}};      // ..@5.inner: in a macro
+    static const Elf64_Sym symbols[] = {
+        {0},
+        {32, STT_NOTYPE, 0, 1, 0x1100, 0},       // text_start: a second name
+        {1, STT_NOTYPE, 0, 1, 0x1100, 0},        // routine, in assembly
+        {9, STT_FUNC, 0, 1, 0x1200, 0x80},       // c_function
+        {20, STT_NOTYPE, 0, 1, 0x1210, 0},       // inner: a label in it
+        {26, STT_OBJECT, 0, 1, 0x1101, 0x100},   // datum
+        {26, STT_NOTYPE, 0, 2, 0x3010, 0},       // datum
+        {43, STT_FUNC, 0, 1, 0x1300, 0x10},      // padded
+        {43, STT_NOTYPE, 0, SHN_ABS, 0x1310, 0}, // not an address at all
+        {50, STT_NOTYPE, 0, 1, 0x1180, 0}};      // ..@5.inner: in a macro
     file.header.e_shoff = 0x2600;
     file.header.e_shentsize = sizeof *sections;
     file.header.e_shnum = ARRAY_SIZE(sections);
@@ -394,9 +413,9 @@ static void test_symbols(void) {
     CHECK(finds(&file, 0x2fff, NULL, 0));
     CHECK(finds(&file, 0, NULL, 0));
     CHECK(finds(&file, UINT64_MAX, NULL, 0));
-#define EXPECT_NONE(change)                                                                                            \
-    file = good;                                                                                                       \
-    change;                                                                                                            \
+#define EXPECT_NONE(change)                                                                        \
+    file = good;                                                                                   \
+    change;                                                                                        \
     CHECK(finds(&file, 0x1200, NULL, 0))
     EXPECT_NONE(file.header.e_shnum = 0);
     EXPECT_NONE(file.header.e_shentsize = 63);
@@ -438,14 +457,16 @@ static enum elf_error builds(const char *flags, struct elf *elf) {
     u64 length = 0;
     if (!mkdtemp(directory)) return ELF_NOT_ELF;
     snprintf(name, sizeof name, "%s/program", directory);
-    snprintf(command, sizeof command, "echo 'int main(void){return 0;}' | gcc -x c %s -o %s -", flags, name);
+    snprintf(command, sizeof command, "echo 'int main(void){return 0;}' | gcc -x c %s -o %s -",
+             flags, name);
     bool built = !system(command);
     u8 *file = built ? read_all(name, &length) : NULL;
     unlink(name), rmdir(directory);
     return file ? elf_open(elf, file, length) : ELF_NOT_ELF;
 }
 
-// What elf_symbol() reads is what elf_find_symbols() names: the rest of the file may be somebody's memory by then.
+// What elf_symbol() reads is what elf_find_symbols() names: the rest of the file may be somebody's
+// memory by then.
 static void test_only_symbols_are_read(void) {
     struct small file = symbol_file();
     struct elf elf;
@@ -457,11 +478,14 @@ static void test_only_symbols_are_read(void) {
     for (const struct elf_part *part = &symbols.table; part <= &symbols.sections; part++)
         memcpy(block + part->offset, elf.file + part->offset, part->length);
     symbols.file = block;
-    CHECK(elf_symbol(&symbols, 0x1211, &found) && !strcmp(found.name, "c_function") && found.offset == 0x11);
-    ((Elf64_Shdr *)((u8 *)&file + 0x2600))[3].sh_type = SHT_NULL; // stripped: nothing is read at all
+    CHECK(elf_symbol(&symbols, 0x1211, &found) && !strcmp(found.name, "c_function") &&
+          found.offset == 0x11);
+    ((Elf64_Shdr *)((u8 *)&file + 0x2600))[3].sh_type =
+        SHT_NULL; // stripped: nothing is read at all
     CHECK(opens_at(&file, sizeof file, &elf) == ELF_OK);
     symbols = elf_find_symbols(&elf);
-    CHECK(!symbols.file && !symbols.table.length && !symbols.names.length && !symbols.sections.length);
+    CHECK(!symbols.file && !symbols.table.length && !symbols.names.length &&
+          !symbols.sections.length);
     CHECK(!elf_symbol(&symbols, 0x1211, &found));
     free(block);
 }
@@ -474,15 +498,18 @@ static bool has_symbol(const struct elf *elf, u64 address, struct elf_symbol *sy
 static void test_real_programs(void) {
     struct elf elf;
     struct elf_symbol symbol;
-    CHECK(builds("-static-pie", &elf) == ELF_OK && elf.header->e_type == ET_DYN && !elf.executable_stack);
-    CHECK(has_symbol(&elf, elf.header->e_entry + 3, &symbol) && !strcmp(symbol.name, "_start") && symbol.offset == 3);
+    CHECK(builds("-static-pie", &elf) == ELF_OK && elf.header->e_type == ET_DYN &&
+          !elf.executable_stack);
+    CHECK(has_symbol(&elf, elf.header->e_entry + 3, &symbol) && !strcmp(symbol.name, "_start") &&
+          symbol.offset == 3);
     u8 *memory = malloc(elf.high - elf.low);
     elf_load(&elf, memory);
     // glibc's own has IRELATIVE ones, which need code to run: refused
     CHECK(elf_relocate(&elf, memory, 0x400000) == ELF_BAD_RELOCATION);
     free(memory), free((void *)elf.file);
 
-    CHECK(builds("-static -z execstack", &elf) == ELF_OK && elf.header->e_type == ET_EXEC && elf.executable_stack);
+    CHECK(builds("-static -z execstack", &elf) == ELF_OK && elf.header->e_type == ET_EXEC &&
+          elf.executable_stack);
     free((void *)elf.file);
     CHECK(builds("-static -s", &elf) == ELF_OK && !has_symbol(&elf, elf.header->e_entry, &symbol));
     free((void *)elf.file);

@@ -1,27 +1,40 @@
-// kernel/file/fb0.c: a framebuffer that begins and ends within a page, with the bytes before, in and behind its pages.
+// kernel/file/fb0.c: a framebuffer that begins and ends within a page, with the bytes before, in
+// and behind its pages.
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernel/file/fb0.c"
 #include "test/check.h"
 
-enum { SKEW = 0x340, PITCH = 100, HEIGHT = 90, PAGES = 3, GUARD = 0xa5 }; // it ends at 0x340 + 9000 in the third page
+enum {
+    SKEW = 0x340,
+    PITCH = 100,
+    HEIGHT = 90,
+    PAGES = 3,
+    GUARD = 0xa5
+}; // it ends at 0x340 + 9000 in the third page
 
 u64 window_base;
 static u8 *memory; // page 0 is somebody else's, and so is the last one
 static struct boot_framebuffer frame = {.pitch = PITCH, .height = HEIGHT, .width = 25, .bits = 32};
 const struct boot_framebuffer *screen_framebuffer(void) { return &frame; }
-bool copy_from_user(void *to, u64 from, u64 bytes) { return from && memcpy(to, (void *)from, bytes); }
-bool copy_to_user(u64 to, const void *from, u64 bytes) { return to && memcpy((void *)to, from, bytes); }
+bool copy_from_user(void *to, u64 from, u64 bytes) {
+    return from && memcpy(to, (void *)from, bytes);
+}
+bool copy_to_user(u64 to, const void *from, u64 bytes) {
+    return to && memcpy((void *)to, from, bytes);
+}
 
 static u8 user[8 * PAGE_SIZE];
 #define PAGES_AT(page) (frame.address - SKEW + (page)*PAGE_SIZE)
 #define ALL            (PAGES * PAGE_SIZE - SKEW)
 
 static void test_pages(void) {
-    CHECK(fb0_pages(0, PAGES * PAGE_SIZE) == PAGES_AT(0) && fb0_pages(2 * PAGE_SIZE, PAGE_SIZE) == PAGES_AT(2));
+    CHECK(fb0_pages(0, PAGES * PAGE_SIZE) == PAGES_AT(0) &&
+          fb0_pages(2 * PAGE_SIZE, PAGE_SIZE) == PAGES_AT(2));
     CHECK(!fb0_pages(0, (PAGES + 1) * PAGE_SIZE) && !fb0_pages(PAGE_SIZE, PAGES * PAGE_SIZE));
-    CHECK(!fb0_pages(PAGES * PAGE_SIZE, PAGE_SIZE) && !fb0_pages((PAGES + 1) * PAGE_SIZE, PAGE_SIZE));
+    CHECK(!fb0_pages(PAGES * PAGE_SIZE, PAGE_SIZE) &&
+          !fb0_pages((PAGES + 1) * PAGE_SIZE, PAGE_SIZE));
     CHECK(!fb0_pages(-(u64)PAGE_SIZE, PAGE_SIZE) && !fb0_pages(-(u64)PAGE_SIZE, 2 * PAGE_SIZE));
     CHECK(!fb0_pages(PAGE_SIZE, -(u64)PAGE_SIZE) && !fb0_pages(0, -(u64)PAGE_SIZE));
 }
@@ -35,8 +48,10 @@ static void test_copy(void) {
         memset(user, i, sizeof user);
         bool write = rand() % 2;
         s64 result = fb0_copy((u64)user, bytes, at, write);
-        if (write && bytes && !wanted) CHECK(result == (at > ALL ? -EFBIG : -ENOSPC));
-        else CHECK(result == (s64)wanted);
+        if (write && bytes && !wanted)
+            CHECK(result == (at > ALL ? -EFBIG : -ENOSPC));
+        else
+            CHECK(result == (s64)wanted);
         if (result > 0) CHECK(memcmp((void *)(frame.address + at), user, wanted) == 0);
         if (!write) CHECK(user[wanted] == (u8)i);
         CHECK(memory[PAGE_SIZE + SKEW - 1] == GUARD && memory[(1 + PAGES) * PAGE_SIZE] == GUARD);
@@ -46,7 +61,8 @@ static void test_copy(void) {
 
 static void test_ioctl(void) {
     struct fb_fix_screeninfo fix;
-    CHECK(fb0_ioctl(FBIOGET_FSCREENINFO, (u64)&fix) == 0 && fix.smem_start == frame.address && fix.smem_len == ALL);
+    CHECK(fb0_ioctl(FBIOGET_FSCREENINFO, (u64)&fix) == 0 && fix.smem_start == frame.address &&
+          fix.smem_len == ALL);
     CHECK(fb0_ioctl(0x4700, (u64)&fix) == -ENOTTY);
 }
 

@@ -1,6 +1,6 @@
-// The frame allocator, one thread in the roles of several CPUs: random calls against a model that is a byte for each
-// frame, with the checker after each step; runs, and how much of 16 TiB they look at; cleared frames; frames given back
-// twice; filling and draining 16 TiB.
+// The frame allocator, one thread in the roles of several CPUs: random calls against a model that
+// is a byte for each frame, with the checker after each step; runs, and how much of 16 TiB they
+// look at; cleared frames; frames given back twice; filling and draining 16 TiB.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,7 +66,8 @@ static bool model_has_run(u64 count, u64 align, u64 from, u64 to) {
 
 static void random_run(unsigned cpu) {
     static const u64 longest[] = {4, 100, 200, 3000};
-    u64 count = 1 + rnd(longest[rnd(4)]), align = 1ull << rnd(rnd(4) ? 8 : 12), from = rnd(frames.count);
+    u64 count = 1 + rnd(longest[rnd(4)]), align = 1ull << rnd(rnd(4) ? 8 : 12),
+        from = rnd(frames.count);
     u64 to = from + rnd(frames.count - from + 1);
     bool there = model_has_run(count, align, from, to);
     u64 frame = frames_take_run(&frames.cpu[cpu], count, align, from, to);
@@ -98,7 +99,8 @@ static void random_step(int bias) {
             u64 free_before = frames_free(&frames);
             CHECK(take(cpu) == (free_before > 0)); // nothing is stranded
         } else if ((frame = some_used()) != FRAME_NONE) {
-            for (u64 n = 1 + rnd(40); n > 0 && frame < frames.count && in_use[frame]; n--, frame++) give(cpu, frame);
+            for (u64 n = 1 + rnd(40); n > 0 && frame < frames.count && in_use[frame]; n--, frame++)
+                give(cpu, frame);
         }
     }
 }
@@ -132,7 +134,8 @@ static void cleared(void) {
     CHECK(frame < 100);
     in_use[frame] = 1;
     CHECK(frames_fill(&frames.cpu[0], clear));
-    for (int i = 1; i < 100; i++) CHECK(take(1)); // cleared ones of the other CPU too, when there is no other
+    for (int i = 1; i < 100; i++)
+        CHECK(take(1)); // cleared ones of the other CPU too, when there is no other
     CHECK(!take(1) && !take(0));
     CHECK(!frames_fill(&frames.cpu[1], clear));
     frames_check(&frames, in_use);
@@ -145,7 +148,8 @@ static void gigabytes(void) {
     for (int i = 0; i < 300; i++) CHECK(take((unsigned)i % 3));
     for (u64 frame = 0; frame < 8 * 512; frame++)
         if (in_use[frame]) give((unsigned)rnd(3), frame);
-    for (int i = 0; i < 8; i++) CHECK(frames_take_run(&frames.cpu[1], 512, 512, 0, 8 * 512) % 512 == 0);
+    for (int i = 0; i < 8; i++)
+        CHECK(frames_take_run(&frames.cpu[1], 512, 512, 0, 8 * 512) % 512 == 0);
     CHECK(frames_take_run(&frames.cpu[2], 512, 512, 0, 8 * 512) == FRAME_NONE);
     CHECK(frames_take_run(&frames.cpu[2], 512, 512, 0, frames.count) == FRAME_NONE);
     CHECK(frames_take_run(&frames.cpu[2], 101, 1, 0, frames.count) == FRAME_NONE);
@@ -154,8 +158,9 @@ static void gigabytes(void) {
     stop();
 }
 
-// What a search for a run in vain may read of 16 TiB: when it is full, supersets; with every 8th frame free, sets when
-// the run is to lie in one; with every second one free, a word of each place. There are two when a CPU held something.
+// What a search for a run in vain may read of 16 TiB: when it is full, supersets; with every 8th
+// frame free, sets when the run is to lie in one; with every second one free, a word of each place.
+// There are two when a CPU held something.
 static void runs_in_vain(void) {
     const u64 count = 1ull << 23, sets = count / FRAMES_SET;
     start(count, 0, 2);
@@ -163,12 +168,14 @@ static void runs_in_vain(void) {
     CHECK(frames_take_run(&frames.cpu[0], 2, 1, 0, count) == FRAME_NONE && accesses < 1000);
     for (u64 frame = 0; frame < count; frame += 8) give(1, frame);
     accesses = 0;
-    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count) == FRAME_NONE && accesses < 4 * sets + 1000);
+    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count) == FRAME_NONE &&
+          accesses < 4 * sets + 1000);
     for (u64 frame = 0; frame < count; frame += 2)
         if (in_use[frame]) give(1, frame);
     CHECK(frames_take_run(&frames.cpu[0], 2, 1, 0, count) == FRAME_NONE);
     accesses = 0;
-    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count) == FRAME_NONE && accesses < 6 * sets + 1000);
+    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count) == FRAME_NONE &&
+          accesses < 6 * sets + 1000);
     frames_check(&frames, in_use);
     give(0, count - 4097);
     CHECK(frames_take_run(&frames.cpu[1], 3, 2, 0, count) == count - 4098);
@@ -247,14 +254,16 @@ static void given_twice(void) {
     CHECK(traps(give_again, 500, 0)); // into the entry it is in
     CHECK(traps(give_again, 2999, FRAMES_RING * 2));
     CHECK(!traps(give_run, 150, 2850) && traps(give_run, 150, 2851));
-    CHECK(traps(give_run, 3000, 1) && traps(give_run, UINT64_MAX, 2) && traps(give_run, 150, UINT64_MAX - 100));
+    CHECK(traps(give_run, 3000, 1) && traps(give_run, UINT64_MAX, 2) &&
+          traps(give_run, 150, UINT64_MAX - 100));
     CHECK(traps(give_run, 99, 1)); // it is free
     CHECK(traps(give_run, 99, 2000) && traps(give_run, 0, 3000) && !traps(give_run, 100, 2000));
     CHECK(traps(give_again, 3000, 0));
     stop();
 }
 
-// While memory is long a claim takes a word; of the last frames one CPU never has much more than it was asked for.
+// While memory is long a claim takes a word; of the last frames one CPU never has much more than it
+// was asked for.
 static void claims(void) {
     start(4096, 4096, 4);
     CHECK(take(0) && frames_count_bits((u32)frames.cpu[0].held[0]) +
@@ -265,7 +274,8 @@ static void claims(void) {
         for (unsigned n = 0; n < 4; n++) {
             u64 held = 0, among = frames.in_superset[0];
             took = take(n);
-            for (int i = 0; i <= FRAMES_RING; i++) held += frames_count_bits((u32)frames.cpu[n].held[i]);
+            for (int i = 0; i <= FRAMES_RING; i++)
+                held += frames_count_bits((u32)frames.cpu[n].held[i]);
             CHECK(among == frames.in_superset[0] || held + 1 <= (among < 16 ? 1 : among / 16));
             left = frames.in_superset[0];
         }
@@ -274,7 +284,8 @@ static void claims(void) {
     stop();
 }
 
-// Any order of filling and draining, by two CPUs: each frame comes exactly once, and none is missing at the end.
+// Any order of filling and draining, by two CPUs: each frame comes exactly once, and none is
+// missing at the end.
 static void fill_and_drain(u64 count) {
     start(count, count, 2);
     CHECK(frames_bytes(count) * 512 <= 100 * count || count < 512 * 64);
@@ -285,10 +296,12 @@ static void fill_and_drain(u64 count) {
             once &= frame < count && !in_use[frame < count ? frame : count];
             if (frame < count) in_use[frame] = 1;
         }
-        CHECK(once && frames_take(&frames.cpu[0]) == FRAME_NONE && frames_take(&frames.cpu[1]) == FRAME_NONE);
+        CHECK(once && frames_take(&frames.cpu[0]) == FRAME_NONE &&
+              frames_take(&frames.cpu[1]) == FRAME_NONE);
         frames_check(&frames, in_use);
         u64 step = round ? 1 : 5 * 1048573; // a prime and more: scattered
-        for (u64 i = 0, frame = 0; i < count; i++, frame = (frame + step) % count) give((unsigned)(i >> 9 & 1), frame);
+        for (u64 i = 0, frame = 0; i < count; i++, frame = (frame + step) % count)
+            give((unsigned)(i >> 9 & 1), frame);
         CHECK(frames_free(&frames) == count);
         frames_check(&frames, in_use);
     }

@@ -1,7 +1,8 @@
 // flags: -O2
-// The frame allocator, every order of steps: two or three CPUs, each a coroutine that runs the real code and is stopped
-// before every access to shared memory. All orders are tried, depth first; a state that was seen before (shared memory,
-// stacks, registers, the model) is not gone into again. Sets and rings are small, so that every path is short.
+// The frame allocator, every order of steps: two or three CPUs, each a coroutine that runs the real
+// code and is stopped before every access to shared memory. All orders are tried, depth first; a
+// state that was seen before (shared memory, stacks, registers, the model) is not gone into again.
+// Sets and rings are small, so that every path is short.
 #include <stdint.h>
 
 #define FRAMES_SET             64
@@ -38,7 +39,8 @@ static struct {
     s64 free; // how many of them are 0
     u64 stack_pointer[CPUS];
     u64 took[CPUS];
-    s64 least[CPUS];   // how many frames were free for certain, at least, since the CPU's operation began
+    s64 least[CPUS];   // how many frames were free for certain, at least, since the CPU's operation
+                       // began
     s64 claimed[CPUS]; // what the operation in progress may have taken already
     int next[CPUS];
 } state;
@@ -54,9 +56,10 @@ static u64 summary_before;
 
 // Saves the callee-saved registers on the stack, *save = stack pointer; goes on at the other one.
 void switch_stack(u64 *save, u64 to);
-__asm__("switch_stack:\n\tpush %rbp\n\tpush %rbx\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
-        "mov %rsp, (%rdi)\n\tmov %rsi, %rsp\n\t"
-        "pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbx\n\tpop %rbp\n\tret");
+__asm__(
+    "switch_stack:\n\tpush %rbp\n\tpush %rbx\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
+    "mov %rsp, (%rdi)\n\tmov %rsi, %rsp\n\t"
+    "pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbx\n\tpop %rbp\n\tret");
 
 static void step(void) {
     if (running >= 0) switch_stack(&state.stack_pointer[running], explorer_stack);
@@ -93,9 +96,11 @@ static void taken(int cpu, u64 frame, u64 count) {
     state.took[cpu] = frame;
 }
 
-// A frame is 2 + CPU while it is being given back: others may have it, but only when that has returned must they.
+// A frame is 2 + CPU while it is being given back: others may have it, but only when that has
+// returned must they.
 static void operate(int cpu, struct operation operation) {
-    u64 frame = operation.frame ? operation.frame : state.took[cpu], count = operation.kind == GIVE_RUN ? 2 : 1;
+    u64 frame = operation.frame ? operation.frame : state.took[cpu],
+        count = operation.kind == GIVE_RUN ? 2 : 1;
     state.least[cpu] = FRAMES;
     switch (operation.kind) {
     case DONE: break;
@@ -118,8 +123,10 @@ static void operate(int cpu, struct operation operation) {
     case GIVE_RUN:
         if (frame == FRAME_NONE) break;
         memset(state.in_use + frame, 2 + cpu, count);
-        if (operation.kind == GIVE) frames_give(&frames.cpu[cpu], frame);
-        else frames_give_run(&frames.cpu[cpu], frame, 2);
+        if (operation.kind == GIVE)
+            frames_give(&frames.cpu[cpu], frame);
+        else
+            frames_give_run(&frames.cpu[cpu], frame, 2);
         for (u64 i = 0; i < count; i++)
             if (state.in_use[frame + i] == 2 + cpu) state.in_use[frame + i] = 0, state.free++;
         state.took[cpu] = FRAME_NONE;
@@ -130,8 +137,10 @@ static void operate(int cpu, struct operation operation) {
 static void body(void) {
     for (;;) {
         int cpu = running;
-        if (script[cpu][state.next[cpu]].kind == DONE) state.next[cpu] = -1;
-        else operate(cpu, script[cpu][state.next[cpu]++]);
+        if (script[cpu][state.next[cpu]].kind == DONE)
+            state.next[cpu] = -1;
+        else
+            operate(cpu, script[cpu][state.next[cpu]++]);
         step();
     }
 }
@@ -165,7 +174,8 @@ static void restore(const u8 *from) {
     }
 }
 
-// Notes the state; false when it was noted before. 128 bits of hash: two states never have the same in practice.
+// Notes the state; false when it was noted before. 128 bits of hash: two states never have the same
+// in practice.
 static bool is_new(const u8 *bytes, size_t length) {
     u64 a = length ^ scenarios << 32, b = ~a;
     for (size_t i = 0; i + 8 <= length; i += 8) {
@@ -224,7 +234,8 @@ static void explore(void) {
 }
 
 // free_frames, ended by 0: free at the beginning; all others are in use.
-static void scenario(const char *name, int count, const u64 *free_frames, const struct operation (*ops)[OPERATIONS]) {
+static void scenario(const char *name, int count, const u64 *free_frames,
+                     const struct operation (*ops)[OPERATIONS]) {
     cpus = count;
     script = ops;
     states = ends = 0;
@@ -260,48 +271,58 @@ static void scenario(const char *name, int count, const u64 *free_frames, const 
 
 int main(void) {
     seen = calloc(SEEN, sizeof *seen);
-#define SCENARIO(name, free, ...)                                                                                      \
-    do {                                                                                                               \
-        const struct operation ops[][OPERATIONS] = {__VA_ARGS__};                                                      \
-        scenario(name, ARRAY_SIZE(ops), free, ops);                                                                    \
+#define SCENARIO(name, free, ...)                                                                  \
+    do {                                                                                           \
+        const struct operation ops[][OPERATIONS] = {__VA_ARGS__};                                  \
+        scenario(name, ARRAY_SIZE(ops), free, ops);                                                \
     } while (0)
-    // Claims of the last frames, and stealing from each other. Frames 1, 2 share an entry; 64.. is another set; 128..
-    // another superset.
+    // Claims of the last frames, and stealing from each other. Frames 1, 2 share an entry; 64.. is
+    // another set; 128.. another superset.
     SCENARIO("two for one", FREE(5), {{TAKE, 0}}, {{TAKE, 0}});
     SCENARIO("three for two in an entry", FREE(5, 6), {{TAKE, 0}}, {{TAKE, 0}}, {{TAKE, 0}});
     SCENARIO("three for two in two supersets", FREE(5, 200), {{TAKE, 0}}, {{TAKE, 0}}, {{TAKE, 0}});
-    SCENARIO("take and give by turns", FREE(5), {{TAKE, 0}, {GIVE, 0}, {TAKE, 0}}, {{TAKE, 0}, {GIVE, 0}, {TAKE, 0}});
-    SCENARIO("as many as there are, always", FREE(5, 6), {{TAKE, 0}, {GIVE, 0}, {TAKE, 0}, {GIVE, 0}},
+    SCENARIO("take and give by turns", FREE(5), {{TAKE, 0}, {GIVE, 0}, {TAKE, 0}},
+             {{TAKE, 0}, {GIVE, 0}, {TAKE, 0}});
+    SCENARIO("as many as there are, always", FREE(5, 6),
+             {{TAKE, 0}, {GIVE, 0}, {TAKE, 0}, {GIVE, 0}},
              {{TAKE, 0}, {GIVE, 0}, {TAKE, 0}, {GIVE, 0}});
     // Rings that overflow, next to CPUs that claim, steal, and find nothing.
     SCENARIO("full ring, one thief", FREE(200), {{GIVE, 1}, {GIVE, 33}, {GIVE, 65}, {GIVE, 129}},
              {{TAKE, 0}, {TAKE, 0}, {TAKE, 0}});
-    SCENARIO("full ring, one word", FREE(0), {{GIVE, 1}, {GIVE, 33}, {GIVE, 2}, {GIVE, 34}, {TAKE, 0}},
-             {{TAKE, 0}, {TAKE, 0}});
+    SCENARIO("full ring, one word", FREE(0),
+             {{GIVE, 1}, {GIVE, 33}, {GIVE, 2}, {GIVE, 34}, {TAKE, 0}}, {{TAKE, 0}, {TAKE, 0}});
     SCENARIO("full rings", FREE(200), {{GIVE, 1}, {GIVE, 33}, {GIVE, 65}, {GIVE, 129}},
              {{GIVE, 2}, {GIVE, 66}, {GIVE, 34}, {GIVE, 130}});
     SCENARIO("one is given while others look", FREE(0), {{GIVE, 5}}, {{TAKE, 0}}, {{TAKE, 0}});
     SCENARIO("one gives, two take", FREE(0), {{GIVE, 1}, {GIVE, 65}}, {{TAKE, 0}}, {{TAKE, 0}});
-    SCENARIO("an entry becomes current", FREE(0), {{GIVE, 1}, {GIVE, 2}, {GIVE, 33}, {TAKE, 0}, {TAKE, 0}},
-             {{TAKE, 0}});
+    SCENARIO("an entry becomes current", FREE(0),
+             {{GIVE, 1}, {GIVE, 2}, {GIVE, 33}, {TAKE, 0}, {TAKE, 0}}, {{TAKE, 0}});
     summary_before = ~0ull; // it may show what is not there
     SCENARIO("the summary is put right", FREE(0), {{TAKE, 0}}, {{GIVE_RUN, 6}}, {{TAKE, 0}});
     summary_before = 0;
     claim_size = 1;
-    SCENARIO("claims of one frame", FREE(5, 6, 40), {{TAKE, 0}, {GIVE, 0}, {TAKE, 0}}, {{TAKE, 0}, {TAKE, 0}});
-    SCENARIO("small claims and runs", FREE(6, 7, 40), {{TAKE, 0}, {GIVE, 0}}, {{TAKE_RUN, 0}, {GIVE_RUN, 0}});
+    SCENARIO("claims of one frame", FREE(5, 6, 40), {{TAKE, 0}, {GIVE, 0}, {TAKE, 0}},
+             {{TAKE, 0}, {TAKE, 0}});
+    SCENARIO("small claims and runs", FREE(6, 7, 40), {{TAKE, 0}, {GIVE, 0}},
+             {{TAKE_RUN, 0}, {GIVE_RUN, 0}});
     claim_size = 64;
     // Cleared frames and runs.
     SCENARIO("cleared", FREE(5, 70), {{FILL, 0}}, {{TAKE, 0}, {TAKE, 0}});
     SCENARIO("two clear", FREE(5), {{FILL, 0}}, {{FILL, 0}, {TAKE, 0}});
     SCENARIO("runs", FREE(6, 7), {{TAKE_RUN, 0}, {GIVE_RUN, 0}}, {{TAKE, 0}, {GIVE, 0}});
-    SCENARIO("runs over words", FREE(63, 64, 65), {{TAKE_RUN, 0}, {GIVE_RUN, 0}}, {{TAKE_RUN, 0}, {GIVE_RUN, 0}});
-    SCENARIO("runs of what others hold", FREE(200), {{TAKE_RUN, 0}}, {{GIVE, 6}, {GIVE, 7}, {TAKE, 0}});
-    SCENARIO("a run in vain", FREE(0), {{TAKE_RUN, 0}}, {{GIVE, 6}, {GIVE, 8}, {GIVE, 10}, {TAKE, 0}});
+    SCENARIO("runs over words", FREE(63, 64, 65), {{TAKE_RUN, 0}, {GIVE_RUN, 0}},
+             {{TAKE_RUN, 0}, {GIVE_RUN, 0}});
+    SCENARIO("runs of what others hold", FREE(200), {{TAKE_RUN, 0}},
+             {{GIVE, 6}, {GIVE, 7}, {TAKE, 0}});
+    SCENARIO("a run in vain", FREE(0), {{TAKE_RUN, 0}},
+             {{GIVE, 6}, {GIVE, 8}, {GIVE, 10}, {TAKE, 0}});
     SCENARIO("a run with a cleared frame", FREE(6, 7), {{FILL, 0}, {TAKE_RUN, 0}}, {{TAKE, 0}});
-    SCENARIO("a run taken apart", FREE(6, 7), {{FILL, 0}, {TAKE_RUN, 0}}, {{GIVE, 9}, {TAKE, 0}, {TAKE, 0}});
-    SCENARIO("runs given, single frames taken", FREE(200), {{GIVE_RUN, 6}, {GIVE_RUN, 70}}, {{TAKE, 0}, {TAKE, 0}});
-    // One that joins and puts something where another one, which has looked at fewer CPUs, does not look any more.
+    SCENARIO("a run taken apart", FREE(6, 7), {{FILL, 0}, {TAKE_RUN, 0}},
+             {{GIVE, 9}, {TAKE, 0}, {TAKE, 0}});
+    SCENARIO("runs given, single frames taken", FREE(200), {{GIVE_RUN, 6}, {GIVE_RUN, 70}},
+             {{TAKE, 0}, {TAKE, 0}});
+    // One that joins and puts something where another one, which has looked at fewer CPUs, does not
+    // look any more.
     SCENARIO("one joins", FREE(5), {{TAKE, 0}, {TAKE, 0}}, {{JOIN, 0}, {TAKE, 0}, {GIVE, 0}});
     SCENARIO("one joins and gives", FREE(0), {{TAKE, 0}}, {{JOIN, 0}, {GIVE, 5}});
     SCENARIO("one joins, two take", FREE(0), {{TAKE, 0}}, {{TAKE, 0}}, {{JOIN, 0}, {GIVE, 5}});

@@ -1,6 +1,7 @@
 // flags: -O1 -fsanitize=thread -pthread
-// The frame allocator with threads, under ThreadSanitizer: each thread is a CPU. Memory is exactly as much as all
-// threads may have at once, so a frame is free whenever one is asked for, and it must come, wherever it is.
+// The frame allocator with threads, under ThreadSanitizer: each thread is a CPU. Memory is exactly
+// as much as all threads may have at once, so a frame is free whenever one is asked for, and it
+// must come, wherever it is.
 #include <pthread.h>
 
 #include "test/frames_check.h"
@@ -10,8 +11,9 @@
 #define CPU_STRIDE 4096 // a slot, as far as frames.c can see
 
 static struct frames frames;
-static u8 *in_use;     // written by whoever has the frame, with atomic operations to notice when two have
-static u64 each;       // frames that one thread may have
+static u8
+    *in_use;     // written by whoever has the frame, with atomic operations to notice when two have
+static u64 each; // frames that one thread may have
 static u64 handed[64]; // frames + 1 on their way to another thread, which gives them back
 static int wrong;
 
@@ -32,7 +34,8 @@ static void clear(u64 frame) {
 
 // One of mine for one that somebody else left: both have as many as before.
 static u64 exchange(unsigned random, u64 frame) {
-    u64 other = __atomic_exchange_n(&handed[random % ARRAY_SIZE(handed)], frame + 1, __ATOMIC_SEQ_CST);
+    u64 other =
+        __atomic_exchange_n(&handed[random % ARRAY_SIZE(handed)], frame + 1, __ATOMIC_SEQ_CST);
     return other ? other - 1 : FRAME_NONE;
 }
 
@@ -45,21 +48,27 @@ static void *work(void *argument) {
         if (draw % 16 == 0) frames_fill(frames_cpu(&frames, cpu), clear);
         if (draw % 16 == 1 && count) {
             u64 other = exchange(draw >> 5, mine[count - 1]);
-            if (other == FRAME_NONE) count--; // it still counts as given out, but not to anybody
-            else mine[count - 1] = other;
+            if (other == FRAME_NONE)
+                count--; // it still counts as given out, but not to anybody
+            else
+                mine[count - 1] = other;
         }
         if (draw % 16 == 2 && count + 4 <= each) { // a run, as long as there is one
             u64 run = frames_take_run(frames_cpu(&frames, cpu), 4, 2, 0, frames.count);
             for (u64 i = 0; run != FRAME_NONE && i < 4; i++) got(run + i);
-            for (u64 i = 0; run != FRAME_NONE && i < 4; i++) __atomic_store_n(&in_use[run + i], 0, __ATOMIC_SEQ_CST);
+            for (u64 i = 0; run != FRAME_NONE && i < 4; i++)
+                __atomic_store_n(&in_use[run + i], 0, __ATOMIC_SEQ_CST);
             if (run != FRAME_NONE) frames_give_run(frames_cpu(&frames, cpu), run, 4);
         }
         for (unsigned i = 0; i <= many; i++) {
             if (draw & 1 && count < each) {
-                u64 frame = draw % 16 == 3 ? frames_take_cleared(frames_cpu(&frames, cpu)) : FRAME_NONE;
+                u64 frame =
+                    draw % 16 == 3 ? frames_take_cleared(frames_cpu(&frames, cpu)) : FRAME_NONE;
                 if (frame == FRAME_NONE) frame = frames_take(frames_cpu(&frames, cpu));
-                if (frame == FRAME_NONE) __atomic_store_n(&wrong, 2, 5);
-                else got(mine[count++] = frame);
+                if (frame == FRAME_NONE)
+                    __atomic_store_n(&wrong, 2, 5);
+                else
+                    got(mine[count++] = frame);
             } else if (!(draw & 1) && count) {
                 u64 at = random % count, frame = mine[at];
                 mine[at] = mine[--count];
@@ -76,7 +85,8 @@ static void *work(void *argument) {
 static void hammer(u64 per_thread) {
     each = per_thread;
     u64 count = THREADS * each + ARRAY_SIZE(handed);
-    void *memory = aligned_alloc(64, frames_bytes(count)), *cpus = aligned_alloc(64, THREADS * CPU_STRIDE);
+    void *memory = aligned_alloc(64, frames_bytes(count)),
+         *cpus = aligned_alloc(64, THREADS * CPU_STRIDE);
     frames_init(&frames, memory, count, count, cpus, CPU_STRIDE);
     frames_join(&frames);
     in_use = calloc(count, 1);
@@ -87,7 +97,9 @@ static void hammer(u64 per_thread) {
         if (i + 1 < THREADS) frames_join(&frames);
     }
     for (u64 i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
-    CHECK(wrong == 0); // 1: a frame was given twice, or was not its owner's; 2: one was free and did not come
+    CHECK(
+        wrong ==
+        0); // 1: a frame was given twice, or was not its owner's; 2: one was free and did not come
     for (size_t i = 0; i < ARRAY_SIZE(handed); i++)
         if (handed[i]) give(0, handed[i] - 1);
     frames_check(&frames, in_use);

@@ -1,5 +1,5 @@
-// loader/image.c: a header with one lie for every check; and where the loader puts an image in odd memory maps (the
-// maps themselves are tested in memory.c).
+// loader/image.c: a header with one lie for every check; and where the loader puts an image in odd
+// memory maps (the maps themselves are tested in memory.c).
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,11 +29,11 @@ static bool says(struct image_header header, const char *word) {
     return word ? answer && strstr(answer, word) : !answer;
 }
 
-#define LIE(field, value, word)                                                                                        \
-    do {                                                                                                               \
-        struct image_header lie = good_header();                                                                       \
-        lie.field = (value);                                                                                           \
-        CHECK(says(lie, word));                                                                                        \
+#define LIE(field, value, word)                                                                    \
+    do {                                                                                           \
+        struct image_header lie = good_header();                                                   \
+        lie.field = (value);                                                                       \
+        CHECK(says(lie, word));                                                                    \
     } while (0)
 
 static void test_header(void) {
@@ -88,14 +88,38 @@ static void test_place(void) {
         {{{0, 0x400000, 1}}, 1, 0x300000, 0x100000, 0},    // one entry over all of it
         {{{0x100800, 0x3000, 1}}, 1, 0x2000, 0x101000, 0}, // rounded up
         {{{0x100800, 0x3000, 1}}, 1, 0x3000, 0, 0x2000},
-        {{{0x300000, 0x100000, 1}, {0x100000, 0x200000, 1}}, 2, 0x300000, 0x100000, 0}, // unsorted, touching
-        {{{0x100000, 0x200000, 1}, {0x180000, 0x280000, 1}}, 2, 0x300000, 0x100000, 0}, // overlapping
-        {{{0x100000, 0x300000, 1}, {0x180000, 1, 2}}, 2, 0x100000, 0x181000, 0},        // one reserved byte inside
+        {{{0x300000, 0x100000, 1}, {0x100000, 0x200000, 1}},
+         2,
+         0x300000,
+         0x100000,
+         0}, // unsorted, touching
+        {{{0x100000, 0x200000, 1}, {0x180000, 0x280000, 1}},
+         2,
+         0x300000,
+         0x100000,
+         0}, // overlapping
+        {{{0x100000, 0x300000, 1}, {0x180000, 1, 2}},
+         2,
+         0x100000,
+         0x181000,
+         0}, // one reserved byte inside
         {{{0x100000, 0x300000, 1}, {0x180000, 1, 2}}, 2, 0x280000, 0, 0x2ff000},
-        {{{0x100000, 0x300000, 1}, {0x180000, 0, 2}}, 2, 0x300000, 0x100000, 0},             // empty ones claim nothing
-        {{{0x100000, 0x300000, 1}, {0x80000, 0x81000, 0xb0bb1e00}}, 2, 0x1000, 0x101000, 0}, // garbage type
-        {{{0x100000, 0x300000, 1}, {0x200000, -0x1000ull, 2}}, 2, 0x200000, 0, 0x100000}, // wraps: claims all behind it
-        {{{0x100000, -0x1000ull, 1}}, 1, 0x1000, 0, 0},                                   // wraps: offers nothing
+        {{{0x100000, 0x300000, 1}, {0x180000, 0, 2}},
+         2,
+         0x300000,
+         0x100000,
+         0}, // empty ones claim nothing
+        {{{0x100000, 0x300000, 1}, {0x80000, 0x81000, 0xb0bb1e00}},
+         2,
+         0x1000,
+         0x101000,
+         0}, // garbage type
+        {{{0x100000, 0x300000, 1}, {0x200000, -0x1000ull, 2}},
+         2,
+         0x200000,
+         0,
+         0x100000},                                     // wraps: claims all behind it
+        {{{0x100000, -0x1000ull, 1}}, 1, 0x1000, 0, 0}, // wraps: offers nothing
         {{{0x100000, UINT64_MAX - 0x100000, 1}}, 1, IDENTITY_END - 0x100000, 0x100000, 0},
         {{{0x100000, UINT64_MAX - 0x100000, 1}}, 1, IDENTITY_END, 0, IDENTITY_END - 0x100000},
         {{{IDENTITY_END, 0x10000000, 1}}, 1, 0x1000, 0, 0}, // out of reach

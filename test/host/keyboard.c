@@ -1,5 +1,5 @@
-// kernel/device/keyboard.c on a simulated controller at an edge-triggered interrupt line: how it is set up, that no key
-// is lost, and that whatever the controller does not do costs a bounded time.
+// kernel/device/keyboard.c on a simulated controller at an edge-triggered interrupt line: how it is
+// set up, that no key is lost, and that whatever the controller does not do costs a bounded time.
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +35,8 @@ static u8 inb(u16 port) {
     }
     CHECK(port == 0x60 && queue_start < queue_end);
     u8 byte = queue[queue_start++];
-    edge |= config & 1 && queue_start < queue_end && !from_mouse[queue_start]; // the line fell and rises again
+    edge |= config & 1 && queue_start < queue_end &&
+            !from_mouse[queue_start]; // the line fell and rises again
     return byte;
 }
 
@@ -111,7 +112,8 @@ static void test_set_up(void) {
     absent = false, hasty = true;
     CHECK(begin(0x65) && queue_start == queue_end && typed_bytes == 1);
     hasty = false, silent = true;
-    CHECK(begin(0x65) && strstr(said, "as the firmware left it") && status_reads < 200000 && !writes);
+    CHECK(begin(0x65) && strstr(said, "as the firmware left it") && status_reads < 200000 &&
+          !writes);
     silent = false, deaf = true;
     CHECK(begin(0x65) && strstr(said, "as the firmware left it") && status_reads < 200000);
     deaf = false;
@@ -122,10 +124,12 @@ static void test_storm(void) {
     CHECK(begin(0x65));
     unsigned sent = 0;
     for (unsigned burst = 1; burst < 200; burst += 9) {
-        for (unsigned i = 0; i < burst; i++, sent++) put(0x1e, false), put(0x9e, false), put(0x1e, true);
+        for (unsigned i = 0; i < burst; i++, sent++)
+            put(0x1e, false), put(0x9e, false), put(0x1e, true);
         edge |= true;
         interrupts();
-        if (queue_start < queue_end) edge = true, interrupts(); // a mouse's byte was next: its own line
+        if (queue_start < queue_end)
+            edge = true, interrupts(); // a mouse's byte was next: its own line
         CHECK(queue_start == queue_end && typed_bytes == sent);
         queue_start = queue_end = 0;
     }

@@ -18,7 +18,8 @@ static void feed(u8 code) {
         return;
     }
     CHECK(count < KEYS_BYTES);
-    if (typed_bytes + count < sizeof typed) memcpy(typed + typed_bytes, bytes, count), typed_bytes += count;
+    if (typed_bytes + count < sizeof typed)
+        memcpy(typed + typed_bytes, bytes, count), typed_bytes += count;
 }
 
 static bool gives(const char *codes, const char *text, size_t bytes) {
@@ -130,7 +131,8 @@ static const struct {
 
 // A key is pressed, repeats and is released, with another one held.
 static bool key_gives(u8 held_prefix, u8 held, u8 prefix, u8 code, const char *text) {
-    const u8 codes[] = {held_prefix, held, prefix, code, prefix, code, prefix, code | 0x80, held_prefix, held | 0x80};
+    const u8 codes[] = {held_prefix, held,   prefix,      code,        prefix,
+                        code,        prefix, code | 0x80, held_prefix, held | 0x80};
     size_t bytes = strcmp(text, "NUL") ? strlen(text) : 1;
     start();
     typed_bytes = 0;
@@ -138,7 +140,8 @@ static bool key_gives(u8 held_prefix, u8 held, u8 prefix, u8 code, const char *t
         if (codes[i] & 0x7f) feed(codes[i]);
     if (!bytes) return typed_bytes == 0 && !keys.held;
     text = strcmp(text, "NUL") ? text : "";
-    return typed_bytes == 2 * bytes && !memcmp(typed, text, bytes) && !memcmp(typed + bytes, text, bytes) && !keys.held;
+    return typed_bytes == 2 * bytes && !memcmp(typed, text, bytes) &&
+           !memcmp(typed + bytes, text, bytes) && !keys.held;
 }
 
 static void every_key(void) {
@@ -147,13 +150,16 @@ static void every_key(void) {
         u8 prefix = all[i].prefix, code = all[i].code;
         known[prefix > 0][code] = true;
         CHECK(key_gives(0, 0, prefix, code, all[i].alone));
-        CHECK(key_gives(0, 0x2a, prefix, code, all[i].shift) && key_gives(0, 0x36, prefix, code, all[i].shift));
-        CHECK(key_gives(0, 0x1d, prefix, code, all[i].ctrl) && key_gives(0xe0, 0x1d, prefix, code, all[i].ctrl));
+        CHECK(key_gives(0, 0x2a, prefix, code, all[i].shift) &&
+              key_gives(0, 0x36, prefix, code, all[i].shift));
+        CHECK(key_gives(0, 0x1d, prefix, code, all[i].ctrl) &&
+              key_gives(0xe0, 0x1d, prefix, code, all[i].ctrl));
         CHECK(key_gives(0xe0, 0x2a, prefix, code, all[i].alone)); // a shift made up around it
         char with_alt[16] = "\33";
         if (strlen(all[i].alone) > 1) continue;
         strcat(with_alt, all[i].alone);
-        CHECK(key_gives(0, 0x38, prefix, code, with_alt) && key_gives(0xe0, 0x38, prefix, code, with_alt));
+        CHECK(key_gives(0, 0x38, prefix, code, with_alt) &&
+              key_gives(0xe0, 0x38, prefix, code, with_alt));
     }
     for (int extended = 0; extended < 2; extended++)
         for (u8 code = 0; code < 0x60; code++)
@@ -176,7 +182,8 @@ static void states(void) {
     GIVES("\xe0\x2a\xe0\x37\xe0\xb7\xe0\xaa\x1e", "a"); // neither is Print Screen a shift
     GIVES("\xe0\xe0\x48\x48", "\33[A8");                // a prefix twice; it counts for one key
     GIVES("\xe0\xe1\x1d\x45\x48", "8");
-    GIVES("\xfa\xfe\xff\xaa\x9d\x1e", "a"); // answers of a keyboard, keys released that were not down
+    GIVES("\xfa\xfe\xff\xaa\x9d\x1e",
+          "a"); // answers of a keyboard, keys released that were not down
     CHECK(!restarts);
     GIVES("\x1d\xe0\x53\x38\xb8\x9d\x38\xe0\x53\xb8", "\33[3;5~\33[3;3~");
     CHECK(!restarts);

@@ -1,4 +1,5 @@
-// kernel/device/kvmclock.c: what KVM writes for hosts of several speeds, and values that make no sense.
+// kernel/device/kvmclock.c: what KVM writes for hosts of several speeds, and values that make no
+// sense.
 #include <string.h>
 
 #define cpuid(a, b) real_cpuid(a, b)
@@ -49,8 +50,9 @@ static void wrmsr(u32 msr, u64 value) {
         CHECK(msr == 0x4b564d01 && (!value || value == ((u64)memory | 1)));
         enabled = value & 1;
         if (enabled)
-            *clock = (struct kvm_clock){2,   0, 1000000000000,        4000000000,     0xc4ec4ec5, -1, 1,
-                                        {0}, 2, clock->start_seconds, clock->start_ns};
+            *clock =
+                (struct kvm_clock){2,   0, 1000000000000,        4000000000,     0xc4ec4ec5, -1, 1,
+                                   {0}, 2, clock->start_seconds, clock->start_ns};
     }
 }
 
@@ -59,7 +61,10 @@ static void test_values(void) {
         double hz;
         u32 factor;
         int shift;
-    } hosts[] = {{2.6e9, 0xc4ec4ec5, -1}, {1e9, 0x80000000, 1}, {3.2e9, 0xa0000000, -1}, {4.5e9, 0xe38e38e4, -2}};
+    } hosts[] = {{2.6e9, 0xc4ec4ec5, -1},
+                 {1e9, 0x80000000, 1},
+                 {3.2e9, 0xa0000000, -1},
+                 {4.5e9, 0xe38e38e4, -2}};
     struct kvm_clock good = {4, 0, 5000, 77, 0, 0, 0, {0}, 2, 1700000000, 999999999}, bad;
     for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
         good.ns_per_tsc = hosts[i].factor;

@@ -1,4 +1,5 @@
-// kernel/log.c: prefixes and long lines, and a sink that fails while it works is left out of what is said about it.
+// kernel/log.c: prefixes and long lines, and a sink that fails while it works is left out of what
+// is said about it.
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,19 +48,22 @@ int main(void) {
     log_error("two %s", "2");
     CHECK(strcmp(good, "vmos: one 1\nvmos! two 2\n") == 0 && strcmp(bad, good) == 0);
 
-    for (size_t length = 230; length < 300; length++) { // the longest that fits whole: LOG_LINE with prefix and newline
+    for (size_t length = 230; length < 300;
+         length++) { // the longest that fits whole: LOG_LINE with prefix and newline
         memset(text, 'x', length);
         text[length] = *good = *bad = 0;
         log("%s", text);
         size_t whole = sizeof(prefix) - 1 + length + 1;
-        CHECK(strlen(good) == (whole <= LOG_LINE ? whole : LOG_LINE) && good[strlen(good) - 1] == '\n');
+        CHECK(strlen(good) == (whole <= LOG_LINE ? whole : LOG_LINE) &&
+              good[strlen(good) - 1] == '\n');
         CHECK((strstr(good, "...\n") != NULL) == (whole > LOG_LINE));
     }
 
     *good = *bad = 0;
     fails = true;
     log("three");
-    CHECK(strcmp(good, "vmos: three\nvmos! the sink faulted\n") == 0 && strcmp(bad, "vmos: three\n") == 0);
+    CHECK(strcmp(good, "vmos: three\nvmos! the sink faulted\n") == 0 &&
+          strcmp(bad, "vmos: three\n") == 0);
 
     *good = *bad = 0;
     fails = false;
@@ -74,7 +78,8 @@ int main(void) {
     log("six");
     log_error("seven");
     log_put("eight\n", 6, 6); // of a panic
-    CHECK(strcmp(good, "vmos: six\nvmos! seven\neight\n") == 0 && strcmp(bad, "vmos! seven\neight\n") == 0);
+    CHECK(strcmp(good, "vmos: six\nvmos! seven\neight\n") == 0 &&
+          strcmp(bad, "vmos! seven\neight\n") == 0);
     log_quiet(LOG_WIRE, true);
     *good = *bad = 0;
     log("nine");

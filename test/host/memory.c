@@ -1,5 +1,5 @@
-// The way from the BIOS map to linear memory, against a naive model that looks at every page, on hand-made and on
-// random maps; and the translation both ways.
+// The way from the BIOS map to linear memory, against a naive model that looks at every page, on
+// hand-made and on random maps; and the translation both ways.
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,8 +23,8 @@ static void shuffle(struct e820_entry *map, size_t count) {
     }
 }
 
-// Is this page usable by the definition: wholly covered by usable entries, touched by no other? One entry after the
-// other fills it from its start.
+// Is this page usable by the definition: wholly covered by usable entries, touched by no other? One
+// entry after the other fills it from its start.
 static bool model_usable(const struct e820_entry *map, size_t count, u64 page) {
     u64 filled = page;
     for (size_t i = 0; i < count; i++) {
@@ -64,7 +64,8 @@ static void check_ranges(const struct e820_entry *map, size_t entries, size_t co
     CHECK(same);
 }
 
-// Exact cover, alignment, order, maximal pages, and the round trip for first, last and a middle byte of each run.
+// Exact cover, alignment, order, maximal pages, and the round trip for first, last and a middle
+// byte of each run.
 static void check_layout(size_t count, bool has_1g) {
     struct linear_map map = {.extents = extents, .room = ARRAY_SIZE(extents)};
     linear_lay_out(&map, ranges, count, has_1g);
@@ -73,7 +74,8 @@ static void check_layout(size_t count, bool has_1g) {
         const struct extent *run = &extents[i];
         CHECK(run->linear == at && run->bytes > 0 && run->bytes % run->page == 0);
         CHECK(run->linear % run->page == 0 && run->physical % run->page == 0);
-        CHECK(in_ranges(count, run->physical) && in_ranges(count, run->physical + run->bytes - PAGE_SIZE));
+        CHECK(in_ranges(count, run->physical) &&
+              in_ranges(count, run->physical + run->bytes - PAGE_SIZE));
         if (i > 0) {
             const struct extent *before = &extents[i - 1];
             CHECK(before->page > run->page ||
@@ -87,7 +89,8 @@ static void check_layout(size_t count, bool has_1g) {
         at += run->bytes;
     }
     CHECK(map.end == at && at - LINEAR == ranges_bytes(ranges, count));
-    CHECK(linear_to_physical(&map, at) == UINT64_MAX && linear_to_physical(&map, LINEAR - 1) == UINT64_MAX);
+    CHECK(linear_to_physical(&map, at) == UINT64_MAX &&
+          linear_to_physical(&map, LINEAR - 1) == UINT64_MAX);
     // Maximal: the small pages of one range are fewer than two of the next size on either side.
     for (size_t i = 0; i < count; i++) {
         u64 small[2] = {0, 0};
@@ -95,7 +98,8 @@ static void check_layout(size_t count, bool has_1g) {
             u64 start = extents[j].physical, end = start + extents[j].bytes;
             if (start < ranges[i].start) start = ranges[i].start;
             if (end > ranges[i].end) end = ranges[i].end;
-            if (start < end && extents[j].page != 0x40000000) small[extents[j].page == PAGE_SIZE] += end - start;
+            if (start < end && extents[j].page != 0x40000000)
+                small[extents[j].page == PAGE_SIZE] += end - start;
         }
         CHECK(small[1] < 2 * 0x200000ull);
         if (has_1g) CHECK(small[0] < 2 * 0x40000000ull);
@@ -130,8 +134,9 @@ static void random_maps(void) {
         CHECK(cut <= count + 1);
         bool same = true;
         for (u64 page = 0; page < MODEL_PAGES * PAGE_SIZE; page += PAGE_SIZE)
-            same &= in_ranges(cut, page) ==
-                    (model_usable(map, entries, page) && !(start < end && page + PAGE_SIZE > start && page < end));
+            same &=
+                in_ranges(cut, page) == (model_usable(map, entries, page) &&
+                                         !(start < end && page + PAGE_SIZE > start && page < end));
         CHECK(same);
         check_layout(cut, true);
         check_layout(cut, false);
@@ -158,7 +163,8 @@ static void big_maps(void) {
 static void hand_made(void) {
     CHECK(e820_ranges(NULL, 0, E820_USABLE, edges, ranges) == 0);
     // A usable entry that wraps is nonsense; a reserved one takes everything up to the end.
-    struct e820_entry wrap[3] = {{0x100000, 0x4000000, 1}, {0x200000, UINT64_MAX, 2}, {0x300000, UINT64_MAX, 1}};
+    struct e820_entry wrap[3] = {
+        {0x100000, 0x4000000, 1}, {0x200000, UINT64_MAX, 2}, {0x300000, UINT64_MAX, 1}};
     CHECK(e820_ranges(wrap, 3, E820_USABLE, edges, ranges) == 1);
     CHECK(ranges[0].start == 0x100000 && ranges[0].end == 0x200000);
     // One that ends with the last address does not wrap; from 2^61 on nothing counts.
@@ -170,18 +176,22 @@ static void hand_made(void) {
     CHECK(e820_wraps(&full[0]) && e820_ranges(full, 1, E820_USABLE, edges, ranges) == 0);
     struct e820_entry far[1] = {{E820_TOP, 0x1000, 1}};
     CHECK(e820_ranges(far, 1, E820_USABLE, edges, ranges) == 0);
-    struct e820_entry two[2] = {{0x100000, 0x80800, 1}, {0x180800, 0x7f800, 1}}; // they share a page
+    struct e820_entry two[2] = {{0x100000, 0x80800, 1},
+                                {0x180800, 0x7f800, 1}}; // they share a page
     CHECK(e820_ranges(two, 2, E820_USABLE, edges, ranges) == 1);
     CHECK(ranges_place(ranges, 1, 0x80000, 0x180000) == 0x180000);
     CHECK(ranges_place(ranges, 1, 0x80001, 0x180000) == 0);
 
-    struct e820_entry holes[3] = {{0x100000, 0x1800, 1}, {0x102000, 0x10, 3}, {0x104000, UINT64_MAX, 2}};
+    struct e820_entry holes[3] = {
+        {0x100000, 0x1800, 1}, {0x102000, 0x10, 3}, {0x104000, UINT64_MAX, 2}};
     CHECK(e820_covers(holes, 3, 0x100000, 0x103000) && !e820_covers(holes, 3, 0x100000, 0x103001));
     CHECK(e820_covers(holes, 3, 0x100fff, 0x101001) && e820_covers(holes, 3, 0x104fff, 1ull << 46));
     CHECK(!e820_covers(holes, 3, 0xff000, 0x101000) && e820_covers(holes, 3, 0x200000, 0x100000));
 
-    // ACPI data inside a usable entry is ACPI data, less the parts of pages; usable memory ends before those.
-    struct e820_entry inside[3] = {{0x100000, 0x400000, 1}, {0x200800, 0x2000, 3}, {0x300000, 0x1000, 4}};
+    // ACPI data inside a usable entry is ACPI data, less the parts of pages; usable memory ends
+    // before those.
+    struct e820_entry inside[3] = {
+        {0x100000, 0x400000, 1}, {0x200800, 0x2000, 3}, {0x300000, 0x1000, 4}};
     CHECK(e820_ranges(inside, 3, E820_RECLAIMABLE, edges, ranges) == 1);
     CHECK(ranges[0].start == 0x201000 && ranges[0].end == 0x202000);
     CHECK(e820_ranges(inside, 3, E820_USABLE, edges, ranges) == 3);

@@ -1,4 +1,5 @@
-// tools/mkimage.c from its command line to the bytes it writes: each run is a child process in a directory of its own.
+// tools/mkimage.c from its command line to the bytes it writes: each run is a child process in a
+// directory of its own.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -23,8 +24,9 @@ const char *__asan_default_options(void) { return "detect_leaks=0"; }
 
 static char message[2000]; // what the last run said
 static rlim_t file_limit;  // largest file the next run may write; 0: any
-static const char *const good[] = {"--mbr",  "mbr",  "--loader", "loader", "--kernel", "kernel", "--program", "program",
-                                   "--disk", "disk", "--floppy", "floppy", "--",       "prog",   NULL};
+static const char *const good[] = {"--mbr",    "mbr",       "--loader", "loader", "--kernel",
+                                   "kernel",   "--program", "program",  "--disk", "disk",
+                                   "--floppy", "floppy",    "--",       "prog",   NULL};
 
 // Runs mkimage and returns its exit status.
 static int run(const char *const *words) {
@@ -71,21 +73,26 @@ static void put_loader(void) {
 
 static bool compile(const char *flags, const char *name, const char *source) {
     char command[600];
-    snprintf(command, sizeof command, "printf '%%s' '%s' | gcc -x c %s -o %s -", source, flags, name);
+    snprintf(command, sizeof command, "printf '%%s' '%s' | gcc -x c %s -o %s -", source, flags,
+             name);
     return !system(command);
 }
 
 static void put_programs(void) {
     CHECK(compile("-static-pie -nostdlib -ffreestanding -fpie", "kernel",
                   "static int x; int *p = &x; void _start(void) { *p = 1; for (;;) {} }"));
-    CHECK(compile("-static -nostdlib -ffreestanding", "program", "void _start(void) { for (;;) {} }"));
+    CHECK(compile("-static -nostdlib -ffreestanding", "program",
+                  "void _start(void) { for (;;) {} }"));
     CHECK(compile("", "dynamic", "int main(void) { return 0; }"));
-    CHECK(compile("-static -nostdlib -ffreestanding -Wl,-Ttext-segment=0", "low", "void _start(void) { for (;;) {} }"));
+    CHECK(compile("-static -nostdlib -ffreestanding -Wl,-Ttext-segment=0", "low",
+                  "void _start(void) { for (;;) {} }"));
 }
 
 // ---- what is in an image ----
 
-static u32 word32(const u8 *at) { return at[0] | (u32)at[1] << 8 | (u32)at[2] << 16 | (u32)at[3] << 24; }
+static u32 word32(const u8 *at) {
+    return at[0] | (u32)at[1] << 8 | (u32)at[2] << 16 | (u32)at[3] << 24;
+}
 
 static struct image_header header_of(const struct bytes *image) {
     struct image_header header;
@@ -93,15 +100,18 @@ static struct image_header header_of(const struct bytes *image) {
     return header;
 }
 
-static bool part_is(const struct bytes *image, enum image_part_kind kind, const void *data, u64 length) {
+static bool part_is(const struct bytes *image, enum image_part_kind kind, const void *data,
+                    u64 length) {
     struct image_part part = header_of(image).parts[kind];
     const u8 *at = image->data + 512 + 1024 + part.offset;
-    return part.offset && part.length == length && part.crc == crc_of(data, length) && !memcmp(at, data, length);
+    return part.offset && part.length == length && part.crc == crc_of(data, length) &&
+           !memcmp(at, data, length);
 }
 
 static void check_table(const struct bytes *image, u32 sectors) {
     const u8 *one = image->data + 446, *two = one + 16;
-    CHECK(one[0] == 0x80 && one[4] == 0x7f && word32(one + 8) == 1 && word32(one + 12) == sectors - 1);
+    CHECK(one[0] == 0x80 && one[4] == 0x7f && word32(one + 8) == 1 &&
+          word32(one + 12) == sectors - 1);
     CHECK(two[0] == 0 && two[4] == 0xda && word32(two + 8) == sectors && word32(two + 12) == 1);
     CHECK(one[1] == 0 && one[2] == 2 && one[3] == 0);
     CHECK(!memcmp(two + 1, two + 5, 3));
@@ -111,20 +121,24 @@ static void check_table(const struct bytes *image, u32 sectors) {
 
 static void test_good(void) {
     CHECK(run_good() == 0 && !message[0]);
-    struct bytes disk = get("disk"), floppy = get("floppy"), kernel = get("kernel"), program = get("program");
+    struct bytes disk = get("disk"), floppy = get("floppy"), kernel = get("kernel"),
+                 program = get("program");
     CHECK(disk.length && disk.length % 516096 == 0);
     CHECK(floppy.length == 1474560);
-    CHECK(!memcmp(disk.data, floppy.data, disk.length < floppy.length ? disk.length : floppy.length));
+    CHECK(
+        !memcmp(disk.data, floppy.data, disk.length < floppy.length ? disk.length : floppy.length));
 
     struct image_header header = header_of(&disk);
     u32 crc = header.crc;
     CHECK(!memcmp(header.magic, "vmosIMG", 8) && header.version == 1);
     header.crc = 0;
     CHECK(crc_of(&header, sizeof header) == crc);
-    CHECK(part_is(&disk, IMAGE_KERNEL, kernel.data, kernel.length) && header.parts[IMAGE_KERNEL].offset == 512);
+    CHECK(part_is(&disk, IMAGE_KERNEL, kernel.data, kernel.length) &&
+          header.parts[IMAGE_KERNEL].offset == 512);
     CHECK(part_is(&disk, IMAGE_PROGRAM, program.data, program.length));
     CHECK(header.parts[IMAGE_PROGRAM].offset % 4096 == 0);
-    CHECK(part_is(&disk, IMAGE_COMMAND, "arg=prog", 9) && header.parts[IMAGE_COMMAND].offset % 16 == 0);
+    CHECK(part_is(&disk, IMAGE_COMMAND, "arg=prog", 9) &&
+          header.parts[IMAGE_COMMAND].offset % 16 == 0);
     CHECK(header.parts[IMAGE_INPUT].offset == 0 && header.parts[IMAGE_INPUT].length == 0);
     CHECK(header.total == header.parts[IMAGE_COMMAND].offset + 9);
     CHECK(header.kernel_memory && header.kernel_memory % 4096 == 0);
@@ -155,7 +169,8 @@ static u32 both16(const u8 *at) {
     return at[0] | (u32)at[1] << 8;
 }
 
-// By the fields of ECMA-119 and El Torito 1.0, from the volume descriptors on to every byte of the file.
+// By the fields of ECMA-119 and El Torito 1.0, from the volume descriptors on to every byte of the
+// file.
 static void test_cd(void) {
     const char *words[] = {"--mbr",     "mbr",     "--loader", "loader", "--kernel", "kernel",
                            "--program", "program", "--disk",   "disk",   "--cd",     "cd",
@@ -167,7 +182,8 @@ static void test_cd(void) {
     CHECK(cd.length % 2048 == 0);
     const u8 *primary = cd.data + 16 * 2048, *boot = primary + 2048, *end = boot + 2048;
     for (u64 i = 0; i < 16 * 2048; i++) CHECK(!cd.data[i]);
-    CHECK(!memcmp(primary, "\1CD001\1", 8) && !memcmp(primary + 40, "VMOS                            ", 32));
+    CHECK(!memcmp(primary, "\1CD001\1", 8) &&
+          !memcmp(primary + 40, "VMOS                            ", 32));
     CHECK(both32(primary + 80) == cd.length / 2048 && both16(primary + 128) == 2048);
     CHECK(both16(primary + 120) == 1 && both16(primary + 124) == 1 && primary[881] == 1);
     CHECK(!memcmp(primary + 813, "0000000000000000", 17)); // no date
@@ -181,16 +197,18 @@ static void test_cd(void) {
     const u8 *started = cd.data + word32(catalog + 40) * 2048;
     CHECK(!memcmp(started, mbr.data, 512));
 
-    const u8 *root = cd.data + both32(primary + 158) * 2048, *path = cd.data + word32(primary + 140) * 2048;
-    CHECK(both32(primary + 132) == 10 && word32(path + 2) * 2048 == (u64)(root - cd.data) && path[0] == 1 &&
-          path[6] == 1);
+    const u8 *root = cd.data + both32(primary + 158) * 2048,
+             *path = cd.data + word32(primary + 140) * 2048;
+    CHECK(both32(primary + 132) == 10 && word32(path + 2) * 2048 == (u64)(root - cd.data) &&
+          path[0] == 1 && path[6] == 1);
     path = cd.data + primary[151] * 2048; // the same, big end first
     CHECK(path[5] * 2048 == root - cd.data && path[0] == 1 && path[7] == 1);
     const u8 *self = root, *parent = self + self[0], *file = parent + parent[0];
     CHECK(!memcmp(primary + 156, self, 34) && self[25] == 2 && self[32] == 1 && self[33] == 0);
     CHECK(both32(self + 2) * 2048 == root - cd.data && both32(self + 10) == 2048);
     CHECK(!memcmp(parent + 2, self + 2, 30) && parent[33] == 1);
-    CHECK(file[25] == 0 && file[32] == 10 && !memcmp(file + 33, "VMOS.IMG;1", 10) && !file[file[0]]);
+    CHECK(file[25] == 0 && file[32] == 10 && !memcmp(file + 33, "VMOS.IMG;1", 10) &&
+          !file[file[0]]);
     u64 start = both32(file + 2) * 2048ull, length = both32(file + 10);
     CHECK(start == CD_IMAGE * 2048 && start + length <= cd.length && length % 512 == 0);
     CHECK(!memcmp(cd.data + start, disk.data, length));
@@ -203,14 +221,16 @@ static void test_cd(void) {
 
 static void test_words(void) {
     put_file("input", "hello\n", 6);
-    const char *const words[] = {"--mbr",   "mbr",   "--loader", "loader", "--kernel", "kernel", "--program", "program",
-                                 "--input", "input", "--env",    "A=1",    "--tty",    "--env",  "B=x y=z",   "--disk",
-                                 "disk",    "--set", "quiet",    "--set",  "env=C",    "--set",  "mem=1G",    "--set",
-                                 "arg=x",   "--",    "a b",      "",       "--tty",    "quiet",  NULL};
+    const char *const words[] = {
+        "--mbr",   "mbr",   "--loader", "loader", "--kernel", "kernel", "--program", "program",
+        "--input", "input", "--env",    "A=1",    "--tty",    "--env",  "B=x y=z",   "--disk",
+        "disk",    "--set", "quiet",    "--set",  "env=C",    "--set",  "mem=1G",    "--set",
+        "arg=x",   "--",    "a b",      "",       "--tty",    "quiet",  NULL};
     CHECK(run(words) == 0);
     struct bytes disk = get("disk");
-    static const char command[] = "env=A=1\0tty=1\0env=B=x y=z\0quiet\0env=C\0mem=1G\0arg=x\0arg=a b\0arg=\0"
-                                  "arg=--tty\0arg=quiet";
+    static const char command[] =
+        "env=A=1\0tty=1\0env=B=x y=z\0quiet\0env=C\0mem=1G\0arg=x\0arg=a b\0arg=\0"
+        "arg=--tty\0arg=quiet";
     CHECK(part_is(&disk, IMAGE_COMMAND, command, sizeof command));
     CHECK(part_is(&disk, IMAGE_INPUT, "hello\n", 6));
     put_file("input", "", 0);
@@ -219,7 +239,8 @@ static void test_words(void) {
     CHECK(part_is(&disk, IMAGE_INPUT, "", 0)); // there, and empty
 }
 
-// A program padded to be larger than a floppy: the old floppy image goes, and the message has the exact number.
+// A program padded to be larger than a floppy: the old floppy image goes, and the message has the
+// exact number.
 static void test_too_big_for_a_floppy(void) {
     CHECK(exists("floppy"));
     struct bytes program = get("program");
@@ -233,10 +254,12 @@ static void test_too_big_for_a_floppy(void) {
     CHECK(says(number));
     CHECK(run_good() == 0); // none to remove is fine
 
-    // exactly full, and one sector too many: with kernel and command around it, the program's length decides
+    // exactly full, and one sector too many: with kernel and command around it, the program's
+    // length decides
     u64 others = end - 2000000 / 512 * 512, length = FLOPPY_SIZE - others;
     CHECK(!truncate("program", (off_t)length / 512 * 512) && run_good() == 0 && exists("floppy"));
-    CHECK(!truncate("program", (off_t)length / 512 * 512 + 1024) && run_good() == 0 && !exists("floppy"));
+    CHECK(!truncate("program", (off_t)length / 512 * 512 + 1024) && run_good() == 0 &&
+          !exists("floppy"));
     put_file("program", program.data, program.length);
     CHECK(run_good() == 0 && exists("floppy"));
 }
@@ -265,11 +288,11 @@ static void test_chs(void) {
 
 static void test_mbr_and_loader(void) {
     struct bytes mbr = get("mbr"), loader = get("loader");
-#define REFUSES(name, file, change, text)                                                                              \
-    file = get(name);                                                                                                  \
-    change;                                                                                                            \
-    put_file(name, file.data, file.length);                                                                            \
-    CHECK(run_good() == 1 && says(text));                                                                              \
+#define REFUSES(name, file, change, text)                                                          \
+    file = get(name);                                                                              \
+    change;                                                                                        \
+    put_file(name, file.data, file.length);                                                        \
+    CHECK(run_good() == 1 && says(text));                                                          \
     put_mbr(), put_loader()
     REFUSES("mbr", mbr, mbr.length = 511, "has 511 bytes");
     REFUSES("mbr", mbr, mbr.length = 0, "has 0 bytes");
@@ -298,7 +321,8 @@ static void test_programs(void) {
     struct bytes program = get("program"), kernel = get("kernel");
     unlink("disk");
     CHECK(run_program("dynamic") == 1);
-    CHECK(says("dynamic is dynamically linked (needs /lib64/ld-linux-x86-64.so.2); vmos runs static programs so far"));
+    CHECK(says(
+        "dynamic is dynamically linked (needs /lib64/ld-linux-x86-64.so.2); vmos runs static programs so far"));
     CHECK(run_program("low") == 1 && says("low wants an address"));
     CHECK(run_program("mbr") == 1 && says("mbr is not an ELF program"));
     CHECK(run_program("missing") == 1 && says("cannot open missing: No such file"));
@@ -340,10 +364,11 @@ static void test_usage(void) {
     CHECK(run((const char *[]){"--env", "=x", NULL}) == 2 && says("=x"));
     CHECK(run((const char *[]){"--disk", NULL}) == 2);
     CHECK(run((const char *[]){"--set", NULL}) == 2);
-    static const char *const bad[][2] = {{"after=noon", "--set after=noon: the word wants halt, reboot or poweroff\n"},
-                                         {"mem=0", "mem=0: the word wants a number of bytes"},
-                                         {"", "the word is not known"},
-                                         {"quiet ", "the word is not known"}};
+    static const char *const bad[][2] = {
+        {"after=noon", "--set after=noon: the word wants halt, reboot or poweroff\n"},
+        {"mem=0", "mem=0: the word wants a number of bytes"},
+        {"", "the word is not known"},
+        {"quiet ", "the word is not known"}};
     const char *more[ARRAY_SIZE(good) + 2] = {"--set"};
     memcpy(more + 2, good, sizeof good);
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

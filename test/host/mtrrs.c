@@ -1,5 +1,5 @@
-// kernel/cpu/mtrrs.c on a CPU made of variables: nothing is written where nothing differs, else everything, in the
-// manual's order.
+// kernel/cpu/mtrrs.c on a CPU made of variables: nothing is written where nothing differs, else
+// everything, in the manual's order.
 #include <string.h>
 
 #include "test/check.h"
@@ -12,7 +12,8 @@ static unsigned writes, wrong;
 static void fake_write(u32 msr, u64 value) {
     bool is_default = msr == MSR_MTRR_DEFAULT, on = msrs[MSR_MTRR_DEFAULT] & MTRR_DEFAULT_ON;
     wrong += !(the_cr0 & CR0_CD) || the_cr4 & CR4_PGE || !empty || !forgot || (on && !is_default);
-    wrong += !is_default && !(msr >= 0x200 && msr < 0x200 + 2 * (msrs[MSR_MTRR_CAP] & 0xff)) && msr < 0x250;
+    wrong += !is_default && !(msr >= 0x200 && msr < 0x200 + 2 * (msrs[MSR_MTRR_CAP] & 0xff)) &&
+             msr < 0x250;
     msrs[msr] = value;
     empty = forgot = !is_default || !(value & MTRR_DEFAULT_ON); // after the last one both again
     writes++;
@@ -43,7 +44,8 @@ static void try(u32 cap, u32 changed, unsigned written) {
     u64 before[ARRAY_SIZE(msrs)];
     memcpy(before, msrs, sizeof msrs);
     mtrrs_keep();
-    the_cr0 = CR0_PG | CR0_PE, the_cr4 = CR4_PAE | CR4_PGE, writes = wrong = 0, empty = forgot = false;
+    the_cr0 = CR0_PG | CR0_PE, the_cr4 = CR4_PAE | CR4_PGE, writes = wrong = 0,
+    empty = forgot = false;
     if (changed) msrs[changed] ^= 0x30000;
     CHECK(mtrrs_adopt() == (written > 0) && writes == written && !wrong);
     CHECK(!written || !memcmp(before, msrs, sizeof msrs));
@@ -51,7 +53,8 @@ static void try(u32 cap, u32 changed, unsigned written) {
 }
 
 int main(void) {
-    try(MTRR_CAP_FIXED | 8, 0x20f, 0); // no such registers yet: nobody has asked a CPU that has them
+    try(MTRR_CAP_FIXED | 8, 0x20f,
+        0); // no such registers yet: nobody has asked a CPU that has them
     has_mtrrs = true;
     try(MTRR_CAP_FIXED | 8, 0, 0);
     for (u32 i = 0x200; i < 0x210; i++) try(MTRR_CAP_FIXED | 8, i, 2 + 16 + 11);

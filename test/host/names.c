@@ -16,9 +16,13 @@ struct image {
 };
 
 static const struct image good = {
-    .header = {.e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 3, .e_shoff = offsetof(struct image, sections)},
+    .header = {.e_shentsize = sizeof(Elf64_Shdr),
+               .e_shnum = 3,
+               .e_shoff = offsetof(struct image, sections)},
     .sections = {[1] = {.sh_type = SHT_PROGBITS, .sh_flags = SHF_ALLOC, .sh_size = 64},
-                 [2] = {.sh_type = SHT_PROGBITS, .sh_offset = offsetof(struct image, count), .sh_size = 14 + 16}},
+                 [2] = {.sh_type = SHT_PROGBITS,
+                        .sh_offset = offsetof(struct image, count),
+                        .sh_size = 14 + 16}},
     .count = 3,
     .start = 0x160,
     .bytes = {0xa0, 0x10, 0xf0}, // to 0x200, 0x210, 0x300
@@ -26,7 +30,8 @@ static const struct image good = {
 };
 
 // In memory of its own, of so many bytes, so that a look beyond them is seen.
-static bool lookup(const struct image *image, size_t bytes, u64 address, char name[16], u64 *offset) {
+static bool lookup(const struct image *image, size_t bytes, u64 address, char name[16],
+                   u64 *offset) {
     u8 *file = malloc(bytes);
     memcpy(file, image, bytes);
     struct elf elf = {.file = file, .length = bytes, .header = (const elf_header *)file};

@@ -1,5 +1,6 @@
-// kernel/lib/options.c: every word, every kind of bad value, numbers at their limits, the last of several words, and a
-// last one without its NUL, which lies at the end of its memory so that the sanitizer sees a byte read behind it.
+// kernel/lib/options.c: every word, every kind of bad value, numbers at their limits, the last of
+// several words, and a last one without its NUL, which lies at the end of its memory so that the
+// sanitizer sees a byte read behind it.
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,12 +31,13 @@ static const char *read_bytes(const char *words, size_t length) {
 #define READ(words)     read_bytes(words, sizeof(words))     // with the NUL of the string
 #define READ_CUT(words) read_bytes(words, sizeof(words) - 1) // without it
 #define GOOD(words)     CHECK(!*READ(words) && !*READ_CUT(words))
-#define BAD(words, why) CHECK(!strcmp(READ(words), words " " why ";") && !strcmp(READ_CUT(words), words " " why ";"))
+#define BAD(words, why)                                                                            \
+    CHECK(!strcmp(READ(words), words " " why ";") && !strcmp(READ_CUT(words), words " " why ";"))
 
 static bool is_default(void) {
     const struct options *o = &read_options;
-    return !o->memory && !o->cpus && !o->width && !o->height && !o->bits && !o->after && !o->quiet && !o->timeline &&
-           !o->tty && o->console == (CONSOLE_COM1 | CONSOLE_SCREEN);
+    return !o->memory && !o->cpus && !o->width && !o->height && !o->bits && !o->after &&
+           !o->quiet && !o->timeline && !o->tty && o->console == (CONSOLE_COM1 | CONSOLE_SCREEN);
 }
 
 static void test_words(void) {
@@ -107,7 +109,8 @@ static void test_memory(void) {
 }
 
 static void test_bad(void) {
-    static const char memory[] = "wants a number of bytes above 0, with K, M, G or T behind it or without";
+    static const char memory[] =
+        "wants a number of bytes above 0, with K, M, G or T behind it or without";
     static const char *const bad_memory[] = {"",
                                              "0",
                                              "0K",
@@ -196,7 +199,8 @@ static void test_several(void) {
     CHECK(*READ("tty=1\0tty=0") && read_options.tty);
     CHECK(*READ("after=halt\0after=x") && read_options.after == AFTER_HALT);
     CHECK(*READ("console=com1\0console=x") && read_options.console == CONSOLE_COM1);
-    CHECK(*READ("video=640x480\0video=9x9x9") && read_options.width == 640 && read_options.bits == 32);
+    CHECK(*READ("video=640x480\0video=9x9x9") && read_options.width == 640 &&
+          read_options.bits == 32);
     CHECK(!strcmp(
         READ("a\0b=c\0quiet\0mem=1x"),
         "a is not known;b=c is not known;mem=1x wants a number of bytes above 0, with K, M, G or T behind it or "

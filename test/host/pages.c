@@ -1,7 +1,8 @@
 // flags: -O1 -fsanitize=address,undefined -fno-builtin-log
-// Pages of 4 KiB and whole frames over memory that is laid out as in the kernel: a file stands for physical memory,
-// mapped as the window and, run by run, as linear memory. Every page that is given out is filled, and must be as it was
-// when it is given back, so that nobody's map lies in it. The model is a byte for each page.
+// Pages of 4 KiB and whole frames over memory that is laid out as in the kernel: a file stands for
+// physical memory, mapped as the window and, run by run, as linear memory. Every page that is given
+// out is filled, and must be as it was when it is given back, so that nobody's map lies in it. The
+// model is a byte for each page.
 #define _GNU_SOURCE
 #include <stdarg.h>
 #include <stdlib.h>
@@ -53,8 +54,9 @@ void unfit(const char *fmt, ...) { panic("%s", fmt); }
 
 static void map_extents(size_t from) {
     for (size_t i = from; i < map.count; i++)
-        if (mmap(linear_view + (extents[i].linear - LINEAR), extents[i].bytes, PROT_READ | PROT_WRITE,
-                 MAP_SHARED | MAP_FIXED, memory, (off_t)extents[i].physical) == MAP_FAILED)
+        if (mmap(linear_view + (extents[i].linear - LINEAR), extents[i].bytes,
+                 PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory,
+                 (off_t)extents[i].physical) == MAP_FAILED)
             abort();
 }
 
@@ -106,8 +108,10 @@ static void start(const struct range *ranges, size_t count, u64 low_pages, u64 l
     pages_join();
     pages_join();
     CHECK(pages_total() == all && pages_free() <= all - low_pages);
-    // Lost are the allocator's own pages, the first page of each frame, and what is left of one that is begun.
-    u64 own = ROUND_UP(frames_bytes(frames.count) + tail_count * sizeof(struct group), PAGE_SIZE) / PAGE_SIZE;
+    // Lost are the allocator's own pages, the first page of each frame, and what is left of one
+    // that is begun.
+    u64 own = ROUND_UP(frames_bytes(frames.count) + tail_count * sizeof(struct group), PAGE_SIZE) /
+              PAGE_SIZE;
     CHECK(pages_free() + low_pages + own + frames.count >= all);
 }
 
@@ -157,8 +161,10 @@ static void random_step(bool more) {
     default:
         for (int n = rand() % 300; n > 0; n--) {
             u64 page = more ? 0 : some_given(1);
-            if (more) take_page();
-            else if (page) give_page(page);
+            if (more)
+                take_page();
+            else if (page)
+                give_page(page);
         }
     }
 }
@@ -181,7 +187,8 @@ static void exercise(const struct range *ranges, size_t count, u64 low_pages) {
     CHECK(page_alloc() == 0 && page_alloc_cleared() == 0 && take_frame() == 0);
     give_everything();
     CHECK(pages_free() == pages_before && frames_free(&frames) == frames_before);
-    u64 in_use = 0; // all but what the low stage has, the allocator's own, and the maps of split frames
+    u64 in_use =
+        0; // all but what the low stage has, the allocator's own, and the maps of split frames
     while (take_page()) in_use++;
     CHECK(in_use == pages_before);
     give_everything();
@@ -192,7 +199,8 @@ static void cleared(void) {
     start((struct range[]){{MIB, 32 * MIB}}, 1, 3, 0);
     CHECK(!frames_idle()); // nobody wants one yet
     u64 dirty[8], before = pages_free();
-    for (size_t i = 0; i < ARRAY_SIZE(dirty); i++) memset(content(dirty[i] = take_frame()), 0xa5, FRAME_BYTES);
+    for (size_t i = 0; i < ARRAY_SIZE(dirty); i++)
+        memset(content(dirty[i] = take_frame()), 0xa5, FRAME_BYTES);
     for (size_t i = 0; i < ARRAY_SIZE(dirty); i++) frames_free_run(dirty[i], 1);
     bool no, yes, too;
     CHECK(pages_free() == before && frames_idle() && frames_idle());
@@ -240,25 +248,35 @@ int main(void) {
     memory = memfd_create("physical", 0);
     if (memory < 0 || ftruncate(memory, (off_t)PHYSICAL)) abort();
     void *all = mmap(NULL, PHYSICAL, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-    linear_view = mmap(NULL, PHYSICAL, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    linear_view =
+        mmap(NULL, PHYSICAL, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (all == MAP_FAILED || linear_view == MAP_FAILED) abort();
     window_base = (u64)all;
     srand(1);
     for (u64 low = 0; low < 3; low++) {
-        exercise((struct range[]){{0x1000, 0x9f000}, {MIB + 0x3000, 24 * MIB - 0x7000}}, 2, 1 + low * 30);
-        exercise((struct range[]){{2 * MIB, 20 * MIB}}, 1, low * 511);                     // no tail at all
-        exercise((struct range[]){{0x1000, 0x9f000}, {MIB, 2 * MIB - 0x1000}}, 2, low);    // no frame at all
-        exercise((struct range[]){{3 * MIB, 5 * MIB}, {6 * MIB, 7 * MIB}}, 2, 10 * low);   // nor here
-        exercise((struct range[]){{2 * MIB, 6 * MIB}, {9 * MIB, 31 * MIB}}, 2, low * 900); // deep into the frames
+        exercise((struct range[]){{0x1000, 0x9f000}, {MIB + 0x3000, 24 * MIB - 0x7000}}, 2,
+                 1 + low * 30);
+        exercise((struct range[]){{2 * MIB, 20 * MIB}}, 1, low * 511); // no tail at all
+        exercise((struct range[]){{0x1000, 0x9f000}, {MIB, 2 * MIB - 0x1000}}, 2,
+                 low); // no frame at all
+        exercise((struct range[]){{3 * MIB, 5 * MIB}, {6 * MIB, 7 * MIB}}, 2, 10 * low); // nor here
+        exercise((struct range[]){{2 * MIB, 6 * MIB}, {9 * MIB, 31 * MIB}}, 2,
+                 low * 900); // deep into the frames
     }
     for (u64 low = 1; low < 2000; low = low * 5 + 3) { // on both sides of IDENTITY_END
-        exercise((struct range[]){{MIB, 2 * MIB + 0x3000}, {10 * MIB, 20 * MIB}, {26 * MIB, 37 * MIB + 0x5000}}, 3,
-                 low);
+        exercise((struct range[]){{MIB, 2 * MIB + 0x3000},
+                                  {10 * MIB, 20 * MIB},
+                                  {26 * MIB, 37 * MIB + 0x5000}},
+                 3, low);
         exercise((struct range[]){{2 * MIB, 20 * MIB}, {28 * MIB, 38 * MIB}}, 2, low);
-        exercise((struct range[]){{2 * MIB, 12 * MIB}, {22 * MIB, 38 * MIB}}, 2, low); // a run over the line
-        exercise((struct range[]){{2 * MIB, 12 * MIB}, {25 * MIB + 0x7000, 27 * MIB - 0x3000}}, 2, low);
-        exercise((struct range[]){{2 * MIB, 12 * MIB}, {27 * MIB, 27 * MIB + 0x1000}, {29 * MIB, 29 * MIB + 0x1000}}, 3,
+        exercise((struct range[]){{2 * MIB, 12 * MIB}, {22 * MIB, 38 * MIB}}, 2,
+                 low); // a run over the line
+        exercise((struct range[]){{2 * MIB, 12 * MIB}, {25 * MIB + 0x7000, 27 * MIB - 0x3000}}, 2,
                  low);
+        exercise((struct range[]){{2 * MIB, 12 * MIB},
+                                  {27 * MIB, 27 * MIB + 0x1000},
+                                  {29 * MIB, 29 * MIB + 0x1000}},
+                 3, low);
     }
     cleared();
     growing();

@@ -1,6 +1,7 @@
-// From a memory map to linear memory: every map of test/maps, and millions made at random from their mistakes, each
-// against a definition of its own: the line of addresses is cut wherever anything begins or ends, and each piece is
-// looked up entry by entry. No code is shared with what is tested but the types.
+// From a memory map to linear memory: every map of test/maps, and millions made at random from
+// their mistakes, each against a definition of its own: the line of addresses is cut wherever
+// anything begins or ends, and each piece is looked up entry by entry. No code is shared with what
+// is tested but the types.
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,14 +54,16 @@ static int by_value(const void *a, const void *b) {
 
 static u64 cuts[4 * E820_MAX + 4];
 
-// All page borders at which usability could change, and for pages that entries meet in, both of their borders.
+// All page borders at which usability could change, and for pages that entries meet in, both of
+// their borders.
 static size_t find_cuts(const struct machine *m) {
     size_t count = 0, kept = 0;
     cuts[count++] = 0;
     cuts[count++] = E820_TOP;
     for (u32 i = 0; i < m->entries; i++) {
         u64 base = m->map[i].base, end = base + m->map[i].length;
-        u64 all[4] = {base & -4096ull, (base + 4095) & -4096ull, end & -4096ull, (end + 4095) & -4096ull};
+        u64 all[4] = {base & -4096ull, (base + 4095) & -4096ull, end & -4096ull,
+                      (end + 4095) & -4096ull};
         for (int j = 0; j < 4; j++)
             if (all[j] < E820_TOP) cuts[count++] = all[j];
     }
@@ -92,8 +95,10 @@ static size_t find_usable(const struct machine *m) {
     for (size_t i = 0; i + 1 < pieces; i++) {
         u64 start = cuts[i], end = cuts[i + 1];
         if (!(end - start == 4096 ? is_page_usable(m, start) : is_usable(m, start, end))) continue;
-        if (count && model[count - 1].end == start) model[count - 1].end = end;
-        else model[count++] = (struct range){start, end};
+        if (count && model[count - 1].end == start)
+            model[count - 1].end = end;
+        else
+            model[count++] = (struct range){start, end};
     }
     return count;
 }
@@ -106,17 +111,22 @@ static int by_physical(const void *a, const void *b) {
 }
 
 // Runs and reservations together are what is usable, no byte twice, none missing, no other touched.
-static void check_cover(const struct machine *m, const struct plan *plan, const struct linear_map *map) {
-    static struct range all[3 * PLAN_RESERVATIONS(E820_MAX) + EXTENTS_PER_RANGE * PLAN_RANGES(E820_MAX)];
+static void check_cover(const struct machine *m, const struct plan *plan,
+                        const struct linear_map *map) {
+    static struct range
+        all[3 * PLAN_RESERVATIONS(E820_MAX) + EXTENTS_PER_RANGE * PLAN_RANGES(E820_MAX)];
     size_t count = 0, usable = find_usable(m), joined = 0;
     for (size_t i = 0; i < map->count; i++)
         all[count++] = (struct range){extents[i].physical, extents[i].physical + extents[i].bytes};
-    for (size_t i = 0; i < plan->reserved_count; i++) all[count++] = (struct range){reserved[i].start, reserved[i].end};
+    for (size_t i = 0; i < plan->reserved_count; i++)
+        all[count++] = (struct range){reserved[i].start, reserved[i].end};
     qsort(all, count, sizeof *all, by_physical);
     for (size_t i = 0; i < count; i++) {
         if (joined && all[joined - 1].end > all[i].start) CHECK(!"apart");
-        if (joined && all[joined - 1].end == all[i].start) all[joined - 1].end = all[i].end;
-        else all[joined++] = all[i];
+        if (joined && all[joined - 1].end == all[i].start)
+            all[joined - 1].end = all[i].end;
+        else
+            all[joined++] = all[i];
     }
     CHECK(joined == usable && !memcmp(all, model, usable * sizeof *model));
 }
@@ -126,13 +136,14 @@ static void check_round_trip(const struct linear_map *map, const struct extent *
     CHECK(physical_to_linear(map, run->physical + offset) == run->linear + offset);
 }
 
-// Largest pages first, each size by address, no holes, every page aligned in both worlds, and no larger page could be
-// made of what a run of smaller ones covers.
+// Largest pages first, each size by address, no holes, every page aligned in both worlds, and no
+// larger page could be made of what a run of smaller ones covers.
 static void check_layout(const struct plan *plan, const struct linear_map *map, bool has_1g) {
     u64 at = LINEAR, tables = 0;
     for (size_t i = 0; i < map->count; i++) {
         const struct extent *run = &extents[i], *last = i ? run - 1 : NULL;
-        bool ok = run->linear == at && run->bytes && run->bytes % run->page == 0 && run->linear % run->page == 0;
+        bool ok = run->linear == at && run->bytes && run->bytes % run->page == 0 &&
+                  run->linear % run->page == 0;
         ok &= run->physical % run->page == 0 && (run->page == sizes[0] ? has_1g : true);
         ok &= !last || last->page > run->page ||
               (last->page == run->page && last->physical + last->bytes < run->physical);
@@ -143,12 +154,14 @@ static void check_layout(const struct plan *plan, const struct linear_map *map, 
         at += run->bytes;
     }
     CHECK(map->end == at && linear_to_physical(map, at) == UINT64_MAX);
-    CHECK(linear_to_physical(map, LINEAR - 1) == UINT64_MAX && physical_to_linear(map, 0xa0000) == UINT64_MAX);
+    CHECK(linear_to_physical(map, LINEAR - 1) == UINT64_MAX &&
+          physical_to_linear(map, 0xa0000) == UINT64_MAX);
     for (size_t i = 0; i < plan->left.count; i++) {
         struct range r = plan->left.list[i];
         for (int size = has_1g ? 0 : 1; size < 2; size++) {
             u64 first = ROUND_UP(r.start, sizes[size]), end = ROUND_DOWN(r.end, sizes[size]);
-            for (int j = 0; first < end && j < 2; j++) { // the first and the last page that could be one
+            for (int j = 0; first < end && j < 2;
+                 j++) { // the first and the last page that could be one
                 u64 where = physical_to_linear(map, j ? end - 1 : first);
                 size_t k = 0;
                 while (k + 1 < map->count && extents[k + 1].linear <= where) k++;
@@ -156,12 +169,14 @@ static void check_layout(const struct plan *plan, const struct linear_map *map, 
             }
         }
     }
-    // The budget, counted by what a walk would find: a table for each distinct upper part of an address.
+    // The budget, counted by what a walk would find: a table for each distinct upper part of an
+    // address.
     for (int level = 0; level < 3 && map->count; level++) {
         u64 reach = sizes[level] << 9, done = 0;
         for (size_t i = 0; i < map->count; i++) {
             if (extents[i].page > sizes[level]) continue;
-            u64 first = extents[i].linear / reach, last = (extents[i].linear + extents[i].bytes - 1) / reach;
+            u64 first = extents[i].linear / reach,
+                last = (extents[i].linear + extents[i].bytes - 1) / reach;
             tables += last - first + (done != first + 1);
             done = last + 1;
         }
@@ -189,11 +204,14 @@ static void check_limit(const struct machine *m, const struct plan *plan, bool p
     CHECK(plan->beyond_limit == beyond && (m->limit || !beyond));
     if (!m->kernel_low.length) return;
     u64 image_end = (m->payload.start + m->payload.length + 4095) & -4096ull;
-    if (limit < image_end) CHECK(!placed && !plan->kernel_bytes);
-    else CHECK(plan->kernel_bytes && (!placed || plan->kernel + plan->kernel_bytes <= limit));
+    if (limit < image_end)
+        CHECK(!placed && !plan->kernel_bytes);
+    else
+        CHECK(plan->kernel_bytes && (!placed || plan->kernel + plan->kernel_bytes <= limit));
 }
 
-// Plans the machine; *plan and *map point into the static tables. Reservations lie in what they are there for.
+// Plans the machine; *plan and *map point into the static tables. Reservations lie in what they are
+// there for.
 static void try_machine(struct machine *m) {
     struct plan plan = {.reserved = reserved};
     struct linear_map map = {.extents = extents, .room = ARRAY_SIZE(extents)};
@@ -206,14 +224,17 @@ static void try_machine(struct machine *m) {
         CHECK(plan.extents_room >= map.count + plan.back.count);
         CHECK(plan.map_copy + m->entries * sizeof *m->map <= plan.kernel + plan.kernel_bytes);
         CHECK(plan.stack % sizes[1] == 0 && plan.stack < IDENTITY_END);
-        CHECK(!plan.left.count || plan.left.list[0].start >= 0x10000); // BIOSes write below, whoever runs
+        CHECK(!plan.left.count ||
+              plan.left.list[0].start >= 0x10000); // BIOSes write below, whoever runs
         CHECK(!plan.back.count || plan.back.list[0].start >= 0x10000);
     }
     check_limit(m, &plan, placed);
-    for (size_t i = 1; i < plan.back.count; i++) CHECK(plan.back.list[i - 1].end <= plan.back.list[i].start);
+    for (size_t i = 1; i < plan.back.count; i++)
+        CHECK(plan.back.list[i - 1].end <= plan.back.list[i].start);
     for (size_t i = 0; i < plan.back.count; i++)
         for (size_t j = 0; j < plan.left.count; j++)
-            if (plan.back.list[i].start < plan.left.list[j].end && plan.left.list[j].start < plan.back.list[i].end)
+            if (plan.back.list[i].start < plan.left.list[j].end &&
+                plan.left.list[j].start < plan.back.list[i].end)
                 CHECK(!"what comes back is in linear memory");
     // What comes back joins at the end and is found again.
     size_t runs = map.count;
@@ -223,7 +244,8 @@ static void try_machine(struct machine *m) {
         CHECK(linear_append(&map, r.start, r.end));
     }
     if (map.count > most_runs) most_runs = map.count;
-    for (size_t i = runs; i < map.count; i++) check_round_trip(&map, &extents[i], extents[i].bytes - 1);
+    for (size_t i = runs; i < map.count; i++)
+        check_round_trip(&map, &extents[i], extents[i].bytes - 1);
     if (runs) check_round_trip(&map, &extents[0], 0);
 }
 
@@ -259,7 +281,8 @@ static void files(const char *pattern, size_t at_least) {
     CHECK(!glob(pattern, 0, NULL, &found) && found.gl_pathc >= at_least);
     for (size_t i = 0; i < found.gl_pathc; i++) {
         static struct e820_entry entries[E820_MAX];
-        struct machine m = {entries, read_map(found.gl_pathv[i], entries), .address_bits = 52, .ebda = LEGACY_HOLE};
+        struct machine m = {entries, read_map(found.gl_pathv[i], entries), .address_bits = 52,
+                            .ebda = LEGACY_HOLE};
         for (int mode = 0; mode < 4; mode++) {
             int failed = checks_failed;
             m.has_1g = mode & 1;
@@ -268,7 +291,8 @@ static void files(const char *pattern, size_t at_least) {
             try_machine(&m);
             try_shuffled(&m, entries);
             try_machine(&m);
-            if (checks_failed > failed) fprintf(stderr, "the map was %s, mode %d\n", found.gl_pathv[i], mode);
+            if (checks_failed > failed)
+                fprintf(stderr, "the map was %s, mode %d\n", found.gl_pathv[i], mode);
         }
     }
     globfree(&found);
@@ -277,7 +301,8 @@ static void files(const char *pattern, size_t at_least) {
 // ---- random maps ----
 
 static u64 random_address(void) {
-    static const u64 near[] = {0, 0x9f000, 0x100000, 0x200000, 0x40000000, 0x80000000, 0x100000000, 1ull << 40};
+    static const u64 near[] = {0,          0x9f000,    0x100000,    0x200000,
+                               0x40000000, 0x80000000, 0x100000000, 1ull << 40};
     u64 r = random_number(), odd = r >> 60 ? 0 : (r >> 8) % 4096;
     return near[r % 8] + ((r >> 24) % 8 << (r % 3 == 0 ? 30 : r % 3 == 1 ? 21 : 12)) + odd;
 }
@@ -289,7 +314,8 @@ static void random_maps(void) {
                             .address_bits = 36 + (unsigned)(random_number() % 17)};
         for (u32 i = 0; i < m.entries; i++) {
             u64 a = random_address(), b = random_address(), r = random_number();
-            entries[i] = (struct e820_entry){a < b ? a : b, a < b ? b - a : a - b, r % 8 < 5 ? 1 : (u32)(r >> 8) % 8};
+            entries[i] = (struct e820_entry){a < b ? a : b, a < b ? b - a : a - b,
+                                             r % 8 < 5 ? 1 : (u32)(r >> 8) % 8};
             if (r >> 56 == 1) entries[i].length = -entries[i].base + (r >> 20) % 3 - 1;
             if (r >> 56 == 2 && i) entries[i] = entries[i - 1];
             if (r >> 56 == 3) entries[i].base = UINT64_MAX - (r & 0xffff);
@@ -297,7 +323,8 @@ static void random_maps(void) {
         m.has_1g = random_number() & 1;
         m.ebda = random_number() & 1 ? LEGACY_HOLE : 0x9fc00;
         if (random_number() & 1) m.kernel_low = (struct boot_part){0x100000, 0x20000};
-        if (m.kernel_low.length) m.payload = (struct boot_part){0x120000, random_number() % 0x300000};
+        if (m.kernel_low.length)
+            m.payload = (struct boot_part){0x120000, random_number() % 0x300000};
         if (random_number() % 4 == 0) m.limit = random_address() + 1;
         try_machine(&m);
         if (round % 4 == 0) try_shuffled(&m, entries);
@@ -308,7 +335,8 @@ static void random_maps(void) {
 static void kernel_place(void) {
     struct e820_entry entries[] = {
         {0, 0xa0000, 1}, {0x100000, 0x20000, 1}, {0x300000, 0x3c000, 1}, {1ull << 32, 1 << 30, 1}};
-    struct machine m = {entries, 4, .address_bits = 40, .ebda = LEGACY_HOLE, .kernel_low = {0x300000, 0x10000}};
+    struct machine m = {entries, 4, .address_bits = 40, .ebda = LEGACY_HOLE,
+                        .kernel_low = {0x300000, 0x10000}};
     struct plan plan = {0};
     m.payload = (struct boot_part){0x310000, 0x2c000};
     CHECK(plan_make(&m, &plan, scratch) && plan.kernel == 0x100000);
@@ -324,7 +352,8 @@ static void kernel_place(void) {
 static void limits(void) {
     struct e820_entry entries[] = {
         {0, 0xa0000, 1}, {0x100000, 0xff00000, 1}, {1ull << 32, 1 << 30, 1}, {1ull << 33, 4096, 3}};
-    struct machine m = {entries, 4, .address_bits = 40, .ebda = LEGACY_HOLE, .kernel_low = {0x100000, 0x10000}};
+    struct machine m = {entries, 4, .address_bits = 40, .ebda = LEGACY_HOLE,
+                        .kernel_low = {0x100000, 0x10000}};
     struct plan plan = {0};
     m.payload = (struct boot_part){0x110000, 0x2345};
     CHECK(plan_make(&m, &plan, scratch) && plan.beyond_limit == 0 &&
@@ -354,14 +383,17 @@ static struct mtrr mtrr;
 static bool is_write_back(u64 at) {
     bool any = false, other = false;
     if (mtrr.has_fixed && at < 0x80000) return (mtrr.fixed[0] >> at / 0x10000 * 8 & 0xff) == 6;
-    if (mtrr.has_fixed && at < 0xa0000) return (mtrr.fixed[1] >> (at - 0x80000) / 0x4000 * 8 & 0xff) == 6;
+    if (mtrr.has_fixed && at < 0xa0000)
+        return (mtrr.fixed[1] >> (at - 0x80000) / 0x4000 * 8 & 0xff) == 6;
     if (mtrr.has_fixed && at < 0x100000) return false;
     if (at >= 1ull << 32 && at < mtrr.top) return true;
     for (int i = 0; i < mtrr.count; i++) {
         u64 mask = mtrr.variable[i].mask & mtrr.address_mask & ~0xfffull;
         if ((at & mask) != (mtrr.variable[i].base & mask)) continue;
-        if ((mtrr.variable[i].base & 0xff) == 6) any = true;
-        else other = true;
+        if ((mtrr.variable[i].base & 0xff) == 6)
+            any = true;
+        else
+            other = true;
     }
     return !other && (any || mtrr.default_type == 6);
 }
@@ -374,12 +406,15 @@ static size_t plan_types(struct machine *m, struct plan *plan) {
 }
 
 static void random_types(void) {
-    struct e820_entry ram[] = {{0, 0x9fc00, 1}, {0x100000, 0xbff00000, 1}, {1ull << 32, 3ull << 30, 1}};
+    struct e820_entry ram[] = {
+        {0, 0x9fc00, 1}, {0x100000, 0xbff00000, 1}, {1ull << 32, 3ull << 30, 1}};
     struct machine m = {ram, 3, .has_1g = true, .address_bits = 40, .ebda = LEGACY_HOLE};
     static const u8 types[] = {0, 1, 4, 5, 6, 6, 6, 6};
     for (int round = 0; round < 100000; round++) {
         bool holes = false;
-        mtrr = (struct mtrr){.on = true, .address_mask = (1ull << 40) - 1, .default_type = types[random_number() % 8]};
+        mtrr = (struct mtrr){.on = true,
+                             .address_mask = (1ull << 40) - 1,
+                             .default_type = types[random_number() % 8]};
         mtrr.has_fixed = random_number() & 1;
         mtrr.fixed[0] = 0x0606060606060606;
         mtrr.fixed[1] = 0x0006060606060606;
@@ -387,7 +422,8 @@ static void random_types(void) {
         if (random_number() % 4 == 0) mtrr.top = (4 + random_number() % 4) << 30;
         for (int i = 0; i < mtrr.count; i++) {
             u64 size = 1ull << (12 + random_number() % 22), mask = ((1ull << 40) - 1) & -size;
-            if (random_number() % 16 == 0) mask &= ~(1ull << (21 + random_number() % 12)), holes = true;
+            if (random_number() % 16 == 0)
+                mask &= ~(1ull << (21 + random_number() % 12)), holes = true;
             u64 base = random_number() % (8ull << 30) & mask;
             mtrr.variable[i].base = base | types[random_number() % 8];
             mtrr.variable[i].mask = mask | 1 << 11;
@@ -398,11 +434,13 @@ static void random_types(void) {
         for (int probe = 0; probe < 60; probe++) {
             u64 at = random_number() % (7ull << 30) & -4096ull;
             if (probe < mtrr.count)
-                at = ((mtrr.variable[probe].base & -4096ull) - (random_number() & 4096)) & mtrr.address_mask;
+                at = ((mtrr.variable[probe].base & -4096ull) - (random_number() & 4096)) &
+                     mtrr.address_mask;
             bool usable = false, is_ram = false;
             for (size_t i = 0; i < plan.usable.count; i++)
                 usable |= plan.usable.list[i].start <= at && at < plan.usable.list[i].end;
-            for (int i = 0; i < 3; i++) is_ram |= ram[i].base <= at && at + 4096 <= ram[i].base + ram[i].length;
+            for (int i = 0; i < 3; i++)
+                is_ram |= ram[i].base <= at && at + 4096 <= ram[i].base + ram[i].length;
             if (usable && !(is_ram && is_write_back(at))) sound = false;
             if (!usable && is_ram && is_write_back(at)) complete = false;
         }
@@ -415,16 +453,19 @@ static void known_types(void) {
     struct e820_entry ram[] = {{0x100000, 0xbff00000, 1}, {1ull << 32, 1ull << 32, 1}};
     struct machine m = {ram, 2, .has_1g = true, .address_bits = 40, .ebda = LEGACY_HOLE};
     struct plan plan;
-    mtrr = (struct mtrr){.address_mask = (1ull << 40) - 1, .default_type = 0}; // off, then blank: all memory counts
+    mtrr = (struct mtrr){.address_mask = (1ull << 40) - 1,
+                         .default_type = 0}; // off, then blank: all memory counts
     CHECK(plan_types(&m, &plan) == 2 && plan.not_write_back == 0);
     mtrr.on = true;
     CHECK(plan_types(&m, &plan) == 2 && plan.not_write_back == 0);
-    // A firmware that forgot the last GiB: one range of 4 GiB write-back and one of 2 GiB, minus the devices' hole.
+    // A firmware that forgot the last GiB: one range of 4 GiB write-back and one of 2 GiB, minus
+    // the devices' hole.
     mtrr.count = 3;
     mtrr.variable[0].base = 6, mtrr.variable[0].mask = 0xff00000800;
     mtrr.variable[1].base = 0x100000006, mtrr.variable[1].mask = 0xff80000800;
     mtrr.variable[2].base = 0xc0000000, mtrr.variable[2].mask = 0xffc0000800;
-    CHECK(plan_types(&m, &plan) == 2 && plan.not_write_back == 2ull << 30 && plan.usable.list[1].end == 6ull << 30);
+    CHECK(plan_types(&m, &plan) == 2 && plan.not_write_back == 2ull << 30 &&
+          plan.usable.list[1].end == 6ull << 30);
     mtrr.top = 8ull << 30; // AMD: all of it is
     CHECK(plan_types(&m, &plan) == 2 && plan.not_write_back == 0);
     // 4 KiB write-through in the middle of a GiB: that GiB in smaller pages, the others whole.
@@ -435,18 +476,22 @@ static void known_types(void) {
     linear_lay_out(&map, plan.left.list, plan.left.count, true);
     CHECK(extents[1].physical == 1ull << 32 && extents[1].bytes == 1ull << 30);
     CHECK(extents[2].physical == 6ull << 30 || extents[2].physical == 0x180000000);
-    CHECK(physical_to_linear(&map, 0x140200000) == UINT64_MAX && physical_to_linear(&map, 0x140201000) != UINT64_MAX);
+    CHECK(physical_to_linear(&map, 0x140200000) == UINT64_MAX &&
+          physical_to_linear(&map, 0x140201000) != UINT64_MAX);
     // Masks for 36 bits on this CPU of 40, of either type: as if they were whole.
     mtrr.count = 3, mtrr.default_type = 0;
     mtrr.variable[0].base = 6, mtrr.variable[0].mask = 0xf00000800;
     mtrr.variable[1].base = 0x100000006, mtrr.variable[1].mask = 0xf00000800;
     mtrr.variable[2].base = 0xc0000000, mtrr.variable[2].mask = 0xfc0000800;
-    CHECK(plan_types(&m, &plan) == 2 && plan.not_write_back == 0 && plan.usable.list[1].end == 8ull << 30);
+    CHECK(plan_types(&m, &plan) == 2 && plan.not_write_back == 0 &&
+          plan.usable.list[1].end == 8ull << 30);
     mtrr.default_type = 6, mtrr.variable[2].base = 0x140000001;
     CHECK(plan_types(&m, &plan) == 3 && plan.not_write_back == 1 << 30);
-    mtrr.default_type = 0, mtrr.variable[1].mask = 0xd00000800; // a hole: the first of the ranges it matches
+    mtrr.default_type = 0,
+    mtrr.variable[1].mask = 0xd00000800; // a hole: the first of the ranges it matches
     CHECK(plan_types(&m, &plan) == 3 && plan.not_write_back == 1 << 30);
-    mtrr.default_type = 6, mtrr.variable[2].mask = 0xdc0000800; // a hole: all between the first and the last
+    mtrr.default_type = 6,
+    mtrr.variable[2].mask = 0xdc0000800; // a hole: all between the first and the last
     CHECK(plan_types(&m, &plan) == 2 && plan.not_write_back == 3ull << 30);
     mtrr.count = 1, mtrr.variable[0].base = 4;
     // Everything write-through: nothing is left.

@@ -38,8 +38,8 @@ static void test_formats(void) {
     CHECK(prints("00000000deadbeef", "%p", (void *)0xdeadbeef));
     CHECK(prints("255 127 65535", "%hhu %hhd %hu", (u8)255, (signed char)127, (u16)65535));
     CHECK(prints("ff fffe -2 -1", "%hhx %hx %hd %hhi", -1, -2, 0xfffe, 0xff));
-    CHECK(prints("0 0x1|-007|  -7|-7  |0x00ff| 0xff", "%#x %#x|%04d|%4d|%-4d|%#06x|%#5x", 0u, 1u, -7, -7, -7, 255u,
-                 255u));
+    CHECK(prints("0 0x1|-007|  -7|-7  |0x00ff| 0xff", "%#x %#x|%04d|%4d|%-4d|%#06x|%#5x", 0u, 1u,
+                 -7, -7, -7, 255u, 255u));
     CHECK(prints("-9223372036854775808 -2147483648", "%ld %d", INT64_MIN, INT32_MIN));
     CHECK(prints("    x|x    ", "%5c|%-5c", 'x', 'x'));
     CHECK(prints("%o 8", "%o %d", 8, 7)); // what is not known takes no argument

@@ -1,5 +1,6 @@
-// queue.c and sorted.c: a CPU whose threads run, sleep, yield, end and make others, in simulated time. Nobody gets more
-// than its share, whoever ran little runs soon, and each yield lets all others run.
+// queue.c and sorted.c: a CPU whose threads run, sleep, yield, end and make others, in simulated
+// time. Nobody gets more than its share, whoever ran little runs soon, and each yield lets all
+// others run.
 #include <stdlib.h>
 #include "kernel/program/queue.c"
 #include "kernel/program/sorted.c"
@@ -48,7 +49,8 @@ static void run(unsigned count, u64 ns) {
         }
         struct simulated *thread = simulated_of(node);
         if (thread->wakes_at) thread->late = MAX(thread->late, now - thread->wakes_at);
-        u64 slice = queue_slice(queue.length), turn = thread->runs ? MIN(thread->runs, slice) : slice, begin = now;
+        u64 slice = queue_slice(queue.length),
+            turn = thread->runs ? MIN(thread->runs, slice) : slice, begin = now;
         for (current_time = thread->time; now - begin < turn; now += MS / 20) {
             current_time = thread->time + now - begin;
             wake_those_due(count);
@@ -108,7 +110,8 @@ static void credit(void) {
     all[2].runs = 0;
     u64 before = all[2].ran, others = all[0].ran + all[1].ran;
     run(3, 300 * MS);
-    CHECK(all[2].ran - before < 100 * MS + 2 * CREDIT && all[0].ran + all[1].ran - others > 200 * MS - 2 * CREDIT);
+    CHECK(all[2].ran - before < 100 * MS + 2 * CREDIT &&
+          all[0].ran + all[1].ran - others > 200 * MS - 2 * CREDIT);
 }
 
 static void yields(void) {
@@ -126,9 +129,11 @@ static void yields(void) {
 }
 
 static void moves(void) {
-    CHECK(queue_move(100, 80, 1000) == 1020 && queue_move(80, 100, 1000) == 980 && queue_move(0, 100, 50) == 0);
+    CHECK(queue_move(100, 80, 1000) == 1020 && queue_move(80, 100, 1000) == 980 &&
+          queue_move(0, 100, 50) == 0);
     CHECK(queue_move(5, 5, 0) == 0);
-    CHECK(queue_slice(1) == MS * 5 / 2 && queue_slice(3) == MS * 5 / 2 && queue_slice(15) == MS * 3 / 4);
+    CHECK(queue_slice(1) == MS * 5 / 2 && queue_slice(3) == MS * 5 / 2 &&
+          queue_slice(15) == MS * 3 / 4);
     CHECK(queue_slice(UINT32_MAX) == MS * 3 / 4);
 }
 
@@ -140,8 +145,10 @@ static void sorted_model(void) {
     for (int turn = 0; turn < 20000; turn++) {
         struct sorted_node *node = &nodes[rand() % 200];
         struct sorted *list = &lists[rand() % 2];
-        if (sorted_in(node)) sorted_remove(sorted_in(node), node);
-        else sorted_add(list, node, (u64)rand() % 20, (u64)(node - nodes));
+        if (sorted_in(node))
+            sorted_remove(sorted_in(node), node);
+        else
+            sorted_add(list, node, (u64)rand() % 20, (u64)(node - nodes));
         u64 key = (u64)rand() % 22, then = (u64)rand() % 200, in = 0, walked = 0;
         struct sorted_node *wanted = NULL, *last = NULL;
         for (int i = 0; i < 200; i++) {
@@ -152,7 +159,8 @@ static void sorted_model(void) {
             if (behind && (!wanted || sorted_compare(one, wanted) < 0)) wanted = one;
         }
         CHECK(sorted_from(list, key, then) == wanted);
-        for (struct sorted_node *at = sorted_first(list); at; last = at, at = sorted_next(at), walked++)
+        for (struct sorted_node *at = sorted_first(list); at;
+             last = at, at = sorted_next(at), walked++)
             CHECK(!last || sorted_compare(last, at) < 0);
         CHECK(walked == in && sorted_last(list) == last);
     }

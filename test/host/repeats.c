@@ -13,7 +13,9 @@ int main(void) {
     CHECK(until_told(&last, 5, 6, 7) == TIMES_MAX + 1);
     CHECK(fault_repeats(&last, 5, 6, 7));
     CHECK(!fault_repeats(&last, 5, 6, 8) && until_told(&last, 5, 6, 8) == TIMES_MAX);
-    for (u64 i = 0; i < 1000; i++) CHECK(!fault_repeats(&last, 5, 6, 9 + i)); // page tables change all the time
-    for (u64 i = 0; i < 1000; i++) CHECK(!fault_repeats(&last, 5, 0x1000 * i, 1) && !fault_repeats(&last, 4, 8, 1));
+    for (u64 i = 0; i < 1000; i++)
+        CHECK(!fault_repeats(&last, 5, 6, 9 + i)); // page tables change all the time
+    for (u64 i = 0; i < 1000; i++)
+        CHECK(!fault_repeats(&last, 5, 0x1000 * i, 1) && !fault_repeats(&last, 4, 8, 1));
     return check_done("repeats");
 }

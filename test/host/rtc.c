@@ -1,4 +1,5 @@
-// kernel/device/rtc.c: every day from 1970 to 2199 against the C library, and each way the clock can keep time.
+// kernel/device/rtc.c: every day from 1970 to 2199 against the C library, and each way the clock
+// can keep time.
 #include <string.h>
 #include <time.h>
 
@@ -26,9 +27,11 @@ static struct rtc_reading clock_at(time_t when, u8 status_b) {
         pm = hour >= 12 ? HOUR_PM : 0;
         hour = hour % 12 ? hour % 12 : 12;
     }
-    unsigned value[STATUS_B] = {t.tm_sec, t.tm_min, hour, t.tm_mday, t.tm_mon + 1, year % 100, year / 100};
+    unsigned value[STATUS_B] = {t.tm_sec,     t.tm_min,   hour,      t.tm_mday,
+                                t.tm_mon + 1, year % 100, year / 100};
     struct rtc_reading r = {.field[STATUS_B] = status_b};
-    for (int i = 0; i < STATUS_B; i++) r.field[i] = status_b & STATUS_B_BINARY ? value[i] : bcd(value[i]);
+    for (int i = 0; i < STATUS_B; i++)
+        r.field[i] = status_b & STATUS_B_BINARY ? value[i] : bcd(value[i]);
     r.field[HOUR] |= pm;
     return r;
 }
@@ -42,7 +45,8 @@ static void test_every_day(void) {
 }
 
 static void test_modes(void) {
-    for (time_t when = 1709164800; when < 1709164800 + 2 * 86400; when += 59) // over 29 February 2024
+    for (time_t when = 1709164800; when < 1709164800 + 2 * 86400;
+         when += 59) // over 29 February 2024
         for (unsigned mode = 0; mode < 4; mode++) {
             struct rtc_reading r = clock_at(when, mode << 1);
             CHECK(rtc_convert(r.field) == (u64)when);
@@ -65,7 +69,8 @@ static void test_nonsense(void) {
         r.field[bad[i].field] = bad[i].value;
         CHECK(rtc_convert(r.field) == 0);
     }
-    for (unsigned century = 0; century < 256; century++) { // no such register: the year alone counts
+    for (unsigned century = 0; century < 256;
+         century++) { // no such register: the year alone counts
         r = good;
         r.field[CENTURY] = (u8)century;
         if (century != 0x19 && century != 0x21) CHECK(rtc_convert(r.field) == 1795168800);

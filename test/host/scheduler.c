@@ -1,8 +1,8 @@
 // flags: -O1 -fsanitize=thread -pthread
-// The scheduler and futexes under ThreadSanitizer: each host thread is a CPU, and runs simulated threads of a program
-// step by step. They pass tokens around in a ring of semaphores made of futexes, so that one wake-up that is lost stops
-// everything, and one that counts twice shows in the sums. Time is simulated: it goes on when all that is left is to
-// wait for it.
+// The scheduler and futexes under ThreadSanitizer: each host thread is a CPU, and runs simulated
+// threads of a program step by step. They pass tokens around in a ring of semaphores made of
+// futexes, so that one wake-up that is lost stops everything, and one that counts twice shows in
+// the sums. Time is simulated: it goes on when all that is left is to wait for it.
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -52,9 +52,9 @@ static u64 waits, wakes;
 u64 window_base;
 
 #define ADD(at, n) __atomic_fetch_add(at, n, __ATOMIC_SEQ_CST)
-#define EXPECT(condition)                                                                                              \
-    do {                                                                                                               \
-        if (!(condition)) fprintf(stderr, "line %d: %s\n", __LINE__, #condition), ADD(&wrong, 1);                      \
+#define EXPECT(condition)                                                                          \
+    do {                                                                                           \
+        if (!(condition)) fprintf(stderr, "line %d: %s\n", __LINE__, #condition), ADD(&wrong, 1);  \
     } while (0)
 
 // ---- the rest of the kernel ----
@@ -79,15 +79,19 @@ void timer_set(u64 deadline) { timers[me->number] = deadline; }
 void signal_deliver(struct thread *thread) { (void)thread; }
 unsigned threads_count(void) { return THREADS; }
 void kernel_log(const char *fmt, ...) { (void)fmt; }
-void promises_give(enum owner owner, u64 page, bool promised) {
-    if (owner != OWNER_THREADS || promised) abort();
-    free((void *)page);
+u64 space_place(u64 address) { return address; }
+void thread_free(struct thread *thread) {
+    if (sorted_in(&thread->by_tid) || sorted_in(&thread->ready)) abort();
+    if (sorted_in(&thread->sleep) || sorted_in(&thread->wait) || sorted_in(&thread->event)) abort();
+    free(thread);
 }
 void panic(const char *fmt, ...) {
     fprintf(stderr, "panic: %s\n", fmt);
     abort();
 }
-bool lock_try(struct lock *lock) { return !__atomic_exchange_n(&lock->taken, true, __ATOMIC_ACQUIRE); }
+bool lock_try(struct lock *lock) {
+    return !__atomic_exchange_n(&lock->taken, true, __ATOMIC_ACQUIRE);
+}
 void lock_take(struct lock *lock) {
     for (int spins = 0; !lock_try(lock); spins++)
         if (spins > 100) sched_yield();
@@ -98,7 +102,8 @@ bool copy_from_user(void *to, u64 from, u64 bytes) {
     return true;
 }
 bool user_exchange(u64 to, u32 *expected, u32 value) {
-    (void)__atomic_compare_exchange_n((u32 *)to, expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    (void)__atomic_compare_exchange_n((u32 *)to, expected, value, false, __ATOMIC_SEQ_CST,
+                                      __ATOMIC_SEQ_CST);
     return true; // no page is missing
 }
 bool space_shows_other(u64 address) { return !address; } // all words are the program's own
@@ -134,7 +139,8 @@ static bool interrupted_within(u64 ns) {
     return sem_timedwait(&interrupts[me->number], &until) == 0;
 }
 
-// Whoever claimed this CPU interrupts it. Without an interrupt for a while, time goes on to the timer's.
+// Whoever claimed this CPU interrupts it. Without an interrupt for a while, time goes on to the
+// timer's.
 void cpu_idle(void) {
     u64 *timer = &timers[me->number];
     if (LOAD(&ended) == THREADS) pthread_exit(NULL);
@@ -194,7 +200,8 @@ static s64 call(struct simulated *own, u64 number, u64 a, u64 b, u64 c, u64 d, u
 
 // One step of a thread, which makes at most one call that can wait, as its last.
 static void step(struct simulated *own) {
-    u32 tid = own->thread.tid, *sem = &sems[tid % SEMS], *next = &sems[(tid + 1) % SEMS], value = LOAD(sem);
+    u32 tid = own->thread.tid, *sem = &sems[tid % SEMS], *next = &sems[(tid + 1) % SEMS],
+        value = LOAD(sem);
     u64 ns = 1000;
     own->random = own->random * 1103515245 + 12345;
     u32 draw = own->random >> 16 & 15;
@@ -204,7 +211,8 @@ static void step(struct simulated *own) {
         if (result == 0) ADD(&waits, 1);
         own->step = 0;
     } else if (own->step == 0 &&
-               value == 0) { // a sleeper can be taken to another word, and is woken there all the same
+               value ==
+                   0) { // a sleeper can be taken to another word, and is woken there all the same
         static u64 short_ns = 1000;
         own->step = 1;
         bool timed = draw < 4;
@@ -224,9 +232,12 @@ static void step(struct simulated *own) {
             EXPECT(woken >= 0 && woken <= 1);
             ADD(&wakes, (u64)woken);
         }
-        if (own->rounds++ == ROUNDS) call(own, CALL_EXIT, 0, 0, 0, 0, 0, 0);
-        else if (draw == 5) call(own, CALL_YIELD, 0, 0, 0, 0, 0, 0);
-        else if (draw == 6) call(own, CALL_SLEEP, ns, 0, 0, 0, 0, 0);
+        if (own->rounds++ == ROUNDS)
+            call(own, CALL_EXIT, 0, 0, 0, 0, 0, 0);
+        else if (draw == 5)
+            call(own, CALL_YIELD, 0, 0, 0, 0, 0, 0);
+        else if (draw == 6)
+            call(own, CALL_SLEEP, ns, 0, 0, 0, 0, 0);
     }
 }
 
@@ -238,11 +249,14 @@ static void *run_cpu(void *cpu) {
     schedule(NULL);
     for (u32 turn = 0;; turn++) {
         struct thread *thread = (struct thread *)me->current;
-        EXPECT(LOAD(&thread->state) != READY && LOAD(&thread->state) != WAITING && !thread->waiting && !thread->ended);
+        EXPECT(LOAD(&thread->state) != READY && LOAD(&thread->state) != WAITING &&
+               !thread->waiting && !thread->ended);
         bool timer = timers[me->number] <= LOAD(&clock_ns);
         thread->context.regs.vector = timer ? VECTOR_TIMER : VECTOR_SYSCALL;
-        if (timer) timers[me->number] = NEVER;
-        else step((struct simulated *)thread);
+        if (timer)
+            timers[me->number] = NEVER;
+        else
+            step((struct simulated *)thread);
         schedule(&thread->context);
     }
     return NULL;
@@ -264,9 +278,10 @@ int main(void) {
     for (int i = 0; i < SEMS; i++) tokens += sems[i];
     EXPECT(ready_count == 0 && waits == wakes);
     for (unsigned i = 0; i < CPUS; i++)
-        EXPECT(!sorted_first(&scheduler_of(i)->queue.ready) && !sorted_first(&scheduler_of(i)->sleepers));
+        EXPECT(!sorted_first(&scheduler_of(i)->queue.ready) &&
+               !sorted_first(&scheduler_of(i)->sleepers));
     for (size_t i = 0; i < ARRAY_SIZE(buckets); i++) EXPECT(!sorted_first(&buckets[i].waiters));
-    printf("scheduler: %u threads on %u CPUs, %lu waits, %u tokens left, %u wrong\n", THREADS, CPUS, waits, tokens,
-           wrong);
+    printf("scheduler: %u threads on %u CPUs, %lu waits, %u tokens left, %u wrong\n", THREADS, CPUS,
+           waits, tokens, wrong);
     return wrong || tokens != SEMS * TOKENS;
 }

@@ -1,6 +1,7 @@
-// kernel/device/screen.c, console.c and framebuffer.c against a plain model of a screen: random text and sequences in
-// random pieces, compared after each piece by what the adapter would show, and pixel by pixel on framebuffers of every
-// depth, with odd pitches, sizes that are no whole characters, and bytes around that nobody may touch.
+// kernel/device/screen.c, console.c and framebuffer.c against a plain model of a screen: random
+// text and sequences in random pieces, compared after each piece by what the adapter would show,
+// and pixel by pixel on framebuffers of every depth, with odd pitches, sizes that are no whole
+// characters, and bytes around that nobody may touch.
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -97,13 +98,17 @@ static void model_put(char c) {
 }
 
 static void model_text(char c) {
-    if (c == '\n') model_new_line();
-    else if (c == '\r') model_column = 0;
-    else if (c == '\b') model_column -= model_column > 0;
+    if (c == '\n')
+        model_new_line();
+    else if (c == '\r')
+        model_column = 0;
+    else if (c == '\b')
+        model_column -= model_column > 0;
     else if (c == '\t') {
         do model_put(' ');
         while (model_column % 8 && model_column < model_columns);
-    } else if (c >= ' ') model_put(c);
+    } else if (c >= ' ')
+        model_put(c);
 }
 
 static int within(int n, int end) { return n < 0 ? 0 : n >= end ? end - 1 : n; }
@@ -113,7 +118,9 @@ static size_t generate_sequence(char *buffer) {
     int n = rand() % 12, m = rand() % 90, by = n ? n : 1;
     char number[12] = "", kind = "ABCDHJKmmmmm"[rand() % 12];
     if (n || rand() % 2) sprintf(number, "%d", n);
-    if (kind < 'J') model_column = within(model_column, model_columns); // what waited for a new line no longer does
+    if (kind < 'J')
+        model_column =
+            within(model_column, model_columns); // what waited for a new line no longer does
     switch (kind) {
     case 'A': model_row = within(model_row - by, model_rows); break;
     case 'B': model_row = within(model_row + by, model_rows); break;
@@ -129,11 +136,15 @@ static size_t generate_sequence(char *buffer) {
         for (int row = 0; row < model_rows; row++) {
             if (kind == 'K' && row != model_row) continue;
             bool before = row < model_row, here = row == model_row;
-            if (n == 2 || (n == 0 && row > model_row) || (n == 1 && before)) model_erase(row, 0, model_columns);
-            else if (here && n == 0) model_erase(row, model_column, model_columns);
-            else if (here) model_erase(row, 0, within(model_column, model_columns) + 1);
+            if (n == 2 || (n == 0 && row > model_row) || (n == 1 && before))
+                model_erase(row, 0, model_columns);
+            else if (here && n == 0)
+                model_erase(row, model_column, model_columns);
+            else if (here)
+                model_erase(row, 0, within(model_column, model_columns) + 1);
         }
-        return n ? (size_t)sprintf(buffer, "\033[%d%c", n, kind) : (size_t)sprintf(buffer, "\033[%c", kind);
+        return n ? (size_t)sprintf(buffer, "\033[%d%c", n, kind)
+                 : (size_t)sprintf(buffer, "\033[%c", kind);
     case 'm': {
         size_t length = (size_t)sprintf(buffer, "\033[");
         for (int left = 1 + rand() % 3; left > 0; left--) {
@@ -149,7 +160,8 @@ static size_t generate_sequence(char *buffer) {
             if (code >= 90 && code < 98) pen.front = to_vga[code - 90] | 8;
             if (code >= 40 && code < 48) pen.back = to_vga[code - 40];
             if (code >= 100) pen.back = to_vga[code - 100];
-            length += (size_t)sprintf(buffer + length, "%0*d%s", 1 + rand() % 3, code, left > 1 ? ";" : "m");
+            length += (size_t)sprintf(buffer + length, "%0*d%s", 1 + rand() % 3, code,
+                                      left > 1 ? ";" : "m");
         }
         return length;
     }
@@ -159,9 +171,20 @@ static size_t generate_sequence(char *buffer) {
 
 // Appends one random piece of text to buffer and feeds it to the model; returns its bytes.
 static size_t generate(char *buffer, int lines) {
-    static const char *const swallowed[] = {
-        "\033[4m",  "\033[38;5;31m", "\033[s",     "\033(B", "\033]0;title\a",  "\033]0;title\033\\", "\a", "\177",
-        "\033[?2J", "\033=",         "\033[1;2$J", "\033#8", "\033[999999999q", "\033[;;;;;;;;;;;;;r"};
+    static const char *const swallowed[] = {"\033[4m",
+                                            "\033[38;5;31m",
+                                            "\033[s",
+                                            "\033(B",
+                                            "\033]0;title\a",
+                                            "\033]0;title\033\\",
+                                            "\a",
+                                            "\177",
+                                            "\033[?2J",
+                                            "\033=",
+                                            "\033[1;2$J",
+                                            "\033#8",
+                                            "\033[999999999q",
+                                            "\033[;;;;;;;;;;;;;r"};
     static const char *const question[] = {"\303\274", "\342\202\254", "\360\237\230\200"};
     int which = rand() % 40;
     if (which < 2) return strlen(strcpy(buffer, swallowed[rand() % ARRAY_SIZE(swallowed)]));
@@ -170,7 +193,9 @@ static size_t generate(char *buffer, int lines) {
         return strlen(strcpy(buffer, question[rand() % ARRAY_SIZE(question)]));
     }
     if (which == 4) return generate_sequence(buffer);
-    *buffer = which == 3 ? "\r\b\t"[rand() % 3] : which < 5 + lines ? '\n' : (char)(' ' + rand() % 95);
+    *buffer = which == 3          ? "\r\b\t"[rand() % 3]
+              : which < 5 + lines ? '\n'
+                                  : (char)(' ' + rand() % 95);
     model_text(*buffer);
     return 1;
 }
@@ -271,7 +296,8 @@ static void clear_model(int rows, int columns, u16 cell) {
 
 static void begin_text(unsigned start, unsigned cursor) {
     boot = (struct boot_info){.text_columns = COLUMNS, .text_rows = ROWS};
-    crtc[0x0c] = start >> 8, crtc[0x0d] = (u8)start, crtc[0x0e] = cursor >> 8, crtc[0x0f] = (u8)cursor;
+    crtc[0x0c] = start >> 8, crtc[0x0d] = (u8)start, crtc[0x0e] = cursor >> 8,
+    crtc[0x0f] = (u8)cursor;
     for (int i = 0; i < 16384; i++) memory[i] = 0x0720;
     clear_model(ROWS, COLUMNS, 0x0720);
     screen_init(&boot);
@@ -301,10 +327,10 @@ static void end_framebuffer(void *text) {
 }
 
 // Sizes, then where red, green and blue begin in a pixel, then how many bits they have.
-#define FRAME(w, h, depth, row, r, g, b, r_bits, g_bits, b_bits)                                                       \
-    {                                                                                                                  \
-        .width = w, .height = h, .bits = depth, .pitch = row, .red_at = r, .green_at = g, .blue_at = b,                \
-        .red_bits = r_bits, .green_bits = g_bits, .blue_bits = b_bits                                                  \
+#define FRAME(w, h, depth, row, r, g, b, r_bits, g_bits, b_bits)                                   \
+    {                                                                                              \
+        .width = w, .height = h, .bits = depth, .pitch = row, .red_at = r, .green_at = g,          \
+        .blue_at = b, .red_bits = r_bits, .green_bits = g_bits, .blue_bits = b_bits                \
     }
 
 static void test_depths(void) {
@@ -327,8 +353,8 @@ static void test_depths(void) {
     test_random(6, 1000, 10);
     end_framebuffer(text);
     for (int i = 0; i < 3; i++) {
-        boot.framebuffer.width =
-            (u16[]){7, 40000, 16000}[i]; // not one character; no cells for one row; for one, not two
+        boot.framebuffer.width = (u16[]){
+            7, 40000, 16000}[i]; // not one character; no cells for one row; for one, not two
         boot.framebuffer.pitch = boot.framebuffer.width * 4;
         video_bytes = (size_t)boot.framebuffer.pitch * 1000;
         kind = NOTHING;
@@ -338,7 +364,8 @@ static void test_depths(void) {
     screen_write("nobody sees this", 16);
 }
 
-// In steps: none paints much more than it may, and in the end all is there. A line of the log leaves them to CPU 0.
+// In steps: none paints much more than it may, and in the end all is there. A line of the log
+// leaves them to CPU 0.
 static void test_steps(void) {
     static char buffer[200000];
     struct boot_framebuffer f = FRAME(656, 400, 32, 2624, 16, 8, 0, 8, 8, 8);
@@ -382,10 +409,12 @@ static void test_yield(void) {
     void *text = begin_framebuffer(f, 0);
     CHECK(screen_framebuffer() && screen_framebuffer()->width == 323);
     CHECK(screen_yield(true) == 6);
-    for (unsigned y = 0; y < f.height; y++) memset(video + y * f.pitch, 0x77, f.width * 4); // the program's picture
+    for (unsigned y = 0; y < f.height; y++)
+        memset(video + y * f.pitch, 0x77, f.width * 4); // the program's picture
     screen_write("one\ntwo", 7);
     for (const char *c = "one\ntwo"; *c; c++) model_text(*c);
-    for (size_t i = 0; i < video_bytes; i++) CHECK(video[i] == (i % f.pitch < f.width * 4u ? 0x77 : GUARD));
+    for (size_t i = 0; i < video_bytes; i++)
+        CHECK(video[i] == (i % f.pitch < f.width * 4u ? 0x77 : GUARD));
     CHECK(screen_yield(false) == 6 && pixels_are_model(0));
     CHECK(screen_yield(false) == 6 && pixels_are_model(0));
     screen_yield(true);
@@ -425,7 +454,8 @@ static void test_log(void) {
     CHECK(!screen_framebuffer() && screen_yield(true) == 25 && screen_yield(false) == 25);
 }
 
-// A cursor that waits behind the last column for a new line: what is erased up to it ends with the row.
+// A cursor that waits behind the last column for a new line: what is erased up to it ends with the
+// row.
 static void test_behind_row(void) {
     begin_text(0, 0);
     for (int i = 0; i < 3 * COLUMNS; i++) screen_write("x", 1), model_text('x');
@@ -438,7 +468,8 @@ static void test_behind_row(void) {
     CHECK(text_is_model());
 }
 
-// Amid what the program wrote a line of the log stands alone, and so does what follows a row that it fills.
+// Amid what the program wrote a line of the log stands alone, and so does what follows a row that
+// it fills.
 static void test_log_amid_text(void) {
     begin_text(0, 0);
     for (int i = 0; i < 4 * COLUMNS; i++) screen_write("x", 1), model_text('x');
@@ -460,9 +491,11 @@ static void test_log_amid_text(void) {
     CHECK(text_is_model());
 }
 
-// A CPU that is stopped while it copies the last screen to the beginning: others write on, within the memory.
+// A CPU that is stopped while it copies the last screen to the beginning: others write on, within
+// the memory.
 static void test_stopped(void) {
-    u16 *heap = memory, *mapped = mmap(NULL, 12 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    u16 *heap = memory,
+        *mapped = mmap(NULL, 12 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     memory = mapped + 2048;
     mprotect(memory, 32768, PROT_READ | PROT_WRITE);
     begin_text(0, 0);

@@ -1,5 +1,6 @@
-// kernel/device/serial.c on a simulated UART at an edge-triggered interrupt line: however much comes at once, every
-// byte arrives, and what goes out is what was given, in its order, whoever reads it pauses or interrupts are lost.
+// kernel/device/serial.c on a simulated UART at an edge-triggered interrupt line: however much
+// comes at once, every byte arrives, and what goes out is what was given, in its order, whoever
+// reads it pauses or interrupts are lost.
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,8 +45,10 @@ static u8 inb(u16 port) {
         break;
     case 2:
         value = depth > 1 ? 0xc1 : 1;
-        if (enabled_there & 1 && waiting) value = (value & 0xf0) | 4;
-        else if (enabled_there & 2 && empty_pending) value = (value & 0xf0) | 2, empty_pending = false;
+        if (enabled_there & 1 && waiting)
+            value = (value & 0xf0) | 4;
+        else if (enabled_there & 2 && empty_pending)
+            value = (value & 0xf0) | 2, empty_pending = false;
         break;
     case 5:
         if (ending) transmit();
@@ -182,8 +185,8 @@ static void reading(void) {
     interrupts_come();
 }
 
-// Random pieces, with a transmitter that takes its time, input in between, and pauses. No write looks at the port more
-// often than it sends.
+// Random pieces, with a transmitter that takes its time, input in between, and pauses. No write
+// looks at the port more often than it sends.
 static void writing(unsigned fits) {
     start_with(fits);
     srand(fits);
@@ -223,7 +226,8 @@ static void stalled(void) {
     while (head - tail > ROOMY) transmit(), interrupts_come();
     CHECK(rooms == 1); // once, when there is room
     while (fifo) transmit(), interrupts_come();
-    CHECK(rooms == 1 && sent_bytes == wanted && all_right() && serial_is_empty() && due != UINT64_MAX);
+    CHECK(rooms == 1 && sent_bytes == wanted && all_right() && serial_is_empty() &&
+          due != UINT64_MAX);
     time_passes(LOOK_NS);
     CHECK(due == UINT64_MAX); // nothing to look after
     write_next(5000);
@@ -236,7 +240,8 @@ static void stalled(void) {
     CHECK(errors == 1 && serial_has_room(1 << 20) && serial_is_empty());
 }
 
-// An interrupt that is lost costs one look; when none ever comes, a timer takes its place, which is said once.
+// An interrupt that is lost costs one look; when none ever comes, a timer takes its place, which is
+// said once.
 static void lost(void) {
     start_with(16);
     fifo = 1;

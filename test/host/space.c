@@ -1,10 +1,11 @@
-// The program's address space, for real: space.c, mappings.c, areas.c, the page tables and the allocator on simulated
-// physical memory, with random calls and touches against a naive model of every page's rights and contents. After every
-// step the tracer walks the roots: each page of memory must be in use exactly once, or free, and nothing that the
-// simulated TLBs of two CPUs still remember may differ from the tables. No page and no table may be given back while
-// one remembers it, and while one CPU clears a large page without the lock, the other one does something else. A
-// device's pages are among the mappings, often several times: they must never be taken for memory, and the screen is
-// the program's just as long.
+// The program's address space, for real: space.c, mappings.c, areas.c, the page tables and the
+// allocator on simulated physical memory, with random calls and touches against a naive model of
+// every page's rights and contents. After every step the tracer walks the roots: each page of
+// memory must be in use exactly once, or free, and nothing that the simulated TLBs of two CPUs
+// still remember may differ from the tables. No page and no table may be given back while one
+// remembers it, and while one CPU clears a large page without the lock, the other one does
+// something else. A device's pages are among the mappings, often several times: they must never be
+// taken for memory, and the screen is the program's just as long.
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -38,7 +39,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #include "kernel/memory/tables.c"
 #undef page_free
 #define page_free(page) (check_forgotten(page, PAGE_SIZE, false), page_free(page))
-#define frames_free_run(physical, count)                                                                               \
+#define frames_free_run(physical, count)                                                           \
     (check_forgotten(physical, (count)*FRAME_BYTES, false), frames_free_run(physical, count))
 #include "kernel/program/areas.c"
 #include "kernel/program/promises.c"
@@ -111,7 +112,9 @@ static struct remembered { u64 address, bytes, entry; } tlbs[2][REMEMBERED];
 static u64 walked[REMEMBERED]; // tables, by any CPU, idle ones too
 static int cpu;                // whose turn it is
 
-static void lock_check(const struct lock *lock) { CHECK(!lock->taken && (lock == &space.lock || slots[0].allocating)); }
+static void lock_check(const struct lock *lock) {
+    CHECK(!lock->taken && (lock == &space.lock || slots[0].allocating));
+}
 void lock_take(struct lock *lock) {
     lock_check(lock);
     lock->taken = true;
@@ -163,8 +166,10 @@ static void walk(u64 address) {
 static u64 *access(u64 address, u64 error, const char **why) {
     for (int i = 0; i < 4; i++) { // while one page is cleared another CPU may have undone it
         walk(address);
-        u64 bytes, *entry = tables_leaf(space.root, address, &bytes), at = ROUND_DOWN(address, bytes);
-        bool allowed = entry && *entry & PTE_P && *entry & PTE_U && !(error & FAULT_WRITE && !(*entry & PTE_W)) &&
+        u64 bytes, *entry = tables_leaf(space.root, address, &bytes),
+                   at = ROUND_DOWN(address, bytes);
+        bool allowed = entry && *entry & PTE_P && *entry & PTE_U &&
+                       !(error & FAULT_WRITE && !(*entry & PTE_W)) &&
                        !(error & FAULT_FETCH && *entry & PTE_NX);
         if (allowed) {
             tlbs[cpu][at / PAGE_SIZE % REMEMBERED] = (struct remembered){at, bytes, *entry};
@@ -240,12 +245,18 @@ static void trace_table(u64 table, int level, u64 start) {
         if (!entry) continue;
         bool is_table = level && !(entry & PTE_PS);
         if (!is_table && entry & PTE_COUNTED) found.kept += worth;
-        if (!is_table && entry & PTE_OURS) found.taken[entry & PTE_STACK ? OWNER_STACK : OWNER_DATA] += worth;
-        if (is_table) trace_table(entry, level - 1, start + (u64)i * LEVEL_BYTES(level));
-        else if (entry & PTE_OURS) own(at, LEVEL_BYTES(level), PROGRAM);
-        else if (entry & PTE_PWT) CHECK(level == 0 && at - DEVICE_START < DEVICE_PAGES * PAGE_SIZE);
-        else if (at - file_start < file_pages * PAGE_SIZE) CHECK(level == 0 && !(entry & PTE_W));
-        else CHECK(level == 0 && uses[at / PAGE_SIZE] == SHARED_PAGE);
+        if (!is_table && entry & PTE_OURS)
+            found.taken[entry & PTE_STACK ? OWNER_STACK : OWNER_DATA] += worth;
+        if (is_table)
+            trace_table(entry, level - 1, start + (u64)i * LEVEL_BYTES(level));
+        else if (entry & PTE_OURS)
+            own(at, LEVEL_BYTES(level), PROGRAM);
+        else if (entry & PTE_PWT)
+            CHECK(level == 0 && at - DEVICE_START < DEVICE_PAGES * PAGE_SIZE);
+        else if (at - file_start < file_pages * PAGE_SIZE)
+            CHECK(level == 0 && !(entry & PTE_W));
+        else
+            CHECK(level == 0 && uses[at / PAGE_SIZE] == SHARED_PAGE);
         if (entry & PTE_PS) CHECK(level && at % LEVEL_BYTES(level) == 0 && entry & PTE_OURS);
     }
 }
@@ -265,7 +276,8 @@ static void own_frames_free(void) {
     const struct frames_cpu *held = &slots[0].frames;
     for (size_t i = 0; i < ARRAY_SIZE(held->held); i++)
         for (u64 bits = held->held[i] & UINT32_MAX; bits; bits &= bits - 1, known++)
-            own(frame_physical((held->held[i] >> 32) * 32 + (u64)__builtin_ctzll(bits)), FRAME_BYTES, FREE);
+            own(frame_physical((held->held[i] >> 32) * 32 + (u64)__builtin_ctzll(bits)),
+                FRAME_BYTES, FREE);
     for (size_t i = 0; i < ARRAY_SIZE(held->cleared); i++)
         if (held->cleared[i]) own(frame_physical(held->cleared[i] - 1), FRAME_BYTES, FREE), known++;
     CHECK(known == frames_free(&pages_frames));
@@ -275,7 +287,8 @@ static void own_group_free(const struct group *group, u64 linear) {
     u64 count = 0;
     for (u64 page = 0; page < GROUP_PAGES; page++)
         if (group->map[page / 64] >> page % 64 & 1)
-            own(linear_to_physical(&pages.map, linear + page * PAGE_SIZE), PAGE_SIZE, FREE), count++;
+            own(linear_to_physical(&pages.map, linear + page * PAGE_SIZE), PAGE_SIZE, FREE),
+                count++;
     CHECK(count == group->free);
 }
 
@@ -292,14 +305,16 @@ static void trace(void) {
     RB_FOREACH(area, area_tree, &space.areas.tree) own_node(area);
     for (area = spare; area; area = RB_LEFT(area, link)) own_node(area);
     own_frames_free();
-    for (u64 i = 0; i < tail_count; i++) own_group_free(&tail[i], LINEAR + (pages_frames.count + i) * FRAME_BYTES);
+    for (u64 i = 0; i < tail_count; i++)
+        own_group_free(&tail[i], LINEAR + (pages_frames.count + i) * FRAME_BYTES);
     struct group *group;
     LIST_FOREACH(group, &split_groups, link) {
         u64 physical = window_physical(group);
         own(physical, PAGE_SIZE, SPLIT_MAP);
         own_group_free(group, physical_to_linear(&pages.map, physical));
     }
-    for (u64 frame = 0; frame < pages_frames.count; frame++) { // those that are split and have nothing free
+    for (u64 frame = 0; frame < pages_frames.count;
+         frame++) { // those that are split and have nothing free
         u64 physical = frame_physical(frame), used = 1;
         if (uses[physical / PAGE_SIZE] != NOBODY) continue;
         while (used < GROUP_PAGES && uses[physical / PAGE_SIZE + used] != NOBODY) used++;
@@ -350,7 +365,8 @@ static u32 first_value(const struct model_page *page) {
     return page->file && !page->past ? FILE_VALUE + page->file - 1u : 0;
 }
 
-// What a mapping shows so many pages behind one of its pages, never written to; bytes: of its object.
+// What a mapping shows so many pages behind one of its pages, never written to; bytes: of its
+// object.
 static struct model_page page_behind(struct model_page page, u64 pages, u64 offset, u64 bytes) {
     if (page.file) page.file += pages;
     if (page.shared) page.shared += pages;
@@ -376,8 +392,8 @@ static void check_model(void) {
             last[level] = at >> LEVEL_SHIFT(level + 1);
         }
         devices += !!page->device;
-        if (used != page->used ||
-            (used && (area->rights != page->rights || !!(area->flags & AREA_COUNTED) != page->counted)))
+        if (used != page->used || (used && (area->rights != page->rights ||
+                                            !!(area->flags & AREA_COUNTED) != page->counted)))
             CHECK(!"the area is as the model has it");
         if (at >= until) {
             entry = tables_leaf(space.root, at, &bytes);
@@ -392,14 +408,17 @@ static void check_model(void) {
         u64 writable = (ours || page->device) && page->rights & AREA_WRITE;
         CHECK(!page->past);
         if (page->device)
-            CHECK((*entry & PTE_ADDRESS) == device_page(page->device - 1u) && bytes == PAGE_SIZE && !ours);
+            CHECK((*entry & PTE_ADDRESS) == device_page(page->device - 1u) && bytes == PAGE_SIZE &&
+                  !ours);
         if (!(*entry & PTE_PWT) != !page->device) CHECK(!"the page has the memory type it should");
         if (!!(*entry & PTE_P) != !!page->rights || !!(*entry & PTE_W) != !!writable ||
-            !!(*entry & PTE_NX) != !(page->rights & AREA_EXEC) || !!(*entry & PTE_COUNTED) != (ours && page->counted))
+            !!(*entry & PTE_NX) != !(page->rights & AREA_EXEC) ||
+            !!(*entry & PTE_COUNTED) != (ours && page->counted))
             CHECK(!"the page's rights are as the model has them");
         check_page(window((*entry & PTE_ADDRESS & -bytes) + at % bytes), *value_of(page));
     }
-    for (u64 i = random_below(20); i < DEVICE_PAGES; i += 20) check_page(window(device_page(i)), device_values[i]);
+    for (u64 i = random_below(20); i < DEVICE_PAGES; i += 20)
+        check_page(window(device_page(i)), device_values[i]);
     CHECK(devices == space.areas.device && screen_yielded == (devices > 0));
     CHECK(counted == space.areas.counted);
     CHECK(tables == space.areas.tables);
@@ -408,8 +427,10 @@ static void check_model(void) {
 
 static void model_put(u64 at, u64 count, u32 rights, bool noreserve) {
     for (u64 i = at; i < at + count; i++)
-        model[i] = (struct model_page){
-            .used = true, .counted = rights & AREA_WRITE && !noreserve, .noreserve = noreserve, .rights = (u8)rights};
+        model[i] = (struct model_page){.used = true,
+                                       .counted = rights & AREA_WRITE && !noreserve,
+                                       .noreserve = noreserve,
+                                       .rights = (u8)rights};
 }
 static void model_cut(u64 at, u64 count) { (memset)(model + at, 0, count * sizeof model[0]); }
 static bool model_all(u64 at, u64 count, bool used) {
@@ -424,11 +445,14 @@ static u64 address_of(u64 page) { return space_start + page * PAGE_SIZE; }
 static u64 page_of(u64 address) { return (address - space_start) / PAGE_SIZE; }
 #define CALL6(name, ...) run(call_##name, (const u64[6]){__VA_ARGS__})
 
-static u64 avoid, avoid_end; // model pages: between two pieces of a call the other CPU may do something elsewhere
+static u64 avoid,
+    avoid_end; // model pages: between two pieces of a call the other CPU may do something elsewhere
 static u64 broken;
 static bool is_between; // it is at that, and has nobody else between its own
 static void while_broken(void);
-static u64 done_pages(void) { return threads[cpu].record.done / PAGE_SIZE; } // of a call that failed in its middle
+static u64 done_pages(void) {
+    return threads[cpu].record.done / PAGE_SIZE;
+} // of a call that failed in its middle
 
 s64 call_again(struct thread *thread) {
     thread->again = true;
@@ -482,7 +506,8 @@ static void random_range(u64 *at, u64 *count) {
 
 static void do_mmap(u64 at, u64 count) {
     bool shared = random_below(5) == 0 && shared_count + 3000 < SHARED_MAX;
-    u64 rights = some_rights(), flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, kind = random_below(6);
+    u64 rights = some_rights(), flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS,
+        kind = random_below(6);
     if (shared) count = MIN(count, 2000);
     bool noreserve = random_below(6) == 0, was_free = model_all(at, count, false);
     if (kind < 3) flags |= MAP_FIXED;
@@ -499,16 +524,21 @@ static void do_mmap(u64 at, u64 count) {
     s64 result = CALL6(mmap, address_of(at), count * PAGE_SIZE, rights, flags, ~0ull, 0);
     avoid_end = 0;
     last = (struct call){"mmap", at, 0, count, flags, rights, result};
-    if (result == -EEXIST) CHECK(kind == 3 && !was_free);
+    if (result == -EEXIST)
+        CHECK(kind == 3 && !was_free);
     else if (result == -ENOMEM) {
-        if (kind < 3 || (kind == 3 && was_free)) CHECK(is_short(count + (shared ? 20 : 0)) || flags & MAP_HUGETLB);
-        if (kind < 3 && done_pages()) model_put(at, done_pages(), shared ? 0 : (u32)rights, noreserve || shared);
+        if (kind < 3 || (kind == 3 && was_free))
+            CHECK(is_short(count + (shared ? 20 : 0)) || flags & MAP_HUGETLB);
+        if (kind < 3 && done_pages())
+            model_put(at, done_pages(), shared ? 0 : (u32)rights, noreserve || shared);
     } else {
-        CHECK(result > 0 && (u64)result >= space_start && (u64)result + count * PAGE_SIZE <= SPACE_PLACE_END);
+        CHECK(result > 0 && (u64)result >= space_start &&
+              (u64)result + count * PAGE_SIZE <= SPACE_PLACE_END);
         if (kind < 4) CHECK((u64)result == address_of(at));
         if (kind == 3) CHECK(was_free);
         if (kind > 3) CHECK(model_all(page_of((u64)result), count, false));
-        if (kind > 3 && was_free && !(flags & MAP_HUGETLB)) CHECK((u64)result == address_of(at)); // the hint
+        if (kind > 3 && was_free && !(flags & MAP_HUGETLB))
+            CHECK((u64)result == address_of(at)); // the hint
         u64 new = page_of((u64)result);
         model_put(new, count, (u32)rights, noreserve);
         for (u64 i = 0; shared && i < count; i++) {
@@ -520,7 +550,8 @@ static void do_mmap(u64 at, u64 count) {
 
 static void do_mmap_small(u64 at, u64 count) {
     u64 rights = some_rights();
-    s64 result = CALL6(mmap, address_of(at), count * PAGE_SIZE, rights, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~0ull);
+    s64 result = CALL6(mmap, address_of(at), count * PAGE_SIZE, rights,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~0ull);
     if (result < 0) CHECK(result == -ENOMEM && is_short(count + 8));
     model_put(at, result > 0 ? count : done_pages(), (u32)rights, false);
 }
@@ -528,20 +559,24 @@ static void do_mmap_small(u64 at, u64 count) {
 static void do_map_device(u64 at, u64 count) {
     bool sealed = random_below(2);
     u64 rights = some_rights() & (sealed ? AREA_READ : 7), first = random_below(DEVICE_PAGES);
-    u64 flags = MAP_SHARED | (random_below(3) ? MAP_FIXED : 0) | (random_below(4) ? 0 : MAP_POPULATE);
+    u64 flags =
+        MAP_SHARED | (random_below(3) ? MAP_FIXED : 0) | (random_below(4) ? 0 : MAP_POPULATE);
     if (random_below(8)) count = MIN(count, DEVICE_PAGES - first);
     bool inside = first + count <= DEVICE_PAGES;
-    s64 result = CALL6(mmap, address_of(at), count * PAGE_SIZE, rights, flags, DEVICE_FD + sealed, first * PAGE_SIZE);
+    s64 result = CALL6(mmap, address_of(at), count * PAGE_SIZE, rights, flags, DEVICE_FD + sealed,
+                       first * PAGE_SIZE);
     last = (struct call){"mmap of the device", at, first, count, flags, rights, result};
     if (result < 0) {
-        bool no_place = result == -ENOMEM && !(flags & MAP_FIXED); // which Linux looks for before it asks the file
+        bool no_place = result == -ENOMEM &&
+                        !(flags & MAP_FIXED); // which Linux looks for before it asks the file
         CHECK(no_place || (inside ? result == -ENOMEM && is_short(20) : result == -EINVAL));
         return;
     }
     u64 new = page_of((u64)result);
     CHECK(inside && (flags & MAP_FIXED ? new == at : model_all(new, count, false)));
     model_put(new, count, (u32)rights, true);
-    for (u64 i = 0; i < count; i++) model[new + i].device = (u16)(first + i + 1), model[new + i].sealed = sealed;
+    for (u64 i = 0; i < count; i++)
+        model[new + i].device = (u16)(first + i + 1), model[new + i].sealed = sealed;
 }
 
 static void do_protect(u64 at, u64 count) {
@@ -554,8 +589,11 @@ static void do_protect(u64 at, u64 count) {
     s64 result = CALL6(mprotect, address_of(at), count * PAGE_SIZE, rights);
     avoid_end = 0;
     last = (struct call){"mprotect", at, 0, count, rights, 0, result};
-    if (end == at + count) CHECK(result == 0 || (result == -ENOMEM && is_short(count)));
-    else CHECK(result == (model[end].used ? -EACCES : -ENOMEM) || (result == -ENOMEM && is_short(count)));
+    if (end == at + count)
+        CHECK(result == 0 || (result == -ENOMEM && is_short(count)));
+    else
+        CHECK(result == (model[end].used ? -EACCES : -ENOMEM) ||
+              (result == -ENOMEM && is_short(count)));
     for (u64 i = at; i < end; i++) {
         const struct area *area = space_area(address_of(i));
         if (area->rights != rights) { // memory ran out there
@@ -573,11 +611,14 @@ static void do_advise(u64 at, u64 count) {
     for (; end < at + count; end++)
         if (model[end].device || (frees && (model[end].shared || model[end].file))) break;
     avoid = at, avoid_end = at + count;
-    s64 result = CALL6(madvise, address_of(at), count * PAGE_SIZE, frees ? MADV_FREE : MADV_DONTNEED);
+    s64 result =
+        CALL6(madvise, address_of(at), count * PAGE_SIZE, frees ? MADV_FREE : MADV_DONTNEED);
     avoid_end = 0;
     last = (struct call){"madvise", at, frees, count, 0, 0, result};
-    if (end < at + count) CHECK(result == -EINVAL || (result == -ENOMEM && is_short(8)));
-    else CHECK(result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && is_short(8)));
+    if (end < at + count)
+        CHECK(result == -EINVAL || (result == -ENOMEM && is_short(8)));
+    else
+        CHECK(result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && is_short(8)));
     bool is_whole = result == -EINVAL || result == 0 || !is_short(8);
     for (u64 i = at, bytes; i < end; i++) {
         if (!is_whole && !model[i].shared && tables_leaf(space.root, address_of(i), &bytes)) break;
@@ -609,8 +650,10 @@ static void moved_several(u64 at, u64 count, u64 to, s64 result) {
         if (!model[at + i].used) continue;
         bool went = !space_area(address_of(at + i));
         if (!went) CHECK(result < 0);
-        if (went) model_move(at + i, to + i, 1, false);
-        else if (model[to + i].used && !space_area(address_of(to + i))) model_cut(to + i, 1);
+        if (went)
+            model_move(at + i, to + i, 1, false);
+        else if (model[to + i].used && !space_area(address_of(to + i)))
+            model_cut(to + i, 1);
     }
 }
 
@@ -633,19 +676,24 @@ static void do_remap(u64 at, u64 old) {
     bool doubles = model[at].shared && random_below(2);
     if (doubles) old = 0;
     if (doubles && stays) return;
-    if (random_below(2) == 0 && to / 512 && fixed) to = ROUND_DOWN(to, 512) + at % 512; // large pages stay large
+    if (random_below(2) == 0 && to / 512 && fixed)
+        to = ROUND_DOWN(to, 512) + at % 512; // large pages stay large
     if (to + count > model_pages) return;
     const struct area *area = space_area(address_of(at));
     const struct area before = area ? *area : (struct area){0};
-    u64 bytes = before.object ? before.object->bytes : ~0ull, offset = before.offset + (address_of(at) - before.start);
+    u64 bytes = before.object ? before.object->bytes : ~0ull,
+        offset = before.offset + (address_of(at) - before.start);
     bool overlap = to < at + old && at < to + count && (fixed || stays);
     bool several = fixed && !stays && count == old && area && area->end < address_of(at + old);
     bool one = area && area->end >= address_of(at + (old < count ? old : count));
     bool needs_one = fixed || stays || count > old;
     u64 more = count > old ? count - old : 0;
     bool is_huge = model[at].shared && area && !area->object;
-    if (fixed) avoid = at < to ? at : to, avoid_end = at < to ? to + count : at + (old > count ? old : count);
-    s64 result = CALL6(mremap, address_of(at), old * PAGE_SIZE, count * PAGE_SIZE, flags, address_of(to));
+    if (fixed)
+        avoid = at < to ? at : to,
+        avoid_end = at < to ? to + count : at + (old > count ? old : count);
+    s64 result =
+        CALL6(mremap, address_of(at), old * PAGE_SIZE, count * PAGE_SIZE, flags, address_of(to));
     avoid_end = 0;
     last = (struct call){"mremap", at, old, count, flags, to, result};
     if (overlap || !model[at].used) {
@@ -657,17 +705,23 @@ static void do_remap(u64 at, u64 old) {
         return moved_several(at, count, to, result);
     }
     if (doubles && !is_huge && fixed && to == at) {
-        CHECK(result == -EFAULT || (result == -ENOMEM && is_short(HELD + count + areas_tables(0, count * PAGE_SIZE))));
+        CHECK(result == -EFAULT ||
+              (result == -ENOMEM && is_short(HELD + count + areas_tables(0, count * PAGE_SIZE))));
         if (result == -ENOMEM) return remap_failed(at, old, to, count);
         return model_cut(to, count);
     }
     if (result < 0) {
-        if (doubles && is_huge) CHECK(result == -EINVAL);
-        else if (doubles && !flags) CHECK(result == -ENOMEM);
-        else if (model[at].device && stays) CHECK(result == -EINVAL);
-        else if ((needs_one && !one) || (model[at].device && needs_one)) CHECK(result == -EFAULT);
+        if (doubles && is_huge)
+            CHECK(result == -EINVAL);
+        else if (doubles && !flags)
+            CHECK(result == -ENOMEM);
+        else if (model[at].device && stays)
+            CHECK(result == -EINVAL);
+        else if ((needs_one && !one) || (model[at].device && needs_one))
+            CHECK(result == -EFAULT);
         else // splitting takes pages, and a move holds some
-            CHECK(result == -ENOMEM && (is_short(count + areas_tables(0, count * PAGE_SIZE) + 2 + HELD) || !fixed));
+            CHECK(result == -ENOMEM &&
+                  (is_short(count + areas_tables(0, count * PAGE_SIZE) + 2 + HELD) || !fixed));
         if (result == -ENOMEM) remap_failed(at, old, to, count);
         return;
     }
@@ -682,7 +736,8 @@ static void do_remap(u64 at, u64 old) {
         if (fixed) model_cut(to, count);
         CHECK(model_all(new, count, false));
         model_move(at, new, stay, stays);
-    } else CHECK(!doubles && model_all(at + stay, count - stay, false));
+    } else
+        CHECK(!doubles && model_all(at + stay, count - stay, false));
     for (u64 i = stay; i < stay + more; i++) model[new + i] = page_behind(like, i, offset, bytes);
 }
 
@@ -697,8 +752,10 @@ static void do_brk(void) {
         return;
     }
     CHECK(end <= old_end || was_free);
-    if (end > old_end) model_put(old_end, end - old_end, AREA_READ | AREA_WRITE, false);
-    else model_cut(end, old_end - end);
+    if (end > old_end)
+        model_put(old_end, end - old_end, AREA_READ | AREA_WRITE, false);
+    else
+        model_cut(end, old_end - end);
 }
 
 static bool interferes; // the other CPU may, once
@@ -710,15 +767,18 @@ static void touch(u64 at) {
     struct model_page *page = &model[at];
     u64 error = errors[random_below(4)];
     const char *why = NULL;
-    if (random_below(8) == 0) space_fault(address_of(at), error); // as of a CPU that remembers something else
+    if (random_below(8) == 0)
+        space_fault(address_of(at), error); // as of a CPU that remembers something else
     interferes = !is_between;
     touched = at < model_pages - 3 ? at : 0;
     u64 *content = access(address_of(at), error, &why);
     interferes = false;
-    bool allowed = page->used && page->rights && !(error & FAULT_WRITE && !(page->rights & AREA_WRITE)) &&
+    bool allowed = page->used && page->rights &&
+                   !(error & FAULT_WRITE && !(page->rights & AREA_WRITE)) &&
                    !(error & FAULT_FETCH && !(page->rights & AREA_EXEC));
     if (!content) {
-        if (why == space_past_end) CHECK(allowed && page->past);
+        if (why == space_past_end)
+            CHECK(allowed && page->past);
         else
             CHECK(why == space_no_memory ? allowed && !page->counted && !page->device
                                          : !allowed); // what was promised is there
@@ -745,7 +805,9 @@ static void random_step(void) {
     case 12: frames_idle(); break;
     default:
         if (random_below(2)) count = 1 + random_below(100);
-        for (u64 i = at; i < at + count && i < model_pages; i += 1 + random_below(random_below(2) ? 2 : 600)) touch(i);
+        for (u64 i = at; i < at + count && i < model_pages;
+             i += 1 + random_below(random_below(2) ? 2 : 600))
+            touch(i);
     }
 }
 
@@ -756,16 +818,21 @@ static void while_clearing(void) {
     u64 away = promises.away;
     interferes = false;
     interfered++;
-    if (random_below(2)) random_step();
-    else if (random_below(2)) touch(touched + random_below(3));
-    else do_unmap(touched, 1 + random_below(600) % (model_pages - touched));
+    if (random_below(2))
+        random_step();
+    else if (random_below(2))
+        touch(touched + random_below(3));
+    else
+        do_unmap(touched, 1 + random_below(600) % (model_pages - touched));
     cpu = self;
     promises.away = away;
 }
 
-// What it does elsewhere, and to a page next to the range above all, which it may join with what is done of it.
+// What it does elsewhere, and to a page next to the range above all, which it may join with what is
+// done of it.
 static void while_broken(void) {
-    u64 from = avoid, end = avoid_end, count = 1 + random_below(600), at = random_below(model_pages - count);
+    u64 from = avoid, end = avoid_end, count = 1 + random_below(600),
+        at = random_below(model_pages - count);
     struct call call = last;
     if (random_below(4) == 0) at = random_below(2) ? end : from - MIN(from, count);
     if (at + count > model_pages || (at < end && at + count > from) || random_below(2)) return;
@@ -786,7 +853,8 @@ static void while_broken(void) {
 
 // ---- machines ----
 
-// A machine with these ranges of memory, and of the program's space its last so many bytes; the rest is taken.
+// A machine with these ranges of memory, and of the program's space its last so many bytes; the
+// rest is taken.
 static void start(const struct range *ranges, size_t count, u64 bytes, bool has_1g) {
     physical_end = ranges[count - 1].end;
     madvise(window(0), physical_end, 4);
@@ -818,21 +886,25 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     CHECK(space_put(&below) && space_put(&above));
 }
 
-static void random_machine(const struct range *ranges, size_t count, u64 bytes, bool has_1g, int steps) {
+static void random_machine(const struct range *ranges, size_t count, u64 bytes, bool has_1g,
+                           int steps) {
     start(ranges, count, bytes, has_1g);
     u64 free_before = pages_free();
     cpu = 0;
     file_pages = 3;
     u64 pages[] = {page_alloc(), page_alloc(), page_alloc()};
     file_start = MIN(pages[0], pages[2]);
-    CHECK(pages[1] == file_start + PAGE_SIZE && MAX(pages[0], pages[2]) == file_start + 2 * PAGE_SIZE);
+    CHECK(pages[1] == file_start + PAGE_SIZE &&
+          MAX(pages[0], pages[2]) == file_start + 2 * PAGE_SIZE);
     for (u64 page = 0; page < file_pages; page++)
         for (size_t i = 0; i < ARRAY_SIZE(places); i++)
             ((u64 *)window(file_start + page * PAGE_SIZE))[places[i]] = FILE_VALUE + page;
     objects_set_file(file_start, file_pages * PAGE_SIZE);
-    struct area area = {.start = address_of(3), .end = address_of(6), .rights = AREA_READ | AREA_WRITE};
+    struct area area = {
+        .start = address_of(3), .end = address_of(6), .rights = AREA_READ | AREA_WRITE};
     area.object = &objects_file;
-    struct area zeroes = {.start = address_of(6), .end = address_of(7), .rights = AREA_READ | AREA_WRITE};
+    struct area zeroes = {
+        .start = address_of(6), .end = address_of(7), .rights = AREA_READ | AREA_WRITE};
     CHECK(space_put_file(&area, file_pages * PAGE_SIZE) && space_put(&zeroes));
     model_put(3, 4, 3, false);
     for (u64 page = 0; page < file_pages; page++) {
@@ -840,7 +912,8 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
         model[3 + page].value = first_value(&model[3 + page]);
     }
     const char *why;
-    CHECK(access(address_of(3), 0, &why)); // CPU 0 remembers the file's page when CPU 1 makes a copy
+    CHECK(
+        access(address_of(3), 0, &why)); // CPU 0 remembers the file's page when CPU 1 makes a copy
     cpu = 1;
     CHECK(access(address_of(3), FAULT_WRITE, &why));
     check_tlb();
@@ -850,8 +923,10 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
         check_tlb();
         trace();
         if (checks_failed)
-            fprintf(stderr, "step %d; last call: %s page %lu, %lu pages, then %lu; %lx to %lu = %ld\n", i, last.name,
-                    last.address, last.old, last.count, last.flags, last.to, (long)last.result);
+            fprintf(stderr,
+                    "step %d; last call: %s page %lu, %lu pages, then %lu; %lx to %lu = %ld\n", i,
+                    last.name, last.address, last.old, last.count, last.flags, last.to,
+                    (long)last.result);
     }
     CHECK(CALL6(munmap, space_start, SPACE_PLACE_END - space_start) == 0);
     model_cut(0, model_pages);
@@ -868,9 +943,11 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
 static void count_leaves(u64 *leaves) {
     leaves[0] = leaves[1] = leaves[2] = 0;
     for (u64 at = space_start, bytes; at < SPACE_PLACE_END; at = ROUND_DOWN(at, bytes) + bytes)
-        if (tables_leaf(space.root, at, &bytes)) leaves[bytes == GIB ? 2 : bytes == 2 * MIB ? 1 : 0]++;
+        if (tables_leaf(space.root, at, &bytes))
+            leaves[bytes == GIB ? 2 : bytes == 2 * MIB ? 1 : 0]++;
 }
-#define LEAVES(g, m, k) (count_leaves(leaves), leaves[2] == (g) && leaves[1] == (m) && leaves[0] == (k))
+#define LEAVES(g, m, k)                                                                            \
+    (count_leaves(leaves), leaves[2] == (g) && leaves[1] == (m) && leaves[0] == (k))
 
 // Pages of 1 GiB: asked for, joined, split at both borders, moved, given back.
 static void gigabytes(void) {
@@ -880,26 +957,33 @@ static void gigabytes(void) {
     u64 at = (u64)CALL6(mmap, 0, 2 * GIB, rw, flags | MAP_POPULATE);
     CHECK(at % GIB == 0 && LEAVES(2, 0, 0));
     CHECK(CALL6(mprotect, at + GIB + 5 * MIB, PAGE_SIZE, AREA_READ) == 0 && LEAVES(1, 511, 512));
-    CHECK(CALL6(madvise, at + 2 * MIB, 3 * MIB, MADV_DONTNEED) == 0 && LEAVES(0, 511 + 510, 512 + 256));
+    CHECK(CALL6(madvise, at + 2 * MIB, 3 * MIB, MADV_DONTNEED) == 0 &&
+          LEAVES(0, 511 + 510, 512 + 256));
     trace();
     CHECK(CALL6(munmap, at, 2 * GIB) == 0 && LEAVES(0, 0, 0));
     trace();
     u64 free_before = pages_free();
-    at = (u64)CALL6(mmap, 0, GIB, rw, flags | MAP_HUGETLB | LEVEL_SHIFT(LEVEL_1G) << MAP_HUGE_SHIFT);
+    at =
+        (u64)CALL6(mmap, 0, GIB, rw, flags | MAP_HUGETLB | LEVEL_SHIFT(LEVEL_1G) << MAP_HUGE_SHIFT);
     CHECK(at % GIB == 0 && LEAVES(1, 0, 0));
-    u64 next = (u64)CALL6(mmap, 0, GIB, rw, flags | MAP_HUGETLB | LEVEL_SHIFT(LEVEL_2M) << MAP_HUGE_SHIFT);
+    u64 next =
+        (u64)CALL6(mmap, 0, GIB, rw, flags | MAP_HUGETLB | LEVEL_SHIFT(LEVEL_2M) << MAP_HUGE_SHIFT);
     CHECK(next % GIB == 0 && LEAVES(1, 512, 0));
-    CHECK(CALL6(mmap, 0, 2 * GIB, rw, flags | MAP_HUGETLB | LEVEL_SHIFT(LEVEL_1G) << MAP_HUGE_SHIFT) == -ENOMEM);
+    CHECK(CALL6(mmap, 0, 2 * GIB, rw,
+                flags | MAP_HUGETLB | LEVEL_SHIFT(LEVEL_1G) << MAP_HUGE_SHIFT) == -ENOMEM);
     CHECK(CALL6(mmap, 0, PAGE_SIZE, rw, flags | MAP_HUGETLB | 16 << MAP_HUGE_SHIFT) == -EINVAL);
     CHECK(CALL6(munmap, next, GIB) == 0);
-    CHECK((u64)CALL6(mremap, at, GIB, GIB, MREMAP_MAYMOVE | MREMAP_FIXED, at - GIB) == at - GIB && LEAVES(1, 0, 0));
+    CHECK((u64)CALL6(mremap, at, GIB, GIB, MREMAP_MAYMOVE | MREMAP_FIXED, at - GIB) == at - GIB &&
+          LEAVES(1, 0, 0));
     at -= GIB;
-    CHECK((u64)CALL6(mremap, at, GIB, GIB, MREMAP_MAYMOVE | MREMAP_FIXED, at + GIB + 2 * MIB) == at + GIB + 2 * MIB);
+    CHECK((u64)CALL6(mremap, at, GIB, GIB, MREMAP_MAYMOVE | MREMAP_FIXED, at + GIB + 2 * MIB) ==
+          at + GIB + 2 * MIB);
     CHECK(LEAVES(0, 512, 0));
     trace();
     CHECK(CALL6(munmap, at + GIB + 2 * MIB, GIB) == 0 && pages_free() + 3 >= free_before);
     // Touched in order, pages of 2 MiB become one of 1 GiB.
-    start((struct range[]){{MIB, 8 * MIB}, {1020 * MIB, 4096 * MIB + 0x40000}}, 2, 4 * GIB - 8 * MIB, true);
+    start((struct range[]){{MIB, 8 * MIB}, {1020 * MIB, 4096 * MIB + 0x40000}}, 2,
+          4 * GIB - 8 * MIB, true);
     at = (u64)CALL6(mmap, 0, 3 * GIB - 64 * MIB, rw, flags);
     const char *why;
     for (u64 i = 0; i < 3 * GIB - 64 * MIB; i += 2 * MIB) {
@@ -927,7 +1011,8 @@ static void nine_tenths(const struct range *ranges, size_t count) {
         trace();
         if (round == 1) {
             CHECK(CALL6(madvise, at, bytes, MADV_DONTNEED) == 0);
-            for (u64 i = 0; i < bytes; i += PAGE_SIZE) refused += !access(at + i, FAULT_WRITE, &why);
+            for (u64 i = 0; i < bytes; i += PAGE_SIZE)
+                refused += !access(at + i, FAULT_WRITE, &why);
             CHECK(refused == 0);
         }
         CHECK(CALL6(munmap, at, bytes) == 0);
@@ -941,7 +1026,8 @@ static void scattered(const struct range *ranges, size_t count) {
     start(ranges, count, 48 * MIB, false);
     CHECK(CALL6(munmap, USER_START, space_start - USER_START) == 0);
     u64 base = 1ull << 40, at = base, refused = 0;
-    while (CALL6(mmap, at, PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0, 0) > 0) at += 2 * MIB;
+    while (CALL6(mmap, at, PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0, 0) > 0)
+        at += 2 * MIB;
     CHECK(at > base + 200 * 2 * MIB);
     for (u64 i = base; i < at; i += 2 * MIB) refused += !access(i, FAULT_WRITE, &why);
     CHECK(refused == 0);
@@ -953,7 +1039,8 @@ static void scattered(const struct range *ranges, size_t count) {
 int main(int argc, char **argv) {
     int scale = argc > 1 ? atoi(argv[1]) : 2; // how long, and from where the random numbers go
     if (argc > 2) state += strtoull(argv[2], NULL, 0);
-    void *all = mmap(NULL, 5 * GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *all = mmap(NULL, 5 * GIB, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (all == MAP_FAILED) abort();
     window_base = (u64)all;
     tables_allow = ~0ull;

@@ -29,7 +29,8 @@ static const char *text(u64 at) { return (const char *)stack + BYTES - (TOP - at
 
 static u64 build(const char *command, u64 length, u64 limit) {
     static const u64 auxv[] = {AT_PAGESZ, 4096, AT_PHNUM, 9};
-    struct start start = {.command = command, .command_length = length, .limit = limit, .auxv = auxv};
+    struct start start = {
+        .command = command, .command_length = length, .limit = limit, .auxv = auxv};
     start.auxv_bytes = sizeof auxv;
     memcpy(start.random, "0123456789abcdef", 16);
     memset(stack, 0xee, sizeof stack);
@@ -38,7 +39,8 @@ static u64 build(const char *command, u64 length, u64 limit) {
 }
 
 // args and envs: what must be there, in order, ending with NULL.
-static void check(const char *command, u64 length, const char *const *args, const char *const *envs) {
+static void check(const char *command, u64 length, const char *const *args,
+                  const char *const *envs) {
     char *copy = malloc(length + 1); // so that ASan sees a read beyond the part
     memcpy(copy, command, length);
     char *tight = realloc(copy, length ? length : 1);
@@ -55,24 +57,27 @@ static void check(const char *command, u64 length, const char *const *args, cons
         seen |= 1ull << word(at);
         if (word(at) == AT_PAGESZ) CHECK(value == 4096);
         if (word(at) == AT_PHNUM) CHECK(value == 9);
-        if (word(at) == AT_RANDOM) CHECK(value % 16 == 0 && memcmp(text(value), "0123456789abcdef", 16) == 0);
+        if (word(at) == AT_RANDOM)
+            CHECK(value % 16 == 0 && memcmp(text(value), "0123456789abcdef", 16) == 0);
         if (word(at) == AT_PLATFORM) CHECK(strcmp(text(value), "x86_64") == 0);
         if (word(at) == AT_EXECFN) CHECK(strcmp(text(value), argc ? args[0] : "") == 0 || !argc);
     }
-    CHECK(seen == (1ull << AT_PAGESZ | 1ull << AT_PHNUM | 1ull << AT_RANDOM | 1ull << AT_PLATFORM | 1ull << AT_EXECFN));
+    CHECK(seen == (1ull << AT_PAGESZ | 1ull << AT_PHNUM | 1ull << AT_RANDOM | 1ull << AT_PLATFORM |
+                   1ull << AT_EXECFN));
     free(tight);
 }
 
-#define LIST(...)                                                                                                      \
+#define LIST(...)                                                                                  \
     (const char *const[]) { __VA_ARGS__, NULL }
-#define NONE                                                                                                           \
+#define NONE                                                                                       \
     (const char *const[]) { NULL }
 #define PART(s) s, sizeof(s)
 
 int main(void) {
     allowed = BYTES;
     check(PART("arg=prog"), LIST("prog"), NONE);
-    check(PART("arg=prog\0arg=with space\0arg=\0env=A=b=c\0tty=1"), LIST("prog", "with space", ""), LIST("A=b=c"));
+    check(PART("arg=prog\0arg=with space\0arg=\0env=A=b=c\0tty=1"), LIST("prog", "with space", ""),
+          LIST("A=b=c"));
     check(PART("env=X=1\0arg=p\0env=Y=\0unknown\0arg=q"), LIST("p", "q"), LIST("X=1", "Y="));
     check("arg=cut off", 11, LIST("cut off"), NONE); // no NUL at the end of the part
     check("", 0, NONE, NONE);
@@ -84,7 +89,8 @@ int main(void) {
         wanted[i] = "y";
     }
     check(many, sizeof many, wanted, NONE);
-    for (u64 limit = 0; limit < 4000; limit += 16) { // too long for the limit, or for the memory there is
+    for (u64 limit = 0; limit < 4000;
+         limit += 16) { // too long for the limit, or for the memory there is
         u64 sp = build(many, 600, limit);
         CHECK(sp == 0 || TOP - sp <= limit);
         allowed = limit;

@@ -40,7 +40,8 @@ static void test_copies(void) {
             }
 }
 
-// Every distance between -LONGEST and LONGEST, so that blocks overlap by all amounts in both directions.
+// Every distance between -LONGEST and LONGEST, so that blocks overlap by all amounts in both
+// directions.
 static void test_moves(void) {
     u8 ours[SIZE], theirs[SIZE];
     for (size_t length = 0; length <= LONGEST; length++)
@@ -90,7 +91,8 @@ static void test_strings(void) {
                                         "abd", "\x80", "a\x80", "abcdefghijk", "abcdefghijl"};
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         CHECK(our_strlen(words[i]) == strlen(words[i]));
-        for (size_t max = 0; max < 14; max++) CHECK(our_strnlen(words[i], max) == strnlen(words[i], max));
+        for (size_t max = 0; max < 14; max++)
+            CHECK(our_strnlen(words[i], max) == strnlen(words[i], max));
         for (size_t j = 0; j < ARRAY_SIZE(words); j++) {
             CHECK(sign(our_strcmp(words[i], words[j])) == sign(strcmp(words[i], words[j])));
         }

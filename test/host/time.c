@@ -1,12 +1,14 @@
-// Time on a simulated machine: the rate must be right wherever it comes from and however late the second reading comes,
-// nobody waits without need, time never runs backwards on any CPU, and timers are not late.
+// Time on a simulated machine: the rate must be right wherever it comes from and however late the
+// second reading comes, nobody waits without need, time never runs backwards on any CPU, and timers
+// are not late.
 #include "test/time_machine.h"
 
 static const char *const names[] = {"HPET", "PM timer", "PIT"};
 
 static void test_mul_div(void) {
     for (int i = 0; i < 100000; i++) {
-        u64 a = (u64)rand() << rand() % 33, b = (u64)rand() << rand() % 33, c = (u64)rand() << rand() % 33;
+        u64 a = (u64)rand() << rand() % 33, b = (u64)rand() << rand() % 33,
+            c = (u64)rand() << rand() % 33;
         unsigned __int128 exact = c ? (unsigned __int128)a * b / c : (unsigned __int128)-1;
         CHECK(mul_div(a, b, c) == (exact > UINT64_MAX ? UINT64_MAX : (u64)exact));
     }
@@ -14,8 +16,9 @@ static void test_mul_div(void) {
 
 // First use comes after each of these times; then the clock runs for five minutes.
 static void test_clock(u64 rate_hz, enum reference_source source) {
-    static const double first_use[] = {0,    1e-6, 4e-4, 6e-4, 0.01, 0.0549, 0.055, 0.06, 0.1, 0.5,  2.3,
-                                       2.35, 4.6,  4.68, 4.7,  9.0,  9.4,    20,    61,   80,  5000, 90000};
+    static const double first_use[] = {0,   1e-6, 4e-4, 6e-4, 0.01, 0.0549, 0.055, 0.06,
+                                       0.1, 0.5,  2.3,  2.35, 4.6,  4.68,   4.7,   9.0,
+                                       9.4, 20,   61,   80,   5000, 90000};
     for (size_t i = 0; i < ARRAY_SIZE(first_use); i++) {
         switch_on(rate_hz, 3.7 * (double)(i + 1));
         if (source == REFERENCE_HPET) set_hpet(i % 2 ? 10000000 : 69841279);
@@ -23,12 +26,15 @@ static void test_clock(u64 rate_hz, enum reference_source source) {
         begin_time(source);
         sleep_s(first_use[i]);
         u64 asked = now_ps, before = time_now_ns();
-        double waited = (double)(now_ps - asked) / 1e12, turn = (double)reference->turn / (double)reference->hz;
+        double waited = (double)(now_ps - asked) / 1e12,
+               turn = (double)reference->turn / (double)reference->hz;
         CHECK(waited < 0.0006 + 60 * (double)slowest_read / 1e12); // half a millisecond at most
         bool needs = first_use[i] < 5e-4 || first_use[i] > 1.9 * turn;
-        if (!needs) CHECK(waited < 0.0002); // none when the readings lie apart and the turns can be told
+        if (!needs)
+            CHECK(waited < 0.0002); // none when the readings lie apart and the turns can be told
         if (!needs && waited >= 0.0002)
-            fprintf(stderr, "%s, %lu Hz, after %f s: waited %f s\n", names[source], rate_hz, first_use[i], waited);
+            fprintf(stderr, "%s, %lu Hz, after %f s: waited %f s\n", names[source], rate_hz,
+                    first_use[i], waited);
         CHECK(error_of(hz) < 0.01);
         for (int step = 0; step < 3000; step++) {
             sleep_s(0.001 * (rand() % 200));
@@ -40,7 +46,8 @@ static void test_clock(u64 rate_hz, enum reference_source source) {
         }
         CHECK(error_of(hz) < 20e-6);
         CHECK(time_tsc_to_ns(hz) > 999999990 && time_tsc_to_ns(hz) <= 1000000000);
-        CHECK(time_ns_to_tsc(NS_PER_S) > hz - hz / 100000 - 10 && time_ns_to_tsc(NS_PER_S) < hz + hz / 100000 + 10);
+        CHECK(time_ns_to_tsc(NS_PER_S) > hz - hz / 100000 - 10 &&
+              time_ns_to_tsc(NS_PER_S) < hz + hz / 100000 + 10);
         CHECK(clock.refine_at == UINT64_MAX && complaints == 0 && lines == 1);
     }
 }
@@ -51,19 +58,19 @@ static void test_stated(void) {
         u32 highest, denominator, numerator, crystal, signature, highest_hypervisor, khz;
         u64 stated;
     } cases[] = {
-        {0x16, 2, 308, 24000000, 0, 0, 0, 3696000000},                         // Core i7-8700K
-        {0x1b, 2, 78, 38400000, 0, 0, 0, 1497600000},                          // Core i7-1065G7
-        {0x15, 3, 171, 19200000, 0, 0, 0, 1094400000},                         // Celeron N3350
-        {0x16, 2, 334, 0, 0, 0, 0, 0},                                         // Core i7-6700K: no crystal
-        {0x16, 0, 0, 0, 0, 0, 0, 0},                                           // Broadwell
-        {0x16, 0, 78, 38400000, 0, 0, 0, 0},                                   //
-        {0x10, 2, 78, 38400000, 0, 0, 0, 0},                                   // EPYC: no such leaf
-        {0x16, 0, 0, 0, 0x61774d56, 0x40000010, 2194843, 2194843000},          // VMware
+        {0x16, 2, 308, 24000000, 0, 0, 0, 3696000000},                // Core i7-8700K
+        {0x1b, 2, 78, 38400000, 0, 0, 0, 1497600000},                 // Core i7-1065G7
+        {0x15, 3, 171, 19200000, 0, 0, 0, 1094400000},                // Celeron N3350
+        {0x16, 2, 334, 0, 0, 0, 0, 0},                                // Core i7-6700K: no crystal
+        {0x16, 0, 0, 0, 0, 0, 0, 0},                                  // Broadwell
+        {0x16, 0, 78, 38400000, 0, 0, 0, 0},                          //
+        {0x10, 2, 78, 38400000, 0, 0, 0, 0},                          // EPYC: no such leaf
+        {0x16, 0, 0, 0, 0x61774d56, 0x40000010, 2194843, 2194843000}, // VMware
         {0x16, 2, 308, 24000000, 0x4b4d564b, 0x40000010, 2600000, 2600000000}, // KVM that states it
-        {0x16, 2, 308, 24000000, 0x4b4d564b, 0x40000001, 99, 3696000000},      // and one that does not
-        {0x16, 0, 0, 0, 0x7263694d, 0x40000082, 2600000, 0},                   // Hyper-V: that leaf is something else
-        {0xd, 0, 0, 0, 0x54474354, 0x40000001, 2600000, 0},                    // QEMU
-        {0x16, 1, 0xffffffff, 0xffffffff, 0, 0, 0, 0},                         // nonsense
+        {0x16, 2, 308, 24000000, 0x4b4d564b, 0x40000001, 99, 3696000000}, // and one that does not
+        {0x16, 0, 0, 0, 0x7263694d, 0x40000082, 2600000, 0}, // Hyper-V: that leaf is something else
+        {0xd, 0, 0, 0, 0x54474354, 0x40000001, 2600000, 0},  // QEMU
+        {0x16, 1, 0xffffffff, 0xffffffff, 0, 0, 0, 0},       // nonsense
         {0x16, 0xffffffff, 1, 1, 0, 0, 0, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -103,7 +110,8 @@ static void test_check_of_stated(enum reference_source source, u64 states, doubl
         sleep_s(0.01);
     }
     bool right = states == tsc_hz;
-    CHECK(complaints == !right && (right ? hz == tsc_hz : error_of(hz) < 20e-6) && clock.refine_at == UINT64_MAX);
+    CHECK(complaints == !right && (right ? hz == tsc_hz : error_of(hz) < 20e-6) &&
+          clock.refine_at == UINT64_MAX);
 }
 
 static void test_standing_still(void) {
@@ -135,8 +143,10 @@ static void test_standing_still(void) {
     CHECK(complaints == 1 && reference->source == REFERENCE_PM_TIMER && hpet_registers[4] == 0);
 }
 
-// Other CPUs join at various times, with TSCs that are off; first use of the time is by any of them.
-static void test_cpus(enum reference_source source, s64 off_us, double joins, int first_asks, double asks_at) {
+// Other CPUs join at various times, with TSCs that are off; first use of the time is by any of
+// them.
+static void test_cpus(enum reference_source source, s64 off_us, double joins, int first_asks,
+                      double asks_at) {
     switch_on(2000000000, 30);
     if (source == REFERENCE_HPET) set_hpet(69841279);
     cpus[1].tsc += (u64)(off_us * 2000);
@@ -152,13 +162,14 @@ static void test_cpus(enum reference_source source, s64 off_us, double joins, in
     time_now_ns();
     here = cpus + 1;
     u64 before = time_now_ns();
-    double doubt = source == REFERENCE_PIT ? 6000 : 2000; // ns, and more when the rate was not well known yet
+    double doubt =
+        source == REFERENCE_PIT ? 6000 : 2000; // ns, and more when the rate was not well known yet
     if (asks_at < 0.01) doubt += 20 * joins * 1e6;
     s64 missing = (s64)(cpus[1].cpu.time.offset + (u64)(off_us * 2000)) / 2;
     CHECK(missing <= doubt && missing >= -doubt);
     if (missing > doubt || missing < -doubt)
-        fprintf(stderr, "%s, off by %ld us, joins at %f, first %d at %f: %ld ns missing\n", names[source], off_us,
-                joins, first_asks, asks_at, missing);
+        fprintf(stderr, "%s, off by %ld us, joins at %f, first %d at %f: %ld ns missing\n",
+                names[source], off_us, joins, first_asks, asks_at, missing);
     CHECK((strstr(said, off_us < 0 ? "behind: corrected" : "ahead: corrected") != NULL) ==
           (cpus[1].cpu.time.offset != 0));
     for (int i = 0; i < 20000; i++) {
@@ -195,20 +206,26 @@ static void test_offsets(void) {
 static void test_offset_alone(void) {
     struct reference r = {REFERENCE_PM_TIMER, "", 3579545, 1 << 24, NULL, 1};
     for (int i = 0; i < 300000; i++) {
-        double rate = 1e9 + rand() % 1000 * 4e6, from = rand() % 1000, to = from + rand() % 4000 * 1e-3;
+        double rate = 1e9 + rand() % 1000 * 4e6, from = rand() % 1000,
+               to = from + rand() % 4000 * 1e-3;
         u64 gap = 1 + (u64)rand() % 5000, rate_hz = (u64)rate;
         double late = (rand() % 1000 - 500) / 1000.0 * (double)gap,
                off = i % 2 ? 0 : (rand() % 2000 - 1000) * 1e-3 * rate;
-        struct reading a = {(u64)(from * rate + 1e15), (u32)(u64)(from * 3579545) & 0xffffff, 1, gap};
-        struct reading b = {(u64)(to * rate + 1e15 + late + off), (u32)(u64)(to * 3579545) & 0xffffff, 1, gap};
+        struct reading a = {(u64)(from * rate + 1e15), (u32)(u64)(from * 3579545) & 0xffffff, 1,
+                            gap};
+        struct reading b = {(u64)(to * rate + 1e15 + late + off),
+                            (u32)(u64)(to * 3579545) & 0xffffff, 1, gap};
         u64 doubt = clock_doubt(&r, &a, &b, rate_hz);
         double missing = (double)(s64)clock_offset(&r, &a, &b, rate_hz, 0);
-        if (off == 0) CHECK(missing == 0);
-        else CHECK(missing + off <= 2 * (double)doubt && missing + off >= -2 * (double)doubt);
+        if (off == 0)
+            CHECK(missing == 0);
+        else
+            CHECK(missing + off <= 2 * (double)doubt && missing + off >= -2 * (double)doubt);
     }
 }
 
-// With IA32_TSC_ADJUST equal on all CPUs and an invariant TSC nothing is shared by those that read the time.
+// With IA32_TSC_ADJUST equal on all CPUs and an invariant TSC nothing is shared by those that read
+// the time.
 static void test_adjust(void) {
     switch_on(2000000000, 5);
     set_leaf(0, 7, 0, 0, 0);
@@ -239,7 +256,8 @@ static double sleep_until(u64 deadline, int *times) {
     for (*times = 0; time_now_ns() < deadline && *times < 1000; ++*times) {
         timer_set(deadline);
         if (has_apic && cpuid(1, 0).ecx & 1 << 24) {
-            u64 ticks = here->deadline > tsc_of(here, now_ps) ? here->deadline - tsc_of(here, now_ps) : 0;
+            u64 ticks =
+                here->deadline > tsc_of(here, now_ps) ? here->deadline - tsc_of(here, now_ps) : 0;
             sleep_s((double)ticks / (double)tsc_hz);
         } else if (has_apic) {
             CHECK(here->count != 0);
@@ -269,11 +287,13 @@ static void test_timers(bool deadline_mode, u64 rate_hz, u64 timer_hz, double fi
         static const double lengths[] = {1e-6, 1e-4, 0.03, 2, 700, 0.01};
         for (size_t j = 0; j < ARRAY_SIZE(lengths); j++) {
             double late = sleep_until(time_now_ns() + (u64)(lengths[j] * 1e9), &times);
-            CHECK(late >= 0 && late < 20000 + (double)NS_PER_S / (double)timer_hz * 2 + lengths[j] * 1e9 / 10000);
+            CHECK(late >= 0 && late < 20000 + (double)NS_PER_S / (double)timer_hz * 2 +
+                                          lengths[j] * 1e9 / 10000);
             CHECK(times <= 40 + lengths[j] * (double)timer_hz / (1u << 31));
         }
         timer_set(UINT64_MAX - 1);
-        CHECK(deadline_mode ? here->deadline > tsc_of(here, now_ps) + 1000 * tsc_hz : here->count == UINT32_MAX);
+        CHECK(deadline_mode ? here->deadline > tsc_of(here, now_ps) + 1000 * tsc_hz
+                            : here->count == UINT32_MAX);
         here = cpus;
     }
     CHECK(complaints == 0);
@@ -292,14 +312,16 @@ static void test_long_sleep(u64 rate_hz, enum reference_source source) {
     sleep_until(time_now_ns() + 3600 * NS_PER_S, &times);
     double off = (double)(now_ps - begin) / 1e12 - 3600;
     CHECK(off > -0.2 && off < 0.2 && times < 10);
-    if (!(off > -0.2 && off < 0.2)) fprintf(stderr, "%s, %lu Hz: off by %f s\n", names[source], rate_hz, off);
+    if (!(off > -0.2 && off < 0.2))
+        fprintf(stderr, "%s, %lu Hz: off by %f s\n", names[source], rate_hz, off);
 }
 
 static void test_pit_timer(void) {
     int times;
     switch_on(1000000000, 3);
     begin_time(REFERENCE_PIT);
-    CHECK(sleep_until(time_now_ns() + 1000000000, &times) >= 0 && times == 19 && pit_one_shots == 19);
+    CHECK(sleep_until(time_now_ns() + 1000000000, &times) >= 0 && times == 19 &&
+          pit_one_shots == 19);
 }
 
 int main(void) {

@@ -1,6 +1,7 @@
 // flags: -O1 -fsanitize=thread -pthread
-// Time read by threads that are CPUs, under ThreadSanitizer, from before its rate is known until it is for good: none
-// sees an earlier time than another one has seen before, whether the TSCs agree or not.
+// Time read by threads that are CPUs, under ThreadSanitizer, from before its rate is known until it
+// is for good: none sees an earlier time than another one has seen before, whether the TSCs agree
+// or not.
 #include <pthread.h>
 
 #include "test/time_machine.h"
@@ -17,8 +18,8 @@ static void *work(void *cpu) {
     for (int i = 0; i < READS; i++) {
         u64 before = __atomic_load_n(&seen, __ATOMIC_SEQ_CST), now = time_now_ns();
         if (now < before) __atomic_fetch_add(&backwards, 1, __ATOMIC_RELAXED);
-        while (now > before &&
-               !__atomic_compare_exchange_n(&seen, &before, now, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {}
+        while (now > before && !__atomic_compare_exchange_n(&seen, &before, now, true,
+                                                            __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {}
         if (i % 16 == 0) advance(PS / 500); // 1 s in all from each
     }
     return NULL;

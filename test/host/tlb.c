@@ -1,7 +1,8 @@
 // flags: -O1 -fsanitize=thread -pthread
-// The TLB shootdown with threads, under ThreadSanitizer: each thread is a CPU with a TLB of its own, which goes idle
-// and comes back, takes interrupts between two steps when it likes, and changes the page tables when it has the lock.
-// No CPU may reach a page that was given back, nor, idle or not, walk a page table that was.
+// The TLB shootdown with threads, under ThreadSanitizer: each thread is a CPU with a TLB of its
+// own, which goes idle and comes back, takes interrupts between two steps when it likes, and
+// changes the page tables when it has the lock. No CPU may reach a page that was given back, nor,
+// idle or not, walk a page table that was.
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -39,7 +40,9 @@ static void step(void) { // time passes, and others come in between
     for (unsigned i = me && rnd(4) == 0 ? rnd(30) : 0; i; i--) sched_yield();
 }
 
-static void forget_page(u64 address) { me->tlb[address / PAGE_SIZE] = me->tables[0] = me->tables[1] = 0; }
+static void forget_page(u64 address) {
+    me->tlb[address / PAGE_SIZE] = me->tables[0] = me->tables[1] = 0;
+}
 #include "test/tlb_cpu.h"
 #include "kernel/cpu/lock.c"
 void ipi_send(unsigned cpu) {
@@ -118,16 +121,22 @@ static void *work(void *argument) {
     tlb_enter();
     for (int round = 0; round < ROUNDS; round++) {
         unsigned draw = rnd(32);
-        if (draw == 0) change();
-        else if (draw <= 2) idle();
-        else if (draw < 8) walk(rnd(PAGES));
-        else if (draw < 10) sched_yield();
-        else reach(rnd(PAGES));
+        if (draw == 0)
+            change();
+        else if (draw <= 2)
+            idle();
+        else if (draw < 8)
+            walk(rnd(PAGES));
+        else if (draw < 10)
+            sched_yield();
+        else
+            reach(rnd(PAGES));
         if (rnd(4) == 0) take_interrupt();
     }
     tlb_leave();
     __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
-    for (; LOAD(&done) < CPUS; sched_yield()) take_interrupt(); // for tables, the idle ones are asked, too
+    for (; LOAD(&done) < CPUS; sched_yield())
+        take_interrupt(); // for tables, the idle ones are asked, too
     return NULL;
 }
 

@@ -1,7 +1,8 @@
 // flags: -O2
-// The TLB shootdown, every order of steps in which CPUs come in between each other at most three times: each CPU is a
-// coroutine that runs the real code and can be stopped before every access to what CPUs share. While one waits the next
-// one goes on. A schedule says where who comes in; what a run shows decides which schedules are tried next.
+// The TLB shootdown, every order of steps in which CPUs come in between each other at most three
+// times: each CPU is a coroutine that runs the real code and can be stopped before every access to
+// what CPUs share. While one waits the next one goes on. A schedule says where who comes in; what a
+// run shows decides which schedules are tried next.
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,9 +51,10 @@ static u64 runs;
 
 // Saves the callee-saved registers on the stack, *save = stack pointer; goes on at the other one.
 void switch_stack(u64 *save, u64 to);
-__asm__("switch_stack:\n\tpush %rbp\n\tpush %rbx\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
-        "mov %rsp, (%rdi)\n\tmov %rsi, %rsp\n\t"
-        "pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbx\n\tpop %rbp\n\tret");
+__asm__(
+    "switch_stack:\n\tpush %rbp\n\tpush %rbx\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
+    "mov %rsp, (%rdi)\n\tmov %rsi, %rsp\n\t"
+    "pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbx\n\tpop %rbp\n\tret");
 
 static void go_to(struct test_cpu *cpu) {
     struct test_cpu *from = me;
@@ -155,7 +157,8 @@ static void explore(int from) {
     if (wrong && !checks_failed) {
         CHECK(!"every order is right");
         fprintf(stderr, "%s; who comes in:", wrong);
-        for (int i = 0; i < preemptions; i++) fprintf(stderr, " %d at %d", schedule[i].cpu, schedule[i].step);
+        for (int i = 0; i < preemptions; i++)
+            fprintf(stderr, " %d at %d", schedule[i].cpu, schedule[i].step);
         fprintf(stderr, "\n");
     }
     int end = steps;
@@ -170,7 +173,8 @@ static void explore(int from) {
     preemptions--;
 }
 
-static void scenario(const char *name, unsigned count, const enum operation (*operations)[OPERATIONS]) {
+static void scenario(const char *name, unsigned count,
+                     const enum operation (*operations)[OPERATIONS]) {
     u64 before = runs;
     script = operations;
     first_online = count;
@@ -180,7 +184,8 @@ static void scenario(const char *name, unsigned count, const enum operation (*op
 
 int main(void) {
     cpus = aligned_alloc(_Alignof(struct test_cpu), CPUS * sizeof *cpus);
-#define SCENARIO(name, online, ...) scenario(name, online, (const enum operation[CPUS][OPERATIONS]){__VA_ARGS__})
+#define SCENARIO(name, online, ...)                                                                \
+    scenario(name, online, (const enum operation[CPUS][OPERATIONS]){__VA_ARGS__})
     SCENARIO("two pages, one after the other", 3, {ENTER, CHANGE_0, CHANGE_BOTH},
              {ENTER, REACH_0, REACH_1, SERVE, REACH_0}, {ENTER, REACH_1, SERVE, REACH_1});
     SCENARIO("one goes idle and comes back", 2, {ENTER, CHANGE_0, CHANGE_BOTH},
@@ -189,9 +194,12 @@ int main(void) {
              {ENTER, REACH_1, LEAVE, SERVE, ENTER, REACH_1, REACH_0});
     SCENARIO("asked late, and again", 2, {ENTER, REACH_0, REACH_1, LEAVE, SERVE, ENTER, REACH_1},
              {ENTER, CHANGE_1, CHANGE_0});
-    SCENARIO("a table goes", 3, {ENTER, CHANGE_TABLE, CHANGE_0}, {ENTER, WALK, LEAVE, WALK, SERVE, ENTER, REACH_0});
-    SCENARIO("a table goes twice", 2, {ENTER, CHANGE_TABLE, CHANGE_TABLE}, {WALK, SERVE, WALK, ENTER, REACH_0, SERVE});
-    SCENARIO("one joins", 1, {ENTER, CHANGE_0, CHANGE_BOTH}, {JOIN, ENTER, REACH_0, REACH_1, SERVE, REACH_1});
+    SCENARIO("a table goes", 3, {ENTER, CHANGE_TABLE, CHANGE_0},
+             {ENTER, WALK, LEAVE, WALK, SERVE, ENTER, REACH_0});
+    SCENARIO("a table goes twice", 2, {ENTER, CHANGE_TABLE, CHANGE_TABLE},
+             {WALK, SERVE, WALK, ENTER, REACH_0, SERVE});
+    SCENARIO("one joins", 1, {ENTER, CHANGE_0, CHANGE_BOTH},
+             {JOIN, ENTER, REACH_0, REACH_1, SERVE, REACH_1});
     SCENARIO("two take turns", 3, {ENTER, REACH_0, CHANGE_0, REACH_0}, {LEAVE},
              {ENTER, REACH_0, SERVE, LEAVE, ENTER, REACH_0});
     CHECK(runs > 100000);

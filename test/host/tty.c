@@ -39,7 +39,9 @@ static bool reads(size_t bytes, const char *text) {
     return text ? gets(&reader, bytes, text, true) : gets(&reader, bytes, "", false);
 }
 
-static bool shows(const char *text) { return shown_bytes == strlen(text) && memcmp(shown, text, shown_bytes) == 0; }
+static bool shows(const char *text) {
+    return shown_bytes == strlen(text) && memcmp(shown, text, shown_bytes) == 0;
+}
 
 static void lines(void) {
     start();
@@ -48,7 +50,8 @@ static void lines(void) {
     CHECK(reads(100, NULL) && !tty_readable(&tty) && tty_waiting(&tty) == 0);
     type("c\rsecond\nthird");
     CHECK(shows("abc\nsecond\nthird"));
-    CHECK(reads(2, "ab") && reads(100, "c\n") && reads(0, "") && reads(7, "second\n") && reads(100, NULL));
+    CHECK(reads(2, "ab") && reads(100, "c\n") && reads(0, "") && reads(7, "second\n") &&
+          reads(100, NULL));
     type("\n");
     CHECK(reads(100, "third\n"));
 }
@@ -65,7 +68,8 @@ static void editing(void) {
     type("gone\x15kept\n");
     CHECK(reads(100, "kept\n") && shows("gone\b \b\b \b\b \b\b \bkept\n"));
     start();
-    type("\x01\x7f\xc3\xa4\x7f\xe2\x82\xac\n"); // a control character is two columns, one of UTF-8 is one
+    type("\x01\x7f\xc3\xa4\x7f\xe2\x82\xac\n"); // a control character is two columns, one of UTF-8
+                                                // is one
     CHECK(reads(100, "\xe2\x82\xac\n") && shows("^A\b \b\b \b\xc3\xa4\b \b\xe2\x82\xac\n"));
     start();
     type("read\nx\x7f\x7f\x7f\n"); // what a read may have taken is not erased
@@ -139,7 +143,8 @@ static void minimum_and_time(void) {
     const u64 tenth = 100000000;
     start();
     now = 5;
-    struct tty_reader r = begins(3, 2); // both: the time counts from one byte to the next, and begins with the first
+    struct tty_reader r =
+        begins(3, 2); // both: the time counts from one byte to the next, and begins with the first
     CHECK(gets(&r, 10, "", false) && r.deadline == ~0ull);
     type("a");
     now += 9 * tenth;
@@ -182,7 +187,8 @@ static void minimum_and_time(void) {
     CHECK(gets(&r, 8, "z", true));
 }
 
-// A read that waits for a line gets what was typed when lines are over; one that has its minimum keeps it.
+// A read that waits for a line gets what was typed when lines are over; one that has its minimum
+// keeps it.
 static void mode_changes(void) {
     start();
     struct tty_reader r = {0};
@@ -224,7 +230,8 @@ static void full(void) {
     type("\n");
     u8 to[8192];
     struct tty_reader reader = {0};
-    CHECK(tty_read(&tty, &reader, to, sizeof to, 0) == TTY_RING && to[TTY_RING - 1] == '\n' && reader.over);
+    CHECK(tty_read(&tty, &reader, to, sizeof to, 0) == TTY_RING && to[TTY_RING - 1] == '\n' &&
+          reader.over);
     type("again\n");
     CHECK(reads(100, "again\n"));
 }
@@ -245,10 +252,12 @@ static void random_keys(void) {
         }
         u8 to[64];
         if (reader.over) reader = (struct tty_reader){0};
-        if (r % 5 == 0) CHECK(tty_read(&tty, &reader, to, r % sizeof to, (u64)i << 27) <= r % sizeof to);
+        if (r % 5 == 0)
+            CHECK(tty_read(&tty, &reader, to, r % sizeof to, (u64)i << 27) <= r % sizeof to);
         if (reader.done > 1000) reader.over = true;
         tty_input(&tty, (u8)(r >> 10));
-        CHECK(tty.ready - tty.read <= TTY_RING && tty.write - tty.ready <= TTY_RING - (tty.ready - tty.read));
+        CHECK(tty.ready - tty.read <= TTY_RING &&
+              tty.write - tty.ready <= TTY_RING - (tty.ready - tty.read));
     }
 }
 

@@ -36,7 +36,8 @@ void bios_call(u8 interrupt, struct bios_regs *regs) {
     }
 }
 
-static struct e820_entry map[3] = {{0, 0xa0000, 1}, {0x100000, 0x3ff00000, 1}, {0xe0000000, 0x10000000, 2}};
+static struct e820_entry map[3] = {
+    {0, 0xa0000, 1}, {0x100000, 0x3ff00000, 1}, {0xe0000000, 0x10000000, 2}};
 
 // What SeaBIOS has: 800x600x32 with the pitch of 832.
 static const struct vbe_mode good = {.attributes = 0xbb,
@@ -76,7 +77,8 @@ static void refused(const char *why) {
 
 static struct boot_framebuffer taken(u32 mode) {
     run();
-    CHECK(!said[0] && bios.set == (mode | 0x4000) && boot.screen.length == 8192 && boot.screen.start == REAL_STACK);
+    CHECK(!said[0] && bios.set == (mode | 0x4000) && boot.screen.length == 8192 &&
+          boot.screen.start == REAL_STACK);
     return boot.framebuffer;
 }
 
@@ -86,9 +88,10 @@ static void test_choice(void) {
     CHECK(!bios.calls && !said[0]);
     begin(800, 600, 32);
     struct boot_framebuffer f = taken(0x101);
-    CHECK(f.address == 0xfd000000 && f.pitch == 3328 && f.width == 800 && f.height == 600 && f.bits == 32);
-    CHECK(f.red_at == 16 && f.green_at == 8 && f.blue_at == 0 && f.red_bits == 8 && f.green_bits == 8 &&
-          f.blue_bits == 8);
+    CHECK(f.address == 0xfd000000 && f.pitch == 3328 && f.width == 800 && f.height == 600 &&
+          f.bits == 32);
+    CHECK(f.red_at == 16 && f.green_at == 8 && f.blue_at == 0 && f.red_bits == 8 &&
+          f.green_bits == 8 && f.blue_bits == 8);
     begin(800, 601, 32);
     refused(
         "video=800x601x32: the BIOS has no such mode; the screen stays in text mode. Modes of 32 bits: 640x480 800x600 "
@@ -104,8 +107,8 @@ static void test_choice(void) {
     begin(800, 600, 32);
     bios.refuses = true;
     run();
-    CHECK(strstr(said, "does not switch to mode 0x101") && !boot.framebuffer.width && !boot.framebuffer.address &&
-          boot.text_columns == 80);
+    CHECK(strstr(said, "does not switch to mode 0x101") && !boot.framebuffer.width &&
+          !boot.framebuffer.address && boot.text_columns == 80);
     begin(800, 600, 32);
     bios.modes[1].attributes = 0; // the BIOS does not know it, and has another
     taken(0x102);
@@ -147,7 +150,8 @@ static void test_modes(void) {
     bios.count = 2;
     map[2] = (struct e820_entry){0xfd000fff, ~0ull, 1}; // wraps
     refused("has RAM");
-    const u64 near[][3] = {{0xfcfff000, 0x1001}, {0xfcfff000, 0x1400, 0x800}, {0xfd1e7f00, 1}, {0xfd000000, 1}};
+    const u64 near[][3] = {
+        {0xfcfff000, 0x1001}, {0xfcfff000, 0x1400, 0x800}, {0xfd1e7f00, 1}, {0xfd000000, 1}};
     for (size_t i = 0; i < ARRAY_SIZE(near); i++) { // in a page that the framebuffer touches
         begin(800, 600, 32);
         bios.count = 2;

@@ -36,7 +36,8 @@ u64 *tables_leaf(u64 root, u64 address, u64 *bytes) {
 
 bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
     u64 old;
-    CHECK(bytes <= max_page && bytes == PAGE_SIZE && address == WINDOW + physical && !tables_leaf(root, address, &old));
+    CHECK(bytes <= max_page && bytes == PAGE_SIZE && address == WINDOW + physical &&
+          !tables_leaf(root, address, &old));
     CHECK(bits & PTE_NX && (bits & PTE_W || !(bits & TYPE_BITS)));
     if (count == room) return false;
     leaves[count++] = (struct leaf){address, bytes, physical | bits | PTE_P};
@@ -72,12 +73,15 @@ int main(void) {
     // Usable memory: as it is, for tables that lie in it; never as a device.
     CHECK(maps(0x200010, 100, WINDOW_TABLES) && count == 13);
     CHECK(!maps(0x200000, 1, WINDOW_DEVICE) && !maps(0x3fdffff, 2, WINDOW_WRITE_COMBINING));
-    // ACPI's ranges, and what the BIOS keeps below 1 MiB: tables. A hole: nothing that the CPU would read ahead in.
-    CHECK(maps(0x3fe7fff, 2, WINDOW_TABLES) && count == 15 && !(leaves[14].entry & (PTE_W | TYPE_BITS)));
+    // ACPI's ranges, and what the BIOS keeps below 1 MiB: tables. A hole: nothing that the CPU
+    // would read ahead in.
+    CHECK(maps(0x3fe7fff, 2, WINDOW_TABLES) && count == 15 &&
+          !(leaves[14].entry & (PTE_W | TYPE_BITS)));
     CHECK(maps(0xf5a40, 20, WINDOW_TABLES) && maps(0x9fc40, 0x300, WINDOW_TABLES) && count == 17);
     CHECK(!maps(0x4000000, 1, WINDOW_TABLES) && strstr(said, "nothing there"));
     CHECK(!maps(0x3fff000, 0x1001, WINDOW_TABLES) && maps(0x3fff000, 0x1000, WINDOW_TABLES));
-    CHECK(!maps(0, 0, WINDOW_DEVICE) && !maps(UINT64_MAX, 2, WINDOW_DEVICE) && !maps(1ull << 46, 1, WINDOW_DEVICE));
+    CHECK(!maps(0, 0, WINDOW_DEVICE) && !maps(UINT64_MAX, 2, WINDOW_DEVICE) &&
+          !maps(1ull << 46, 1, WINDOW_DEVICE));
     CHECK(maps((1ull << 46) - 1, 1, WINDOW_DEVICE));
     room = count + 1;
     CHECK(!maps(0xfe000000, 0x2000, WINDOW_DEVICE) && strstr(said, "page tables"));

@@ -76,6 +76,7 @@ check() {
     bad=0
     ! asked clang-format || find boot loader kernel tools test \( -name '*.[ch]' -o -name '*.cpp' \) -print0 |
         xargs -0 clang-format --dry-run -Werror || bad=1
+    find boot loader kernel tools -name '*.[ch]' -print0 | xargs -0 python3 tools/style.py || bad=1
     shellcheck -x -a build.sh || found shellcheck
     # cppcheck computes in 63 bits, so that the slots of layout.h are null pointers to it, and skips system headers.
     cppcheck -q --std=c11 --enable=warning,portability,performance --error-exitcode=1 -I. -j "$(nproc)" \

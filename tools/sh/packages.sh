@@ -42,6 +42,7 @@ bochs /usr/lib/*/bochs/plugins/libbx_term_gui.so bochs-term
 check clang-format clang-format
 check shellcheck shellcheck
 check cppcheck cppcheck
+check python3 python3
 test busybox busybox-static
 test clang clang
 test /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a libclang-rt-dev
