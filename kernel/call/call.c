@@ -29,7 +29,7 @@ static const char names[] =
     ;
 #define NUMBERS 512 // none is higher
 
-static s64 calls_unknown(u32 number) {
+static __attribute__((noinline)) s64 calls_unknown(u32 number) {
     static bool named[NUMBERS + 1]; // the last one for all that are no number of a call
     // Every glibc program, or every one with threads, asks for these first and does without: not
     // worth a line.

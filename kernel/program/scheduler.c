@@ -253,6 +253,13 @@ static void scheduler_tick(struct scheduler *own) {
     if (own->slice_end && now >= own->slice_end) own->switch_due = own->slice_over = true;
 }
 
+// Lets interrupts in. The timer does not come again by itself: without the look behind it, a CPU
+// that then sleeps would sleep for ever.
+static void scheduler_break(struct scheduler *own) {
+    cpu_break();
+    scheduler_tick(own);
+}
+
 static void scheduler_timer_update(struct scheduler *own) {
     u64 when = own->first < own->watch ? own->first : own->watch;
     if (own->alarm < when) when = own->alarm;
@@ -270,10 +277,7 @@ void scheduler_set_alarm(u64 when) { scheduler_of(this_cpu()->number)->alarm = w
 
 // Until somebody takes what was sent to the process.
 static void scheduler_signals_sent(struct scheduler *own) {
-    while (signal_search()) {
-        cpu_break();
-        scheduler_tick(own);
-    }
+    while (signal_search()) scheduler_break(own);
 }
 
 // ---- switching ----
@@ -341,17 +345,14 @@ void scheduler_init(struct thread *first) {
 // after the last look.
 static void scheduler_idle(struct scheduler *own) {
     u64 bit = 1ull << this_cpu()->number % 64, *word = &idle_cpus[this_cpu()->number / 64];
-    cpu_break(); // a call may have come before, and a turn may clear a frame
     __atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST);
-    bool is_idle = !LOAD(&ready_count);
-    if (is_idle && frames_idle()) {
-        cpu_break(); // a call may follow
-    } else if (is_idle) {
+    scheduler_break(own); // a call may have come before, and a turn may clear a frame
+    if (!LOAD(&ready_count) && !frames_idle()) {
         scheduler_timer_update(own);
         cpu_idle();
     }
     cpu_serve();
-    scheduler_tick(own); // still idle: the first sleeper stays here
+    scheduler_break(own); // a call may follow; still idle: the first sleeper stays here
     if (__atomic_load_n(&program.unasked, __ATOMIC_RELAXED)) scheduler_signals_sent(own);
     __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
 }
@@ -359,8 +360,7 @@ static void scheduler_idle(struct scheduler *own) {
 // After a call stopped at a break point: whether it goes on at once, since no other thread's turn
 // has come.
 static bool scheduler_goes_on(struct scheduler *own) {
-    cpu_break();
-    scheduler_tick(own);
+    scheduler_break(own);
     scheduler_timer_update(own);
     return !own->switch_due;
 }
