@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "waiter.h"
+
 #define BUSY    16
 #define MANY    20000
 #define LATEST  3000000 // ns
@@ -149,25 +151,12 @@ static void *tick(void *arg) {
     return NULL;
 }
 
-static void make_waiter(char *stack) {
-    long flags = 0x10f00, result; // VM, FS, FILES, SIGHAND, THREAD
-    __asm__ volatile(
-        "syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n"
-        "mov $202, %%eax\n\tmov %[gate], %%rdi\n\tmov $128, %%esi\n\txor %%edx, %%edx\n\txor %%r10d, "
-        "%%r10d\n\tsyscall\n\t"
-        "lock decl (%[left])\n\tmov $60, %%eax\n\txor %%edi, %%edi\n\tsyscall\n"
-        "1:"
-        : "=a"(result)
-        : "0"(56L), "D"(flags), "S"(stack), "d"(0L), [gate] "r"(&gate), [left] "r"(&left)
-        : "rcx", "r11", "r10", "r8", "memory");
-    CHECK(result > 0, result);
-}
-
 static void many(void) {
     static char stack[64] __attribute__((aligned(64)));
     pthread_t ticker;
     long long most = 0;
-    for (left = 0; left < MANY; left++) make_waiter(stack + sizeof stack);
+    for (left = 0; left < MANY; left++)
+        CHECK(waiter_make(stack + sizeof stack, &gate, &left) > 0, left);
     while (futex(&gate, REQUEUE, 0, INT_MAX, &gate) != MANY) sleep_ns(10 * MS);
     stop = 0;
     pthread_create(&ticker, NULL, tick, &most);

@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "waiter.h"
+
 #define GIB     (1ul << 30)
 #define MIB     (1ul << 20)
 #define PAGE    4096ul
@@ -149,23 +151,10 @@ static long futex(uint32_t *at, int operation, int value, long more, uint32_t *a
     return syscall(SYS_futex, at, operation, value, more, at2, -1);
 }
 
-static void make_waiter(char *stack) {
-    long flags = 0x10f00, result; // VM, FS, FILES, SIGHAND, THREAD
-    __asm__ volatile(
-        "syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n"
-        "mov $202, %%eax\n\tmov %[gate], %%rdi\n\tmov $128, %%esi\n\txor %%edx, %%edx\n\t"
-        "xor %%r10d, %%r10d\n\tsyscall\n\t"
-        "lock decl (%[left])\n\tmov $60, %%eax\n\txor %%edi, %%edi\n\tsyscall\n"
-        "1:"
-        : "=a"(result)
-        : "0"(56L), "D"(flags), "S"(stack), "d"(0L), [gate] "r"(&gate), [left] "r"(&left)
-        : "rcx", "r11", "r10", "r8", "memory");
-    CHECK(result > 0);
-}
-
 static void waiters(void) {
     static char stack[64] __attribute__((aligned(64)));
-    for (left = 0; left < WAITERS; left++) make_waiter(stack + sizeof stack);
+    for (left = 0; left < WAITERS; left++)
+        CHECK(waiter_make(stack + sizeof stack, &gate, &left) > 0);
     while (futex(&gate, REQUEUE, 0, INT_MAX, &gate) != WAITERS) sleep_ns(TICK_NS);
     CHECK(futex(&gate, REQUEUE, 0, INT_MAX, &other) == WAITERS);
     CHECK(syscall(SYS_futex, &other, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL,
