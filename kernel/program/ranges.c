@@ -54,9 +54,9 @@ s64 range_populate(struct walk *walk, u64 end, bool writes) {
         walk->at = MIN(end, ROUND_DOWN(walk->at, bytes) + bytes);
         return 0;
     }
-    const char *why =
-        space_make(walk->at, writes ? FAULT_WRITE
-                                    : 0); // or others changed the area: then it is looked at again
+    u64 access = writes ? FAULT_WRITE : 0;
+    const char *why = space_make(walk->at, access);
+    // If others changed the area meanwhile there may be no page: then it is looked at again.
     bool is_made = tables_leaf(space.root, walk->at, &bytes);
     walk->left -= MAKE_COST + (is_made ? (s64)(bytes / sizeof(u64)) : 0);
     if (!why) return 0;
