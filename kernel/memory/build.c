@@ -114,7 +114,10 @@ static void build_map_window(u64 root, const struct ranges *usable, u64 read_onl
 }
 
 // Slot 0: the CPU's own data at the bottom, its stack at the top. Stacks are written before they
-// are read.
+// are read. The small one is cleared all the same: it can lie where SeaBIOS ran its own start,
+// below the end of memory, and QEMU under TCG takes a slow path for each store to a page while it
+// keeps a translation of code there, which is until the code's own bytes are written. Without this,
+// a program's calls take 20 times as long with QEMU 7.2 and 50 times with 11.1.
 static void build_map_slot(u64 root, u64 stack) {
     u64 interrupt_stacks = SLOTS + offsetof(struct cpu, ist), behind = SLOTS + sizeof(struct cpu);
     build_map_new_pages(root, SLOTS, interrupt_stacks - SLOTS, page_alloc_cleared);
@@ -123,7 +126,7 @@ static void build_map_slot(u64 root, u64 stack) {
     if (stack)
         build_map(root, SLOTS + SLOT_SIZE - PAGE_2M, stack, PAGE_2M, PTE_W | PTE_NX, PAGE_2M);
     else
-        build_map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK, page_alloc);
+        build_map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK, page_alloc_cleared);
 }
 
 // In the window, for the high stage, which writes before it can make page tables. The loader saw
