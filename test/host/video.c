@@ -24,7 +24,7 @@ void bios_call(u8 interrupt, struct bios_regs *regs) {
         for (u32 i = 0; i <= bios.count; i++) LOW_MEMORY(u16, 0xcfff0 + 2 * i) = (u16)(0x100 + i);
         if (!bios.broken_list) LOW_MEMORY(u16, 0xcfff0 + 2 * bios.count) = 0xffff;
     } else if (function == 0x4f01 && number < 300) {
-        CHECK(es == (u16)(BOUNCE >> 4) + 256);
+        CHECK(es == (u16)((BOUNCE >> 4) + 256));
         bios.asked = number;
         memcpy(bounce + 4096, &bios.modes[number], bios.old ? 0x32 : sizeof bios.modes[number]);
         if (!bios.modes[number].attributes) regs->eax = 0x14f;
