@@ -13,7 +13,7 @@
 #define NO_ADJUSTMENT          UINT64_MAX
 // for the reference to move: 10 ms at 6 GHz, 16 s at 4 MHz
 #define WAIT_TSC_MAX          (1ull << 26)
-#define LEAST_READINGS_APART  2000 // in a second
+#define LEAST_READINGS_APART  3000 // in a second
 #define COARSE_READINGS_APART 20000
 // of the reference, that a rate right to 1/8 and a tick can tell
 #define COARSE_TURNS  2

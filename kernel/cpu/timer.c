@@ -12,7 +12,7 @@
 #define MSR_TSC_DEADLINE         0x6e0
 #define MSR_INTERRUPT_PENDING    0xc0010055 // of AMD's families 0Fh, from revision F on, to 11h
 #define C1E_ON_HALT              (3ull << 27)
-#define NS_APART                 500000       // a run at least, to measure by
+#define NS_APART                 300000       // a run at least, to measure by
 #define WAIT_TSC_MAX             (1ull << 26) // for such a run
 #define NS_LONGEST               (1ull << 59) // 18 years: more could wrap
 

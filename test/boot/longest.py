@@ -1,5 +1,9 @@
 """How long, in instructions, a CPU is in the kernel without letting interrupts and other threads in, and how long the
-lock of the program's address space is held and waited for: while a program does on two CPUs what takes longest."""
+lock of the program's address space is held and waited for: while a program does on two CPUs what takes longest.
+
+On one CPU from QEMU 10.0 on, where nobody waits: with several CPUs in one thread, as -icount has them, it tells a plugin
+the number of the CPU that translated an instruction first instead of the one that runs it (plugin-gen.c compares
+CF_PARALLEL, which stands for threads), so that one CPU's holds were subtracted from another's counts."""
 import bisect
 import re
 import subprocess
@@ -47,7 +51,12 @@ class Kernel:
         return name if at == start else f"{name}+{at - start:#x}"
 
 
-def measure(kernel):
+def cpus():
+    version = vm.run(["qemu-system-x86_64", "--version"]).decode().split()[3]
+    return 2 if int(version.split(".")[0]) < 10 else 1
+
+
+def measure(kernel, cpu_count):
     """The longest stretches: {(what, call): (length, where it began, where it ended)}."""
     program = vm.compile_guest("test/guest/longest.c", "gcc", "-static")
     with vm.directory() as tmp:
@@ -55,7 +64,7 @@ def measure(kernel):
         (tmp / "places").write_text(kernel.places())
         words = f"{tmp}/longest.so,lock={kernel.lock:x},places={tmp}/places,out={tmp}/out"
         result = vm.boot(program, memory="4G", hang=4 * vm.HANG,
-                         extra=["-smp", "2", "-icount", "shift=0,sleep=off", "-plugin", words])
+                         extra=["-smp", str(cpu_count), "-icount", "shift=0,sleep=off", "-plugin", words])
         said = (tmp / "out").read_text()
     vm.expect_in("what ended", b"longest ok", result.com1)
     result.expect(0)
@@ -67,16 +76,14 @@ def measure(kernel):
 
 
 def storm():
-    version = vm.run(["qemu-system-x86_64", "--version"]).decode().split()[3]
-    if not version.startswith("7."):
-        raise vm.Skipped(f"with QEMU {version} some holds come out negative; it measures right with 7.2")
-    longest = measure(Kernel())
+    cpu_count = cpus()
+    longest = measure(Kernel(), cpu_count)
     for what, calls in EXPECTED.items():
         vm.expect(f"{what}: not measured", [call for call in calls if (what, call) not in longest], [])
     late = [f"{what} of {length} instructions in {call}, from {began} to {ended}"
             for (what, call), (length, began, ended) in sorted(longest.items()) if length > MOST]
     vm.expect(f"more than {MOST} instructions", late, [])
-    vm.expect("somebody waited for the lock", any(what == "wait" for what, _ in longest), True)
+    vm.expect("somebody waited for the lock", any(what == "wait" for what, _ in longest), cpu_count > 1)
 
 
 def tests():
