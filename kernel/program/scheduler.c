@@ -254,7 +254,7 @@ static void scheduler_tick(struct scheduler *own) {
 }
 
 // Lets interrupts in. The timer does not come again by itself: without the look behind it, a CPU
-// that then sleeps would sleep for ever.
+// that then sleeps would sleep for ever. There is no look while the timer is not set.
 static void scheduler_break(struct scheduler *own) {
     cpu_break();
     scheduler_tick(own);
@@ -277,7 +277,10 @@ void scheduler_set_alarm(u64 when) { scheduler_of(this_cpu()->number)->alarm = w
 
 // Until somebody takes what was sent to the process.
 static void scheduler_signals_sent(struct scheduler *own) {
-    while (signal_search()) scheduler_break(own);
+    while (signal_search()) {
+        scheduler_timer_update(own); // or the look behind the break would be none
+        scheduler_break(own);
+    }
 }
 
 // ---- switching ----
@@ -347,10 +350,9 @@ static void scheduler_idle(struct scheduler *own) {
     u64 bit = 1ull << this_cpu()->number % 64, *word = &idle_cpus[this_cpu()->number / 64];
     __atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST);
     scheduler_break(own); // a call may have come before, and a turn may clear a frame
-    if (!LOAD(&ready_count) && !frames_idle()) {
-        scheduler_timer_update(own);
-        cpu_idle();
-    }
+    scheduler_timer_update(
+        own); // also when it does: who is to be woken meanwhile waits for no other
+    if (!LOAD(&ready_count) && !frames_idle()) cpu_idle();
     cpu_serve();
     scheduler_break(own); // a call may follow; still idle: the first sleeper stays here
     if (__atomic_load_n(&program.unasked, __ATOMIC_RELAXED)) scheduler_signals_sent(own);

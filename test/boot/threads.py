@@ -112,6 +112,7 @@ def tests():
     yield "latency and shares", latency
     yield "20,000 waiters", lambda: latency("many")
     yield "latency of much memory", lambda: latency("memory", memory="512M")
+    yield "latency of an idle CPU", lambda: latency("idle", memory="512M")
     yield "stalled output", stalled_output
     yield "several read one terminal", read_by_several
     yield "^C while all wait", interrupted_by_key

@@ -216,9 +216,25 @@ static void memory(void) {
     pthread_join(ticker, NULL);
 }
 
+// A CPU with nothing to do clears frames that were given back, and looks for who is to be woken
+// between two of them.
+static void idle(void) {
+    for (int i = 0; i < 5; i++) {
+        char *much = mmap(NULL, MUCH, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+        CHECK(much != MAP_FAILED && !munmap(much, MUCH), i);
+        long long before = now();
+        sleep_ns(MS / 10);
+        long long late = now() - before - MS / 10;
+        CHECK(late < KEPT, late);
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "memory")) {
         memory();
+    } else if (argc > 1 && !strcmp(argv[1], "idle")) {
+        idle();
     } else if (argc > 1) {
         many();
     } else {
