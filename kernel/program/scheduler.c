@@ -349,9 +349,8 @@ void scheduler_init(struct thread *first) {
 static void scheduler_idle(struct scheduler *own) {
     u64 bit = 1ull << this_cpu()->number % 64, *word = &idle_cpus[this_cpu()->number / 64];
     __atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST);
-    scheduler_break(own); // a call may have come before, and a turn may clear a frame
-    scheduler_timer_update(
-        own); // also when it does: who is to be woken meanwhile waits for no other
+    scheduler_break(own);        // a call may have come before, and a turn may clear a frame
+    scheduler_timer_update(own); // for both: whose time comes while a frame is cleared, too
     if (!LOAD(&ready_count) && !frames_idle()) cpu_idle();
     cpu_serve();
     scheduler_break(own); // a call may follow; still idle: the first sleeper stays here
