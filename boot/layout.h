@@ -88,10 +88,11 @@
 #define REGISTERS_SIZE   176 // struct registers, which begins a context
 #define REGISTERS_VECTOR 120 // offsets in it
 #define REGISTERS_RIP    136
-#define REGISTERS_CS     144
+#define REGISTERS_RFLAGS 152
 #define CPU_CURRENT      8 // offsets in struct cpu
 #define CPU_SCRATCH      16
 #define CPU_STACK_TOP    24
+#define CPU_OPEN         45
 #define TRAP_STUB_SIZE   9
 
 // ---- the final address space ----

@@ -5,6 +5,7 @@
 
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/trap.h"
+#include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 
 enum {
@@ -42,6 +43,7 @@ struct cpu {
     u32 apic_id;
     u32 nmis;                    // without a known cause
     bool stopped;                // for ever; then stopped_at holds
+    bool open;                   // the kernel lets interrupts in, in cpu_idle() or cpu_break()
     struct registers stopped_at; // what it was doing
     char last_words[LOG_LINE];   // its own panic, when another CPU's came first
     struct segments segments;    // what its registers hold while it has no context
@@ -58,13 +60,21 @@ struct cpu {
 _Static_assert(offsetof(struct cpu, current) == CPU_CURRENT &&
                    offsetof(struct cpu, scratch) == CPU_SCRATCH &&
                    offsetof(struct cpu, stack_top) == CPU_STACK_TOP &&
-                   sizeof(struct cpu) <= SLOT_DATA_MAX,
+                   offsetof(struct cpu, open) == CPU_OPEN && sizeof(struct cpu) <= SLOT_DATA_MAX,
                "traps.asm and the data part of a slot");
 
 static inline struct cpu *this_cpu(void) {
     struct cpu *cpu;
     __asm__("mov %%gs:0, %0" : "=r"(cpu));
     return cpu;
+}
+
+// Whether an entry interrupted the program, not the kernel; traps.asm decides in the same way. The
+// program runs with interrupts on, which it cannot turn off without being in ring 0 and meaning it;
+// the kernel has them off but in its two open places. CS would not tell a program in ring 0 from
+// the kernel, and RIP and RSP can be anything in ring 3.
+static inline bool cpu_ran_program(const struct cpu *cpu, const struct registers *regs) {
+    return regs->rflags & RFLAGS_IF && cpu && !cpu->open;
 }
 
 // Makes CPU number what the kernel needs: GDT, TSS, IDT, GS, control registers, SYSCALL, vector

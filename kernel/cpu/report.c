@@ -95,23 +95,22 @@ static void report_program(const struct registers *r, const char *how) {
     }
 }
 
-static bool report_in_program(const struct registers *r) { return r->cs & 3; }
-
 // What a CPU that stopped was doing, in one line; false when it was idle.
 static bool report_cpu(const struct cpu *cpu) {
     const struct registers *r = &cpu->stopped_at;
     char line[LOG_LINE + PLACE] = "", text[PLACE];
     size_t used = 0;
+    bool in_program = cpu_ran_program(cpu, r);
     u64 rip = r->rip, rbp = r->rbp;
-    for (bool more = cpu->stopped && !report_in_program(r); more && used < LOG_LINE - PLACE;
+    for (bool more = cpu->stopped && !in_program; more && used < LOG_LINE - PLACE;
          more = report_to_caller(&rip, &rbp)) {
         if (memcmp(report_name_of(text, rip), "cpu_idle+", 9) == 0 && !used) return false;
         used += (size_t)format(line + used, PLACE, "%s%s", used ? " < " : "", text);
     }
-    if (cpu->current || report_in_program(r)) {
+    if (cpu->current || in_program) {
         used += (size_t)format(line + used, PLACE, "%sthe program at ", used ? ", for " : "");
         panic_means->program_place(line + used, PLACE,
-                                   report_in_program(r) ? r->rip : cpu->current->regs.rip);
+                                   in_program ? r->rip : cpu->current->regs.rip);
     }
     if (*cpu->last_words) panic_say("  CPU %u panicked as well: %s", cpu->number, cpu->last_words);
     panic_say("  CPU %u%s: %s", cpu->number, cpu->stopped ? "" : " did not stop", line);
@@ -121,6 +120,7 @@ static bool report_cpu(const struct cpu *cpu) {
 void panic_report(const struct registers *r) {
     struct cpu *cpu = cpu_by_stack();
     unsigned cpus = cpu ? cpus_online() : 1, idle = 0;
+    bool in_program = cpu_ran_program(cpu, r);
     panic_page(9);
     if (cpu)
         panic_say("  on CPU %u of %u (APIC id %u), kernel at %#lx", cpu->number, cpus, cpu->apic_id,
@@ -134,11 +134,10 @@ void panic_report(const struct registers *r) {
     panic_page(5);
     u64 rip = r->rip, rbp = r->rbp;
     unsigned shown = 0;
-    for (bool more = !report_in_program(r); more && shown < CALLERS;
-         more = report_to_caller(&rip, &rbp))
+    for (bool more = !in_program; more && shown < CALLERS; more = report_to_caller(&rip, &rbp))
         panic_report_place(shown++ ? "from" : "at", rip);
     panic_page(2);
-    if (report_in_program(r))
+    if (in_program)
         report_program(r, "in");
     else if (cpu && cpu->current)
         report_program(&cpu->current->regs, "for");

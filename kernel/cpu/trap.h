@@ -19,7 +19,7 @@ struct registers {
 };
 _Static_assert(sizeof(struct registers) == REGISTERS_SIZE, "traps.asm pushes exactly this");
 _Static_assert(offsetof(struct registers, vector) == REGISTERS_VECTOR &&
-                   offsetof(struct registers, cs) == REGISTERS_CS &&
+                   offsetof(struct registers, rflags) == REGISTERS_RFLAGS &&
                    offsetof(struct registers, rip) == REGISTERS_RIP,
                "traps.asm reads them");
 
@@ -45,7 +45,7 @@ struct context {
 
 #define FAULT_PRESENT (1u << 0) // error code of a page fault, Intel SDM 3A 4.7
 #define FAULT_WRITE   (1u << 1)
-#define FAULT_USER    (1u << 2) // not of the kernel's copies
+#define FAULT_USER    (1u << 2) // of the program, not of the kernel's copies; traps.c decides it
 #define FAULT_FETCH   (1u << 4)
 #define FAULT_SMALL   (1u << 31) // not the CPU's: a large page would take too long
 

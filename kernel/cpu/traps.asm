@@ -10,6 +10,7 @@ bits 64
 %include "layout.inc"
 
 RFLAGS_ONE  equ 2               ; the bit that is always set: interrupts, direction, trap and AC off
+RFLAGS_IF   equ 1 << 9
 RFLAGS_AC   equ 1 << 18
 MSR_GS_BASE equ 0xc0000101
 
@@ -66,8 +67,10 @@ trap:
         swapgs
         inc     r12d                    ; swap back if this returns to the kernel
 .gs_is_ours:
-        test    byte [rsp + REGISTERS_CS], 3
-        jz      .from_kernel
+        test    byte [rsp + REGISTERS_RFLAGS + 1], RFLAGS_IF >> 8
+        jz      .from_kernel            ; cpu_ran_program in cpu.h says why this tells
+        cmp     byte [gs:CPU_OPEN], 1
+        je      .from_kernel
         mov     rsi, rsp
         mov     rdi, [gs:CPU_CURRENT]
         mov     ecx, REGISTERS_SIZE / 8

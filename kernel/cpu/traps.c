@@ -99,8 +99,10 @@ void __attribute__((noreturn)) trap_from_program(void) {
     if (regs->vector == VECTOR_DF || regs->vector == VECTOR_MC) panic_exception(regs, 0, "");
     if (regs->vector >= EXCEPTIONS)
         interrupt(regs->vector);
+    else if (regs->vector == VECTOR_PF) // in ring 0 the CPU would not say that it is the program's
+        trap_of_program(VECTOR_PF, regs->error | FAULT_USER, read_cr2());
     else
-        trap_of_program(regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0);
+        trap_of_program(regs->vector, regs->error, 0);
     trap_leave();
 }
 
@@ -135,11 +137,17 @@ void trap_from_kernel(struct registers *regs) {
 // program's memory, so it need not be woken for its TLB's sake.
 void cpu_idle(void) {
     tlb_leave();
+    this_cpu()->open = true;
     __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory");
+    this_cpu()->open = false;
     trap_nmi_say();
 }
 
-void cpu_break(void) { __asm__ volatile("sti\n\tnop\n\tcli" ::: "memory"); }
+void cpu_break(void) {
+    this_cpu()->open = true;
+    __asm__ volatile("sti\n\tnop\n\tcli" ::: "memory");
+    this_cpu()->open = false;
+}
 
 bool in_user_range(u64 start, u64 bytes) { return start <= USER_END && bytes <= USER_END - start; }
 

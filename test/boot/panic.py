@@ -175,6 +175,23 @@ def nmi_with_cause():
         check(report, r"exception 2 \(NMI\)", place=PLACE + "+0x2")
 
 
+def frame_of_ring_0():
+    """The program's read through a null pointer, with the frame that it would have in ring 0: it stays the program's."""
+    with stopped(program="nullptr") as machine:
+        vector = address = None
+        while vector != 14 or address != 0:
+            machine.gdb.step()
+            machine.gdb.run_to("trap")
+            frame = machine.gdb["rsp"]
+            vector, address = machine.gdb.u64(frame), machine.gdb["cr2"]
+        _, error, rip, _, rflags, rsp, _ = struct.unpack("<7Q", machine.gdb.read(frame, 56))
+        machine.gdb.write(frame, struct.pack("<7Q", 14, error & ~4, rip, 8, rflags, rsp, 0x10))  # 4: at user level
+        machine.gdb.go()
+        machine.process.wait(vm.HANG)
+        vm.expect("last line", machine.log().splitlines()[-1], "vmos: exit 139")
+        vm.expect_in("the log", "main+", machine.log())
+
+
 def broken_callers():
     """A frame pointer into the middle of nowhere ends the backtrace and nothing else."""
     with stopped() as machine:
@@ -465,6 +482,7 @@ def tests():
     yield "DF", double_fault
     yield "names, memory full", names
     yield "NMI with a cause", nmi_with_cause
+    yield "a frame of the program in ring 0", frame_of_ring_0
     yield "broken callers", broken_callers
     for place in "panic_report", "cpus_stop", "log_kept":
         yield f"inside, {place}", lambda place=place: inside(place)
