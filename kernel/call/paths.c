@@ -16,37 +16,57 @@
 
 // Where a path ends; directory: the number from which a relative one counts. 0, or a negative errno
 // for one that cannot be walked.
-static s64 paths_walk(u64 directory, u64 path_at, struct path_end *end) {
+static s64 paths_walk(struct thread *thread, u64 directory, u64 path_at, struct path_end *end) {
     char path[PATH_MAX];
-    struct file file = {.kind = FILE_DIRECTORY}; // the root, which is the working directory
+    u32 from = 0; // the root, which is the working directory
     s64 length = copy_string_from_user(path, path_at, PATH_MAX);
     if (length < 0) return -EFAULT;
     if (length == PATH_MAX) return -ENAMETOOLONG;
     if (path[0] && path[0] != '/' && (int)directory != AT_FDCWD) {
-        if (!file_get(directory, &file)) return -EBADF;
-        if (file.kind != FILE_DIRECTORY) return -ENOTDIR;
+        struct file *file = record_file(thread, directory);
+        if (!file) return -EBADF;
+        if (file->operations->kind != FILE_DIRECTORY) return -ENOTDIR;
+        from = (u32)file->node;
     }
-    *end = path_walk(path, file.node);
+    *end = path_walk(path, from);
     if (end->node == NODE_FB0 && !screen_framebuffer()) end->node = -ENOENT;
     return 0;
 }
 
+// A file as its path or its number names it.
+struct named {
+    const struct file_operations *operations;
+    u64 node;
+};
+
+static struct named paths_named(u64 node) {
+    return (struct named){node_operations((u32)node), node};
+}
+
 // The file at a path, or a negative errno.
-static s64 paths_find(u64 directory, u64 path_at, struct file *file) {
+static s64 paths_find(struct thread *thread, u64 directory, u64 path_at, struct named *named) {
     struct path_end end;
-    s64 error = paths_walk(directory, path_at, &end);
+    s64 error = paths_walk(thread, directory, path_at, &end);
     if (error || end.node < 0) return error ? error : end.node;
-    *file = (struct file){.kind = node_kind((u32)end.node), .node = (u8)end.node};
+    *named = paths_named((u64)end.node);
+    return 0;
+}
+
+static s64 paths_find_open(struct thread *thread, u64 number, struct named *named) {
+    const struct file *file = record_file(thread, number);
+    if (!file) return -EBADF;
+    *named = (struct named){file->operations, file->node};
     return 0;
 }
 
 // The same for calls with flags, of which AT_EMPTY_PATH lets a number name the file without a path.
-static s64 paths_find_at(u64 directory, u64 path_at, u32 flags, struct file *file) {
+static s64 paths_find_at(struct thread *thread, u64 directory, u64 path_at, u32 flags,
+                         struct named *named) {
     char first = 0;
     if (flags & AT_EMPTY_PATH && path_at && !copy_from_user(&first, path_at, 1)) return -EFAULT;
-    if (!(flags & AT_EMPTY_PATH) || first) return paths_find(directory, path_at, file);
-    *file = (struct file){.kind = FILE_DIRECTORY};
-    return (int)directory == AT_FDCWD || file_get(directory, file) ? 0 : -EBADF;
+    if (!(flags & AT_EMPTY_PATH) || first) return paths_find(thread, directory, path_at, named);
+    *named = paths_named(0);
+    return (int)directory == AT_FDCWD ? 0 : paths_find_open(thread, directory, named);
 }
 
 // Of a file that is to be made: /proc makes none, and nothing else can be written to.
@@ -61,18 +81,20 @@ static s64 paths_cannot_make(const struct path_end *end, u32 flags) {
 s64 call_openat(struct thread *thread, const u64 *arg) {
     struct path_end end;
     u32 flags = (u32)arg[2];
-    s64 error = paths_walk(arg[0], arg[1], &end);
+    s64 error = paths_walk(thread, arg[0], arg[1], &end);
     if (error) return error;
     if (end.node < 0) return flags & O_CREAT ? paths_cannot_make(&end, flags) : end.node;
-    struct file file = {.kind = node_kind((u32)end.node), .node = (u8)end.node};
+    const struct file_operations *operations = node_operations((u32)end.node);
+    bool is_directory = operations->kind == FILE_DIRECTORY;
     bool reads = (flags & O_ACCMODE) == O_RDONLY;
     if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return -EEXIST;
-    if (file.kind == FILE_DIRECTORY && (!reads || flags & O_CREAT)) return -EISDIR;
-    if (file.kind != FILE_DIRECTORY && flags & O_DIRECTORY) return -ENOTDIR;
-    if (file.kind == FILE_TEXT && !reads) return -EACCES;
-    file.close_on_exec = flags & O_CLOEXEC;
-    file.flags = (flags & ~(u32)CREATION_FLAGS) | LARGE_FILE;
-    return file_put(file);
+    if (is_directory && (!reads || flags & O_CREAT)) return -EISDIR;
+    if (!is_directory && flags & O_DIRECTORY) return -ENOTDIR;
+    if (operations->kind == FILE_TEXT && !reads) return -EACCES;
+    struct file *file = file_make(operations, (flags & ~(u32)CREATION_FLAGS) | LARGE_FILE);
+    if (!file) return -ENOMEM;
+    file->node = (u64)end.node;
+    return files_put(file, 0, flags & O_CLOEXEC);
 }
 
 s64 call_open(struct thread *thread, const u64 *arg) {
@@ -84,25 +106,13 @@ s64 call_getcwd(struct thread *thread, const u64 *arg) {
     return copy_to_user(arg[0], "/", 2) ? 2 : -EFAULT;
 }
 
-static u32 paths_mode_of(const struct file *file) {
-    if (file->kind == FILE_DIRECTORY) return S_IFDIR | 0555;
-    if (file->kind == FILE_TEXT) return S_IFREG | 0444;
-    if (file->kind == FILE_ZERO) return S_IFCHR | 0666;
-    bool is_device =
-        file->kind == FILE_FRAMEBUFFER || (file->kind == FILE_TERMINAL && files_is_tty);
-    return is_device ? S_IFCHR | 0620 : S_IFIFO | 0600;
-}
-
 // Every file has a number of its own: programs take two files with one number for the same.
-static s64 paths_put_stat(const struct file *file, u64 to) {
-    struct stat stat = {
-        .st_dev = file->kind, .st_ino = file->node + 1u, .st_nlink = 1, .st_blksize = PAGE_SIZE};
-    bool is_terminal = file->kind == FILE_TERMINAL && files_is_tty;
-    stat.st_mode = paths_mode_of(file);
-    if (is_terminal) stat.st_blksize = 1024;
-    if (is_terminal) stat.st_rdev = 4 << 8 | 64;                // ttyS0
-    if (file->kind == FILE_FRAMEBUFFER) stat.st_rdev = 29 << 8; // fb0
-    if (file->kind == FILE_ZERO) stat.st_rdev = 1 << 8 | 5;
+static s64 paths_put_stat(const struct named *named, u64 to) {
+    const struct file_operations *operations = named->operations;
+    struct stat stat = {.st_dev = operations->kind, .st_ino = named->node + 1, .st_nlink = 1};
+    stat.st_mode = operations->mode;
+    stat.st_rdev = operations->device;
+    stat.st_blksize = operations->block;
     return put_user(to, &stat, sizeof stat);
 }
 
@@ -116,66 +126,67 @@ struct entry {
 
 // getdents64(number, entries, bytes). A directory's offset is a place in it.
 s64 call_getdents64(struct thread *thread, const u64 *arg) {
-    struct file file;
+    struct file *file = record_file(thread, arg[0]);
     u64 done = 0;
     s64 error = 0;
-    if (!file_get(arg[0], &file)) return -EBADF;
-    if (file.kind != FILE_DIRECTORY) return -ENOTDIR;
-    const u64 start = file.offset;
+    if (!file) return -EBADF;
+    if (file->operations->kind != FILE_DIRECTORY) return -ENOTDIR;
+    const u64 start = file_offset(file);
     u64 place = start;
     for (; !error; done += sizeof(struct entry)) {
         struct entry entry = {.bytes = sizeof entry};
         u64 next = place;
-        s64 node = path_list(file.node, &next, entry.name);
+        s64 node = path_list((u32)file->node, &next, entry.name);
         if (node < 0) break;
         if ((u32)arg[2] < done + sizeof entry) error = -EINVAL;
         entry.inode = (u64)node + 1;
         entry.next = next + 1;
-        entry.type = (u8)(paths_mode_of(&(struct file){.kind = node_kind((u32)node)}) >> 12);
+        entry.type = (u8)(node_operations((u32)node)->mode >> 12);
         if (!error) error = put_user(arg[1] + done, &entry, sizeof entry);
         if (error) break;
         place = entry.next;
     }
     if (!done) return error;
-    return file_advance(&file, start, place - start) ? (s64)done : call_again(thread);
+    return file_advance(file, start, place - start) ? (s64)done : call_again(thread);
 }
 
 s64 call_fstat(struct thread *thread, const u64 *arg) {
-    struct file file;
-    return file_get(arg[0], &file) ? paths_put_stat(&file, arg[1]) : -EBADF;
+    struct named file;
+    s64 error = paths_find_open(thread, arg[0], &file);
+    return error ? error : paths_put_stat(&file, arg[1]);
 }
 
 s64 call_stat(struct thread *thread, const u64 *arg) {
-    struct file file;
-    s64 error = paths_find((u64)AT_FDCWD, arg[0], &file);
+    struct named file;
+    s64 error = paths_find(thread, (u64)AT_FDCWD, arg[0], &file);
     return error ? error : paths_put_stat(&file, arg[1]);
 }
 
 // newfstatat(directory, path, stat, flags)
 s64 call_newfstatat(struct thread *thread, const u64 *arg) {
     u32 flags = (u32)arg[3];
-    struct file file;
+    struct named file;
     if (flags & ~(u32)AT_FLAGS_KNOWN) return -EINVAL;
-    s64 error = paths_find_at(arg[0], arg[1], flags, &file);
+    s64 error = paths_find_at(thread, arg[0], arg[1], flags, &file);
     return error ? error : paths_put_stat(&file, arg[2]);
 }
 
 // Whose user is root may do what somebody may; but nothing can be written here except the
 // framebuffer.
-static s64 paths_may(const struct file *file, u32 wanted) {
-    u32 mode = paths_mode_of(file);
+static s64 paths_may(const struct named *named, u32 wanted) {
+    u32 mode = named->operations->mode;
     if (wanted & 1 && !(mode & 0111)) return -EACCES;
-    if (wanted & 2 && !(mode & 0222)) return file->kind == FILE_DIRECTORY ? -EROFS : -EACCES;
+    if (wanted & 2 && !(mode & 0222)) return S_ISDIR(mode) ? -EROFS : -EACCES;
     return 0;
 }
 
 // faccessat2(directory, path, mode, flags)
 s64 call_faccessat2(struct thread *thread, const u64 *arg) {
-    struct file file;
+    struct named file;
     u32 mode = (u32)arg[2];
     u32 flags = (u32)arg[3];
     if (mode & ~ACCESS_KNOWN || flags & ~(u32)ACCESS_FLAGS_KNOWN) return -EINVAL;
-    s64 error = paths_find_at(arg[0], arg[1], flags, &file);
+    s64 error = paths_find_at(thread, arg[0], arg[1], flags, &file);
     return error ? error : paths_may(&file, mode);
 }
 
@@ -188,9 +199,9 @@ s64 call_access(struct thread *thread, const u64 *arg) {
 
 // readlinkat(directory, path, buffer, bytes): there are no links.
 s64 call_readlinkat(struct thread *thread, const u64 *arg) {
-    struct file file;
+    struct named file;
     if ((int)arg[3] <= 0) return -EINVAL;
-    s64 error = paths_find(arg[0], arg[1], &file);
+    s64 error = paths_find(thread, arg[0], arg[1], &file);
     return error ? error : -EINVAL;
 }
 

@@ -6,48 +6,37 @@
 #include "kernel/call/call.h"
 #include "kernel/cpu/time.h"
 
-// of Linux's pipes: with so much left of it, standard input is still being written
-#define PIPE_BYTES 65536
-
 // A file that never waits.
 #define ALWAYS (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)
 
-static u32 poll_input_state(const struct file *file) {
-    u64 left = program.boot->input.length - file_offset(file);
-    u32 state = left ? POLLIN | POLLRDNORM : 0;
-    if (left <= PIPE_BYTES) state |= POLLHUP;
-    return state;
+// One entry: what is so, or a negative errno. joins: the thread waits for a change before the look,
+// so that it misses none.
+static s64 poll_look_at(struct thread *thread, struct file *file, u32 wanted, bool joins) {
+    const struct file_operations *operations = file->operations;
+    if (!operations->poll) return ALWAYS & wanted;
+    if (joins && operations->join && !operations->join(file, thread, wanted)) return -ENOMEM;
+    return operations->poll(file, wanted);
 }
 
-static u32 poll_terminal_state(const struct file *file, u8 *events, u32 wanted) {
-    const u32 reads = POLLIN | POLLRDNORM, writes = POLLOUT | POLLWRNORM;
-    u32 access = file->flags & O_ACCMODE, state = 0;
-    if (wanted & writes && terminal_writable())
-        state = writes;
-    else if (wanted & writes)
-        *events |= EVENT_OUTPUT;
-    if (access != O_WRONLY && terminal_readable()) state |= reads;
-    if (access != O_WRONLY && wanted & reads) *events |= EVENT_INPUT;
-    return state;
-}
-
-// events: becomes what could change it.
-static u32 poll_look(const struct pollfd *entry, u8 *events) {
-    struct file file;
-    u32 wanted = (u16)entry->events | POLLERR | POLLHUP, state = ALWAYS;
+static s64 poll_look(struct thread *thread, const struct pollfd *entry, bool joins) {
     if (entry->fd < 0) return 0;
-    if (!file_get((u32)entry->fd, &file)) return POLLNVAL;
-    if (file.kind == FILE_INPUT) state = poll_input_state(&file);
-    if (file.kind == FILE_TERMINAL) state = poll_terminal_state(&file, events, wanted);
-    return state & wanted;
+    struct file *file = files_get((u32)entry->fd);
+    if (!file) return POLLNVAL;
+    u32 wanted = (u16)entry->events | POLLERR | POLLHUP;
+    s64 state = poll_look_at(thread, file, wanted, joins);
+    file_drop(file);
+    return state;
 }
 
-static s64 poll_look_at_all(struct thread *thread, u32 count, u8 *events) {
+// How many are ready, or a negative errno. With the first one that is ready it waits for none.
+static s64 poll_look_at_all(struct thread *thread, u32 count, bool joins) {
     s64 ready = 0;
     for (u32 i = 0; i < count; i++) {
         struct pollfd *entry = record_at(thread, i * sizeof *entry);
-        entry->revents = (short)poll_look(entry, events);
-        if (entry->revents) ready++;
+        s64 state = poll_look(thread, entry, joins && !ready);
+        if (state < 0) return state;
+        entry->revents = (short)state;
+        if (state) ready++;
     }
     return ready;
 }
@@ -69,12 +58,9 @@ static s64 poll_copy_entries(struct thread *thread, u64 from, u32 count) {
 }
 
 static s64 poll_look_or_wait(struct thread *thread, u64 to, u32 count, u64 ns) {
-    u8 events = 0;
-    s64 ready = poll_look_at_all(thread, count, &events);
-    if (!ready && !thread_deadline(thread, ns)) {
-        thread->wants = events;
-        return CALL_WAITS;
-    }
+    s64 ready = poll_look_at_all(thread, count, ns != 0);
+    if (ready < 0) return ready;
+    if (!ready && !thread_deadline(thread, ns)) return CALL_WAITS;
     s64 error = poll_put_results(thread, to, count);
     return error ? error : ready;
 }

@@ -1,4 +1,4 @@
-// What open files can be: the terminal (COM1, screen and keyboard), standard input from the image,
+// What files can be: the terminal (COM1, screen and keyboard), standard input from the image,
 // a few texts made on reading, the framebuffer, and directories.
 #pragma once
 
@@ -15,16 +15,6 @@ enum file_kind {
     FILE_FRAMEBUFFER,
     FILE_ZERO,
     FILE_DIRECTORY
-};
-
-struct file {
-    u8 kind; // FILE_*
-    bool close_on_exec;
-    u8 node;    // in the tree, of one that was found by a path
-    u32 flags;  // O_*, as F_GETFL gives them
-    u32 number; // in the table
-    u32 serial; // no two that were ever opened have the same
-    u64 offset;
 };
 
 // ---- path.c: the tree ----

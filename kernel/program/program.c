@@ -21,13 +21,6 @@ bool thread_deadline(struct thread *thread, u64 ns_from_now) {
     return thread->deadline <= now;
 }
 
-void terminal_input_happened(int signal) {
-    events_happen(EVENT_INPUT);
-    signal_send(0, signal);
-}
-
-void terminal_output_happened(void) { events_happen(EVENT_OUTPUT); }
-
 s64 call_again(struct thread *thread) {
     thread->again = true;
     return CALL_WAITS;
@@ -43,17 +36,15 @@ static bool syscall_execute(struct thread *thread) {
     struct registers *regs = &thread->context.regs;
     const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
     u32 number = (u32)regs->rax;
-    thread->wants = 0;
+    thread->looks_again = false;
     thread->faults = thread->counts.faults;
+    if (sorted_in(&thread->waiter.node)) wait_leave(thread);
     s64 result = dispatch(thread, number, args);
-    if (result == CALL_WAITS &&
-        thread->wants) { // what happens from here on wakes it, what happened is there now
-        events_wait(thread, thread->wants);
-        result = dispatch(thread, number, args);
-    }
+    // What happens from here on wakes it, what happened is there now.
+    if (result == CALL_WAITS && thread->looks_again) result = dispatch(thread, number, args);
     thread->waiting = result == CALL_WAITS;
     if (thread->waiting) return false;
-    if (sorted_in(&thread->event)) events_leave(thread);
+    if (sorted_in(&thread->waiter.node)) wait_leave(thread);
     if (sorted_in(&thread->wait)) futex_waits(thread, true);
     record_end(thread);
     regs->rax = (u64)result;

@@ -8,7 +8,10 @@
 #include "kernel/file/file.h"
 #include "kernel/lib/elf.h"
 #include "kernel/program/areas.h"
+#include "kernel/program/files.h"
+#include "kernel/program/promises.h"
 #include "kernel/program/sorted.h"
+#include "kernel/program/waiting.h"
 
 struct program {
     const struct boot_info *boot;
@@ -49,7 +52,10 @@ struct move {
 struct record {
     bool begun;        // the rest holds
     u8 page_count;     // in pages; the record owns them
-    struct file file;  // as it was when the call looked it up
+    struct file *file; // that the call looked up, held until it returns; NULL: none
+    u32 flags;         // of it, as they were then
+    bool has_place;    // the call brought its own offset, place
+    u64 place;
     u64 total;         // bytes that are to be moved
     u64 done;          // how much of it, or of other long work, is done: 0 at first
     u64 index, before; // a vector's part that is next, and the bytes of those before it
@@ -121,7 +127,7 @@ struct thread {
     bool has_deadline; // deadline was set by the first execution of this call
     u64 deadline;      // time_now_ns() when the wait ends whatever happens, or NEVER
     u64 cpu_deadline;  // of a sleep by a CPU clock: what that shows at its end
-    u8 wants;          // EVENT_*: what the latest execution waits for
+    bool looks_again;  // before it waits: wait_for()
     bool again;        // it waits for nothing but its next turn: call_again()
     u64 faults;        // counts.faults before the call was executed this time
     bool collects;     // the call is done, but for what it unmapped: space_collect()
@@ -129,8 +135,10 @@ struct thread {
     u32 bits;              // of a futex: that a waker must have one of
     u64 wake_at, wake_end; // arrivals of the waiters that a wake in pieces has still to look at
     // Where it is: among all threads; in the queue of a CPU; among the sleepers of a CPU; in a
-    // futex's bucket; among those who wait for the terminal. When it ends, in none of these.
-    struct sorted_node by_tid, ready, sleep, wait, event;
+    // futex's bucket; in the queues of what it waits for. When it ends, in none of these.
+    struct sorted_node by_tid, ready, sleep, wait;
+    struct waiter waiter;
+    u64 waiter_page; // with more of them; 0: none
 };
 #define THREAD_OF(node, member) ((struct thread *)((u8 *)(node)-offsetof(struct thread, member)))
 #define NEVER                   (~0ull)
@@ -203,24 +211,17 @@ u64 alarm_run(u64 now);
 // execution.
 bool robust_walk(struct thread *thread);
 
-// ---- events.c: who waits for the terminal ----
+// ---- terminal_file.c ----
 void terminal_input_happened(int signal);
 void terminal_output_happened(void);
-enum {
-    EVENT_INPUT = 1,
-    EVENT_OUTPUT = 2,
-    EVENT_ALL = 3
-}; // a read may have something to do; a write may
-void events_wait(struct thread *thread,
-                 u8 events);              // it is woken when one of these happens from here on
-void events_leave(struct thread *thread); // it waits no longer
-void events_happen(u8 events); // wakes all who wait for one of them, the last ones a bit later
-void events_rest(void);        // wakes some of those
 
 // ---- record.c ----
 s64 record_copy(struct thread *thread, u64 from, u64 bytes);
 void *record_at(struct thread *thread, u64 offset); // of what was copied in
-void record_end(struct thread *thread);             // the call returns
+// The open file of a number, looked up by the first execution of the call that asks for it and held
+// until the call returns; NULL: none.
+struct file *record_file(struct thread *thread, u64 number);
+void record_end(struct thread *thread); // the call returns
 
 // ---- futex.c: who waits for a word of memory ----
 struct futex_key { // what a waiter waits for
@@ -282,23 +283,6 @@ void signal_block_asked(struct thread *thread,
 // Needs no lock.
 bool program_place(char *text, size_t size, u64 address);
 
-// ---- files.c ----
-#define FILES_MAX 1024
-extern bool
-    files_is_tty; // the terminal says that it is one; else it looks like the writing end of a pipe
-// The open file of a number, as it is now; false: there is none.
-bool file_get(u64 number, struct file *copy);
-s64 file_put(struct file file); // gives it the first free number from its own on: that, or -EMFILE
-u64 file_offset(const struct file *copy); // what it is meanwhile
-// Moves the offset of both on; false: only the copy's, since another call has moved the file's.
-bool file_advance(struct file *copy, u64 from, u64 bytes);
-// Opens 0, 1 and 2: standard input as the image has it, output on COM1 and the screen.
-// output_is_tty: 1 and 2 are a terminal although 0 is none.
-void files_init(const struct boot_info *boot, bool output_is_tty);
-// For mmap: the physical address of what is to be mapped of an open file, and more flags for its
-// area; or a negative errno.
-s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical);
-
 // ---- space.c: the program's address space, its areas and the pages that exist of them ----
 // what the main thread's stack may grow to: RLIMIT_STACK at the start
 #define STACK_BYTES (8ull << 20)
@@ -329,8 +313,8 @@ bool space_shows_other(u64 address);
 // else the address.
 u64 space_place(u64 address);
 // A page for what the kernel keeps for the program, out of what was not promised to it; 0 when
-// there is none.
-u64 space_page(void);
+// there is none. It goes back by promises_give().
+u64 space_page(enum owner owner);
 
 // ---- limits.c ----
 u64 limit_get(unsigned resource); // the soft one, of RLIMIT_*

@@ -10,14 +10,23 @@
 
 #include "kernel/lib/types.h"
 
-enum owner { OWNER_DATA, OWNER_STACK, OWNER_TABLES, OWNER_NODES, OWNER_THREADS, OWNERS };
+enum owner {
+    OWNER_DATA,
+    OWNER_STACK,
+    OWNER_TABLES,
+    OWNER_NODES,
+    OWNER_THREADS,
+    OWNER_FILES,
+    OWNERS
+};
 
 struct promises {
     u64 promised; // to areas
     u64 kept;     // of these, what was taken and did not come back
     u64 away;     // pages that are being cleared for an area, without the lock; not in kept yet
     u64 most;     // of data and stack at any one time
-    u64 taken[OWNERS]; // by owner, promised or not; that of the threads changes without the lock
+    u64 taken[OWNERS]; // by owner, promised or not; that of threads and files changes without the
+                       // lock
 };
 extern struct promises promises; // changes under the lock of the address space
 

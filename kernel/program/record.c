@@ -12,7 +12,7 @@ s64 record_copy(struct thread *thread, u64 from, u64 bytes) {
     ASSERT(bytes <= sizeof record->pages / sizeof record->pages[0] * PAGE_SIZE &&
            !record->page_count);
     for (u64 done = 0; done < bytes; done += PAGE_SIZE) {
-        u64 page = space_page();
+        u64 page = space_page(OWNER_THREADS);
         if (!page) return -ENOMEM;
         record->pages[record->page_count++] = page;
         if (!copy_from_user(window(page), from + done, MIN(bytes - done, PAGE_SIZE)))
@@ -28,8 +28,16 @@ void *record_at(struct thread *thread, u64 offset) {
     return (u8 *)window(record->pages[offset / PAGE_SIZE]) + offset % PAGE_SIZE;
 }
 
+struct file *record_file(struct thread *thread, u64 number) {
+    struct record *record = &thread->record;
+    if (!record->file) record->file = files_get(number);
+    return record->file;
+}
+
 void record_end(struct thread *thread) {
     struct record *record = &thread->record;
+    if (record->file) file_drop(record->file);
+    record->file = NULL;
     while (record->page_count)
         promises_give(OWNER_THREADS, record->pages[--record->page_count], false);
 }

@@ -155,7 +155,6 @@ static struct thread *scheduler_pop(unsigned cpu) {
 // From this CPU's queue, else from another one's.
 static struct thread *scheduler_find(unsigned me) {
     unsigned count = cpus_online();
-    events_rest();
     struct thread *thread = scheduler_pop(me);
     for (unsigned i = 1; i < count && !thread && LOAD(&ready_count); i++)
         thread = scheduler_pop((me + i) % count);

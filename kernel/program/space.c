@@ -354,9 +354,9 @@ bool space_collect(void) {
     return done;
 }
 
-u64 space_page(void) {
+u64 space_page(enum owner owner) {
     space_take();
-    u64 page = promises_page(OWNER_THREADS, false);
+    u64 page = promises_page(owner, false);
     lock_give(&space.lock);
     return page;
 }

@@ -28,7 +28,8 @@ static unsigned count;
 // Its memory goes. What still had a link to it would reach into the next owner's.
 void thread_free(struct thread *thread) {
     ASSERT(!sorted_in(&thread->by_tid) && !sorted_in(&thread->ready));
-    ASSERT(!sorted_in(&thread->sleep) && !sorted_in(&thread->wait) && !sorted_in(&thread->event));
+    ASSERT(!sorted_in(&thread->sleep) && !sorted_in(&thread->wait));
+    ASSERT(!sorted_in(&thread->waiter.node) && !thread->record.file);
     promises_give(OWNER_THREADS, window_physical(thread), false);
 }
 
@@ -47,7 +48,7 @@ struct thread *thread_after(struct thread *thread) {
 unsigned threads_count(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
 
 struct thread *thread_make(const struct thread *like) {
-    u64 page = space_page(), bytes = ROUND_UP(fpu_state_size(), XSTATE_ALIGN);
+    u64 page = space_page(OWNER_THREADS), bytes = ROUND_UP(fpu_state_size(), XSTATE_ALIGN);
     struct thread *thread = window(page);
     if (!page) return NULL;
     ASSERT(sizeof *thread + bytes <= PAGE_SIZE);

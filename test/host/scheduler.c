@@ -82,7 +82,8 @@ void kernel_log(const char *fmt, ...) { (void)fmt; }
 u64 space_place(u64 address) { return address; }
 void thread_free(struct thread *thread) {
     if (sorted_in(&thread->by_tid) || sorted_in(&thread->ready)) abort();
-    if (sorted_in(&thread->sleep) || sorted_in(&thread->wait) || sorted_in(&thread->event)) abort();
+    if (sorted_in(&thread->sleep) || sorted_in(&thread->wait) || sorted_in(&thread->waiter.node))
+        abort();
     free(thread);
 }
 void panic(const char *fmt, ...) {
@@ -152,7 +153,6 @@ void cpu_idle(void) {
 }
 
 void cpu_break(void) {}
-void events_rest(void) {}
 s64 refused(const char *call, const char *option, u64 value, const char *missing, s64 error) {
     EXPECT(!call || !option || !value || !missing); // nobody asks for that here
     return error;

@@ -1,0 +1,39 @@
+// Who waits for something to happen to an object. The object has a queue for each thing that can
+// happen to it; a thread is in a queue from when its call looked in vain until the call is executed
+// anew. So no event is lost that comes after the thread looked, was queued, and looked again.
+//
+// A wake-up is for all who came before it. The waker wakes the first ones only, since threads are
+// as many as the program likes; each of those wakes another one when it leaves.
+#pragma once
+
+#include "kernel/cpu/lock.h"
+#include "kernel/program/sorted.h"
+
+struct file;
+struct thread;
+
+struct wait_queue { // begins as zeroes
+    struct lock lock;
+    struct sorted waiting; // by arrival
+    struct sorted woken;   // these leave by themselves
+    u64 arrivals;
+    u64 until; // who came until then is to be woken
+};
+
+struct waiter {
+    struct sorted_node node; // in a queue's waiting or woken
+    struct wait_queue *queue;
+    struct thread *thread;
+    struct file *file; // which has the queue, counted; NULL: the thread's record has it
+};
+
+// A call looked in vain: its thread is in the queue from here on, and it looks once more before it
+// waits. Returns CALL_WAITS, which the call returns.
+s64 wait_for(struct thread *thread, struct wait_queue *queue);
+// For a call that waits for several things, and looks after it has joined their queues. The file is
+// held until the thread leaves. False: no memory.
+bool wait_join(struct thread *thread, struct wait_queue *queue, struct file *file) MUST_USE;
+// The thread leaves all queues.
+void wait_leave(struct thread *thread);
+// Something happened. Whoever calls it keeps the queue from going.
+void wait_wake(struct wait_queue *queue);
