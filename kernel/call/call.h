@@ -11,7 +11,7 @@
 // clang-format off
 #define CALLS(X) \
     X(read) X(write) X(readv) X(writev) X(pread64) X(pwrite64) X(preadv) X(pwritev) \
-    X(ioctl) X(fcntl) X(dup) X(dup2) X(dup3) X(fstat) X(close) X(lseek) X(stat) X(open) \
+    X(ioctl) X(fcntl) X(dup) X(dup2) X(dup3) X(fstat) X(close) X(lseek) X(pipe) X(pipe2) X(stat) X(open) \
     X(access) X(faccessat) X(readlink) X(readlinkat) X(openat) X(newfstatat) X(getcwd) \
     X(getdents64) X(poll) X(ppoll) X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(mlock) \
     X(mlock2) X(munlock) X(mlockall) X(munlockall) X(mincore) X(msync) X(brk) X(clock_gettime) \

@@ -14,7 +14,8 @@ enum file_kind {
     FILE_TEXT,
     FILE_FRAMEBUFFER,
     FILE_ZERO,
-    FILE_DIRECTORY
+    FILE_DIRECTORY,
+    FILE_PIPE
 };
 
 // ---- path.c: the tree ----

@@ -48,6 +48,7 @@ void file_drop(struct file *file) {
     u32 count = __atomic_sub_fetch(&file->count, 1, __ATOMIC_ACQ_REL);
     ASSERT(count != ~0u);
     if (count) return;
+    if (file->operations->release) file->operations->release(file);
     file_place_give((union place *)file);
 }
 

@@ -78,6 +78,13 @@ void files_install(u64 number, struct file *file, bool close_on_exec) {
     ASSERT(!before);
 }
 
+void files_unreserve(u64 number) {
+    lock_take(&files.lock);
+    struct file *before = descriptors_clear(&files.table, (u32)number);
+    lock_give(&files.lock);
+    ASSERT(!before);
+}
+
 s64 files_put(struct file *file, u64 least, bool close_on_exec) {
     s64 number = files_reserve(least);
     if (number >= 0)

@@ -36,14 +36,16 @@ struct file_operations {
     // NULL: ENODEV.
     s64 (*map)(const struct file *file, u64 offset, u64 bytes, u32 rights, bool shared,
                u64 *physical);
+    void (*release)(struct file *file); // nobody holds it any more; NULL: nothing is to be done
 };
 
 struct file {
     const struct file_operations *operations;
-    u32 count;  // who holds it
-    u32 flags;  // O_*, as F_GETFL gives them
-    u64 offset; // all three change by atomic operations
-    u64 node;   // in the tree, of one that was found by a path
+    u32 count;    // who holds it
+    u32 flags;    // O_*, as F_GETFL gives them
+    u64 offset;   // all three change by atomic operations
+    u64 node;     // in the tree, of one that was found by a path; of a pipe its own number
+    void *object; // of the operations
 };
 
 // ---- file.c ----
@@ -71,8 +73,9 @@ void files_init(const struct boot_info *boot, bool output_is_tty);
 // Numbers are ints: the upper half of a register does not count.
 struct file *files_get(u64 number); // held for the caller; NULL: none is open there
 s64 files_reserve(u64 least);       // the first free number from there on, -EMFILE or -ENOMEM
-// Gives a number that was reserved its file, which the caller held.
+// Gives a number that was reserved its file, which the caller held, or gives it up.
 void files_install(u64 number, struct file *file, bool close_on_exec);
+void files_unreserve(u64 number);
 // The same at once. With an error the caller's file is dropped.
 s64 files_put(struct file *file, u64 least, bool close_on_exec);
 // At this number, whatever it was before: it, -EBADF, -EBUSY or -ENOMEM.
@@ -86,5 +89,8 @@ s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *ph
 // ---- nodes.c: files that never wait ----
 const struct file_operations *node_operations(u32 node); // of a node in the tree
 extern const struct file_operations input_operations, directory_operations;
+// ---- pipe.c ----
+// The reading end and the writing one, each held once, with these flags beside; false: no memory.
+bool pipe_make(u32 flags, struct file *ends[2]) MUST_USE;
 // ---- terminal_file.c ----
 extern const struct file_operations terminal_operations, output_operations;

@@ -80,6 +80,19 @@ def small_calls(compiler):
                                   "vmos: the program called arch_prctl with option 0x9999: it is not built, so it got EINVAL"])
 
 
+def pipes(compiler):
+    """By Linux's answers: the same program passes there, which is tried when this is one."""
+    program = vm.compile_guest("test/guest/pipes.c", compiler, "-static", "-pthread")
+    if sys.platform == "linux":
+        vm.expect("on this machine", vm.run([program]), b"pipes ok\n")
+    runs(program, com1=b"pipes ok\n", extra=["-smp", "2"])
+    if compiler == "gcc":
+        return
+    runs(program, com1=b"pipes ok\n")
+    runs(program, 141, b"", "killed by signal 13 (SIGPIPE)", args=["sigpipe"])
+    runs(program, com1=b"", args=["memory"], memory="24M")
+
+
 REFUSALS = """\
 setitimer with timer 0x2: timers of CPU time are not built, so it got EINVAL
 sched_setscheduler with policy 0x2: no real-time policy is built, so it got EPERM
@@ -90,6 +103,7 @@ prctl with option 0x23: it is not built, so it got EINVAL
 arch_prctl with option 0x1012: it is not built, so it got EINVAL
 personality with value 0x8: only Linux's own is built, so it got EINVAL
 fcntl with command 0x8: it is not built, so it got EINVAL
+pipe2 with flags 0x4000: packets (O_DIRECT) are not built, so it got EINVAL
 ioctl with request 0x5429: the terminal has no such one, so it got ENOTTY
 ioctl with request 0x5412: the terminal has no such one, so it got ENOTTY
 openat with flags 0x8041: no file can be made, so it got EROFS
@@ -197,6 +211,7 @@ def tests():
     yield "unknown system call", unknown_call
     for compiler in "gcc", "musl-gcc":
         yield f"small calls by {compiler}", lambda compiler=compiler: small_calls(compiler)
+        yield f"pipes by {compiler}", lambda compiler=compiler: pipes(compiler)
     yield "alarm", alarms
     yield "refusals", refusals
     yield "upper halves of ints", widths

@@ -26,6 +26,7 @@ int main(void) {
     struct sched_param param = {.sched_priority = 5};
     static unsigned long action[4] = {12345, 0, 0, 0};
     unsigned long one = 1;
+    int numbers[2];
     struct rlimit many = {2000, 2000};
     for (int i = 0; i < 2; i++) {
         refuses("setitimer", setitimer(ITIMER_PROF, &soon, NULL), EINVAL);
@@ -38,6 +39,7 @@ int main(void) {
         refuses("arch_prctl", syscall(SYS_arch_prctl, 0x1012, 0), EINVAL);
         refuses("personality", syscall(SYS_personality, 8), EINVAL);
         refuses("fcntl", fcntl(0, F_SETOWN, 1), EINVAL);
+        refuses("pipe2", pipe2(numbers, O_DIRECT), EINVAL);
         refuses("ioctl", ioctl(0, TIOCGSID, &one), ENOTTY);
         refuses("ioctl", ioctl(1, TIOCSTI, "x"), ENOTTY);
         refuses("openat", open("/made", O_WRONLY | O_CREAT, 0600), EROFS);
