@@ -2,7 +2,6 @@
 // The program is Linux's root, which may raise every limit again, locks as much memory and makes as
 // many threads as it likes.
 #include <linux/resource.h>
-#include "kernel/call/call.h"
 #include "kernel/cpu/lock.h"
 #include "kernel/kernel.h"
 #include "kernel/program/program.h"
@@ -49,8 +48,7 @@ static void limit_say_unenforced(u32 resource, const struct rlimit64 *wanted) {
         wanted->rlim_cur, resource);
 }
 
-// Sets (wanted given) or reads a limit; before becomes what it was.
-static s64 limit_change(u32 resource, const struct rlimit64 *wanted, struct rlimit64 *before) {
+s64 limit_change(u32 resource, const struct rlimit64 *wanted, struct rlimit64 *before) {
     if (resource >= RLIM_NLIMITS || (wanted && wanted->rlim_cur > wanted->rlim_max)) return -EINVAL;
     if (wanted && resource == RLIMIT_NOFILE && wanted->rlim_max > FILES_MAX)
         return refused("setrlimit", "RLIMIT_NOFILE", wanted->rlim_max, "there are no more numbers",
@@ -64,33 +62,4 @@ static s64 limit_change(u32 resource, const struct rlimit64 *wanted, struct rlim
     lock_give(&lock);
     if (wanted) limit_say_unenforced(resource, wanted);
     return 0;
-}
-
-static bool limit_is_own(u32 pid) {
-    lock_take(&threads_lock);
-    bool found = !pid || thread_find(pid);
-    lock_give(&threads_lock);
-    return found;
-}
-
-// prlimit64(process, or a thread of it, resource, new, old)
-s64 call_prlimit64(struct thread *thread, const u64 *arg) {
-    struct rlimit64 wanted, before;
-    if (arg[2] && !copy_from_user(&wanted, arg[2], sizeof wanted)) return -EFAULT;
-    if (!limit_is_own((u32)arg[0])) return -ESRCH;
-    s64 error = limit_change((u32)arg[1], arg[2] ? &wanted : NULL, &before);
-    if (error || !arg[3]) return error;
-    return put_user(arg[3], &before, sizeof before);
-}
-
-s64 call_getrlimit(struct thread *thread, const u64 *arg) {
-    struct rlimit64 before;
-    s64 error = limit_change((u32)arg[0], NULL, &before);
-    return error ? error : put_user(arg[1], &before, sizeof before);
-}
-
-s64 call_setrlimit(struct thread *thread, const u64 *arg) {
-    struct rlimit64 wanted, before;
-    if (!copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
-    return limit_change((u32)arg[0], &wanted, &before);
 }

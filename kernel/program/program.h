@@ -319,6 +319,10 @@ u64 space_page(enum owner owner);
 // ---- limits.c ----
 u64 limit_get(unsigned resource); // the soft one, of RLIMIT_*
 u64 limit_hard(unsigned resource);
+struct rlimit64;
+// Sets a limit (wanted) or only reads it (NULL); before becomes what it was. 0, -EINVAL, or -EPERM
+// for one that is more than there can be.
+s64 limit_change(u32 resource, const struct rlimit64 *wanted, struct rlimit64 *before);
 
 // ---- random.c ----
 u64 random_u64(void);

@@ -1,0 +1,32 @@
+// getrlimit(2), and what sets limits. They are the process's, whichever thread is named.
+#include <linux/resource.h>
+#include "kernel/call/call.h"
+
+static bool limit_is_own(u32 pid) {
+    lock_take(&threads_lock);
+    bool found = !pid || thread_find(pid);
+    lock_give(&threads_lock);
+    return found;
+}
+
+// prlimit64(process, or a thread of it, resource, new, old)
+s64 call_prlimit64(struct thread *thread, const u64 *arg) {
+    struct rlimit64 wanted, before;
+    if (arg[2] && !copy_from_user(&wanted, arg[2], sizeof wanted)) return -EFAULT;
+    if (!limit_is_own((u32)arg[0])) return -ESRCH;
+    s64 error = limit_change((u32)arg[1], arg[2] ? &wanted : NULL, &before);
+    if (error || !arg[3]) return error;
+    return put_user(arg[3], &before, sizeof before);
+}
+
+s64 call_getrlimit(struct thread *thread, const u64 *arg) {
+    struct rlimit64 before;
+    s64 error = limit_change((u32)arg[0], NULL, &before);
+    return error ? error : put_user(arg[1], &before, sizeof before);
+}
+
+s64 call_setrlimit(struct thread *thread, const u64 *arg) {
+    struct rlimit64 wanted, before;
+    if (!copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
+    return limit_change((u32)arg[0], &wanted, &before);
+}
