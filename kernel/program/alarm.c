@@ -2,18 +2,11 @@
 // last, watches it; when it is over, the process gets SIGALRM. As on Linux an interval begins anew
 // only when the signal is taken, which without handlers is the end of the program.
 #include <asm/signal.h>
-#include <linux/time.h>
-#include "kernel/call/call.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/time.h"
 #include "kernel/program/program.h"
 
-#define SECOND      1000000000ull
-#define MICROSECOND 1000ull
-
-struct timer { // ns, 0: none
-    u64 left, interval;
-};
+#define LEAST_NS 1000 // of a timer that is about to ring
 
 static struct lock lock; // outside the threads'
 static u64 due = NEVER;  // time_now_ns() when the signal comes
@@ -30,11 +23,11 @@ u64 alarm_run(u64 now) {
     return next;
 }
 
-static struct timer alarm_set(const struct timer *wanted) {
+struct timer alarm_set(const struct timer *wanted) {
     u64 now = time_now_ns();
     lock_take(&lock);
     struct timer before = {.interval = interval};
-    if (due != NEVER) before.left = due > now ? due - now : MICROSECOND; // about to ring
+    if (due != NEVER) before.left = due > now ? due - now : LEAST_NS;
     if (wanted) {
         interval = wanted->interval;
         due = NEVER;
@@ -44,56 +37,4 @@ static struct timer alarm_set(const struct timer *wanted) {
     }
     lock_give(&lock);
     return before;
-}
-
-// alarm(unsigned seconds): what was left is rounded, but never to 0.
-s64 call_alarm(struct thread *thread, const u64 *arg) {
-    u64 left = alarm_set(&(struct timer){.left = (u32)arg[0] * SECOND}).left;
-    u64 seconds = left / SECOND;
-    if (left % SECOND >= SECOND / 2 || (left && !seconds)) seconds++;
-    return (s64)seconds;
-}
-
-static s64 timeval_get(const struct __kernel_old_timeval *time, u64 *ns) {
-    if (time->tv_sec < 0 || (u64)time->tv_usec >= SECOND / MICROSECOND) return -EINVAL;
-    *ns = NEVER;
-    if ((u64)time->tv_sec < NEVER / SECOND - 1)
-        *ns = (u64)time->tv_sec * SECOND + (u64)time->tv_usec * MICROSECOND;
-    return 0;
-}
-
-static struct __kernel_old_timeval timeval_of(u64 ns) {
-    return (struct __kernel_old_timeval){(s64)(ns / SECOND), (s64)(ns % SECOND / MICROSECOND)};
-}
-
-static s64 alarm_put_timer(u64 to, struct timer timer) {
-    struct __kernel_old_itimerval value = {timeval_of(timer.interval), timeval_of(timer.left)};
-    return put_user(to, &value, sizeof value);
-}
-
-// getitimer(int which, value)
-s64 call_getitimer(struct thread *thread, const u64 *arg) {
-    int which = (int)arg[0];
-    if (which != ITIMER_REAL && which != ITIMER_VIRTUAL && which != ITIMER_PROF) return -EINVAL;
-    return alarm_put_timer(arg[1], which == ITIMER_REAL ? alarm_set(NULL) : (struct timer){0});
-}
-
-// setitimer(int which, new, old): no new one means none, as on Linux.
-s64 call_setitimer(struct thread *thread, const u64 *arg) {
-    int which = (int)arg[0];
-    struct __kernel_old_itimerval value = {0};
-    struct timer wanted;
-    struct timer before = {0};
-    if (arg[1] && !copy_from_user(&value, arg[1], sizeof value)) return -EFAULT;
-    if (timeval_get(&value.it_value, &wanted.left) ||
-        timeval_get(&value.it_interval, &wanted.interval))
-        return -EINVAL;
-    if (which == ITIMER_REAL)
-        before = alarm_set(&wanted);
-    else if (which != ITIMER_VIRTUAL && which != ITIMER_PROF)
-        return -EINVAL;
-    else if (wanted.left)
-        return refused("setitimer", "timer", (u64)which, "timers of CPU time are not built",
-                       -EINVAL);
-    return arg[2] ? alarm_put_timer(arg[2], before) : 0;
 }

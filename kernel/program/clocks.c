@@ -3,7 +3,6 @@
 // a thread, then which time. The kernel does not count its own time apart, so the three times (2:
 // on CPUs, 1: in user mode, 0: in both) are one.
 #include <linux/time.h>
-#include "kernel/call/call.h"
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/time.h"
 #include "kernel/device/devices.h"
@@ -15,8 +14,6 @@
 #define CPU_CLOCK_ONE   4u // of a thread
 // ns between two looks at a CPU clock, at least; Linux looks every 1 to 10 ms
 #define CPU_CLOCK_STEP 1000000
-
-enum clock_kind { CLOCK_NONE, CLOCK_WALL, CLOCK_BOOT, CLOCK_PROCESS, CLOCK_ONE_THREAD };
 
 // Raw and coarse clocks are no others here, the machine never sleeps, and TAI is UTC until somebody
 // tells the kernel by how many seconds they differ.
@@ -37,11 +34,6 @@ static const u8 clocks[] = {
 #define SLEEPLESS                                                                                  \
     (1u << CLOCK_THREAD_CPUTIME_ID | 1u << CLOCK_MONOTONIC_RAW | 1u << CLOCK_REALTIME_COARSE |     \
      1u << CLOCK_MONOTONIC_COARSE)
-
-struct clock_id {
-    enum clock_kind kind;
-    u32 tid; // CLOCK_ONE_THREAD: of which thread; it may have ended
-};
 
 static bool clock_thread_exists(u32 tid) {
     lock_take(&threads_lock);
@@ -93,6 +85,16 @@ static bool clock_read(const struct thread *thread, struct clock_id clock, u64 *
     }
 }
 
+bool clock_now(const struct thread *thread, int id, u64 *ns) {
+    return clock_read(thread, clock_find(thread, id, true), ns);
+}
+
+bool clock_exists(const struct thread *thread, int id) {
+    return clock_find(thread, id, false).kind != CLOCK_NONE;
+}
+
+// ---- times in the program's memory ----
+
 // Seconds and a fraction in units of so many ns: struct timespec has 1, struct timeval 1000.
 static s64 clock_put(u64 to, u64 ns, u64 unit) {
     s64 time[2] = {(s64)(ns / SECOND), (s64)(ns % SECOND / unit)};
@@ -109,33 +111,20 @@ s64 time_get(u64 from, u64 *ns) {
     return 0;
 }
 
-// clock_gettime(int clock, time)
-s64 call_clock_gettime(struct thread *thread, const u64 *arg) {
-    u64 ns;
-    if ((int)arg[0] == CLOCK_MONOTONIC)
-        return clock_put(arg[1], time_now_ns(), 1); // the one that is asked most
-    return clock_read(thread, clock_find(thread, (int)arg[0], true), &ns) ? clock_put(arg[1], ns, 1)
-                                                                          : -EINVAL;
-}
-
-// clock_getres(int clock, time): a nanosecond, by the TSC, for all of them.
-s64 call_clock_getres(struct thread *thread, const u64 *arg) {
-    if (clock_find(thread, (int)arg[0], false).kind == CLOCK_NONE) return -EINVAL;
-    return arg[1] ? clock_put(arg[1], 1, 1) : 0;
-}
-
-s64 call_gettimeofday(struct thread *thread, const u64 *arg) {
-    if (arg[0]) {
-        s64 error = clock_put(arg[0], time_wall_ns(), 1000);
+s64 clock_tell_time_of_day(u64 time, u64 zone) {
+    if (time) {
+        s64 error = clock_put(time, time_wall_ns(), 1000);
         if (error) return error;
     }
-    return !arg[1] || clear_user(arg[1], sizeof(struct timezone)) ? 0 : -EFAULT; // UTC
+    return !zone || clear_user(zone, sizeof(struct timezone)) ? 0 : -EFAULT; // UTC
 }
 
-s64 call_time(struct thread *thread, const u64 *arg) {
+s64 clock_tell_seconds(u64 to) {
     s64 seconds = (s64)(time_wall_ns() / SECOND);
-    return arg[0] && !copy_to_user(arg[0], &seconds, sizeof seconds) ? -EFAULT : seconds;
+    return to && !copy_to_user(to, &seconds, sizeof seconds) ? -EFAULT : seconds;
 }
+
+// ---- sleeping ----
 
 // A CPU clock goes on as fast as there are CPUs at most: so long nobody needs to look at it again.
 // Then what is left is at most halved, when half of them ran, and so on until it is little.
@@ -151,46 +140,32 @@ static s64 clock_sleep_by_cpu_time(struct thread *thread, struct clock_id clock)
     return CALL_WAITS;
 }
 
-// The first execution of clock_nanosleep: 0, or why not. What is left to sleep, or the CPU time at
-// its end, is then in the thread's record.
-static s64 clock_sleep_begin(struct thread *thread, const u64 *arg, struct clock_id *clock) {
-    int id = (int)arg[0];
-    u64 ns;
-    u64 now;
+s64 clock_of_sleep(const struct thread *thread, int id, struct clock_id *clock) {
     *clock = clock_find(thread, id, false);
+    if (thread->has_deadline) {
+        if (clock->kind == CLOCK_NONE) clock->kind = CLOCK_ONE_THREAD; // which has ended since
+        return 0;
+    }
     if (id >= 0 && clock->kind == CLOCK_NONE) return -EINVAL;
     bool sleepless = id >= 0 ? SLEEPLESS >> id & 1
                              : ((u32)id & (CPU_CLOCK_ONE | CPU_CLOCK_TIMES)) == CPU_CLOCK_FILE;
-    if (sleepless) return -EOPNOTSUPP;
-    s64 error = time_get(arg[2], &ns);
-    if (error) return error;
-    bool is_own = clock->kind == CLOCK_ONE_THREAD &&
-                  clock->tid == thread->tid; // it would stand still for ever
-    if (is_own || !clock_read(thread, *clock, &now)) return -EINVAL;
-    bool absolute = (u32)arg[1] & TIMER_ABSTIME;
+    return sleepless ? -EOPNOTSUPP : 0;
+}
+
+// What is left to sleep, or the CPU time at its end, is then in the thread's record.
+s64 clock_sleep_begin(struct thread *thread, struct clock_id clock, u64 ns, bool absolute) {
+    u64 now;
+    bool is_own =
+        clock.kind == CLOCK_ONE_THREAD && clock.tid == thread->tid; // it would stand still for ever
+    if (is_own || !clock_read(thread, clock, &now)) return -EINVAL;
     thread->cpu_deadline = absolute || ns > NEVER - now ? ns : now + ns;
     if (absolute) ns = ns > now ? ns - now : 0;
     (void)thread_deadline(thread, ns);
     return 0;
 }
 
-// clock_nanosleep(int clock, int flags, time, left): nothing interrupts a sleep but death, so left
-// is never written.
-s64 call_clock_nanosleep(struct thread *thread, const u64 *arg) {
-    struct clock_id clock;
-    if (thread->has_deadline) {
-        clock = clock_find(thread, (int)arg[0], false);
-        if ((int)arg[0] < 0 && clock.kind == CLOCK_NONE)
-            clock.kind = CLOCK_ONE_THREAD; // which has ended since
-    } else {
-        s64 error = clock_sleep_begin(thread, arg, &clock);
-        if (error) return error;
-    }
+s64 clock_sleep(struct thread *thread, struct clock_id clock) {
     if (clock.kind == CLOCK_PROCESS || clock.kind == CLOCK_ONE_THREAD)
         return clock_sleep_by_cpu_time(thread, clock);
     return thread_deadline(thread, 0) ? 0 : CALL_WAITS;
-}
-
-s64 call_nanosleep(struct thread *thread, const u64 *arg) {
-    return call_clock_nanosleep(thread, (u64[]){CLOCK_MONOTONIC, 0, arg[0]});
 }

@@ -205,6 +205,10 @@ unsigned threads_count(void);
 // The process's timer of real time, looked at by the CPU that watches it. Returns when that is to
 // look again.
 u64 alarm_run(u64 now);
+struct timer { // ns, 0: none
+    u64 left, interval;
+};
+struct timer alarm_set(const struct timer *wanted); // NULL: it stays. What there was
 
 // ---- robust.c ----
 // Of a thread that ends: gives up the locks it holds. False: there are more, in the call's next
@@ -331,5 +335,21 @@ u64 random_u64(void);
 // A struct timespec of the program in ns, NEVER when that is beyond all; 0, -EFAULT or -EINVAL.
 s64 time_get(u64 from, u64 *ns);
 s64 time_put(u64 to, u64 ns);
+// What a clock shows, by its number. False: there is no such clock, or no such thread any more.
+bool clock_now(const struct thread *thread, int id, u64 *ns);
+bool clock_exists(const struct thread *thread, int id);
+// gettimeofday(2) and time(2), for who calls the vsyscall page, too. Addresses of the program.
+s64 clock_tell_time_of_day(u64 time, u64 zone);
+s64 clock_tell_seconds(u64 to);
+enum clock_kind { CLOCK_NONE, CLOCK_WALL, CLOCK_BOOT, CLOCK_PROCESS, CLOCK_ONE_THREAD };
+struct clock_id {
+    enum clock_kind kind;
+    u32 tid; // CLOCK_ONE_THREAD: of which thread; it may have ended
+};
+// The clock that a call sleeps by, in every execution: 0, -EINVAL or -EOPNOTSUPP.
+s64 clock_of_sleep(const struct thread *thread, int id, struct clock_id *clock);
+// The first execution: for so many ns, or until then. 0 or -EINVAL.
+s64 clock_sleep_begin(struct thread *thread, struct clock_id clock, u64 ns, bool absolute);
+s64 clock_sleep(struct thread *thread, struct clock_id clock); // 0: it is over; else CALL_WAITS
 
 #define CALL_WAITS (-100000) // what a call that waits returns: no error number

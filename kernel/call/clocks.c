@@ -1,0 +1,41 @@
+// The clocks, and sleeping by them.
+#include <linux/time.h>
+#include "kernel/call/call.h"
+#include "kernel/cpu/time.h"
+
+// clock_gettime(int clock, time)
+s64 call_clock_gettime(struct thread *thread, const u64 *arg) {
+    u64 ns;
+    if ((int)arg[0] == CLOCK_MONOTONIC)
+        return time_put(arg[1], time_now_ns()); // the one that is asked most
+    return clock_now(thread, (int)arg[0], &ns) ? time_put(arg[1], ns) : -EINVAL;
+}
+
+// clock_getres(int clock, time): a nanosecond, by the TSC, for all of them.
+s64 call_clock_getres(struct thread *thread, const u64 *arg) {
+    if (!clock_exists(thread, (int)arg[0])) return -EINVAL;
+    return arg[1] ? time_put(arg[1], 1) : 0;
+}
+
+s64 call_gettimeofday(struct thread *thread, const u64 *arg) {
+    return clock_tell_time_of_day(arg[0], arg[1]);
+}
+
+s64 call_time(struct thread *thread, const u64 *arg) { return clock_tell_seconds(arg[0]); }
+
+// clock_nanosleep(int clock, int flags, time, left): nothing interrupts a sleep but death, so left
+// is never written.
+s64 call_clock_nanosleep(struct thread *thread, const u64 *arg) {
+    struct clock_id clock;
+    u64 ns;
+    bool is_first = !thread->has_deadline;
+    s64 error = clock_of_sleep(thread, (int)arg[0], &clock);
+    if (is_first && !error) error = time_get(arg[2], &ns);
+    if (is_first && !error)
+        error = clock_sleep_begin(thread, clock, ns, (u32)arg[1] & TIMER_ABSTIME);
+    return error ? error : clock_sleep(thread, clock);
+}
+
+s64 call_nanosleep(struct thread *thread, const u64 *arg) {
+    return call_clock_nanosleep(thread, (u64[]){CLOCK_MONOTONIC, 0, arg[0]});
+}
