@@ -6,7 +6,6 @@
 // takes it out, or it itself when its call is executed anew. So a wake-up counts exactly once, and
 // none is lost.
 #include <linux/futex.h>
-#include "kernel/call/call.h"
 #include "kernel/cpu/time.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
@@ -123,14 +122,13 @@ void futex_wake_one(struct futex_key key) {
     lock_give(&bucket->lock);
 }
 
-// If the call's word has the value expected, thread waits from here on. 0, -EFAULT or -EAGAIN.
-static s64 futex_wait_begin(struct thread *thread, const u64 *arg, u32 bits) {
-    u32 expected = (u32)arg[2];
-    struct futex_key key = futex_key(arg[0], (u32)arg[1]);
+// If the word has the value expected, thread waits from here on. 0, -EFAULT or -EAGAIN.
+static s64 futex_wait_begin(struct thread *thread, const struct futex_wait *wait) {
+    struct futex_key key = futex_key(wait->word, wait->operation);
     struct bucket *bucket = futex_bucket_of(key);
     lock_take(&bucket->lock);
-    s64 error = futex_compare(arg[0], &expected);
-    thread->bits = bits;
+    s64 error = futex_compare(wait->word, &wait->expected);
+    thread->bits = wait->bits;
     if (!error) futex_put(bucket, thread, key);
     lock_give(&bucket->lock);
     return error;
@@ -147,81 +145,39 @@ static s64 futex_check_word(u64 address, u32 operation) {
     return user_exchange(address, &value, value) || space_shows_other(address) ? 0 : -EFAULT;
 }
 
-// The timeout of WAIT, of so many ns, counts from now; that of WAIT_BITSET is a time on a clock.
-// The word is read twice, so that its page is there before the lock is taken.
-static s64 futex_wait_call(struct thread *thread, const u64 *arg, u64 ns, u32 bits) {
-    u32 operation = (u32)arg[1], expected = (u32)arg[2];
+// The timeout of WAIT counts from now; that of WAIT_BITSET is a time on a clock. The word is read
+// twice, so that its page is there before the lock is taken.
+s64 futex_wait(struct thread *thread, const struct futex_wait *wait) {
     u64 now = 0;
     if (!thread->has_deadline) { // the first execution
-        s64 error = futex_check_word(arg[0], operation);
-        if (!error) error = futex_compare(arg[0], &expected);
-        if (!error) error = futex_wait_begin(thread, arg, bits);
+        s64 error = futex_check_word(wait->word, wait->operation);
+        if (!error) error = futex_compare(wait->word, &wait->expected);
+        if (!error) error = futex_wait_begin(thread, wait);
         if (error) return error;
-        if (ns != NEVER && (operation & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
-            now = operation & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
-        if (ns == NEVER && threads_count() == 1)
+        if (wait->ns != NEVER && (wait->operation & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
+            now = wait->operation & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
+        if (wait->ns == NEVER && threads_count() == 1)
             log("the program waits for another thread, and there is none");
     }
-    bool over = thread_deadline(thread, ns > now ? ns - now : 0);
+    bool over = thread_deadline(thread, wait->ns > now ? wait->ns - now : 0);
     if (!futex_waits(thread, over)) return 0;
     return over ? -ETIMEDOUT : CALL_WAITS;
 }
 
-// REQUEUE(word, operation, how many are woken, how many are moved, to which word, value), or with
-// the value compared.
-static s64 futex_requeue_call(struct thread *thread, const u64 *arg, u32 operation) {
-    int wakes = (int)arg[2], moves = (int)arg[3];
-    u32 value = (u32)arg[5];
-    bool compares = (operation & FUTEX_CMD_MASK) == FUTEX_CMP_REQUEUE;
-    if (wakes < 0 || moves < 0) return -EINVAL;
-    s64 error = thread->record.begun ? 0 : futex_check_word(arg[0], operation);
-    if (!error && !thread->record.begun) error = futex_check_word(arg[4], operation);
+s64 futex_requeue(struct thread *thread, const struct futex_requeue *how) {
+    s64 error = thread->record.begun ? 0 : futex_check_word(how->word, how->operation);
+    if (!error && !thread->record.begun) error = futex_check_word(how->to, how->operation);
     if (error) return error;
-    struct futex_key from = futex_key(arg[0], operation), to = futex_key(arg[4], operation);
-    struct wake what = {arg[0], from, to, ~0u, (u32)wakes, (u32)moves};
-    return futex_wake_all(&what, compares ? &value : NULL, thread);
+    struct futex_key from = futex_key(how->word, how->operation),
+                     to = futex_key(how->to, how->operation);
+    struct wake what = {how->word, from, to, ~0u, how->wakes, how->moves};
+    return futex_wake_all(&what, how->compares ? &how->expected : NULL, thread);
 }
 
-// WAKE(word, operation, how many, -, -, bits): of none Linux, too, wakes one.
-static s64 futex_wake_call(struct thread *thread, const u64 *arg, u32 operation, u32 bits) {
-    int count = (int)arg[2];
-    s64 error = thread->record.begun ? 0 : futex_check_word(arg[0], operation);
+s64 futex_wake(struct thread *thread, u64 word, u32 operation, u32 count, u32 bits) {
+    s64 error = thread->record.begun ? 0 : futex_check_word(word, operation);
     if (error) return error;
-    struct futex_key key = futex_key(arg[0], operation);
-    struct wake what = {arg[0], key, key, bits, count > 0 ? (u32)count : 1, 0};
+    struct futex_key key = futex_key(word, operation);
+    struct wake what = {word, key, key, bits, count, 0};
     return futex_wake_all(&what, NULL, thread);
-}
-
-#define ONE(command) (1u << (command))
-// who may ask for it
-#define WALL_CLOCK (ONE(FUTEX_WAIT_BITSET) | ONE(FUTEX_WAIT_REQUEUE_PI) | ONE(FUTEX_LOCK_PI2))
-#define TIMED      (WALL_CLOCK | ONE(FUTEX_WAIT) | ONE(FUTEX_LOCK_PI))
-
-static bool futex_is_of(u32 command, u32 set) {
-    return command <= FUTEX_LOCK_PI2 && set >> command & 1;
-}
-
-// futex(word, operation, value, timeout or count, word 2, bits or value). As on Linux the timeout
-// comes first of all.
-s64 call_futex(struct thread *thread, const u64 *arg) {
-    u32 operation = (u32)arg[1], command = operation & (u32)FUTEX_CMD_MASK;
-    bool has_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;
-    u32 bits = has_bits ? (u32)arg[5] : ~0u;
-    u64 ns = NEVER;
-    if (arg[3] && !thread->has_deadline && futex_is_of(command, TIMED)) {
-        s64 error = time_get(arg[3], &ns);
-        if (error) return error;
-    }
-    if (operation & FUTEX_CLOCK_REALTIME && !futex_is_of(command, WALL_CLOCK)) return -ENOSYS;
-    if (!bits) return -EINVAL;
-    switch (command) {
-    case FUTEX_WAIT:
-    case FUTEX_WAIT_BITSET: return futex_wait_call(thread, arg, ns, bits);
-    case FUTEX_WAKE:
-    case FUTEX_WAKE_BITSET: return futex_wake_call(thread, arg, operation, bits);
-    case FUTEX_REQUEUE:
-    case FUTEX_CMP_REQUEUE: return futex_requeue_call(thread, arg, operation);
-    }
-    if (command == FUTEX_FD || command > FUTEX_LOCK_PI2) return -ENOSYS; // on Linux, too
-    return refused("futex", "operation", command, "only WAIT, WAKE and REQUEUE are built", -ENOSYS);
 }

@@ -3,7 +3,6 @@
 // FUTEX_OWNER_DIED, and one waiter is woken. The list is whatever the program made of it: a circle,
 // garbage, or changed meanwhile by other threads.
 #include <linux/futex.h>
-#include "kernel/call/call.h"
 #include "kernel/cpu/trap.h"
 #include "kernel/program/program.h"
 
@@ -53,26 +52,4 @@ bool robust_walk(struct thread *thread) {
     }
     if (robust_address_of(robust->pending)) robust_lock_died(thread, robust->pending, true);
     return true;
-}
-
-// set_robust_list(head, bytes of it)
-s64 call_set_robust_list(struct thread *thread, const u64 *arg) {
-    if (arg[1] != ROBUST_HEAD_BYTES) return -EINVAL;
-    thread->robust.head = arg[0];
-    return 0;
-}
-
-// get_robust_list(int thread, head, bytes of it)
-s64 call_get_robust_list(struct thread *thread, const u64 *arg) {
-    const u64 bytes = ROBUST_HEAD_BYTES;
-    u64 head = thread->robust.head;
-    if ((u32)arg[0]) {
-        lock_take(&threads_lock);
-        const struct thread *other = thread_find((u32)arg[0]);
-        head = other ? other->robust.head : 0;
-        lock_give(&threads_lock);
-        if (!other) return -ESRCH;
-    }
-    s64 error = put_user(arg[2], &bytes, sizeof bytes);
-    return error ? error : put_user(arg[1], &head, sizeof head);
 }

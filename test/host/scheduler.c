@@ -22,6 +22,7 @@ void kernel_log(const char *fmt, ...);
 #define log kernel_log // the C library has one of its own
 #include "kernel/program/scheduler.c"
 #include "kernel/program/futex.c"
+#include "kernel/call/futex.c"
 #include "kernel/program/queue.c"
 #undef __unused
 #include "kernel/program/sorted.c"

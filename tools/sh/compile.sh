@@ -35,8 +35,9 @@ object() {
     kernel/cpu/traps.c | kernel/call/call.c | kernel/program/program.c | kernel/program/scheduler.c)
         extra="$freestanding -Os"
         ;;
-    kernel/memory/frames.c | kernel/memory/frames_runs.c | kernel/program/sorted.c | kernel/program/queue.c | kernel/program/futex.c)
+    kernel/memory/frames.c | kernel/memory/frames_runs.c | kernel/program/sorted.c | kernel/program/queue.c)
         extra="$freestanding -Os" ;;
+    kernel/program/futex.c | kernel/call/futex.c) extra="$freestanding -Os" ;;
     *) extra="$freestanding -Oz" ;;
     esac
     # shellcheck disable=SC2086 # lists of flags
