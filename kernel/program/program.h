@@ -283,6 +283,16 @@ bool fault_repeats(struct repeats *last, u64 rip, u64 address, u64 generation);
 const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fault);
 // An exception of the program: a page that only has to be made, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
+struct signal_action { // Linux's struct kernel_sigaction
+    u64 handler, flags, restorer, mask;
+};
+// What a signal does from now on, unless wanted is NULL; before becomes what it did. 0, -EINVAL, or
+// -ENOSYS for a handler.
+s64 signal_act(int signal, const struct signal_action *wanted, struct signal_action *before);
+bool signal_ignored(int signal);
+// Some threads, from a tid on, forget a signal that is ignored now. Who is the next; 0: that was
+// all.
+u32 signal_forget(int signal, u32 tid);
 // To thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no
 // signal, as for kill(2).
 s64 signal_send(u32 tid, int signal);

@@ -3,7 +3,6 @@
 // program's own are not built; asking for one is refused with ENOSYS rather than taken and never
 // called.
 #include <linux/signal.h>
-#include "kernel/call/call.h"
 #include "kernel/cpu/cpus.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
@@ -34,11 +33,9 @@ static const char *signal_name(int signal) {
     return signal < (int)ARRAY_SIZE(names) ? names[signal] : "no name";
 }
 
-static struct action { // struct kernel_sigaction
-    u64 handler, flags, restorer, mask;
-} actions[SIGNALS + 1];
+static struct signal_action actions[SIGNALS + 1];
 
-static bool signal_ignored(int signal) {
+bool signal_ignored(int signal) {
     u64 handler = actions[signal].handler;
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && BIT(signal) & HARMLESS);
 }
@@ -103,35 +100,29 @@ void signal_block_asked(struct thread *thread, u64 signals) {
     signal_block(thread, signals & ~UNMASKABLE);
 }
 
-// The first part of rt_sigaction: 0, or why not. before: what was there.
-static s64 signal_action_change(int signal, const u64 *arg, struct action *before) {
+s64 signal_act(int signal, const struct signal_action *wanted, struct signal_action *before) {
     static bool named;
     bool known = signal > 0 && signal <= SIGNALS;
-    struct action wanted;
-    if (arg[3] != sizeof(u64)) return -EINVAL;
-    if (arg[1] && !copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
-    if (!known || (arg[1] && BIT(signal) & UNMASKABLE)) return -EINVAL;
-    if (arg[1] && wanted.handler != (u64)SIG_DFL && wanted.handler != (u64)SIG_IGN) {
+    if (!known || (wanted && BIT(signal) & UNMASKABLE)) return -EINVAL;
+    if (wanted && wanted->handler != (u64)SIG_DFL && wanted->handler != (u64)SIG_IGN) {
         bool asked_by_glibc = signal == SIGSETXID &&
-                              !wanted.mask; // for every program with threads, which never use it
+                              !wanted->mask; // for every program with threads, which never use it
         if (asked_by_glibc || __atomic_exchange_n(&named, true, __ATOMIC_RELAXED)) return -ENOSYS;
         return refused("rt_sigaction", "a handler for signal", (u64)signal, "no handlers are built",
                        -ENOSYS);
     }
     lock_take(&threads_lock);
     *before = actions[signal];
-    if (arg[1]) {
-        wanted.flags &= ACTION_FLAGS;
-        wanted.mask &= ~UNMASKABLE;
-        actions[signal] = wanted;
+    if (wanted) {
+        actions[signal] = *wanted;
+        actions[signal].flags &= ACTION_FLAGS;
+        actions[signal].mask &= ~UNMASKABLE;
     }
     lock_give(&threads_lock);
     return 0;
 }
 
-// Some threads, from a tid on, forget a signal that is ignored now. Who is the next; 0: that was
-// all.
-static u32 signal_forget(int signal, u32 tid) {
+u32 signal_forget(int signal, u32 tid) {
     lock_take(&threads_lock);
     __atomic_fetch_and(&program.signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
     struct thread *one = thread_from(tid);
@@ -142,107 +133,6 @@ static u32 signal_forget(int signal, u32 tid) {
     u32 next = one ? one->tid : 0;
     lock_give(&threads_lock);
     return next;
-}
-
-// rt_sigaction(int signal, new, old, bytes of a mask)
-s64 call_rt_sigaction(struct thread *thread, const u64 *arg) {
-    int signal = (int)arg[0];
-    struct record *record = &thread->record;
-    struct action *before = (struct action *)record->few;
-    if (!record->begun) {
-        s64 error = signal_action_change(signal, arg, before);
-        if (error) return error;
-        record->begun = true;
-        record->done = arg[1] && signal_ignored(signal); // from the first tid on
-    }
-    if (record->done) record->done = signal_forget(signal, (u32)record->done);
-    if (record->done) return call_again(thread);
-    return arg[2] ? put_user(arg[2], before, sizeof *before) : 0;
-}
-
-// rt_sigprocmask(int how, new, old, bytes of a mask)
-s64 call_rt_sigprocmask(struct thread *thread, const u64 *arg) {
-    int how = (int)arg[0];
-    u64 set;
-    u64 old = thread->signals_blocked;
-    if (arg[3] != sizeof set) return -EINVAL;
-    if (arg[1]) {
-        if (!copy_from_user(&set, arg[1], sizeof set)) return -EFAULT;
-        if (how == SIG_BLOCK)
-            set |= old;
-        else if (how == SIG_UNBLOCK)
-            set = old & ~set;
-        else if (how != SIG_SETMASK)
-            return -EINVAL;
-        signal_block_asked(thread, set);
-    }
-    return arg[2] ? put_user(arg[2], &old, sizeof old) : 0;
-}
-
-// rt_sigpending(set, bytes): what was sent and is blocked.
-s64 call_rt_sigpending(struct thread *thread, const u64 *arg) {
-    u64 set = __atomic_load_n(&program.signals_pending, __ATOMIC_RELAXED);
-    set |= __atomic_load_n(&thread->signals_pending, __ATOMIC_RELAXED);
-    set &= thread->signals_blocked;
-    return arg[1] > sizeof set ? -EINVAL : put_user(arg[0], &set, arg[1]);
-}
-
-// Without handlers a signal ends the program or does nothing, so these two never return.
-s64 call_pause(struct thread *thread, const u64 *arg) {
-    (void)thread_deadline(thread, NEVER);
-    return CALL_WAITS;
-}
-
-// rt_sigsuspend(set, bytes): the first execution takes the set, which may be gone by the next one.
-s64 call_rt_sigsuspend(struct thread *thread, const u64 *arg) {
-    u64 set;
-    if (!thread->has_deadline) {
-        if (arg[1] != sizeof set) return -EINVAL;
-        if (!copy_from_user(&set, arg[0], sizeof set)) return -EFAULT;
-        signal_block_asked(thread, set);
-    }
-    return call_pause(thread, arg);
-}
-
-// sigaltstack(new, old): kept for the thread, for nothing runs on it yet.
-s64 call_sigaltstack(struct thread *thread, const u64 *arg) {
-    struct signal_stack old = thread->signal_stack;
-    struct signal_stack wanted;
-    old.flags &= SS_AUTODISARM;
-    if (!old.bytes) old.flags |= SS_DISABLE;
-    if (arg[0]) {
-        if (!copy_from_user(&wanted, arg[0], sizeof wanted)) return -EFAULT;
-        u32 mode = wanted.flags & ~SS_AUTODISARM;
-        if (mode != 0 && mode != SS_ONSTACK && mode != SS_DISABLE) return -EINVAL;
-        if (mode != SS_DISABLE && wanted.bytes < MINSIGSTKSZ) return -ENOMEM;
-        if (mode == SS_DISABLE) wanted.start = wanted.bytes = 0;
-        thread->signal_stack = wanted;
-    }
-    return arg[1] ? put_user(arg[1], &old, sizeof old) : 0;
-}
-
-// kill(int process, int signal). The only process is number 1, in group 1; -1 means all others, and
-// there are none.
-s64 call_kill(struct thread *thread, const u64 *arg) {
-    int pid = (int)arg[0];
-    bool is_ours = pid == 0 || pid == 1;
-    if (pid > 1) { // a thread's number stands for its process
-        lock_take(&threads_lock);
-        is_ours = thread_find((u32)pid);
-        lock_give(&threads_lock);
-    }
-    return is_ours ? signal_send(0, (int)arg[1]) : -ESRCH;
-}
-
-// tkill(int thread, int signal)
-s64 call_tkill(struct thread *thread, const u64 *arg) {
-    return (int)arg[0] > 0 ? signal_send((u32)arg[0], (int)arg[1]) : -EINVAL;
-}
-
-// tgkill(int process, int thread, int signal)
-s64 call_tgkill(struct thread *thread, const u64 *arg) {
-    if ((int)arg[0] <= 0 || (int)arg[1] <= 0) return -EINVAL;
-    return (int)arg[0] == 1 ? call_tkill(thread, arg + 1) : -ESRCH;
 }
 
 static const struct {
