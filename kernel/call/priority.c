@@ -1,6 +1,6 @@
-// Policies and priorities of scheduling. All threads are equal: what asks for a real-time policy is
-// refused; nice values and the policies of ordinary threads are kept for whoever asks, and change
-// nothing.
+// Policies and priorities of scheduling, and CPUs that threads run on. All threads are equal: what
+// asks for a real-time policy is refused; nice values and the policies of ordinary threads are kept
+// for whoever asks, and change nothing.
 #include <linux/resource.h>
 #include <linux/sched.h>
 #include "kernel/cpu/cpus.h"
@@ -142,4 +142,23 @@ s64 call_sched_setaffinity(struct thread *thread, const u64 *arg) {
     if (chosen == cpus) return 0;
     return refused("sched_setaffinity", "a number of CPUs,", chosen, "threads run on all of them",
                    -EINVAL);
+}
+
+// sched_getaffinity(thread, bytes, mask): all CPUs, also those that are still to come, since
+// programs ask once. Returns how many bytes it wrote.
+s64 call_sched_getaffinity(struct thread *thread, const u64 *arg) {
+    unsigned cpus = cpus_expected();
+    u64 mask[CPUS_MAX / 64] = {0}, bytes = ROUND_UP(cpus, 64) / 8;
+    if ((u32)arg[1] < bytes || (u32)arg[1] % sizeof mask[0]) return -EINVAL;
+    lock_take(&threads_lock);
+    bool exists = !(u32)arg[0] || thread_find((u32)arg[0]);
+    lock_give(&threads_lock);
+    if (!exists) return -ESRCH;
+    for (unsigned cpu = 0; cpu < cpus; cpu++) mask[cpu / 64] |= 1ull << cpu % 64;
+    return copy_to_user(arg[2], mask, bytes) ? (s64)bytes : -EFAULT;
+}
+
+s64 call_sched_yield(struct thread *thread, const u64 *arg) {
+    scheduler_yield();
+    return 0;
 }

@@ -189,6 +189,7 @@ u64 thread_time(const struct thread *thread); // TSC ticks on CPUs, of the curre
 u64 program_time(void);                       // of all
 void count_fault(void);                       // of the current thread
 struct counts program_counts(void);           // of all threads so far
+void scheduler_yield(void);                   // the current thread goes behind all others
 void scheduler_set_alarm(u64 when);           // this CPU runs alarm_run() at when; NEVER: not
 
 // ---- threads.c ----
@@ -200,6 +201,8 @@ struct thread *thread_find(u32 tid);                // under threads_lock; NULL:
 struct thread *thread_from(u32 tid);                // the first that has this one or a higher one
 struct thread *thread_after(struct thread *thread); // NULL: the first, or the end
 unsigned threads_count(void);
+bool thread_leave(struct thread *thread); // takes it out; whether it was the last one
+s64 thread_tell_cpu(const struct thread *thread, u64 cpu_at, u64 node_at); // getcpu(2)
 
 // ---- alarm.c ----
 // The process's timer of real time, looked at by the CPU that watches it. Returns when that is to

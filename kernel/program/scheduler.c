@@ -9,7 +9,6 @@
 //   WAITING -> READY          whoever wakes it, and alone may then queue it
 //   RUNNING -> RUNNING_WOKEN  woken before it could wait: it does not
 //   any     -> RUNNING        its CPU, before a call looks at what it may wait for
-#include "kernel/call/call.h"
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/time.h"
 #include "kernel/kernel.h"
@@ -387,8 +386,7 @@ void schedule(struct context *context) {
     scheduler_timer_update(own);
 }
 
-s64 call_sched_yield(struct thread *thread, const u64 *arg) {
+void scheduler_yield(void) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
     own->switch_due = own->yields = LOAD(&own->queue.length);
-    return 0;
 }

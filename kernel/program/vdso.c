@@ -1,6 +1,5 @@
 // What the kernel puts into the program's space for C libraries that find Linux's clocks in memory:
 // the vDSO, and the page of system calls that was before it.
-#include "kernel/call/call.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
@@ -8,10 +7,11 @@
 #include "kernel/program/program.h"
 #include "kernel/program/promises.h"
 
-// Three entries, 1 KiB apart, of the kernel's half. Nothing is mapped there: a jump to one is done
-// by the fault handler, as Linux does it (vsyscall=xonly).
-#define VSYSCALL       0xffffffffff600000ull
-#define VSYSCALL_ENTRY 1024
+// Three entries, 1 KiB apart, of the kernel's half: gettimeofday, time and getcpu. Nothing is
+// mapped there: a jump to one is done by the fault handler, as Linux does it (vsyscall=xonly).
+#define VSYSCALL         0xffffffffff600000ull
+#define VSYSCALL_ENTRY   1024
+#define VSYSCALL_ENTRIES 3
 
 extern const u8 vdso_image[], vdso_image_end[];
 
@@ -30,17 +30,24 @@ bool vdso_map(void) {
     return space_put_file(&area, PAGE_SIZE);
 }
 
+// The call of an entry. The third argument of getcpu is ignored.
+static s64 vsyscall_call(struct thread *thread, u64 entry) {
+    const struct registers *regs = &thread->context.regs;
+    switch (entry) {
+    case 0: return clock_tell_time_of_day(regs->rdi, regs->rsi);
+    case 1: return clock_tell_seconds(regs->rdi);
+    default: return thread_tell_cpu(thread, regs->rdi, regs->rsi);
+    }
+}
+
 bool vsyscall_emulate(struct thread *thread, const struct fault *fault) {
-    static s64 (*const calls[])(struct thread *, const u64 *) = {call_gettimeofday, call_time,
-                                                                 call_getcpu};
     struct registers *regs = &thread->context.regs;
-    const u64 args[6] = {regs->rdi, regs->rsi}; // the third of getcpu is ignored
     u64 entry = (regs->rip - VSYSCALL) / VSYSCALL_ENTRY, caller;
     if (fault->vector != VECTOR_PF || fault->address != regs->rip)
         return false; // it reads or writes there
-    if (entry >= ARRAY_SIZE(calls) || regs->rip % VSYSCALL_ENTRY) return false;
+    if (entry >= VSYSCALL_ENTRIES || regs->rip % VSYSCALL_ENTRY) return false;
     if (!copy_from_user(&caller, regs->rsp, sizeof caller)) return false;
-    s64 result = calls[entry](thread, args);
+    s64 result = vsyscall_call(thread, entry);
     if (result == -EFAULT) return false; // the page itself would have faulted
     regs->rax = (u64)result;
     regs->rip = caller;

@@ -179,7 +179,7 @@ void syscall_run(struct thread *thread) {
     switch (thread->context.regs.rax) {
     case CALL_FUTEX: result = call_futex(thread, own->arg); break;
     case CALL_SLEEP: result = thread_deadline(thread, own->arg[0]) ? 0 : CALL_WAITS; break;
-    case CALL_YIELD: call_sched_yield(thread, NULL); break;
+    case CALL_YIELD: scheduler_yield(); break;
     default:
         thread->ended = true;
         if (ADD(&ended, 1) == THREADS - 1)
