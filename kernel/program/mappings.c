@@ -1,15 +1,13 @@
-// The system calls that change the program's address space; space.c has the pages, and one lock for
+// What changes the areas of the program's address space; space.c has the pages, and one lock for
 // all of it.
 #include <linux/mman.h>
 #include <asm/resource.h>
-#include "kernel/call/call.h"
 #include "kernel/device/devices.h"
 #include "kernel/memory/pages.h"
 #include "kernel/memory/tables.h"
+#include "kernel/program/mappings.h"
 #include "kernel/program/promises.h"
 #include "kernel/program/ranges.h"
-
-#define LOW_END (1ull << 31) // of what MAP_32BIT is placed in
 
 // The result of a call under the lock, which ends here. Such a call copies nothing from or to the
 // program, which could fault and want the lock, too.
@@ -36,7 +34,7 @@ s64 mapping_unmap_piece(struct thread *thread, u64 start, u64 end) {
     return range_to(thread, start, reach, end);
 }
 
-static bool mmap_range_free(u64 start, u64 bytes) {
+static bool mapping_has_none(u64 start, u64 bytes) {
     const struct area *next = areas_find(&space.areas, start);
     return !next || next->start >= start + bytes;
 }
@@ -78,56 +76,29 @@ bool space_within_limits(const struct area *like) {
     return pages <= most + replaced && areas->data <= most + replaced - pages;
 }
 
-// The level of the pages that MAP_HUGETLB asks for, -1 for none that there is. Without it 0.
-static int mmap_huge_level(u64 flags) {
-    u64 shift = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
-    if (!(flags & MAP_HUGETLB)) return 0;
-    if (!shift || shift == LEVEL_SHIFT(LEVEL_2M)) return LEVEL_2M;
-    return shift == LEVEL_SHIFT(LEVEL_1G) && space.largest == LEVEL_1G ? LEVEL_1G : -1;
-}
-
-// Where mmap() wants its area, or a negative errno.
-static s64 mmap_place(const u64 *arg, u64 bytes, u64 align) {
-    u64 at = arg[0], flags = arg[3];
-    if (bytes > USER_END) return -ENOMEM;
-    if (!(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))) {
-        at = mapping_place(at, bytes, align, flags & MAP_32BIT ? LOW_END : USER_END);
+// Where a mapping goes, or a negative errno.
+static s64 mapping_find(const struct mapping *wanted) {
+    u64 at = wanted->at, align = LEVEL_BYTES(wanted->level);
+    if (!wanted->is_fixed) {
+        at = mapping_place(at, wanted->bytes, align, wanted->limit);
         return at ? (s64)at : -ENOMEM;
     }
-    if (at > USER_END - bytes) return -ENOMEM;
+    if (at > USER_END - wanted->bytes) return -ENOMEM;
     if (at % align) return -EINVAL;
     if (at < USER_START) return -EPERM; // nothing is ever mapped there
-    if (flags & MAP_FIXED_NOREPLACE && !mmap_range_free(at, bytes)) return -EEXIST;
+    if (!wanted->replaces && !mapping_has_none(at, wanted->bytes)) return -EEXIST;
     return (s64)at;
 }
 
-static u32 mmap_flags(u64 flags) {
-    u32 wanted = 0;
-    if (flags & (MAP_NORESERVE | MAP_STACK))
-        wanted |= AREA_NORESERVE; // of a stack only what is touched counts
-    if (flags & MAP_STACK) wanted |= AREA_STACK;
-    if (flags & MAP_GROWSDOWN) wanted |= AREA_GROWS;
-    if (flags & MAP_LOCKED || space.lock_future) wanted |= AREA_LOCKED;
-    if ((flags & MAP_TYPE) == MAP_SHARED) wanted |= AREA_SHARED;
-    return wanted;
-}
-
-// What mmap() is asked for.
-struct mmap {
-    u64 bytes, flags, device; // device: the physical address, or 0
-    int huge;                 // level of the pages that have to be large; 0: none has to
-    s64 error;                // of the file
-    struct area like;
-};
-
-// Puts the area with what it needs, with MAP_FIXED piece by piece in the place of what is there.
-// Shared memory comes with the last piece; until then nobody else gets the place.
-static s64 mmap_put(struct thread *thread, struct mmap *call, u64 at) {
-    u64 end = at + call->bytes, from = range_from(thread, at),
-        worth = pages_worth(LEVEL_BYTES(call->huge));
-    u64 reach = call->flags & MAP_FIXED ? space_reach(from, end) : end;
-    struct area part = call->like;
-    bool has_object = part.flags & AREA_SHARED && !call->device && !call->huge;
+// Puts the area with what it needs, piece by piece in the place of what is there if it replaces
+// that. Shared memory comes with the last piece; until then nobody else gets the place.
+static s64 mapping_put(struct thread *thread, const struct mapping *wanted, u64 at) {
+    u64 end = at + wanted->bytes, from = range_from(thread, at),
+        worth = pages_worth(LEVEL_BYTES(wanted->level));
+    u64 reach = wanted->replaces ? space_reach(from, end) : end;
+    struct area part = wanted->like;
+    if (space.lock_future && !wanted->device) part.flags |= AREA_LOCKED;
+    bool has_object = part.flags & AREA_SHARED && !wanted->device && !wanted->level;
     part.start = has_object && reach == end ? at : from;
     part.end = reach;
     if (has_object && reach < end) {
@@ -145,8 +116,8 @@ static s64 mmap_put(struct thread *thread, struct mmap *call, u64 at) {
                              : -ENOMEM; // what others are clearing may come back
     }
     space_areas_put(&part);
-    if (call->flags & MAP_FIXED) space_drop(part.start, reach);
-    if (call->device && !space_put_device(&part, call->device + (from - at))) {
+    if (wanted->replaces) space_drop(part.start, reach);
+    if (wanted->device && !space_put_device(&part, wanted->device + (from - at))) {
         mapping_unmap(from, reach);
         return -ENOMEM;
     }
@@ -154,69 +125,35 @@ static s64 mmap_put(struct thread *thread, struct mmap *call, u64 at) {
     return error ? error : (s64)at;
 }
 
-static s64 mmap_decode(const u64 *arg, struct mmap *call) {
-    u64 flags = (u32)arg[3], type = flags & MAP_TYPE;
-    *call = (struct mmap){.bytes = arg[1], .flags = flags, .huge = mmap_huge_level(flags)};
-    if (arg[5] % PAGE_SIZE || call->huge < 0) return -EINVAL;
-    if (!(flags & MAP_ANONYMOUS))
-        call->error =
-            file_map(arg[4], arg[5], call->bytes, arg[2] & 7, type == MAP_SHARED, &call->device);
-    if (call->error == -EBADF) return -EBADF;
-    if (!call->bytes || (call->huge && !(flags & MAP_ANONYMOUS))) return -EINVAL;
-    if (call->bytes > USER_END) return -ENOMEM;
-    call->bytes = ROUND_UP(call->bytes, LEVEL_BYTES(call->huge));
-    bool is_type = type == MAP_PRIVATE || (type == MAP_SHARED && !(flags & MAP_GROWSDOWN));
-    if (call->huge && !is_type) return -EINVAL;
-    if (!call->error && !is_type) call->error = -EINVAL;
-    return 0;
-}
-
-static s64 mmap_locked(struct thread *thread, const u64 *arg, struct mmap *call) {
-    s64 at = mmap_place(arg, call->bytes, LEVEL_BYTES(call->huge));
+static s64 mapping_make_locked(struct thread *thread, const struct mapping *wanted) {
+    s64 at = mapping_find(wanted);
     if (at < 0) return at;
-    if (call->error < 0) return call->error;
-    call->like.rights = arg[2] & 7;
-    call->like.flags = mmap_flags(call->flags);
-    if (call->device)
-        call->like.flags = AREA_NORESERVE | AREA_DEVICE | AREA_SHARED | (u32)call->error;
-    return mmap_put(thread, call, (u64)at);
+    return wanted->error ? wanted->error : mapping_put(thread, wanted, (u64)at);
 }
 
-// mmap(address, length, rights, flags, fd, offset): anonymous memory, or the framebuffer. Pages
-// that MAP_HUGETLB asks for are all taken before anything changes, so that none is missing later.
-s64 call_mmap(struct thread *thread, const u64 *arg) {
-    struct mmap call;
-    if (thread->record.taken.end) return populate(thread);
-    s64 result = mmap_decode(arg, &call);
-    if (!result && call.huge) result = populate_take(thread, call.bytes, call.huge);
+s64 mapping_make(struct thread *thread, const struct mapping *wanted) {
+    s64 result = wanted->level ? populate_take(thread, wanted->bytes, wanted->level) : 0;
     if (result) return result;
     space_take();
-    result = mmap_locked(thread, arg, &call);
-    bool populates = call.flags & (MAP_POPULATE | MAP_LOCKED) || space.lock_future == MCL_FUTURE;
+    result = mapping_make_locked(thread, wanted);
+    bool populates = wanted->populates || space.lock_future == MCL_FUTURE;
     screen_yield(space.areas.device);
     lock_give(&space.lock);
     if (result == CALL_WAITS) return result;
     if (result < 0)
-        return populate_begin(thread, 0, PAGE_SIZE, call.huge, result); // gives back what was taken
-    if (!call.huge && (!populates || !call.like.rights)) return result;
-    return populate_begin(thread, (u64)result, (u64)result + call.bytes, call.huge, result);
+        return populate_begin(thread, 0, PAGE_SIZE, wanted->level,
+                              result); // gives back what was taken
+    if (!wanted->level && (!populates || !wanted->like.rights)) return result;
+    return populate_begin(thread, (u64)result, (u64)result + wanted->bytes, wanted->level, result);
 }
 
-static s64 munmap_locked(struct thread *thread, const u64 *arg) {
-    u64 at = arg[0], bytes = arg[1];
-    if (at % PAGE_SIZE || at > USER_END || bytes > USER_END - at || !bytes) return -EINVAL;
-    u64 end = ROUND_UP(at + bytes, PAGE_SIZE);
-    at = MAX(at, USER_START);
-    return at >= end ? 0 : mapping_unmap_piece(thread, at, end);
-}
-
-s64 call_munmap(struct thread *thread, const u64 *arg) {
+s64 mapping_remove(struct thread *thread, u64 start, u64 end) {
     space_take();
-    return mapping_unlocked(munmap_locked(thread, arg));
+    return mapping_unlocked(mapping_unmap_piece(thread, start, end));
 }
 
 // Of mprotect, in one area.
-static s64 mprotect_part(const struct area *area, u64 start, u64 end, u32 rights) {
+static s64 mapping_protect_part(const struct area *area, u64 start, u64 end, u32 rights) {
     struct area like = area_part(area, start, end);
     bool is_fixed = (rights & AREA_EXEC && area->flags & AREA_DEVICE) ||
                     (rights & AREA_WRITE && area->flags & AREA_SEALED);
@@ -233,39 +170,32 @@ static s64 mprotect_part(const struct area *area, u64 start, u64 end, u32 rights
 }
 
 // What comes before a hole, or before an area that cannot have these rights, gets them.
-static s64 mprotect_locked(struct thread *thread, const u64 *arg) {
-    const u64 grows = PROT_GROWSDOWN | PROT_GROWSUP;
-    u64 at = arg[0], bytes = ROUND_UP(arg[1], PAGE_SIZE), rights = arg[2] & ~grows,
-        end = at + bytes;
-    if ((arg[2] & grows) == grows || at % PAGE_SIZE) return -EINVAL;
-    if (!arg[1]) return 0;
-    if (end <= at) return -ENOMEM;
-    if (rights & ~(u64)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM)) return -EINVAL;
-    const struct area *area = areas_find(&space.areas, at);
-    if (arg[2] & PROT_GROWSUP) return area ? -EINVAL : -ENOMEM; // none grows so
-    if (arg[2] & PROT_GROWSDOWN) {
+static s64 mapping_protect_locked(struct thread *thread, const struct protection *wanted) {
+    u64 end = wanted->end, start = wanted->start;
+    const struct area *area = areas_find(&space.areas, start);
+    if (wanted->grows_up) return area ? -EINVAL : -ENOMEM; // none grows so
+    if (wanted->grows_down) {
         if (!area || area->start >= end) return -ENOMEM;
         if (!(area->flags & AREA_GROWS)) return -EINVAL;
-        at = area->start;
+        start = area->start;
     }
-    const u64 start = at;
-    at = range_from(thread, start);
+    u64 at = range_from(thread, start);
     u64 reach = space_reach(at, end);
     for (; at < reach; at = MIN(reach, area->end)) {
         if (!(area = space_area(at))) return -ENOMEM;
-        s64 error = mprotect_part(area, at, MIN(reach, area->end), rights & 7);
+        s64 error = mapping_protect_part(area, at, MIN(reach, area->end), wanted->rights);
         if (error) return error;
         area = space_area(at); // it may be joined with the one before
     }
     return range_to(thread, start, reach, end);
 }
 
-s64 call_mprotect(struct thread *thread, const u64 *arg) {
+s64 mapping_protect(struct thread *thread, const struct protection *wanted) {
     space_take();
-    return mapping_unlocked(mprotect_locked(thread, arg));
+    return mapping_unlocked(mapping_protect_locked(thread, wanted));
 }
 
-static s64 brk_locked(struct thread *thread, u64 to) {
+static s64 mapping_break_locked(struct thread *thread, u64 to) {
     u64 old_end = ROUND_UP(space.brk_now, PAGE_SIZE), end = ROUND_UP(to, PAGE_SIZE);
     if (to < space.brk_start || to > SPACE_PLACE_END) return (s64)space.brk_now;
     if (to - space.brk_start > limit_get(RLIMIT_DATA)) return (s64)space.brk_now;
@@ -284,12 +214,10 @@ static s64 brk_locked(struct thread *thread, u64 to) {
     return (s64)space.brk_now;
 }
 
-// The exact break, as asked for, or the old one on failure: never an error number.
-s64 call_brk(struct thread *thread, const u64 *arg) {
-    if (thread->record.taken.end) return populate(thread);
+s64 mapping_break(struct thread *thread, u64 to) {
     space_take();
     u64 before = ROUND_UP(space.brk_now, PAGE_SIZE);
-    s64 result = brk_locked(thread, arg[0]);
+    s64 result = mapping_break_locked(thread, to);
     bool populates = space.lock_future == MCL_FUTURE && result > (s64)before;
     screen_yield(space.areas.device);
     lock_give(&space.lock);

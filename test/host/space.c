@@ -48,6 +48,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #include "kernel/program/objects.c"
 #include "kernel/program/mappings.c"
 #include "kernel/program/ranges.c"
+#include "kernel/call/mmap.c"
 #include "kernel/call/madvise.c"
 #include "kernel/program/move.c"
 #include "kernel/call/mremap.c"

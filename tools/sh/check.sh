@@ -23,29 +23,18 @@ ambiguous() {
 # The rooms of kernel/, each of which may include headers of itself and of those before it.
 rooms="lib cpu memory device file program call"
 
-# Includes of a later room that are still there, one reason a line; none may come in addition. Each of these files has
-# calls beside what they do, which are to move to kernel/call/.
-known_wrong="
-    mappings.c:call"
-
-# Includes of a later room that are not known, known ones that are gone, and rooms that the list does not have.
+# Includes of a later room, and of what is no room.
 upward() {
-    grep -Eo '^#include "kernel/[a-z0-9_]+/' kernel/*/*.[ch] | awk -v rooms="$rooms" -v known_wrong="$known_wrong" '
-        BEGIN {
-            for (i = split(rooms, room, " "); i > 0; i--) rank[room[i]] = i
-            for (i = split(known_wrong, list, " "); i > 0; i--) known["kernel/program/" list[i]] = 1
-        }
+    grep -Eo '^#include "kernel/[a-z0-9_]+/' kernel/*/*.[ch] | awk -v rooms="$rooms" '
+        BEGIN { for (i = split(rooms, room, " "); i > 0; i--) rank[room[i]] = i }
         {
             split($0, part, ":")
             split(part[1], at, "/")
             split(part[2], to, "/")
             arrow = part[1] ":" to[2]
             if (!(at[2] in rank) || !(to[2] in rank)) print arrow ", which is no room"
-            else if (rank[to[2]] <= rank[at[2]]) next
-            else if (arrow in known) delete known[arrow]
-            else if (!seen[arrow]++) print arrow ", which is a later room"
-        }
-        END { for (arrow in known) print arrow ", which is known to be wrong, is no more" }'
+            else if (rank[to[2]] > rank[at[2]] && !seen[arrow]++) print arrow ", which is a later room"
+        }'
 }
 
 # The output goes to standard output: no tool that root runs should be given a device as its output file.
