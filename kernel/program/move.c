@@ -9,6 +9,7 @@
 
 #include <linux/mman.h>
 #include "kernel/memory/tables.h"
+#include "kernel/program/mappings.h"
 #include "kernel/program/promises.h"
 #include "kernel/program/ranges.h"
 

@@ -4,6 +4,10 @@
 
 #include "kernel/program/space.h"
 
+// The call of which the record says what, in each of its executions (remap.c): the new address, or
+// a negative errno; or what call_again() returns.
+s64 remap(struct thread *thread, bool is_first);
+
 // Under the space's lock. The call's record says what: from at, old bytes, so that there are so
 // many at to. area: there now, and checked; NULL: the range only becomes shorter. 0, and then
 // move_piece() goes on, or a negative errno.

@@ -33,7 +33,7 @@ struct taken {
     s64 result;      // of the call
 };
 
-// What mremap has still to do (mremap.c, move.c).
+// What mremap has still to do (remap.c, move.c).
 struct move {
     u64 at, old, to,
         bytes; // multiples of PAGE_SIZE; old is 0 for a second area over the same shared memory

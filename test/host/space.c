@@ -51,6 +51,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #include "kernel/call/mmap.c"
 #include "kernel/call/madvise.c"
 #include "kernel/program/move.c"
+#include "kernel/program/remap.c"
 #include "kernel/call/mremap.c"
 #include "kernel/program/populate.c"
 
