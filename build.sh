@@ -43,6 +43,21 @@ stack() {
     out/stackuse tools/stackuse.txt $(objects_of $(find kernel -name '*.c') | sed 's/$/.ci/')
 }
 
+# The table of system calls: prints it, or (page) writes it into its page, where all lines that begin with | are it.
+calls() {
+    need build
+    build
+    case ${1-} in
+    '') exec out/calls ;;
+    page) ;;
+    *) usage "calls, or calls page" ;;
+    esac
+    page=kernel/call/README.md
+    out/calls page >out/calls.md
+    awk '!/^\|/ { print; next } !done++ { while ((getline line <"out/calls.md") > 0) print line }' $page >out/page.md
+    cmp -s out/page.md $page || cat out/page.md >$page
+}
+
 tests() {
     # All at once, also what a test's own build.sh would install: two of them would want apt at the same time.
     need build run bochs debug check test busybox lua sqlite3
@@ -83,6 +98,8 @@ help() {
 ./build.sh bench stages [PROGRAM [ARG...]]         instructions and BIOS calls per stage, up to PROGRAM's main
 ./build.sh bench cpus [COUNT...]                   instructions that each of 1 and COUNT CPUs takes until it has checked in
 ./build.sh bench frames                            the frame allocator: ns, and units of one lock xadd
+./build.sh calls [page]                            the table of system calls: full, partial and what is missing, ignored,
+                                        absent; page: writes it into kernel/call/README.md
 ./build.sh stack                                   the functions that use most stack; the deepest chains of calls
 ./build.sh test [all] [NAME...]                    the tests, or those whose name contains a NAME; all: with the long ones
 ./build.sh check                                   formatting, static analysis, forbidden instructions
@@ -94,7 +111,7 @@ END
 command=${1-help}
 [ $# = 0 ] || shift
 case $command in
-run | image | program | debug | bench | memmap | stack | verify | words | usb | check | help) "$command" "$@" ;;
+run | image | program | debug | bench | memmap | calls | stack | verify | words | usb | check | help) "$command" "$@" ;;
 object | analyze | plugin_longest | usb_refusal | usb_write) "$command" "$@" ;; # for this script itself, and for tests
 bochs) bochs_run "$@" ;;
 test) tests "$@" ;;

@@ -1,25 +1,37 @@
-// See call.h: the table of system calls.
+// Finds a call by its number. table.h has all of them.
 #include "kernel/call/call.h"
 
 #include <asm/unistd_64.h>
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
 
-static s64 call_returns_0(struct thread *thread, const u64 *arg) { return 0; }
-static s64 call_returns_1(struct thread *thread, const u64 *arg) { return 1; }
+#define NUMBERS 512 // none is higher
 
-#define CALL_ENTRY(name) [__NR_##name] = call_##name,
+s64 call_returns_0(struct thread *thread, const u64 *arg) { return 0; }
+s64 call_returns_1(struct thread *thread, const u64 *arg) { return 1; }
+s64 call_absent(struct thread *thread, const u64 *arg) { return -ENOSYS; }
+
+// The numbers of calls have large gaps, so each has the place of its function among the others.
+enum {
+    PLACE_NONE,
+#define CALL(name, function, state, note) PLACE_##name,
+#include "kernel/call/table.h"
+#undef CALL
+    PLACES
+};
+
+static const u8 places[NUMBERS] = {
+#define CALL(name, function, state, note) [__NR_##name] = PLACE_##name,
+#include "kernel/call/table.h"
+#undef CALL
+};
+_Static_assert(PLACES <= 256, "a place is a byte");
+
 static s64 (*const calls[])(struct thread *, const u64 *) = {
-    // clang-format off
-    CALLS(CALL_ENTRY)
-    [__NR_lstat] = call_stat, // there are no links
-    [__NR_getpid] = call_returns_1, [__NR_getpgrp] = call_returns_1,
-    [__NR_getppid] = call_returns_0,
-    [__NR_getuid] = call_returns_0, [__NR_geteuid] = call_returns_0,
-    [__NR_getgid] = call_returns_0, [__NR_getegid] = call_returns_0,
-    [__NR_setfsuid] = call_returns_0, [__NR_setfsgid] = call_returns_0, // what it was before
-    [__NR_sync] = call_returns_0, // nothing is kept that could be written
-    // clang-format on
+    [PLACE_NONE] = NULL,
+#define CALL(name, function, state, note) [PLACE_##name] = function,
+#include "kernel/call/table.h"
+#undef CALL
 };
 
 // All x86-64 names in the order of their numbers, each with its NUL, empty where a number has no
@@ -27,13 +39,9 @@ static s64 (*const calls[])(struct thread *, const u64 *) = {
 static const char names[] =
 #include "out/names.inc"
     ;
-#define NUMBERS 512 // none is higher
 
 static __attribute__((noinline)) s64 calls_unknown(u32 number) {
     static bool named[NUMBERS + 1]; // the last one for all that are no number of a call
-    // Every glibc program, or every one with threads, asks for these first and does without: not
-    // worth a line.
-    if (number == __NR_rseq || number == __NR_clone3) return -ENOSYS;
     if (__atomic_exchange_n(&named[number < NUMBERS ? number : NUMBERS], true, __ATOMIC_RELAXED))
         return -ENOSYS;
     const char *name = names;
@@ -45,7 +53,6 @@ static __attribute__((noinline)) s64 calls_unknown(u32 number) {
 
 // The number is EAX, as on Linux: what stands in the upper half of RAX does not matter.
 s64 calls_dispatch(struct thread *thread, u32 number, const u64 *arg) {
-    if (number < ARRAY_SIZE(calls) && calls[number]) return calls[number](thread, arg);
-    // Its number is so far behind the others that the table would be a third longer.
-    return number == __NR_faccessat2 ? call_faccessat2(thread, arg) : calls_unknown(number);
+    u8 place = number < NUMBERS ? places[number] : PLACE_NONE;
+    return place ? calls[place](thread, arg) : calls_unknown(number);
 }

@@ -145,7 +145,7 @@ build_all() {
     kernel=$(find kernel -name '*.c' -o -name '*.asm' | sort)
     parts="tools/medium.c tools/table.c tools/iso.c loader/image.c kernel/lib/crc32c.c kernel/lib/elf.c kernel/lib/options.c"
     plan="kernel/memory/plan.c kernel/memory/e820.c kernel/memory/mtrr.c kernel/memory/linear.c"
-    tools="tools/mkimage.c tools/verify.c tools/words.c tools/memmap.c tools/stackuse.c"
+    tools="tools/mkimage.c tools/verify.c tools/words.c tools/memmap.c tools/stackuse.c tools/calls.c"
     # shellcheck disable=SC2086,SC2046 # lists of names
     {
         compile $(printf '%s\n' $loader $kernel | sort -u) $(printf 'host:%s\n' $parts $plan $tools)
@@ -154,6 +154,7 @@ build_all() {
         for tool in mkimage verify words; do link_tool $tool $parts; done
         link_tool memmap $parts $plan
         link_tool stackuse
+        link_tool calls
     }
     [ -e out/demo ] ||
         musl-gcc -static -std=gnu11 -O2 -Wall -Wextra $gcc_warnings tools/demo.c -o out/demo
