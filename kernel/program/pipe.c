@@ -6,9 +6,8 @@
 #include <linux/poll.h>
 #include <linux/signal.h>
 #include <linux/stat.h>
-#include "kernel/kernel.h"
-#include "kernel/memory/window.h"
 #include "kernel/file/ring.h"
+#include "kernel/memory/window.h"
 #include "kernel/program/promises.h"
 #include "kernel/program/transfer.h"
 

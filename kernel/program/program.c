@@ -46,7 +46,7 @@ static bool syscall_execute(struct thread *thread) {
     if (thread->waiting) return false;
     if (sorted_in(&thread->waiter.node)) wait_leave(thread);
     if (sorted_in(&thread->wait)) futex_waits(thread, true);
-    record_end(thread);
+    if (thread->record.file || thread->record.page_count) record_end(thread);
     regs->rax = (u64)result;
     return true;
 }
