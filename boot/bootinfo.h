@@ -6,7 +6,7 @@
 #include "kernel/lib/types.h"
 
 #define BOOT_INFO_MAGIC   0x4f464e49534f4d56 // "VMOSINFO"
-#define BOOT_INFO_VERSION 3
+#define BOOT_INFO_VERSION 4
 
 struct e820_entry {
     u64 base;
@@ -55,6 +55,28 @@ static inline u64 screen_bytes(const struct boot_framebuffer *framebuffer) {
     return 3 * sizeof(u16) * (framebuffer->width / 8u) * (framebuffer->height / 16u);
 }
 
+// Memory that the kernel starts with beside its image: behind the loader no address is fixed. Whole
+// pages; length 0: there is none.
+struct boot_low {
+    struct boot_part ap_start; // where the other CPUs begin, in real mode: below 1 MiB, for ever
+    struct boot_part ap_root;  // their first PML4: below 4 GiB, for ever
+    struct boot_part
+        firmware;            // given to nobody, since firmware may write there; need not be usable
+    struct boot_part loader; // the loader and all that it made: free when booting is over
+    struct boot_part handover; // in it: what the low kernel hands to the high one, and plans in
+};
+
+// What the BIOS way boots in, and what becomes of it.
+static inline struct boot_low boot_low_of_bios(void) {
+    return (struct boot_low){
+        .ap_start = {AP_START, PAGE_SIZE},
+        .ap_root = {AP_ROOT, PAGE_SIZE},
+        .firmware = {AP_END, BIOS_WRITES_END - AP_END},
+        .loader = {BIOS_WRITES_END, BOOT_MEMORY_END - BIOS_WRITES_END},
+        .handover = {BOUNCE, BOUNCE_END - BOUNCE},
+    };
+}
+
 struct boot_info {
     u64 magic;
     u32 version;
@@ -83,4 +105,5 @@ struct boot_info {
     struct boot_part screen; // memory for the text on it
     u64 tsc[STAGES];         // the loader fills the first three
     struct reading pit;      // channel 2 of the PIT, which counts from here on
+    struct boot_low low;
 };

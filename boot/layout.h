@@ -10,11 +10,10 @@
 
 #define BOOT_PML4 0x1000 // first page tables, made by start.asm
 #define BOOT_PDPT 0x2000
-#define AP_START  0x1000 // later, and for ever: where the other CPUs begin, in real mode
-#define AP_ENTRY  0x1ff0 // qword in it: where they go on in long mode
-#define AP_EFER   0x1ff8 // dword in it
-#define AP_ROOT   0x2000 // their first PML4: CR3 has 32 bits then
-#define AP_END    0x3000
+// What the BIOS way puts into boot_info; behind the loader nothing relies on these two.
+#define AP_START 0x1000 // later, and for ever: where the other CPUs begin, in real mode
+#define AP_ROOT  0x2000 // their first PML4: CR3 has 32 bits then
+#define AP_END   0x3000
 // dword: count of entries; the entries follow at E820_ENTRIES, as the BIOS gave them
 #define E820_MAP        0x3000
 #define E820_ENTRIES    0x3008

@@ -54,18 +54,18 @@ static void main_console(void) {
 }
 
 void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
-    boot = *given;
+    char wrong[LOG_LINE];
+    bool is_other = bootinfo_is_other(given, wrong, sizeof wrong);
+    boot = is_other ? (struct boot_info){.text_columns = 80, .text_rows = 25} : *given;
     main_log(); // for what can go wrong here
-    if (boot.magic != BOOT_INFO_MAGIC || boot.version != BOOT_INFO_VERSION ||
-        boot.size != sizeof(boot))
-        unfit("the loader is of another version than the kernel");
+    if (is_other || bootinfo_is_wrong(&boot, wrong, sizeof wrong)) unfit("%s", wrong);
     panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
     main_options(NULL);
-    struct handover *handover = (void *)BOUNCE;
-    *handover = (struct handover){.boot = boot}; // BIOS transfers went through here
+    struct handover *handover = (void *)boot.low.handover.start;
+    *handover = (struct handover){.boot = boot};
     address_space_build(handover);
     u64 entry = KERNEL_BASE + ((u64)kernel_high_entry - (u64)kernel_image);
-    kernel_leave_low(WINDOW + BOUNCE, handover->root, SLOTS + SLOT_SIZE, entry);
+    kernel_leave_low(WINDOW + boot.low.handover.start, handover->root, SLOTS + SLOT_SIZE, entry);
 }
 
 void __attribute__((noreturn)) kernel_high(struct handover *handover) {
@@ -91,6 +91,6 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     main_console();
     memory_end_boot(handover);
     memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);
-    cpus_start(&acpi);
+    cpus_start(&acpi, &boot.low);
     program_run(&boot, calls_dispatch);
 }

@@ -53,10 +53,8 @@ static size_t main_find_ranges(void) {
 }
 
 static void main_check_low_memory(void) {
-    u64 usable = BOOT_PML4; // up to here
-    size_t count = main_find_ranges();
-    for (size_t i = 0; i < count; i++)
-        if (ranges[i].start <= usable && ranges[i].end > usable) usable = ranges[i].end;
+    const struct e820_entry *map = (const struct e820_entry *)boot.e820;
+    u64 usable = e820_usable_until(map, boot.e820_count, BOOT_PML4);
     if (usable < BOOT_MEMORY_END)
         fail("the BIOS keeps memory at 0x%lx for itself (E820), but vmos boots in 0x%x-0x%x",
              usable, BOOT_PML4, BOOT_MEMORY_END - 1);
@@ -134,6 +132,7 @@ static void main_describe_boot(u64 started) {
     boot.size = sizeof(boot);
     boot.e820 = E820_ENTRIES;
     boot.e820_count = LOW_MEMORY(u32, E820_MAP);
+    boot.low = boot_low_of_bios();
     boot.drive = LOW_MEMORY(u8, MBR_DRIVE);
     boot.tsc[STAGE_MBR] = LOW_MEMORY(u64, MBR_TSC);
     boot.tsc[STAGE_LOADER] = started;

@@ -167,6 +167,7 @@ static void place_image(struct machine *machine) {
         printf("# would not boot: part of 0x%x-0x%x is not usable, and vmos boots there\n",
                BOOT_PML4, BOOT_MEMORY_END - 1);
     count = ranges_subtract(ranges, count, IDENTITY_END, E820_TOP);
+    machine->low = boot_low_of_bios();
     machine->kernel_low.start = ranges_place(ranges, count, bytes, HIGH_MEMORY);
     machine->payload.start = machine->kernel_low.start + machine->kernel_low.length;
     if (machine->kernel_low.start) return;

@@ -1,5 +1,5 @@
-; Where the other CPUs come from: real mode in the page AP_START, to which ap_start is copied, then the kernel. A machine
-; check or an NMI before cpu_init() resets the machine: nobody can take it yet.
+; Where the other CPUs come from: real mode in some page below 1 MiB, to which ap_start is copied, then the kernel. A
+; machine check or an NMI before cpu_init() resets the machine: nobody can take it yet.
 default rel
 
 %include "layout.inc"
@@ -9,44 +9,48 @@ MSR_EFER     equ 0xc0000080
 CR0_PE_ET_PG equ 0x80000011             ; and the caches on, which INIT leaves off (CD = NW = 0)
 
 extern cpus_root, cpus_next, cpus_made, cpu_arrive
-global ap_start, ap_start_end, ap_enter
+global ap_start, ap_values, ap_enter
 
 section .text
 
-; From the SIPI: CS = AP_START / 16, IP = 0, everything else as after INIT. As in start.asm, protection and paging come in
-; one write, and the far jump then goes from 16-bit to 64-bit code.
+; From the SIPI: CS = the page / 16, IP = 0, everything else as after INIT. As in start.asm, protection and paging come in
+; one write, and the far jump then goes from 16-bit to 64-bit code. DS keeps the page as its base until then.
 bits 16
 ap_start:
         cli
-        xor     ax, ax
+        mov     ax, cs
         mov     ds, ax
-        o32 lgdt [AP_START + (gdtr - ap_start)]
+        o32 lgdt [ap_values.gdtr - ap_start]
         mov     eax, CR4_PAE
         mov     cr4, eax
-        mov     eax, AP_ROOT
+        mov     eax, [ap_values.root - ap_start]
         mov     cr3, eax
         mov     ecx, MSR_EFER
-        mov     eax, [AP_EFER]
+        mov     eax, [ap_values.efer - ap_start]
         xor     edx, edx
         wrmsr
         mov     eax, CR0_PE_ET_PG
         mov     cr0, eax
-        jmp     dword KERNEL_CS:AP_START + (long_mode - ap_start)
+        jmp     dword far [ap_values.jump - ap_start]
 
 bits 64
-long_mode:
-        jmp     [abs AP_ENTRY]
+.long_mode:
+        jmp     [ap_values.entry]
 
 gdt_code:
         dq      0x00209b0000000000      ; 64-bit code, ring 0
-gdtr:   dw      KERNEL_CS + 7           ; selector 0 is never read
-        dd      AP_START + (gdt_code - ap_start) - KERNEL_CS
-ap_start_end:
-%if ap_start_end - ap_start > AP_ENTRY - AP_START
-    %error "the code runs into AP_ENTRY"
-%endif
 
-; At its final address, on the tables of AP_ROOT, whose upper half is the kernel's. Takes the next number, and with it a
+; struct ap_values, which cpus_wake() completes in the copy.
+ap_values:
+.entry: dq      0                       ; of the kernel
+.root:  dd      0                       ; CR3
+.efer:  dd      0
+.jump:  dd      ap_start.long_mode - ap_start
+        dw      KERNEL_CS
+.gdtr:  dw      KERNEL_CS + 7           ; selector 0 is never read
+        dd      gdt_code - ap_start - KERNEL_CS
+
+; At its final address, on the first tables, whose upper half is the kernel's. Takes the next number, and with it a
 ; slot; a CPU for which none was made stops here.
 ap_enter:
         mov     rax, [cpus_root]

@@ -17,7 +17,16 @@ u64 cpus_root;     // the kernel's page tables
 u32 cpus_next = 1; // number of the next one to arrive
 u32 cpus_made = 1; // slots there are
 
-extern const u8 ap_start[], ap_start_end[];
+// What ap_start.asm has at ap_values, in the copy that runs.
+struct ap_values {
+    u64 entry;
+    u32 root, efer;
+    u32 jump; // this and gdt are distances from the page, and get its address added
+    u16 jump_cs, gdt_limit;
+    u32 gdt;
+} __attribute__((packed));
+
+extern const u8 ap_start[], ap_values[];
 void ap_enter(void);
 void cpu_arrive(unsigned number) __attribute__((noreturn));
 
@@ -29,7 +38,7 @@ static const u32 *woken; // APIC ids
 static unsigned woken_count, came_count;
 static bool came[CPUS_MAX], said; // in the order of woken; how many came
 static unsigned adopted;          // CPUs whose MTRRs were others
-static u64 woken_tsc;
+static u64 woken_tsc, woken_page; // physical
 static struct watch watch = {.over = true};
 
 unsigned cpus_online(void) { return __atomic_load_n(&online, __ATOMIC_SEQ_CST); }
@@ -49,18 +58,24 @@ void cpus_set_join(void (*run)(void)) {
     for (unsigned i = 1, count = cpus_online(); i < count; i++) ipi_send(i);
 }
 
-void cpus_wake(const u32 *ids, unsigned count, u8 *page, u64 root) {
-    memcpy(page, ap_start, (u64)ap_start_end - (u64)ap_start);
-    *(u64 *)(page + AP_ENTRY - AP_START) = (u64)ap_enter;
-    *(u32 *)(page + AP_EFER - AP_START) = rdmsr(MSR_EFER) & (EFER_LME | EFER_NXE);
-    cpus_root = root;
+void cpus_wake(const u32 *ids, unsigned count, const struct cpus_way *way) {
+    u64 code = (u64)ap_values - (u64)ap_start;
+    struct ap_values *values = (struct ap_values *)(way->page + code);
+    memcpy(way->page, ap_start, code + sizeof *values);
+    values->entry = (u64)ap_enter;
+    values->root = (u32)way->first_root;
+    values->efer = rdmsr(MSR_EFER) & (EFER_LME | EFER_NXE);
+    values->jump += (u32)way->start;
+    values->gdt += (u32)way->start;
+    woken_page = way->start;
+    cpus_root = way->root;
     cpus_made = count + 1;
     woken = ids;
     woken_count = count;
     mtrrs_keep();
     woken_tsc = rdtsc();
     watch.over = count == 0;
-    for (unsigned i = 0; i < count; i++) apic_send_sipi(ids[i], AP_START);
+    for (unsigned i = 0; i < count; i++) apic_send_sipi(ids[i], woken_page);
 }
 
 // Marks number as arrived, and counts everybody who is now in turn. Whoever was in the way wakes
@@ -152,7 +167,7 @@ u64 cpus_watch(void) {
     bool send =
         watch_step(&watch, woken_count, __atomic_load_n(&came_count, __ATOMIC_RELAXED), now);
     for (unsigned i = 0; send && i < woken_count; i++)
-        if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], AP_START);
+        if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], woken_page);
     if (watch.over) cpus_say_how_many();
     return watch.over ? UINT64_MAX : watch.next;
 }

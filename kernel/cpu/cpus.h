@@ -17,10 +17,15 @@ static inline struct cpu *cpu_by_stack(void) {
     return here >= SLOTS ? (struct cpu *)ROUND_DOWN(here, SLOT_SIZE) : NULL;
 }
 
+struct cpus_way {   // from real mode into the kernel
+    u8 *page;       // where CPUs begin, as the kernel sees it; theirs for ever
+    u64 start;      // the same page: its physical address, below 1 MiB
+    u64 first_root; // PML4 below 4 GiB that shows this page at its own address, and the kernel
+    u64 root;       // the kernel's page tables
+};
 // Starts CPUs that are waiting for a SIPI: slots 1 to count are made, any of the CPUs with these
-// APIC ids takes any of them. page: where AP_START is written to; AP_ROOT shows it, and the kernel;
-// root: the kernel's page tables. Waits for nobody. ids must stay.
-void cpus_wake(const u32 *ids, unsigned count, u8 *page, u64 root);
+// APIC ids takes any of them. Waits for nobody. ids must stay.
+void cpus_wake(const u32 *ids, unsigned count, const struct cpus_way *way);
 // What every other CPU does, now or when it arrives, after cpu_init() on its own stack; until then,
 // and when it returns, it sleeps.
 void cpus_set_join(void (*run)(void));

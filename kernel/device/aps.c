@@ -11,23 +11,23 @@
 
 static u32 ids[ACPI_CPUS];
 
-// The kernel's half, and AP_START at its own address. One page is the table of each level: every
-// index of that address is 0 but the last, which is 1. False when the pages are not in the window,
-// so not usable or not write-back.
-static bool aps_make_root(void) {
-    u64 *root = window(AP_ROOT), bytes;
-    if (!tables_leaf(tables_root(), WINDOW + AP_START, &bytes) ||
-        !tables_leaf(tables_root(), WINDOW + AP_ROOT, &bytes))
-        return false;
+// Of usable memory that the window shows, so is write-back.
+static bool aps_have_page(struct boot_part part) {
+    u64 bytes;
+    return part.length && tables_leaf(tables_root(), WINDOW + part.start, &bytes);
+}
+
+// The kernel's half, and the page where CPUs start at its own address. One page is the table of
+// each level: every index of an address below 1 MiB is 0 but the last, which is not.
+static void aps_make_root(const struct boot_low *low) {
+    u64 *root = window(low->ap_root.start);
     memset(root, 0, PAGE_SIZE / 2);
     memcpy(root + 256, (u64 *)window(tables_root()) + 256, PAGE_SIZE / 2);
-    root[0] = AP_ROOT | PTE_P;
-    root[1] = AP_START | PTE_P;
-    return true;
+    root[0] = low->ap_root.start | PTE_P;
+    root[low->ap_start.start / PAGE_SIZE] = low->ap_start.start | PTE_P;
 }
-_Static_assert(AP_START == PAGE_SIZE, "aps_make_root()");
 
-void cpus_start(const struct acpi_info *acpi) {
+void cpus_start(const struct acpi_info *acpi, const struct boot_low *low) {
     unsigned count = 0, beyond = 0, made = 0;
     u32 own = this_cpu()->apic_id;
     if (acpi->cpu_count < 2) return;
@@ -53,14 +53,18 @@ void cpus_start(const struct acpi_info *acpi) {
     }
     if (!count) return;
     for (unsigned i = 0; i < count; i++) apic_send_init(ids[i]); // making slots gives them time
-    if (!aps_make_root()) {
-        log_error("cpus: %u are left off: the pages they start by, at %#x, are not write-back",
-                  count, AP_START);
+    if (!aps_have_page(low->ap_start) || !aps_have_page(low->ap_root)) {
+        log_error("cpus: %u are left off: the pages they start by, at %#lx and %#lx (0: none), are "
+                  "not write-back memory",
+                  count, low->ap_start.start, low->ap_root.start);
         return;
     }
+    aps_make_root(low);
     while (made < count && slot_make(made + 1)) made++;
     if (made < count)
         log("cpus: %u are left off: slots for more than %u would take too much of %lu KiB of memory",
             count - made, made + 1, pages_total() * (PAGE_SIZE / 1024));
-    cpus_wake(ids, made, window(AP_START), tables_root());
+    struct cpus_way way = {window(low->ap_start.start), low->ap_start.start, low->ap_root.start,
+                           tables_root()};
+    cpus_wake(ids, made, &way);
 }

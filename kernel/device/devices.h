@@ -119,7 +119,7 @@ void interrupts_init(const struct acpi_info *acpi);
 // ---- aps.c ----
 // Makes slots for the other CPUs and wakes them; waits for none (cpus_watch() does). Says who is
 // left off, and why.
-void cpus_start(const struct acpi_info *acpi);
+void cpus_start(const struct acpi_info *acpi, const struct boot_low *low);
 
 // ---- keys.c: scan codes to bytes of a terminal, pure ----
 #define KEYS_BYTES   8   // one scan code gives fewer

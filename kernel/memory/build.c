@@ -11,10 +11,9 @@
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 
-#define SMALL_STACK           0x4000               // the boot CPU's stack where memory is short
-#define SCRATCH               (BOUNCE + PAGE_SIZE) // for planning
+#define SMALL_STACK           0x4000 // the boot CPU's stack where memory is short
 #define CPUID_80000001_EDX_NX (1u << 20)
-_Static_assert(PLAN_SCRATCH(E820_MAX) <= BOUNCE_END - SCRATCH,
+_Static_assert(HANDOVER_BYTES(E820_MAX) <= BOUNCE_END - BOUNCE,
                "a map that start.asm takes can be planned");
 
 static struct elf kernel_elf;
@@ -46,14 +45,12 @@ static void build_plan(struct handover *handover) {
     machine.ebda = boot->ebda;
     machine.kernel_low = boot->kernel_low;
     machine.payload = boot->payload;
+    machine.low = boot->low;
     machine.screen = screen_bytes(&boot->framebuffer);
     build_find_features(handover, &machine);
     mtrr_read(&mtrr, machine.address_bits);
     machine.mtrr = &mtrr;
-    if (boot->e820_count > E820_MAX)
-        unfit("the firmware's memory map has %u entries; vmos has room for %u", boot->e820_count,
-              E820_MAX);
-    bool fits = plan_make(&machine, plan, (void *)SCRATCH);
+    bool fits = plan_make(&machine, plan, (void *)(boot->low.handover.start + PAGE_SIZE));
     if (machine.limit)
         log("memory: mem= leaves out %lu KiB, all from 0x%lx on", plan->beyond_limit / 1024,
             machine.limit);

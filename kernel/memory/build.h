@@ -5,9 +5,9 @@
 #include "kernel/memory/pages.h"
 #include "kernel/memory/plan.h"
 
-// What the low stage found out and the high stage needs. It lies at BOUNCE, which no BIOS call uses
-// any more, and holds no pointer into the low image; those to the extents and the plan's lists are
-// physical addresses for the high stage.
+// What the low stage found out and the high stage needs. It lies where boot_info says, and holds no
+// pointer into the low image; those to the extents and the plan's lists are physical addresses for
+// the high stage.
 struct handover {
     struct boot_info boot;
     struct plan plan; // its lists lie in scratch memory
@@ -17,6 +17,13 @@ struct handover {
     u64 tables;       // page tables made so far, the PML4 with them
 };
 _Static_assert(sizeof(struct handover) <= PAGE_SIZE, "the scratch memory begins one page behind");
+#define HANDOVER_BYTES(entries) (PAGE_SIZE + PLAN_SCRATCH(entries))
+
+// ---- bootinfo.c, low, pure ----
+// Whether the loader is of another version, in text; nothing else of boot may be used then.
+bool bootinfo_is_other(const struct boot_info *boot, char *text, size_t size) MUST_USE;
+// Whether something that boot names cannot be where it says, in text with its values.
+bool bootinfo_is_wrong(const struct boot_info *boot, char *text, size_t size) MUST_USE;
 
 // ---- build.c, low ----
 // Plans and builds for handover->boot, and loads the kernel anew at its final place. Ends the

@@ -83,6 +83,26 @@ bool e820_covers(const struct e820_entry *map, size_t count, u64 start, u64 end)
     return true;
 }
 
+// The first byte behind an entry, below E820_TOP.
+static u64 e820_end(const struct e820_entry *entry) {
+    u64 end = entry->base + entry->length;
+    return end < entry->base || end > E820_TOP ? E820_TOP : end;
+}
+
+u64 e820_usable_until(const struct e820_entry *map, size_t count, u64 page) {
+    u64 until = page, before;
+    do { // entries come in any order
+        before = until;
+        for (size_t i = 0; i < count; i++)
+            if (map[i].type == E820_USABLE && !e820_wraps(&map[i]) && map[i].base <= until)
+                until = MAX(until, e820_end(&map[i]));
+    } while (until != before);
+    for (size_t i = 0; i < count; i++)
+        if (map[i].type != E820_USABLE && map[i].length && e820_end(&map[i]) > page)
+            until = MIN(until, MAX(map[i].base, page));
+    return ROUND_DOWN(until, PAGE_SIZE);
+}
+
 size_t ranges_subtract(struct range *ranges, size_t count, u64 start, u64 end) {
     start = ROUND_DOWN(start, PAGE_SIZE);
     end = ROUND_UP(end, PAGE_SIZE);

@@ -33,6 +33,10 @@ bool e820_wraps(const struct e820_entry *entry);
 // devices may be.
 bool e820_covers(const struct e820_entry *map, size_t count, u64 start, u64 end);
 
+// Up to where memory from this page on is usable without a hole; the page itself when it is not. As
+// e820_ranges() has it, but without memory to work in, and for maps of a few entries.
+u64 e820_usable_until(const struct e820_entry *map, size_t count, u64 page);
+
 // Takes [start, end), rounded outward to pages, out of the ranges; returns their new number, at
 // most count + 1.
 size_t ranges_subtract(struct range *ranges, size_t count, u64 start, u64 end);

@@ -19,6 +19,10 @@ static void plan_take(struct plan *plan, struct ranges *from, u64 start, u64 end
     from->count = ranges_subtract(from->list, from->count, start, end);
 }
 
+static void plan_take_part(struct plan *plan, struct boot_part part, const char *why) {
+    plan_take(plan, &plan->left, part.start, part.start + part.length, why);
+}
+
 // What nobody can use: beyond linear memory, the smaller one of the two places that show all
 // memory; beyond the limit; and what is not write-back, which is slow beyond use, or a large page
 // over it and its neighbour undefined. cached: NULL, all is.
@@ -119,13 +123,14 @@ bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) 
     }
     if (machine->limit && machine->limit < ROUND_UP(image.start + image.length, PAGE_SIZE))
         return false;
-    plan_take(plan, &plan->left, AP_START, AP_END, "start of other CPUs");
-    plan_take(plan, &plan->left, AP_END, BIOS_WRITES_END,
-              "written by BIOSes"); // and boot pages, for the time being
-    plan_take(plan, &plan->left, BIOS_WRITES_END, BOOT_MEMORY_END, "boot pages");
-    plan_take(plan, &plan->left, low.start, low.start + low.length, "kernel while booting");
-    plan_take(plan, &plan->left, image.start, image.start + image.length, "image");
-    plan_bring_back(plan, BIOS_WRITES_END, BOOT_MEMORY_END);
+    plan_take_part(plan, machine->low.ap_start, "start of other CPUs");
+    plan_take_part(plan, machine->low.ap_root, "start of other CPUs");
+    plan_take_part(plan, machine->low.firmware, "written by BIOSes");
+    plan_take_part(plan, machine->low.loader, "boot pages");
+    plan_take_part(plan, low, "kernel while booting");
+    plan_take_part(plan, image, "image");
+    plan_bring_back(plan, machine->low.loader.start,
+                    machine->low.loader.start + machine->low.loader.length);
     plan_bring_back(plan, low.start, low.start + low.length);
     plan_bring_back(plan, image.start, ROUND_UP(image.start + image.length, PAGE_SIZE));
     if (!plan_place_kernel(machine, plan)) return false;

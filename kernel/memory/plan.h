@@ -46,6 +46,7 @@ struct machine {
     struct boot_part
         kernel_low; // as the loader placed it; length 0: nothing boots, memory is only laid out
     struct boot_part payload; // the same
+    struct boot_low low;      // in use, or kept, as soon as something boots
     u64 screen;               // bytes that the text on a framebuffer needs
 };
 
@@ -77,7 +78,7 @@ struct plan {
 
 // Working memory that plan_make needs for so many entries, and how many reservations it makes at
 // most.
-#define PLAN_CUTS            (MTRR_ENTRIES + 12)
+#define PLAN_CUTS            (MTRR_ENTRIES + 13)
 #define PLAN_RANGES(entries) ((entries) + PLAN_CUTS)
 #define PLAN_SCRATCH(entries)                                                                      \
     (3 * PLAN_RANGES(entries) * sizeof(struct range) +                                             \

@@ -2,6 +2,7 @@
 import contextlib
 import struct
 
+import gdb
 import vm
 
 SECTOR = 512
@@ -170,6 +171,41 @@ def too_big(memory):
             whole.boot(memory=memory).expect_unfit("KiB")
 
 
+LOW_PARTS = ["ap_start", "ap_root", "firmware", "loader", "handover"]  # struct boot_low, the last of boot_info
+
+
+def boot_info(changes, last, wanted, program="hello", args=()):
+    """What the loader says is changed before the kernel looks at it; 2 CPUs. changes: version, or parts of low memory."""
+    with vm.directory() as tmp:
+        image = vm.mkimage(tmp / "disk.img", vm.guest(program), args)
+        with gdb.Stopped(image, extra=["-smp", "2"]) as machine:
+            machine.gdb.run_to(gdb.address("kernel_entry") + 0x100000 - gdb.KERNEL_BASE)
+            info = machine.gdb["rdi"]
+            size, = struct.unpack("<I", machine.gdb.read(info + 12, 4))
+            for name, value in changes.items():
+                if name == "version":
+                    machine.gdb.write(info + 8, struct.pack("<I", value))
+                else:
+                    place = info + size - 16 * (len(LOW_PARTS) - LOW_PARTS.index(name))
+                    machine.gdb.write(place, struct.pack("<QQ", *value))
+            machine.gdb.go()
+            machine.process.wait(vm.HANG)
+            log = machine.log()
+    vm.expect_in("the log", wanted, log)
+    vm.expect("last line", log.splitlines()[-1], last)
+
+
+BOOT_INFOS = {
+    "of another version": ({"version": 3}, "vmos: exit 125", "version 3, "),
+    "CPUs would start in the BIOS's memory": (
+        {"ap_start": (0x9F000, 0x1000)}, "vmos: exit 125",
+        "vmos! boot_info of the loader: page where other CPUs start, 0x1000 bytes at 0x9f000, is not usable memory from here on: 0x9f000"),
+    "no page for other CPUs": ({"ap_start": (0, 0)}, "vmos: exit 0", "vmos! cpus: 1 are left off: "),
+    "CPUs start elsewhere": ({"ap_start": (0x9E000, 0x1000), "ap_root": (0x3456000, 0x1000)}, "vmos: exit 0",
+                             "vmos: cpus: 2 of 2 run\n", "cpus", ["2"]),
+}
+
+
 def tests():
     for place, pattern in [("loader", "loader"), ("header", "image"), ("kernel", "kernel"), ("program", "program"),
                            ("input", "input"), ("command", "command")]:
@@ -183,4 +219,6 @@ def tests():
     for name, (make, pattern) in ELVES.items():
         yield f"{name} refused", lambda m=make, p=pattern: refused(m(), p)
         yield f"{name} forced", lambda m=make, p=pattern: forced(m(), p)
+    for name, case in BOOT_INFOS.items():
+        yield f"boot_info, {name}", lambda c=case: boot_info(*c)
     yield "program bigger than memory", lambda: too_big("32M")

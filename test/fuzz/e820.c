@@ -53,7 +53,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
     m.ebda = mode & 16 ? 0x9fc00 : LEGACY_HOLE;
     if (mode & 32)
         m.kernel_low = (struct boot_part){0x100000, 0x20000},
-        m.payload = (struct boot_part){0x120000, 0x12345};
+        m.payload = (struct boot_part){0x120000, 0x12345}, m.low = boot_low_of_bios();
+    if (mode & 64) // its page is elsewhere, and cuts another range
+        m.low.ap_start.start = 0x9e000, m.low.ap_root.start = 0x2000000;
     void *scratch = malloc(PLAN_SCRATCH(m.entries));
     struct plan plan = {.reserved = malloc(PLAN_RESERVATIONS(m.entries) * sizeof *plan.reserved)};
     struct reservation *reserved = plan.reserved;

@@ -5,11 +5,18 @@
 
 #include "test/check.h"
 #define log vmos_log // the C library has another
+#include "kernel/cpu/x86.h"
+#define rdmsr(msr) (EFER_LME | EFER_NXE | 1)
 #include "kernel/cpu/cpus.c"
 
-const u8 ap_start[1], ap_start_end[1];
+// As ap_start.asm has them: 64 bytes of code, then the values.
+__asm__(".section .rodata\n"
+        ".globl ap_start, ap_values\n"
+        "ap_start: .fill 64, 1, 0x90\n"
+        "ap_values: .quad 0\n .long 0, 0, 0x30\n .word 8, 15\n .long 0x38\n .previous");
 static u8 wakes[CPUS_MAX];
 static unsigned sipis, lines;
+static u64 sipi_page;
 
 void ap_enter(void) {}
 void cpu_init(unsigned number) { (void)number; }
@@ -17,7 +24,7 @@ void cpu_idle(void) {}
 void apic_init(bool pics) { (void)pics; }
 u32 apic_id(void) { return 0; }
 enum apic_mode apic_mode(void) { return APIC_MEMORY; }
-void apic_send_sipi(u32 id, u64 page) { (void)id, sipis += page == AP_START; }
+void apic_send_sipi(u32 id, u64 page) { (void)id, sipis++, sipi_page = page; }
 void mtrrs_keep(void) {}
 bool mtrrs_adopt(void) { return false; }
 void tlb_serve(void) {}
@@ -130,7 +137,27 @@ static void names(void) {
     CHECK(sipis == 4);
 }
 
+// The page may be any below 1 MiB: what is copied there knows its own address, and second SIPIs go
+// there, too.
+static void page_of_cpus(void) {
+    static u8 page[PAGE_SIZE];
+    static const u32 ids[] = {7, 8};
+    cpus_wake(ids, 2, &(struct cpus_way){page, 0x9e000, 0x12345000, 0x123456789000});
+    struct ap_values *values = (struct ap_values *)(page + 64);
+    CHECK(page[0] == 0x90 && page[63] == 0x90 && values->entry == (u64)ap_enter);
+    CHECK(values->root == 0x12345000 && values->efer == (EFER_LME | EFER_NXE));
+    CHECK(values->jump == 0x9e030 && values->gdt == 0x9e038);
+    CHECK(values->jump_cs == KERNEL_CS && values->gdt_limit == 15);
+    CHECK(cpus_root == 0x123456789000 && sipis == 2 && sipi_page == 0x9e000);
+    sipi_page = 0;
+    watch.next = 10 * MS;
+    cpus_watch();
+    CHECK(sipis == 4 && sipi_page == 0x9e000);
+    sipis = 0;
+}
+
 int main(void) {
+    page_of_cpus();
     in_any_order();
     late_and_never();
     names();

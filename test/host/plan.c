@@ -249,6 +249,51 @@ static void try_machine(struct machine *m) {
     if (runs) check_round_trip(&map, &extents[0], 0);
 }
 
+// One range at a time, without working memory, gives the same as all at once.
+static void try_usable_until(const struct machine *m) {
+    struct range *ranges = (struct range *)scratch;
+    u64 *edges = (u64 *)(ranges + E820_MAX);
+    size_t count = e820_ranges(m->map, m->entries, E820_USABLE, edges, ranges);
+    for (size_t i = 0; i < count; i++) {
+        u64 last = ranges[i].end - PAGE_SIZE, middle = ranges[i].start / 2 + last / 2;
+        CHECK(e820_usable_until(m->map, m->entries, ranges[i].start) == ranges[i].end);
+        CHECK(e820_usable_until(m->map, m->entries, middle & -4096ull) == ranges[i].end);
+        CHECK(e820_usable_until(m->map, m->entries, last) == ranges[i].end);
+        CHECK(e820_usable_until(m->map, m->entries, ranges[i].end) == ranges[i].end);
+        if (!ranges[i].start || (i && ranges[i - 1].end == ranges[i].start - PAGE_SIZE)) continue;
+        u64 before_it = ranges[i].start - PAGE_SIZE;
+        CHECK(e820_usable_until(m->map, m->entries, before_it) == before_it);
+    }
+}
+
+// The pages of other CPUs and the loader's memory may lie anywhere, apart, or be missing: nobody
+// gets the former, and the latter comes back.
+static void try_low_elsewhere(struct machine *m) {
+    struct plan plan = {.reserved = reserved};
+    struct boot_low *low = &m->low;
+    low->ap_start = (struct boot_part){0x9e000, random_number() & 1 ? 0x1000 : 0};
+    low->ap_root = (struct boot_part){0x1003000, 0x1000};
+    low->firmware = (struct boot_part){0};
+    low->loader = (struct boot_part){0xff0000, 0x12000};
+    if (!plan_make(m, &plan, scratch)) return;
+    for (size_t i = 0; i < plan.left.count; i++) {
+        u64 start = plan.left.list[i].start, end = plan.left.list[i].end;
+        CHECK(end <= 0x9e000 || start >= 0x9f000 || !low->ap_start.length);
+        CHECK(end <= 0x1003000 || start >= 0x1004000);
+        CHECK(end <= 0xff0000 || start >= 0x1002000);
+    }
+    u64 back = 0, usable = 0;
+    for (size_t i = 0; i < plan.back.count; i++)
+        if (plan.back.list[i].start >= 0xff0000 && plan.back.list[i].end <= 0x1002000)
+            back += plan.back.list[i].end - plan.back.list[i].start;
+    for (size_t i = 0; i < plan.usable.count; i++) {
+        u64 start = MAX(plan.usable.list[i].start, 0xff0000ull);
+        u64 end = MIN(plan.usable.list[i].end, 0x1002000ull);
+        if (start < end) usable += end - start;
+    }
+    CHECK(back == usable);
+}
+
 static void try_shuffled(struct machine *m, struct e820_entry *entries) {
     struct plan plan = {0};
     bool placed = plan_make(m, &plan, scratch);
@@ -282,7 +327,7 @@ static void files(const char *pattern, size_t at_least) {
     for (size_t i = 0; i < found.gl_pathc; i++) {
         static struct e820_entry entries[E820_MAX];
         struct machine m = {entries, read_map(found.gl_pathv[i], entries), .address_bits = 52,
-                            .ebda = LEGACY_HOLE};
+                            .ebda = LEGACY_HOLE, .low = boot_low_of_bios()};
         for (int mode = 0; mode < 4; mode++) {
             int failed = checks_failed;
             m.has_1g = mode & 1;
@@ -311,7 +356,8 @@ static void random_maps(void) {
     for (int round = 0; round < MAPS; round++) {
         struct e820_entry entries[12];
         struct machine m = {entries, (u32)(random_number() % 12),
-                            .address_bits = 36 + (unsigned)(random_number() % 17)};
+                            .address_bits = 36 + (unsigned)(random_number() % 17),
+                            .low = boot_low_of_bios()};
         for (u32 i = 0; i < m.entries; i++) {
             u64 a = random_address(), b = random_address(), r = random_number();
             entries[i] = (struct e820_entry){a < b ? a : b, a < b ? b - a : a - b,
@@ -328,6 +374,8 @@ static void random_maps(void) {
         if (random_number() % 4 == 0) m.limit = random_address() + 1;
         try_machine(&m);
         if (round % 4 == 0) try_shuffled(&m, entries);
+        if (round % 4 == 1) try_usable_until(&m);
+        if (round % 4 == 2 && m.kernel_low.length) try_low_elsewhere(&m);
     }
 }
 
@@ -335,8 +383,12 @@ static void random_maps(void) {
 static void kernel_place(void) {
     struct e820_entry entries[] = {
         {0, 0xa0000, 1}, {0x100000, 0x20000, 1}, {0x300000, 0x3c000, 1}, {1ull << 32, 1 << 30, 1}};
-    struct machine m = {entries, 4, .address_bits = 40, .ebda = LEGACY_HOLE,
-                        .kernel_low = {0x300000, 0x10000}};
+    struct machine m = {entries,
+                        4,
+                        .address_bits = 40,
+                        .ebda = LEGACY_HOLE,
+                        .kernel_low = {0x300000, 0x10000},
+                        .low = boot_low_of_bios()};
     struct plan plan = {0};
     m.payload = (struct boot_part){0x310000, 0x2c000};
     CHECK(plan_make(&m, &plan, scratch) && plan.kernel == 0x100000);
@@ -352,8 +404,12 @@ static void kernel_place(void) {
 static void limits(void) {
     struct e820_entry entries[] = {
         {0, 0xa0000, 1}, {0x100000, 0xff00000, 1}, {1ull << 32, 1 << 30, 1}, {1ull << 33, 4096, 3}};
-    struct machine m = {entries, 4, .address_bits = 40, .ebda = LEGACY_HOLE,
-                        .kernel_low = {0x100000, 0x10000}};
+    struct machine m = {entries,
+                        4,
+                        .address_bits = 40,
+                        .ebda = LEGACY_HOLE,
+                        .kernel_low = {0x100000, 0x10000},
+                        .low = boot_low_of_bios()};
     struct plan plan = {0};
     m.payload = (struct boot_part){0x110000, 0x2345};
     CHECK(plan_make(&m, &plan, scratch) && plan.beyond_limit == 0 &&
