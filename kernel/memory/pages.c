@@ -2,7 +2,11 @@
 // memory that are given out one by one:
 //
 //   linear   |frame|frame|split|frame|frame| tail | tail | ta
-//                         ^ map in its first page   ^ maps in a table of their own
+//   groups   |     |     | map |     |     | map  | map  | map
+//
+// What the allocator knows of them lies in one table, 48 KiB for each GiB of memory, and nothing in
+// the frames themselves: all 512 pages of a split one can be given out, and it is whole again when
+// all are free. Only what is split, or the tail's, was ever written in the table.
 //
 // Only groups with a free page are in a list. All groups are under one lock, whose holder takes no
 // other and never waits for another CPU but for a few instructions; frames need none. The frame
@@ -24,11 +28,11 @@
 #define FRAME_BYTES PAGE_2M
 #define GROUP_PAGES (FRAME_BYTES / PAGE_SIZE)
 #define FRAMES_1G   512ll
-#define FRAME_LEFT  ((s64)GROUP_PAGES - 1) // pages that a frame yields
 
 struct group {
     u64 map[GROUP_PAGES / 64]; // 1: free
     u64 free;
+    u64 physical; // of a frame; the tail's pages need not be neighbours
     LIST_ENTRY(group) link;
 };
 LIST_HEAD(group_list, group);
@@ -38,7 +42,7 @@ static struct pages *low; // what the low stage hands on; NULL in the high stage
 static size_t low_run;    // the extent that it takes pages from
 
 static struct frames frames;
-static struct group *tail; // of the tail's groups
+static struct group *groups; // of all frames by their numbers, then the tail's
 static u64 tail_count;
 static struct lock lock;                            // of the groups
 static struct group_list tail_groups, split_groups; // those with a free page
@@ -68,9 +72,7 @@ static u64 pages_low_alloc(void) {
 
 // ---- groups ----
 
-static bool pages_is_tail(const struct group *group) {
-    return group >= tail && group < tail + tail_count;
-}
+static bool pages_is_tail(const struct group *group) { return group >= groups + frames.count; }
 
 // Pages from to end - 1 become free.
 static void pages_group_give(struct group *group, u64 from, u64 end) {
@@ -92,16 +94,17 @@ static u64 pages_group_take(struct group *group) {
     u64 page = word * 64 + (unsigned)__builtin_ctzll(group->map[word]);
     group->map[word] &= group->map[word] - 1;
     if (--group->free == 0) LIST_REMOVE(group, link);
-    if (!pages_is_tail(group)) return window_physical(group) + page * PAGE_SIZE;
-    u64 number = frames.count + (u64)(group - tail);
+    if (!pages_is_tail(group)) return group->physical + page * PAGE_SIZE;
+    u64 number = (u64)(group - groups);
     return linear_to_physical(&pages.map, LINEAR + number * FRAME_BYTES + page * PAGE_SIZE);
 }
 
-// Makes a group of a frame, of which pages 1 to end - 1 are free.
+// Splits a frame, of which pages 0 to end - 1 are free.
 static struct group *pages_group_begin(u64 frame, u64 end) {
-    struct group *group = window(linear_to_physical(&pages.map, LINEAR + frame * FRAME_BYTES));
-    *group = (struct group){0};
-    pages_group_give(group, 1, end);
+    struct group *group = &groups[frame];
+    *group =
+        (struct group){.physical = linear_to_physical(&pages.map, LINEAR + frame * FRAME_BYTES)};
+    pages_group_give(group, 0, end);
     return group;
 }
 
@@ -109,11 +112,11 @@ static struct group *pages_group_begin(u64 frame, u64 end) {
 static void pages_tail_give(u64 from, u64 end) {
     __atomic_fetch_add(&left, (s64)(end - from) / PAGE_SIZE, __ATOMIC_RELAXED);
     for (u64 next; from < end; from = next) {
-        u64 group = (from - LINEAR) / FRAME_BYTES - frames.count;
-        ASSERT(group < tail_count);
+        u64 group = (from - LINEAR) / FRAME_BYTES;
+        ASSERT(group >= frames.count && group < frames.count + tail_count);
         next = MIN(ROUND_DOWN(from, FRAME_BYTES) + FRAME_BYTES, end);
         u64 page = from % FRAME_BYTES / PAGE_SIZE;
-        pages_group_give(&tail[group], page, page + (next - from) / PAGE_SIZE);
+        pages_group_give(&groups[group], page, page + (next - from) / PAGE_SIZE);
     }
 }
 
@@ -134,7 +137,8 @@ void pages_init(const struct pages *handed, u64 later) {
     low = NULL;
     u64 tail_start = linear_start(&pages.map, 2), count = (tail_start - LINEAR) / FRAME_BYTES;
     tail_count = ROUND_UP(pages.map.end + later - tail_start, FRAME_BYTES) / FRAME_BYTES;
-    u64 own = ROUND_UP(frames_bytes(count) + tail_count * sizeof(struct group), PAGE_SIZE);
+    u64 own =
+        ROUND_UP(frames_bytes(count) + (count + tail_count) * sizeof(struct group), PAGE_SIZE);
     if (own > pages.top - LINEAR)
         unfit("%lu KiB of usable memory are too little", pages_total() * (PAGE_SIZE / 1024));
     pages.top -= own;
@@ -143,8 +147,8 @@ void pages_init(const struct pages *handed, u64 later) {
                 (u64)SLOT_NUMBER(1) - (u64)SLOT_NUMBER(0));
     frames_join(&frames);
     left = 0;
-    tail = LINEAR_POINTER(pages.top + frames_bytes(count));
-    memset(tail, 0, tail_count * sizeof(struct group));
+    groups = LINEAR_POINTER(pages.top + frames_bytes(count));
+    memset(groups + count, 0, tail_count * sizeof(struct group));
     if (pages.top > tail_start) pages_tail_give(tail_start, pages.top);
     for (size_t i = 0; i < pages.map.count; i++) {
         const struct extent *run = &pages.map.extents[i];
@@ -157,10 +161,10 @@ void pages_init(const struct pages *handed, u64 later) {
         if (frames_take_run(frames.cpu, end - first, 1, first, end) != first)
             panic("frames: a new one is in use");
     }
-    left += (s64)frames_free(&frames) * FRAME_LEFT;
+    left += (s64)(frames_free(&frames) * GROUP_PAGES);
     if (pages.top < tail_start && pages.top % FRAME_BYTES) {
         pages_group_begin((pages.top - LINEAR) / FRAME_BYTES, pages.top % FRAME_BYTES / PAGE_SIZE);
-        left += (s64)(pages.top % FRAME_BYTES / PAGE_SIZE) - 1;
+        left += (s64)(pages.top % FRAME_BYTES / PAGE_SIZE);
     }
 }
 
@@ -211,13 +215,12 @@ void page_free(u64 physical) {
     bool is_frame = frame < frames.count;
     ASSERT(!low && linear < pages.map.end &&
            !(is_frame && linear >= pages.top && physical < IDENTITY_END));
-    struct group *group =
-        is_frame ? window(ROUND_DOWN(physical, FRAME_BYTES)) : &tail[frame - frames.count];
+    struct group *group = &groups[frame];
     u64 page = linear % FRAME_BYTES / PAGE_SIZE;
     struct frames_cpu *cpu = pages_enter();
     lock_take(&lock);
     pages_group_give(group, page, page + 1);
-    if (is_frame && group->free == GROUP_PAGES - 1) {
+    if (is_frame && group->free == GROUP_PAGES) {
         LIST_REMOVE(group, link);
         frames_give(cpu, frame);
     }
@@ -263,7 +266,7 @@ u64 frame_alloc(bool *cleared) {
     u64 frame = frames_take_cleared(cpu);
     *cleared = frame != FRAME_NONE;
     if (!*cleared) frame = frames_take(cpu);
-    if (frame != FRAME_NONE) pages_left_add(-FRAME_LEFT);
+    if (frame != FRAME_NONE) pages_left_add(-(s64)GROUP_PAGES);
     pages_leave();
     return frame_physical(frame);
 }
@@ -271,7 +274,7 @@ u64 frame_alloc(bool *cleared) {
 void frame_split(u64 physical) {
     pages_enter();
     lock_take(&lock);
-    pages_group_begin(frame_number(physical), 1);
+    pages_group_begin(frame_number(physical), 0);
     lock_give(&lock);
     pages_leave();
 }
@@ -286,7 +289,7 @@ bool frames_idle(void) {
 u64 frames_alloc_1g(void) {
     u64 end = (linear_start(&pages.map, 1) - LINEAR) / FRAME_BYTES;
     u64 frame = frames_take_run(pages_enter(), FRAMES_1G, FRAMES_1G, 0, end);
-    if (frame != FRAME_NONE) pages_left_add(-FRAMES_1G * FRAME_LEFT);
+    if (frame != FRAME_NONE) pages_left_add(-FRAMES_1G * (s64)GROUP_PAGES);
     pages_leave();
     return frame_physical(frame);
 }
@@ -298,6 +301,6 @@ void frames_free_run(u64 physical, u64 count) {
         frames_give(cpu, frame);
     else
         frames_give_run(cpu, frame, count);
-    pages_left_add((s64)count * FRAME_LEFT);
+    pages_left_add((s64)(count * GROUP_PAGES));
     pages_leave();
 }

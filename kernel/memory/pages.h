@@ -3,8 +3,8 @@
 //
 // In the low stage pages come off the top of linear memory, as far as they lie below 4 GiB, since
 // the loader mapped no more, and none comes back. The high stage begins with pages_init(): whole
-// frames go to frames.h; the 4 KiB tail comes first, then frames that are split: the first page
-// keeps a map, and when all others are free the frame is whole again.
+// frames go to frames.h; the 4 KiB tail comes first, then frames that are split. When all pages of
+// one are free it is whole again.
 #pragma once
 
 #include "kernel/memory/linear.h"
@@ -34,17 +34,12 @@ void pages_give(u64 physical,
 u64 pages_free(
     void); // pages that page_alloc could still give, at least; exact when no other CPU is in here
 u64 pages_total(void); // pages of linear memory
-// What pages_free() falls by when memory of that size is taken: of a frame that is split one page
-// is lost to its map.
-static inline u64 pages_worth(u64 bytes) {
-    return bytes < PAGE_2M ? bytes / PAGE_SIZE : bytes / PAGE_2M * (PAGE_2M / PAGE_SIZE - 1);
-}
-
 // A whole frame, filled with zeroes if this CPU has any from when it was idle, else contents
 // undefined; 0: none.
 u64 frame_alloc(bool *cleared);
-void frame_split(
-    u64 physical); // its pages but the first, which is lost, are then in use one by one
+// A whole frame that is in use: from now on its pages are, one by one. When nobody has given one of
+// them back, it may be given back as a whole all the same.
+void frame_split(u64 physical);
 bool frames_idle(
     void); // when idle: clears one frame if that is of use later; false when there is nothing to do
 

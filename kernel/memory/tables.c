@@ -139,15 +139,12 @@ void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high, void (*give)(u
     tables_take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, give);
 }
 
-void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first) {
+void tables_split(u64 *entry, u64 address, u64 bytes, u64 table) {
     u64 part = bytes / ENTRIES, next = part == PAGE_SIZE ? *entry & ~PTE_PS : *entry,
         *entries = window(table & PTE_ADDRESS);
-    u64 physical = *entry & PTE_ADDRESS;
     for (u64 i = 0; i < ENTRIES; i++) entries[i] = next + i * part;
-    entries[0] ^= physical ^ first;
     *entry &= ~PTE_P;
     tlb_flush(address, address + PAGE_SIZE, false);
-    if (first != physical) memcpy(window(first), window(physical), PAGE_SIZE);
     *entry = table | PTE_P | PTE_W | PTE_U;
 }
 

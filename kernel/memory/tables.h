@@ -74,10 +74,10 @@ unsigned tables_hide(u64 root, u64 start, u64 end, u64 low, u64 high) MUST_USE;
 void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high, void (*give)(u64 entry));
 
 // A page of 2 MiB or 1 GiB becomes 512 smaller ones with the same rights in the given table, whose
-// contents do not matter and which may come with bits for its entry; the first of them lies at
-// first, where its contents move. While the size changes the page is not present: a CPU that found
-// two sizes for one address could raise a machine check (AMD family 10h erratum 383; Intel SKL002).
-void tables_split(u64 *entry, u64 address, u64 bytes, u64 table, u64 first);
+// contents do not matter and which may come with bits for its entry. While the size changes the
+// page is not present: a CPU that found two sizes for one address could raise a machine check (AMD
+// family 10h erratum 383; Intel SKL002).
+void tables_split(u64 *entry, u64 address, u64 bytes, u64 table);
 // The reverse, for the table of that level that has address: when its 512 pages are alike and
 // neighbours in physical memory, and the first is aligned for it, they become one and give() gets
 // the table's entry.

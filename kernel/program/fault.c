@@ -128,7 +128,7 @@ bool space_put_taken(u64 address, u64 physical, int level) {
     if (!area || !area->rights || !fault_fits(area, address, bytes)) return false;
     u64 *entry = space_entry(area, address, level);
     if (!entry) return false;
-    promises_got(OWNER_DATA, pages_worth(bytes), false); // from here on it is the area's
+    promises_got(OWNER_DATA, bytes / PAGE_SIZE, false); // from here on it is the area's
     space_page_put(entry, area, physical, bytes);
     return true;
 }

@@ -94,7 +94,7 @@ static s64 mapping_find(const struct mapping *wanted) {
 // that. Shared memory comes with the last piece; until then nobody else gets the place.
 static s64 mapping_put(struct thread *thread, const struct mapping *wanted, u64 at) {
     u64 end = at + wanted->bytes, from = range_from(thread, at),
-        worth = pages_worth(LEVEL_BYTES(wanted->level));
+        worth = LEVEL_BYTES(wanted->level) / PAGE_SIZE;
     u64 reach = wanted->replaces ? space_reach(from, end) : end;
     struct area part = wanted->like;
     if (space.lock_future && !wanted->device) part.flags |= AREA_LOCKED;

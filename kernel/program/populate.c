@@ -22,7 +22,7 @@
 
 // So many pages of that level are still wanted.
 static u64 populate_page_take(int level, u64 wanted, bool *cleared) {
-    u64 worth = pages_worth(LEVEL_BYTES(level)), physical = 0;
+    u64 worth = LEVEL_BYTES(level) / PAGE_SIZE, physical = 0;
     *cleared = false;
     if (wanted > pages_free() || !promises_can(wanted * worth)) return 0;
     physical = level == LEVEL_1G ? frames_alloc_1g() : frame_alloc(cleared);
@@ -31,7 +31,7 @@ static u64 populate_page_take(int level, u64 wanted, bool *cleared) {
 }
 
 static void populate_give_back(u64 physical, int level) {
-    promises_got(OWNER_DATA, pages_worth(LEVEL_BYTES(level)), false);
+    promises_got(OWNER_DATA, LEVEL_BYTES(level) / PAGE_SIZE, false);
     frames_free_run(physical, LEVEL_BYTES(level) / LEVEL_BYTES(LEVEL_2M));
 }
 

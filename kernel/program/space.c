@@ -187,12 +187,12 @@ void space_page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes
     if (area->flags & AREA_STACK) bits |= PTE_STACK;
     if (bytes > PAGE_SIZE) bits |= PTE_PS;
     *entry = physical | bits;
-    promises_took(space_owner_of(*entry), pages_worth(bytes), *entry & PTE_COUNTED);
+    promises_took(space_owner_of(*entry), bytes / PAGE_SIZE, *entry & PTE_COUNTED);
 }
 
 static void space_page_forget(u64 entry, u64 bytes) {
     if (entry & PTE_OURS)
-        promises_got(space_owner_of(entry), pages_worth(bytes), entry & PTE_COUNTED);
+        promises_got(space_owner_of(entry), bytes / PAGE_SIZE, entry & PTE_COUNTED);
     else if (entry & PTE_COUNTED)
         promises.kept--;
 }
@@ -244,21 +244,15 @@ void space_flush(u64 start, u64 end) {
     space.changed = 0;
 }
 
-// Splits pages until none crosses address. A frame that is split keeps its map in its first page,
-// whose contents move. False when there is no memory for that.
+// Splits pages until none crosses address. False when there is no memory for a table.
 bool space_border(u64 address) {
     u64 bytes, *entry;
     while ((entry = tables_leaf(space.root, address, &bytes)) && address % bytes) {
-        u64 physical = *entry & PTE_ADDRESS, first = physical, promised = *entry & PTE_COUNTED;
+        u64 physical = *entry & PTE_ADDRESS, promised = *entry & PTE_COUNTED;
         u64 table = promises_page(OWNER_TABLES, promised);
         if (!table) return false;
-        if (bytes == LEVEL_BYTES(LEVEL_2M)) first = promises_page(space_owner_of(*entry), promised);
-        if (!first) {
-            promises_give(OWNER_TABLES, table, promised);
-            return false;
-        }
-        tables_split(entry, ROUND_DOWN(address, bytes), bytes, table | promised, first);
-        if (first != physical) frame_split(physical);
+        tables_split(entry, ROUND_DOWN(address, bytes), bytes, table | promised);
+        if (bytes == LEVEL_BYTES(LEVEL_2M)) frame_split(physical);
     }
     return true;
 }
@@ -305,7 +299,7 @@ void space_drop(u64 start, u64 end) {
 // plenty.
 bool space_page_allowed(const struct area *area, u64 bytes) {
     u64 plenty = bytes > PAGE_SIZE ? pages_total() / 2 : 0;
-    return area->flags & AREA_COUNTED || promises_can(pages_worth(bytes) + plenty);
+    return area->flags & AREA_COUNTED || promises_can(bytes / PAGE_SIZE + plenty);
 }
 
 // Fills a part of an area with pages of 4 KiB that are not the program's: a file's, or a device's,

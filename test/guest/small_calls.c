@@ -282,7 +282,7 @@ static void uses(void) {
     memset(p, 1, 4096 * PAGE);
     munmap(p, 4096 * PAGE);
     GIVES(0, getrusage, RUSAGE_SELF, &u);
-    IS(u.ru_maxrss >= 16000 && u.ru_maxrss < 1 << 20); // vmos counts 511 pages for one of 2 MiB
+    IS(u.ru_maxrss >= 16384 && u.ru_maxrss < 1 << 20);
     for (int i = 0; i < 3; i++) usleep(1000);
     GIVES(0, getrusage, RUSAGE_THREAD, &u);
     IS(u.ru_minflt > before.ru_minflt && u.ru_minflt <= before.ru_minflt + 4200 &&

@@ -1,8 +1,8 @@
 // flags: -O1 -fsanitize=address,undefined -fno-builtin-log
 // Pages of 4 KiB and whole frames over memory that is laid out as in the kernel: a file stands for
 // physical memory, mapped as the window and, run by run, as linear memory. Every page that is given
-// out is filled, and must be as it was when it is given back, so that nobody's map lies in it. The
-// model is a byte for each page.
+// out is filled, and must be as it was when it is given back, so that nobody's map lies in it; all
+// pages of a frame are given out. The model is a byte for each page.
 #define _GNU_SOURCE
 #include <stdarg.h>
 #include <stdlib.h>
@@ -108,11 +108,8 @@ static void start(const struct range *ranges, size_t count, u64 low_pages, u64 l
     pages_join();
     pages_join();
     CHECK(pages_total() == all && pages_free() <= all - low_pages);
-    // Lost are the allocator's own pages, the first page of each frame, and what is left of one
-    // that is begun.
-    u64 own = ROUND_UP(frames_bytes(frames.count) + tail_count * sizeof(struct group), PAGE_SIZE) /
-              PAGE_SIZE;
-    CHECK(pages_free() + low_pages + own + frames.count >= all);
+    u64 bytes = frames_bytes(frames.count) + (frames.count + tail_count) * sizeof(struct group);
+    CHECK(pages_free() + low_pages + ROUND_UP(bytes, PAGE_SIZE) / PAGE_SIZE == all);
 }
 
 static u64 take_frame(void) {
@@ -187,8 +184,7 @@ static void exercise(const struct range *ranges, size_t count, u64 low_pages) {
     CHECK(page_alloc() == 0 && page_alloc_cleared() == 0 && take_frame() == 0);
     give_everything();
     CHECK(pages_free() == pages_before && frames_free(&frames) == frames_before);
-    u64 in_use =
-        0; // all but what the low stage has, the allocator's own, and the maps of split frames
+    u64 in_use = 0; // all but what the low stage has, and the allocator's own
     while (take_page()) in_use++;
     CHECK(in_use == pages_before);
     give_everything();
@@ -205,12 +201,39 @@ static void cleared(void) {
     bool no, yes, too;
     CHECK(pages_free() == before && frames_idle() && frames_idle());
     u64 first = frame_alloc(&yes), second = frame_alloc(&too);
-    CHECK(yes && too && first && second && second != first && pages_free() == before - 2 * 511);
+    CHECK(yes && too && first && second && second != first && pages_free() == before - 2 * 512);
     CHECK(frame_alloc(&no) && !no);
     for (u64 i = 0; i < FRAME_BYTES / 8; i++) CHECK(!content(first)[i] && !content(second)[i]);
     while (frames_idle()) {}
     u64 page = page_alloc_cleared();
     for (u64 i = 0; i < 512; i++) CHECK(!content(page)[i]);
+}
+
+// A frame that a large page had, split while it is in use: each of its pages is the owner's, as it
+// was, the first one, too. It is whole again after all came back, in any order, or at once.
+static void split(void) {
+    start((struct range[]){{MIB, 32 * MIB}}, 1, 3, 0);
+    u64 before = pages_free(), whole = frames_free(&frames);
+    for (u64 step = 1; step < 512; step += 74) { // odd: comes by all pages
+        u64 frame = take_frame();
+        fill(frame, FRAME_BYTES, 1);
+        frame_split(frame);
+        CHECK(pages_free() == before - 512);
+        for (u64 i = 0, page = step; i < 512; i++, page = (page + step) % 512) {
+            CHECK(frames_free(&frames) == whole - 1);
+            give_page(frame + page * PAGE_SIZE);
+        }
+        CHECK(frames_free(&frames) == whole && pages_free() == before);
+        frame = take_frame();
+        fill(frame, FRAME_BYTES, 2);
+        frame_split(frame);
+        unfill(frame, FRAME_BYTES, 2);
+        frames_free_run(frame, 1);
+        CHECK(frames_free(&frames) == whole && pages_free() == before);
+    }
+    while (take_page()) {}
+    give_everything();
+    CHECK(frames_free(&frames) == whole);
 }
 
 // Pages appended at the end, in the group that the tail ends in and in further ones.
@@ -241,7 +264,7 @@ static void gigabytes(void) {
     while ((frame = page_alloc())) page = frame; // what is left: the tail and one frame
     CHECK(page && take_frame() == 0);
     frames_free_run(1024 * MIB, 1024); // neighbours, as it happens
-    CHECK(pages_free() == 1024 * 511 && pages_free() < free_before);
+    CHECK(pages_free() == 1024 * 512 && pages_free() < free_before);
 }
 
 int main(void) {
@@ -256,7 +279,7 @@ int main(void) {
     for (u64 low = 0; low < 3; low++) {
         exercise((struct range[]){{0x1000, 0x9f000}, {MIB + 0x3000, 24 * MIB - 0x7000}}, 2,
                  1 + low * 30);
-        exercise((struct range[]){{2 * MIB, 20 * MIB}}, 1, low * 511); // no tail at all
+        exercise((struct range[]){{2 * MIB, 20 * MIB}}, 1, low * 512); // no tail at all
         exercise((struct range[]){{0x1000, 0x9f000}, {MIB, 2 * MIB - 0x1000}}, 2,
                  low); // no frame at all
         exercise((struct range[]){{3 * MIB, 5 * MIB}, {6 * MIB, 7 * MIB}}, 2, 10 * low); // nor here
@@ -279,6 +302,7 @@ int main(void) {
                  3, low);
     }
     cleared();
+    split();
     growing();
     gigabytes();
     return check_done("pages");

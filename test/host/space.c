@@ -185,7 +185,7 @@ static u64 *access(u64 address, u64 error, const char **why) {
 
 // ---- the tracer ----
 
-enum use { NOBODY, FREE, PROGRAM, TABLE, NODES, SPLIT_MAP, THE_FILE, SHARED_PAGE, OUTSIDE };
+enum use { NOBODY, FREE, PROGRAM, TABLE, NODES, THE_FILE, SHARED_PAGE, OUTSIDE };
 static u8 uses[MAX_PAGES + GIB / PAGE_SIZE];
 
 static void own(u64 physical, u64 bytes, enum use use) {
@@ -243,7 +243,7 @@ static void trace_table(u64 table, int level, u64 start) {
     }
     for (int i = 0; i < (level == 3 ? ENTRIES / 2 : ENTRIES); i++) {
         u64 entry = ((u64 *)window(table & PTE_ADDRESS))[i], at = entry & PTE_ADDRESS,
-            worth = pages_worth(LEVEL_BYTES(level));
+            worth = LEVEL_BYTES(level) / PAGE_SIZE;
         if (!entry) continue;
         bool is_table = level && !(entry & PTE_PS);
         if (!is_table && entry & PTE_COUNTED) found.kept += worth;
@@ -307,22 +307,11 @@ static void trace(void) {
     RB_FOREACH(area, area_tree, &space.areas.tree) own_node(area);
     for (area = spare; area; area = RB_LEFT(area, link)) own_node(area);
     own_frames_free();
-    for (u64 i = 0; i < tail_count; i++)
-        own_group_free(&tail[i], LINEAR + (pages_frames.count + i) * FRAME_BYTES);
+    for (u64 i = pages_frames.count; i < pages_frames.count + tail_count; i++)
+        own_group_free(&groups[i], LINEAR + i * FRAME_BYTES);
     struct group *group;
-    LIST_FOREACH(group, &split_groups, link) {
-        u64 physical = window_physical(group);
-        own(physical, PAGE_SIZE, SPLIT_MAP);
-        own_group_free(group, physical_to_linear(&pages.map, physical));
-    }
-    for (u64 frame = 0; frame < pages_frames.count;
-         frame++) { // those that are split and have nothing free
-        u64 physical = frame_physical(frame), used = 1;
-        if (uses[physical / PAGE_SIZE] != NOBODY) continue;
-        while (used < GROUP_PAGES && uses[physical / PAGE_SIZE + used] != NOBODY) used++;
-        bool full = used == GROUP_PAGES && ((struct group *)window(physical))->free == 0;
-        if (full) own(physical, PAGE_SIZE, SPLIT_MAP);
-    }
+    LIST_FOREACH(group, &split_groups, link)
+    own_group_free(group, LINEAR + (u64)(group - groups) * FRAME_BYTES);
     u64 lost = 0;
     for (u64 page = 0; page < physical_end / PAGE_SIZE; page++) lost += uses[page] == NOBODY;
     CHECK(lost == 0);
