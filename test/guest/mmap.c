@@ -40,6 +40,8 @@ static int splits(void) {
     for (int i = 1; i < 7; i++) WANT(p[i * PAGE] == 0);
     WANT(p[0] == 1 && p[7 * PAGE] == 8);
     WANT(map(p, PAGE, RW, MAP_FIXED_NOREPLACE) == MAP_FAILED && errno == EEXIST && p[0] == 1);
+    WANT(map(p, PAGE, RW, MAP_FIXED | MAP_FIXED_NOREPLACE) == MAP_FAILED && errno == EEXIST &&
+         p[0] == 1);
     WANT(munmap(p, 10 * PAGE) == 0);
     WANT(map(p + PAGE, PAGE, RW, MAP_FIXED_NOREPLACE) == p + PAGE);
     WANT(map(p + 5 * PAGE, PAGE, RW, 0) == p + 5 * PAGE); // a free hint is taken
