@@ -50,7 +50,7 @@ static s64 readwrite_begin(struct thread *thread, const u64 *arg, u32 how, bool 
     u64 bytes = arg[2];
     if (how & AT && (s64)arg[3] < 0) return -EINVAL;
     if (!record_file(thread, arg[0])) return -EBADF;
-    record->index = record->before = 0;
+    record->index = record->before = record->tried = 0;
     record->reader = (struct tty_reader){.deadline = NEVER};
     record->flags = file_flags(record->file);
     record->has_place = false;

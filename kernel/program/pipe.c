@@ -49,6 +49,7 @@ static u64 pipe_take(struct pipe *pipe, u8 *to, u64 bytes) {
 
 static s64 pipe_read_none(struct thread *thread, struct pipe *pipe, bool has_writer) {
     struct record *record = &thread->record;
+    record->tried = 0; // by the time that something is there, memory may be another
     if (record->done || !has_writer) return (s64)record->done;
     return record->flags & O_NONBLOCK ? -EAGAIN : wait_for(thread, &pipe->readers);
 }
@@ -64,9 +65,9 @@ static s64 pipe_read(struct thread *thread) {
         if (moved >= PIECES_BYTES) return call_again(thread);
         u64 wanted = MIN(record->total - record->done, state.used);
         wanted = MIN(wanted, PIECE);
-        u64 room = transfer_copy(thread, NULL, wanted, COPY_NOTHING);
-        if (call_faulted(thread)) return call_again(thread);
-        if (room < wanted) return transfer_stop(thread, -EFAULT);
+        s64 room = transfer_room(thread, &wanted);
+        if (room < 0) return room;
+        if ((u64)room < wanted) return transfer_stop(thread, -EFAULT);
         u64 count = pipe_take(pipe, bytes, wanted);
         u64 copied = transfer_copy(thread, bytes, count, COPY_OUT);
         record->done += copied;

@@ -59,6 +59,7 @@ struct record {
     u64 total;         // bytes that are to be moved
     u64 done;          // how much of it, or of other long work, is done: 0 at first
     u64 index, before; // a vector's part that is next, and the bytes of those before it
+    u64 tried, room;   // bytes that the execution before tried to store, and how many it could
     struct tty_reader reader;
     u64 few[16];  // what was copied in, if it fits here: 8 parts of a vector, 16 entries of poll
     u64 pages[4]; // else here

@@ -21,11 +21,11 @@ static s64 terminal_file_read(struct thread *thread) {
     struct record *record = &thread->record;
     u8 bytes[TTY_RING]; // a line at most
     u64 wanted = MIN(record->total - record->done, sizeof bytes);
-    u64 room = transfer_copy(thread, NULL, wanted, COPY_NOTHING);
-    if (call_faulted(thread)) return call_again(thread);
+    s64 room = transfer_room(thread, &wanted);
+    if (room < 0) return room;
     if (wanted && !room && terminal_readable()) return transfer_stop(thread, -EFAULT);
     if (room || !wanted) {
-        size_t count = terminal_read(&record->reader, bytes, room);
+        size_t count = terminal_read(&record->reader, bytes, (size_t)room);
         u64 copied = transfer_copy(thread, bytes, count, COPY_OUT);
         record->done += copied;
         if (copied < count) return transfer_stop(thread, -EFAULT);

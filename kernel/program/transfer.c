@@ -6,6 +6,9 @@
 #include "kernel/memory/tables.h"
 
 #define PIECE 65536 // of what is copied directly
+// of a vector: more are tried in one execution and filled in the next, each costs some 200
+// instructions
+#define PARTS 256
 
 // Where in the program's memory the call goes on, and how many bytes it has there in one piece,
 // which crosses no large page's border: so a copy makes one at most.
@@ -46,8 +49,9 @@ static u64 transfer_copy_part(struct thread *thread, u8 *buffer, u64 bytes,
     return ok ? part : 0;
 }
 
-// From what done is afterwards, transfer_next_part() finds the part again.
-u64 transfer_copy(struct thread *thread, u8 *buffer, u64 bytes, enum transfer_copy what) {
+// From what done is afterwards, transfer_next_part() finds the part again. parts: counts them.
+static u64 transfer_copy_counted(struct thread *thread, u8 *buffer, u64 bytes,
+                                 enum transfer_copy what, u32 *parts) {
     struct record *record = &thread->record;
     const u64 done = record->done, index = record->index, before = record->before;
     u64 end = MIN(done + bytes, record->total);
@@ -56,12 +60,34 @@ u64 transfer_copy(struct thread *thread, u8 *buffer, u64 bytes, enum transfer_co
         u64 part = transfer_copy_part(thread, buffer + copied, end - record->done, what);
         if (!part) break;
         record->done += part;
+        ++*parts;
     }
     u64 copied = record->done - done;
     record->done = done;
     record->index = index;
     record->before = before;
     return copied;
+}
+
+u64 transfer_copy(struct thread *thread, u8 *buffer, u64 bytes, enum transfer_copy what) {
+    u32 parts = 0;
+    return transfer_copy_counted(thread, buffer, bytes, what, &parts);
+}
+
+s64 transfer_room(struct thread *thread, u64 *wanted) {
+    struct record *record = &thread->record;
+    u32 parts = 0;
+    if (record->tried) {
+        *wanted = MIN(*wanted, record->tried);
+        record->tried = 0;
+        return (s64)MIN(*wanted, record->room);
+    }
+    u64 room = transfer_copy_counted(thread, NULL, *wanted, COPY_NOTHING, &parts);
+    if (call_faulted(thread)) return call_again(thread);
+    if (parts < PARTS) return (s64)room;
+    record->tried = *wanted;
+    record->room = room;
+    return call_again(thread);
 }
 
 // ---- files whose bytes have places ----
