@@ -7,7 +7,7 @@
 #include "kernel/program/promises.h"
 
 // who is woken before the lock is given back
-#define PIECE 256
+#define PIECE 32
 
 // A thread that is in several queues has its other waiters in pages, each of which names the next.
 struct waiter_page {
