@@ -56,9 +56,9 @@ static u64 transfer_copy_counted(struct thread *thread, u8 *buffer, u64 bytes,
     const u64 done = record->done, index = record->index, before = record->before;
     u64 end = MIN(done + bytes, record->total);
     while (record->done < end && (what == COPY_OUT || !call_faulted(thread))) {
-        u64 copied = record->done - done;
-        u64 part = transfer_copy_part(thread, buffer + copied, end - record->done, what);
+        u64 part = transfer_copy_part(thread, buffer, end - record->done, what);
         if (!part) break;
+        if (buffer) buffer += part;
         record->done += part;
         ++*parts;
     }

@@ -8,7 +8,7 @@ import time
 import gdb
 import vm
 
-PLACE = "transfer_write_terminal"  # where the program of these tests comes by once
+PLACE = "terminal_file_write"  # where the program of these tests comes by once
 STUB = 9  # bytes of code per vector from trap_stubs on (TRAP_STUB_SIZE)
 SCREEN = 0xB8000
 
