@@ -6,6 +6,8 @@
 #include "kernel/call/call.h"
 #include "kernel/cpu/time.h"
 
+#define PIECE 128 // entries of one execution: each may join a queue
+
 // A file that never waits.
 #define ALWAYS (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)
 
@@ -28,17 +30,23 @@ static s64 poll_look(struct thread *thread, const struct pollfd *entry, bool joi
     return state;
 }
 
-// How many are ready, or a negative errno. With the first one that is ready it waits for none.
-static s64 poll_look_at_all(struct thread *thread, u32 count, bool joins) {
-    s64 ready = 0;
-    for (u32 i = 0; i < count; i++) {
-        struct pollfd *entry = record_at(thread, i * sizeof *entry);
-        s64 state = poll_look(thread, entry, joins && !ready);
-        if (state < 0) return state;
+// Goes on with the look at all entries, which is made in pieces: 0 at the end, what call_again()
+// returns, or a negative errno. With the first entry that is ready the thread joins no more queues.
+static s64 poll_look_on(struct thread *thread, u32 count, bool joins) {
+    struct record *record = &thread->record;
+    u64 end = MIN(record->done + PIECE, count);
+    record->stays = end < count;
+    for (; record->done < end; record->done++) {
+        struct pollfd *entry = record_at(thread, record->done * sizeof *entry);
+        s64 state = poll_look(thread, entry, joins && !record->ready);
+        if (state < 0) {
+            record->stays = false;
+            return state;
+        }
         entry->revents = (short)state;
-        if (state) ready++;
+        if (state) record->ready++;
     }
-    return ready;
+    return record->stays ? call_again(thread) : 0;
 }
 
 static s64 poll_put_results(struct thread *thread, u64 to, u32 count) {
@@ -54,14 +62,18 @@ static s64 poll_copy_entries(struct thread *thread, u64 from, u32 count) {
     if (count > MIN(limit_get(RLIMIT_NOFILE), FILES_MAX)) return -EINVAL;
     s64 error = record_copy(thread, from, count * sizeof(struct pollfd));
     if (!error) thread->record.begun = true;
+    thread->record.ready = 0;
     return error;
 }
 
 static s64 poll_look_or_wait(struct thread *thread, u64 to, u32 count, u64 ns) {
-    s64 ready = poll_look_at_all(thread, count, ns != 0);
-    if (ready < 0) return ready;
+    struct record *record = &thread->record;
+    if (record->done == count) record->done = record->ready = 0; // anew
+    s64 error = poll_look_on(thread, count, ns != 0);
+    if (error) return error;
+    s64 ready = record->ready;
     if (!ready && !thread_deadline(thread, ns)) return CALL_WAITS;
-    s64 error = poll_put_results(thread, to, count);
+    error = poll_put_results(thread, to, count);
     return error ? error : ready;
 }
 

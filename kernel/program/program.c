@@ -12,6 +12,8 @@
 struct program program;
 static program_call dispatch;
 
+#define LEAVES 256 // queues that a thread leaves at once
+
 bool thread_deadline(struct thread *thread, u64 ns_from_now) {
     u64 now = time_now_ns();
     if (!thread->has_deadline) {
@@ -38,26 +40,34 @@ static bool syscall_execute(struct thread *thread) {
     u32 number = (u32)regs->rax;
     thread->looks_again = false;
     thread->faults = thread->counts.faults;
-    if (sorted_in(&thread->waiter.node)) wait_leave(thread);
     s64 result = dispatch(thread, number, args);
     // What happens from here on wakes it, what happened is there now.
     if (result == CALL_WAITS && thread->looks_again) result = dispatch(thread, number, args);
     thread->waiting = result == CALL_WAITS;
     if (thread->waiting) return false;
-    if (sorted_in(&thread->waiter.node)) wait_leave(thread);
+    if (sorted_in(&thread->waiter.node)) (void)wait_leave(thread, LEAVES);
     if (sorted_in(&thread->wait)) futex_waits(thread, true);
     if (thread->record.file || thread->record.page_count) record_end(thread);
     regs->rax = (u64)result;
     return true;
 }
 
-// Shared memory that nobody shows any more is given back in pieces before a call goes on or
-// returns, whoever unmapped it.
+// What a call leaves behind is cleared away in pieces before it goes on or returns: queues in which
+// it waits no longer, and shared memory that nobody shows any more, whoever unmapped it. False:
+// there was nothing more.
+static bool syscall_clear(struct thread *thread) {
+    bool waits = sorted_in(&thread->waiter.node) && !thread->record.stays;
+    if (waits && !wait_leave(thread, LEAVES)) return true;
+    bool collects = space.areas.left;
+    if (collects) (void)space_collect();
+    return collects;
+}
+
 void syscall_run(struct thread *thread) {
-    thread->waiting = thread->again = space.areas.left;
-    if (thread->again) (void)space_collect();
-    if (thread->again || (!thread->collects && !syscall_execute(thread))) return;
-    thread->waiting = thread->again = thread->collects = space.areas.left;
+    thread->waiting = thread->again = syscall_clear(thread);
+    if (thread->again || (!thread->is_done && !syscall_execute(thread))) return;
+    bool waits = sorted_in(&thread->waiter.node);
+    thread->waiting = thread->again = thread->is_done = waits || space.areas.left;
 }
 
 static void syscall_begin(struct context *context) {

@@ -59,6 +59,8 @@ struct record {
     u64 total;         // bytes that are to be moved
     u64 done;          // how much of it, or of other long work, is done: 0 at first
     u64 index, before; // a vector's part that is next, and the bytes of those before it
+    u32 ready;         // entries of poll, of the done ones
+    bool stays;        // in its queues until its next execution
     u64 tried, room;   // bytes that the execution before tried to store, and how many it could
     struct tty_reader reader;
     u64 few[16];  // what was copied in, if it fits here: 8 parts of a vector, 16 entries of poll
@@ -131,7 +133,7 @@ struct thread {
     bool looks_again;  // before it waits: wait_for()
     bool again;        // it waits for nothing but its next turn: call_again()
     u64 faults;        // counts.faults before the call was executed this time
-    bool collects;     // the call is done, but for what it unmapped: space_collect()
+    bool is_done;      // the call is, but for what it leaves behind: syscall_clear()
     struct record record;
     u32 bits;              // of a futex: that a waker must have one of
     u64 wake_at, wake_end; // arrivals of the waiters that a wake in pieces has still to look at

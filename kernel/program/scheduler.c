@@ -379,6 +379,7 @@ void schedule(struct context *context) {
             continue;
         }
         if (thread) thread = scheduler_put_down(own, thread);
+        if (thread) scheduler_break(own); // its call goes on at once
         while (!thread && !(thread = scheduler_find(this_cpu()->number))) scheduler_idle(own);
         scheduler_pick_up(own, thread);
         if (thread->waiting) syscall_run(thread);

@@ -72,14 +72,16 @@ static void wait_leave_one(struct waiter *waiter) {
     if (waiter->file) file_drop(waiter->file);
 }
 
-void wait_leave(struct thread *thread) {
-    if (!sorted_in(&thread->waiter.node)) return;
-    while (thread->waiter_page) {
+bool wait_leave(struct thread *thread, u32 most) {
+    while (thread->waiter_page && most) {
         u64 page = thread->waiter_page;
         struct waiter_page *many = wait_page(page);
-        while (many->count) wait_leave_one(&many->waiters[--many->count]);
+        for (; many->count && most; most--) wait_leave_one(&many->waiters[--many->count]);
+        if (many->count) return false;
         thread->waiter_page = many->next;
         promises_give(OWNER_THREADS, page, false);
     }
-    wait_leave_one(&thread->waiter);
+    if (thread->waiter_page) return false;
+    if (sorted_in(&thread->waiter.node)) wait_leave_one(&thread->waiter);
+    return true;
 }

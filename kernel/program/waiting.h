@@ -33,7 +33,7 @@ s64 wait_for(struct thread *thread, struct wait_queue *queue);
 // For a call that waits for several things, and looks after it has joined their queues. The file is
 // held until the thread leaves. False: no memory.
 bool wait_join(struct thread *thread, struct wait_queue *queue, struct file *file) MUST_USE;
-// The thread leaves all queues.
-void wait_leave(struct thread *thread);
+// The thread leaves so many queues at most; whether it is in none now.
+bool wait_leave(struct thread *thread, u32 most);
 // Something happened. Whoever calls it keeps the queue from going.
 void wait_wake(struct wait_queue *queue);

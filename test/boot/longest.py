@@ -14,7 +14,7 @@ MOST = 300_000
 BASE = 0xfffffeffc0000000  # of the kernel, where it stays
 BUSY = r"call_(?!again$)\w+|program_fault|interrupt|signal_search|power_end|scheduler_idle"  # functions that name what a CPU does
 EXPECTED = {"kernel": ("call_mmap", "call_munmap", "call_mprotect", "call_mlock", "call_brk", "call_mremap", "call_write",
-                       "call_futex", "power_end", "program_fault"),
+                       "call_futex", "call_poll", "call_readv", "power_end", "program_fault"),
             "hold": ("call_mmap", "call_munmap", "call_mprotect", "call_mlock", "call_brk", "call_mremap", "program_fault"),
             "wait": ()}
 

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/mman.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -144,6 +145,37 @@ static void output(void) {
     CHECK(!munmap(text, MIB));
 }
 
+// Reads and writes of a pipe in parts of a byte and in one, and a poll that waits at many places.
+static void *write_pipe(void *number) {
+    static char text[MIB];
+    CHECK(write((int)(intptr_t)number, text, sizeof text) == sizeof text);
+    sleep_ns(TICK_NS);
+    CHECK(write((int)(intptr_t)number, text, 1) == 1);
+    return NULL;
+}
+
+static void pipes(void) {
+    static struct iovec parts[IOV_MAX];
+    static struct pollfd polled[IOV_MAX];
+    static char text[2 * IOV_MAX], read_text[MIB];
+    pthread_t writer;
+    int ends[2];
+    CHECK(!pipe(ends));
+    for (int i = 0; i < IOV_MAX; i++) parts[i] = (struct iovec){text + 2 * i, 1};
+    for (int i = 0; i < IOV_MAX; i++) polled[i] = (struct pollfd){ends[0], POLLIN, 0};
+    for (int i = 0; i < 60; i++) CHECK(writev(ends[1], parts, IOV_MAX) == IOV_MAX);
+    CHECK(readv(ends[0], parts, IOV_MAX) == IOV_MAX);
+    CHECK(read(ends[0], read_text, MIB) == 59 * IOV_MAX);
+    CHECK(!pthread_create(&writer, NULL, write_pipe, (void *)(intptr_t)ends[1]));
+    for (unsigned long done = 0; done < MIB;) {
+        ssize_t count = read(ends[0], read_text, MIB - done);
+        CHECK(count > 0);
+        done += (unsigned long)count;
+    }
+    CHECK(poll(polled, 1000, -1) > 0 && !pthread_join(writer, NULL));
+    CHECK(!close(ends[0]) && !close(ends[1]));
+}
+
 // ---- waiters, each a thread that the C library knows nothing of ----
 
 static uint32_t gate, other, left;
@@ -189,6 +221,7 @@ int main(void) {
     heap();
     vectors();
     output();
+    pipes();
     stop = 1;
     CHECK(!pthread_join(faulter, NULL));
     waiters();

@@ -282,7 +282,9 @@ static int polls_of_many(void) {
     WANT(!pipe(one) && dup2(one[0], 500) == 500);
     for (int i = 0; i < 1000; i++) fds[i] = (struct pollfd){i % 2 ? one[0] : 500, POLLIN, 0};
     WANT(poll(fds, 1000, 1) == 0 && !pthread_create(&other, NULL, write_many, (void *)100));
-    WANT(poll(fds, 1000, -1) == 1000 && fds[999].revents == POLLIN);
+    // What comes while poll looks is seen from there on, as on Linux.
+    WANT(poll(fds, 1000, -1) > 0 && fds[999].revents == POLLIN);
+    WANT(poll(fds, 1000, -1) == 1000 && fds[0].revents == POLLIN);
     WANT(!pthread_join(other, NULL) && read(500, back, 1000) == 100);
     return close(500) | close(one[0]) | close(one[1]);
 }

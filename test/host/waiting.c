@@ -87,7 +87,7 @@ static void run_all(void) {
             if (!is[number].woken) continue;
             again = true;
             CHECK(is[number].due);
-            wait_leave(&threads[number]);
+            (void)wait_leave(&threads[number], ~0u);
             is[number].woken = is[number].due = false;
         }
     }
@@ -107,7 +107,7 @@ int main(void) {
         if (!sorted_in(&threads[late].waiter.node)) join_some(late);
         run_all();
     }
-    for (int number = 0; number < THREADS; number++) wait_leave(&threads[number]);
+    for (int number = 0; number < THREADS; number++) (void)wait_leave(&threads[number], ~0u);
     for (int queue = 0; queue < QUEUES; queue++)
         CHECK(!sorted_first(&queues[queue].waiting) && !sorted_first(&queues[queue].woken) &&
               !files[queue].count);
