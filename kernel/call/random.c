@@ -7,11 +7,12 @@
 // bytes of one execution of the call: a fault may clear a large page, too
 #define PIECE 2048
 
-// Up to a piece, page by page; how many bytes of it came before the program's memory ended.
-static u64 random_put(u64 to, u64 bytes) {
+// Up to a piece, page by page; how many bytes of it came before the program's memory ended, or a
+// page had to be made.
+static u64 random_put(const struct thread *thread, u64 to, u64 bytes) {
     u64 values[16];
     u64 done = 0;
-    while (done < bytes) {
+    while (done < bytes && !call_faulted(thread)) {
         u64 part = MIN(bytes - done, PAGE_SIZE - (to + done) % PAGE_SIZE);
         part = MIN(part, sizeof values);
         for (u64 i = 0; i * sizeof values[0] < part; i++) values[i] = random_u64();
@@ -29,8 +30,8 @@ s64 call_getrandom(struct thread *thread, const u64 *arg) {
     bool both = flags & GRND_INSECURE && flags & GRND_RANDOM;
     if (flags & ~GRND_FLAGS || both) return -EINVAL;
     u64 bytes = MIN(count - thread->record.done, PIECE);
-    u64 put = random_put(arg[0] + thread->record.done, bytes);
+    u64 put = random_put(thread, arg[0] + thread->record.done, bytes);
     thread->record.done += put;
-    if (put == bytes && thread->record.done < count) return call_again(thread);
+    if (put && thread->record.done < count) return call_again(thread);
     return thread->record.done || !count ? (s64)thread->record.done : -EFAULT;
 }
