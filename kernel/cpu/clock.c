@@ -65,13 +65,15 @@ u64 clock_doubt(const struct reference *r, const struct reading *from, const str
 }
 
 u64 clock_offset(const struct reference *r, const struct reading *boot_cpu,
-                 const struct reading *cpu, u64 hz, u64 doubt_per_tick) {
+                 const struct reading *cpu, u64 hz, u64 doubt_per_tick, u64 *doubt) {
     u64 elapsed = mul_div((cpu->count - boot_cpu->count) & (r->turn - 1), hz, r->hz);
     s64 turn = (s64)mul_div(r->turn, hz, r->hz), offset = (s64)(boot_cpu->tsc + elapsed - cpu->tsc);
     s64 turns = offset < 0 ? (turn / 2 - offset) / turn : 0; // that went by unseen
     offset += turns * turn;
-    u64 doubt =
+    *doubt =
         clock_doubt(r, boot_cpu, cpu, hz) + scale(elapsed + (u64)(turns * turn), doubt_per_tick);
     u64 distance = (u64)(offset < 0 ? -offset : offset);
-    return distance > doubt ? (u64)offset : 0;
+    if (distance > *doubt) return (u64)offset;
+    *doubt += distance;
+    return 0;
 }

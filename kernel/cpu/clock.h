@@ -54,8 +54,9 @@ u64 clock_hz(const struct reference *r, const struct reading *from, const struct
 u64 clock_doubt(const struct reference *r, const struct reading *from, const struct reading *to,
                 u64 hz);
 // What is missing from a CPU's TSC (wraps): 0 when that is less than what is unsure, of the
-// readings and of the rate (doubt_per_tick, times 2^32). The boot CPU's reading is the earlier one.
+// readings and of the rate (doubt_per_tick, times 2^32); how wrong that may be goes to doubt. The
+// boot CPU's reading is the earlier one.
 // A TSC that is ahead by more than half a turn of the reference comes out ahead by whole turns
 // less.
 u64 clock_offset(const struct reference *r, const struct reading *boot_cpu,
-                 const struct reading *cpu, u64 hz, u64 doubt_per_tick);
+                 const struct reading *cpu, u64 hz, u64 doubt_per_tick, u64 *doubt);

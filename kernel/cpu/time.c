@@ -19,9 +19,10 @@
 #define COARSE_TURNS  2
 #define TURNS_COUNTED 50 // by a rate that is right to 1 %: half a turn of error
 // times 2^-32: a crystal and the reference's differ by up to 244 in a million
-#define STATED_DOUBT (1u << 20)
-#define STATED_WRONG 128        // 1 part in so many
-#define TRIES_MAX    (1u << 20) // by then whoever changes the rate was stopped for good
+#define STATED_DOUBT   (1u << 20)
+#define MEASURED_DOUBT (1u << 16) // for good: 15 in a million
+#define STATED_WRONG   128        // 1 part in so many
+#define TRIES_MAX      (1u << 20) // by then whoever changes the rate was stopped for good
 
 static volatile u32 *hpet;
 static u16 pm_timer;
@@ -46,6 +47,7 @@ u64 tsc(void) { return rdtsc() + this_cpu()->time.offset; }
 static struct reading time_read_both(void) {
     struct reading now = reference_read(reference);
     now.tsc += this_cpu()->time.offset;
+    now.gap += 2 * this_cpu()->time.doubt; // to either side
     return now;
 }
 
@@ -110,7 +112,8 @@ static void time_set_rate(u64 rate, u64 refine_at) {
     __atomic_fetch_add(&sequence, 1, __ATOMIC_RELEASE);
 }
 
-// Refined after an eighth of a second and after two, then it is for good.
+// Refined after an eighth of a second and after two, then it is for good, unless a reading was
+// disturbed: a host or a system management interrupt can stop a CPU in all of its three tries.
 static void time_set_measured(const struct reading *from, const struct reading *now, u64 rate) {
     u64 elapsed = now->tsc - from->tsc;
     doubt_per_tick = mul_div(clock_doubt(reference, from, now, rate), 1ull << 32, elapsed);
@@ -119,6 +122,8 @@ static void time_set_measured(const struct reading *from, const struct reading *
         next = first.tsc + rate / 8;
     else if (elapsed < 2 * rate)
         next = first.tsc + 2 * rate;
+    else if (doubt_per_tick > MEASURED_DOUBT)
+        next = now->tsc + rate / 8;
     time_set_rate(rate, next);
 }
 
@@ -195,7 +200,7 @@ static void time_refine(void) {
 static void time_compare(struct time_cpu *own) {
     own->unknown = false;
     if (own->first.source != origin.source) return; // one of them stood still
-    own->offset = clock_offset(reference, &origin, &own->first, hz, doubt_per_tick);
+    own->offset = clock_offset(reference, &origin, &own->first, hz, doubt_per_tick, &own->doubt);
     s64 missing = (s64)own->offset;
     if (!missing) return;
     const char *how = missing < 0 ? "ahead" : "behind";

@@ -10,6 +10,7 @@ struct time_cpu {
     struct reading first; // of this CPU's TSC
     bool unknown;         // how far it is off
     u64 offset;           // what is missing from it to be the boot CPU's; wraps
+    u64 doubt;            // by how much that may be wrong
     u64 timer_tsc;        // when the APIC timer was started,
     u32 timer_count;      // and with what
 };
