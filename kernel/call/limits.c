@@ -2,12 +2,7 @@
 #include <linux/resource.h>
 #include "kernel/call/call.h"
 
-static bool limit_is_own(u32 pid) {
-    lock_take(&threads_lock);
-    bool found = !pid || thread_find(pid);
-    lock_give(&threads_lock);
-    return found;
-}
+static bool limit_is_own(u32 pid) { return !pid || thread_exists(pid); }
 
 // prlimit64(process, or a thread of it, resource, new, old)
 s64 call_prlimit64(struct thread *thread, const u64 *arg) {

@@ -1,7 +1,6 @@
 // poll(2) and ppoll(2). The entries are copied in once; their results go out once, when the call
 // returns. Which file a number means is looked up at every look, as on Linux.
 #include <linux/fcntl.h>
-#include <linux/poll.h>
 #include <linux/resource.h>
 #include "kernel/call/call.h"
 #include "kernel/cpu/time.h"
@@ -9,7 +8,7 @@
 #define PIECE 128 // entries of one execution: each may join a queue
 
 // A file that never waits.
-#define ALWAYS (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)
+#define ALWAYS (POLL_READS | POLL_WRITES)
 
 // One entry: what is so, or a negative errno. joins: the thread waits for a change before the look,
 // so that it misses none.

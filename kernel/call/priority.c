@@ -150,10 +150,7 @@ s64 call_sched_getaffinity(struct thread *thread, const u64 *arg) {
     unsigned cpus = cpus_expected();
     u64 mask[CPUS_MAX / 64] = {0}, bytes = ROUND_UP(cpus, 64) / 8;
     if ((u32)arg[1] < bytes || (u32)arg[1] % sizeof mask[0]) return -EINVAL;
-    lock_take(&threads_lock);
-    bool exists = !(u32)arg[0] || thread_find((u32)arg[0]);
-    lock_give(&threads_lock);
-    if (!exists) return -ESRCH;
+    if ((u32)arg[0] && !thread_exists((u32)arg[0])) return -ESRCH;
     for (unsigned cpu = 0; cpu < cpus; cpu++) mask[cpu / 64] |= 1ull << cpu % 64;
     return copy_to_user(arg[2], mask, bytes) ? (s64)bytes : -EFAULT;
 }

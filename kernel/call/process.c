@@ -46,12 +46,7 @@ s64 call_personality(struct thread *thread, const u64 *arg) {
 
 // getpgid(int process), and getsid: a thread's number stands for its process.
 static s64 process_group_of(int pid) {
-    bool is_ours = pid == 0;
-    if (pid > 0) {
-        lock_take(&threads_lock);
-        is_ours = pid == PROCESS || thread_find((u32)pid);
-        lock_give(&threads_lock);
-    }
+    bool is_ours = pid == 0 || pid == PROCESS || (pid > 0 && thread_exists((u32)pid));
     return is_ours ? PROCESS : -ESRCH;
 }
 

@@ -87,11 +87,7 @@ s64 call_sigaltstack(struct thread *thread, const u64 *arg) {
 s64 call_kill(struct thread *thread, const u64 *arg) {
     int pid = (int)arg[0];
     bool is_ours = pid == 0 || pid == 1;
-    if (pid > 1) { // a thread's number stands for its process
-        lock_take(&threads_lock);
-        is_ours = thread_find((u32)pid);
-        lock_give(&threads_lock);
-    }
+    if (pid > 1) is_ours = thread_exists((u32)pid); // a thread's number stands for its process
     return is_ours ? signal_send(0, (int)arg[1]) : -ESRCH;
 }
 

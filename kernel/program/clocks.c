@@ -35,20 +35,13 @@ static const u8 clocks[] = {
     (1u << CLOCK_THREAD_CPUTIME_ID | 1u << CLOCK_MONOTONIC_RAW | 1u << CLOCK_REALTIME_COARSE |     \
      1u << CLOCK_MONOTONIC_COARSE)
 
-static bool clock_thread_exists(u32 tid) {
-    lock_take(&threads_lock);
-    bool exists = thread_find(tid);
-    lock_give(&threads_lock);
-    return exists;
-}
-
 // An id below 0. Only who reads a process's clock may name it by his own thread's number.
 static struct clock_id clock_of_cpu(const struct thread *thread, int id, bool reads) {
     u32 number = ~((u32)id >> 3 | 7u << 29); // as a signed shift would leave it
     if (((u32)id & CPU_CLOCK_TIMES) == CPU_CLOCK_FILE) return (struct clock_id){CLOCK_NONE, 0};
     if ((u32)id & CPU_CLOCK_ONE) {
         u32 tid = number ? number : thread->tid;
-        return (struct clock_id){clock_thread_exists(tid) ? CLOCK_ONE_THREAD : CLOCK_NONE, tid};
+        return (struct clock_id){thread_exists(tid) ? CLOCK_ONE_THREAD : CLOCK_NONE, tid};
     }
     bool is_ours = number == 0 || number == 1 || (reads && number == thread->tid);
     return (struct clock_id){is_ours ? CLOCK_PROCESS : CLOCK_NONE, 0};

@@ -4,12 +4,16 @@
 #pragma once
 
 #include <linux/fcntl.h>
+#include <linux/poll.h>
 #include "boot/bootinfo.h"
 #include "kernel/file/descriptors.h"
 #include "kernel/lib/types.h"
 
 struct thread;
 struct file;
+
+#define POLL_READS  (POLLIN | POLLRDNORM)
+#define POLL_WRITES (POLLOUT | POLLWRNORM)
 
 // What a file can do. A call that moves bytes has its file and its memory in its thread's record
 // (transfer.h), and is one execution of it. NULL where the text says so.

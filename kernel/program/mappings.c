@@ -9,9 +9,7 @@
 #include "kernel/program/promises.h"
 #include "kernel/program/ranges.h"
 
-// The result of a call under the lock, which ends here. Such a call copies nothing from or to the
-// program, which could fault and want the lock, too.
-static s64 mapping_unlocked(s64 result) {
+s64 mapping_unlocked(s64 result) {
     screen_yield(space.areas.device);
     lock_give(&space.lock);
     return result;
@@ -137,8 +135,7 @@ s64 mapping_make(struct thread *thread, const struct mapping *wanted) {
     space_take();
     result = mapping_make_locked(thread, wanted);
     bool populates = wanted->populates || space.lock_future == MCL_FUTURE;
-    screen_yield(space.areas.device);
-    lock_give(&space.lock);
+    result = mapping_unlocked(result);
     if (result == CALL_WAITS) return result;
     if (result < 0)
         return populate_begin(thread, 0, PAGE_SIZE, wanted->level,
@@ -219,8 +216,7 @@ s64 mapping_break(struct thread *thread, u64 to) {
     u64 before = ROUND_UP(space.brk_now, PAGE_SIZE);
     s64 result = mapping_break_locked(thread, to);
     bool populates = space.lock_future == MCL_FUTURE && result > (s64)before;
-    screen_yield(space.areas.device);
-    lock_give(&space.lock);
+    result = mapping_unlocked(result);
     return populates ? populate_begin(thread, before, ROUND_UP((u64)result, PAGE_SIZE), 0, result)
                      : result;
 }

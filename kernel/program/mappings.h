@@ -30,6 +30,9 @@ s64 mapping_protect(struct thread *thread, const struct protection *wanted);
 s64 mapping_break(struct thread *thread, u64 to);
 
 // ---- parts of these, under the lock of the space ----
+// The result of a call under the lock, which ends here. Such a call copies nothing from or to the
+// program, which could fault and want the lock, too.
+s64 mapping_unlocked(s64 result);
 // Takes out all areas of a range. _cut: with nodes ready and no page across the borders. _unmap:
 // false, and nothing has changed, when there is no memory for these.
 void mapping_cut(u64 start, u64 end);

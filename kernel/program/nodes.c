@@ -2,7 +2,6 @@
 // those that the tree has.
 #include <linux/fcntl.h>
 #include <linux/fs.h>
-#include <linux/poll.h>
 #include <linux/stat.h>
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
@@ -34,7 +33,7 @@ static u64 input_left(const struct file *file) {
 
 static u32 input_poll(const struct file *file, u32 wanted) {
     u64 left = input_left(file);
-    u32 state = left ? POLLIN | POLLRDNORM : 0;
+    u32 state = left ? POLL_READS : 0;
     if (left <= PIPE_BYTES) state |= POLLHUP;
     return state & wanted;
 }

@@ -3,7 +3,6 @@
 // program's memory is touched. As on Linux a write of up to PIPE_BUF bytes is in the pipe as a
 // whole or not at all, and a longer one may be mixed with others.
 #include <linux/limits.h>
-#include <linux/poll.h>
 #include <linux/signal.h>
 #include <linux/stat.h>
 #include "kernel/file/ring.h"
@@ -145,10 +144,10 @@ static u32 pipe_poll(const struct file *file, u32 wanted) {
     struct pipe_state state = pipe_look(file->object);
     u32 found = 0;
     if (pipe_is_writer(file)) {
-        if (RING_BYTES - state.used >= PIPE_BUF) found |= POLLOUT | POLLWRNORM;
+        if (RING_BYTES - state.used >= PIPE_BUF) found |= POLL_WRITES;
         if (!state.has_reader) found |= POLLERR;
     } else {
-        if (state.used) found |= POLLIN | POLLRDNORM;
+        if (state.used) found |= POLL_READS;
         if (!state.has_writer) found |= POLLHUP;
     }
     return found & wanted;

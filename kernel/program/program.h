@@ -201,6 +201,7 @@ extern struct lock threads_lock; // of the tids; while somebody holds it, no thr
 struct thread *thread_make(const struct thread *like);
 void thread_free(struct thread *thread);            // one that has ended, and is in no list
 struct thread *thread_find(u32 tid);                // under threads_lock; NULL: none
+bool thread_exists(u32 tid);                        // it may end at once
 struct thread *thread_from(u32 tid);                // the first that has this one or a higher one
 struct thread *thread_after(struct thread *thread); // NULL: the first, or the end
 unsigned threads_count(void);

@@ -1,7 +1,6 @@
 // What mremap(2) does once its arguments are decoded: areas change their size and place with the
 // pages that exist of them. What moves goes in pieces (move.c).
 #include <linux/mman.h>
-#include "kernel/device/devices.h"
 #include "kernel/program/mappings.h"
 #include "kernel/program/move.h"
 #include "kernel/program/promises.h"
@@ -95,8 +94,7 @@ s64 remap(struct thread *thread, bool is_first) {
     if (!result) result = remap_go_on(thread);
     if (result != CALL_WAITS) call->held = 0;
     promises.promised += call->held;
-    screen_yield(space.areas.device);
-    lock_give(&space.lock);
+    result = mapping_unlocked(result);
     if (result < 0 || !call->fill_end) return result;
     return populate_begin(thread, call->fill, call->fill_end, 0, result);
 }

@@ -1,7 +1,6 @@
 // The terminal as an open file: its reads and writes, and who waits for it. Where standard input
 // comes with the image, output may look like the writing end of a pipe instead.
 #include <linux/fcntl.h>
-#include <linux/poll.h>
 #include <linux/stat.h>
 #include "kernel/program/program.h"
 #include "kernel/program/transfer.h"
@@ -64,20 +63,17 @@ static s64 terminal_file_write(struct thread *thread) {
     return terminal_shown() ? (s64)record->done : call_again(thread);
 }
 
-#define READS  (POLLIN | POLLRDNORM)
-#define WRITES (POLLOUT | POLLWRNORM)
-
 static u32 terminal_poll(const struct file *file, u32 wanted) {
     u32 state = 0;
-    if (wanted & WRITES && terminal_writable()) state |= WRITES;
-    if (file_access(file) != O_WRONLY && terminal_readable()) state |= READS;
+    if (wanted & POLL_WRITES && terminal_writable()) state |= POLL_WRITES;
+    if (file_access(file) != O_WRONLY && terminal_readable()) state |= POLL_READS;
     return state & wanted;
 }
 
 static bool terminal_join(struct file *file, struct thread *thread, u32 wanted) {
-    bool reads = wanted & READS && file_access(file) != O_WRONLY;
+    bool reads = wanted & POLL_READS && file_access(file) != O_WRONLY;
     if (reads && !wait_join(thread, &input, file)) return false;
-    return !(wanted & WRITES) || wait_join(thread, &output, file);
+    return !(wanted & POLL_WRITES) || wait_join(thread, &output, file);
 }
 
 static s64 terminal_file_ioctl(struct thread *thread, u32 request, u64 arg) {

@@ -27,6 +27,12 @@ struct thread *thread_find(u32 tid) {
     struct sorted_node *node = sorted_from(&tids, tid, 0);
     return node && node->key == tid ? THREAD_OF(node, by_tid) : NULL;
 }
+bool thread_exists(u32 tid) {
+    lock_take(&threads_lock);
+    bool exists = thread_find(tid);
+    lock_give(&threads_lock);
+    return exists;
+}
 struct thread *thread_from(u32 tid) {
     struct sorted_node *node = sorted_from(&tids, tid, 0);
     return node ? THREAD_OF(node, by_tid) : NULL;
