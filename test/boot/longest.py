@@ -52,8 +52,7 @@ class Kernel:
 
 
 def cpus():
-    version = vm.run(["qemu-system-x86_64", "--version"]).decode().split()[3]
-    return 2 if int(version.split(".")[0]) < 10 else 1
+    return 2 if int(vm.qemu_version().split(".")[0]) < 10 else 1
 
 
 def measure(kernel, cpu_count):

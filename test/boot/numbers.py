@@ -38,8 +38,7 @@ def bench(options=""):
 def from_the_sector(options=""):
     """Instructions from 0x7c00 on. Each stage counts at its least: a BIOS that waits for its disk longer only adds."""
     stages = [min(took) for took in zip(*(bench(options) for _ in range(3)))]
-    version = vm.run(["qemu-system-x86_64", "--version"]).decode()
-    most = TO_MAIN if " 7.2." in version and "64G" not in options else TO_MAIN_ELSEWHERE
+    most = TO_MAIN if vm.qemu_version().startswith("7.2.") and "64G" not in options else TO_MAIN_ELSEWHERE
     vm.expect(f"reset to main in at most {most}: {stages}", sum(stages) <= most, True)
     return sum(stages[1:])
 

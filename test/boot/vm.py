@@ -57,6 +57,11 @@ def run(command, **more):
     return done.stdout
 
 
+def qemu_version():
+    """As "7.2.22"."""
+    return run(["qemu-system-x86_64", "--version"]).decode().split()[3]
+
+
 def own_signals():
     """For a child that is to hear Ctrl-C, also when whoever started the tests ignores that: it would be inherited."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -7,6 +7,7 @@
 static unsigned long unit = 4096;
 #include "kernel/program/areas.c"
 #include "test/check.h"
+#include "test/random.h"
 
 #define PAGES    96
 #define AT(page) ((u64)(page)*unit)
@@ -30,14 +31,6 @@ static struct model_page {
     u64 offset;
 } model[PAGES];
 static struct object objects[3];
-
-static u64 random_state = 88172645463325252;
-static unsigned random_below(unsigned n) {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state % n;
-}
 
 // Page tables below which something is counted, by a walk over all areas.
 static u64 count_tables(struct areas *areas) {

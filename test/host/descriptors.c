@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "kernel/file/descriptors.c"
 #include "test/check.h"
+#include "test/random.h"
 
 #define FILES 5
 
@@ -9,14 +10,6 @@ static struct model {
     bool used, close_on_exec;
     struct file *file;
 } model[FILES_MAX];
-
-static u64 random_state = 88172645463325252;
-static unsigned random_below(unsigned n) {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state % n;
-}
 
 static struct file *random_file(void) {
     static char files[FILES];

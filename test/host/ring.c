@@ -5,20 +5,13 @@
 #include <string.h>
 #include "kernel/file/ring.c"
 #include "test/check.h"
+#include "test/random.h"
 
 #define TURNS 20000
 
 static struct ring ring;
 static u64 put, taken; // bytes so far
 static int pages;
-
-static u64 random_state = 88172645463325252;
-static unsigned random_below(unsigned n) {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state % n;
-}
 
 static u8 byte_at(u64 number) { return (u8)(number * 2654435761u >> 16); }
 

@@ -5,6 +5,7 @@
 #undef __unused
 #include "kernel/program/sorted.c"
 #include "test/check.h"
+#include "test/random.h"
 
 #define QUEUES  4
 #define THREADS 700 // more than one wake-up wakes
@@ -18,14 +19,6 @@ static struct {
     bool woken, due; // due: something happened that it waited for
 } is[THREADS];
 static int pages;
-
-static u64 random_state = 88172645463325252;
-static unsigned random_below(unsigned n) {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state % n;
-}
 
 // ---- the rest of the kernel ----
 
