@@ -30,9 +30,11 @@ u64 panic_set_symbols(const void *elf_file, u64 length, u64 run_address) {
 
 // "name+0x12", or the address where no symbol covers it.
 static const char *report_name_of(char *text, u64 address) {
-    struct elf_symbol symbol;
-    if (address - kernel_at < kernel_bytes && names_find(&names, address - kernel_at, &symbol))
-        format(text, PLACE, "%s+%#lx", symbol.name, symbol.offset);
+    char name[NAMES_LONGEST + 1];
+    u64 offset;
+    if (address - kernel_at < kernel_bytes &&
+        names_find(&names, address - kernel_at, name, &offset))
+        format(text, PLACE, "%s+%#lx", name, offset);
     else
         format(text, PLACE, "%#lx", address);
     return text;

@@ -3,6 +3,8 @@
 
 #include "kernel/lib/string.h"
 
+#define LAST 0x80
+
 struct table {
     u32 count, start;
     u16 bytes[];
@@ -20,22 +22,36 @@ struct names names_open(const struct elf *elf) {
     const struct table *table = (const struct table *)(elf->file + section->sh_offset);
     struct names names = {elf->file + section->sh_offset, section->sh_size, table->count};
     u64 numbers = sizeof *table + names.count * sizeof table->bytes[0];
-    if (numbers >= names.bytes || names.table[names.bytes - 1])
+    if (numbers >= names.bytes || !(names.table[names.bytes - 1] & LAST))
         return none; // every name must end in the table
     return names;
 }
 
-bool names_find(const struct names *names, u64 address, struct elf_symbol *found) {
+// From one name, which is in the buffer, to the next; the rest of the table begins behind it.
+static const u8 *names_next(const u8 *at, const u8 *end, char name[NAMES_LONGEST + 1]) {
+    size_t same = *at++, length = strlen(name);
+    bool is_last = false;
+    if (length > same) length = same;
+    while (at < end && !is_last) {
+        is_last = *at & LAST;
+        if (length < NAMES_LONGEST) name[length++] = (char)(*at & ~LAST);
+        at++;
+    }
+    name[length] = 0;
+    return at;
+}
+
+bool names_find(const struct names *names, u64 address, char name[NAMES_LONGEST + 1], u64 *offset) {
     if (!names->count) return false;
     const struct table *table = (const struct table *)names->table;
-    const char *name = (const char *)&table->bytes[names->count];
-    const char *end = (const char *)names->table + names->bytes;
+    const u8 *at = (const u8 *)&table->bytes[names->count], *end = names->table + names->bytes;
     u64 start = table->start;
-    for (u64 i = 0; i < names->count && name < end && address >= start; i++) {
-        *found = (struct elf_symbol){name, address - start};
-        if (found->offset < table->bytes[i]) return true;
+    name[0] = 0;
+    for (u64 i = 0; i < names->count && at < end && address >= start; i++) {
+        at = names_next(at, end, name);
+        *offset = address - start;
+        if (*offset < table->bytes[i]) return true;
         start += table->bytes[i];
-        name += strlen(name) + 1;
     }
     return false;
 }

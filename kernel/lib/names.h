@@ -1,9 +1,10 @@
-// The names of the kernel's own functions, for a panic. In the kernel's file they take a third of
+// The names of the kernel's own functions, for a panic. In the kernel's file they take a fifth of
 // what an ELF symbol table takes: it is the one section with contents that is not loaded, which
 // build.sh makes (names_of_kernel there):
 //
 //   u32 count | u32 start of the first function | u16 of each the bytes to the start of the next,
-//   or to the end of the last one | their names in this order, each with its NUL
+//   or to the end of the last one | their names in this order: a byte that says how many characters
+//   are those of the name before, and at least one character more; the last has bit 7 set
 #pragma once
 
 #include "kernel/lib/elf.h"
@@ -16,6 +17,8 @@ struct names {
 // The table of an opened file. None when there is none, or one that makes no sense.
 struct names names_open(const struct elf *elf);
 
-// The function in which an address lies, as linked. False: in none. Reads the table and nothing
-// else of the file.
-bool names_find(const struct names *names, u64 address, struct elf_symbol *found);
+#define NAMES_LONGEST 63 // what is longer is cut
+
+// The function in which an address lies, as linked, and how far behind its start. False: in none.
+// Reads the table and nothing else of the file.
+bool names_find(const struct names *names, u64 address, char name[NAMES_LONGEST + 1], u64 *offset);

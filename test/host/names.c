@@ -12,7 +12,7 @@ struct image {
     Elf64_Shdr sections[3];
     u32 count, start;
     u16 bytes[3];
-    char names[16];
+    char names[15];
 };
 
 static const struct image good = {
@@ -22,30 +22,30 @@ static const struct image good = {
     .sections = {[1] = {.sh_type = SHT_PROGBITS, .sh_flags = SHF_ALLOC, .sh_size = 64},
                  [2] = {.sh_type = SHT_PROGBITS,
                         .sh_offset = offsetof(struct image, count),
-                        .sh_size = 14 + 16}},
+                        .sh_size = 14 + 15}},
     .count = 3,
     .start = 0x160,
     .bytes = {0xa0, 0x10, 0xf0}, // to 0x200, 0x210, 0x300
-    .names = "first\0mid\0last", // and two NULs
+    .names = "\0firs\xf4"        // "first", "fir", "first_one"
+             "\2\xf2"
+             "\3st_on\xe5",
 };
 
 // In memory of its own, of so many bytes, so that a look beyond them is seen.
-static bool lookup(const struct image *image, size_t bytes, u64 address, char name[16],
-                   u64 *offset) {
+static bool lookup(const struct image *image, size_t bytes, u64 address,
+                   char name[NAMES_LONGEST + 1], u64 *offset) {
     u8 *file = malloc(bytes);
     memcpy(file, image, bytes);
     struct elf elf = {.file = file, .length = bytes, .header = (const elf_header *)file};
     struct names names = names_open(&elf);
-    struct elf_symbol found;
-    bool is_found = names_find(&names, address, &found);
-    if (is_found) snprintf(name, 16, "%s", found.name);
-    if (is_found) *offset = found.offset;
+    bool is_found = names_find(&names, address, name, offset);
+    CHECK(!is_found || strlen(name) <= NAMES_LONGEST);
     free(file);
     return is_found;
 }
 
 static void expect(u64 address, const char *wanted, u64 wanted_offset) {
-    char name[16] = "";
+    char name[NAMES_LONGEST + 1] = "";
     u64 offset = 0;
     CHECK(lookup(&good, sizeof good, address, name, &offset) == (wanted != NULL));
     if (wanted) CHECK(!strcmp(name, wanted) && offset == wanted_offset);
@@ -53,7 +53,7 @@ static void expect(u64 address, const char *wanted, u64 wanted_offset) {
 
 // Whatever is damaged, nothing beyond the file is read: AddressSanitizer would say so.
 static void damaged(void) {
-    char name[16];
+    char name[NAMES_LONGEST + 1];
     u64 offset;
     for (size_t at = offsetof(struct image, sections); at < sizeof good; at++)
         for (int bit = 0; bit < 8; bit++) {
@@ -66,18 +66,18 @@ static void damaged(void) {
     image.count = 11; // more functions than there are bytes
     CHECK(!lookup(&image, sizeof image, 0x200, name, &offset));
     image = good;
-    image.names[15] = 'x'; // a name that does not end
+    image.names[14] &= 0x7f; // a name that does not end
     CHECK(!lookup(&image, sizeof image, 0x200, name, &offset));
-    CHECK(!lookup(&good, offsetof(struct image, names) + 15, 0x200, name, &offset)); // cut off
+    CHECK(!lookup(&good, offsetof(struct image, names) + 14, 0x200, name, &offset)); // cut off
 }
 
 int main(void) {
     expect(0x15f, NULL, 0);
     expect(0x160, "first", 0);
     expect(0x1ff, "first", 0x9f);
-    expect(0x200, "mid", 0);
-    expect(0x211, "last", 1);
-    expect(0x2ff, "last", 0xef);
+    expect(0x200, "fir", 0);
+    expect(0x211, "first_one", 1);
+    expect(0x2ff, "first_one", 0xef);
     expect(0x300, NULL, 0);
     damaged();
     return check_done("names");

@@ -103,7 +103,12 @@ names_of_kernel() {
             start[count] = end
             print "dd", count ", 0x" start[0]
             for (i = 0; i < count; i++) print "dw 0x" start[i + 1] " - 0x" start[i]
-            for (i = 0; i < count; i++) print "db \"" name[i] "\", 0"
+            for (i = 0; i < count; i++) {
+                most = length(name[i]) - 1
+                for (same = 0; same < most && substr(name[i], 1, same + 1) == substr(name[i - 1], 1, same + 1);) same++
+                rest = same < most ? "\"" substr(name[i], same + 1, most - same) "\", " : ""
+                print "db", same ", " rest "0x80 + \"" substr(name[i], most + 1) "\""
+            }
         }'
 }
 
