@@ -15,7 +15,7 @@ static struct sink {
     bool busy; // a sink is out while it works, so that a panic inside it goes to the others
 } sinks[LOG_SCREEN + 1];
 
-static struct lock lock;
+static struct lock lock = {.rank = LOCK_LOG};
 static bool quiet[ARRAY_SIZE(sinks)];
 static bool alone;
 static char kept[KEPT][KEPT_BYTES];

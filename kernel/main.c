@@ -2,6 +2,7 @@
 // builds the final address space; then high, from a fresh copy of itself, where it stays.
 #include "kernel/call/call.h"
 #include "kernel/cpu/cpu.h"
+#include "kernel/cpu/x86.h"
 #include "kernel/device/devices.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/build.h"
@@ -54,7 +55,9 @@ static void main_console(void) {
 }
 
 void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
+    static u64 low_cpu[8]; // no slot is there yet: where the CPU marks its locks (lock.h)
     char wrong[LOG_LINE];
+    wrmsr(MSR_GS_BASE, (u64)low_cpu);
     bool is_other = bootinfo_is_other(given, wrong, sizeof wrong);
     boot = is_other ? (struct boot_info){.text_columns = 80, .text_rows = 25} : *given;
     main_log(); // for what can go wrong here

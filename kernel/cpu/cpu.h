@@ -3,6 +3,7 @@
 // it, so that an entry finds it by masking RSP, whatever GS is.
 #pragma once
 
+#include "kernel/cpu/lock.h"
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/trap.h"
 #include "kernel/cpu/x86.h"
@@ -44,6 +45,7 @@ struct cpu {
     u32 nmis;                    // without a known cause
     bool stopped;                // for ever; then stopped_at holds
     bool open;                   // the kernel lets interrupts in, in cpu_idle() or cpu_break()
+    u32 locks;                   // ranks of those that it holds (lock.h)
     struct registers stopped_at; // what it was doing
     char last_words[LOG_LINE];   // its own panic, when another CPU's came first
     struct segments segments;    // what its registers hold while it has no context
@@ -59,6 +61,7 @@ struct cpu {
 };
 _Static_assert(offsetof(struct cpu, current) == CPU_CURRENT &&
                    offsetof(struct cpu, scratch) == CPU_SCRATCH &&
+                   offsetof(struct cpu, locks) == CPU_LOCKS &&
                    offsetof(struct cpu, stack_top) == CPU_STACK_TOP &&
                    offsetof(struct cpu, open) == CPU_OPEN && sizeof(struct cpu) <= SLOT_DATA_MAX,
                "traps.asm and the data part of a slot");

@@ -3,24 +3,65 @@
 // A CPU that waits for a lock serves what others ask of it meanwhile (cpu_serve), so that two CPUs
 // never wait for each other.
 //
-// Order, outer first: the open files or a futex's bucket, the threads, the address space, page
-// tables of the kernel's half; then a CPU's timers, a CPU's queue, the terminal, the clock, the
-// log; pages, since a stack can grow anywhere. User copies fault, so they happen under the open
-// files or buckets at most.
+// A user copy may fault, and the fault takes the address space's lock: it happens under a futex's
+// bucket or the open files at most.
 #pragma once
 
 #include "kernel/lib/types.h"
 
+// The order, outer first: under a lock only those of a higher rank are taken. lock.c names them.
+enum lock_rank {
+    LOCK_FILES = 1,
+    LOCK_PIPE,
+    LOCK_ALARM,
+    LOCK_FUTEX,
+    LOCK_THREADS,
+    LOCK_LIMITS,
+    LOCK_SPACE,
+    LOCK_WINDOW,
+    LOCK_TERMINAL,
+    LOCK_WAITING,
+    LOCK_TIMERS,
+    LOCK_QUEUE,
+    LOCK_RTC,
+    LOCK_CLOCK,
+    LOCK_REFUSALS,
+    LOCK_PLACES, // for open files
+    LOCK_IOAPIC,
+    LOCK_LOG,
+    LOCK_SERIAL,
+    LOCK_PAGES, // a stack can grow anywhere
+    LOCK_RANKS
+};
+
 struct lock {
     bool taken;
+    u8 rank;
     u32 turns; // how often it was given back
 };
 
-// Panics when one holder keeps it for so many looks that it takes seconds at least: then it forgot
-// to give it back. Waiting may take longer, where virtual CPUs are many and the host's are few.
+// Each CPU has a bit for each rank of which it holds a lock, at this place behind its GS base. Host
+// tests have none.
+#define CPU_LOCKS 48
+#if __STDC_HOSTED__
+static inline void lock_unmark(const struct lock *lock) { (void)lock; }
+#else
+static inline void lock_unmark(const struct lock *lock) {
+    __asm__ volatile("btr %0, %%gs:%c1" ::"r"((u32)lock->rank), "i"(CPU_LOCKS) : "cc", "memory");
+}
+#endif
+
+// Panics when this CPU holds a lock of this rank or a higher one, whether somebody else has this
+// one or not. Panics also when one holder keeps it for so many looks that it takes seconds at
+// least: then it forgot to give it back. Waiting may take longer, where virtual CPUs are many and
+// the host's are few.
 void lock_take(struct lock *lock);
-bool lock_try(struct lock *lock) MUST_USE;
+// A second one of the rank of low, which this CPU took last, and which lies lower in memory.
+void lock_take_second(struct lock *lock, const struct lock *low);
+bool lock_try(struct lock *lock) MUST_USE; // in any order, since it does not wait
+void lock_order(const struct lock *lock);  // panics if lock_take() would, because of the order
 static inline void lock_give(struct lock *lock) {
+    lock_unmark(lock);
     __atomic_store_n(&lock->turns, lock->turns + 1, __ATOMIC_RELAXED);
     __atomic_store_n(&lock->taken, false, __ATOMIC_RELEASE);
 }

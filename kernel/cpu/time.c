@@ -27,7 +27,7 @@
 static volatile u32 *hpet;
 static u16 pm_timer;
 static struct reading pit_first;
-static struct lock lock; // for all of these
+static struct lock lock = {.rank = LOCK_CLOCK}; // for all of these
 static struct reference references[REFERENCE_PIT + 1], *reference;
 static struct reading origin,
     first; // the boot CPU's; the rate is measured from first, which may be taken anew

@@ -26,7 +26,7 @@ static struct io_apic {
     u32 first, count; // lines
 } io_apics[ACPI_IO_APICS];
 static const struct acpi_info *tables;
-static struct lock lock; // SELECT and DATA belong together
+static struct lock lock = {.rank = LOCK_IOAPIC}; // SELECT and DATA belong together
 
 static u32 ioapic_get(const struct io_apic *io, u32 reg) {
     *(volatile u32 *)(io->registers + SELECT) = reg;

@@ -76,8 +76,8 @@ static u64 rtc_seconds(void) {
 }
 
 u64 time_wall_ns(void) {
-    static struct lock lock; // two CPUs must not read the clock at once
-    static u64 start_ns;     // the wall time of time_now_ns() 0
+    static struct lock lock = {.rank = LOCK_RTC}; // two CPUs must not read the clock at once
+    static u64 start_ns;                          // the wall time of time_now_ns() 0
     u64 start = __atomic_load_n(&start_ns, __ATOMIC_RELAXED);
     if (start) return start + time_now_ns();
     lock_take(&lock);

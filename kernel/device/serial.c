@@ -27,7 +27,7 @@ static void (*input)(u8 byte);
 static void (*room)(void);
 static int early = -1; // a byte that came before, a ^C perhaps: turning the FIFOs on would drop it
 
-static struct lock lock; // of all below, and of what is written to the port
+static struct lock lock = {.rank = LOCK_SERIAL}; // of all below, and of what is written to the port
 static u8 ring[RING];
 static u32 head, tail;                     // free-running: [tail, head) is to leave
 static u8 enabled;                         // what the port has in IER

@@ -10,7 +10,7 @@
 #include "kernel/lib/string.h"
 
 static struct tty tty;
-static struct lock lock; // of tty, and of what leaves through it
+static struct lock lock = {.rank = LOCK_TERMINAL}; // of tty, and of what leaves through it
 static const struct terminal_events *events;
 static bool no_input; // every read is at the end
 // As the program was told and as it set them; the port keeps its own.

@@ -44,7 +44,7 @@ static size_t low_run;    // the extent that it takes pages from
 static struct frames frames;
 static struct group *groups; // of all frames by their numbers, then the tail's
 static u64 tail_count;
-static struct lock lock;                            // of the groups
+static struct lock lock = {.rank = LOCK_PAGES};     // of the groups
 static struct group_list tail_groups, split_groups; // those with a free page
 static s64 left;                                    // what pages_free() says
 

@@ -12,7 +12,7 @@
 #define TYPE_BITS (PTE_PCD | PTE_PWT)
 
 u64 window_base;
-static struct lock lock; // of the window's page tables
+static struct lock lock = {.rank = LOCK_WINDOW}; // of the window's page tables
 static const struct e820_entry *firmware_map;
 static u32 firmware_entries;
 

@@ -8,8 +8,8 @@
 
 #define LEAST_NS 1000 // of a timer that is about to ring
 
-static struct lock lock; // outside the threads'
-static u64 due = NEVER;  // time_now_ns() when the signal comes
+static struct lock lock = {.rank = LOCK_ALARM}; // outside the threads'
+static u64 due = NEVER;                         // time_now_ns() when the signal comes
 static u64 interval;
 static unsigned watcher; // CPU
 

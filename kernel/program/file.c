@@ -11,7 +11,7 @@ union place {
     union place *next; // of a free one
 };
 
-static struct lock lock;
+static struct lock lock = {.rank = LOCK_PLACES};
 static union place *free_places;
 
 static struct file *file_place_take(void) {

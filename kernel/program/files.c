@@ -10,7 +10,7 @@
 static struct files {
     struct lock lock;
     struct descriptors table;
-} files;
+} files = {.lock = {.rank = LOCK_FILES}};
 
 static const struct terminal_events terminal_events = {
     .input = terminal_input_happened,

@@ -21,6 +21,10 @@ static struct bucket {
 
 static u64 arrivals; // of all waiters, ever
 
+void futex_init(void) {
+    for (size_t i = 0; i < ARRAY_SIZE(buckets); i++) buckets[i].lock.rank = LOCK_FUTEX;
+}
+
 // Fibonacci hashing: neighbouring words lie in different buckets.
 static struct bucket *futex_bucket_of(struct futex_key key) {
     return &buckets[key.place * 0x9e3779b97f4a7c15 >> 56];
@@ -100,7 +104,7 @@ static s64 futex_wake_all(const struct wake *what, const u32 *expected, struct t
     struct bucket *bucket = futex_bucket_of(what->from), *other = futex_bucket_of(what->to);
     struct bucket *low = MIN(bucket, other), *high = MAX(bucket, other);
     lock_take(&low->lock);
-    if (low != high) lock_take(&high->lock);
+    if (low != high) lock_take_second(&high->lock, &low->lock);
     s64 error = caller->record.begun ? 0 : futex_compare(what->address, expected);
     if (!caller->record.begun) {
         caller->record.begun = true;

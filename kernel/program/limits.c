@@ -12,7 +12,7 @@
 #define QUEUED_LIMIT  819200
 #define SIGNALS_LIMIT 0x7fffffff
 
-static struct lock lock;
+static struct lock lock = {.rank = LOCK_LIMITS};
 static struct rlimit64 limits[RLIM_NLIMITS] = {
     [RLIMIT_CPU] = {RLIM64_INFINITY, RLIM64_INFINITY},
     [RLIMIT_FSIZE] = {RLIM64_INFINITY, RLIM64_INFINITY},

@@ -209,7 +209,10 @@ bool pipe_make(u32 flags, struct file *ends[2]) {
     u64 page = space_page(OWNER_FILES);
     if (!page) return false;
     struct pipe *pipe = window(page);
-    *pipe = (struct pipe){.number = __atomic_fetch_add(&made, 1, __ATOMIC_RELAXED)};
+    *pipe = (struct pipe){.lock = {.rank = LOCK_PIPE},
+                          .number = __atomic_fetch_add(&made, 1, __ATOMIC_RELAXED),
+                          .readers = WAIT_QUEUE,
+                          .writers = WAIT_QUEUE};
     ends[0] = pipe_end(pipe, O_RDONLY | flags);
     pipe->has_reader = ends[0];
     ends[1] = ends[0] ? pipe_end(pipe, O_WRONLY | flags) : NULL;

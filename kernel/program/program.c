@@ -121,6 +121,7 @@ void program_run(struct boot_info *boot, program_call call) {
     files_init(boot, options.tty);
     boot->tsc[STAGE_PROGRAM] = tsc();
     if (options.timeline) timeline_log();
+    futex_init();
     scheduler_init(first);
     cpus_set_join(program_join);
     context_resume();

@@ -235,8 +235,9 @@ struct file *record_file(struct thread *thread, u64 number);
 void record_end(struct thread *thread); // the call returns
 
 // ---- futex.c: who waits for a word of memory ----
-struct futex_key { // what a waiter waits for
-    u64 place;     // space_place() of the word, or its address for who says that it is private
+void futex_init(void); // once, before the first call
+struct futex_key {     // what a waiter waits for
+    u64 place;         // space_place() of the word, or its address for who says that it is private
 };
 struct futex_key futex_key(u64 address,
                            u32 operation); // operation: with FUTEX_PRIVATE_FLAG or without

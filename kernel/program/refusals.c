@@ -13,7 +13,7 @@ static struct said {
     u64 value;
 } said[SAID_MAX];
 static u32 said_count;
-static struct lock lock;
+static struct lock lock = {.rank = LOCK_REFUSALS};
 
 static const char *refusal_error_name(s64 error) {
     switch (error) {

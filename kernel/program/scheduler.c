@@ -335,6 +335,8 @@ static void scheduler_pick_up(struct scheduler *own, struct thread *thread) {
 
 void scheduler_init(struct thread *first) {
     struct scheduler *own = scheduler_of(this_cpu()->number);
+    own->lock.rank = LOCK_QUEUE;
+    own->timers.rank = LOCK_TIMERS;
     own->first = own->armed = own->alarm = NEVER;
     own->watch = this_cpu()->number == 0 ? cpus_watch() : NEVER;
     if (this_cpu()->time.unknown)

@@ -22,11 +22,12 @@
 #include "kernel/program/promises.h"
 #include "kernel/program/space.h"
 
-struct space space;
+struct space space = {.lock = {.rank = LOCK_SPACE}};
 
 // Who waits for the lock uses nothing of the space, so that the flushes of those before need not
 // wait for it: a virtual CPU that the host has put aside would hold up all of them.
 void space_take(void) {
+    lock_order(&space.lock);
     if (lock_try(&space.lock)) return;
     bool used = tlb_leave();
     lock_take(&space.lock);

@@ -5,8 +5,8 @@
 #include "kernel/program/program.h"
 #include "kernel/program/transfer.h"
 
-static struct wait_queue input;  // there is more to read, or another way to read it
-static struct wait_queue output; // there is room for a piece, or all has left
+static struct wait_queue input = WAIT_QUEUE;  // there is more to read, or another way to read it
+static struct wait_queue output = WAIT_QUEUE; // there is room for a piece, or all has left
 
 void terminal_input_happened(int signal) {
     wait_wake(&input);

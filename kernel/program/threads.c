@@ -10,7 +10,7 @@
 #define TID_MAX      0x3fffffff // what fits into a futex word beside its two flags
 #define XSTATE_ALIGN 64
 
-struct lock threads_lock;
+struct lock threads_lock = {.rank = LOCK_THREADS};
 static struct sorted tids;
 static u32 latest;
 static unsigned count;

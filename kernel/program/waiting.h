@@ -12,13 +12,18 @@
 struct file;
 struct thread;
 
-struct wait_queue { // begins as zeroes
+struct wait_queue { // begins as WAIT_QUEUE
     struct lock lock;
     struct sorted waiting; // by arrival
     struct sorted woken;   // these leave by themselves
     u64 arrivals;
     u64 until; // who came until then is to be woken
 };
+
+#define WAIT_QUEUE                                                                                 \
+    {                                                                                              \
+        .lock = {.rank = LOCK_WAITING }                                                            \
+    }
 
 struct waiter {
     struct sorted_node node; // in a queue's waiting or woken

@@ -472,6 +472,15 @@ def faults_again():
         vm.expect_in("the log", f"address {address:#x} (which its page allows; it comes again and again)", machine.log())
 
 
+def wrong_order():
+    """A lock that is taken under one of a higher rank; here the CPU is told that it holds one."""
+    held_at, pages = 0xFFFFFF0000000000 + 48, 20  # CPU_LOCKS and LOCK_PAGES of lock.h
+    with stopped("space_take") as machine:
+        machine.gdb.write(held_at, struct.pack("<I", 1 << pages))
+        report, _ = end(machine)
+        vm.expect_in("the report", "the lock address space is taken under the lock pages", report[0])
+
+
 def tests():
     for name in RAISED:
         yield name, lambda name=name: raised(name)
@@ -479,6 +488,7 @@ def tests():
                                 (30, "?", 1), (31, "?", None)):
         yield f"vector {vector}", lambda vector=vector, name=name, error=error: raised_by_hand(vector, name, error)
     yield "a fault again and again", faults_again
+    yield "locks in a wrong order", wrong_order
     yield "DF", double_fault
     yield "names, memory full", names
     yield "NMI with a cause", nmi_with_cause

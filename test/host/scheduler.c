@@ -98,6 +98,10 @@ void lock_take(struct lock *lock) {
     for (int spins = 0; !lock_try(lock); spins++)
         if (spins > 100) sched_yield();
 }
+void lock_take_second(struct lock *lock, const struct lock *low) {
+    EXPECT(lock > low);
+    lock_take(lock);
+}
 bool copy_from_user(void *to, u64 from, u64 bytes) {
     EXPECT(bytes == 4);
     *(u32 *)to = LOAD((u32 *)from);

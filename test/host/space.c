@@ -122,6 +122,7 @@ void lock_take(struct lock *lock) {
     lock->taken = true;
 }
 
+void lock_order(const struct lock *lock) { (void)lock; }
 bool lock_try(struct lock *lock) { return lock_take(lock), true; }
 bool tlb_leave(void) { return false; }
 void cpu_serve(void) { promises.away = 0; } // as if it were done: the other CPU cannot go on here

@@ -32,7 +32,7 @@ object() {
     host:*) extra=-fno-builtin-log ;; # the kernel has a log() of its own
     kernel/lib/string.c) extra="$freestanding -fno-tree-loop-distribute-patterns" ;;
     kernel/lib/crc32c.c) extra=$freestanding ;;
-    kernel/cpu/traps.c | kernel/call/call.c | kernel/program/program.c | kernel/program/scheduler.c)
+    kernel/cpu/traps.c | kernel/cpu/lock.c | kernel/call/call.c | kernel/program/program.c | kernel/program/scheduler.c)
         extra="$freestanding -Os"
         ;;
     kernel/memory/frames.c | kernel/memory/frames_runs.c | kernel/program/sorted.c | kernel/program/queue.c)
