@@ -19,13 +19,14 @@ static bool madvise_is_known(u64 advice) {
 // Gives up pages from walk->at on as far as one piece goes, at most to end: what is read next is
 // zeroes, or the file.
 static s64 madvise_give_up(struct walk *walk, u64 end) {
+    struct space *space = walk->space;
     u64 stop = walk->at, bytes;
     for (; stop < end && walk->left > 0; walk->left -= PAGE_COST) {
-        tables_leaf(space.root, stop, &bytes);
+        tables_leaf(space->root, stop, &bytes);
         stop = MIN(end, ROUND_DOWN(stop, bytes) + bytes);
     }
-    if (!space_borders(walk->at, stop)) return -ENOMEM;
-    space_drop(walk->at, stop);
+    if (!space_borders(space, walk->at, stop)) return -ENOMEM;
+    space_drop(space, walk->at, stop);
     walk->at = stop;
     return 0;
 }
@@ -52,6 +53,7 @@ static s64 madvise_remove(struct walk *walk, const struct area *area, u64 end) {
 }
 
 static s64 madvise_guard(struct walk *walk, const struct area *area, u64 end) {
+    struct space *space = walk->space;
     bool installs = walk->what == MADV_GUARD_INSTALL;
     if (area->flags & (AREA_DEVICE | (installs ? AREA_LOCKED : 0))) return -EINVAL;
     u64 start = walk->at, stop = end;
@@ -59,9 +61,9 @@ static s64 madvise_guard(struct walk *walk, const struct area *area, u64 end) {
     if (error || !space_nodes_ready()) return -ENOMEM;
     if (installs) stop = walk->at;
     if (installs)
-        areas_flag(&space.areas, start, stop, AREA_GUARD, 0);
+        areas_flag(&space->areas, start, stop, AREA_GUARD, 0);
     else
-        areas_flag(&space.areas, start, stop, 0, AREA_GUARD);
+        areas_flag(&space->areas, start, stop, 0, AREA_GUARD);
     walk->at = stop;
     return 0;
 }

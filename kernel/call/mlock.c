@@ -13,10 +13,11 @@
 // First all areas get the flag (what: AREA_LOCKED, or 0 to take it away), then their pages are
 // made.
 static s64 mlock_area(struct walk *walk, const struct area *area, u64 end) {
+    struct space *space = walk->space;
     u32 wanted = area->flags & AREA_DEVICE ? 0 : (u32)walk->what;
     if (!space_nodes_ready()) return -EAGAIN;
     if ((area->flags & AREA_LOCKED) != wanted)
-        areas_flag(&space.areas, walk->at, end, wanted, AREA_LOCKED & ~wanted);
+        areas_flag(&space->areas, walk->at, end, wanted, AREA_LOCKED & ~wanted);
     walk->at = end;
     return 0;
 }
@@ -76,10 +77,10 @@ s64 call_mlock2(struct thread *thread, const u64 *arg) {
     return mlock_call(thread, arg[0], arg[1], AREA_LOCKED, !(arg[2] & MLOCK_ONFAULT));
 }
 
-static void mlock_future(u64 flags) {
-    space_take();
-    space.lock_future = flags & MCL_FUTURE ? flags & (MCL_FUTURE | MCL_ONFAULT) : 0;
-    lock_give(&space.lock);
+static void mlock_future(struct space *space, u64 flags) {
+    space_take(space);
+    space->lock_future = flags & MCL_FUTURE ? flags & (MCL_FUTURE | MCL_ONFAULT) : 0;
+    lock_give(&space->lock);
 }
 
 static s64 mlock_all(struct thread *thread, u32 flag,
@@ -91,16 +92,18 @@ static s64 mlock_all(struct thread *thread, u32 flag,
 }
 
 s64 call_mlockall(struct thread *thread, const u64 *arg) {
+    struct space *space = thread->space;
     u64 flags = (u32)arg[0];
     if (!flags || flags == MCL_ONFAULT || flags & ~(u64)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
         return -EINVAL;
-    if (!thread->record.begun) mlock_future(flags);
+    if (!thread->record.begun) mlock_future(space, flags);
     if (!(flags & MCL_CURRENT)) return 0;
     return mlock_all(thread, AREA_LOCKED, flags & MCL_ONFAULT ? NULL : mlock_fill_any);
 }
 
 s64 call_munlockall(struct thread *thread, const u64 *arg) {
-    if (!thread->record.begun) mlock_future(0);
+    struct space *space = thread->space;
+    if (!thread->record.begun) mlock_future(space, 0);
     return mlock_all(thread, 0, NULL);
 }
 
@@ -124,24 +127,25 @@ s64 call_msync(struct thread *thread, const u64 *arg) {
     return range_walk(thread, &walk, msync_area);
 }
 
-static bool mincore_is_there(const struct area *area, u64 address) {
+static bool mincore_is_there(struct space *space, const struct area *area, u64 address) {
     u64 bytes;
     if (area->object) return object_has(area->object, area->offset + (address - area->start));
-    return tables_leaf(space.root, address, &bytes);
+    return tables_leaf(space->root, address, &bytes);
 }
 
 // How many of these pages lie in areas, and of each whether it is there.
-static u64 mincore_look(u64 address, u64 pages, u8 *there) {
+static u64 mincore_look(struct space *space, u64 address, u64 pages, u8 *there) {
     u64 count = 0;
-    space_take();
-    for (const struct area *area; count < pages && (area = space_area(address));
+    space_take(space);
+    for (const struct area *area; count < pages && (area = space_area(space, address));
          address += PAGE_SIZE)
-        there[count++] = mincore_is_there(area, address);
-    lock_give(&space.lock);
+        there[count++] = mincore_is_there(space, area, address);
+    lock_give(&space->lock);
     return count;
 }
 
 s64 call_mincore(struct thread *thread, const u64 *arg) {
+    struct space *space = thread->space;
     u64 start = arg[0], pages = ROUND_UP(arg[1], PAGE_SIZE) / PAGE_SIZE,
         left = CALL_INSTRUCTIONS / 3 / PAGE_COST / CHUNK;
     struct record *record = &thread->record;
@@ -152,8 +156,8 @@ s64 call_mincore(struct thread *thread, const u64 *arg) {
     for (record->begun = true; record->done < pages; left--) {
         u8 there[CHUNK];
         if (!left || call_faulted(thread)) return call_again(thread);
-        u64 count =
-            mincore_look(start + record->done * PAGE_SIZE, MIN(pages - record->done, CHUNK), there);
+        u64 count = mincore_look(space, start + record->done * PAGE_SIZE,
+                                 MIN(pages - record->done, CHUNK), there);
         if (!count) return -ENOMEM;
         if (!copy_to_user(arg[2] + record->done, there, count)) return -EFAULT;
         record->done += count;

@@ -7,11 +7,11 @@
 #define LOW_END (1ull << 31) // of what MAP_32BIT is placed in
 
 // The level of the pages that MAP_HUGETLB asks for, -1 for none that there is. Without it 0.
-static int mmap_huge_level(u64 flags) {
+static int mmap_huge_level(struct space *space, u64 flags) {
     u64 shift = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
     if (!(flags & MAP_HUGETLB)) return 0;
     if (!shift || shift == LEVEL_SHIFT(LEVEL_2M)) return LEVEL_2M;
-    return shift == LEVEL_SHIFT(LEVEL_1G) && space.largest == LEVEL_1G ? LEVEL_1G : -1;
+    return shift == LEVEL_SHIFT(LEVEL_1G) && space->largest == LEVEL_1G ? LEVEL_1G : -1;
 }
 
 static u32 mmap_flags(u64 flags) {
@@ -37,10 +37,11 @@ static s64 mmap_decode_file(const u64 *arg, struct mapping *wanted) {
     return 0;
 }
 
-static s64 mmap_decode(const u64 *arg, struct mapping *wanted) {
+static s64 mmap_decode(struct space *space, const u64 *arg, struct mapping *wanted) {
     u64 flags = (u32)arg[3], type = flags & MAP_TYPE;
     bool anonymous = flags & MAP_ANONYMOUS;
-    *wanted = (struct mapping){.at = arg[0], .bytes = arg[1], .level = mmap_huge_level(flags)};
+    *wanted =
+        (struct mapping){.at = arg[0], .bytes = arg[1], .level = mmap_huge_level(space, flags)};
     wanted->limit = flags & MAP_32BIT ? LOW_END : USER_END;
     wanted->is_fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
     wanted->replaces = wanted->is_fixed && !(flags & MAP_FIXED_NOREPLACE);
@@ -61,9 +62,10 @@ static s64 mmap_decode(const u64 *arg, struct mapping *wanted) {
 
 // mmap(address, length, rights, flags, fd, offset): anonymous memory, or the framebuffer.
 s64 call_mmap(struct thread *thread, const u64 *arg) {
+    struct space *space = thread->space;
     struct mapping wanted;
     if (thread->record.taken.end) return populate(thread);
-    s64 error = mmap_decode(arg, &wanted);
+    s64 error = mmap_decode(space, arg, &wanted);
     return error ? error : mapping_make(thread, &wanted);
 }
 

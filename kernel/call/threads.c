@@ -28,7 +28,7 @@ s64 call_clone(struct thread *thread, const u64 *arg) {
     if ((flags & CLONE_NEEDED) != CLONE_NEEDED || flags & ~(u64)CLONE_KNOWN)
         return refused("clone", "flags", flags, "only threads are built", -ENOSYS);
     if (flags & CLONE_SETTLS && arg[4] >= USER_END) return -EPERM;
-    struct thread *child = thread_make(thread);
+    struct thread *child = thread_make(thread->space, thread);
     if (!child) return -ENOMEM;
     u32 tid = child->tid;
     child->context.regs.rax = 0;
@@ -55,11 +55,12 @@ s64 call_set_tid_address(struct thread *thread, const u64 *arg) {
 // The memory of a thread goes when its CPU has left it. Its stack may be gone already. Who leaves
 // takes no signal: one to all is another's.
 s64 call_exit(struct thread *thread, const u64 *arg) {
+    struct space *space = thread->space;
     u32 zero = 0;
     signal_block(thread, ~0ull);
     if (!robust_walk(thread)) return call_again(thread);
     if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof zero))
-        futex_wake_one(futex_key(thread->clear_tid, 0));
+        futex_wake_one(futex_key(space, thread->clear_tid, 0));
     if (thread_leave(thread)) call_exit_group(thread, arg);
     thread->ended = true;
     return 0;

@@ -86,10 +86,11 @@ bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 ma
     return true;
 }
 
-void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 address, u64 bytes)) {
+void tables_each(u64 root, u64 start, u64 end,
+                 void (*each)(void *context, u64 *entry, u64 address, u64 bytes), void *context) {
     for (u64 address = start, bytes; address < end; address = ROUND_DOWN(address, bytes) + bytes) {
         u64 *entry = tables_leaf(root, address, &bytes);
-        if (entry) each(entry, address, bytes);
+        if (entry) each(context, entry, address, bytes);
     }
 }
 

@@ -53,10 +53,11 @@ const void *tables_peek(u64 address);
 // PAGE_SIZE; nothing there is mapped yet. False when there is no memory for a table.
 bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) MUST_USE;
 
-// Calls each(entry, address, bytes) for every page in [start, end) of the lower half, of whatever
-// size, one without rights included, skipping absent tables as a whole. No page crosses start or
-// end. each may change or empty the entry.
-void tables_each(u64 root, u64 start, u64 end, void (*each)(u64 *entry, u64 address, u64 bytes));
+// Calls each(context, entry, address, bytes) for every page in [start, end) of the lower half, of
+// whatever size, one without rights included, skipping absent tables as a whole. No page crosses
+// start or end. each may change or empty the entry.
+void tables_each(u64 root, u64 start, u64 end,
+                 void (*each)(void *context, u64 *entry, u64 address, u64 bytes), void *context);
 
 // How far from start one can go, at most to end, when a page costs so much and a step over an
 // absent table or page half of it: to where a page or an absent one begins, at least behind the

@@ -30,7 +30,7 @@ static void file_place_give(union place *place) {
 }
 
 static bool file_more_places(void) {
-    u64 page = space_page(OWNER_FILES);
+    u64 page = promises_page(OWNER_FILES, false);
     if (!page) return false;
     union place *places = window(page);
     for (size_t i = 0; i < PAGE_SIZE / sizeof *places; i++) file_place_give(&places[i]);

@@ -55,7 +55,7 @@ struct file *files_get(u64 number) {
 
 static bool files_part(u32 number) {
     if (descriptors_has_part(&files.table, number)) return true;
-    u64 page = space_page(OWNER_FILES);
+    u64 page = promises_page(OWNER_FILES, false);
     if (page) descriptors_grow(&files.table, number, window(page));
     return page;
 }

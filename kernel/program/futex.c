@@ -54,8 +54,8 @@ bool futex_waits(struct thread *thread, bool leave) {
     return false;
 }
 
-struct futex_key futex_key(u64 address, u32 operation) {
-    u64 place = operation & FUTEX_PRIVATE_FLAG ? address : space_place(address);
+struct futex_key futex_key(struct space *space, u64 address, u32 operation) {
+    u64 place = operation & FUTEX_PRIVATE_FLAG ? address : space_place(space, address);
     return (struct futex_key){place};
 }
 
@@ -128,7 +128,8 @@ void futex_wake_one(struct futex_key key) {
 
 // If the word has the value expected, thread waits from here on. 0, -EFAULT or -EAGAIN.
 static s64 futex_wait_begin(struct thread *thread, const struct futex_wait *wait) {
-    struct futex_key key = futex_key(wait->word, wait->operation);
+    struct space *space = thread->space;
+    struct futex_key key = futex_key(space, wait->word, wait->operation);
     struct bucket *bucket = futex_bucket_of(key);
     lock_take(&bucket->lock);
     s64 error = futex_compare(wait->word, &wait->expected);
@@ -140,21 +141,22 @@ static s64 futex_wait_begin(struct thread *thread, const struct futex_wait *wait
 
 // Whether a word can be one: of a shared futex, Linux looks at its page. One of the program's own
 // that cannot be written to is none, since it never changes.
-static s64 futex_check_word(u64 address, u32 operation) {
+static s64 futex_check_word(struct space *space, u64 address, u32 operation) {
     u32 value;
     if (address % sizeof value) return -EINVAL;
     if (address > USER_END) return -EFAULT;
     if (operation & FUTEX_PRIVATE_FLAG) return 0;
     if (!copy_from_user(&value, address, sizeof value)) return -EFAULT;
-    return user_exchange(address, &value, value) || space_shows_other(address) ? 0 : -EFAULT;
+    return user_exchange(address, &value, value) || space_shows_other(space, address) ? 0 : -EFAULT;
 }
 
 // The timeout of WAIT counts from now; that of WAIT_BITSET is a time on a clock. The word is read
 // twice, so that its page is there before the lock is taken.
 s64 futex_wait(struct thread *thread, const struct futex_wait *wait) {
+    struct space *space = thread->space;
     u64 now = 0;
     if (!thread->has_deadline) { // the first execution
-        s64 error = futex_check_word(wait->word, wait->operation);
+        s64 error = futex_check_word(space, wait->word, wait->operation);
         if (!error) error = futex_compare(wait->word, &wait->expected);
         if (!error) error = futex_wait_begin(thread, wait);
         if (error) return error;
@@ -169,19 +171,21 @@ s64 futex_wait(struct thread *thread, const struct futex_wait *wait) {
 }
 
 s64 futex_requeue(struct thread *thread, const struct futex_requeue *how) {
-    s64 error = thread->record.begun ? 0 : futex_check_word(how->word, how->operation);
-    if (!error && !thread->record.begun) error = futex_check_word(how->to, how->operation);
+    struct space *space = thread->space;
+    s64 error = thread->record.begun ? 0 : futex_check_word(space, how->word, how->operation);
+    if (!error && !thread->record.begun) error = futex_check_word(space, how->to, how->operation);
     if (error) return error;
-    struct futex_key from = futex_key(how->word, how->operation),
-                     to = futex_key(how->to, how->operation);
+    struct futex_key from = futex_key(space, how->word, how->operation),
+                     to = futex_key(space, how->to, how->operation);
     struct wake what = {how->word, from, to, ~0u, how->wakes, how->moves};
     return futex_wake_all(&what, how->compares ? &how->expected : NULL, thread);
 }
 
 s64 futex_wake(struct thread *thread, u64 word, u32 operation, u32 count, u32 bits) {
-    s64 error = thread->record.begun ? 0 : futex_check_word(word, operation);
+    struct space *space = thread->space;
+    s64 error = thread->record.begun ? 0 : futex_check_word(space, word, operation);
     if (error) return error;
-    struct futex_key key = futex_key(word, operation);
+    struct futex_key key = futex_key(space, word, operation);
     struct wake what = {word, key, key, bits, count, 0};
     return futex_wake_all(&what, NULL, thread);
 }

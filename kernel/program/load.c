@@ -31,18 +31,19 @@ static u64 load_choose_bias(const struct elf *elf) {
     return ROUND_DOWN(PIE_BASE, align) - ROUND_DOWN(elf->low, align);
 }
 
-static void load_map(struct area area, u64 kept) {
+static void load_map(struct space *space, struct area area, u64 kept) {
     if (area.start == area.end) return;
     area.start += program.bias;
     area.end += program.bias;
-    if (!space_put_file(&area, kept))
+    if (!space_put_file(space, &area, kept))
         unfit("the program needs %lu KiB at 0x%lx, and only %lu KiB of memory are free",
               (area.end - area.start) / 1024, area.start, pages_free() * (PAGE_SIZE / 1024));
 }
 
 // One PT_LOAD, over what those before it have there: pages of the file, those past its end, pages
 // of zeros.
-static void load_map_segment(const struct elf *elf, const elf_segment *segment) {
+static void load_map_segment(struct space *space, const struct elf *elf,
+                             const elf_segment *segment) {
     const struct elf_mapping mapping = elf_map(elf, segment);
     u32 read = segment->p_flags & PF_R ? AREA_READ : 0;
     u32 write = segment->p_flags & PF_W ? AREA_WRITE : 0;
@@ -51,10 +52,10 @@ static void load_map_segment(const struct elf *elf, const elf_segment *segment) 
         .start = mapping.start, .end = mapping.zeros, .rights = read | write | exec};
     of_file.object = &objects_file;
     of_file.offset = mapping.offset;
-    load_map(of_file, mapping.kept);
+    load_map(space, of_file, mapping.kept);
     struct area zeros = {
         .start = mapping.zeros, .end = mapping.end, .rights = AREA_READ | AREA_WRITE | exec};
-    load_map(zeros, 0);
+    load_map(space, zeros, 0);
 }
 
 static u64 load_build_stack(const struct boot_info *boot, const struct elf *elf) {
@@ -110,7 +111,9 @@ static void load_give_unused(const struct elf *elf, u64 file) {
     for (size_t i = 0; i < count; i++) memory_give(file + unused[i].start, file + unused[i].end);
 }
 
-__attribute__((noinline)) void program_load(struct boot_info *boot, struct registers *regs) {
+__attribute__((noinline)) void program_load(struct boot_info *boot, struct thread *thread) {
+    struct space *space = thread->space;
+    struct registers *regs = &thread->context.regs;
     boot->tsc[STAGE_PROGRAM_LOAD] = tsc();
     program.boot = boot;
     struct elf elf;
@@ -127,14 +130,15 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct regis
             program.low, program.high, (u64)USER_START, (u64)PROGRAM_END);
     load_give_unused(&elf, boot->program.start);
     memory_report();
-    space_init(program.high, &boot->program);
+    space_init(space, program.high, &boot->program);
     for (const elf_segment *segment = NULL; (segment = elf_next(&elf, segment, PT_LOAD));)
-        load_map_segment(&elf, segment);
+        load_map_segment(space, &elf, segment);
     struct area stack = {
         .start = STACK_END - STACK_FIRST, .end = STACK_END, .rights = AREA_READ | AREA_WRITE};
     stack.flags = AREA_NORESERVE | AREA_STACK | AREA_GROWS; // only what is touched counts
     if (elf.executable_stack) stack.rights |= AREA_EXEC;
-    if (!space_put(&stack) || !vdso_map()) unfit("no memory is left for the program's stack");
+    if (!space_put(space, &stack) || !vdso_map(space))
+        unfit("no memory is left for the program's stack");
     *regs =
         (struct registers){.rip = program.bias + elf.header->e_entry, .cs = USER_CS, .ss = USER_SS};
     regs->rflags = RFLAGS_ONE | RFLAGS_IF;

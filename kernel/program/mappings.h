@@ -32,15 +32,15 @@ s64 mapping_break(struct thread *thread, u64 to);
 // ---- parts of these, under the lock of the space ----
 // The result of a call under the lock, which ends here. Such a call copies nothing from or to the
 // program, which could fault and want the lock, too.
-s64 mapping_unlocked(s64 result);
+s64 mapping_unlocked(struct space *space, s64 result);
 // Takes out all areas of a range. _cut: with nodes ready and no page across the borders. _unmap:
 // false, and nothing has changed, when there is no memory for these.
-void mapping_cut(u64 start, u64 end);
-bool mapping_unmap(u64 start, u64 end);
+void mapping_cut(struct space *space, u64 start, u64 end);
+bool mapping_unmap(struct space *space, u64 start, u64 end);
 // The same in pieces, for a call: 0 at the end, -ENOMEM, or what call_again() returns.
 s64 mapping_unmap_piece(struct thread *thread, u64 start, u64 end);
 // Whether nothing is there, and no stack above needs it.
-bool mapping_is_free(u64 start, u64 bytes);
+bool mapping_is_free(struct space *space, u64 start, u64 bytes);
 // Where a mapping goes that names no place it must have: at the hint when it is free, else as high
 // as it fits below limit, and from 2 MiB or 1 GiB on aligned for pages of that size. 0: nowhere.
-u64 mapping_place(u64 hint, u64 bytes, u64 align, u64 limit);
+u64 mapping_place(struct space *space, u64 hint, u64 bytes, u64 align, u64 limit);

@@ -26,25 +26,26 @@
 
 static u64 move_behind(u64 at, u64 bytes) { return ROUND_DOWN(at, bytes) + bytes; }
 
-static bool move_keep(u64 start, u64 end) {
+static bool move_keep(struct space *space, u64 start, u64 end) {
     const struct area kept = {.start = start, .end = end, .flags = AREA_NORESERVE | AREA_KEPT};
-    return space_put(&kept);
+    return space_put(space, &kept);
 }
 
 // Whether there are so many pages and tables that one piece would be too long. What is little moves
 // in one piece, and nobody finds the new place without rights meanwhile.
-static bool move_is_much(u64 start, u64 end) {
-    return tables_reach(space.root, start, end, MOVE_COST, LITTLE) < end;
+static bool move_is_much(struct space *space, u64 start, u64 end) {
+    return tables_reach(space->root, start, end, MOVE_COST, LITTLE) < end;
 }
 
 // Whether nobody else has put something to a place that is kept.
-static bool move_is_kept(u64 start, u64 end) {
-    const struct area *area = areas_find(&space.areas, start);
+static bool move_is_kept(struct space *space, u64 start, u64 end) {
+    const struct area *area = areas_find(&space->areas, start);
     if (!area || area->start >= end) return true;
     return !area->rights && area->flags & AREA_KEPT && area->start <= start && area->end >= end;
 }
 
 s64 move_begin(struct thread *thread, const struct area *area) {
+    struct space *space = thread->space;
     struct move *call = &thread->record.move;
     u64 more = call->bytes > call->old ? call->bytes - call->old : 0;
     call->stays = call->flags & MREMAP_DONTUNMAP;
@@ -57,25 +58,26 @@ s64 move_begin(struct thread *thread, const struct area *area) {
     call->error = 0;
     call->is_long = MAX(call->bytes, call->old) > SHORT || call->end;
     if (call->is_long && area)
-        call->is_long = move_is_much(call->at, call->at + call->old) ||
-                        move_is_much(call->to, call->to + call->bytes);
+        call->is_long = move_is_much(space, call->at, call->at + call->old) ||
+                        move_is_much(space, call->to, call->to + call->bytes);
     if (call->held && !promises_can(call->held)) return -ENOMEM;
     bool is_chosen = area && !(call->flags & MREMAP_FIXED);
-    if (is_chosen && call->bytes > SHORT && !move_keep(call->to, call->to + call->bytes))
+    if (is_chosen && call->bytes > SHORT && !move_keep(space, call->to, call->to + call->bytes))
         return -ENOMEM;
     return 0;
 }
 
 // Whether there is memory for one more area like this.
-static bool move_has_room(const struct area *like) {
+static bool move_has_room(struct space *space, const struct area *like) {
     u64 bytes = like->end - like->start, cost = PAGES(bytes) + areas_tables(like->start, like->end);
-    return space_nodes_ready() && (!(like->flags & AREA_COUNTED) || promises_can(cost));
+    return space_nodes_ready() && (!(like->flags & AREA_COUNTED) || space_promise(space, cost));
 }
 
-bool move_grow(struct move *call, const struct area *area, u64 start, u64 end) {
+bool move_grow(struct space *space, struct move *call, const struct area *area, u64 start,
+               u64 end) {
     const struct area more = area_part(area, start, end);
-    if (!move_has_room(&more)) return false;
-    space_areas_put(&more);
+    if (!move_has_room(space, &more)) return false;
+    space_areas_put(space, &more);
     if (!(more.flags & AREA_LOCKED) || !more.rights) return true;
     if (!call->fill_end) call->fill = start;
     call->fill_end = end;
@@ -84,26 +86,27 @@ bool move_grow(struct move *call, const struct area *area, u64 start, u64 end) {
 
 // Splits the page at an address until it can be at that distance, too. False when there is no
 // memory for that.
-static bool move_align(u64 at, u64 distance, s64 *left) {
+static bool move_align(struct space *space, u64 at, u64 distance, s64 *left) {
     u64 bytes;
-    for (; tables_leaf(space.root, at, &bytes) && distance % bytes; *left -= SPLIT_COST)
-        if (!space_border(at + bytes / 512)) return false;
+    for (; tables_leaf(space->root, at, &bytes) && distance % bytes; *left -= SPLIT_COST)
+        if (!space_border(space, at + bytes / 512)) return false;
     return true;
 }
 
 // No page is to cross the ends of the range, nor to lie at the new place where a page of its size
 // cannot.
 static s64 move_split(struct thread *thread) {
+    struct space *space = thread->space;
     struct move *call = &thread->record.move;
     u64 distance = call->to - call->at, end = call->at + call->old,
         at = range_from(thread, call->at), bytes;
     s64 left = CALL_INSTRUCTIONS;
     if (call->in_place) return 0;
-    if (!space_borders(call->at, end)) return -ENOMEM;
+    if (!space_borders(space, call->at, end)) return -ENOMEM;
     while (at < end && left > 0) {
         left -= PAGE_COST;
-        if (!move_align(at, distance, &left)) return -ENOMEM;
-        tables_leaf(space.root, at, &bytes);
+        if (!move_align(space, at, distance, &left)) return -ENOMEM;
+        tables_leaf(space->root, at, &bytes);
         if (bytes == PAGE_SIZE) {
             bytes = LEVEL_BYTES(LEVEL_2M); // there is a table, so the new place needs one, or two
             if (call->stays) call->held += 2;
@@ -124,49 +127,51 @@ static s64 move_shorten(struct thread *thread) {
 
 // What the range grows by, or for old size 0 the second area over the same memory, in a part of the
 // new place.
-static s64 move_more(struct move *call, u64 start, u64 end) {
-    const struct area *area = space_area(call->old ? call->at + call->old - PAGE_SIZE : call->at);
+static s64 move_more(struct space *space, struct move *call, u64 start, u64 end) {
+    const struct area *area =
+        space_area(space, call->old ? call->at + call->old - PAGE_SIZE : call->at);
     bool can_grow = area && !(area->flags & AREA_DEVICE) && area->object != &objects_file;
     if (!can_grow || (!call->old && !area->object))
         return -EFAULT; // e.g. it was where the second one is to be
     const struct area more = area_part(area, call->at, call->at + call->bytes);
     const struct area like = area_moved(more, call->to);
-    if (!move_grow(call, &like, start, end)) return -ENOMEM;
+    if (!move_grow(space, call, &like, start, end)) return -ENOMEM;
     if (like.flags & AREA_COUNTED) call->held -= MIN(call->held, PAGES(end - start));
     return 0;
 }
 
 static s64 move_room(struct thread *thread) {
+    struct space *space = thread->space;
     struct move *call = &thread->record.move;
     u64 moves_to = call->to + call->old, end = call->to + call->bytes;
-    u64 from = range_from(thread, call->to), reach = space_reach(from, end);
+    u64 from = range_from(thread, call->to), reach = space_reach(space, from, end);
     if (call->in_place) return 0;
-    if (!space_border(end) || !mapping_unmap(from, reach)) return -ENOMEM;
+    if (!space_border(space, end) || !mapping_unmap(space, from, reach)) return -ENOMEM;
     bool keeps = call->bytes > SHORT || from > call->to || reach < end;
-    if (keeps && from < moves_to && !move_keep(from, MIN(reach, moves_to))) return -ENOMEM;
-    s64 error = reach > moves_to ? move_more(call, MAX(from, moves_to), reach) : 0;
+    if (keeps && from < moves_to && !move_keep(space, from, MIN(reach, moves_to))) return -ENOMEM;
+    s64 error = reach > moves_to ? move_more(space, call, MAX(from, moves_to), reach) : 0;
     return error ? error : range_to(thread, call->to, reach, end);
 }
 
 // Takes tables away that are empty, where a large page is to be. False: there are pages.
-static bool move_empty(u64 start, u64 end) {
+static bool move_empty(struct space *space, u64 start, u64 end) {
     u64 at = start, bytes;
     for (int looks = 0; at < end; at = move_behind(at, bytes), looks++)
-        if (tables_leaf(space.root, at, &bytes) || looks > EMPTY_LOOKS) return false;
-    space_drop(start, end);
+        if (tables_leaf(space->root, at, &bytes) || looks > EMPTY_LOOKS) return false;
+    space_drop(space, start, end);
     return true;
 }
 
 // How far a piece goes from an address, at most to end: over pages that can move as they are to
 // where none is.
-static u64 move_reach(u64 from, u64 end, u64 distance, s64 *left) {
+static u64 move_reach(struct space *space, u64 from, u64 end, u64 distance, s64 *left) {
     u64 at = from, bytes, empty, region = 0, regions = 0;
     for (; at<end && * left> 0; *left -= MOVE_COST) {
-        bool is_there = tables_leaf(space.root, at, &bytes);
-        if (tables_leaf(space.root, at + distance, &empty)) break;
+        bool is_there = tables_leaf(space->root, at, &bytes);
+        if (tables_leaf(space->root, at + distance, &empty)) break;
         if (is_there && (distance % bytes || bytes > end - at)) break;
         if (is_there && empty < bytes &&
-            (at > from || !move_empty(at + distance, at + distance + bytes)))
+            (at > from || !move_empty(space, at + distance, at + distance + bytes)))
             break;
         if (is_there && bytes == PAGE_SIZE && at / LEVEL_BYTES(LEVEL_2M) != region) {
             region = at / LEVEL_BYTES(LEVEL_2M);
@@ -180,15 +185,15 @@ static u64 move_reach(u64 from, u64 end, u64 distance, s64 *left) {
 
 // Makes the tables that pages need when they move; with really, moves them, which after the first
 // time cannot fail.
-static bool move_pages(const struct area *to, u64 from, u64 end, bool really) {
+static bool move_pages(struct space *space, const struct area *to, u64 from, u64 end, bool really) {
     for (u64 at = from, bytes; at < end; at = move_behind(at, bytes)) {
-        u64 *entry = tables_leaf(space.root, at, &bytes);
+        u64 *entry = tables_leaf(space->root, at, &bytes);
         if (!entry) continue;
-        u64 *target =
-            space_entry(to, at - from + to->start, (__builtin_ctzll(bytes) - LEVEL_SHIFT(0)) / 9);
+        u64 *target = space_entry(space, to, at - from + to->start,
+                                  (__builtin_ctzll(bytes) - LEVEL_SHIFT(0)) / 9);
         if (!target) return false;
         if (!really) continue;
-        if (*entry & PTE_P) space.changed = TABLES_HID_PAGES;
+        if (*entry & PTE_P) space->changed = TABLES_HID_PAGES;
         *target = *entry;
         *entry = 0;
     }
@@ -197,10 +202,11 @@ static bool move_pages(const struct area *to, u64 from, u64 end, bool really) {
 
 // One piece within one area. False: memory ran out, or others have changed something.
 static bool move_part(struct thread *thread, s64 *left) {
+    struct space *space = thread->space;
     struct move *call = &thread->record.move;
     u64 end = call->at + call->old, from = range_from(thread, call->at),
         distance = call->to - call->at;
-    const struct area *area = areas_find(&space.areas, from);
+    const struct area *area = areas_find(&space->areas, from);
     if (!area || area->start >= end) {
         thread->record.done = call->old;
         return true;
@@ -208,23 +214,23 @@ static bool move_part(struct thread *thread, s64 *left) {
     from = MAX(from, area->start);
     end = MIN(end, area->end);
     // What was touched meanwhile may have made a large page.
-    if (!space_borders(from, end) || !move_align(from, distance, left)) return false;
-    end = move_reach(from, end, distance, left);
-    if (!move_is_kept(from + distance, end + distance)) return false;
+    if (!space_borders(space, from, end) || !move_align(space, from, distance, left)) return false;
+    end = move_reach(space, from, end, distance, left);
+    if (!move_is_kept(space, from + distance, end + distance)) return false;
     if (end == from || area->flags & AREA_DEVICE || !space_nodes_ready()) return false;
     struct area like = area_part(area, from, end);
     like = area_moved(like, from + distance);
-    if (call->stays && !move_has_room(&like)) return false;
-    space_areas_put(&like);
-    bool is_ready = move_pages(&like, from, end, false);
-    if (is_ready) move_pages(&like, from, end, true);
+    if (call->stays && !move_has_room(space, &like)) return false;
+    space_areas_put(space, &like);
+    bool is_ready = move_pages(space, &like, from, end, false);
+    if (is_ready) move_pages(space, &like, from, end, true);
     if (!is_ready)
-        mapping_cut(like.start, like.end);
+        mapping_cut(space, like.start, like.end);
     else if (!call->stays)
-        mapping_cut(from, end);
+        mapping_cut(space, from, end);
     else if (space_nodes_ready())
-        areas_flag(&space.areas, from, end, 0, AREA_LOCKED);
-    space_flush(from, end);
+        areas_flag(&space->areas, from, end, 0, AREA_LOCKED);
+    space_flush(space, from, end);
     thread->record.done = end - call->at;
     return is_ready;
 }

@@ -17,4 +17,4 @@ s64 move_begin(struct thread *thread, const struct area *area);
 s64 move_piece(struct thread *thread);
 // An area grows, or begins, with [start, end): like one that is there, which is locked into memory
 // if that is. False: there is no memory for it.
-bool move_grow(struct move *call, const struct area *area, u64 start, u64 end);
+bool move_grow(struct space *space, struct move *call, const struct area *area, u64 start, u64 end);

@@ -39,7 +39,8 @@ static void object_give_table(u64 entry) {
     promises_give(OWNER_TABLES, entry & PTE_ADDRESS, tables_promised);
 }
 
-static void object_give_page(u64 *entry, u64 address, u64 bytes) {
+static void object_give_page(void *context, u64 *entry, u64 address, u64 bytes) {
+    (void)context;
     (void)address;
     (void)bytes;
     promises_give(OWNER_DATA, *entry & PTE_ADDRESS, false);
@@ -48,12 +49,11 @@ static void object_give_page(u64 *entry, u64 address, u64 bytes) {
 
 struct object *object_make(u64 bytes, bool promised) {
     u64 tables = promised ? 1 + areas_tables(0, bytes) : 0;
-    if (!promises_can(tables)) return NULL;
-    promises.promised += tables;
+    if (!promises_make(tables)) return NULL;
     tables_promised = promised;
     u64 root = object_new_table();
     if (!root) {
-        promises.promised -= tables;
+        promises_drop(tables);
         return NULL;
     }
     struct object *object = (struct object *)((u8 *)window(root) + OBJECT_PLACE);
@@ -68,11 +68,11 @@ bool object_give(struct object *object) {
     bool is_last = end == object->bytes;
     object->given = end;
     tables_promised = promised;
-    tables_each(root, start, end, object_give_page);
+    tables_each(root, start, end, object_give_page, NULL);
     tables_free(root, start, end, 0, is_last ? USER_END : end, object_give_table);
     if (!is_last) return false;
     object_give_table(root);
-    promises.promised -= promised;
+    promises_drop(promised);
     return true;
 }
 
@@ -91,9 +91,9 @@ static u64 object_shared_page(struct object *object, u64 offset, bool promised) 
     u64 *entry = tables_entry_with(object->root, offset, 0, object_new_table);
     if (!entry) return 0;
     if (!*entry) {
-        u64 page = promised || promises_can(1) ? page_alloc() : 0;
+        u64 page = promises_page(OWNER_DATA, promised);
         if (!page) return 0;
-        promises_took(OWNER_DATA, 1, false); // what shows it says so if it was promised
+        if (promised) promises_keep(-1); // what shows it says so
         memset(window(page), 0, PAGE_SIZE);
         *entry = page | PTE_P;
     }

@@ -81,7 +81,7 @@ static s64 pipe_read(struct thread *thread) {
 static bool pipe_has_pages(struct pipe *pipe, u64 bytes) {
     u8 **missing;
     while ((missing = ring_missing(&pipe->ring, bytes))) {
-        u64 page = space_page(OWNER_FILES);
+        u64 page = promises_page(OWNER_FILES, false);
         if (!page) return false;
         *missing = window(page);
     }
@@ -206,7 +206,7 @@ static struct file *pipe_end(struct pipe *pipe, u32 flags) {
 
 bool pipe_make(u32 flags, struct file *ends[2]) {
     static u32 made;
-    u64 page = space_page(OWNER_FILES);
+    u64 page = promises_page(OWNER_FILES, false);
     if (!page) return false;
     struct pipe *pipe = window(page);
     *pipe = (struct pipe){.lock = {.rank = LOCK_PIPE},

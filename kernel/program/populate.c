@@ -36,11 +36,11 @@ static void populate_give_back(u64 physical, int level) {
 }
 
 // Takes a page of that level. False: there is none.
-static bool populate_take_page(struct taken *taken, int level, u64 wanted) {
+static bool populate_take_page(struct space *space, struct taken *taken, int level, u64 wanted) {
     bool cleared;
-    space_take();
+    space_take(space);
     taken->page = populate_page_take(level, wanted, &cleared);
-    lock_give(&space.lock);
+    lock_give(&space->lock);
     taken->bytes = cleared ? LEVEL_BYTES(level) : 0;
     return taken->page;
 }
@@ -68,12 +68,13 @@ static u64 populate_pop(struct taken *taken) {
 }
 
 s64 populate_take(struct thread *thread, u64 bytes, int level) {
+    struct space *space = thread->space;
     struct taken *taken = &thread->record.taken;
     u64 size = LEVEL_BYTES(level), wanted = bytes / size - taken->count;
     if (!wanted) return 0;
     if (taken->page)
         populate_clear_more(taken);
-    else if (!populate_take_page(taken, level, wanted))
+    else if (!populate_take_page(space, taken, level, wanted))
         return populate_begin(thread, 0, PAGE_SIZE, level, -ENOMEM);
     if (taken->bytes == size) populate_push(taken);
     return call_again(thread);
@@ -91,49 +92,53 @@ s64 populate_begin(struct thread *thread, u64 start, u64 end, int level, s64 res
 // Puts large pages that were taken at their places, the last ones first; what has none any more is
 // given back.
 static s64 populate_put_taken(struct thread *thread) {
+    struct space *space = thread->space;
     struct taken *taken = &thread->record.taken;
     int level = (int)taken->level;
-    space_take();
+    space_take(space);
     for (int i = 0; taken->count && i < PIECE_PAGES; i++) {
         u64 page = populate_pop(taken), at = taken->at + taken->count * LEVEL_BYTES(level);
-        if (at >= taken->end || !space_put_taken(at, page, level)) populate_give_back(page, level);
+        if (at >= taken->end || !space_put_taken(space, at, page, level))
+            populate_give_back(page, level);
     }
-    lock_give(&space.lock);
+    lock_give(&space->lock);
     return taken->count ? call_again(thread) : taken->result;
 }
 
 // Whether a page of 1 GiB goes to the next address, where nothing is.
-static bool populate_wants_1g(const struct taken *taken, const struct area *area) {
+static bool populate_wants_1g(struct space *space, const struct taken *taken,
+                              const struct area *area) {
     if (area->object) return false;
     u64 bytes = LEVEL_BYTES(LEVEL_1G), empty, end = MIN(area->end, taken->end);
-    if (space.largest < LEVEL_1G || taken->at < taken->small || taken->at % bytes ||
+    if (space->largest < LEVEL_1G || taken->at < taken->small || taken->at % bytes ||
         end - taken->at < bytes)
         return false;
-    return !tables_leaf(space.root, taken->at, &empty) && empty >= bytes;
+    return !tables_leaf(space->root, taken->at, &empty) && empty >= bytes;
 }
 
 // One step under the lock; false at the end, or when memory ran out. Says in pages of 4 KiB what it
 // made.
-static bool populate_step(struct taken *taken, u64 *made, bool *large) {
-    const struct area *area = areas_find(&space.areas, taken->at);
+static bool populate_step(struct space *space, struct taken *taken, u64 *made, bool *large) {
+    const struct area *area = areas_find(&space->areas, taken->at);
     if (!area || area->start >= taken->end) return false;
     taken->at = MAX(taken->at, area->start);
     u64 bytes;
     if (!area->rights || area->flags & (AREA_DEVICE | AREA_GUARD)) {
         taken->at = area->end;
-    } else if (tables_leaf(space.root, taken->at, &bytes)) {
+    } else if (tables_leaf(space->root, taken->at, &bytes)) {
         taken->at = ROUND_DOWN(taken->at, bytes) + bytes;
     } else {
-        *large = populate_wants_1g(taken, area);
+        *large = populate_wants_1g(space, taken, area);
         if (*large) return true;
-        if (space_make(taken->at, area->rights & AREA_WRITE ? FAULT_WRITE : 0)) return false;
-        bool is_small = tables_leaf(space.root, taken->at, &bytes) && bytes == PAGE_SIZE;
+        if (space_make(space, taken->at, area->rights & AREA_WRITE ? FAULT_WRITE : 0)) return false;
+        bool is_small = tables_leaf(space->root, taken->at, &bytes) && bytes == PAGE_SIZE;
         *made += is_small ? 1 : PIECE_MADE;
     }
     return taken->at < taken->end;
 }
 
 s64 populate(struct thread *thread) {
+    struct space *space = thread->space;
     struct taken *taken = &thread->record.taken;
     if (taken->level) return populate_put_taken(thread);
     if (taken->page && taken->bytes < LEVEL_BYTES(LEVEL_1G)) {
@@ -142,14 +147,14 @@ s64 populate(struct thread *thread) {
     }
     u64 made = 0;
     bool more = true, large = false;
-    space_take();
-    if (taken->page && !space_put_taken(taken->at, taken->page, LEVEL_1G))
+    space_take(space);
+    if (taken->page && !space_put_taken(space, taken->at, taken->page, LEVEL_1G))
         populate_give_back(taken->page, LEVEL_1G);
     taken->page = 0;
     for (int i = 0; more && !large && i < PIECE_STEPS && made < PIECE_MADE; i++)
-        more = populate_step(taken, &made, &large);
-    lock_give(&space.lock);
-    if (large && !populate_take_page(taken, LEVEL_1G, 1))
+        more = populate_step(space, taken, &made, &large);
+    lock_give(&space->lock);
+    if (large && !populate_take_page(space, taken, LEVEL_1G, 1))
         taken->small = taken->at + LEVEL_BYTES(LEVEL_1G);
     return more ? call_again(thread) : taken->result;
 }

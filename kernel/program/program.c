@@ -10,6 +10,7 @@
 #include "kernel/program/space.h"
 
 struct program program;
+static struct space first_space = {.lock = {.rank = LOCK_SPACE}};
 static program_call dispatch;
 
 #define LEAVES 256 // queues that a thread leaves at once
@@ -56,18 +57,20 @@ static bool syscall_execute(struct thread *thread) {
 // it waits no longer, and shared memory that nobody shows any more, whoever unmapped it. False:
 // there was nothing more.
 static bool syscall_clear(struct thread *thread) {
+    struct space *space = thread->space;
     bool waits = sorted_in(&thread->waiter.node) && !thread->record.stays;
     if (waits && !wait_leave(thread, LEAVES)) return true;
-    bool collects = space.areas.left;
-    if (collects) (void)space_collect();
+    bool collects = space->areas.left;
+    if (collects) (void)space_collect(space);
     return collects;
 }
 
 void syscall_run(struct thread *thread) {
+    struct space *space = thread->space;
     thread->waiting = thread->again = syscall_clear(thread);
     if (thread->again || (!thread->is_done && !syscall_execute(thread))) return;
     bool waits = sorted_in(&thread->waiter.node);
-    thread->waiting = thread->again = thread->is_done = waits || space.areas.left;
+    thread->waiting = thread->again = thread->is_done = waits || space->areas.left;
 }
 
 static void syscall_begin(struct context *context) {
@@ -82,7 +85,8 @@ static void syscall_begin(struct context *context) {
 static bool program_copy_fault(const struct fault *fault) {
     struct thread *thread = (struct thread *)this_cpu()->current;
     struct fault wanted = *fault;
-    if (thread && call_faulted(thread)) wanted.error |= FAULT_SMALL;
+    if (!thread) return false; // nobody's memory: the kernel's own fault
+    if (call_faulted(thread)) wanted.error |= FAULT_SMALL;
     return !fault_handle(thread, 0, &wanted);
 }
 
@@ -113,10 +117,11 @@ static void program_name_thread(struct thread *thread, const struct boot_part *c
 
 void program_run(struct boot_info *boot, program_call call) {
     dispatch = call;
-    struct thread *first = thread_make(NULL);
+    struct thread *first = thread_make(&first_space, NULL);
     if (!first) unfit("no memory is left for the program's registers");
     traps_init(&hooks);
-    program_load(boot, &first->context.regs);
+    this_cpu()->current = &first->context; // whose memory user copies are to
+    program_load(boot, first);
     program_name_thread(first, &boot->command);
     files_init(boot, options.tty);
     boot->tsc[STAGE_PROGRAM] = tsc();

@@ -112,12 +112,13 @@ struct priority {
 // here.
 struct thread {
     struct context context; // first: the trap code's context is the thread
-    u32 tid, state;         // state: scheduler.c
-    unsigned cpu;           // where it runs, is queued, or ran last
-    bool waiting, ended;    // in a call that returned CALL_WAITS; made its last call
-    u64 virtual_time;       // by which it is queued (queue.h)
-    u64 time;               // on CPUs, in TSC ticks
-    u64 clear_tid;          // where 0 goes when it ends, which wakes a futex there; 0: nowhere
+    struct space *space;
+    u32 tid, state;      // state: scheduler.c
+    unsigned cpu;        // where it runs, is queued, or ran last
+    bool waiting, ended; // in a call that returned CALL_WAITS; made its last call
+    u64 virtual_time;    // by which it is queued (queue.h)
+    u64 time;            // on CPUs, in TSC ticks
+    u64 clear_tid;       // where 0 goes when it ends, which wakes a futex there; 0: nowhere
     u64 signals_blocked, signals_pending; // bit n - 1 for signal n
     struct signal_stack signal_stack;
     struct robust robust;
@@ -198,7 +199,7 @@ void scheduler_set_alarm(u64 when);           // this CPU runs alarm_run() at wh
 // ---- threads.c ----
 extern struct lock threads_lock; // of the tids; while somebody holds it, no thread goes
 // A thread like its maker, the current one; NULL: the first. NULL: no memory.
-struct thread *thread_make(const struct thread *like);
+struct thread *thread_make(struct space *space, const struct thread *like);
 void thread_free(struct thread *thread);            // one that has ended, and is in no list
 struct thread *thread_find(u32 tid);                // under threads_lock; NULL: none
 bool thread_exists(u32 tid);                        // it may end at once
@@ -239,7 +240,7 @@ void futex_init(void); // once, before the first call
 struct futex_key {     // what a waiter waits for
     u64 place;         // space_place() of the word, or its address for who says that it is private
 };
-struct futex_key futex_key(u64 address,
+struct futex_key futex_key(struct space *space, u64 address,
                            u32 operation); // operation: with FUTEX_PRIVATE_FLAG or without
 void futex_wake_one(struct futex_key key); // the one who came first
 // The calls, in every execution; operation: with Linux's flags.
@@ -258,9 +259,9 @@ s64 futex_requeue(struct thread *thread, const struct futex_requeue *how);
 bool futex_waits(struct thread *thread, bool leave); // whether it is at one; leave: not any more
 
 // ---- load.c ----
-// Maps the program and builds its stack; fills regs for its first instruction. Ends the machine
+// Maps the program and builds its stack; fills its first thread's registers. Ends the machine
 // when it is unfit.
-void program_load(struct boot_info *boot, struct registers *regs);
+void program_load(struct boot_info *boot, struct thread *thread);
 
 // ---- start.c: what a program finds on its stack (System V x86-64 psABI 3.4.1) ----
 struct start {
@@ -277,7 +278,7 @@ struct start {
 u64 start_stack(const struct start *start);
 
 // ---- vdso.c ----
-bool vdso_map(void) MUST_USE; // at VDSO; false: no memory
+bool vdso_map(struct space *space) MUST_USE; // at VDSO; false: no memory
 // A fault that is a call of the vsyscall page: does it, and the program is to go on behind it.
 // False: it is none.
 bool vsyscall_emulate(struct thread *thread, const struct fault *fault);
@@ -331,25 +332,22 @@ bool program_place(char *text, size_t size, u64 address);
 
 // Before anything else. What the program may have promised to it in all is what is free now.
 // heap: where what brk() moves starts; file: the program's, at a page.
-void space_init(u64 heap, const struct boot_part *file);
+void space_init(struct space *space, u64 heap, const struct boot_part *file);
 // Puts an area for the loader. False when there is no memory for it.
-bool space_put(const struct area *like) MUST_USE;
+bool space_put(struct space *space, const struct area *like) MUST_USE;
 // The same, with pages of a file that are there from the beginning: the first kept bytes from its
 // object's offset on; the rest of the last one's page is zero.
-bool space_put_file(const struct area *like, u64 kept) MUST_USE;
+bool space_put_file(struct space *space, const struct area *like, u64 kept) MUST_USE;
 // A page fault of the program (or of the kernel on its behalf) with the CPU's error code: maps the
 // page and returns NULL, or says why not. Two reasons are SIGBUS: that there is no memory, which is
 // not the program's fault, and that the page is past the end of its file.
-const char *space_fault(u64 address, u64 error);
+const char *space_fault(struct space *space, u64 address, u64 error);
 extern const char space_no_memory[], space_past_end[];
 // Whether a page is there that is not the program's own, but a file's or shared.
-bool space_shows_other(u64 address);
+bool space_shows_other(struct space *space, u64 address);
 // What is the same for all addresses of one byte: of shared memory its object and the place in it,
 // else the address.
-u64 space_place(u64 address);
-// A page for what the kernel keeps for the program, out of what was not promised to it; 0 when
-// there is none. It goes back by promises_give().
-u64 space_page(enum owner owner);
+u64 space_place(struct space *space, u64 address);
 
 // ---- limits.c ----
 u64 limit_get(unsigned resource); // the soft one, of RLIMIT_*

@@ -16,15 +16,19 @@ struct walk range_begin(struct thread *thread, u64 start, u64 end) {
     bool is_again = record->begun;
     if (!record->begun) record->done = record->index = 0;
     record->begun = true;
-    struct walk walk = {
-        .start = start, .at = start + record->done, .end = end, .left = CALL_INSTRUCTIONS / 4};
+    struct walk walk = {.space = thread->space,
+                        .start = start,
+                        .at = start + record->done,
+                        .end = end,
+                        .left = CALL_INSTRUCTIONS / 4};
     walk.has_hole = record->index;
     walk.is_again = is_again;
     return walk;
 }
 
 static s64 range_step(struct walk *walk, s64 (*each)(struct walk *, const struct area *, u64 end)) {
-    const struct area *area = areas_find(&space.areas, walk->at);
+    struct space *space = walk->space;
+    const struct area *area = areas_find(&space->areas, walk->at);
     walk->left -= AREA_COST;
     if (!area || area->start > walk->at) {
         walk->has_hole = true;
@@ -36,10 +40,11 @@ static s64 range_step(struct walk *walk, s64 (*each)(struct walk *, const struct
 
 s64 range_walk(struct thread *thread, struct walk *walk,
                s64 (*each)(struct walk *, const struct area *, u64 end)) {
+    struct space *space = thread->space;
     s64 error = 0;
-    space_take();
+    space_take(space);
     while (!error && walk->at < walk->end && walk->left > 0) error = range_step(walk, each);
-    lock_give(&space.lock);
+    lock_give(&space->lock);
     if (error) return error;
     thread->record.done = walk->at - walk->start;
     thread->record.index = walk->has_hole;
@@ -48,16 +53,17 @@ s64 range_walk(struct thread *thread, struct walk *walk,
 }
 
 s64 range_populate(struct walk *walk, u64 end, bool writes) {
-    u64 bytes, *entry = tables_leaf(space.root, walk->at, &bytes);
+    struct space *space = walk->space;
+    u64 bytes, *entry = tables_leaf(space->root, walk->at, &bytes);
     walk->left -= PAGE_COST;
     if (entry && (!writes || *entry & PTE_W)) {
         walk->at = MIN(end, ROUND_DOWN(walk->at, bytes) + bytes);
         return 0;
     }
     u64 access = writes ? FAULT_WRITE : 0;
-    const char *why = space_make(walk->at, access);
+    const char *why = space_make(space, walk->at, access);
     // If others changed the area meanwhile there may be no page: then it is looked at again.
-    bool is_made = tables_leaf(space.root, walk->at, &bytes);
+    bool is_made = tables_leaf(space->root, walk->at, &bytes);
     walk->left -= MAKE_COST + (is_made ? (s64)(bytes / sizeof(u64)) : 0);
     if (!why) return 0;
     return why == space_no_memory ? -ENOMEM : -EFAULT;

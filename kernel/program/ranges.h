@@ -16,6 +16,7 @@ u64 range_from(const struct thread *thread, u64 start);
 s64 range_to(struct thread *thread, u64 start, u64 reach, u64 end);
 
 struct walk {
+    struct space *space;
     u64 start, at, end; // at: done up to there
     s64 left;           // of a quarter of CALL_INSTRUCTIONS: the last step may clear a large page
     u64 what;           // for the call

@@ -6,7 +6,7 @@
 #include "kernel/program/promises.h"
 
 // Whether an area may become so large, or be shown again, as the call wants; 0 or a negative errno.
-static s64 remap_check(const struct move *call, const struct area *area) {
+static s64 remap_check(struct space *space, const struct move *call, const struct area *area) {
     bool is_device = area->flags & AREA_DEVICE;
     if (!call->old && !(area->flags & AREA_SHARED && area->object)) return -EINVAL;
     if (is_device && call->flags & MREMAP_DONTUNMAP) return -EINVAL;
@@ -18,25 +18,27 @@ static s64 remap_check(const struct move *call, const struct area *area) {
     struct area more =
         area_part(area, USER_END, USER_END + call->bytes - MIN(call->old, call->bytes));
     if (call->flags & MREMAP_DONTUNMAP) more.end = more.start + call->bytes;
-    return space_within_limits(&more) ? 0 : -ENOMEM;
+    return space_within_limits(space, &more) ? 0 : -ENOMEM;
 }
 
 // With MREMAP_FIXED or MREMAP_DONTUNMAP, or to a place that is chosen.
 static s64 remap_to(struct thread *thread) {
+    struct space *space = thread->space;
     struct move *call = &thread->record.move;
-    const struct area *area = space_area(call->at);
-    s64 error = remap_check(call, area);
+    const struct area *area = space_area(space, call->at);
+    s64 error = remap_check(space, call, area);
     if (error) return error;
     if (!(call->flags & MREMAP_FIXED))
-        call->to = mapping_place(call->to, call->bytes, PAGE_SIZE, USER_END);
+        call->to = mapping_place(space, call->to, call->bytes, PAGE_SIZE, USER_END);
     return call->to ? move_begin(thread, area) : -ENOMEM;
 }
 
 // Several areas, and the holes between them, move as they are; at the new place what is in such a
 // hole stays. The next one, from an address on.
 static s64 remap_next(struct thread *thread, u64 from) {
+    struct space *space = thread->space;
     struct move *call = &thread->record.move;
-    const struct area *area = areas_find(&space.areas, from);
+    const struct area *area = areas_find(&space->areas, from);
     if (!area || area->start >= call->end) return (s64)call->result;
     u64 at = MAX(from, area->start);
     call->to += at - call->at;
@@ -46,22 +48,24 @@ static s64 remap_next(struct thread *thread, u64 from) {
 }
 
 static s64 remap_grow(struct thread *thread) {
+    struct space *space = thread->space;
     struct move *call = &thread->record.move;
-    const struct area *area = space_area(call->at);
-    s64 error = remap_check(call, area);
+    const struct area *area = space_area(space, call->at);
+    s64 error = remap_check(space, call, area);
     if (error) return error;
     u64 end = call->at + call->old, new_end = call->at + call->bytes;
-    const struct area *next = areas_find(&space.areas, area->end);
+    const struct area *next = areas_find(&space->areas, area->end);
     if (end == area->end && new_end <= USER_END && (!next || next->start >= new_end))
-        return move_grow(call, area, end, new_end) ? (s64)call->at : -ENOMEM;
+        return move_grow(space, call, area, end, new_end) ? (s64)call->at : -ENOMEM;
     call->to = 0;
     return call->flags & MREMAP_MAYMOVE ? remap_to(thread) : -ENOMEM;
 }
 
 // The call's first execution.
 static s64 remap_begin(struct thread *thread) {
+    struct space *space = thread->space;
     struct move *call = &thread->record.move;
-    const struct area *area = space_area(call->at);
+    const struct area *area = space_area(space, call->at);
     if (!area) return -EFAULT;
     if (call->old > USER_END - call->at) return call->bytes < call->old ? -EINVAL : -EFAULT;
     bool is_several = call->old > area->end - call->at && call->old == call->bytes;
@@ -87,14 +91,14 @@ static s64 remap_go_on(struct thread *thread) {
 }
 
 s64 remap(struct thread *thread, bool is_first) {
+    struct space *space = thread->space;
     struct move *call = &thread->record.move;
-    space_take();
-    promises.promised -= call->held;
+    space_take(space);
+    promises_drop(call->held);
     s64 result = is_first ? remap_begin(thread) : 0;
     if (!result) result = remap_go_on(thread);
-    if (result != CALL_WAITS) call->held = 0;
-    promises.promised += call->held;
-    result = mapping_unlocked(result);
+    if (result != CALL_WAITS || !promises_make(call->held)) call->held = 0;
+    result = mapping_unlocked(space, result);
     if (result < 0 || !call->fill_end) return result;
     return populate_begin(thread, call->fill, call->fill_end, 0, result);
 }

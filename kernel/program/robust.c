@@ -16,17 +16,19 @@ static u64 robust_address_of(u64 pointer) { return pointer & ~IS_PI; }
 // One lock of a thread that ends. May be just being taken or given back: then it is not in the
 // list, and nobody may own it. False: there is no such word, and the walk ends.
 static bool robust_lock_died(const struct thread *thread, u64 pointer, bool pending) {
+    struct space *space = thread->space;
     u64 word = robust_address_of(pointer) + thread->robust.futex_offset;
     u32 value;
     if (word % sizeof value || !copy_from_user(&value, word, sizeof value)) return false;
     for (int i = 0; i < TRIES_MAX; i++) {
         u32 owner = value & FUTEX_TID_MASK;
-        if (pending && !(pointer & IS_PI) && !owner) futex_wake_one(futex_key(word, 0));
+        if (pending && !(pointer & IS_PI) && !owner) futex_wake_one(futex_key(space, word, 0));
         if (owner != thread->tid) return true;
         u32 seen = value;
         if (!user_exchange(word, &seen, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED)) return false;
         if (seen == value) {
-            if (!(pointer & IS_PI) && value & FUTEX_WAITERS) futex_wake_one(futex_key(word, 0));
+            if (!(pointer & IS_PI) && value & FUTEX_WAITERS)
+                futex_wake_one(futex_key(space, word, 0));
             return true;
         }
         value = seen;

@@ -177,10 +177,10 @@ static void signal_report_callers(u64 sp) {
 
 const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fault) {
     u64 forgot = this_cpu()->tlb_forgot;
-    const char *why = space_fault(fault->address, fault->error);
+    const char *why = space_fault(thread->space, fault->address, fault->error);
     if (why) return why;
     count_fault();
-    if (!thread || this_cpu()->tlb_forgot == forgot) return NULL; // it did something about it
+    if (this_cpu()->tlb_forgot == forgot) return NULL; // it did something about it
     if (!fault_repeats(&thread->repeats, rip, fault->address, tlb_generation())) return NULL;
     return "which its page allows; it comes again and again";
 }

@@ -27,6 +27,7 @@ struct thread *thread_find(u32 tid) {
     struct sorted_node *node = sorted_from(&tids, tid, 0);
     return node && node->key == tid ? THREAD_OF(node, by_tid) : NULL;
 }
+
 bool thread_exists(u32 tid) {
     lock_take(&threads_lock);
     bool exists = thread_find(tid);
@@ -43,12 +44,13 @@ struct thread *thread_after(struct thread *thread) {
 }
 unsigned threads_count(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
 
-struct thread *thread_make(const struct thread *like) {
-    u64 page = space_page(OWNER_THREADS), bytes = ROUND_UP(fpu_state_size(), XSTATE_ALIGN);
+struct thread *thread_make(struct space *space, const struct thread *like) {
+    u64 page = promises_page(OWNER_THREADS, false),
+        bytes = ROUND_UP(fpu_state_size(), XSTATE_ALIGN);
     struct thread *thread = window(page);
     if (!page) return NULL;
     ASSERT(sizeof *thread + bytes <= PAGE_SIZE);
-    *thread = (struct thread){.context.xstate = (u8 *)thread + PAGE_SIZE - bytes};
+    *thread = (struct thread){.context.xstate = (u8 *)thread + PAGE_SIZE - bytes, .space = space};
     fpu_state_init(thread->context.xstate);
     if (like) {
         thread->context.regs = like->context.regs;

@@ -17,7 +17,7 @@ extern const u8 vdso_image[], vdso_image_end[];
 
 // The page stays the kernel's: it is a file of one page, whose pages are copied when the program
 // makes them writable and writes, and never freed with the area.
-bool vdso_map(void) {
+bool vdso_map(struct space *space) {
     static struct object file = {.areas = 1, .bytes = PAGE_SIZE};
     struct area area = {
         .start = VDSO, .end = VDSO + PAGE_SIZE, .rights = AREA_READ | AREA_EXEC, .object = &file};
@@ -27,7 +27,7 @@ bool vdso_map(void) {
     memset(window(page), 0, PAGE_SIZE);
     memcpy(window(page), vdso_image, (u64)vdso_image_end - (u64)vdso_image);
     file.start = page;
-    return space_put_file(&area, PAGE_SIZE);
+    return space_put_file(space, &area, PAGE_SIZE);
 }
 
 // The call of an entry. The third argument of getcpu is ignored.

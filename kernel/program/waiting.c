@@ -21,7 +21,7 @@ static struct waiter *wait_free_one(struct thread *thread) {
     u64 *first = &thread->waiter_page;
     if (!sorted_in(&thread->waiter.node)) return &thread->waiter;
     if (!*first || wait_page(*first)->count == ARRAY_SIZE(wait_page(0)->waiters)) {
-        u64 page = space_page(OWNER_THREADS);
+        u64 page = promises_page(OWNER_THREADS, false);
         if (!page) return NULL;
         wait_page(page)->next = *first;
         wait_page(page)->count = 0;

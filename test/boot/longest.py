@@ -28,7 +28,7 @@ class Kernel:
         self.names = sorted(symbols)
         self.functions = {name: at for at, name in symbols}
         nm = vm.run(["nm", "out/kernel.elf"]).decode()
-        self.lock = BASE + int(re.search(r"(?m)^([0-9a-f]+) \S space$", nm)[1], 16)  # its first member
+        self.lock = BASE + int(re.search(r"(?m)^([0-9a-f]+) \S first_space$", nm)[1], 16)  # its first member
 
     def instructions(self, pattern, code=None):
         return [int(at, 16) for at in re.findall(rf"(?m)^ *([0-9a-f]+):\t(?:{pattern})", code or self.code)]

@@ -80,7 +80,10 @@ void timer_set(u64 deadline) { timers[me->number] = deadline; }
 void signal_deliver(struct thread *thread) { (void)thread; }
 unsigned threads_count(void) { return THREADS; }
 void kernel_log(const char *fmt, ...) { (void)fmt; }
-u64 space_place(u64 address) { return address; }
+u64 space_place(struct space *space, u64 address) {
+    (void)space;
+    return address;
+}
 void thread_free(struct thread *thread) {
     if (sorted_in(&thread->by_tid) || sorted_in(&thread->ready)) abort();
     if (sorted_in(&thread->sleep) || sorted_in(&thread->wait) || sorted_in(&thread->waiter.node))
@@ -112,7 +115,11 @@ bool user_exchange(u64 to, u32 *expected, u32 value) {
                                       __ATOMIC_SEQ_CST);
     return true; // no page is missing
 }
-bool space_shows_other(u64 address) { return !address; } // all words are the program's own
+// All words are the program's own.
+bool space_shows_other(struct space *space, u64 address) {
+    (void)space;
+    return !address;
+}
 s64 time_get(u64 from, u64 *ns) {
     *ns = *(u64 *)from;
     return 0;

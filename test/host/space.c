@@ -65,6 +65,8 @@ static struct extent extents[64];
 static u64 test_root, physical_end, space_start;
 static u64 file_start, file_pages;
 static struct thread threads[2]; // one of each CPU
+static struct space spaces[2];   // the second one in two_spaces() alone
+static struct space *space = spaces;
 
 u64 limit_get(unsigned resource) { return resource == RLIMIT_STACK ? 8 << 20 : ~0ull; }
 u64 limit_hard(unsigned resource) { return limit_get(resource); }
@@ -87,14 +89,14 @@ static u32 device_values[DEVICE_PAGES];
 static bool screen_yielded;
 
 s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical) {
-    CHECK(!space.lock.taken && !(rights & ~7u));
+    CHECK(!space->lock.taken && !(rights & ~7u));
     if (number - DEVICE_FD > 1) return -EBADF;
     *physical = DEVICE_START + offset;
     if (!shared || offset + bytes > DEVICE_PAGES * PAGE_SIZE) return -EINVAL;
     return number == DEVICE_FD ? 0 : AREA_SEALED;
 }
 unsigned screen_yield(bool program_draws) {
-    CHECK(space.lock.taken);
+    CHECK(space->lock.taken);
     screen_yielded = program_draws;
     return 0;
 }
@@ -115,7 +117,7 @@ static u64 walked[REMEMBERED]; // tables, by any CPU, idle ones too
 static int cpu;                // whose turn it is
 
 static void lock_check(const struct lock *lock) {
-    CHECK(!lock->taken && (lock == &space.lock || slots[0].allocating));
+    CHECK(!lock->taken && (lock == &space->lock || slots[0].allocating));
 }
 void lock_take(struct lock *lock) {
     lock_check(lock);
@@ -134,7 +136,7 @@ void tlb_forget(u64 address) {
         if (address - tlbs[cpu][i].address < tlbs[cpu][i].bytes) tlbs[cpu][i].bytes = 0;
 }
 void tlb_flush(u64 start, u64 end, bool tables) {
-    CHECK(space.lock.taken && start < end);
+    CHECK(space->lock.taken && start < end);
     if (tables) (memset)(walked, 0, sizeof walked);
     for (struct remembered *entry = tlbs[0]; entry < tlbs[2]; entry++)
         if (entry->address < end && entry->address + entry->bytes > start) entry->bytes = 0;
@@ -142,7 +144,7 @@ void tlb_flush(u64 start, u64 end, bool tables) {
 
 static void check_tlb(void) {
     for (struct remembered *at = tlbs[0]; at < tlbs[2]; at++) {
-        u64 bytes, *entry = at->bytes ? tables_leaf(space.root, at->address, &bytes) : NULL;
+        u64 bytes, *entry = at->bytes ? tables_leaf(space->root, at->address, &bytes) : NULL;
         if (at->bytes) CHECK(entry && bytes == at->bytes && *entry == at->entry);
     }
 }
@@ -156,7 +158,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table) {
 }
 
 static void walk(u64 address) {
-    u64 table = space.root;
+    u64 table = space->root;
     for (int level = 3; level > 0; level--) {
         u64 entry = *tables_at(table, address, level);
         if (!(entry & PTE_P) || entry & PTE_PS) return;
@@ -169,7 +171,7 @@ static void walk(u64 address) {
 static u64 *access(u64 address, u64 error, const char **why) {
     for (int i = 0; i < 4; i++) { // while one page is cleared another CPU may have undone it
         walk(address);
-        u64 bytes, *entry = tables_leaf(space.root, address, &bytes),
+        u64 bytes, *entry = tables_leaf(space->root, address, &bytes),
                    at = ROUND_DOWN(address, bytes);
         bool allowed = entry && *entry & PTE_P && *entry & PTE_U &&
                        !(error & FAULT_WRITE && !(*entry & PTE_W)) &&
@@ -178,7 +180,7 @@ static u64 *access(u64 address, u64 error, const char **why) {
             tlbs[cpu][at / PAGE_SIZE % REMEMBERED] = (struct remembered){at, bytes, *entry};
             return window((*entry & PTE_ADDRESS) + (address - at));
         }
-        if ((*why = space_fault(address, error))) return NULL;
+        if ((*why = space_fault(space, address, error))) return NULL;
     }
     CHECK(!"the fault comes back");
     return NULL;
@@ -223,7 +225,7 @@ static u64 objects_promised; // to all shared memory together
 static void trace_objects(void) {
     struct area *area;
     objects_promised = 0;
-    RB_FOREACH(area, area_tree, &space.areas.tree) {
+    RB_FOREACH(area, area_tree, &space->areas.tree) {
         const struct object *object = area->object;
         if (!object || !object->root || uses[object->root / PAGE_SIZE] != NOBODY) continue;
         trace_shared(object->root, 3, object->promised);
@@ -236,7 +238,7 @@ static void trace_table(u64 table, int level, u64 start) {
     own(table & PTE_ADDRESS, PAGE_SIZE, TABLE);
     if (level < 3) {
         u64 promised = table & PTE_COUNTED, bytes = LEVEL_BYTES(level + 1);
-        bool needed = areas_have_counted(&space.areas, start, start + bytes);
+        bool needed = areas_have_counted(&space->areas, start, start + bytes);
         if (promised) CHECK(needed);
         found.kept += !!promised;
         found.taken[OWNER_TABLES]++;
@@ -271,6 +273,16 @@ static void own_node(const struct area *area) {
     found.taken[OWNER_NODES]++;
 }
 
+// What the space has that is not in use just now.
+static void trace_other(void) {
+    struct space *used = space;
+    struct area *area;
+    space = &spaces[used == spaces];
+    if (space->root) trace_table(space->root, 3, 0);
+    RB_FOREACH(area, area_tree, &space->areas.tree) own_node(area);
+    space = used;
+}
+
 static void own_frames_free(void) {
     u64 known = 0;
     for (u64 word = 0; word * 64 < pages_frames.count; word++)
@@ -302,10 +314,11 @@ static void trace(void) {
     found = (struct promises){0};
     unmarked = 0;
     trace_objects();
-    trace_table(space.root, 3, 0);
+    trace_table(space->root, 3, 0);
+    trace_other();
     own(file_start, file_pages * PAGE_SIZE, THE_FILE);
     struct area *area;
-    RB_FOREACH(area, area_tree, &space.areas.tree) own_node(area);
+    RB_FOREACH(area, area_tree, &space->areas.tree) own_node(area);
     for (area = spare; area; area = RB_LEFT(area, link)) own_node(area);
     own_frames_free();
     for (u64 i = pages_frames.count; i < pages_frames.count + tail_count; i++)
@@ -318,7 +331,9 @@ static void trace(void) {
     CHECK(lost == 0);
     for (int owner = 0; owner < OWNERS; owner++) CHECK(found.taken[owner] == promises.taken[owner]);
     CHECK(found.kept == promises.kept && !promises.away);
-    CHECK(promises.promised == space.areas.counted + space.areas.tables + objects_promised);
+    u64 promised = objects_promised;
+    for (int i = 0; i < 2; i++) promised += spaces[i].areas.counted + spaces[i].areas.tables;
+    CHECK(promises.promised == promised);
 }
 
 // ---- the model ----
@@ -376,7 +391,7 @@ static void check_model(void) {
     for (u64 i = 0; i < model_pages; i++) {
         struct model_page *page = &model[i];
         u64 at = space_start + i * PAGE_SIZE;
-        if (!area || area->end <= at) area = areas_find(&space.areas, at);
+        if (!area || area->end <= at) area = areas_find(&space->areas, at);
         bool used = area && area->start <= at;
         counted += page->used && page->counted;
         for (int level = 0; level < 3 && page->used && page->counted; level++) {
@@ -388,7 +403,7 @@ static void check_model(void) {
                                             !!(area->flags & AREA_COUNTED) != page->counted)))
             CHECK(!"the area is as the model has it");
         if (at >= until) {
-            entry = tables_leaf(space.root, at, &bytes);
+            entry = tables_leaf(space->root, at, &bytes);
             until = ROUND_DOWN(at, bytes) + bytes;
             if (entry) CHECK(used && ROUND_DOWN(at, bytes) >= area->start && until <= area->end);
         }
@@ -411,9 +426,9 @@ static void check_model(void) {
     }
     for (u64 i = random_below(20); i < DEVICE_PAGES; i += 20)
         check_page(window(device_page(i)), device_values[i]);
-    CHECK(devices == space.areas.device && screen_yielded == (devices > 0));
-    CHECK(counted == space.areas.counted);
-    CHECK(tables == space.areas.tables);
+    CHECK(devices == space->areas.device && screen_yielded == (devices > 0));
+    CHECK(counted == space->areas.counted);
+    CHECK(tables == space->areas.tables);
     CHECK(pages_free() + promises.kept >= promises.promised); // what was promised is there
 }
 
@@ -458,11 +473,11 @@ static s64 run(s64 (*call)(struct thread *, const u64 *), const u64 *arg) {
     thread->record.done = 0;
     thread->record.taken = (struct taken){0};
     for (;;) {
-        while (!space_collect()) {} // as syscall_run() does before each
+        while (!space_collect(space)) {} // as syscall_run() does before each
         thread->again = false;
         s64 result = call(thread, arg);
-        CHECK(!space.lock.taken && (result == CALL_WAITS) == thread->again);
-        while (result != CALL_WAITS && !space_collect()) {}
+        CHECK(!space->lock.taken && (result == CALL_WAITS) == thread->again);
+        while (result != CALL_WAITS && !space_collect(space)) {}
         if (result != CALL_WAITS) return result;
         broken++;
         promises.away = 0;
@@ -587,7 +602,7 @@ static void do_protect(u64 at, u64 count) {
         CHECK(result == (model[end].used ? -EACCES : -ENOMEM) ||
               (result == -ENOMEM && is_short(count)));
     for (u64 i = at; i < end; i++) {
-        const struct area *area = space_area(address_of(i));
+        const struct area *area = space_area(space, address_of(i));
         if (area->rights != rights) { // memory ran out there
             CHECK(result == -ENOMEM && is_short(count));
             break;
@@ -613,7 +628,7 @@ static void do_advise(u64 at, u64 count) {
         CHECK(result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && is_short(8)));
     bool is_whole = result == -EINVAL || result == 0 || !is_short(8);
     for (u64 i = at, bytes; i < end; i++) {
-        if (!is_whole && !model[i].shared && tables_leaf(space.root, address_of(i), &bytes)) break;
+        if (!is_whole && !model[i].shared && tables_leaf(space->root, address_of(i), &bytes)) break;
         if (!model[i].shared) model[i].value = first_value(&model[i]);
     }
 }
@@ -640,11 +655,11 @@ static void model_move(u64 at, u64 new, u64 count, bool stays) {
 static void moved_several(u64 at, u64 count, u64 to, s64 result) {
     for (u64 i = 0; i < count; i++) {
         if (!model[at + i].used) continue;
-        bool went = !space_area(address_of(at + i));
+        bool went = !space_area(space, address_of(at + i));
         if (!went) CHECK(result < 0);
         if (went)
             model_move(at + i, to + i, 1, false);
-        else if (model[to + i].used && !space_area(address_of(to + i)))
+        else if (model[to + i].used && !space_area(space, address_of(to + i)))
             model_cut(to + i, 1);
     }
 }
@@ -671,7 +686,7 @@ static void do_remap(u64 at, u64 old) {
     if (random_below(2) == 0 && to / 512 && fixed)
         to = ROUND_DOWN(to, 512) + at % 512; // large pages stay large
     if (to + count > model_pages) return;
-    const struct area *area = space_area(address_of(at));
+    const struct area *area = space_area(space, address_of(at));
     const struct area before = area ? *area : (struct area){0};
     u64 bytes = before.object ? before.object->bytes : ~0ull,
         offset = before.offset + (address_of(at) - before.start);
@@ -734,7 +749,7 @@ static void do_remap(u64 at, u64 old) {
 }
 
 static void do_brk(void) {
-    u64 now = (u64)CALL6(brk, 0), to = space.brk_start + random_below(8 * MIB);
+    u64 now = (u64)CALL6(brk, 0), to = space->brk_start + random_below(8 * MIB);
     u64 old_end = page_of(ROUND_UP(now, PAGE_SIZE)), end = page_of(ROUND_UP(to, PAGE_SIZE));
     bool was_free = end > old_end && model_all(old_end, end - old_end, false);
     u64 result = (u64)CALL6(brk, to);
@@ -760,7 +775,7 @@ static void touch(u64 at) {
     u64 error = errors[random_below(4)];
     const char *why = NULL;
     if (random_below(8) == 0)
-        space_fault(address_of(at), error); // as of a CPU that remembers something else
+        space_fault(space, address_of(at), error); // as of a CPU that remembers something else
     interferes = !is_between;
     touched = at < model_pages - 3 ? at : 0;
     u64 *content = access(address_of(at), error, &why);
@@ -805,7 +820,7 @@ static void random_step(void) {
 
 // What the other CPU does, often to the very page.
 static void while_clearing(void) {
-    if (!interferes || space.lock.taken) return;
+    if (!interferes || space->lock.taken) return;
     int self = cpu;
     u64 away = promises.away;
     interferes = false;
@@ -845,12 +860,21 @@ static void while_broken(void) {
 
 // ---- machines ----
 
+// Both CPUs go on in that space; what they remember of the other one is gone, as CR3 is written.
+static void use_space(int number) {
+    space = &spaces[number];
+    threads[0].space = threads[1].space = space;
+    (memset)(tlbs, 0, sizeof tlbs);
+    (memset)(walked, 0, sizeof walked);
+}
+
 // A machine with these ranges of memory, and of the program's space its last so many bytes; the
 // rest is taken.
 static void start(const struct range *ranges, size_t count, u64 bytes, bool has_1g) {
     physical_end = ranges[count - 1].end;
     madvise(window(0), physical_end, 4);
-    space.areas = (struct areas){0};
+    (memset)(spaces, 0, sizeof spaces);
+    use_space(0);
     spare = NULL;
     spare_count = 0;
     promises = (struct promises){0};
@@ -871,11 +895,11 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     space_start = ROUND_DOWN(SPACE_PLACE_END - bytes, 2 * MIB);
     model_pages = (SPACE_PLACE_END - space_start) / PAGE_SIZE;
     shared_count = 0;
-    space_init(space_start + 4 * MIB + 0x10, &(struct boot_part){0});
-    space.largest = has_1g ? LEVEL_1G : LEVEL_2M;
+    space_init(space, space_start + 4 * MIB + 0x10, &(struct boot_part){0});
+    space->largest = has_1g ? LEVEL_1G : LEVEL_2M;
     struct area below = {.start = USER_START, .end = space_start};
     struct area above = {.start = SPACE_PLACE_END, .end = USER_END};
-    CHECK(space_put(&below) && space_put(&above));
+    CHECK(space_put(space, &below) && space_put(space, &above));
 }
 
 static void random_machine(const struct range *ranges, size_t count, u64 bytes, bool has_1g,
@@ -897,7 +921,7 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
     area.object = &objects_file;
     struct area zeroes = {
         .start = address_of(6), .end = address_of(7), .rights = AREA_READ | AREA_WRITE};
-    CHECK(space_put_file(&area, file_pages * PAGE_SIZE) && space_put(&zeroes));
+    CHECK(space_put_file(space, &area, file_pages * PAGE_SIZE) && space_put(space, &zeroes));
     model_put(3, 4, 3, false);
     for (u64 page = 0; page < file_pages; page++) {
         model[3 + page].file = (u8)(1 + page);
@@ -935,7 +959,7 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
 static void count_leaves(u64 *leaves) {
     leaves[0] = leaves[1] = leaves[2] = 0;
     for (u64 at = space_start, bytes; at < SPACE_PLACE_END; at = ROUND_DOWN(at, bytes) + bytes)
-        if (tables_leaf(space.root, at, &bytes))
+        if (tables_leaf(space->root, at, &bytes))
             leaves[bytes == GIB ? 2 : bytes == 2 * MIB ? 1 : 0]++;
 }
 #define LEAVES(g, m, k)                                                                            \
@@ -1012,6 +1036,50 @@ static void nine_tenths(const struct range *ranges, size_t count) {
     }
 }
 
+// Two programs at the same addresses: each has its own memory, the account is one, and what one
+// gives back leaves the other's alone.
+static void two_spaces(const struct range *ranges, size_t count) {
+    const u64 pages = 600, protected = 100, rw = AREA_READ | AREA_WRITE;
+    const char *why;
+    u64 at[2], left[2], wrong = 0;
+    start(ranges, count, 48 * MIB, false);
+    spaces[1] = (struct space){.root = page_alloc_cleared(), .largest = LEVEL_2M};
+    for (int i = 0; i < 2; i++) {
+        use_space(i);
+        at[i] = (u64)CALL6(mmap, space_start + 2 * MIB, pages * PAGE_SIZE, rw,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED);
+        for (u64 page = 0; page < pages; page++) {
+            u64 *word = access(at[i] + page * PAGE_SIZE, FAULT_WRITE, &why);
+            if (word) *word = 1000 * (u64)i + page;
+        }
+        left[i] = pages_free();
+        trace();
+    }
+    CHECK(at[0] == at[1] && left[0] >= left[1] + pages);
+    CHECK(CALL6(mprotect, at[1] + protected * PAGE_SIZE, PAGE_SIZE, AREA_READ) == 0);
+    trace();
+    for (int i = 0; i < 2; i++) {
+        use_space(i);
+        for (u64 page = 0; page < pages; page++) {
+            const u64 *word = access(at[i] + page * PAGE_SIZE, 0, &why);
+            wrong += !word || *word != 1000 * (u64)i + page;
+        }
+        bool is_writable = access(at[i] + protected * PAGE_SIZE, FAULT_WRITE, &why);
+        CHECK(is_writable == (i == 0));
+    }
+    use_space(0);
+    CHECK(CALL6(munmap, at[0], pages * PAGE_SIZE) == 0 && !access(at[0], 0, &why));
+    trace();
+    use_space(1);
+    for (u64 page = 0; page < pages; page++) {
+        const u64 *word = access(at[1] + page * PAGE_SIZE, 0, &why);
+        wrong += !word || *word != 1000 + page;
+    }
+    CHECK(wrong == 0 && CALL6(munmap, at[1], pages * PAGE_SIZE) == 0);
+    trace();
+    CHECK(spaces[1].areas.counted == 0 && pages_free() + 60 > left[0] + pages);
+}
+
 // As many pages as will be promised, each in a page table of its own: all of them are there.
 static void scattered(const struct range *ranges, size_t count) {
     const char *why;
@@ -1039,6 +1107,7 @@ int main(int argc, char **argv) {
     struct range small[] = {{0x1000, 0x9f000}, {MIB + 0x3000, 6 * MIB - 0x7000}}; // two frames
     struct range middle[] = {{0x1000, 0x9f000}, {MIB, 24 * MIB + 0x20000}};
     struct range large[] = {{0x1000, 0x9f000}, {1020 * MIB, 2050 * MIB + 0x20000}};
+    two_spaces(middle, 2);
     scattered(small, 2);
     scattered(middle, 2);
     nine_tenths(small, 2);
