@@ -22,7 +22,7 @@ static s64 madvise_give_up(struct walk *walk, u64 end) {
     struct space *space = walk->space;
     u64 stop = walk->at, bytes;
     for (; stop < end && walk->left > 0; walk->left -= PAGE_COST) {
-        tables_leaf(space->root, stop, &bytes);
+        tables_leaf(space->tlb->root, stop, &bytes);
         stop = MIN(end, ROUND_DOWN(stop, bytes) + bytes);
     }
     if (!space_borders(space, walk->at, stop)) return -ENOMEM;

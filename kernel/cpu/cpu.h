@@ -49,7 +49,8 @@ struct cpu {
     struct registers stopped_at; // what it was doing
     char last_words[LOG_LINE];   // its own panic, when another CPU's came first
     struct segments segments;    // what its registers hold while it has no context
-    bool tlb_used;               // tlb.c's
+    struct tlb *tlb;             // whose root it has; this and the rest are tlb.c's
+    bool tlb_used;
     u64 tlb_seen, tlb_forgot;
     struct time_cpu time;
     u64 gdt[8]; // by the selectors of layout.h; the TSS takes two

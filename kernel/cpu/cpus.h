@@ -41,25 +41,32 @@ void ipi_nmi(unsigned cpu);
 void cpu_serve(void);
 
 // ---- tlb.c ----
-// What CPUs remember of the program's page tables, and how they forget it together. Pages may be
-// given away, and a change of rights counts, only after tlb_flush(); a page table only after one
-// that was told so.
+// What CPUs remember of a root of page tables, and how they forget it together. Pages may be given
+// away, and a change of rights counts, only after tlb_flush(); a page table only after one that was
+// told so.
 //
-// A CPU uses the program's address space from tlb_enter() to tlb_leave(): an idle CPU is not woken
-// because of it. Who changed entries counts up the generation and then looks who uses the space;
-// who comes to use it says so and then looks at the generation. So one of them sees the other. An
-// idle CPU may still walk the program's tables without being asked to, and set accessed bits in
-// them, so it takes part when a table goes. All CPUs forget [start, end) of the program's half,
-// whose entries have changed: returns when they have. tables: page tables were taken out, too. One
-// CPU at a time; the others serve, wherever they wait, or are interrupted. Panics when one does
-// not, after seconds.
-void tlb_flush(u64 start, u64 end, bool tables);
-void tlb_forget(u64 address); // this CPU alone: another one has given it more rights
-u64 tlb_generation(void);     // counts the flushes, so every change of a present entry
+// A CPU uses a root from tlb_enter() to tlb_leave(): an idle CPU is not woken because of it. Who
+// changed entries counts up the generation and then looks who uses the root; who comes to use it
+// says so and then looks at the generation. So one of them sees the other. An idle CPU may still
+// walk the tables of the root that it used last without being asked to, and set accessed bits in
+// them, so it takes part when a table goes.
+struct tlb {
+    u64 root;       // CR3
+    u64 generation; // counts the flushes, so every change of a present entry
+    u64 start, end; // of the latest one
+};
+extern struct tlb tlb_first; // of the root that CPUs start with, which is the first program's
 
-void tlb_serve(void); // does what this CPU is asked to: from cpu_serve()
-void tlb_enter(void); // when the CPU counts as online
-bool tlb_leave(void); // whether it was in
+// All CPUs forget [start, end) of the program's half, whose entries have changed: returns when they
+// have. tables: page tables were taken out, too. One CPU at a time for each root; the others serve,
+// wherever they wait, or are interrupted. Panics when one does not, after seconds.
+void tlb_flush(struct tlb *tlb, u64 start, u64 end, bool tables);
+void tlb_forget(u64 address); // this CPU alone: another one has given it more rights
+u64 tlb_generation(const struct tlb *tlb);
+
+void tlb_serve(void);            // does what this CPU is asked to: from cpu_serve()
+void tlb_enter(struct tlb *tlb); // when the CPU counts as online, and uses none
+bool tlb_leave(void);            // whether it used one
 
 // ---- stop.c ----
 // Whether another CPU ends the machine, so that this one has to stop; halts here for ever if so.

@@ -125,6 +125,7 @@ void cpu_init(unsigned number) {
     struct cpu *cpu = (struct cpu *)slot;
     cpu->self = cpu;
     cpu->number = number;
+    cpu->tlb = &tlb_first;
     cpu->stack_top = slot + SLOT_SIZE;
     gdt_init(cpu);
     if (number == 0) {

@@ -17,7 +17,8 @@
 #define STORE(at, value) (STEP(), __atomic_store_n(at, value, __ATOMIC_SEQ_CST))
 #define ADD(at, value)   (STEP(), __atomic_add_fetch(at, value, __ATOMIC_SEQ_CST))
 
-static u64 generation, range_start, range_end; // of the latest flush
+struct tlb tlb_first;
+static struct tlb moving; // of a CPU between two roots
 
 static void tlb_forget_all(void) { write_cr3(read_cr3()); } // all that is not global
 
@@ -35,11 +36,11 @@ void tlb_forget(u64 address) {
     this_cpu()->tlb_forgot++;
 }
 
-u64 tlb_generation(void) { return LOAD(&generation); }
+u64 tlb_generation(const struct tlb *tlb) { return LOAD(&tlb->generation); }
 
-static void tlb_catch_up(struct cpu *cpu, u64 now, bool range_counts) {
+static void tlb_catch_up(struct cpu *cpu, struct tlb *tlb, u64 now, bool range_counts) {
     if (range_counts && now == cpu->tlb_seen + 1)
-        tlb_forget_here(LOAD(&range_start), range_end);
+        tlb_forget_here(LOAD(&tlb->start), tlb->end);
     else if (now != cpu->tlb_seen)
         tlb_forget_all();
     STORE(&cpu->tlb_seen, now);
@@ -47,35 +48,52 @@ static void tlb_catch_up(struct cpu *cpu, u64 now, bool range_counts) {
 
 void tlb_serve(void) {
     struct cpu *cpu = this_cpu();
-    tlb_catch_up(cpu, LOAD(&generation), cpu->tlb_used);
+    tlb_catch_up(cpu, cpu->tlb, LOAD(&cpu->tlb->generation), cpu->tlb_used);
 }
 
-void tlb_enter(void) {
+// While it moves it counts with both roots, so that a table of neither goes while it may still, or
+// already, walk it. It has seen nothing of the new one: what it had seen of the old one would look
+// as if it had, if that was flushed more often.
+static void tlb_move(struct cpu *cpu, struct tlb *to) {
+    STORE(&cpu->tlb, &moving);
+    STORE(&cpu->tlb_seen, 0);
+    write_cr3(to->root);
+    STORE(&cpu->tlb, to);
+}
+
+void tlb_enter(struct tlb *tlb) {
     struct cpu *cpu = this_cpu();
+    if (cpu->tlb != tlb) tlb_move(cpu, tlb);
     STORE(&cpu->tlb_used, true);
-    tlb_catch_up(cpu, LOAD(&generation), false);
+    tlb_catch_up(cpu, tlb, LOAD(&tlb->generation), false);
 }
 
 bool tlb_leave(void) { return __atomic_exchange_n(&this_cpu()->tlb_used, false, __ATOMIC_SEQ_CST); }
 
-static void tlb_wait_for(const struct cpu *cpu, u64 now, bool tables) {
+// Whether a CPU may remember what is flushed.
+static bool tlb_concerns(const struct cpu *cpu, const struct tlb *tlb, bool tables) {
+    const struct tlb *its = LOAD(&cpu->tlb);
+    return its == &moving || (its == tlb && (tables || LOAD(&cpu->tlb_used)));
+}
+
+static void tlb_wait_for(const struct cpu *cpu, const struct tlb *tlb, u64 now, bool tables) {
     u32 tries = 0;
-    while (LOAD(&cpu->tlb_seen) < now && (tables || LOAD(&cpu->tlb_used))) {
+    while (tlb_concerns(cpu, tlb, tables) && LOAD(&cpu->tlb_seen) < now) {
         if (++tries > TRIES_MAX) panic("CPU %u does not flush its TLB", cpu->number);
         cpu_serve();
         __asm__ volatile("pause");
     }
 }
 
-void tlb_flush(u64 start, u64 end, bool tables) {
+void tlb_flush(struct tlb *tlb, u64 start, u64 end, bool tables) {
     struct cpu *self = this_cpu();
-    range_start = start;
-    range_end = end;
-    u64 now = ADD(&generation, 1);
-    tlb_catch_up(self, now, true);
+    tlb->start = start;
+    tlb->end = end;
+    u64 now = ADD(&tlb->generation, 1);
+    if (self->tlb == tlb) tlb_catch_up(self, tlb, now, true);
     unsigned online = cpus_online();
     for (unsigned n = 0; n < online; n++)
-        if (n != self->number && (tables || LOAD(&cpu_number(n)->tlb_used))) ipi_send(n);
+        if (n != self->number && tlb_concerns(cpu_number(n), tlb, tables)) ipi_send(n);
     for (unsigned n = 0; n < online; n++)
-        if (n != self->number) tlb_wait_for(cpu_number(n), now, tables);
+        if (n != self->number) tlb_wait_for(cpu_number(n), tlb, now, tables);
 }

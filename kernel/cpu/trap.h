@@ -40,7 +40,8 @@ struct context {
     struct registers regs;
     // Current only while another context runs:
     struct segments segments;
-    void *xstate; // fpu_state_size() bytes, 64-byte aligned
+    void *xstate;    // fpu_state_size() bytes, 64-byte aligned
+    struct tlb *tlb; // of the memory that it sees
 };
 
 #define FAULT_PRESENT (1u << 0) // error code of a page fault, Intel SDM 3A 4.7

@@ -20,10 +20,11 @@ void traps_init(const struct trap_hooks *given) { hooks = given; }
 void traps_set_stack_growth(const char *(*grow)(u64 address, u64 rsp)) { grow_stack = grow; }
 
 void context_enter(struct context *context) {
-    if (!this_cpu()->tlb_used) tlb_enter();
+    struct cpu *cpu = this_cpu();
+    if (!cpu->tlb_used || cpu->tlb != context->tlb) tlb_enter(context->tlb);
     fpu_restore(context->xstate);
     segments_enter(&context->segments);
-    this_cpu()->current = context;
+    cpu->current = context;
 }
 
 void context_leave(bool save) {

@@ -140,17 +140,17 @@ void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high, void (*give)(u
     tables_take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, give);
 }
 
-void tables_split(u64 *entry, u64 address, u64 bytes, u64 table) {
+void tables_split(struct tlb *tlb, u64 *entry, u64 address, u64 bytes, u64 table) {
     u64 part = bytes / ENTRIES, next = part == PAGE_SIZE ? *entry & ~PTE_PS : *entry,
         *entries = window(table & PTE_ADDRESS);
     for (u64 i = 0; i < ENTRIES; i++) entries[i] = next + i * part;
     *entry &= ~PTE_P;
-    tlb_flush(address, address + PAGE_SIZE, false);
+    tlb_flush(tlb, address, address + PAGE_SIZE, false);
     *entry = table | PTE_P | PTE_W | PTE_U;
 }
 
-void tables_join(u64 root, u64 address, int level, void (*give)(u64 entry)) {
-    u64 *above = tables_entry(root, address, level + 1);
+void tables_join(struct tlb *tlb, u64 address, int level, void (*give)(u64 entry)) {
+    u64 *above = tables_entry(tlb->root, address, level + 1);
     if (!above || !(*above & PTE_P) || *above & PTE_PS) return;
     u64 table = *above, *entries = window(table & PTE_ADDRESS), first = entries[0],
         bytes = LEVEL_BYTES(level);
@@ -159,7 +159,7 @@ void tables_join(u64 root, u64 address, int level, void (*give)(u64 entry)) {
         if (entries[i] != first + i * bytes) return;
     *above = 0;
     address = ROUND_DOWN(address, LEVEL_BYTES(level + 1));
-    tlb_flush(address, address + LEVEL_BYTES(level + 1), true);
+    tlb_flush(tlb, address, address + LEVEL_BYTES(level + 1), true);
     *above = first | PTE_PS;
     give(table);
 }

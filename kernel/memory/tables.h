@@ -3,6 +3,8 @@
 
 #include "kernel/lib/types.h"
 
+struct tlb;
+
 #define PTE_P   (1ull << 0) // present
 #define PTE_W   (1ull << 1) // writable
 #define PTE_U   (1ull << 2) // user
@@ -78,10 +80,10 @@ void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high, void (*give)(u
 // contents do not matter and which may come with bits for its entry. While the size changes the
 // page is not present: a CPU that found two sizes for one address could raise a machine check (AMD
 // family 10h erratum 383; Intel SKL002).
-void tables_split(u64 *entry, u64 address, u64 bytes, u64 table);
-// The reverse, for the table of that level that has address: when its 512 pages are alike and
-// neighbours in physical memory, and the first is aligned for it, they become one and give() gets
-// the table's entry.
-void tables_join(u64 root, u64 address, int level, void (*give)(u64 entry));
+void tables_split(struct tlb *tlb, u64 *entry, u64 address, u64 bytes, u64 table);
+// The reverse, for the table of that level, of that root, that has address: when its 512 pages are
+// alike and neighbours in physical memory, and the first is aligned for it, they become one and
+// give() gets the table's entry.
+void tables_join(struct tlb *tlb, u64 address, int level, void (*give)(u64 entry));
 
 u64 tables_root(void); // CR3 of this CPU

@@ -18,7 +18,7 @@ static bool fault_fits(struct space *space, const struct area *area, u64 address
     if (area->object || area->flags & AREA_GUARD) return false;
     u64 start = ROUND_DOWN(address, bytes), empty;
     return start >= area->start && start + bytes <= area->end &&
-           !tables_leaf(space->root, address, &empty) && empty >= bytes;
+           !tables_leaf(space->tlb->root, address, &empty) && empty >= bytes;
 }
 
 // Clears a large page without the lock, and without holding up flushes. Only where it takes nothing
@@ -30,7 +30,7 @@ static bool fault_clear_apart(struct space *space, u64 physical, u64 address, u6
     bool used = tlb_leave();
     memset(window(physical), 0, bytes);
     space_take(space);
-    if (used) tlb_enter();
+    if (used) tlb_enter(space->tlb);
     promises_clear_away(-(s64)PAGES(bytes));
     const struct area *area = space_area(space, address);
     if (area && fault_fits(space, area, address, bytes) &&
@@ -58,7 +58,7 @@ static u64 fault_take(struct space *space, u64 address, int level, bool *is_gone
 static void fault_join(struct space *space, const struct area *area, u64 address) {
     u64 bytes = LEVEL_BYTES(LEVEL_1G), start = ROUND_DOWN(address, bytes);
     if (space->largest < LEVEL_1G || start < area->start || start + bytes > area->end) return;
-    tables_join(space->root, start, LEVEL_2M, space_table_give);
+    tables_join(space->tlb, start, LEVEL_2M, space_table_give);
 }
 
 // Puts a page at its place; false when there is no memory for a table. The area and its tables are
@@ -179,7 +179,7 @@ const char *space_make(struct space *space, u64 address, u64 error) {
     if (is_kept && error & FAULT_USER) return NULL; // it is tried again until the move is done
     if (!area || !(area->rights & needed) || area->flags & AREA_GUARD)
         return fault_refusal(space, area, address, error);
-    u64 bytes, *entry = tables_leaf(space->root, address, &bytes);
+    u64 bytes, *entry = tables_leaf(space->tlb->root, address, &bytes);
     if (!entry && area->flags & AREA_DEVICE) return space_no_memory;
     if (!entry && area->object) return fault_of_object(space, area, address, error & FAULT_WRITE);
     int level = error & FAULT_SMALL ? 0 : LEVEL_2M;
@@ -191,7 +191,7 @@ const char *space_make(struct space *space, u64 address, u64 error) {
     }
     address = ROUND_DOWN(address, PAGE_SIZE);
     if (!fault_copy(entry, area, *entry & PTE_ADDRESS)) return space_no_memory;
-    tlb_flush(address, address + PAGE_SIZE, false);
+    tlb_flush(space->tlb, address, address + PAGE_SIZE, false);
     return NULL;
 }
 
@@ -212,7 +212,7 @@ const char *space_fault(struct space *space, u64 address, u64 error) {
 bool space_shows_other(struct space *space, u64 address) {
     u64 bytes;
     space_take(space);
-    const u64 *entry = tables_leaf(space->root, address, &bytes);
+    const u64 *entry = tables_leaf(space->tlb->root, address, &bytes);
     bool shows = entry && !(*entry & PTE_OURS);
     lock_give(&space->lock);
     return shows;

@@ -170,7 +170,7 @@ static s64 mapping_protect_part(struct space *space, const struct area *area, u6
         !space_borders(space, start, end))
         return -ENOMEM;
     space_areas_protect(space, start, end, rights);
-    tables_each(space->root, start, end, space_refresh, space);
+    tables_each(space->tlb->root, start, end, space_refresh, space);
     space_flush(space, start, end);
     return 0;
 }

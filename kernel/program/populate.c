@@ -45,10 +45,10 @@ static bool populate_take_page(struct space *space, struct taken *taken, int lev
     return taken->page;
 }
 
-static void populate_clear_more(struct taken *taken) {
+static void populate_clear_more(struct space *space, struct taken *taken) {
     bool used = tlb_leave(); // flushes need not wait for this
     memset(window(taken->page + taken->bytes), 0, CLEAR_BYTES);
-    if (used) tlb_enter();
+    if (used) tlb_enter(space->tlb);
     taken->bytes += CLEAR_BYTES;
 }
 
@@ -73,7 +73,7 @@ s64 populate_take(struct thread *thread, u64 bytes, int level) {
     u64 size = LEVEL_BYTES(level), wanted = bytes / size - taken->count;
     if (!wanted) return 0;
     if (taken->page)
-        populate_clear_more(taken);
+        populate_clear_more(space, taken);
     else if (!populate_take_page(space, taken, level, wanted))
         return populate_begin(thread, 0, PAGE_SIZE, level, -ENOMEM);
     if (taken->bytes == size) populate_push(taken);
@@ -113,7 +113,7 @@ static bool populate_wants_1g(struct space *space, const struct taken *taken,
     if (space->largest < LEVEL_1G || taken->at < taken->small || taken->at % bytes ||
         end - taken->at < bytes)
         return false;
-    return !tables_leaf(space->root, taken->at, &empty) && empty >= bytes;
+    return !tables_leaf(space->tlb->root, taken->at, &empty) && empty >= bytes;
 }
 
 // One step under the lock; false at the end, or when memory ran out. Says in pages of 4 KiB what it
@@ -125,13 +125,13 @@ static bool populate_step(struct space *space, struct taken *taken, u64 *made, b
     u64 bytes;
     if (!area->rights || area->flags & (AREA_DEVICE | AREA_GUARD)) {
         taken->at = area->end;
-    } else if (tables_leaf(space->root, taken->at, &bytes)) {
+    } else if (tables_leaf(space->tlb->root, taken->at, &bytes)) {
         taken->at = ROUND_DOWN(taken->at, bytes) + bytes;
     } else {
         *large = populate_wants_1g(space, taken, area);
         if (*large) return true;
         if (space_make(space, taken->at, area->rights & AREA_WRITE ? FAULT_WRITE : 0)) return false;
-        bool is_small = tables_leaf(space->root, taken->at, &bytes) && bytes == PAGE_SIZE;
+        bool is_small = tables_leaf(space->tlb->root, taken->at, &bytes) && bytes == PAGE_SIZE;
         *made += is_small ? 1 : PIECE_MADE;
     }
     return taken->at < taken->end;
@@ -142,7 +142,7 @@ s64 populate(struct thread *thread) {
     struct taken *taken = &thread->record.taken;
     if (taken->level) return populate_put_taken(thread);
     if (taken->page && taken->bytes < LEVEL_BYTES(LEVEL_1G)) {
-        populate_clear_more(taken);
+        populate_clear_more(space, taken);
         return call_again(thread);
     }
     u64 made = 0;

@@ -6,11 +6,12 @@
 #include "kernel/cpu/time.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
+#include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/space.h"
 
 struct program program;
-static struct space first_space = {.lock = {.rank = LOCK_SPACE}};
+static struct space first_space = {.lock = {.rank = LOCK_SPACE}, .tlb = &tlb_first};
 static program_call dispatch;
 
 #define LEAVES 256 // queues that a thread leaves at once
@@ -117,6 +118,7 @@ static void program_name_thread(struct thread *thread, const struct boot_part *c
 
 void program_run(struct boot_info *boot, program_call call) {
     dispatch = call;
+    tlb_first.root = tables_root();
     struct thread *first = thread_make(&first_space, NULL);
     if (!first) unfit("no memory is left for the program's registers");
     traps_init(&hooks);

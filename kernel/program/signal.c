@@ -181,7 +181,8 @@ const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fau
     if (why) return why;
     count_fault();
     if (this_cpu()->tlb_forgot == forgot) return NULL; // it did something about it
-    if (!fault_repeats(&thread->repeats, rip, fault->address, tlb_generation())) return NULL;
+    if (!fault_repeats(&thread->repeats, rip, fault->address, tlb_generation(thread->context.tlb)))
+        return NULL;
     return "which its page allows; it comes again and again";
 }
 

@@ -29,7 +29,7 @@ void space_take(struct space *space) {
     if (lock_try(&space->lock)) return;
     bool used = tlb_leave();
     lock_take(&space->lock);
-    if (used) tlb_enter();
+    if (used) tlb_enter(space->tlb);
 }
 
 static struct area *spare; // free nodes, linked through left
@@ -60,7 +60,6 @@ bool space_nodes_ready(void) {
 }
 
 void space_init(struct space *space, u64 heap, const struct boot_part *file) {
-    space->root = tables_root();
     space->largest = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PDPE1GB ? LEVEL_1G : LEVEL_2M;
     space->brk_start = space->brk_now = heap;
     objects_set_file(file->start, file->length);
@@ -75,7 +74,7 @@ const struct area *space_area(struct space *space, u64 address) {
 
 // The tables at an address whose last counted page is gone are no longer promised.
 static void space_unmark(struct space *space, u64 address) {
-    u64 table = space->root;
+    u64 table = space->tlb->root;
     for (int level = 3; level > 0; level--) {
         u64 *entry = tables_at(table, address, level), bytes = LEVEL_BYTES(level),
             start = ROUND_DOWN(address, bytes);
@@ -159,7 +158,7 @@ static enum owner space_owner_of(u64 entry) { return entry & PTE_STACK ? OWNER_S
 // promised if the area counts or another one does that needs them too. NULL when there is no memory
 // for one.
 u64 *space_entry(struct space *space, const struct area *area, u64 address, int level) {
-    u64 table = space->root;
+    u64 table = space->tlb->root;
     for (int at = 3; at > level; at--) {
         u64 *entry = tables_at(table, address, at), bytes = LEVEL_BYTES(at),
             start = ROUND_DOWN(address, bytes);
@@ -247,18 +246,18 @@ void space_refresh(void *context, u64 *entry, u64 address, u64 bytes) {
 }
 
 void space_flush(struct space *space, u64 start, u64 end) {
-    if (space->changed) tlb_flush(start, end, space->changed & TABLES_HID_TABLES);
+    if (space->changed) tlb_flush(space->tlb, start, end, space->changed & TABLES_HID_TABLES);
     space->changed = 0;
 }
 
 // Splits pages until none crosses address. False when there is no memory for a table.
 bool space_border(struct space *space, u64 address) {
     u64 bytes, *entry;
-    while ((entry = tables_leaf(space->root, address, &bytes)) && address % bytes) {
+    while ((entry = tables_leaf(space->tlb->root, address, &bytes)) && address % bytes) {
         u64 physical = *entry & PTE_ADDRESS, promised = *entry & PTE_COUNTED;
         u64 table = promises_page(OWNER_TABLES, promised);
         if (!table) return false;
-        tables_split(entry, ROUND_DOWN(address, bytes), bytes, table | promised);
+        tables_split(space->tlb, entry, ROUND_DOWN(address, bytes), bytes, table | promised);
         if (bytes == LEVEL_BYTES(LEVEL_2M)) frame_split(physical);
     }
     return true;
@@ -274,7 +273,7 @@ u64 space_reach(struct space *space, u64 start, u64 end) {
     if (end - start <= PIECE_AREAS * PAGE_SIZE) return end;
     u64 reach = end;
     if (end - start > PIECE_BYTES)
-        reach = tables_reach(space->root, start, end, REACH_COST, CALL_INSTRUCTIONS);
+        reach = tables_reach(space->tlb->root, start, end, REACH_COST, CALL_INSTRUCTIONS);
     struct area *area = areas_find(&space->areas, start);
     for (int i = 0; area && area->start < reach; i++, area = areas_next(area))
         if (i == PIECE_AREAS) return area->start;
@@ -296,10 +295,10 @@ void space_drop(struct space *space, u64 start, u64 end) {
         low = left ? left->end : 0;
         high = right ? right->start : USER_END;
     }
-    space->changed |= tables_hide(space->root, start, end, low, high);
+    space->changed |= tables_hide(space->tlb->root, start, end, low, high);
     space_flush(space, start, end);
-    tables_each(space->root, start, end, space_page_drop, NULL);
-    tables_free(space->root, start, end, low, high, space_table_give);
+    tables_each(space->tlb->root, start, end, space_page_drop, NULL);
+    tables_free(space->tlb->root, start, end, low, high, space_table_give);
     objects_collect(&space->areas.left);
 }
 

@@ -1,6 +1,7 @@
 // What space.c and mappings.c share: address spaces, of which there is one.
 #pragma once
 
+#include "kernel/cpu/cpus.h"
 #include "kernel/program/program.h"
 
 #define PAGES(bytes) ((bytes) / PAGE_SIZE)
@@ -9,7 +10,8 @@
 struct space {
     struct lock lock; // of all that follows, and of the pages and tables
     struct areas areas;
-    u64 root, brk_start, brk_now;
+    struct tlb *tlb; // and its root
+    u64 brk_start, brk_now;
     u64 promised, tables; // of all areas: what the account of promises was told of last
     int largest;          // level of the largest pages that the CPU has
     u64 lock_future; // what mlockall() wants for every area from now on: MCL_FUTURE, perhaps with

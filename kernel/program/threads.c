@@ -6,6 +6,7 @@
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 #include "kernel/program/promises.h"
+#include "kernel/program/space.h"
 
 #define TID_MAX      0x3fffffff // what fits into a futex word beside its two flags
 #define XSTATE_ALIGN 64
@@ -50,7 +51,9 @@ struct thread *thread_make(struct space *space, const struct thread *like) {
     struct thread *thread = window(page);
     if (!page) return NULL;
     ASSERT(sizeof *thread + bytes <= PAGE_SIZE);
-    *thread = (struct thread){.context.xstate = (u8 *)thread + PAGE_SIZE - bytes, .space = space};
+    *thread = (struct thread){.context.xstate = (u8 *)thread + PAGE_SIZE - bytes,
+                              .context.tlb = space->tlb,
+                              .space = space};
     fpu_state_init(thread->context.xstate);
     if (like) {
         thread->context.regs = like->context.regs;

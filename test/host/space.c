@@ -65,7 +65,8 @@ static struct extent extents[64];
 static u64 test_root, physical_end, space_start;
 static u64 file_start, file_pages;
 static struct thread threads[2]; // one of each CPU
-static struct space spaces[2];   // the second one in two_spaces() alone
+static struct tlb test_tlbs[2];
+static struct space spaces[2]; // the second one in two_spaces() alone
 static struct space *space = spaces;
 
 u64 limit_get(unsigned resource) { return resource == RLIMIT_STACK ? 8 << 20 : ~0ull; }
@@ -128,14 +129,14 @@ void lock_order(const struct lock *lock) { (void)lock; }
 bool lock_try(struct lock *lock) { return lock_take(lock), true; }
 bool tlb_leave(void) { return false; }
 void cpu_serve(void) { promises.away = 0; } // as if it were done: the other CPU cannot go on here
-void tlb_enter(void) {}
+void tlb_enter(struct tlb *tlb) { (void)tlb; }
 
 u64 tables_root(void) { return test_root; }
 void tlb_forget(u64 address) {
     for (int i = 0; i < REMEMBERED; i++)
         if (address - tlbs[cpu][i].address < tlbs[cpu][i].bytes) tlbs[cpu][i].bytes = 0;
 }
-void tlb_flush(u64 start, u64 end, bool tables) {
+void tlb_flush(struct tlb *tlb, u64 start, u64 end, bool tables) {
     CHECK(space->lock.taken && start < end);
     if (tables) (memset)(walked, 0, sizeof walked);
     for (struct remembered *entry = tlbs[0]; entry < tlbs[2]; entry++)
@@ -144,7 +145,7 @@ void tlb_flush(u64 start, u64 end, bool tables) {
 
 static void check_tlb(void) {
     for (struct remembered *at = tlbs[0]; at < tlbs[2]; at++) {
-        u64 bytes, *entry = at->bytes ? tables_leaf(space->root, at->address, &bytes) : NULL;
+        u64 bytes, *entry = at->bytes ? tables_leaf(space->tlb->root, at->address, &bytes) : NULL;
         if (at->bytes) CHECK(entry && bytes == at->bytes && *entry == at->entry);
     }
 }
@@ -158,7 +159,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table) {
 }
 
 static void walk(u64 address) {
-    u64 table = space->root;
+    u64 table = space->tlb->root;
     for (int level = 3; level > 0; level--) {
         u64 entry = *tables_at(table, address, level);
         if (!(entry & PTE_P) || entry & PTE_PS) return;
@@ -171,7 +172,7 @@ static void walk(u64 address) {
 static u64 *access(u64 address, u64 error, const char **why) {
     for (int i = 0; i < 4; i++) { // while one page is cleared another CPU may have undone it
         walk(address);
-        u64 bytes, *entry = tables_leaf(space->root, address, &bytes),
+        u64 bytes, *entry = tables_leaf(space->tlb->root, address, &bytes),
                    at = ROUND_DOWN(address, bytes);
         bool allowed = entry && *entry & PTE_P && *entry & PTE_U &&
                        !(error & FAULT_WRITE && !(*entry & PTE_W)) &&
@@ -278,7 +279,7 @@ static void trace_other(void) {
     struct space *used = space;
     struct area *area;
     space = &spaces[used == spaces];
-    if (space->root) trace_table(space->root, 3, 0);
+    if (space->tlb) trace_table(space->tlb->root, 3, 0);
     RB_FOREACH(area, area_tree, &space->areas.tree) own_node(area);
     space = used;
 }
@@ -314,7 +315,7 @@ static void trace(void) {
     found = (struct promises){0};
     unmarked = 0;
     trace_objects();
-    trace_table(space->root, 3, 0);
+    trace_table(space->tlb->root, 3, 0);
     trace_other();
     own(file_start, file_pages * PAGE_SIZE, THE_FILE);
     struct area *area;
@@ -403,7 +404,7 @@ static void check_model(void) {
                                             !!(area->flags & AREA_COUNTED) != page->counted)))
             CHECK(!"the area is as the model has it");
         if (at >= until) {
-            entry = tables_leaf(space->root, at, &bytes);
+            entry = tables_leaf(space->tlb->root, at, &bytes);
             until = ROUND_DOWN(at, bytes) + bytes;
             if (entry) CHECK(used && ROUND_DOWN(at, bytes) >= area->start && until <= area->end);
         }
@@ -628,7 +629,8 @@ static void do_advise(u64 at, u64 count) {
         CHECK(result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && is_short(8)));
     bool is_whole = result == -EINVAL || result == 0 || !is_short(8);
     for (u64 i = at, bytes; i < end; i++) {
-        if (!is_whole && !model[i].shared && tables_leaf(space->root, address_of(i), &bytes)) break;
+        if (!is_whole && !model[i].shared && tables_leaf(space->tlb->root, address_of(i), &bytes))
+            break;
         if (!model[i].shared) model[i].value = first_value(&model[i]);
     }
 }
@@ -874,6 +876,7 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     physical_end = ranges[count - 1].end;
     madvise(window(0), physical_end, 4);
     (memset)(spaces, 0, sizeof spaces);
+    spaces[0].tlb = &test_tlbs[0];
     use_space(0);
     spare = NULL;
     spare_count = 0;
@@ -890,7 +893,7 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     linear_lay_out(&handed.map, ranges, count, true);
     handed.top = handed.map.end;
     pages_init(&handed, 0);
-    test_root = page_alloc_cleared();
+    test_root = test_tlbs[0].root = page_alloc_cleared();
     file_pages = 0;
     space_start = ROUND_DOWN(SPACE_PLACE_END - bytes, 2 * MIB);
     model_pages = (SPACE_PLACE_END - space_start) / PAGE_SIZE;
@@ -959,7 +962,7 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
 static void count_leaves(u64 *leaves) {
     leaves[0] = leaves[1] = leaves[2] = 0;
     for (u64 at = space_start, bytes; at < SPACE_PLACE_END; at = ROUND_DOWN(at, bytes) + bytes)
-        if (tables_leaf(space->root, at, &bytes))
+        if (tables_leaf(space->tlb->root, at, &bytes))
             leaves[bytes == GIB ? 2 : bytes == 2 * MIB ? 1 : 0]++;
 }
 #define LEAVES(g, m, k)                                                                            \
@@ -1043,7 +1046,8 @@ static void two_spaces(const struct range *ranges, size_t count) {
     const char *why;
     u64 at[2], left[2], wrong = 0;
     start(ranges, count, 48 * MIB, false);
-    spaces[1] = (struct space){.root = page_alloc_cleared(), .largest = LEVEL_2M};
+    spaces[1] = (struct space){.tlb = &test_tlbs[1], .largest = LEVEL_2M};
+    test_tlbs[1].root = page_alloc_cleared();
     for (int i = 0; i < 2; i++) {
         use_space(i);
         at[i] = (u64)CALL6(mmap, space_start + 2 * MIB, pages * PAGE_SIZE, rw,

@@ -1,8 +1,9 @@
 // flags: -O1 -fsanitize=thread -pthread
 // The TLB shootdown with threads, under ThreadSanitizer: each thread is a CPU with a TLB of its
 // own, which goes idle and comes back, takes interrupts between two steps when it likes, and
-// changes the page tables when it has the lock. No CPU may reach a page that was given back, nor,
-// idle or not, walk a page table that was.
+// changes the page tables when it has the lock. There are two roots, and who comes back may go on
+// in the other one. No CPU may reach a page that was given back, nor, idle or not, walk a page
+// table that was.
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -14,21 +15,23 @@
 #include "kernel/cpu/x86.h"
 
 #define CPUS   5
-#define PAGES  64 // of the address space, in two tables
+#define ROOTS  2
+#define PAGES  64 // of each, in two tables
 #define FRAMES 4096
-#define ROUNDS 6000
+#define ROUNDS 4000
 
 static struct test_cpu {
     struct cpu cpu; // as the kernel has it
     u32 tlb[PAGES]; // frames; 0: not remembered
     u32 tables[2];
+    u64 root;
     bool asked;
     unsigned random;
-    u64 reached, walked, idle_served;
+    u64 reached, walked, idle_served, moved;
 } cpus[CPUS];
 static __thread struct test_cpu *me;
 static unsigned online = 1, done;
-static u32 entries[PAGES], roots[2]; // frames; 0: not present
+static u32 entries[ROOTS][PAGES], roots[ROOTS][2]; // frames; 0: not present
 static bool in_use[FRAMES];
 
 static unsigned rnd(unsigned n) {
@@ -43,6 +46,8 @@ static void step(void) { // time passes, and others come in between
 static void forget_page(u64 address) {
     me->tlb[address / PAGE_SIZE] = me->tables[0] = me->tables[1] = 0;
 }
+static void walk(unsigned page);
+static void walk_early(void) { walk(rnd(PAGES)); }
 #include "test/tlb_cpu.h"
 #include "kernel/cpu/lock.c"
 void ipi_send(unsigned cpu) {
@@ -61,13 +66,13 @@ static void take_interrupt(void) {
 // What the CPU may do at any time: it remembers where a table is, and reads it.
 static void walk(unsigned page) {
     u32 *table = &me->tables[page % 2];
-    if (!*table) *table = LOAD(&roots[page % 2]);
+    if (!*table) *table = LOAD(&roots[me->root][page % 2]);
     if (*table && !LOAD(&in_use[*table])) CHECK(!"the table is there");
     me->walked += *table != 0;
 }
 
 static void reach(unsigned page) {
-    if (!me->tlb[page]) me->tlb[page] = LOAD(&entries[page]);
+    if (!me->tlb[page]) me->tlb[page] = LOAD(&entries[me->root][page]);
     if (me->tlb[page] && !LOAD(&in_use[me->tlb[page]])) CHECK(!"the page is there");
     me->reached += me->tlb[page] != 0;
 }
@@ -79,26 +84,31 @@ static u32 frame_take(void) {
     return frame;
 }
 
+static struct tlb second = {.root = 1};
+
+// Of a root that this CPU need not be in.
 static void change(void) {
-    static struct lock lock;
+    static struct lock locks[ROOTS];
+    unsigned of = rnd(ROOTS);
+    struct lock *lock = &locks[of];
     unsigned count = 1 + rnd(rnd(4) ? 5 : PAGES), first = rnd(PAGES - count + 1), table = rnd(8);
     u32 old[PAGES], old_table = 0;
-    lock_take(&lock);
+    lock_take(lock);
     for (unsigned i = 0; i < count; i++) {
-        old[i] = entries[first + i];
-        STORE(&entries[first + i], 0);
+        old[i] = entries[of][first + i];
+        STORE(&entries[of][first + i], 0);
     }
     if (table < 2) {
-        old_table = roots[table];
-        STORE(&roots[table], 0);
+        old_table = roots[of][table];
+        STORE(&roots[of][table], 0);
     }
-    tlb_flush(first * PAGE_SIZE, (first + count) * PAGE_SIZE, table < 2);
+    tlb_flush(of ? &second : &tlb_first, first * PAGE_SIZE, (first + count) * PAGE_SIZE, table < 2);
     for (unsigned i = 0; i < count; i++)
         if (old[i]) STORE(&in_use[old[i]], false);
     if (old_table) STORE(&in_use[old_table], false);
-    for (unsigned i = 0; i < count; i++) STORE(&entries[first + i], frame_take());
-    if (table < 2) STORE(&roots[table], frame_take());
-    lock_give(&lock);
+    for (unsigned i = 0; i < count; i++) STORE(&entries[of][first + i], frame_take());
+    if (table < 2) STORE(&roots[of][table], frame_take());
+    lock_give(lock);
 }
 
 static void idle(void) {
@@ -110,7 +120,9 @@ static void idle(void) {
         me->idle_served += me->cpu.tlb_seen != seen;
         sched_yield();
     }
-    tlb_enter();
+    u64 before = me->root;
+    tlb_enter(rnd(ROOTS) ? &second : &tlb_first);
+    me->moved += me->root != before;
 }
 
 static void *work(void *argument) {
@@ -118,7 +130,7 @@ static void *work(void *argument) {
     me->cpu.number = (unsigned)(me - cpus);
     me->random = me->cpu.number + 1;
     if (me != cpus) STORE(&online, me->cpu.number + 1);
-    tlb_enter();
+    tlb_enter(&tlb_first);
     for (int round = 0; round < ROUNDS; round++) {
         unsigned draw = rnd(32);
         if (draw == 0)
@@ -142,6 +154,7 @@ static void *work(void *argument) {
 
 int main(void) {
     pthread_t threads[CPUS];
+    for (int i = 0; i < CPUS; i++) cpus[i].cpu.tlb = &tlb_first;
     for (int i = 0; i < CPUS; i++) { // the first ones are at work when the others come
         CHECK(pthread_create(&threads[i], NULL, work, &cpus[i]) == 0);
         while (cpus_online() < (unsigned)i + 1) sched_yield();
@@ -149,7 +162,7 @@ int main(void) {
     for (int i = 0; i < CPUS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
     u64 idle_served = 0; // of all: on a busy host one thread may be alone for most of its life
     for (int i = 0; i < CPUS; i++) {
-        CHECK(cpus[i].reached > 1000 && cpus[i].walked > 100);
+        CHECK(cpus[i].reached > 1000 && cpus[i].walked > 100 && cpus[i].moved > 10);
         idle_served += cpus[i].idle_served;
     }
     CHECK(idle_served > 10 * CPUS);

@@ -12,7 +12,8 @@
 #include "kernel/cpu/x86.h"
 
 #define CPUS        3
-#define PAGES       2 // of the address space; what is there is a number that is never used again
+#define ROOTS       2
+#define PAGES       2 // of each; what is there is a number that is never used again
 #define OPERATIONS  8
 #define PREEMPTIONS 3
 #define STACK       16384
@@ -22,6 +23,7 @@ enum operation {
     DONE,
     JOIN,
     ENTER,
+    ENTER_OTHER, // root: what follows is there
     LEAVE,
     REACH_0,
     REACH_1,
@@ -35,13 +37,14 @@ enum operation {
 
 static struct test_cpu {
     struct cpu cpu;
-    u64 tlb[PAGES], table, stack_pointer;
+    u64 tlb[PAGES], table, root, stack_pointer;
     bool asked, done;
 } * cpus, *me;
 static u8 stacks[CPUS][STACK] __attribute__((aligned(64)));
 static const enum operation (*script)[OPERATIONS];
 static unsigned online, first_online;
-static u64 entries[PAGES], root, latest, main_stack;
+static u64 entries[ROOTS][PAGES], tables[ROOTS], latest, main_stack;
+static struct tlb other = {.root = 1};
 static bool gone[1000]; // given back
 static int steps, preemptions;
 static struct { int step, cpu; } schedule[PREEMPTIONS];
@@ -80,6 +83,7 @@ static void step(void) {
 }
 
 static void forget_page(u64 address) { me->tlb[address / PAGE_SIZE] = me->table = 0; }
+static void walk_early(void) { me->table = tables[me->root]; }
 #include "test/tlb_cpu.h"
 void ipi_send(unsigned cpu) { cpus[cpu].asked = true; }
 void cpu_serve(void) {
@@ -93,14 +97,16 @@ static void reach(u64 *remembered, u64 *entry) {
     if (*remembered && gone[*remembered]) wrong = "nobody reaches what was given back";
 }
 
-static void change(u64 *list, u64 count, u64 start, bool tables) {
+static void change(u64 *list, u64 count, u64 start, bool is_table) {
     u64 old[PAGES];
     for (u64 i = 0; i < count; i++) {
         old[i] = list[i];
         STORE(&list[i], 0);
     }
-    tlb_flush(start, start + count * PAGE_SIZE, tables);
+    tlb_flush(me->root ? &other : &tlb_first, start, start + count * PAGE_SIZE, is_table);
     for (u64 i = 0; i < count; i++) gone[old[i]] = true;
+    for (int i = 0; i < CPUS; i++)
+        if (gone[cpus[i].table]) wrong = "nobody remembers a table that was given back";
     for (u64 i = 0; i < count; i++) STORE(&list[i], ++latest);
 }
 
@@ -108,15 +114,16 @@ static void operate(enum operation operation) {
     switch (operation) {
     case DONE: break;
     case JOIN: STORE(&online, me->cpu.number + 1); break;
-    case ENTER: tlb_enter(); break;
+    case ENTER: tlb_enter(&tlb_first); break;
+    case ENTER_OTHER: tlb_enter(&other); break;
     case LEAVE: tlb_leave(); break;
-    case REACH_0: reach(&me->tlb[0], &entries[0]); break;
-    case REACH_1: reach(&me->tlb[1], &entries[1]); break;
-    case WALK: reach(&me->table, &root); break;
-    case CHANGE_0: change(entries, 1, 0, false); break;
-    case CHANGE_1: change(entries + 1, 1, PAGE_SIZE, false); break;
-    case CHANGE_BOTH: change(entries, 2, 0, false); break;
-    case CHANGE_TABLE: change(&root, 1, 0, true); break;
+    case REACH_0: reach(&me->tlb[0], &entries[me->root][0]); break;
+    case REACH_1: reach(&me->tlb[1], &entries[me->root][1]); break;
+    case WALK: reach(&me->table, &tables[me->root]); break;
+    case CHANGE_0: change(entries[me->root], 1, 0, false); break;
+    case CHANGE_1: change(entries[me->root] + 1, 1, PAGE_SIZE, false); break;
+    case CHANGE_BOTH: change(entries[me->root], 2, 0, false); break;
+    case CHANGE_TABLE: change(&tables[me->root], 1, 0, true); break;
     case SERVE:
         if (me->asked) me->asked = false, tlb_serve();
     }
@@ -133,18 +140,23 @@ static void body(void) {
 
 static void run(void) {
     memset(gone, 0, sizeof gone);
-    generation = range_start = range_end = 0;
+    tlb_first = (struct tlb){0};
+    other = (struct tlb){.root = 1};
     online = first_online;
     steps = in_vain = 0;
-    latest = 3;
-    entries[0] = 1, entries[1] = 2, root = 3;
+    latest = 0;
+    for (int i = 0; i < ROOTS; i++) {
+        for (int page = 0; page < PAGES; page++) entries[i][page] = ++latest;
+        tables[i] = ++latest;
+    }
     for (unsigned i = 0; i < CPUS; i++) {
         u64 *top = (u64 *)(stacks[i] + STACK) - 2; // as after a call: return address at 16n + 8
         *top = (u64)body;
         cpus[i].stack_pointer = (u64)(top - 6);
         cpus[i].cpu.number = i;
         cpus[i].cpu.tlb_seen = cpus[i].cpu.tlb_used = cpus[i].asked = cpus[i].done = false;
-        cpus[i].tlb[0] = cpus[i].tlb[1] = cpus[i].table = 0;
+        cpus[i].cpu.tlb = &tlb_first;
+        cpus[i].tlb[0] = cpus[i].tlb[1] = cpus[i].table = cpus[i].root = 0;
     }
     me = cpus;
     switch_stack(&main_stack, cpus->stack_pointer);
@@ -202,6 +214,12 @@ int main(void) {
              {JOIN, ENTER, REACH_0, REACH_1, SERVE, REACH_1});
     SCENARIO("two take turns", 3, {ENTER, REACH_0, CHANGE_0, REACH_0}, {LEAVE},
              {ENTER, REACH_0, SERVE, LEAVE, ENTER, REACH_0});
+    SCENARIO("one moves to another root", 2, {ENTER, CHANGE_0, CHANGE_BOTH},
+             {ENTER, REACH_0, LEAVE, ENTER_OTHER, REACH_0, REACH_1, LEAVE, ENTER});
+    SCENARIO("a table goes from where one moves away", 2, {ENTER, CHANGE_TABLE, CHANGE_0},
+             {ENTER, WALK, LEAVE, ENTER_OTHER, WALK, SERVE});
+    SCENARIO("a table goes from where one moves to", 2, {ENTER_OTHER, CHANGE_TABLE, CHANGE_TABLE},
+             {ENTER, CHANGE_0, CHANGE_1, LEAVE, ENTER_OTHER, WALK, SERVE});
     CHECK(runs > 100000);
     return check_done("tlb_orders");
 }
