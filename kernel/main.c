@@ -17,7 +17,7 @@ void kernel_high_entry(void);
 static struct boot_info boot;
 struct options options;
 
-static const struct panic_means panic_means_here = {serial_panic, tables_peek, program_place,
+static const struct panic_means panic_means_here = {serial_panic, tables_peek, program_place_in,
                                                     screen_yield, power_end};
 
 static void main_ignored(const char *word, u64 length, const char *why) {

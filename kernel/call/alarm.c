@@ -7,7 +7,7 @@
 
 // alarm(unsigned seconds): what was left is rounded, but never to 0.
 s64 call_alarm(struct thread *thread, const u64 *arg) {
-    u64 left = alarm_set(&(struct timer){.left = (u32)arg[0] * SECOND}).left;
+    u64 left = alarm_set(thread->process, &(struct timer){.left = (u32)arg[0] * SECOND}).left;
     u64 seconds = left / SECOND;
     if (left % SECOND >= SECOND / 2 || (left && !seconds)) seconds++;
     return (s64)seconds;
@@ -34,7 +34,8 @@ static s64 alarm_put_timer(u64 to, struct timer timer) {
 s64 call_getitimer(struct thread *thread, const u64 *arg) {
     int which = (int)arg[0];
     if (which != ITIMER_REAL && which != ITIMER_VIRTUAL && which != ITIMER_PROF) return -EINVAL;
-    return alarm_put_timer(arg[1], which == ITIMER_REAL ? alarm_set(NULL) : (struct timer){0});
+    return alarm_put_timer(arg[1], which == ITIMER_REAL ? alarm_set(thread->process, NULL)
+                                                        : (struct timer){0});
 }
 
 // setitimer(int which, new, old): no new one means none, as on Linux.
@@ -48,7 +49,7 @@ s64 call_setitimer(struct thread *thread, const u64 *arg) {
         timeval_get(&value.it_interval, &wanted.interval))
         return -EINVAL;
     if (which == ITIMER_REAL)
-        before = alarm_set(&wanted);
+        before = alarm_set(thread->process, &wanted);
     else if (which != ITIMER_VIRTUAL && which != ITIMER_PROF)
         return -EINVAL;
     else if (wanted.left)

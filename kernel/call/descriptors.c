@@ -12,7 +12,7 @@ static s64 descriptors_duplicate(struct thread *thread, u64 number, u64 least, b
     struct file *file = record_file(thread, number);
     if (!file) return -EBADF;
     file_hold(file);
-    return files_put(file, least, close_on_exec);
+    return files_put(thread->process, file, least, close_on_exec);
 }
 
 s64 call_dup(struct thread *thread, const u64 *arg) {
@@ -24,9 +24,9 @@ s64 call_dup3(struct thread *thread, const u64 *arg) {
     u32 number = (u32)arg[1];
     u32 flags = (u32)arg[2];
     if (flags & ~(u32)O_CLOEXEC || (u32)arg[0] == number) return -EINVAL;
-    if (number >= limit_get(RLIMIT_NOFILE)) return -EBADF;
+    if (number >= limit_get(&thread->process->limits, RLIMIT_NOFILE)) return -EBADF;
     struct file *file = record_file(thread, arg[0]);
-    return file ? files_replace(file, number, flags & O_CLOEXEC) : -EBADF;
+    return file ? files_replace(thread->process, file, number, flags & O_CLOEXEC) : -EBADF;
 }
 
 s64 call_dup2(struct thread *thread, const u64 *arg) {
@@ -35,7 +35,9 @@ s64 call_dup2(struct thread *thread, const u64 *arg) {
     return record_file(thread, arg[0]) ? (s64)(u32)arg[0] : -EBADF;
 }
 
-s64 call_close(struct thread *thread, const u64 *arg) { return files_close(arg[0]); }
+s64 call_close(struct thread *thread, const u64 *arg) {
+    return files_close(&thread->process->files, arg[0]);
+}
 
 // fcntl(number, command, argument)
 s64 call_fcntl(struct thread *thread, const u64 *arg) {
@@ -46,10 +48,11 @@ s64 call_fcntl(struct thread *thread, const u64 *arg) {
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-        if (flags >= limit_get(RLIMIT_NOFILE)) return -EINVAL;
+        if (flags >= limit_get(&thread->process->limits, RLIMIT_NOFILE)) return -EINVAL;
         return descriptors_duplicate(thread, arg[0], flags, command == F_DUPFD_CLOEXEC);
-    case F_GETFD: return files_close_on_exec(arg[0]);
-    case F_SETFD: return files_set_close_on_exec(arg[0], flags & FD_CLOEXEC);
+    case F_GETFD: return files_close_on_exec(&thread->process->files, arg[0]);
+    case F_SETFD:
+        return files_set_close_on_exec(&thread->process->files, arg[0], flags & FD_CLOEXEC);
     case F_GETFL: return file_flags(file);
     case F_SETFL:
         if (flags & O_DIRECT) return -EINVAL;
@@ -84,7 +87,8 @@ s64 call_ioctl(struct thread *thread, const u64 *arg) {
     if (!file) return -EBADF;
     switch (request) {
     case FIOCLEX:
-    case FIONCLEX: return files_set_close_on_exec(arg[0], request == FIOCLEX);
+    case FIONCLEX:
+        return files_set_close_on_exec(&thread->process->files, arg[0], request == FIOCLEX);
     case FIONBIO: return descriptors_set_nonblocking(file, arg[2]);
     }
     if (request == FIONREAD && file->operations->left) {

@@ -26,10 +26,10 @@ static u32 mmap_flags(u64 flags) {
 }
 
 // Of an open file. 0, or -EBADF; another error waits until there is a place.
-static s64 mmap_decode_file(const u64 *arg, struct mapping *wanted) {
+static s64 mmap_decode_file(struct files *files, const u64 *arg, struct mapping *wanted) {
     bool shared = (arg[3] & MAP_TYPE) == MAP_SHARED;
-    s64 flags =
-        file_map(arg[4], arg[5], wanted->bytes, wanted->like.rights, shared, &wanted->device);
+    s64 flags = file_map(files, arg[4], arg[5], wanted->bytes, wanted->like.rights, shared,
+                         &wanted->device);
     if (flags == -EBADF) return -EBADF;
     if (flags < 0) wanted->error = flags;
     if (flags >= 0 && wanted->device)
@@ -37,11 +37,11 @@ static s64 mmap_decode_file(const u64 *arg, struct mapping *wanted) {
     return 0;
 }
 
-static s64 mmap_decode(struct space *space, const u64 *arg, struct mapping *wanted) {
+static s64 mmap_decode(struct process *process, const u64 *arg, struct mapping *wanted) {
     u64 flags = (u32)arg[3], type = flags & MAP_TYPE;
     bool anonymous = flags & MAP_ANONYMOUS;
-    *wanted =
-        (struct mapping){.at = arg[0], .bytes = arg[1], .level = mmap_huge_level(space, flags)};
+    *wanted = (struct mapping){
+        .at = arg[0], .bytes = arg[1], .level = mmap_huge_level(process->space, flags)};
     wanted->limit = flags & MAP_32BIT ? LOW_END : USER_END;
     wanted->is_fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
     wanted->replaces = wanted->is_fixed && !(flags & MAP_FIXED_NOREPLACE);
@@ -49,7 +49,7 @@ static s64 mmap_decode(struct space *space, const u64 *arg, struct mapping *want
     wanted->like.rights = arg[2] & 7;
     wanted->like.flags = mmap_flags(flags);
     if (arg[5] % PAGE_SIZE || wanted->level < 0) return -EINVAL;
-    s64 error = anonymous ? 0 : mmap_decode_file(arg, wanted);
+    s64 error = anonymous ? 0 : mmap_decode_file(&process->files, arg, wanted);
     if (error) return error;
     if (!wanted->bytes || (wanted->level && !anonymous)) return -EINVAL;
     if (wanted->bytes > USER_END) return -ENOMEM;
@@ -62,10 +62,9 @@ static s64 mmap_decode(struct space *space, const u64 *arg, struct mapping *want
 
 // mmap(address, length, rights, flags, fd, offset): anonymous memory, or the framebuffer.
 s64 call_mmap(struct thread *thread, const u64 *arg) {
-    struct space *space = thread->space;
     struct mapping wanted;
     if (thread->record.taken.end) return populate(thread);
-    s64 error = mmap_decode(space, arg, &wanted);
+    s64 error = mmap_decode(thread->process, arg, &wanted);
     return error ? error : mapping_make(thread, &wanted);
 }
 

@@ -94,7 +94,7 @@ s64 call_openat(struct thread *thread, const u64 *arg) {
     struct file *file = file_make(operations, (flags & ~(u32)CREATION_FLAGS) | LARGE_FILE);
     if (!file) return -ENOMEM;
     file->node = (u64)end.node;
-    return files_put(file, 0, flags & O_CLOEXEC);
+    return files_put(thread->process, file, 0, flags & O_CLOEXEC);
 }
 
 s64 call_open(struct thread *thread, const u64 *arg) {

@@ -21,7 +21,7 @@ static s64 poll_look_at(struct thread *thread, struct file *file, u32 wanted, bo
 
 static s64 poll_look(struct thread *thread, const struct pollfd *entry, bool joins) {
     if (entry->fd < 0) return 0;
-    struct file *file = files_get((u32)entry->fd);
+    struct file *file = files_get(&thread->process->files, (u32)entry->fd);
     if (!file) return POLLNVAL;
     u32 wanted = (u16)entry->events | POLLERR | POLLHUP;
     s64 state = poll_look_at(thread, file, wanted, joins);
@@ -58,7 +58,7 @@ static s64 poll_put_results(struct thread *thread, u64 to, u32 count) {
 }
 
 static s64 poll_copy_entries(struct thread *thread, u64 from, u32 count) {
-    if (count > MIN(limit_get(RLIMIT_NOFILE), FILES_MAX)) return -EINVAL;
+    if (count > MIN(limit_get(&thread->process->limits, RLIMIT_NOFILE), FILES_MAX)) return -EINVAL;
     s64 error = record_copy(thread, from, count * sizeof(struct pollfd));
     if (!error) thread->record.begun = true;
     thread->record.ready = 0;

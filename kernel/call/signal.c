@@ -11,12 +11,12 @@ s64 call_rt_sigaction(struct thread *thread, const u64 *arg) {
         struct signal_action wanted;
         if (arg[3] != sizeof wanted.mask) return -EINVAL;
         if (arg[1] && !copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
-        s64 error = signal_act(signal, arg[1] ? &wanted : NULL, before);
+        s64 error = signal_act(thread->process, signal, arg[1] ? &wanted : NULL, before);
         if (error) return error;
         record->begun = true;
-        record->done = arg[1] && signal_ignored(signal); // from the first tid on
+        record->done = arg[1] && signal_ignored(thread->process, signal); // from the first tid on
     }
-    if (record->done) record->done = signal_forget(signal, (u32)record->done);
+    if (record->done) record->done = signal_forget(thread->process, signal, (u32)record->done);
     if (record->done) return call_again(thread);
     return arg[2] ? put_user(arg[2], before, sizeof *before) : 0;
 }
@@ -42,7 +42,7 @@ s64 call_rt_sigprocmask(struct thread *thread, const u64 *arg) {
 
 // rt_sigpending(set, bytes): what was sent and is blocked.
 s64 call_rt_sigpending(struct thread *thread, const u64 *arg) {
-    u64 set = __atomic_load_n(&program.signals_pending, __ATOMIC_RELAXED);
+    u64 set = __atomic_load_n(&thread->process->signals.pending, __ATOMIC_RELAXED);
     set |= __atomic_load_n(&thread->signals_pending, __ATOMIC_RELAXED);
     set &= thread->signals_blocked;
     return arg[1] > sizeof set ? -EINVAL : put_user(arg[0], &set, arg[1]);
@@ -88,12 +88,12 @@ s64 call_kill(struct thread *thread, const u64 *arg) {
     int pid = (int)arg[0];
     bool is_ours = pid == 0 || pid == 1;
     if (pid > 1) is_ours = thread_exists((u32)pid); // a thread's number stands for its process
-    return is_ours ? signal_send(0, (int)arg[1]) : -ESRCH;
+    return is_ours ? signal_send(thread->process, 0, (int)arg[1]) : -ESRCH;
 }
 
 // tkill(int thread, int signal)
 s64 call_tkill(struct thread *thread, const u64 *arg) {
-    return (int)arg[0] > 0 ? signal_send((u32)arg[0], (int)arg[1]) : -EINVAL;
+    return (int)arg[0] > 0 ? signal_send(thread->process, (u32)arg[0], (int)arg[1]) : -EINVAL;
 }
 
 // tgkill(int process, int thread, int signal)

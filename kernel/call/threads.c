@@ -28,7 +28,7 @@ s64 call_clone(struct thread *thread, const u64 *arg) {
     if ((flags & CLONE_NEEDED) != CLONE_NEEDED || flags & ~(u64)CLONE_KNOWN)
         return refused("clone", "flags", flags, "only threads are built", -ENOSYS);
     if (flags & CLONE_SETTLS && arg[4] >= USER_END) return -EPERM;
-    struct thread *child = thread_make(thread->space, thread);
+    struct thread *child = thread_make(thread->process, thread);
     if (!child) return -ENOMEM;
     u32 tid = child->tid;
     child->context.regs.rax = 0;

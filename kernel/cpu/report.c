@@ -83,16 +83,17 @@ static void report_code(u64 rip) {
 
 // Words on the program's stack that point into its functions are, newest first, the places calls
 // may return to.
-static void report_program(const struct registers *r, const char *how) {
+static void report_program(const struct context *context, const struct registers *r,
+                           const char *how) {
     char text[PLACE];
-    panic_means->program_place(text, PLACE, r->rip);
+    panic_means->program_place(context, text, PLACE, r->rip);
     bool call = r->vector == VECTOR_SYSCALL;
     const char *what = call ? "system call" : "vector";
     panic_say("  %s the program at %s, %s %lu", how, text, what, call ? r->rax : r->vector);
     for (u64 at = ROUND_DOWN(r->rsp, 8), end = at + 8 * STACK_WORDS; at < end; at += 8) {
         const u64 *word = panic_means->peek(at);
         if (!word) return;
-        if (panic_means->program_place(text, PLACE, *word))
+        if (panic_means->program_place(context, text, PLACE, *word))
             panic_say("  rsp+%#05lx: %s", at - r->rsp, text);
     }
 }
@@ -111,7 +112,7 @@ static bool report_cpu(const struct cpu *cpu) {
     }
     if (cpu->current || in_program) {
         used += (size_t)format(line + used, PLACE, "%sthe program at ", used ? ", for " : "");
-        panic_means->program_place(line + used, PLACE,
+        panic_means->program_place(cpu->current, line + used, PLACE,
                                    in_program ? r->rip : cpu->current->regs.rip);
     }
     if (*cpu->last_words) panic_say("  CPU %u panicked as well: %s", cpu->number, cpu->last_words);
@@ -140,9 +141,9 @@ void panic_report(const struct registers *r) {
         panic_report_place(shown++ ? "from" : "at", rip);
     panic_page(2);
     if (in_program)
-        report_program(r, "in");
+        report_program(cpu ? cpu->current : NULL, r, "in");
     else if (cpu && cpu->current)
-        report_program(&cpu->current->regs, "for");
+        report_program(cpu->current, &cpu->current->regs, "for");
     panic_page(2);
     for (unsigned n = 0; cpu && n < cpus; n++)
         if (cpu_number(n) != cpu && !report_cpu(cpu_number(n))) idle++;

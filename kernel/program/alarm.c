@@ -1,39 +1,54 @@
-// The process's timer of real time: alarm, setitimer and getitimer. One CPU, the one that set it
-// last, watches it; when it is over, the process gets SIGALRM. As on Linux an interval begins anew
-// only when the signal is taken, which without handlers is the end of the program.
+// The processes' timers of real time: alarm, setitimer and getitimer. A CPU that sets one watches
+// all from then on, until none is set; when one is over, its process gets SIGALRM. As on Linux an
+// interval begins anew only when the signal is taken, which without handlers is the end of the
+// program.
 #include <asm/signal.h>
-#include "kernel/cpu/cpu.h"
 #include "kernel/cpu/time.h"
 #include "kernel/program/program.h"
 
 #define LEAST_NS 1000 // of a timer that is about to ring
 
 static struct lock lock = {.rank = LOCK_ALARM}; // outside the threads'
-static u64 due = NEVER;                         // time_now_ns() when the signal comes
-static u64 interval;
-static unsigned watcher; // CPU
+static struct sorted set;                       // by time_now_ns() when the signal comes
+static u64 turns;                               // of setting one, since no two nodes are alike
+
+// The first one whose time has come, which is no longer set; NULL: none. next: when the next one's
+// does.
+static struct process *alarm_take(u64 now, u64 *next) {
+    struct process *process = NULL;
+    lock_take(&lock);
+    struct sorted_node *node = sorted_first(&set);
+    if (node && node->key <= now) {
+        process = (struct process *)((u8 *)node - offsetof(struct process, alarm.node));
+        sorted_remove(&set, node);
+        node = sorted_first(&set);
+    }
+    *next = node ? node->key : NEVER;
+    lock_give(&lock);
+    return process;
+}
 
 u64 alarm_run(u64 now) {
-    lock_take(&lock);
-    bool rings = due <= now;
-    if (rings) due = NEVER;
-    u64 next = watcher == this_cpu()->number ? due : NEVER;
-    lock_give(&lock);
-    if (rings) signal_send(0, SIGALRM);
+    u64 next;
+    struct process *process = alarm_take(now, &next);
+    if (process) signal_send(process, 0, SIGALRM);
     return next;
 }
 
-struct timer alarm_set(const struct timer *wanted) {
+struct timer alarm_set(struct process *process, const struct timer *wanted) {
+    struct alarm *alarm = &process->alarm;
     u64 now = time_now_ns();
     lock_take(&lock);
-    struct timer before = {.interval = interval};
-    if (due != NEVER) before.left = due > now ? due - now : LEAST_NS;
+    struct timer before = {.interval = alarm->interval};
+    if (sorted_in(&alarm->node))
+        before.left = alarm->node.key > now ? alarm->node.key - now : LEAST_NS;
     if (wanted) {
-        interval = wanted->interval;
-        due = NEVER;
-        if (wanted->left) due = now + MIN(wanted->left, NEVER - 1 - now);
-        watcher = this_cpu()->number;
-        scheduler_set_alarm(due);
+        alarm->interval = wanted->interval;
+        if (sorted_in(&alarm->node)) sorted_remove(&set, &alarm->node);
+        if (wanted->left)
+            sorted_add(&set, &alarm->node, now + MIN(wanted->left, NEVER - 1 - now), turns++);
+        struct sorted_node *first = sorted_first(&set);
+        scheduler_set_alarm(first ? first->key : NEVER);
     }
     lock_give(&lock);
     return before;

@@ -162,7 +162,8 @@ static const struct area *fault_grow(struct space *space, u64 address) {
     const struct area *below = areas_before(&space->areas, next->start);
     bool is_near = below && below->rights && !(below->flags & AREA_GROWS) &&
                    more.start - below->end < AREA_GAP;
-    if (more.start < SPACE_LOWEST || is_near || next->end - more.start > limit_get(RLIMIT_STACK))
+    if (more.start < SPACE_LOWEST || is_near ||
+        next->end - more.start > limit_get(space->limits, RLIMIT_STACK))
         return NULL;
     if (!space_within_limits(space, &more) || !space_put(space, &more)) return NULL;
     return space_area(space, address);

@@ -1,16 +1,11 @@
-// The table of the program's open files. Its memory is taken under its lock, outside of that of the
-// address space; a file is dropped without it.
+// The table of a process's open files. Its memory is taken under its lock; a file is dropped
+// without it.
 #include <linux/fcntl.h>
 #include <linux/resource.h>
 #include "kernel/kernel.h"
 #include "kernel/memory/window.h"
 #include "kernel/program/program.h"
 #include "kernel/program/promises.h"
-
-static struct files {
-    struct lock lock;
-    struct descriptors table;
-} files = {.lock = {.rank = LOCK_FILES}};
 
 static const struct terminal_events terminal_events = {
     .input = terminal_input_happened,
@@ -23,14 +18,17 @@ static struct file *files_open(const struct file_operations *operations, u32 fla
     return file;
 }
 
-static void files_open_as(u64 number, struct file *file) {
-    if (files_put(file, number, false) != (s64)number)
+static void files_open_as(struct process *process, u64 number, struct file *file) {
+    if (files_put(process, file, number, false) != (s64)number)
         unfit("no memory is left for the program's files");
 }
 
-void files_init(const struct boot_info *boot, bool output_is_tty) {
+void files_init(struct process *process, const struct boot_info *boot, bool output_is_tty) {
+    process->files.lock.rank = LOCK_FILES;
     bool is_tty = !boot->has_input || output_is_tty;
     texts_init(boot);
+    input_init(&boot->input);
+    terminal_file_init(process);
     terminal_init(&terminal_events, is_tty);
     struct file *output = is_tty ? files_open(&terminal_operations, O_RDWR)
                                  : files_open(&output_operations, O_WRONLY);
@@ -40,99 +38,101 @@ void files_init(const struct boot_info *boot, bool output_is_tty) {
     else
         file_hold(output);
     file_hold(output);
-    files_open_as(0, input);
-    files_open_as(1, output);
-    files_open_as(2, output);
+    files_open_as(process, 0, input);
+    files_open_as(process, 1, output);
+    files_open_as(process, 2, output);
 }
 
-struct file *files_get(u64 number) {
-    lock_take(&files.lock);
-    struct file *file = descriptors_get(&files.table, (u32)number);
+struct file *files_get(struct files *files, u64 number) {
+    lock_take(&files->lock);
+    struct file *file = descriptors_get(&files->table, (u32)number);
     if (file) file_hold(file);
-    lock_give(&files.lock);
+    lock_give(&files->lock);
     return file;
 }
 
-static bool files_part(u32 number) {
-    if (descriptors_has_part(&files.table, number)) return true;
+static bool files_part(struct files *files, u32 number) {
+    if (descriptors_has_part(&files->table, number)) return true;
     u64 page = promises_page(OWNER_FILES, false);
-    if (page) descriptors_grow(&files.table, number, window(page));
+    if (page) descriptors_grow(&files->table, number, window(page));
     return page;
 }
 
-s64 files_reserve(u64 least) {
+s64 files_reserve(struct process *process, u64 least) {
+    struct files *files = &process->files;
     s64 result = -EMFILE;
-    u64 limit = limit_get(RLIMIT_NOFILE);
-    lock_take(&files.lock);
-    u32 number = descriptors_free(&files.table, (u32)least, limit);
-    if (number < FILES_MAX) result = files_part(number) ? (s64)number : -ENOMEM;
-    if (result >= 0) descriptors_reserve(&files.table, number);
-    lock_give(&files.lock);
+    u64 limit = limit_get(&process->limits, RLIMIT_NOFILE);
+    lock_take(&files->lock);
+    u32 number = descriptors_free(&files->table, (u32)least, limit);
+    if (number < FILES_MAX) result = files_part(files, number) ? (s64)number : -ENOMEM;
+    if (result >= 0) descriptors_reserve(&files->table, number);
+    lock_give(&files->lock);
     return result;
 }
 
-void files_install(u64 number, struct file *file, bool close_on_exec) {
-    lock_take(&files.lock);
-    (void)descriptors_set(&files.table, (u32)number, file, close_on_exec);
-    lock_give(&files.lock);
+void files_install(struct files *files, u64 number, struct file *file, bool close_on_exec) {
+    lock_take(&files->lock);
+    (void)descriptors_set(&files->table, (u32)number, file, close_on_exec);
+    lock_give(&files->lock);
 }
 
-void files_unreserve(u64 number) {
-    lock_take(&files.lock);
-    (void)descriptors_clear(&files.table, (u32)number);
-    lock_give(&files.lock);
+void files_unreserve(struct files *files, u64 number) {
+    lock_take(&files->lock);
+    (void)descriptors_clear(&files->table, (u32)number);
+    lock_give(&files->lock);
 }
 
-s64 files_put(struct file *file, u64 least, bool close_on_exec) {
-    s64 number = files_reserve(least);
+s64 files_put(struct process *process, struct file *file, u64 least, bool close_on_exec) {
+    s64 number = files_reserve(process, least);
     if (number >= 0)
-        files_install((u64)number, file, close_on_exec);
+        files_install(&process->files, (u64)number, file, close_on_exec);
     else
         file_drop(file);
     return number;
 }
 
-s64 files_replace(struct file *file, u64 number, bool close_on_exec) {
+s64 files_replace(struct process *process, struct file *file, u64 number, bool close_on_exec) {
+    struct files *files = &process->files;
     u32 at = (u32)number;
     struct file *before = NULL;
     s64 result = (s64)at;
-    if (at >= MIN(limit_get(RLIMIT_NOFILE), FILES_MAX)) return -EBADF;
-    lock_take(&files.lock);
-    if (descriptors_is_reserved(&files.table, at))
+    if (at >= MIN(limit_get(&process->limits, RLIMIT_NOFILE), FILES_MAX)) return -EBADF;
+    lock_take(&files->lock);
+    if (descriptors_is_reserved(&files->table, at))
         result = -EBUSY;
-    else if (!files_part(at))
+    else if (!files_part(files, at))
         result = -ENOMEM;
     else
-        before = descriptors_set(&files.table, at, file, close_on_exec);
+        before = descriptors_set(&files->table, at, file, close_on_exec);
     if (result >= 0) file_hold(file);
-    lock_give(&files.lock);
+    lock_give(&files->lock);
     if (before) file_drop(before);
     return result;
 }
 
-s64 files_close(u64 number) {
-    lock_take(&files.lock);
-    struct file *file = descriptors_get(&files.table, (u32)number);
-    if (file) (void)descriptors_clear(&files.table, (u32)number);
-    lock_give(&files.lock);
+s64 files_close(struct files *files, u64 number) {
+    lock_take(&files->lock);
+    struct file *file = descriptors_get(&files->table, (u32)number);
+    if (file) (void)descriptors_clear(&files->table, (u32)number);
+    lock_give(&files->lock);
     if (file) file_drop(file);
     return file ? 0 : -EBADF;
 }
 
-s64 files_close_on_exec(u64 number) {
-    lock_take(&files.lock);
+s64 files_close_on_exec(struct files *files, u64 number) {
+    lock_take(&files->lock);
     s64 result = -EBADF;
-    if (descriptors_get(&files.table, (u32)number))
-        result = descriptors_close_on_exec(&files.table, (u32)number);
-    lock_give(&files.lock);
+    if (descriptors_get(&files->table, (u32)number))
+        result = descriptors_close_on_exec(&files->table, (u32)number);
+    lock_give(&files->lock);
     return result;
 }
 
-s64 files_set_close_on_exec(u64 number, bool on) {
-    lock_take(&files.lock);
-    bool is_open = descriptors_get(&files.table, (u32)number);
-    if (is_open) descriptors_set_close_on_exec(&files.table, (u32)number, on);
-    lock_give(&files.lock);
+s64 files_set_close_on_exec(struct files *files, u64 number, bool on) {
+    lock_take(&files->lock);
+    bool is_open = descriptors_get(&files->table, (u32)number);
+    if (is_open) descriptors_set_close_on_exec(&files->table, (u32)number, on);
+    lock_give(&files->lock);
     return is_open ? 0 : -EBADF;
 }
 
@@ -146,8 +146,9 @@ static s64 files_map_open(const struct file *file, u64 offset, u64 bytes, u32 ri
     return file->operations->map(file, offset, bytes, rights, shared, physical);
 }
 
-s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical) {
-    struct file *file = files_get(number);
+s64 file_map(struct files *files, u64 number, u64 offset, u64 bytes, u32 rights, bool shared,
+             u64 *physical) {
+    struct file *file = files_get(files, number);
     if (!file) return -EBADF;
     s64 result = files_map_open(file, offset, bytes, rights, shared, physical);
     file_drop(file);

@@ -10,6 +10,8 @@
 #include "kernel/lib/types.h"
 
 struct thread;
+struct process;
+struct files;
 struct file;
 
 #define POLL_READS  (POLLIN | POLLRDNORM)
@@ -73,28 +75,33 @@ bool file_advance(struct file *file, u64 from, u64 bytes);
 // ---- files.c: the table ----
 // Opens 0, 1 and 2: standard input as the image has it, output on COM1 and the screen.
 // output_is_tty: 1 and 2 are a terminal although 0 is none.
-void files_init(const struct boot_info *boot, bool output_is_tty);
+void files_init(struct process *process, const struct boot_info *boot, bool output_is_tty);
 // Numbers are ints: the upper half of a register does not count.
-struct file *files_get(u64 number); // held for the caller; NULL: none is open there
-s64 files_reserve(u64 least);       // the first free number from there on, -EMFILE or -ENOMEM
+struct file *files_get(struct files *files,
+                       u64 number); // held for the caller; NULL: none is open there
+s64 files_reserve(struct process *process,
+                  u64 least); // the first free number from there on, -EMFILE or -ENOMEM
 // Gives a number that was reserved its file, which the caller held, or gives it up.
-void files_install(u64 number, struct file *file, bool close_on_exec);
-void files_unreserve(u64 number);
+void files_install(struct files *files, u64 number, struct file *file, bool close_on_exec);
+void files_unreserve(struct files *files, u64 number);
 // The same at once. With an error the caller's file is dropped.
-s64 files_put(struct file *file, u64 least, bool close_on_exec);
+s64 files_put(struct process *process, struct file *file, u64 least, bool close_on_exec);
 // At this number, whatever it was before: it, -EBADF, -EBUSY or -ENOMEM.
-s64 files_replace(struct file *file, u64 number, bool close_on_exec);
-s64 files_close(u64 number);
-s64 files_close_on_exec(u64 number); // whether, or -EBADF
-s64 files_set_close_on_exec(u64 number, bool on);
+s64 files_replace(struct process *process, struct file *file, u64 number, bool close_on_exec);
+s64 files_close(struct files *files, u64 number);
+s64 files_close_on_exec(struct files *files, u64 number); // whether, or -EBADF
+s64 files_set_close_on_exec(struct files *files, u64 number, bool on);
 // For mmap: see the operation.
-s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical);
+s64 file_map(struct files *files, u64 number, u64 offset, u64 bytes, u32 rights, bool shared,
+             u64 *physical);
 
 // ---- nodes.c: files that never wait ----
 const struct file_operations *node_operations(u32 node); // of a node in the tree
 extern const struct file_operations input_operations, directory_operations;
+void input_init(const struct boot_part *part); // what standard input has
 // ---- pipe.c ----
 // The reading end and the writing one, each held once, with these flags beside; false: no memory.
 bool pipe_make(u32 flags, struct file *ends[2]) MUST_USE;
 // ---- terminal_file.c ----
 extern const struct file_operations terminal_operations, output_operations;
+void terminal_file_init(struct process *process); // who gets the terminal's signals

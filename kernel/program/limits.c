@@ -4,6 +4,7 @@
 #include <linux/resource.h>
 #include "kernel/cpu/lock.h"
 #include "kernel/kernel.h"
+#include "kernel/lib/string.h"
 #include "kernel/program/program.h"
 
 #define CORE_LIMIT    0            // no core files are written
@@ -12,8 +13,8 @@
 #define QUEUED_LIMIT  819200
 #define SIGNALS_LIMIT 0x7fffffff
 
-static struct lock lock = {.rank = LOCK_LIMITS};
-static struct rlimit64 limits[RLIM_NLIMITS] = {
+_Static_assert(LIMITS == RLIM_NLIMITS, "those of Linux");
+static const struct limit first[LIMITS] = {
     [RLIMIT_CPU] = {RLIM64_INFINITY, RLIM64_INFINITY},
     [RLIMIT_FSIZE] = {RLIM64_INFINITY, RLIM64_INFINITY},
     [RLIMIT_DATA] = {RLIM64_INFINITY, RLIM64_INFINITY},
@@ -30,12 +31,17 @@ static struct rlimit64 limits[RLIM_NLIMITS] = {
     [RLIMIT_RTTIME] = {RLIM64_INFINITY, RLIM64_INFINITY},
 };
 
-u64 limit_get(unsigned resource) {
-    return __atomic_load_n(&limits[resource].rlim_cur, __ATOMIC_RELAXED);
+void limits_init(struct limits *limits) {
+    limits->lock.rank = LOCK_LIMITS;
+    memcpy(limits->of, first, sizeof first);
 }
 
-u64 limit_hard(unsigned resource) {
-    return __atomic_load_n(&limits[resource].rlim_max, __ATOMIC_RELAXED);
+u64 limit_get(const struct limits *limits, unsigned resource) {
+    return __atomic_load_n(&limits->of[resource].soft, __ATOMIC_RELAXED);
+}
+
+u64 limit_hard(const struct limits *limits, unsigned resource) {
+    return __atomic_load_n(&limits->of[resource].hard, __ATOMIC_RELAXED);
 }
 
 // Those that Linux would enforce against root, too, and nobody here does.
@@ -48,18 +54,20 @@ static void limit_say_unenforced(u32 resource, const struct rlimit64 *wanted) {
         wanted->rlim_cur, resource);
 }
 
-s64 limit_change(u32 resource, const struct rlimit64 *wanted, struct rlimit64 *before) {
+s64 limit_change(struct limits *limits, u32 resource, const struct rlimit64 *wanted,
+                 struct rlimit64 *before) {
     if (resource >= RLIM_NLIMITS || (wanted && wanted->rlim_cur > wanted->rlim_max)) return -EINVAL;
     if (wanted && resource == RLIMIT_NOFILE && wanted->rlim_max > FILES_MAX)
         return refused("setrlimit", "RLIMIT_NOFILE", wanted->rlim_max, "there are no more numbers",
                        -EPERM);
-    lock_take(&lock);
-    *before = limits[resource];
+    struct limit *limit = &limits->of[resource];
+    lock_take(&limits->lock);
+    *before = (struct rlimit64){limit->soft, limit->hard};
     if (wanted) {
-        __atomic_store_n(&limits[resource].rlim_cur, wanted->rlim_cur, __ATOMIC_RELAXED);
-        __atomic_store_n(&limits[resource].rlim_max, wanted->rlim_max, __ATOMIC_RELAXED);
+        __atomic_store_n(&limit->soft, wanted->rlim_cur, __ATOMIC_RELAXED);
+        __atomic_store_n(&limit->hard, wanted->rlim_max, __ATOMIC_RELAXED);
     }
-    lock_give(&lock);
+    lock_give(&limits->lock);
     if (wanted) limit_say_unenforced(resource, wanted);
     return 0;
 }

@@ -31,18 +31,18 @@ static u64 load_choose_bias(const struct elf *elf) {
     return ROUND_DOWN(PIE_BASE, align) - ROUND_DOWN(elf->low, align);
 }
 
-static void load_map(struct space *space, struct area area, u64 kept) {
+static void load_map(const struct process *process, struct area area, u64 kept) {
     if (area.start == area.end) return;
-    area.start += program.bias;
-    area.end += program.bias;
-    if (!space_put_file(space, &area, kept))
+    area.start += process->image.bias;
+    area.end += process->image.bias;
+    if (!space_put_file(process->space, &area, kept))
         unfit("the program needs %lu KiB at 0x%lx, and only %lu KiB of memory are free",
               (area.end - area.start) / 1024, area.start, pages_free() * (PAGE_SIZE / 1024));
 }
 
 // One PT_LOAD, over what those before it have there: pages of the file, those past its end, pages
 // of zeros.
-static void load_map_segment(struct space *space, const struct elf *elf,
+static void load_map_segment(const struct process *process, const struct elf *elf,
                              const elf_segment *segment) {
     const struct elf_mapping mapping = elf_map(elf, segment);
     u32 read = segment->p_flags & PF_R ? AREA_READ : 0;
@@ -52,20 +52,20 @@ static void load_map_segment(struct space *space, const struct elf *elf,
         .start = mapping.start, .end = mapping.zeros, .rights = read | write | exec};
     of_file.object = &objects_file;
     of_file.offset = mapping.offset;
-    load_map(space, of_file, mapping.kept);
+    load_map(process, of_file, mapping.kept);
     struct area zeros = {
         .start = mapping.zeros, .end = mapping.end, .rights = AREA_READ | AREA_WRITE | exec};
-    load_map(space, zeros, 0);
+    load_map(process, zeros, 0);
 }
 
-static u64 load_build_stack(const struct boot_info *boot, const struct elf *elf) {
+static u64 load_build_stack(const struct boot_info *boot, const struct elf *elf, u64 bias) {
     const elf_header *header = elf->header;
-    u64 headers = program.bias + elf_headers_address(elf);
+    u64 headers = bias + elf_headers_address(elf);
     u64 hwcap2 = segments_fsgsbase() ? HWCAP2_FSGSBASE : 0;
     // clang-format off
     const u64 auxv[] = { // all ids are 0
         AT_PHDR, headers, AT_PHENT, sizeof(Elf64_Phdr), AT_PHNUM, header->e_phnum,
-        AT_PAGESZ, PAGE_SIZE, AT_BASE, 0, AT_FLAGS, 0, AT_ENTRY, program.bias + header->e_entry,
+        AT_PAGESZ, PAGE_SIZE, AT_BASE, 0, AT_FLAGS, 0, AT_ENTRY, bias + header->e_entry,
         AT_CLKTCK, CLOCK_TICKS,
         AT_UID, 0, AT_EUID, 0, AT_GID, 0, AT_EGID, 0, AT_SECURE, 0,
         AT_HWCAP, cpuid(1, 0).edx, AT_HWCAP2, hwcap2,
@@ -90,9 +90,8 @@ static size_t load_subtract(struct range *unused, size_t count, struct elf_part 
 
 // Gives back the pages of the file that nobody reads any more: debugging information, above all.
 // Those with the program headers stay while they are read here.
-static void load_give_unused(const struct elf *elf, u64 file) {
+static void load_give_unused(const struct elf *elf, const struct elf_symbols *symbols, u64 file) {
     struct range unused[UNUSED_RANGES] = {{sizeof(elf_header), elf->length}};
-    const struct elf_symbols *symbols = &program.symbols;
     const struct elf_part headers = {elf->header->e_phoff,
                                      elf->header->e_phnum * sizeof(elf_segment)};
     size_t count = load_subtract(unused, 1, headers);
@@ -115,24 +114,24 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct threa
     struct space *space = thread->space;
     struct registers *regs = &thread->context.regs;
     boot->tsc[STAGE_PROGRAM_LOAD] = tsc();
-    program.boot = boot;
+    struct image *image = &thread->process->image;
     struct elf elf;
     enum elf_error error = elf_open(&elf, window(boot->program.start), boot->program.length);
     if (error) unfit("the program %s", elf_error_text(error));
     if (boot->program.start % PAGE_SIZE) unfit("the program does not start at a page in the image");
-    program.bias = load_choose_bias(&elf);
-    program.low = program.bias + elf.low;
-    program.high = program.bias + elf.high;
-    program.symbols = elf_find_symbols(&elf);
-    if (program.low < USER_START || program.high > PROGRAM_END || program.high < program.low)
+    image->bias = load_choose_bias(&elf);
+    image->low = image->bias + elf.low;
+    image->high = image->bias + elf.high;
+    image->symbols = elf_find_symbols(&elf);
+    if (image->low < USER_START || image->high > PROGRAM_END || image->high < image->low)
         unfit(
             "the program is linked for 0x%lx to 0x%lx, and it can only lie between 0x%lx and 0x%lx",
-            program.low, program.high, (u64)USER_START, (u64)PROGRAM_END);
-    load_give_unused(&elf, boot->program.start);
+            image->low, image->high, (u64)USER_START, (u64)PROGRAM_END);
+    load_give_unused(&elf, &image->symbols, boot->program.start);
     memory_report();
-    space_init(space, program.high, &boot->program);
+    space_begin(space, image->high, &boot->program);
     for (const elf_segment *segment = NULL; (segment = elf_next(&elf, segment, PT_LOAD));)
-        load_map_segment(space, &elf, segment);
+        load_map_segment(thread->process, &elf, segment);
     struct area stack = {
         .start = STACK_END - STACK_FIRST, .end = STACK_END, .rights = AREA_READ | AREA_WRITE};
     stack.flags = AREA_NORESERVE | AREA_STACK | AREA_GROWS; // only what is touched counts
@@ -140,7 +139,7 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct threa
     if (!space_put(space, &stack) || !vdso_map(space))
         unfit("no memory is left for the program's stack");
     *regs =
-        (struct registers){.rip = program.bias + elf.header->e_entry, .cs = USER_CS, .ss = USER_SS};
+        (struct registers){.rip = image->bias + elf.header->e_entry, .cs = USER_CS, .ss = USER_SS};
     regs->rflags = RFLAGS_ONE | RFLAGS_IF;
-    regs->rsp = load_build_stack(boot, &elf);
+    regs->rsp = load_build_stack(boot, &elf, image->bias);
 }

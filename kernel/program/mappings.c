@@ -62,13 +62,15 @@ u64 mapping_place(struct space *space, u64 hint, u64 bytes, u64 align, u64 limit
 
 bool space_within_limits(struct space *space, const struct area *like) {
     const struct areas *areas = &space->areas;
-    u64 pages = PAGES(like->end - like->start), most = limit_get(RLIMIT_AS) / PAGE_SIZE;
+    u64 pages = PAGES(like->end - like->start),
+        most = limit_get(space->limits, RLIMIT_AS) / PAGE_SIZE;
     if (pages > most || areas->pages > most - pages) {
         u64 replaced = areas_pages(&space->areas, like->start, like->end, false);
         if (pages > most + replaced || areas->pages > most + replaced - pages) return false;
     }
-    most = limit_get(RLIMIT_DATA) ? limit_get(RLIMIT_DATA)
-                                  : limit_hard(RLIMIT_DATA); // as Linux does for Valgrind
+    most = limit_get(space->limits, RLIMIT_DATA)
+               ? limit_get(space->limits, RLIMIT_DATA)
+               : limit_hard(space->limits, RLIMIT_DATA); // as Linux does for Valgrind
     most /= PAGE_SIZE;
     if (!area_is_data(like) || (pages <= most && areas->data <= most - pages)) return true;
     u64 replaced = areas_pages(&space->areas, like->start, like->end, true);
@@ -207,7 +209,7 @@ static s64 mapping_break_locked(struct thread *thread, u64 to) {
     struct space *space = thread->space;
     u64 old_end = ROUND_UP(space->brk_now, PAGE_SIZE), end = ROUND_UP(to, PAGE_SIZE);
     if (to < space->brk_start || to > SPACE_PLACE_END) return (s64)space->brk_now;
-    if (to - space->brk_start > limit_get(RLIMIT_DATA)) return (s64)space->brk_now;
+    if (to - space->brk_start > limit_get(space->limits, RLIMIT_DATA)) return (s64)space->brk_now;
     if (end < old_end) {
         s64 error = mapping_unmap_piece(thread, end, old_end);
         if (error == CALL_WAITS) return error;

@@ -19,17 +19,18 @@ static s64 node_seek(u64 offset, s64 to, u32 whence) {
 
 // ---- standard input ----
 
+static const struct boot_part *input;
+
+void input_init(const struct boot_part *part) { input = part; }
+
 static s64 input_piece(const struct file *file, u64 at, u64 bytes, u64 offset, bool write) {
-    const struct boot_part *input = &program.boot->input;
     u64 count = MIN(bytes, input->length - offset);
     (void)file;
     (void)write;
     return copy_to_user(at, window(input->start + offset), count) ? (s64)count : -EFAULT;
 }
 
-static u64 input_left(const struct file *file) {
-    return program.boot->input.length - file_offset(file);
-}
+static u64 input_left(const struct file *file) { return input->length - file_offset(file); }
 
 static u32 input_poll(const struct file *file, u32 wanted) {
     u64 left = input_left(file);

@@ -10,8 +10,8 @@
 #include "kernel/memory/window.h"
 #include "kernel/program/space.h"
 
-struct program program;
-static struct space first_space = {.lock = {.rank = LOCK_SPACE}, .tlb = &tlb_first};
+static struct process first_process; // zeroes take no room in the image
+static struct space first_space;
 static program_call dispatch;
 
 #define LEAVES 256 // queues that a thread leaves at once
@@ -118,14 +118,17 @@ static void program_name_thread(struct thread *thread, const struct boot_part *c
 
 void program_run(struct boot_info *boot, program_call call) {
     dispatch = call;
+    limits_init(&first_process.limits);
     tlb_first.root = tables_root();
-    struct thread *first = thread_make(&first_space, NULL);
+    space_init(&first_space, &tlb_first, &first_process.limits);
+    first_process.space = &first_space;
+    struct thread *first = thread_make(&first_process, NULL);
     if (!first) unfit("no memory is left for the program's registers");
     traps_init(&hooks);
     this_cpu()->current = &first->context; // whose memory user copies are to
     program_load(boot, first);
     program_name_thread(first, &boot->command);
-    files_init(boot, options.tty);
+    files_init(&first_process, boot, options.tty);
     boot->tsc[STAGE_PROGRAM] = tsc();
     if (options.timeline) timeline_log();
     futex_init();

@@ -6,22 +6,12 @@
 #include "kernel/cpu/lock.h"
 #include "kernel/cpu/trap.h"
 #include "kernel/file/file.h"
-#include "kernel/lib/elf.h"
 #include "kernel/program/areas.h"
 #include "kernel/program/files.h"
+#include "kernel/program/process.h"
 #include "kernel/program/promises.h"
 #include "kernel/program/sorted.h"
 #include "kernel/program/waiting.h"
-
-struct program {
-    const struct boot_info *boot;
-    u64 bias;                   // what was added to the addresses in the file
-    u64 low, high;              // what its segments take, with that
-    struct elf_symbols symbols; // all that is read of its file after the start
-    u64 signals_pending;        // sent to the process: for any thread that does not block them
-    u32 unasked; // threads from this tid on were not asked yet whether they take one; 0: all were
-};
-extern struct program program;
 
 // Memory that mmap took before, or while, it goes into an area (populate.c).
 struct taken {
@@ -69,7 +59,6 @@ struct record {
     struct move move;
 };
 
-#define SIGNALS           64
 #define THREAD_NAME       16 // bytes, with the NUL
 #define ROBUST_HEAD_BYTES 24 // of the program's struct robust_list_head
 
@@ -112,7 +101,8 @@ struct priority {
 // here.
 struct thread {
     struct context context; // first: the trap code's context is the thread
-    struct space *space;
+    struct process *process;
+    struct space *space; // of the process
     u32 tid, state;      // state: scheduler.c
     unsigned cpu;        // where it runs, is queued, or ran last
     bool waiting, ended; // in a call that returned CALL_WAITS; made its last call
@@ -199,7 +189,7 @@ void scheduler_set_alarm(u64 when);           // this CPU runs alarm_run() at wh
 // ---- threads.c ----
 extern struct lock threads_lock; // of the tids; while somebody holds it, no thread goes
 // A thread like its maker, the current one; NULL: the first. NULL: no memory.
-struct thread *thread_make(struct space *space, const struct thread *like);
+struct thread *thread_make(struct process *process, const struct thread *like);
 void thread_free(struct thread *thread);            // one that has ended, and is in no list
 struct thread *thread_find(u32 tid);                // under threads_lock; NULL: none
 bool thread_exists(u32 tid);                        // it may end at once
@@ -210,13 +200,14 @@ bool thread_leave(struct thread *thread); // takes it out; whether it was the la
 s64 thread_tell_cpu(const struct thread *thread, u64 cpu_at, u64 node_at); // getcpu(2)
 
 // ---- alarm.c ----
-// The process's timer of real time, looked at by the CPU that watches it. Returns when that is to
+// The processes' timers of real time, looked at by a CPU that watches one. Returns when that is to
 // look again.
 u64 alarm_run(u64 now);
 struct timer { // ns, 0: none
     u64 left, interval;
 };
-struct timer alarm_set(const struct timer *wanted); // NULL: it stays. What there was
+struct timer alarm_set(struct process *process,
+                       const struct timer *wanted); // NULL: it stays. What there was
 
 // ---- robust.c ----
 // Of a thread that ends: gives up the locks it holds. False: there are more, in the call's next
@@ -292,20 +283,19 @@ bool fault_repeats(struct repeats *last, u64 rip, u64 address, u64 generation);
 const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fault);
 // An exception of the program: a page that only has to be made, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
-struct signal_action { // Linux's struct kernel_sigaction
-    u64 handler, flags, restorer, mask;
-};
 // What a signal does from now on, unless wanted is NULL; before becomes what it did. 0, -EINVAL, or
 // -ENOSYS for a handler.
-s64 signal_act(int signal, const struct signal_action *wanted, struct signal_action *before);
-bool signal_ignored(int signal);
-// Some threads, from a tid on, forget a signal that is ignored now. Who is the next; 0: that was
-// all.
-u32 signal_forget(int signal, u32 tid);
-// To thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no
+s64 signal_act(struct process *process, int signal, const struct signal_action *wanted,
+               struct signal_action *before);
+bool signal_ignored(const struct process *process, int signal);
+// Some threads of the process, from a tid on, forget a signal that is ignored now. Who is the next;
+// 0: that was all.
+u32 signal_forget(struct process *process, int signal, u32 tid);
+// To its thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no
 // signal, as for kill(2).
-s64 signal_send(u32 tid, int signal);
-// Goes on looking for somebody who takes what was sent to the process. False: nobody is left to
+s64 signal_send(struct process *process, u32 tid, int signal);
+bool signal_is_unasked(void); // whether signal_search() has something to do
+// Goes on looking for somebody who takes what was sent to a process. False: nobody is left to
 // ask. Without locks.
 bool signal_search(void);
 void signal_deliver(
@@ -315,9 +305,8 @@ void signal_block(struct thread *thread,
 void signal_block_asked(struct thread *thread,
                         u64 signals); // the same, but for the two that no program can block
 
-// "main+0x12 (0x401172)", or the address alone when no function covers it. Returns whether one did.
-// Needs no lock.
-bool program_place(char *text, size_t size, u64 address);
+// For a panic: of what a CPU runs; NULL: nothing.
+bool program_place_in(const struct context *context, char *text, size_t size, u64 address);
 
 // ---- space.c: the program's address space, its areas and the pages that exist of them ----
 // what the main thread's stack may grow to: RLIMIT_STACK at the start
@@ -330,9 +319,10 @@ bool program_place(char *text, size_t size, u64 address);
 // what may be placed by choice ends here
 #define SPACE_PLACE_END (STACK_END - STACK_ROOM - AREA_GAP)
 
-// Before anything else. What the program may have promised to it in all is what is free now.
-// heap: where what brk() moves starts; file: the program's, at a page.
-void space_init(struct space *space, u64 heap, const struct boot_part *file);
+// An empty one, which begins as zeroes.
+void space_init(struct space *space, struct tlb *tlb, const struct limits *limits);
+// Before its first area. heap: where what brk() moves starts; file: the program's, at a page.
+void space_begin(struct space *space, u64 heap, const struct boot_part *file);
 // Puts an area for the loader. False when there is no memory for it.
 bool space_put(struct space *space, const struct area *like) MUST_USE;
 // The same, with pages of a file that are there from the beginning: the first kept bytes from its
@@ -350,12 +340,14 @@ bool space_shows_other(struct space *space, u64 address);
 u64 space_place(struct space *space, u64 address);
 
 // ---- limits.c ----
-u64 limit_get(unsigned resource); // the soft one, of RLIMIT_*
-u64 limit_hard(unsigned resource);
-struct rlimit64;
+void limits_init(struct limits *limits);
+u64 limit_get(const struct limits *limits, unsigned resource); // the soft one, of RLIMIT_*
+u64 limit_hard(const struct limits *limits, unsigned resource);
 // Sets a limit (wanted) or only reads it (NULL); before becomes what it was. 0, -EINVAL, or -EPERM
 // for one that is more than there can be.
-s64 limit_change(u32 resource, const struct rlimit64 *wanted, struct rlimit64 *before);
+struct rlimit64;
+s64 limit_change(struct limits *limits, u32 resource, const struct rlimit64 *wanted,
+                 struct rlimit64 *before);
 
 // ---- random.c ----
 u64 random_u64(void);

@@ -30,7 +30,7 @@ void *record_at(struct thread *thread, u64 offset) {
 
 struct file *record_file(struct thread *thread, u64 number) {
     struct record *record = &thread->record;
-    if (!record->file) record->file = files_get(number);
+    if (!record->file) record->file = files_get(&thread->process->files, number);
     return record->file;
 }
 

@@ -354,7 +354,7 @@ static void scheduler_idle(struct scheduler *own) {
     if (!LOAD(&ready_count) && !frames_idle()) cpu_idle();
     cpu_serve();
     scheduler_break(own); // a call may follow; still idle: the first sleeper stays here
-    if (__atomic_load_n(&program.unasked, __ATOMIC_RELAXED)) scheduler_signals_sent(own);
+    if (signal_is_unasked()) scheduler_signals_sent(own);
     __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
 }
 
@@ -372,7 +372,7 @@ void schedule(struct context *context) {
     if (thread && thread->context.regs.vector >= EXCEPTIONS &&
         thread->context.regs.vector < VECTOR_SYSCALL)
         scheduler_tick(own);
-    if (__atomic_load_n(&program.unasked, __ATOMIC_RELAXED)) scheduler_signals_sent(own);
+    if (signal_is_unasked()) scheduler_signals_sent(own);
     for (;;) {
         if (thread && !thread->ended) signal_deliver(thread);
         if (thread && !thread->ended && !thread->waiting && !own->switch_due) break;

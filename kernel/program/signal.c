@@ -33,43 +33,54 @@ static const char *signal_name(int signal) {
     return signal < (int)ARRAY_SIZE(names) ? names[signal] : "no name";
 }
 
-static struct signal_action actions[SIGNALS + 1];
+static struct process *unasked; // has threads that were not asked yet; NULL: none has
 
-bool signal_ignored(int signal) {
-    u64 handler = actions[signal].handler;
+bool signal_ignored(const struct process *process, int signal) {
+    u64 handler = process->signals.actions[signal].handler;
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && BIT(signal) & HARMLESS);
 }
 
 // Asks some of them, since threads are as many as the program likes, and wakes the first one that
 // takes it. Whether there are more to ask.
 bool signal_search(void) {
-    u64 pending = __atomic_load_n(&program.signals_pending, __ATOMIC_RELAXED);
     int asked = 0;
     lock_take(&threads_lock);
-    struct thread *one = program.unasked ? thread_from(program.unasked) : NULL;
-    while (one && !(pending & ~one->signals_blocked) && asked < ASKED) {
+    struct process *process = unasked;
+    u64 pending = process ? __atomic_load_n(&process->signals.pending, __ATOMIC_RELAXED) : 0;
+    struct thread *one = process ? thread_from(process->signals.unasked) : NULL;
+    while (one && (one->process != process || !(pending & ~one->signals_blocked)) &&
+           asked < ASKED) {
         one = thread_after(one);
         asked++;
     }
     bool more = one && asked == ASKED;
     if (one && !more) thread_wake(one);
-    __atomic_store_n(&program.unasked, more ? one->tid : 0, __ATOMIC_RELAXED);
+    if (process) process->signals.unasked = more ? one->tid : 0;
+    __atomic_store_n(&unasked, more ? process : NULL, __ATOMIC_RELAXED);
     lock_give(&threads_lock);
     return more;
 }
 
-s64 signal_send(u32 tid, int signal) {
+bool signal_is_unasked(void) { return __atomic_load_n(&unasked, __ATOMIC_RELAXED); }
+
+// Under the lock of the threads.
+static void signal_ask(struct process *process) {
+    process->signals.unasked = 1;
+    __atomic_store_n(&unasked, process, __ATOMIC_RELAXED);
+}
+
+s64 signal_send(struct process *process, u32 tid, int signal) {
     bool known = signal >= 0 && signal <= SIGNALS;
     lock_take(&threads_lock);
     struct thread *to = tid ? thread_find(tid) : NULL;
     bool exists = to || !tid;
-    if (exists && known && signal && !signal_ignored(signal)) {
-        __atomic_fetch_or(to ? &to->signals_pending : &program.signals_pending, BIT(signal),
+    if (exists && known && signal && !signal_ignored(process, signal)) {
+        __atomic_fetch_or(to ? &to->signals_pending : &process->signals.pending, BIT(signal),
                           __ATOMIC_SEQ_CST);
         if (to)
             thread_wake(to);
         else
-            __atomic_store_n(&program.unasked, 1, __ATOMIC_RELAXED);
+            signal_ask(process);
     }
     lock_give(&threads_lock);
     if (!tid) (void)signal_search();
@@ -78,7 +89,7 @@ s64 signal_send(u32 tid, int signal) {
 }
 
 void signal_deliver(struct thread *thread) {
-    u64 pending = __atomic_load_n(&program.signals_pending, __ATOMIC_RELAXED);
+    u64 pending = __atomic_load_n(&thread->process->signals.pending, __ATOMIC_RELAXED);
     pending |= __atomic_load_n(&thread->signals_pending, __ATOMIC_RELAXED);
     pending &= ~thread->signals_blocked;
     if (!pending) return;
@@ -100,7 +111,8 @@ void signal_block_asked(struct thread *thread, u64 signals) {
     signal_block(thread, signals & ~UNMASKABLE);
 }
 
-s64 signal_act(int signal, const struct signal_action *wanted, struct signal_action *before) {
+s64 signal_act(struct process *process, int signal, const struct signal_action *wanted,
+               struct signal_action *before) {
     static bool named;
     bool known = signal > 0 && signal <= SIGNALS;
     if (!known || (wanted && BIT(signal) & UNMASKABLE)) return -EINVAL;
@@ -112,22 +124,24 @@ s64 signal_act(int signal, const struct signal_action *wanted, struct signal_act
                        -ENOSYS);
     }
     lock_take(&threads_lock);
-    *before = actions[signal];
+    struct signal_action *action = &process->signals.actions[signal];
+    *before = *action;
     if (wanted) {
-        actions[signal] = *wanted;
-        actions[signal].flags &= ACTION_FLAGS;
-        actions[signal].mask &= ~UNMASKABLE;
+        *action = *wanted;
+        action->flags &= ACTION_FLAGS;
+        action->mask &= ~UNMASKABLE;
     }
     lock_give(&threads_lock);
     return 0;
 }
 
-u32 signal_forget(int signal, u32 tid) {
+u32 signal_forget(struct process *process, int signal, u32 tid) {
     lock_take(&threads_lock);
-    __atomic_fetch_and(&program.signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
+    __atomic_fetch_and(&process->signals.pending, ~BIT(signal), __ATOMIC_RELAXED);
     struct thread *one = thread_from(tid);
     for (int asked = 0; one && asked < ASKED; asked++) {
-        __atomic_fetch_and(&one->signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
+        if (one->process == process)
+            __atomic_fetch_and(&one->signals_pending, ~BIT(signal), __ATOMIC_RELAXED);
         one = thread_after(one);
     }
     u32 next = one ? one->tid : 0;
@@ -150,11 +164,12 @@ static const struct {
     [19] = {SIGFPE, "SIMD floating-point error"},
 };
 
-bool program_place(char *text, size_t size, u64 address) {
+bool program_place(const struct process *process, char *text, size_t size, u64 address) {
+    static const struct image none;
     struct elf_symbol symbol;
-    u64 in_file = address - program.bias;
-    bool found = address - program.low < program.high - program.low &&
-                 elf_symbol(&program.symbols, in_file, &symbol);
+    const struct image *image = process ? &process->image : &none;
+    bool found = address - image->low < image->high - image->low &&
+                 elf_symbol(&image->symbols, address - image->bias, &symbol);
     if (found)
         format(text, size, "%.80s+0x%lx (0x%lx)", symbol.name, symbol.offset, address);
     else
@@ -162,14 +177,19 @@ bool program_place(char *text, size_t size, u64 address) {
     return found;
 }
 
+bool program_place_in(const struct context *context, char *text, size_t size, u64 address) {
+    const struct process *process = context ? ((const struct thread *)context)->process : NULL;
+    return program_place(process, text, size, address);
+}
+
 // Words on the stack that point into code are, newest first, the places calls may return to: nearly
 // every one does.
-static void signal_report_callers(u64 sp) {
+static void signal_report_callers(const struct process *process, u64 sp) {
     char text[PLACE];
     u64 word;
     for (int i = 0, shown = 0; i < STACK_WORDS && shown < CALLERS; i++) {
         if (!copy_from_user(&word, sp + 8 * (u64)i, sizeof word)) return;
-        if (!program_place(text, sizeof text, word)) continue;
+        if (!program_place(process, text, sizeof text, word)) continue;
         log_error("  rsp+0x%03x: %s", 8 * i, text);
         shown++;
     }
@@ -188,9 +208,10 @@ const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fau
 
 void program_fault(struct context *context, const struct fault *fault) {
     const struct registers *r = &context->regs;
-    if (vsyscall_emulate((struct thread *)context, fault)) return;
+    struct thread *thread = (struct thread *)context;
+    if (vsyscall_emulate(thread, fault)) return;
     const char *why = "";
-    if (fault->vector == VECTOR_PF) why = fault_handle((struct thread *)context, r->rip, fault);
+    if (fault->vector == VECTOR_PF) why = fault_handle(thread, r->rip, fault);
     if (!why) return;
     bool known = fault->vector < ARRAY_SIZE(exceptions) && exceptions[fault->vector].signal;
     bool is_bus = why == space_no_memory || why == space_past_end;
@@ -204,11 +225,11 @@ void program_fault(struct context *context, const struct fault *fault) {
     const char *how = fault->error & FAULT_WRITE ? "write to" : "read of";
     if (fault->error & FAULT_FETCH) how = "jump to";
     format(access, PLACE, "%s address 0x%lx (%s)", how, fault->address, why);
-    program_place(at, sizeof at, r->rip);
+    program_place(thread->process, at, sizeof at, r->rip);
     program_ends();
     log_error("the program died of signal %d (%s): %s at %s", signal, signal_name(signal), what,
               at);
     registers_say(r, log_error);
-    signal_report_callers(r->rsp);
+    signal_report_callers(thread->process, r->rsp);
     power_end(128 + signal);
 }

@@ -59,8 +59,14 @@ bool space_nodes_ready(void) {
     return true;
 }
 
-void space_init(struct space *space, u64 heap, const struct boot_part *file) {
+void space_init(struct space *space, struct tlb *tlb, const struct limits *limits) {
+    space->lock.rank = LOCK_SPACE;
+    space->tlb = tlb;
+    space->limits = limits;
     space->largest = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PDPE1GB ? LEVEL_1G : LEVEL_2M;
+}
+
+void space_begin(struct space *space, u64 heap, const struct boot_part *file) {
     space->brk_start = space->brk_now = heap;
     objects_set_file(file->start, file->length);
 }

@@ -10,7 +10,8 @@
 struct space {
     struct lock lock; // of all that follows, and of the pages and tables
     struct areas areas;
-    struct tlb *tlb; // and its root
+    struct tlb *tlb;             // and its root
+    const struct limits *limits; // of its process
     u64 brk_start, brk_now;
     u64 promised, tables; // of all areas: what the account of promises was told of last
     int largest;          // level of the largest pages that the CPU has

@@ -8,9 +8,13 @@
 static struct wait_queue input = WAIT_QUEUE;  // there is more to read, or another way to read it
 static struct wait_queue output = WAIT_QUEUE; // there is room for a piece, or all has left
 
+static struct process *owner;
+
+void terminal_file_init(struct process *process) { owner = process; }
+
 void terminal_input_happened(int signal) {
     wait_wake(&input);
-    signal_send(0, signal);
+    signal_send(owner, 0, signal);
 }
 
 void terminal_output_happened(void) { wait_wake(&output); }

@@ -45,15 +45,16 @@ struct thread *thread_after(struct thread *thread) {
 }
 unsigned threads_count(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
 
-struct thread *thread_make(struct space *space, const struct thread *like) {
+struct thread *thread_make(struct process *process, const struct thread *like) {
     u64 page = promises_page(OWNER_THREADS, false),
         bytes = ROUND_UP(fpu_state_size(), XSTATE_ALIGN);
     struct thread *thread = window(page);
     if (!page) return NULL;
     ASSERT(sizeof *thread + bytes <= PAGE_SIZE);
     *thread = (struct thread){.context.xstate = (u8 *)thread + PAGE_SIZE - bytes,
-                              .context.tlb = space->tlb,
-                              .space = space};
+                              .context.tlb = process->space->tlb,
+                              .process = process,
+                              .space = process->space};
     fpu_state_init(thread->context.xstate);
     if (like) {
         thread->context.regs = like->context.regs;

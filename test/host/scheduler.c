@@ -67,7 +67,7 @@ u64 cpus_watch(void) { return NEVER; }
 u64 watch_next(void) { return NEVER; }
 void watch_run(u64 now) { (void)now; }
 void cpu_serve(void) { sched_yield(); }
-struct program program;
+bool signal_is_unasked(void) { return false; }
 bool signal_search(void) { return false; }
 u64 alarm_run(u64 now) { return (void)now, NEVER; }
 bool frames_idle(void) { return false; }

@@ -60,17 +60,22 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #define MAX_PAGES (4 * GIB / PAGE_SIZE)
 
 u64 window_base;
-struct program program;
 static struct extent extents[64];
 static u64 test_root, physical_end, space_start;
 static u64 file_start, file_pages;
-static struct thread threads[2]; // one of each CPU
+static struct thread threads[2];    // one of each CPU
+static struct process processes[2]; // of each space
 static struct tlb test_tlbs[2];
 static struct space spaces[2]; // the second one in two_spaces() alone
 static struct space *space = spaces;
 
-u64 limit_get(unsigned resource) { return resource == RLIMIT_STACK ? 8 << 20 : ~0ull; }
-u64 limit_hard(unsigned resource) { return limit_get(resource); }
+u64 limit_get(const struct limits *limits, unsigned resource) {
+    (void)limits;
+    return resource == RLIMIT_STACK ? 8 << 20 : ~0ull;
+}
+u64 limit_hard(const struct limits *limits, unsigned resource) {
+    return limit_get(limits, resource);
+}
 
 void panic(const char *fmt, ...) {
     fprintf(stderr, "panic: %s\n", fmt);
@@ -89,7 +94,9 @@ s64 refused(const char *call, const char *option, u64 value, const char *missing
 static u32 device_values[DEVICE_PAGES];
 static bool screen_yielded;
 
-s64 file_map(u64 number, u64 offset, u64 bytes, u32 rights, bool shared, u64 *physical) {
+s64 file_map(struct files *files, u64 number, u64 offset, u64 bytes, u32 rights, bool shared,
+             u64 *physical) {
+    (void)files;
     CHECK(!space->lock.taken && !(rights & ~7u));
     if (number - DEVICE_FD > 1) return -EBADF;
     *physical = DEVICE_START + offset;
@@ -866,6 +873,8 @@ static void while_broken(void) {
 static void use_space(int number) {
     space = &spaces[number];
     threads[0].space = threads[1].space = space;
+    processes[number].space = space;
+    threads[0].process = threads[1].process = &processes[number];
     (memset)(tlbs, 0, sizeof tlbs);
     (memset)(walked, 0, sizeof walked);
 }
@@ -898,7 +907,7 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     space_start = ROUND_DOWN(SPACE_PLACE_END - bytes, 2 * MIB);
     model_pages = (SPACE_PLACE_END - space_start) / PAGE_SIZE;
     shared_count = 0;
-    space_init(space, space_start + 4 * MIB + 0x10, &(struct boot_part){0});
+    space_begin(space, space_start + 4 * MIB + 0x10, &(struct boot_part){0});
     space->largest = has_1g ? LEVEL_1G : LEVEL_2M;
     struct area below = {.start = USER_START, .end = space_start};
     struct area above = {.start = SPACE_PLACE_END, .end = USER_END};
