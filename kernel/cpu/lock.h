@@ -4,7 +4,7 @@
 // never wait for each other.
 //
 // A user copy may fault, and the fault takes the address space's lock: it happens under a futex's
-// bucket or the open files at most.
+// bucket at most.
 #pragma once
 
 #include "kernel/lib/types.h"

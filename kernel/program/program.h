@@ -291,7 +291,7 @@ bool signal_ignored(const struct process *process, int signal);
 // Some threads of the process, from a tid on, forget a signal that is ignored now. Who is the next;
 // 0: that was all.
 u32 signal_forget(struct process *process, int signal, u32 tid);
-// To its thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no
+// To thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no
 // signal, as for kill(2).
 s64 signal_send(struct process *process, u32 tid, int signal);
 bool signal_is_unasked(void); // whether signal_search() has something to do

@@ -74,7 +74,7 @@ s64 signal_send(struct process *process, u32 tid, int signal) {
     lock_take(&threads_lock);
     struct thread *to = tid ? thread_find(tid) : NULL;
     bool exists = to || !tid;
-    if (exists && known && signal && !signal_ignored(process, signal)) {
+    if (exists && known && signal && !signal_ignored(to ? to->process : process, signal)) {
         __atomic_fetch_or(to ? &to->signals_pending : &process->signals.pending, BIT(signal),
                           __ATOMIC_SEQ_CST);
         if (to)
