@@ -30,8 +30,8 @@ void lock_take(struct lock *lock) {
     CHECK(!lock->taken);
     lock->taken = true;
 }
-u64 space_page(enum owner owner) {
-    CHECK(owner == OWNER_THREADS);
+u64 promises_page(enum owner owner, bool promised) {
+    CHECK(owner == OWNER_THREADS && !promised);
     pages++;
     return (u64)aligned_alloc(PAGE_SIZE, PAGE_SIZE);
 }
