@@ -10,7 +10,6 @@
 
 static struct lock lock = {.rank = LOCK_ALARM}; // outside the threads'
 static struct sorted set;                       // by time_now_ns() when the signal comes
-static u64 turns;                               // of setting one, since no two nodes are alike
 
 // The first one whose time has come, which is no longer set; NULL: none. next: when the next one's
 // does.
@@ -46,7 +45,7 @@ struct timer alarm_set(struct process *process, const struct timer *wanted) {
         alarm->interval = wanted->interval;
         if (sorted_in(&alarm->node)) sorted_remove(&set, &alarm->node);
         if (wanted->left)
-            sorted_add(&set, &alarm->node, now + MIN(wanted->left, NEVER - 1 - now), turns++);
+            sorted_add(&set, &alarm->node, now + MIN(wanted->left, NEVER - 1 - now), (u64)alarm);
         struct sorted_node *first = sorted_first(&set);
         scheduler_set_alarm(first ? first->key : NEVER);
     }
