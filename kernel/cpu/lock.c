@@ -75,7 +75,7 @@ void lock_order(const struct lock *lock) {
 }
 
 void lock_take(struct lock *lock) {
-    if (lock_ranks_held() >> lock->rank) lock_wrong_order(lock);
+    lock_order(lock);
     if (!lock_get(lock)) lock_wait(lock);
     lock_mark(lock);
 }
