@@ -37,16 +37,15 @@ void panic(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
 // The machine or the image is unfit: one line a person can act on ("vmos! ..."), then the machine
 // ends with 125.
 void unfit(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
+struct context;
 // What a panic uses of higher rooms. Nothing of it may need a lock, wait without a bound or panic
 // for sport.
-struct context;
 struct panic_means {
     log_sink com1;                    // LOG_COM1 from then on
     const void *(*peek)(u64 address); // where a mapped byte of this address space can be read;
                                       // NULL: it is not mapped
-    // A place in the program by its symbols, else the address alone; returns whether a symbol
-    // covers it.
-    // context: of what the CPU ran; NULL: nothing.
+    // A place in the program that a CPU ran (its context; NULL: none) by its symbols, else the
+    // address alone; returns whether a symbol covers it.
     bool (*program_place)(const struct context *context, char *text, size_t size, u64 address);
     unsigned (*screen)(bool program_draws); // false: shows text from now on; returns its rows
     void (*end)(int status);                // of the machine, also after unfit()

@@ -29,9 +29,9 @@ struct names names_open(const struct elf *elf) {
 
 // From one name, which is in the buffer, to the next; the rest of the table begins behind it.
 static const u8 *names_next(const u8 *at, const u8 *end, char name[NAMES_LONGEST + 1]) {
-    size_t same = *at++, length = strlen(name);
+    size_t length = MIN(strlen(name), (size_t)*at);
     bool is_last = false;
-    if (length > same) length = same;
+    at++;
     while (at < end && !is_last) {
         is_last = *at & LAST;
         if (length < NAMES_LONGEST) name[length++] = (char)(*at & ~LAST);

@@ -27,7 +27,8 @@ const struct area *space_area(struct space *space, u64 address); // NULL: none
 // Enough nodes for an operation on areas; false when there is no page for them.
 bool space_nodes_ready(void);
 // Whether there is memory for an area like this one instead of what is at its place: for what it is
-// promised, beside so many pages that were taken for it, and for nodes. Changes nothing else.
+// promised, beside so many pages that were taken for it, and for nodes. Changes nothing else, but
+// for what space_promise() does.
 bool space_can_put(struct space *space, const struct area *like, u64 taken);
 // Promises the space so many pages for areas that are to come: the next operation on areas counts
 // them in. False: they are not there.
