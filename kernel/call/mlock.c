@@ -92,7 +92,7 @@ static s64 mlock_all(struct thread *thread, u32 flag,
 }
 
 s64 call_mlockall(struct thread *thread, const u64 *arg) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     u64 flags = (u32)arg[0];
     if (!flags || flags == MCL_ONFAULT || flags & ~(u64)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
         return -EINVAL;
@@ -102,7 +102,7 @@ s64 call_mlockall(struct thread *thread, const u64 *arg) {
 }
 
 s64 call_munlockall(struct thread *thread, const u64 *arg) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     if (!thread->record.begun) mlock_future(space, 0);
     return mlock_all(thread, 0, NULL);
 }
@@ -145,7 +145,7 @@ static u64 mincore_look(struct space *space, u64 address, u64 pages, u8 *there) 
 }
 
 s64 call_mincore(struct thread *thread, const u64 *arg) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     u64 start = arg[0], pages = ROUND_UP(arg[1], PAGE_SIZE) / PAGE_SIZE,
         left = CALL_INSTRUCTIONS / 3 / PAGE_COST / CHUNK;
     struct record *record = &thread->record;

@@ -55,7 +55,7 @@ s64 call_set_tid_address(struct thread *thread, const u64 *arg) {
 // The memory of a thread goes when its CPU has left it. Its stack may be gone already. Who leaves
 // takes no signal: one to all is another's.
 s64 call_exit(struct thread *thread, const u64 *arg) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     u32 zero = 0;
     signal_block(thread, ~0ull);
     if (!robust_walk(thread)) return call_again(thread);

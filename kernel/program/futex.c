@@ -128,7 +128,7 @@ void futex_wake_one(struct futex_key key) {
 
 // If the word has the value expected, thread waits from here on. 0, -EFAULT or -EAGAIN.
 static s64 futex_wait_begin(struct thread *thread, const struct futex_wait *wait) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct futex_key key = futex_key(space, wait->word, wait->operation);
     struct bucket *bucket = futex_bucket_of(key);
     lock_take(&bucket->lock);
@@ -153,7 +153,7 @@ static s64 futex_check_word(struct space *space, u64 address, u32 operation) {
 // The timeout of WAIT counts from now; that of WAIT_BITSET is a time on a clock. The word is read
 // twice, so that its page is there before the lock is taken.
 s64 futex_wait(struct thread *thread, const struct futex_wait *wait) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     u64 now = 0;
     if (!thread->has_deadline) { // the first execution
         s64 error = futex_check_word(space, wait->word, wait->operation);
@@ -171,7 +171,7 @@ s64 futex_wait(struct thread *thread, const struct futex_wait *wait) {
 }
 
 s64 futex_requeue(struct thread *thread, const struct futex_requeue *how) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     s64 error = thread->record.begun ? 0 : futex_check_word(space, how->word, how->operation);
     if (!error && !thread->record.begun) error = futex_check_word(space, how->to, how->operation);
     if (error) return error;
@@ -182,7 +182,7 @@ s64 futex_requeue(struct thread *thread, const struct futex_requeue *how) {
 }
 
 s64 futex_wake(struct thread *thread, u64 word, u32 operation, u32 count, u32 bits) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     s64 error = thread->record.begun ? 0 : futex_check_word(space, word, operation);
     if (error) return error;
     struct futex_key key = futex_key(space, word, operation);

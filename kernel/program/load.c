@@ -111,7 +111,7 @@ static void load_give_unused(const struct elf *elf, const struct elf_symbols *sy
 }
 
 __attribute__((noinline)) void program_load(struct boot_info *boot, struct thread *thread) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct registers *regs = &thread->context.regs;
     boot->tsc[STAGE_PROGRAM_LOAD] = tsc();
     struct image *image = &thread->process->image;

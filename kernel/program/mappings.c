@@ -27,7 +27,7 @@ bool mapping_unmap(struct space *space, u64 start, u64 end) {
 }
 
 s64 mapping_unmap_piece(struct thread *thread, u64 start, u64 end) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     u64 from = range_from(thread, start), reach = space_reach(space, from, end);
     if (!space_border(space, end) || !mapping_unmap(space, from, reach)) return -ENOMEM;
     return range_to(thread, start, reach, end);
@@ -94,7 +94,7 @@ static s64 mapping_find(struct space *space, const struct mapping *wanted) {
 // Puts the area with what it needs, piece by piece in the place of what is there if it replaces
 // that. Shared memory comes with the last piece; until then nobody else gets the place.
 static s64 mapping_put(struct thread *thread, const struct mapping *wanted, u64 at) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     u64 end = at + wanted->bytes, from = range_from(thread, at),
         worth = LEVEL_BYTES(wanted->level) / PAGE_SIZE;
     u64 reach = wanted->replaces ? space_reach(space, from, end) : end;
@@ -129,14 +129,14 @@ static s64 mapping_put(struct thread *thread, const struct mapping *wanted, u64 
 }
 
 static s64 mapping_make_locked(struct thread *thread, const struct mapping *wanted) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     s64 at = mapping_find(space, wanted);
     if (at < 0) return at;
     return wanted->error ? wanted->error : mapping_put(thread, wanted, (u64)at);
 }
 
 s64 mapping_make(struct thread *thread, const struct mapping *wanted) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     s64 result = wanted->level ? populate_take(thread, wanted->bytes, wanted->level) : 0;
     if (result) return result;
     space_take(space);
@@ -152,7 +152,7 @@ s64 mapping_make(struct thread *thread, const struct mapping *wanted) {
 }
 
 s64 mapping_remove(struct thread *thread, u64 start, u64 end) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     space_take(space);
     return mapping_unlocked(space, mapping_unmap_piece(thread, start, end));
 }
@@ -179,7 +179,7 @@ static s64 mapping_protect_part(struct space *space, const struct area *area, u6
 
 // What comes before a hole, or before an area that cannot have these rights, gets them.
 static s64 mapping_protect_locked(struct thread *thread, const struct protection *wanted) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     u64 end = wanted->end, start = wanted->start;
     const struct area *area = areas_find(&space->areas, start);
     if (wanted->grows_up) return area ? -EINVAL : -ENOMEM; // none grows so
@@ -200,13 +200,13 @@ static s64 mapping_protect_locked(struct thread *thread, const struct protection
 }
 
 s64 mapping_protect(struct thread *thread, const struct protection *wanted) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     space_take(space);
     return mapping_unlocked(space, mapping_protect_locked(thread, wanted));
 }
 
 static s64 mapping_break_locked(struct thread *thread, u64 to) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     u64 old_end = ROUND_UP(space->brk_now, PAGE_SIZE), end = ROUND_UP(to, PAGE_SIZE);
     if (to < space->brk_start || to > SPACE_PLACE_END) return (s64)space->brk_now;
     if (to - space->brk_start > limit_get(space->limits, RLIMIT_DATA)) return (s64)space->brk_now;
@@ -226,7 +226,7 @@ static s64 mapping_break_locked(struct thread *thread, u64 to) {
 }
 
 s64 mapping_break(struct thread *thread, u64 to) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     space_take(space);
     u64 before = ROUND_UP(space->brk_now, PAGE_SIZE);
     s64 result = mapping_break_locked(thread, to);

@@ -45,7 +45,7 @@ static bool move_is_kept(struct space *space, u64 start, u64 end) {
 }
 
 s64 move_begin(struct thread *thread, const struct area *area) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
     u64 more = call->bytes > call->old ? call->bytes - call->old : 0;
     call->stays = call->flags & MREMAP_DONTUNMAP;
@@ -96,7 +96,7 @@ static bool move_align(struct space *space, u64 at, u64 distance, s64 *left) {
 // No page is to cross the ends of the range, nor to lie at the new place where a page of its size
 // cannot.
 static s64 move_split(struct thread *thread) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
     u64 distance = call->to - call->at, end = call->at + call->old,
         at = range_from(thread, call->at), bytes;
@@ -141,7 +141,7 @@ static s64 move_more(struct space *space, struct move *call, u64 start, u64 end)
 }
 
 static s64 move_room(struct thread *thread) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
     u64 moves_to = call->to + call->old, end = call->to + call->bytes;
     u64 from = range_from(thread, call->to), reach = space_reach(space, from, end);
@@ -202,7 +202,7 @@ static bool move_pages(struct space *space, const struct area *to, u64 from, u64
 
 // One piece within one area. False: memory ran out, or others have changed something.
 static bool move_part(struct thread *thread, s64 *left) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
     u64 end = call->at + call->old, from = range_from(thread, call->at),
         distance = call->to - call->at;

@@ -68,7 +68,7 @@ static u64 populate_pop(struct taken *taken) {
 }
 
 s64 populate_take(struct thread *thread, u64 bytes, int level) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct taken *taken = &thread->record.taken;
     u64 size = LEVEL_BYTES(level), wanted = bytes / size - taken->count;
     if (!wanted) return 0;
@@ -92,7 +92,7 @@ s64 populate_begin(struct thread *thread, u64 start, u64 end, int level, s64 res
 // Puts large pages that were taken at their places, the last ones first; what has none any more is
 // given back.
 static s64 populate_put_taken(struct thread *thread) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct taken *taken = &thread->record.taken;
     int level = (int)taken->level;
     space_take(space);
@@ -138,7 +138,7 @@ static bool populate_step(struct space *space, struct taken *taken, u64 *made, b
 }
 
 s64 populate(struct thread *thread) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct taken *taken = &thread->record.taken;
     if (taken->level) return populate_put_taken(thread);
     if (taken->page && taken->bytes < LEVEL_BYTES(LEVEL_1G)) {

@@ -58,7 +58,7 @@ static bool syscall_execute(struct thread *thread) {
 // it waits no longer, and shared memory that nobody shows any more, whoever unmapped it. False:
 // there was nothing more.
 static bool syscall_clear(struct thread *thread) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     bool waits = sorted_in(&thread->waiter.node) && !thread->record.stays;
     if (waits && !wait_leave(thread, LEAVES)) return true;
     bool collects = space->areas.left;
@@ -67,7 +67,7 @@ static bool syscall_clear(struct thread *thread) {
 }
 
 void syscall_run(struct thread *thread) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     thread->waiting = thread->again = syscall_clear(thread);
     if (thread->again || (!thread->is_done && !syscall_execute(thread))) return;
     bool waits = sorted_in(&thread->waiter.node);

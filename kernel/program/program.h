@@ -102,7 +102,6 @@ struct priority {
 struct thread {
     struct context context; // first: the trap code's context is the thread
     struct process *process;
-    struct space *space; // of the process
     u32 tid, state;      // state: scheduler.c
     unsigned cpu;        // where it runs, is queued, or ran last
     bool waiting, ended; // in a call that returned CALL_WAITS; made its last call
@@ -294,7 +293,11 @@ u32 signal_forget(struct process *process, int signal, u32 tid);
 // To thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no
 // signal, as for kill(2).
 s64 signal_send(struct process *process, u32 tid, int signal);
-bool signal_is_unasked(void); // whether signal_search() has something to do
+extern struct process *signals_unasked; // has threads that were not asked yet; NULL: none has
+// Whether signal_search() has something to do. Looked at before every return to the program.
+static inline bool signal_is_unasked(void) {
+    return __atomic_load_n(&signals_unasked, __ATOMIC_RELAXED);
+}
 // Goes on looking for somebody who takes what was sent to a process. False: nobody is left to
 // ask. Without locks.
 bool signal_search(void);

@@ -16,7 +16,7 @@ struct walk range_begin(struct thread *thread, u64 start, u64 end) {
     bool is_again = record->begun;
     if (!record->begun) record->done = record->index = 0;
     record->begun = true;
-    struct walk walk = {.space = thread->space,
+    struct walk walk = {.space = thread->process->space,
                         .start = start,
                         .at = start + record->done,
                         .end = end,
@@ -40,7 +40,7 @@ static s64 range_step(struct walk *walk, s64 (*each)(struct walk *, const struct
 
 s64 range_walk(struct thread *thread, struct walk *walk,
                s64 (*each)(struct walk *, const struct area *, u64 end)) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     s64 error = 0;
     space_take(space);
     while (!error && walk->at < walk->end && walk->left > 0) error = range_step(walk, each);

@@ -23,7 +23,7 @@ static s64 remap_check(struct space *space, const struct move *call, const struc
 
 // With MREMAP_FIXED or MREMAP_DONTUNMAP, or to a place that is chosen.
 static s64 remap_to(struct thread *thread) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
     const struct area *area = space_area(space, call->at);
     s64 error = remap_check(space, call, area);
@@ -36,7 +36,7 @@ static s64 remap_to(struct thread *thread) {
 // Several areas, and the holes between them, move as they are; at the new place what is in such a
 // hole stays. The next one, from an address on.
 static s64 remap_next(struct thread *thread, u64 from) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
     const struct area *area = areas_find(&space->areas, from);
     if (!area || area->start >= call->end) return (s64)call->result;
@@ -48,7 +48,7 @@ static s64 remap_next(struct thread *thread, u64 from) {
 }
 
 static s64 remap_grow(struct thread *thread) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
     const struct area *area = space_area(space, call->at);
     s64 error = remap_check(space, call, area);
@@ -63,7 +63,7 @@ static s64 remap_grow(struct thread *thread) {
 
 // The call's first execution.
 static s64 remap_begin(struct thread *thread) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
     const struct area *area = space_area(space, call->at);
     if (!area) return -EFAULT;
@@ -91,7 +91,7 @@ static s64 remap_go_on(struct thread *thread) {
 }
 
 s64 remap(struct thread *thread, bool is_first) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
     space_take(space);
     promises_drop(call->held);

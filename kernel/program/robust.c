@@ -16,7 +16,7 @@ static u64 robust_address_of(u64 pointer) { return pointer & ~IS_PI; }
 // One lock of a thread that ends. May be just being taken or given back: then it is not in the
 // list, and nobody may own it. False: there is no such word, and the walk ends.
 static bool robust_lock_died(const struct thread *thread, u64 pointer, bool pending) {
-    struct space *space = thread->space;
+    struct space *space = thread->process->space;
     u64 word = robust_address_of(pointer) + thread->robust.futex_offset;
     u32 value;
     if (word % sizeof value || !copy_from_user(&value, word, sizeof value)) return false;

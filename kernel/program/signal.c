@@ -33,7 +33,7 @@ static const char *signal_name(int signal) {
     return signal < (int)ARRAY_SIZE(names) ? names[signal] : "no name";
 }
 
-static struct process *unasked; // has threads that were not asked yet; NULL: none has
+struct process *signals_unasked;
 
 bool signal_ignored(const struct process *process, int signal) {
     u64 handler = process->signals.actions[signal].handler;
@@ -45,7 +45,7 @@ bool signal_ignored(const struct process *process, int signal) {
 bool signal_search(void) {
     int asked = 0;
     lock_take(&threads_lock);
-    struct process *process = unasked;
+    struct process *process = signals_unasked;
     u64 pending = process ? __atomic_load_n(&process->signals.pending, __ATOMIC_RELAXED) : 0;
     struct thread *one = process ? thread_from(process->signals.unasked) : NULL;
     while (one && (one->process != process || !(pending & ~one->signals_blocked)) &&
@@ -56,17 +56,15 @@ bool signal_search(void) {
     bool more = one && asked == ASKED;
     if (one && !more) thread_wake(one);
     if (process) process->signals.unasked = more ? one->tid : 0;
-    __atomic_store_n(&unasked, more ? process : NULL, __ATOMIC_RELAXED);
+    __atomic_store_n(&signals_unasked, more ? process : NULL, __ATOMIC_RELAXED);
     lock_give(&threads_lock);
     return more;
 }
 
-bool signal_is_unasked(void) { return __atomic_load_n(&unasked, __ATOMIC_RELAXED); }
-
 // Under the lock of the threads.
 static void signal_ask(struct process *process) {
     process->signals.unasked = 1;
-    __atomic_store_n(&unasked, process, __ATOMIC_RELAXED);
+    __atomic_store_n(&signals_unasked, process, __ATOMIC_RELAXED);
 }
 
 s64 signal_send(struct process *process, u32 tid, int signal) {
@@ -164,12 +162,14 @@ static const struct {
     [19] = {SIGFPE, "SIMD floating-point error"},
 };
 
+static bool image_symbol(const struct image *image, u64 address, struct elf_symbol *symbol) {
+    return address - image->low < image->high - image->low &&
+           elf_symbol(&image->symbols, address - image->bias, symbol);
+}
+
 bool program_place(const struct process *process, char *text, size_t size, u64 address) {
-    static const struct image none;
     struct elf_symbol symbol;
-    const struct image *image = process ? &process->image : &none;
-    bool found = address - image->low < image->high - image->low &&
-                 elf_symbol(&image->symbols, address - image->bias, &symbol);
+    bool found = process && image_symbol(&process->image, address, &symbol);
     if (found)
         format(text, size, "%.80s+0x%lx (0x%lx)", symbol.name, symbol.offset, address);
     else
@@ -197,7 +197,7 @@ static void signal_report_callers(const struct process *process, u64 sp) {
 
 const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fault) {
     u64 forgot = this_cpu()->tlb_forgot;
-    const char *why = space_fault(thread->space, fault->address, fault->error);
+    const char *why = space_fault(thread->process->space, fault->address, fault->error);
     if (why) return why;
     count_fault();
     if (this_cpu()->tlb_forgot == forgot) return NULL; // it did something about it

@@ -53,8 +53,7 @@ struct thread *thread_make(struct process *process, const struct thread *like) {
     ASSERT(sizeof *thread + bytes <= PAGE_SIZE);
     *thread = (struct thread){.context.xstate = (u8 *)thread + PAGE_SIZE - bytes,
                               .context.tlb = process->space->tlb,
-                              .process = process,
-                              .space = process->space};
+                              .process = process};
     fpu_state_init(thread->context.xstate);
     if (like) {
         thread->context.regs = like->context.regs;

@@ -872,7 +872,6 @@ static void while_broken(void) {
 // Both CPUs go on in that space; what they remember of the other one is gone, as CR3 is written.
 static void use_space(int number) {
     space = &spaces[number];
-    threads[0].space = threads[1].space = space;
     processes[number].space = space;
     threads[0].process = threads[1].process = &processes[number];
     (memset)(tlbs, 0, sizeof tlbs);
