@@ -14,11 +14,12 @@
 #include "kernel/cpu/lock.h"
 #include "kernel/cpu/x86.h"
 
-#define CPUS   5
-#define ROOTS  2
-#define PAGES  64 // of each, in two tables
-#define FRAMES 4096
-#define ROUNDS 4000
+#define CPUS        5
+#define ROOTS       2
+#define PAGES       64 // of each, in two tables
+#define FRAMES      4096
+#define ROUNDS      4000
+#define IDLE_SERVED 50 // at least, to have tested anything
 
 static struct test_cpu {
     struct cpu cpu; // as the kernel has it
@@ -27,10 +28,11 @@ static struct test_cpu {
     u64 root;
     bool asked;
     unsigned random;
-    u64 reached, walked, idle_served, moved;
+    u64 reached, walked, moved;
 } cpus[CPUS];
 static __thread struct test_cpu *me;
 static unsigned online = 1, done;
+static unsigned idle_served;                       // flushes that reached an idle CPU, of all
 static u32 entries[ROOTS][PAGES], roots[ROOTS][2]; // frames; 0: not present
 static bool in_use[FRAMES];
 
@@ -117,12 +119,20 @@ static void idle(void) {
         u64 seen = me->cpu.tlb_seen;
         walk(rnd(PAGES));
         take_interrupt();
-        me->idle_served += me->cpu.tlb_seen != seen;
+        if (me->cpu.tlb_seen != seen) __atomic_add_fetch(&idle_served, 1, __ATOMIC_SEQ_CST);
         sched_yield();
     }
     u64 before = me->root;
     tlb_enter(rnd(ROOTS) ? &second : &tlb_first);
     me->moved += me->root != before;
+}
+
+// Whether an idle CPU is ever asked for anything is up to the host: a thread that has its
+// processor to itself does all its rounds while no other one changes a thing. So the rounds go on
+// until it was seen; the bound ends a test in which it never is.
+static bool go_on(int round) {
+    if (round < ROUNDS) return true;
+    return LOAD(&idle_served) <= IDLE_SERVED && round < 1000 * ROUNDS;
 }
 
 static void *work(void *argument) {
@@ -131,7 +141,7 @@ static void *work(void *argument) {
     me->random = me->cpu.number + 1;
     if (me != cpus) STORE(&online, me->cpu.number + 1);
     tlb_enter(&tlb_first);
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; go_on(round); round++) {
         unsigned draw = rnd(32);
         if (draw == 0)
             change();
@@ -160,11 +170,8 @@ int main(void) {
         while (cpus_online() < (unsigned)i + 1) sched_yield();
     }
     for (int i = 0; i < CPUS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
-    u64 idle_served = 0; // of all: on a busy host one thread may be alone for most of its life
-    for (int i = 0; i < CPUS; i++) {
+    for (int i = 0; i < CPUS; i++)
         CHECK(cpus[i].reached > 1000 && cpus[i].walked > 100 && cpus[i].moved > 10);
-        idle_served += cpus[i].idle_served;
-    }
-    CHECK(idle_served > 10 * CPUS);
+    CHECK(idle_served > IDLE_SERVED);
     return check_done("tlb");
 }
