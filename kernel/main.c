@@ -8,7 +8,7 @@
 #include "kernel/memory/build.h"
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
-#include "kernel/program/program.h"
+#include "kernel/process/program.h"
 
 void kernel_leave_low(u64 handover, u64 root, u64 stack_top, u64 entry) __attribute__((noreturn));
 extern char kernel_image[]; // kernel.ld: link address 0

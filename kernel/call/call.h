@@ -2,7 +2,11 @@
 // the thread and the six arguments and returns the result, a negative errno, or CALL_WAITS.
 #pragma once
 
-#include "kernel/program/program.h"
+#include "kernel/file/file.h"
+#include "kernel/file/files.h"
+#include "kernel/process/clocks.h"
+#include "kernel/process/futex.h"
+#include "kernel/process/program.h"
 
 // All calls have the same parameters, as the table wants it; not every one needs them.
 #pragma GCC diagnostic ignored "-Wunused-parameter"

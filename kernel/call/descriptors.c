@@ -36,7 +36,7 @@ s64 call_dup2(struct thread *thread, const u64 *arg) {
 }
 
 s64 call_close(struct thread *thread, const u64 *arg) {
-    return files_close(&thread->process->files, arg[0]);
+    return files_close(thread->process->files, arg[0]);
 }
 
 // fcntl(number, command, argument)
@@ -50,9 +50,9 @@ s64 call_fcntl(struct thread *thread, const u64 *arg) {
     case F_DUPFD_CLOEXEC:
         if (flags >= limit_get(&thread->process->limits, RLIMIT_NOFILE)) return -EINVAL;
         return descriptors_duplicate(thread, arg[0], flags, command == F_DUPFD_CLOEXEC);
-    case F_GETFD: return files_close_on_exec(&thread->process->files, arg[0]);
+    case F_GETFD: return files_close_on_exec(thread->process->files, arg[0]);
     case F_SETFD:
-        return files_set_close_on_exec(&thread->process->files, arg[0], flags & FD_CLOEXEC);
+        return files_set_close_on_exec(thread->process->files, arg[0], flags & FD_CLOEXEC);
     case F_GETFL: return file_flags(file);
     case F_SETFL:
         if (flags & O_DIRECT) return -EINVAL;
@@ -88,7 +88,7 @@ s64 call_ioctl(struct thread *thread, const u64 *arg) {
     switch (request) {
     case FIOCLEX:
     case FIONCLEX:
-        return files_set_close_on_exec(&thread->process->files, arg[0], request == FIOCLEX);
+        return files_set_close_on_exec(thread->process->files, arg[0], request == FIOCLEX);
     case FIONBIO: return descriptors_set_nonblocking(file, arg[2]);
     }
     if (request == FIONREAD && file->operations->left) {

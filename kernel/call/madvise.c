@@ -3,8 +3,8 @@
 #include "kernel/call/call.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/memory/tables.h"
-#include "kernel/program/ranges.h"
-#include "kernel/program/space.h"
+#include "kernel/space/ranges.h"
+#include "kernel/space/space.h"
 
 #ifndef MADV_GUARD_INSTALL // younger than the headers of Debian 12
 #define MADV_GUARD_INSTALL 102

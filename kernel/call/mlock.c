@@ -4,7 +4,7 @@
 #include "kernel/call/call.h"
 #include "kernel/kernel.h"
 #include "kernel/memory/tables.h"
-#include "kernel/program/ranges.h"
+#include "kernel/space/ranges.h"
 
 #define CHUNK 64 // pages of mincore() at a time
 

@@ -1,8 +1,8 @@
-// mmap(2), munmap, mprotect and brk: their arguments become what kernel/program/mappings.h has.
+// mmap(2), munmap, mprotect and brk: their arguments become what kernel/space/mappings.h has.
 #include <linux/mman.h>
 #include "kernel/call/call.h"
 #include "kernel/memory/tables.h"
-#include "kernel/program/mappings.h"
+#include "kernel/space/mappings.h"
 
 #define LOW_END (1ull << 31) // of what MAP_32BIT is placed in
 
@@ -49,7 +49,7 @@ static s64 mmap_decode(struct process *process, const u64 *arg, struct mapping *
     wanted->like.rights = arg[2] & 7;
     wanted->like.flags = mmap_flags(flags);
     if (arg[5] % PAGE_SIZE || wanted->level < 0) return -EINVAL;
-    s64 error = anonymous ? 0 : mmap_decode_file(&process->files, arg, wanted);
+    s64 error = anonymous ? 0 : mmap_decode_file(process->files, arg, wanted);
     if (error) return error;
     if (!wanted->bytes || (wanted->level && !anonymous)) return -EINVAL;
     if (wanted->bytes > USER_END) return -ENOMEM;

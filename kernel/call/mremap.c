@@ -1,7 +1,7 @@
 // mremap(2): its arguments become a struct move in the call's record.
 #include <linux/mman.h>
 #include "kernel/call/call.h"
-#include "kernel/program/move.h"
+#include "kernel/space/move.h"
 
 static bool remap_is_valid(const struct move *call) {
     const u64 known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;

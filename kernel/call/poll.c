@@ -21,7 +21,7 @@ static s64 poll_look_at(struct thread *thread, struct file *file, u32 wanted, bo
 
 static s64 poll_look(struct thread *thread, const struct pollfd *entry, bool joins) {
     if (entry->fd < 0) return 0;
-    struct file *file = files_get(&thread->process->files, (u32)entry->fd);
+    struct file *file = files_get(thread->process->files, (u32)entry->fd);
     if (!file) return POLLNVAL;
     u32 wanted = (u16)entry->events | POLLERR | POLLHUP;
     s64 state = poll_look_at(thread, file, wanted, joins);

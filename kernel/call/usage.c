@@ -3,7 +3,7 @@
 #include <linux/times.h>
 #include "kernel/cpu/time.h"
 #include "kernel/call/call.h"
-#include "kernel/program/promises.h"
+#include "kernel/memory/promises.h"
 
 #define SECOND  1000000000ull
 #define TICKS   100 // of times(2) in a second, as AT_CLKTCK says

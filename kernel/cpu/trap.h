@@ -8,6 +8,7 @@
 // CPU and is saved eagerly, by XSAVE, only when another context takes the CPU over.
 #pragma once
 
+#include <asm/errno.h>
 #include "boot/layout.h"
 #include "kernel/lib/types.h"
 
@@ -117,6 +118,9 @@ bool in_user_range(u64 start, u64 bytes);
 bool copy_from_user(void *to, u64 from, u64 bytes) MUST_USE;
 bool copy_to_user(u64 to, const void *from, u64 bytes) MUST_USE;
 bool clear_user(u64 to, u64 bytes) MUST_USE;
+static inline s64 put_user(u64 to, const void *from, u64 bytes) {
+    return copy_to_user(to, from, bytes) ? 0 : -EFAULT;
+}
 // An aligned word of the program becomes value if it is what is expected, in one step; expected is
 // then what it was.
 bool user_exchange(u64 to, u32 *expected, u32 value) MUST_USE;

@@ -1,6 +1,7 @@
 // /dev/fb0: the screen's framebuffer as Linux gives it to programs (linux/fb.h), in the one mode
 // that the loader asked the BIOS for. It ends with the page in which the last row ends.
 #include <linux/fb.h>
+#include "kernel/cpu/trap.h"
 #include "kernel/device/devices.h"
 #include "kernel/file/file.h"
 #include "kernel/lib/string.h"

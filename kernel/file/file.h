@@ -5,7 +5,7 @@
 #include <asm/errno.h>
 #include <asm/termbits.h>
 #include "boot/bootinfo.h"
-#include "kernel/cpu/trap.h"
+#include "kernel/thread/record.h"
 
 enum file_kind {
     FILE_CLOSED,
@@ -52,13 +52,6 @@ void tty_set(struct tty *tty, const struct termios *settings, bool flush);
 // One typed byte. The signal it means, or 0.
 int tty_input(struct tty *tty, u8 byte);
 
-struct tty_reader { // one read, from its first look to its end; zeroes to begin with
-    bool begun, over;
-    u32 minimum;  // it is over with so many bytes
-    u64 between;  // ns that may pass between two of its bytes; 0: any time
-    u64 deadline; // it is over then, with what it has; ~0: never
-    u64 done;     // bytes it has
-};
 // Takes what is there, at most bytes of it, and in canonical mode at most a line. Returns how many
 // bytes that was.
 size_t tty_read(struct tty *tty, struct tty_reader *reader, u8 *to, size_t bytes, u64 now);
@@ -102,7 +95,3 @@ s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write); // write: from the pr
 s64 fb0_ioctl(u32 request, u64 arg);
 // The physical address of so many bytes of its pages; 0: it has not that many.
 u64 fb0_pages(u64 offset, u64 bytes);
-
-static inline s64 put_user(u64 to, const void *from, u64 bytes) {
-    return copy_to_user(to, from, bytes) ? 0 : -EFAULT;
-}

@@ -4,6 +4,7 @@
 #include <asm/termios.h>
 #include "kernel/cpu/lock.h"
 #include "kernel/cpu/time.h"
+#include "kernel/cpu/trap.h"
 #include "kernel/device/devices.h"
 #include "kernel/file/file.h"
 #include "kernel/kernel.h"

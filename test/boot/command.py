@@ -263,7 +263,7 @@ def builds_what_changed():
     changes = {"kernel/lib/crc32c.c": (b"0x82f63b78", b"0x82f63b79"), "kernel/lib/names.h": (b"u64 bytes, count;", b"u32 bytes, count;"),
                "kernel/entry.asm": (b"ud2", b"int3"), "kernel/device/font.txt": (b"#", b"."), "vdso/vdso.asm": (b"228", b"229")}
     of_them = {f"{name}.o" for name in ("kernel.lib.crc32c.c", "host.kernel.lib.crc32c.c", "kernel.lib.names.c", "kernel.entry.asm",
-                                        "kernel.device.framebuffer.c", "kernel.program.vdso_image.asm")}
+                                        "kernel.device.framebuffer.c", "kernel.process.vdso_image.asm")}
     with vm.directory() as tmp:
         (tmp / "out").mkdir()
         for name in "boot", "loader", "kernel", "tools", "vdso", "build.sh":

@@ -5,7 +5,7 @@
 #define AREA_GAP (3 * unit)
 // What the model calls a page is so large: borders of tables of every level lie within.
 static unsigned long unit = 4096;
-#include "kernel/program/areas.c"
+#include "kernel/space/areas.c"
 #include "test/check.h"
 #include "test/random.h"
 

@@ -2,8 +2,8 @@
 // time. Nobody gets more than its share, whoever ran little runs soon, and each yield lets all
 // others run.
 #include <stdlib.h>
-#include "kernel/program/queue.c"
-#include "kernel/program/sorted.c"
+#include "kernel/thread/queue.c"
+#include "kernel/lib/sorted.c"
 #include "test/check.h"
 
 #define MS      1000000ull

@@ -1,5 +1,5 @@
 // A fault that comes again while nothing changed is told from those that only look like it.
-#include "kernel/program/repeats.c"
+#include "kernel/process/repeats.c"
 #include "test/check.h"
 
 static int until_told(struct repeats *last, u64 rip, u64 address, u64 generation) {

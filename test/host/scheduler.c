@@ -20,12 +20,12 @@ static struct cpu *cpu_number(unsigned number);
 #include <time.h>
 void kernel_log(const char *fmt, ...);
 #define log kernel_log // the C library has one of its own
-#include "kernel/program/scheduler.c"
-#include "kernel/program/futex.c"
+#include "kernel/thread/scheduler.c"
+#include "kernel/process/futex.c"
 #include "kernel/call/futex.c"
-#include "kernel/program/queue.c"
+#include "kernel/thread/queue.c"
 #undef __unused
-#include "kernel/program/sorted.c"
+#include "kernel/lib/sorted.c"
 #undef log
 
 #define CPUS    6
@@ -68,7 +68,8 @@ u64 watch_next(void) { return NEVER; }
 void watch_run(u64 now) { (void)now; }
 void cpu_serve(void) { sched_yield(); }
 struct process *signals_unasked;
-static struct process process; // without a space, which space_place() below ignores
+static struct process
+    process; // that gets no signals, and without a space, which space_place() below ignores
 bool signal_search(void) { return false; }
 u64 alarm_run(u64 now) { return (void)now, NEVER; }
 bool frames_idle(void) { return false; }
@@ -78,7 +79,6 @@ u64 time_now_ns(void) { return ADD(&clock_ns, STEP_NS); }
 u64 time_wall_ns(void) { return time_now_ns() + 1000000; }
 u64 time_ns_to_tsc(u64 ns) { return ns; }
 void timer_set(u64 deadline) { timers[me->number] = deadline; }
-void signal_deliver(struct thread *thread) { (void)thread; }
 unsigned threads_count(void) { return THREADS; }
 void kernel_log(const char *fmt, ...) { (void)fmt; }
 u64 space_place(struct space *space, u64 address) {
@@ -201,6 +201,8 @@ void syscall_run(struct thread *thread) {
     thread->waiting = result == CALL_WAITS;
     if (!thread->waiting) thread->context.regs.rcx = (u64)result;
 }
+
+const struct thread_hooks *thread_hooks = &(const struct thread_hooks){.call = syscall_run};
 
 static s64 call(struct simulated *own, u64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f) {
     u64 arg[6] = {a, b, c, d, e, f};

@@ -41,19 +41,19 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #define page_free(page) (check_forgotten(page, PAGE_SIZE, false), page_free(page))
 #define frames_free_run(physical, count)                                                           \
     (check_forgotten(physical, (count)*FRAME_BYTES, false), frames_free_run(physical, count))
-#include "kernel/program/areas.c"
-#include "kernel/program/promises.c"
-#include "kernel/program/space.c"
-#include "kernel/program/fault.c"
-#include "kernel/program/objects.c"
-#include "kernel/program/mappings.c"
-#include "kernel/program/ranges.c"
+#include "kernel/space/areas.c"
+#include "kernel/memory/promises.c"
+#include "kernel/space/space.c"
+#include "kernel/space/fault.c"
+#include "kernel/space/objects.c"
+#include "kernel/space/mappings.c"
+#include "kernel/space/ranges.c"
 #include "kernel/call/mmap.c"
 #include "kernel/call/madvise.c"
-#include "kernel/program/move.c"
-#include "kernel/program/remap.c"
+#include "kernel/space/move.c"
+#include "kernel/space/remap.c"
 #include "kernel/call/mremap.c"
-#include "kernel/program/populate.c"
+#include "kernel/space/populate.c"
 
 #define MIB       (1ull << 20)
 #define GIB       (1ull << 30)
@@ -68,14 +68,6 @@ static struct process processes[2]; // of each space
 static struct tlb test_tlbs[2];
 static struct space spaces[2]; // the second one in two_spaces() alone
 static struct space *space = spaces;
-
-u64 limit_get(const struct limits *limits, unsigned resource) {
-    (void)limits;
-    return resource == RLIMIT_STACK ? 8 << 20 : ~0ull;
-}
-u64 limit_hard(const struct limits *limits, unsigned resource) {
-    return limit_get(limits, resource);
-}
 
 void panic(const char *fmt, ...) {
     fprintf(stderr, "panic: %s\n", fmt);
@@ -873,6 +865,7 @@ static void while_broken(void) {
 static void use_space(int number) {
     space = &spaces[number];
     processes[number].space = space;
+    space->limits = &processes[number].limits;
     threads[0].process = threads[1].process = &processes[number];
     (memset)(tlbs, 0, sizeof tlbs);
     (memset)(walked, 0, sizeof walked);
@@ -885,6 +878,11 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     madvise(window(0), physical_end, 4);
     (memset)(spaces, 0, sizeof spaces);
     spaces[0].tlb = &test_tlbs[0];
+    for (int i = 0; i < 2 * LIMITS; i++) {
+        struct limit none = {~0ull, ~0ull};
+        processes[i / LIMITS].limits.of[i % LIMITS] = none;
+    }
+    for (int i = 0; i < 2; i++) processes[i].limits.of[RLIMIT_STACK].soft = 8 << 20;
     use_space(0);
     spare = NULL;
     spare_count = 0;

@@ -2,7 +2,7 @@
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
-#include "kernel/program/start.c"
+#include "kernel/process/start.c"
 #include "kernel/lib/options.c"
 #include "test/check.h"
 

@@ -1,9 +1,10 @@
 // waiting.c with random queues, waiters and wake-ups: whoever waited when something happened is
 // woken once those before it have left, whoever came later is not, and files and pages go back.
 #include <stdlib.h>
-#include "kernel/program/waiting.c"
+#include "kernel/thread/waiting.c"
+#include "kernel/file/files.h"
 #undef __unused
-#include "kernel/program/sorted.c"
+#include "kernel/lib/sorted.c"
 #include "test/check.h"
 #include "test/random.h"
 
@@ -14,7 +15,7 @@
 u64 window_base;
 static struct thread threads[THREADS];
 static struct wait_queue queues[QUEUES];
-static struct file files[QUEUES];
+static struct file files[QUEUES]; // each with the queue of that number
 static struct {
     bool woken, due; // due: something happened that it waited for
 } is[THREADS];
@@ -41,7 +42,8 @@ void promises_give(enum owner owner, u64 page, bool promised) {
     free((void *)page);
 }
 void thread_wake(struct thread *thread) { is[thread - threads].woken = true; }
-void file_drop(struct file *file) { file->count--; }
+static void release(struct file *file) { file->count--; }
+const struct thread_hooks *thread_hooks = &(const struct thread_hooks){.release = release};
 
 // ---- the test ----
 
@@ -58,6 +60,7 @@ static void join_some(int number) {
     }
     while (count--) {
         unsigned queue = random_below(QUEUES);
+        files[queue].count++;
         CHECK(wait_join(thread, &queues[queue], &files[queue]));
     }
 }

@@ -21,7 +21,7 @@ ambiguous() {
 }
 
 # The rooms of kernel/, each of which may include headers of itself and of those before it.
-rooms="lib cpu memory device file program call"
+rooms="lib cpu memory thread device space file process call"
 
 # Includes of a later room, and of what is no room.
 upward() {

@@ -32,12 +32,12 @@ object() {
     host:*) extra=-fno-builtin-log ;; # the kernel has a log() of its own
     kernel/lib/string.c) extra="$freestanding -fno-tree-loop-distribute-patterns" ;;
     kernel/lib/crc32c.c) extra=$freestanding ;;
-    kernel/cpu/traps.c | kernel/cpu/lock.c | kernel/call/call.c | kernel/program/program.c | kernel/program/scheduler.c)
+    kernel/cpu/traps.c | kernel/cpu/lock.c | kernel/call/call.c | kernel/process/program.c | kernel/thread/scheduler.c)
         extra="$freestanding -Os"
         ;;
-    kernel/memory/frames.c | kernel/memory/frames_runs.c | kernel/program/sorted.c | kernel/program/queue.c)
+    kernel/memory/frames.c | kernel/memory/frames_runs.c | kernel/lib/sorted.c | kernel/thread/queue.c)
         extra="$freestanding -Os" ;;
-    kernel/program/futex.c | kernel/call/futex.c) extra="$freestanding -Os" ;;
+    kernel/process/futex.c | kernel/call/futex.c) extra="$freestanding -Os" ;;
     *) extra="$freestanding -Oz" ;;
     esac
     # shellcheck disable=SC2086 # lists of flags

@@ -1,0 +1,164 @@
+// The table of a process's open files. Its memory is taken under its lock; a file is dropped
+// without it.
+#include <linux/fcntl.h>
+#include <linux/resource.h>
+#include "kernel/file/file.h"
+#include "kernel/kernel.h"
+#include "kernel/memory/window.h"
+#include "kernel/file/files.h"
+#include "kernel/memory/promises.h"
+#include "kernel/space/areas.h"
+
+static const struct terminal_events terminal_events = {
+    .input = terminal_input_happened,
+    .output = terminal_output_happened,
+};
+
+static struct file *files_open(const struct file_operations *operations, u32 flags) {
+    struct file *file = file_make(operations, flags);
+    if (!file) unfit("no memory is left for the program's files");
+    return file;
+}
+
+static void files_open_as(struct process *process, u64 number, struct file *file) {
+    if (files_put(process, file, number, false) != (s64)number)
+        unfit("no memory is left for the program's files");
+}
+
+void files_init(struct process *process, const struct boot_info *boot, bool output_is_tty) {
+    process->files->lock.rank = LOCK_FILES;
+    bool is_tty = !boot->has_input || output_is_tty;
+    texts_init(boot);
+    input_init(&boot->input);
+    terminal_file_init(process);
+    terminal_init(&terminal_events, is_tty);
+    struct file *output = is_tty ? files_open(&terminal_operations, O_RDWR)
+                                 : files_open(&output_operations, O_WRONLY);
+    struct file *input = output;
+    if (boot->has_input)
+        input = files_open(&input_operations, O_RDONLY);
+    else
+        file_hold(output);
+    file_hold(output);
+    files_open_as(process, 0, input);
+    files_open_as(process, 1, output);
+    files_open_as(process, 2, output);
+}
+
+struct file *files_get(struct files *files, u64 number) {
+    lock_take(&files->lock);
+    struct file *file = descriptors_get(&files->table, (u32)number);
+    if (file) file_hold(file);
+    lock_give(&files->lock);
+    return file;
+}
+
+static bool files_part(struct files *files, u32 number) {
+    if (descriptors_has_part(&files->table, number)) return true;
+    u64 page = promises_page(OWNER_FILES, false);
+    if (page) descriptors_grow(&files->table, number, window(page));
+    return page;
+}
+
+struct file *record_file(struct thread *thread, u64 number) {
+    struct record *record = &thread->record;
+    if (!record->file) record->file = files_get(thread->process->files, number);
+    return record->file;
+}
+
+s64 files_reserve(struct process *process, u64 least) {
+    struct files *files = process->files;
+    s64 result = -EMFILE;
+    u64 limit = limit_get(&process->limits, RLIMIT_NOFILE);
+    lock_take(&files->lock);
+    u32 number = descriptors_free(&files->table, (u32)least, limit);
+    if (number < FILES_MAX) result = files_part(files, number) ? (s64)number : -ENOMEM;
+    if (result >= 0) descriptors_reserve(&files->table, number);
+    lock_give(&files->lock);
+    return result;
+}
+
+void files_install(struct files *files, u64 number, struct file *file, bool close_on_exec) {
+    lock_take(&files->lock);
+    (void)descriptors_set(&files->table, (u32)number, file, close_on_exec);
+    lock_give(&files->lock);
+}
+
+void files_unreserve(struct files *files, u64 number) {
+    lock_take(&files->lock);
+    (void)descriptors_clear(&files->table, (u32)number);
+    lock_give(&files->lock);
+}
+
+s64 files_put(struct process *process, struct file *file, u64 least, bool close_on_exec) {
+    s64 number = files_reserve(process, least);
+    if (number >= 0)
+        files_install(process->files, (u64)number, file, close_on_exec);
+    else
+        file_drop(file);
+    return number;
+}
+
+s64 files_replace(struct process *process, struct file *file, u64 number, bool close_on_exec) {
+    struct files *files = process->files;
+    u32 at = (u32)number;
+    struct file *before = NULL;
+    s64 result = (s64)at;
+    if (at >= MIN(limit_get(&process->limits, RLIMIT_NOFILE), FILES_MAX)) return -EBADF;
+    lock_take(&files->lock);
+    if (descriptors_is_reserved(&files->table, at))
+        result = -EBUSY;
+    else if (!files_part(files, at))
+        result = -ENOMEM;
+    else
+        before = descriptors_set(&files->table, at, file, close_on_exec);
+    if (result >= 0) file_hold(file);
+    lock_give(&files->lock);
+    if (before) file_drop(before);
+    return result;
+}
+
+s64 files_close(struct files *files, u64 number) {
+    lock_take(&files->lock);
+    struct file *file = descriptors_get(&files->table, (u32)number);
+    if (file) (void)descriptors_clear(&files->table, (u32)number);
+    lock_give(&files->lock);
+    if (file) file_drop(file);
+    return file ? 0 : -EBADF;
+}
+
+s64 files_close_on_exec(struct files *files, u64 number) {
+    lock_take(&files->lock);
+    s64 result = -EBADF;
+    if (descriptors_get(&files->table, (u32)number))
+        result = descriptors_close_on_exec(&files->table, (u32)number);
+    lock_give(&files->lock);
+    return result;
+}
+
+s64 files_set_close_on_exec(struct files *files, u64 number, bool on) {
+    lock_take(&files->lock);
+    bool is_open = descriptors_get(&files->table, (u32)number);
+    if (is_open) descriptors_set_close_on_exec(&files->table, (u32)number, on);
+    lock_give(&files->lock);
+    return is_open ? 0 : -EBADF;
+}
+
+// Linux looks at how the file was opened before it looks whether the file can be mapped at all.
+static s64 files_map_open(const struct file *file, u64 offset, u64 bytes, u32 rights, bool shared,
+                          u64 *physical) {
+    u32 access = file_access(file);
+    if (access == O_WRONLY) return -EACCES;
+    if (access == O_RDONLY && shared && rights & AREA_WRITE) return -EACCES;
+    if (!file->operations->map) return -ENODEV;
+    return file->operations->map(file, offset, bytes, rights, shared, physical);
+}
+
+s64 file_map(struct files *files, u64 number, u64 offset, u64 bytes, u32 rights, bool shared,
+             u64 *physical) {
+    struct file *file = files_get(files, number);
+    if (!file) return -EBADF;
+    s64 result = files_map_open(file, offset, bytes, rights, shared, physical);
+    file_drop(file);
+    return result;
+}

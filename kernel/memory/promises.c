@@ -1,0 +1,60 @@
+// See promises.h.
+#include "kernel/memory/promises.h"
+
+#include "kernel/memory/pages.h"
+
+// Left to the kernel itself, which takes pages while the program runs: for stacks that grow, for
+// tables of the window.
+#define RESERVE 32
+
+struct promises promises;
+
+// What is asked for is counted first, and then whether all of it is there: of two that ask at once
+// the later one sees the other. For the same reason what comes back is no longer kept before it is
+// free.
+static void promises_add(u64 *count, u64 pages) {
+    __atomic_fetch_add(count, pages, __ATOMIC_SEQ_CST);
+}
+
+bool promises_can(u64 pages) {
+    u64 promised = __atomic_load_n(&promises.promised, __ATOMIC_SEQ_CST),
+        kept = __atomic_load_n(&promises.kept, __ATOMIC_SEQ_CST);
+    return pages_free() + kept >= promised + pages + RESERVE;
+}
+
+bool promises_make(u64 pages) {
+    promises_add(&promises.promised, pages);
+    if (promises_can(0)) return true;
+    promises_drop(pages);
+    return false;
+}
+
+void promises_drop(u64 pages) { promises_add(&promises.promised, -pages); }
+void promises_keep(s64 pages) { promises_add(&promises.kept, (u64)pages); }
+void promises_clear_away(s64 pages) { promises_add(&promises.away, (u64)pages); }
+
+void promises_took(enum owner owner, u64 pages, bool promised) {
+    promises_add(&promises.taken[owner], pages);
+    if (promised) promises_add(&promises.kept, pages);
+    u64 resident = promises.taken[OWNER_DATA] + promises.taken[OWNER_STACK];
+    if (resident > promises.most) promises.most = resident;
+}
+
+void promises_got(enum owner owner, u64 pages, bool promised) {
+    promises_took(owner, -pages, promised);
+}
+
+u64 promises_page(enum owner owner, bool promised) {
+    u64 page = page_alloc();
+    if (page && !promised && !promises_can(0)) {
+        page_free(page);
+        page = 0;
+    }
+    if (page) promises_took(owner, 1, promised);
+    return page;
+}
+
+void promises_give(enum owner owner, u64 page, bool promised) {
+    promises_got(owner, 1, promised);
+    page_free(page);
+}

@@ -1,0 +1,145 @@
+// Loads the program: maps its segments (areas over the file where the loader put it; nothing is
+// copied before it is touched), places heap and stack, and builds what a Linux program finds at its
+// start (as Linux fs/binfmt_elf.c does).
+#include <linux/auxvec.h>
+#include "kernel/cpu/time.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/kernel.h"
+#include "kernel/memory/build.h"
+#include "kernel/memory/window.h"
+#include "kernel/process/program.h"
+
+// where Linux puts position-independent programs
+#define PIE_BASE    0x555555554000ull
+#define PROGRAM_END (STACK_END - STACK_FIRST - AREA_GAP) // below where the stack begins
+// pieces of the file that are given back at most
+#define UNUSED_RANGES      16
+#define HWCAP2_FSGSBASE    (1u << 1)
+#define CLOCK_TICKS        100 // per second, in times() and AT_CLKTCK
+#define SIGNAL_FRAME_BYTES 704 // a signal frame without the vector state
+
+// The bias that puts an ET_DYN file at PIE_BASE, with every segment aligned as it asks, as far as
+// that is possible: a program that asks for 2^47 and more cannot have it. What is no power of two
+// Linux ignores.
+static u64 load_choose_bias(const struct elf *elf) {
+    if (elf->header->e_type == ET_EXEC) return 0;
+    u64 align = PAGE_SIZE;
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
+        u64 wanted = segment->p_align;
+        if (wanted > align && wanted <= PIE_BASE && !(wanted & (wanted - 1))) align = wanted;
+    }
+    return ROUND_DOWN(PIE_BASE, align) - ROUND_DOWN(elf->low, align);
+}
+
+static void load_map(const struct process *process, struct area area, u64 kept) {
+    if (area.start == area.end) return;
+    area.start += process->image.bias;
+    area.end += process->image.bias;
+    if (!space_put_file(process->space, &area, kept))
+        unfit("the program needs %lu KiB at 0x%lx, and only %lu KiB of memory are free",
+              (area.end - area.start) / 1024, area.start, pages_free() * (PAGE_SIZE / 1024));
+}
+
+// One PT_LOAD, over what those before it have there: pages of the file, those past its end, pages
+// of zeros.
+static void load_map_segment(const struct process *process, const struct elf *elf,
+                             const elf_segment *segment) {
+    const struct elf_mapping mapping = elf_map(elf, segment);
+    u32 read = segment->p_flags & PF_R ? AREA_READ : 0;
+    u32 write = segment->p_flags & PF_W ? AREA_WRITE : 0;
+    u32 exec = segment->p_flags & PF_X ? AREA_EXEC : 0;
+    struct area of_file = {
+        .start = mapping.start, .end = mapping.zeros, .rights = read | write | exec};
+    of_file.object = &objects_file;
+    of_file.offset = mapping.offset;
+    load_map(process, of_file, mapping.kept);
+    struct area zeros = {
+        .start = mapping.zeros, .end = mapping.end, .rights = AREA_READ | AREA_WRITE | exec};
+    load_map(process, zeros, 0);
+}
+
+static u64 load_build_stack(const struct boot_info *boot, const struct elf *elf, u64 bias) {
+    const elf_header *header = elf->header;
+    u64 headers = bias + elf_headers_address(elf);
+    u64 hwcap2 = segments_fsgsbase() ? HWCAP2_FSGSBASE : 0;
+    // clang-format off
+    const u64 auxv[] = { // all ids are 0
+        AT_PHDR, headers, AT_PHENT, sizeof(Elf64_Phdr), AT_PHNUM, header->e_phnum,
+        AT_PAGESZ, PAGE_SIZE, AT_BASE, 0, AT_FLAGS, 0, AT_ENTRY, bias + header->e_entry,
+        AT_CLKTCK, CLOCK_TICKS,
+        AT_UID, 0, AT_EUID, 0, AT_GID, 0, AT_EGID, 0, AT_SECURE, 0,
+        AT_HWCAP, cpuid(1, 0).edx, AT_HWCAP2, hwcap2,
+        AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES, AT_SYSINFO_EHDR, VDSO};
+    // clang-format on
+    struct start start = {window(boot->command.start), boot->command.length,
+                          .limit = START_DATA_MAX};
+    start.auxv = auxv;
+    start.auxv_bytes = sizeof auxv;
+    start.random[0] = random_u64();
+    start.random[1] = random_u64();
+    u64 sp = start_stack(&start);
+    if (!sp)
+        unfit("the program's arguments and environment take more than %u KiB, or than there is",
+              START_DATA_MAX >> 10);
+    return sp;
+}
+
+static size_t load_subtract(struct range *unused, size_t count, struct elf_part part) {
+    return ranges_subtract(unused, count, part.offset, part.offset + part.length);
+}
+
+// Gives back the pages of the file that nobody reads any more: debugging information, above all.
+// Those with the program headers stay while they are read here.
+static void load_give_unused(const struct elf *elf, const struct elf_symbols *symbols, u64 file) {
+    struct range unused[UNUSED_RANGES] = {{sizeof(elf_header), elf->length}};
+    const struct elf_part headers = {elf->header->e_phoff,
+                                     elf->header->e_phnum * sizeof(elf_segment)};
+    size_t count = load_subtract(unused, 1, headers);
+    count = load_subtract(unused, count, symbols->table);
+    count = load_subtract(unused, count, symbols->names);
+    count = load_subtract(unused, count, symbols->sections);
+    for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
+        if (count == ARRAY_SIZE(unused)) {
+            log("memory: the program's file is too scattered: what is not used of it is not given back");
+            return;
+        }
+        if (segment->p_filesz)
+            count = load_subtract(unused, count,
+                                  (struct elf_part){segment->p_offset, segment->p_filesz});
+    }
+    for (size_t i = 0; i < count; i++) memory_give(file + unused[i].start, file + unused[i].end);
+}
+
+__attribute__((noinline)) void program_load(struct boot_info *boot, struct thread *thread) {
+    struct space *space = thread->process->space;
+    struct registers *regs = &thread->context.regs;
+    boot->tsc[STAGE_PROGRAM_LOAD] = tsc();
+    struct image *image = &thread->process->image;
+    struct elf elf;
+    enum elf_error error = elf_open(&elf, window(boot->program.start), boot->program.length);
+    if (error) unfit("the program %s", elf_error_text(error));
+    if (boot->program.start % PAGE_SIZE) unfit("the program does not start at a page in the image");
+    image->bias = load_choose_bias(&elf);
+    image->low = image->bias + elf.low;
+    image->high = image->bias + elf.high;
+    image->symbols = elf_find_symbols(&elf);
+    if (image->low < USER_START || image->high > PROGRAM_END || image->high < image->low)
+        unfit(
+            "the program is linked for 0x%lx to 0x%lx, and it can only lie between 0x%lx and 0x%lx",
+            image->low, image->high, (u64)USER_START, (u64)PROGRAM_END);
+    load_give_unused(&elf, &image->symbols, boot->program.start);
+    memory_report();
+    space_begin(space, image->high, &boot->program);
+    for (const elf_segment *segment = NULL; (segment = elf_next(&elf, segment, PT_LOAD));)
+        load_map_segment(thread->process, &elf, segment);
+    struct area stack = {
+        .start = STACK_END - STACK_FIRST, .end = STACK_END, .rights = AREA_READ | AREA_WRITE};
+    stack.flags = AREA_NORESERVE | AREA_STACK | AREA_GROWS; // only what is touched counts
+    if (elf.executable_stack) stack.rights |= AREA_EXEC;
+    if (!space_put(space, &stack) || !vdso_map(space))
+        unfit("no memory is left for the program's stack");
+    *regs =
+        (struct registers){.rip = image->bias + elf.header->e_entry, .cs = USER_CS, .ss = USER_SS};
+    regs->rflags = RFLAGS_ONE | RFLAGS_IF;
+    regs->rsp = load_build_stack(boot, &elf, image->bias);
+}

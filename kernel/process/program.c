@@ -1,0 +1,133 @@
+// Starts the first thread and executes system calls. All registers but rax (and rcx
+// and r11, which SYSCALL itself overwrites) survive every call.
+#include "kernel/process/program.h"
+
+#include "kernel/cpu/cpus.h"
+#include "kernel/cpu/time.h"
+#include "kernel/file/file.h"
+#include "kernel/kernel.h"
+#include "kernel/lib/string.h"
+#include "kernel/memory/tables.h"
+#include "kernel/memory/window.h"
+#include "kernel/file/files.h"
+#include "kernel/process/futex.h"
+
+static struct process first_process; // zeroes take no room in the image
+static struct space first_space;
+static struct files first_files;
+static program_call dispatch;
+
+#define LEAVES 256 // queues that a thread leaves at once
+
+void program_ends(void) {
+    static bool ending;
+    while (__atomic_exchange_n(&ending, true, __ATOMIC_RELAXED)) cpu_serve();
+}
+
+// False: it waits.
+static bool syscall_execute(struct thread *thread) {
+    struct registers *regs = &thread->context.regs;
+    const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
+    u32 number = (u32)regs->rax;
+    thread->looks_again = false;
+    thread->faults = thread->counts.faults;
+    s64 result = dispatch(thread, number, args);
+    // What happens from here on wakes it, what happened is there now.
+    if (result == CALL_WAITS && thread->looks_again) result = dispatch(thread, number, args);
+    thread->waiting = result == CALL_WAITS;
+    if (thread->waiting) return false;
+    if (sorted_in(&thread->waiter.node)) (void)wait_leave(thread, LEAVES);
+    if (sorted_in(&thread->wait)) futex_waits(thread, true);
+    if (thread->record.file) file_drop(thread->record.file);
+    thread->record.file = NULL;
+    if (thread->record.page_count) record_give_pages(thread);
+    regs->rax = (u64)result;
+    return true;
+}
+
+// What a call leaves behind is cleared away in pieces before it goes on or returns: queues in which
+// it waits no longer, and shared memory that nobody shows any more, whoever unmapped it. False:
+// there was nothing more.
+static bool syscall_clear(struct thread *thread) {
+    struct space *space = thread->process->space;
+    bool waits = sorted_in(&thread->waiter.node) && !thread->record.stays;
+    if (waits && !wait_leave(thread, LEAVES)) return true;
+    bool collects = space->areas.left;
+    if (collects) (void)space_collect(space);
+    return collects;
+}
+
+static void syscall_run(struct thread *thread) {
+    struct space *space = thread->process->space;
+    thread->waiting = thread->again = syscall_clear(thread);
+    if (thread->again || (!thread->is_done && !syscall_execute(thread))) return;
+    bool waits = sorted_in(&thread->waiter.node);
+    thread->waiting = thread->again = thread->is_done = waits || space->areas.left;
+}
+
+static void syscall_begin(struct context *context) {
+    struct thread *thread = (struct thread *)context;
+    thread->has_deadline = false;
+    thread->record.begun = false;
+    thread->record.done = 0;
+    thread->record.taken = (struct taken){0};
+    syscall_run(thread);
+}
+
+static bool program_copy_fault(const struct fault *fault) {
+    struct thread *thread = (struct thread *)this_cpu()->current;
+    struct fault wanted = *fault;
+    if (!thread) return false; // nobody's memory: the kernel's own fault
+    if (call_faulted(thread)) wanted.error |= FAULT_SMALL;
+    return !fault_handle(thread, 0, &wanted);
+}
+
+static const struct thread_hooks hooks_of_threads = {syscall_run, signal_deliver, file_drop};
+static const struct trap_hooks hooks = {syscall_begin, program_fault, program_copy_fault, schedule};
+
+// A CPU that has arrived.
+static void program_join(void) {
+    scheduler_init(NULL);
+    schedule(NULL);
+    context_resume();
+}
+
+// What its first argument is behind the last '/', as far as a name can be.
+static void program_name_thread(struct thread *thread, const struct boot_part *command) {
+    const char *text = window(command->start);
+    const char *value = NULL;
+    u64 offset = 0;
+    u64 length;
+    for (const char *word;
+         !value && (word = command_word(text, command->length, &offset, &length));) {
+        value = command_value(word, length, "arg");
+        if (value) length -= (u64)(value - word);
+    }
+    u64 start = value ? length : 0;
+    while (start && value[start - 1] != '/') start--;
+    if (value) memcpy(thread->name, value + start, MIN(length - start, THREAD_NAME - 1));
+}
+
+void program_run(struct boot_info *boot, program_call call) {
+    dispatch = call;
+    limits_init(&first_process.limits);
+    tlb_first.root = tables_root();
+    space_init(&first_space, &tlb_first, &first_process.limits);
+    first_process.space = &first_space;
+    first_process.files = &first_files;
+    struct thread *first = thread_make(&first_process, NULL);
+    if (!first) unfit("no memory is left for the program's registers");
+    first->context.tlb = &tlb_first;
+    thread_hooks = &hooks_of_threads;
+    traps_init(&hooks);
+    this_cpu()->current = &first->context; // whose memory user copies are to
+    program_load(boot, first);
+    program_name_thread(first, &boot->command);
+    files_init(&first_process, boot, options.tty);
+    boot->tsc[STAGE_PROGRAM] = tsc();
+    if (options.timeline) timeline_log();
+    futex_init();
+    scheduler_init(first);
+    cpus_set_join(program_join);
+    context_resume();
+}

@@ -1,0 +1,74 @@
+// The program: how it starts, what is done about its faults and signals, and how it ends.
+#pragma once
+
+#include "boot/bootinfo.h"
+#include "kernel/space/space.h"
+#include "kernel/thread/signals.h"
+
+// Does the system call of that number with its six arguments: the result, a negative errno, or
+// CALL_WAITS.
+typedef s64 (*program_call)(struct thread *thread, u32 number, const u64 *arg);
+// Loads the program of the image, makes its first thread and enters it. boot: a copy that lives for
+// ever, all of whose memory the window reaches; it gets the last two time stamps. call: what does
+// its system calls.
+void program_run(struct boot_info *boot, program_call call) __attribute__((noreturn));
+void program_ends(
+    void); // before anything is said about the program's end: returns to the first CPU only
+
+// ---- load.c ----
+// Maps the program and builds its stack; fills its first thread's registers. Ends the machine
+// when it is unfit.
+void program_load(struct boot_info *boot, struct thread *thread);
+
+// ---- start.c: what a program finds on its stack (System V x86-64 psABI 3.4.1) ----
+struct start {
+    const char *command; // command line part: arg= and env= words
+    u64 command_length;
+    u64 limit;       // bytes that the start data may take
+    const u64 *auxv; // pairs to pass on; those that point into the stack and AT_NULL are added
+    u64 auxv_bytes;
+    u64 random[2];
+};
+
+// Stores everything below STACK_END. The program's first stack pointer, or 0: too long for limit,
+// or no memory there.
+u64 start_stack(const struct start *start);
+
+// ---- vdso.c ----
+bool vdso_map(struct space *space) MUST_USE; // at VDSO; false: no memory
+// A fault that is a call of the vsyscall page: does it, and the program is to go on behind it.
+// False: it is none.
+bool vsyscall_emulate(struct thread *thread, const struct fault *fault);
+
+// ---- repeats.c ----
+// Of a page fault for which there was nothing to do: whether it will come for ever. Pure.
+bool fault_repeats(struct repeats *last, u64 rip, u64 address, u64 generation);
+
+// ---- signal.c ----
+// Lets a page fault at rip go on: NULL, or why it cannot.
+const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fault);
+// An exception of the program: a page that only has to be made, or a report and the end.
+void program_fault(struct context *context, const struct fault *fault);
+void signal_deliver(
+    struct thread *thread); // of the current one: ends the program when a signal is due
+void signal_block(struct thread *thread,
+                  u64 signals); // the current one: these alone from now on, whichever they are
+void signal_block_asked(struct thread *thread,
+                        u64 signals); // the same, but for the two that no program can block
+
+// The text of an address: "main+0x12 (0x401172)", or the address alone when no function of the
+// process covers it, or there is none (NULL). Returns whether one did. Needs no lock.
+bool program_place(const struct process *process, char *text, size_t size, u64 address);
+// For a panic: of what a CPU runs; NULL: nothing.
+bool program_place_in(const struct context *context, char *text, size_t size, u64 address);
+
+// ---- limits.c ----
+void limits_init(struct limits *limits);
+// Sets a limit (wanted) or only reads it (NULL); before becomes what it was. 0, -EINVAL, or -EPERM
+// for one that is more than there can be.
+struct rlimit64;
+s64 limit_change(struct limits *limits, u32 resource, const struct rlimit64 *wanted,
+                 struct rlimit64 *before);
+
+// ---- random.c ----
+u64 random_u64(void);

@@ -1,0 +1,54 @@
+// See program.h. From the stack pointer upwards (argv and envp point into the command line part):
+// argc | argv.. 0 | envp.. 0 | auxv.. {0,0} | padding | 16 random bytes | "x86_64" | command line
+// part | zeroes
+#include "kernel/lib/options.h"
+#include "kernel/lib/string.h"
+#include "kernel/process/program.h"
+
+static const char platform[] = "x86_64";
+static const u8 zeroes[16]; // at least as many end the last word
+
+// Stores pointers to the values of a key, in the command line part, and a NULL from *at on, which
+// moves. Their number.
+static u64 start_put_values(const struct start *start, const char *key, u64 command, u64 *at,
+                            bool *ok) {
+    u64 count = 0, offset = 0, length;
+    const char *word;
+    while ((word = command_word(start->command, start->command_length, &offset, &length))) {
+        const char *value = command_value(word, length, key);
+        if (!value) continue;
+        u64 pointer = command + (u64)(value - start->command);
+        *ok = *ok && copy_to_user(*at + 8 * count++, &pointer, sizeof pointer);
+    }
+    *ok = *ok && copy_to_user(*at + 8 * count, zeroes, 8);
+    *at += 8 * (count + 1);
+    return count;
+}
+
+u64 start_stack(const struct start *start) {
+    const u64 top = STACK_END - sizeof zeroes, command = top - start->command_length;
+    const u64 random = ROUND_DOWN(command - sizeof platform - sizeof start->random, 16);
+    u64 words = 0, offset = 0, length,
+        name = top; // the program's name is its first argument; without one, a zero
+    const char *word, *value;
+    for (; (word = command_word(start->command, start->command_length, &offset, &length)); words++)
+        if (name == top && (value = command_value(word, length, "arg")))
+            name = command + (u64)(value - start->command);
+
+    const u64 own_auxv[] = {AT_RANDOM, random, AT_PLATFORM, random + sizeof start->random,
+                            AT_EXECFN, name,   AT_NULL,     0};
+    u64 vectors = 8 * (1 + words + 2) + start->auxv_bytes +
+                  sizeof own_auxv; // or less: not every word is a value
+    u64 sp = ROUND_DOWN(random - vectors, 16), at = sp + 8;
+    if (STACK_END - sp > start->limit) return 0;
+    bool ok = copy_to_user(random, start->random, sizeof start->random) &&
+              copy_to_user(random + sizeof start->random, platform, sizeof platform) &&
+              copy_to_user(command, start->command, start->command_length) &&
+              copy_to_user(top, zeroes, sizeof zeroes);
+    u64 args = start_put_values(start, "arg", command, &at, &ok);
+    start_put_values(start, "env", command, &at, &ok);
+    ok = ok && copy_to_user(sp, &args, sizeof args) &&
+         copy_to_user(at, start->auxv, start->auxv_bytes) &&
+         copy_to_user(at + start->auxv_bytes, own_auxv, sizeof own_auxv);
+    return ok ? sp : 0;
+}

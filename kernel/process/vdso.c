@@ -1,0 +1,57 @@
+// What the kernel puts into the program's space for C libraries that find Linux's clocks in memory:
+// the vDSO, and the page of system calls that was before it.
+#include "kernel/cpu/cpu.h"
+#include "kernel/kernel.h"
+#include "kernel/lib/string.h"
+#include "kernel/memory/window.h"
+#include "kernel/process/clocks.h"
+#include "kernel/process/program.h"
+#include "kernel/memory/promises.h"
+
+// Three entries, 1 KiB apart, of the kernel's half: gettimeofday, time and getcpu. Nothing is
+// mapped there: a jump to one is done by the fault handler, as Linux does it (vsyscall=xonly).
+#define VSYSCALL         0xffffffffff600000ull
+#define VSYSCALL_ENTRY   1024
+#define VSYSCALL_ENTRIES 3
+
+extern const u8 vdso_image[], vdso_image_end[];
+
+// The page stays the kernel's: it is a file of one page, whose pages are copied when the program
+// makes them writable and writes, and never freed with the area.
+bool vdso_map(struct space *space) {
+    static struct object file = {.areas = 1, .bytes = PAGE_SIZE};
+    struct area area = {
+        .start = VDSO, .end = VDSO + PAGE_SIZE, .rights = AREA_READ | AREA_EXEC, .object = &file};
+    _Static_assert(VDSO + PAGE_SIZE == USER_END, "it lies above the stack");
+    u64 page = promises_page(OWNER_DATA, false);
+    if (!page) return false;
+    memset(window(page), 0, PAGE_SIZE);
+    memcpy(window(page), vdso_image, (u64)vdso_image_end - (u64)vdso_image);
+    file.start = page;
+    return space_put_file(space, &area, PAGE_SIZE);
+}
+
+// The call of an entry. The third argument of getcpu is ignored.
+static s64 vsyscall_call(struct thread *thread, u64 entry) {
+    const struct registers *regs = &thread->context.regs;
+    switch (entry) {
+    case 0: return clock_tell_time_of_day(regs->rdi, regs->rsi);
+    case 1: return clock_tell_seconds(regs->rdi);
+    default: return thread_tell_cpu(thread, regs->rdi, regs->rsi);
+    }
+}
+
+bool vsyscall_emulate(struct thread *thread, const struct fault *fault) {
+    struct registers *regs = &thread->context.regs;
+    u64 entry = (regs->rip - VSYSCALL) / VSYSCALL_ENTRY, caller;
+    if (fault->vector != VECTOR_PF || fault->address != regs->rip)
+        return false; // it reads or writes there
+    if (entry >= VSYSCALL_ENTRIES || regs->rip % VSYSCALL_ENTRY) return false;
+    if (!copy_from_user(&caller, regs->rsp, sizeof caller)) return false;
+    s64 result = vsyscall_call(thread, entry);
+    if (result == -EFAULT) return false; // the page itself would have faulted
+    regs->rax = (u64)result;
+    regs->rip = caller;
+    regs->rsp += sizeof caller;
+    return true;
+}

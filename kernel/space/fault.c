@@ -1,0 +1,231 @@
+// Page faults: which page an address wants, and its making (space.h). A page is as large as fits
+// its area, and what is there already was only remembered otherwise by the CPU.
+#include <asm/resource.h>
+#include "kernel/cpu/cpus.h"
+#include "kernel/kernel.h"
+#include "kernel/lib/string.h"
+#include "kernel/memory/pages.h"
+#include "kernel/memory/tables.h"
+#include "kernel/memory/window.h"
+#include "kernel/memory/promises.h"
+#include "kernel/space/space.h"
+
+const char space_no_memory[] = "out of memory: no page is free for it";
+const char space_past_end[] = "past the end of its file";
+
+// Whether a page of that size can be made for an address where there is none.
+static bool fault_fits(struct space *space, const struct area *area, u64 address, u64 bytes) {
+    if (area->object || area->flags & AREA_GUARD) return false;
+    u64 start = ROUND_DOWN(address, bytes), empty;
+    return start >= area->start && start + bytes <= area->end &&
+           !tables_leaf(space->tlb->root, address, &empty) && empty >= bytes;
+}
+
+// Clears a large page without the lock, and without holding up flushes. Only where it takes nothing
+// from what was promised, since another CPU may be at the same page and one of the two is too many.
+// False, and nothing is left of it, when the address wants no such page any more.
+static bool fault_clear_apart(struct space *space, u64 physical, u64 address, u64 bytes) {
+    promises_clear_away((s64)PAGES(bytes));
+    lock_give(&space->lock);
+    bool used = tlb_leave();
+    memset(window(physical), 0, bytes);
+    space_take(space);
+    if (used) tlb_enter(space->tlb);
+    promises_clear_away(-(s64)PAGES(bytes));
+    const struct area *area = space_area(space, address);
+    if (area && fault_fits(space, area, address, bytes) &&
+        (area->flags & AREA_COUNTED || promises_can(0)))
+        return true;
+    space_page_give(physical, bytes);
+    return false;
+}
+
+// Takes a page for an address and clears it. 0: there is none. is_gone: the address wants no such
+// page any more.
+static u64 fault_take(struct space *space, u64 address, int level, bool *is_gone) {
+    bool is_cleared = false;
+    u64 bytes = LEVEL_BYTES(level), physical = level ? frame_alloc(&is_cleared) : page_alloc();
+    if (!physical || is_cleared) return physical;
+    if (level && promises_can(0))
+        *is_gone = !fault_clear_apart(space, physical, address, bytes);
+    else
+        memset(window(physical), 0, bytes);
+    return physical;
+}
+
+// When the 1 GiB around an address is one area's, and its 512 pages are there and neighbours, they
+// become one.
+static void fault_join(struct space *space, const struct area *area, u64 address) {
+    u64 bytes = LEVEL_BYTES(LEVEL_1G), start = ROUND_DOWN(address, bytes);
+    if (space->largest < LEVEL_1G || start < area->start || start + bytes > area->end) return;
+    tables_join(space->tlb, start, LEVEL_2M, space_table_give);
+}
+
+// Puts a page at its place; false when there is no memory for a table. The area and its tables are
+// looked up anew: while the page was cleared they may have become others.
+static bool fault_install(struct space *space, u64 address, u64 physical, int level) {
+    u64 bytes = LEVEL_BYTES(level);
+    const struct area *area = space_area(space, address);
+    u64 *entry = area ? space_entry(space, area, ROUND_DOWN(address, bytes), level) : NULL;
+    if (!entry) {
+        space_page_give(physical, bytes);
+        return false;
+    }
+    space_page_put(entry, area, physical, bytes);
+    if (level) fault_join(space, area, address);
+    return true;
+}
+
+// Whether a page of that level may be made for an address: its tables are there then.
+static bool fault_wants(struct space *space, u64 address, int level) {
+    const struct area *area = space_area(space, address);
+    u64 bytes = LEVEL_BYTES(level);
+    ASSERT(area);
+    if (!space_page_allowed(area, bytes) || !fault_fits(space, area, address, bytes)) return false;
+    return space_entry(space, area, ROUND_DOWN(address, bytes), level) &&
+           space_page_allowed(area, bytes);
+}
+
+// Makes the page for an address of an area, where there is none, of at most that level. False when
+// there is no memory. Gives the lock up for a while when it clears a large page; then there may be
+// no page, and another area, or none.
+static bool fault_page(struct space *space, u64 address, int level) {
+    for (; level >= 0; level--) {
+        bool is_gone = false;
+        u64 physical =
+            fault_wants(space, address, level) ? fault_take(space, address, level, &is_gone) : 0;
+        if (is_gone) return true;
+        if (physical) return fault_install(space, address, physical, level);
+    }
+    return false;
+}
+
+// A private copy of a page of the file.
+static bool fault_copy(u64 *entry, const struct area *area, u64 physical) {
+    u64 page = space_page_allowed(area, PAGE_SIZE) ? page_alloc() : 0;
+    if (!page) return false;
+    memcpy(window(page), window(physical), PAGE_SIZE);
+    space_page_put(entry, area, page, PAGE_SIZE);
+    return true;
+}
+
+// Fills the entry for an address, where there is none, of an area with an object: with its page, or
+// (writes) a copy if others must not see what is written. NULL, or why not.
+static const char *fault_of_object(struct space *space, const struct area *area, u64 address,
+                                   bool writes) {
+    const char *why;
+    address = ROUND_DOWN(address, PAGE_SIZE);
+    u64 *entry = space_entry(space, area, address, 0);
+    if (!entry) return space_no_memory;
+    u64 offset = area->offset + (address - area->start);
+    u64 physical = object_page(area->object, offset, area->flags & AREA_COUNTED, &why);
+    if (!physical) return why;
+    if (writes && !(area->flags & AREA_SHARED))
+        return fault_copy(entry, area, physical) ? NULL : space_no_memory;
+    space_page_show(entry, area, physical);
+    return NULL;
+}
+
+bool space_put_taken(struct space *space, u64 address, u64 physical, int level) {
+    u64 bytes = LEVEL_BYTES(level);
+    const struct area *area = space_area(space, address);
+    if (!area || !area->rights || !fault_fits(space, area, address, bytes)) return false;
+    u64 *entry = space_entry(space, area, address, level);
+    if (!entry) return false;
+    promises_got(OWNER_DATA, bytes / PAGE_SIZE, false); // from here on it is the area's
+    space_page_put(entry, area, physical, bytes);
+    return true;
+}
+
+// Why nothing is mapped at an address, or (area given) why its rights do not allow an access.
+static const char *fault_refusal(struct space *space, const struct area *area, u64 address,
+                                 u64 error) {
+    if (!area && address < PAGE_SIZE) return "null pointer";
+    if (!area) {
+        const struct area *next = areas_find(&space->areas, address);
+        bool is_stack =
+            next && next->flags & AREA_GROWS && next->end - address <= STACK_ROOM + AREA_GAP;
+        return is_stack ? "stack overflow" : "nothing is mapped there";
+    }
+    if (area->flags & AREA_GUARD) return "a guard page";
+    if (!area->rights) return "no access is allowed there";
+    if (error & FAULT_FETCH) return "data, not executable";
+    return area->rights & AREA_EXEC ? "read-only code" : "read-only data";
+}
+
+// The area that grows down to an address where none is; NULL: there is none, or something keeps it
+// from that. What is below it stays as far away as it needs to be found out when it runs over.
+static const struct area *fault_grow(struct space *space, u64 address) {
+    const struct area *next = areas_find(&space->areas, address);
+    if (!next || !(next->flags & AREA_GROWS)) return NULL;
+    struct area more = area_part(next, ROUND_DOWN(address, PAGE_SIZE), next->start);
+    const struct area *below = areas_before(&space->areas, next->start);
+    bool is_near = below && below->rights && !(below->flags & AREA_GROWS) &&
+                   more.start - below->end < AREA_GAP;
+    if (more.start < SPACE_LOWEST || is_near ||
+        next->end - more.start > limit_get(space->limits, RLIMIT_STACK))
+        return NULL;
+    if (!space_within_limits(space, &more) || !space_put(space, &more)) return NULL;
+    return space_area(space, address);
+}
+
+// An entry that is there already was only remembered otherwise by the CPU, but for a page of the
+// file that is to be writable, which gets a copy.
+const char *space_make(struct space *space, u64 address, u64 error) {
+    const struct area *area = space_area(space, address);
+    if (!area) area = fault_grow(space, address);
+    u32 needed = error & FAULT_WRITE ? AREA_WRITE : ~0u;
+    if (error & FAULT_FETCH) needed = AREA_EXEC;
+    bool is_kept = area && area->flags & AREA_KEPT && !area->rights;
+    if (is_kept && error & FAULT_USER) return NULL; // it is tried again until the move is done
+    if (!area || !(area->rights & needed) || area->flags & AREA_GUARD)
+        return fault_refusal(space, area, address, error);
+    u64 bytes, *entry = tables_leaf(space->tlb->root, address, &bytes);
+    if (!entry && area->flags & AREA_DEVICE) return space_no_memory;
+    if (!entry && area->object) return fault_of_object(space, area, address, error & FAULT_WRITE);
+    int level = error & FAULT_SMALL ? 0 : LEVEL_2M;
+    if (!entry) return fault_page(space, address, level) ? NULL : space_no_memory;
+    if (*entry & PTE_OURS || area->flags & (AREA_SHARED | AREA_DEVICE) ||
+        !(area->rights & AREA_WRITE)) {
+        tlb_forget(address);
+        return NULL;
+    }
+    address = ROUND_DOWN(address, PAGE_SIZE);
+    if (!fault_copy(entry, area, *entry & PTE_ADDRESS)) return space_no_memory;
+    tlb_flush(space->tlb, address, address + PAGE_SIZE, false);
+    return NULL;
+}
+
+const char *space_fault(struct space *space, u64 address, u64 error) {
+    space_take(space);
+    const char *why = space_make(space, address, error);
+    while (why == space_no_memory && promises.away) { // what another CPU is clearing may come back
+        lock_give(&space->lock);
+        cpu_serve();
+        __asm__ volatile("pause");
+        space_take(space);
+        why = space_make(space, address, error);
+    }
+    lock_give(&space->lock);
+    return why;
+}
+
+bool space_shows_other(struct space *space, u64 address) {
+    u64 bytes;
+    space_take(space);
+    const u64 *entry = tables_leaf(space->tlb->root, address, &bytes);
+    bool shows = entry && !(*entry & PTE_OURS);
+    lock_give(&space->lock);
+    return shows;
+}
+
+u64 space_place(struct space *space, u64 address) {
+    space_take(space);
+    const struct area *area = space_area(space, address);
+    bool is_shared = area && area->flags & AREA_SHARED && area->object;
+    u64 place = is_shared ? area->object->number * (USER_END + PAGE_SIZE)
+                          : 0; // the program file has number 0
+    place += place ? area->offset + (address - area->start) : address;
+    lock_give(&space->lock);
+    return place;
+}

@@ -1,0 +1,161 @@
+// Threads: what one is, who runs where, and what a call does that cannot finish yet.
+#pragma once
+
+#include "kernel/cpu/trap.h"
+#include "kernel/lib/sorted.h"
+#include "kernel/thread/process.h"
+#include "kernel/thread/record.h"
+#include "kernel/thread/waiting.h"
+
+#define THREAD_NAME       16 // bytes, with the NUL
+#define ROBUST_HEAD_BYTES 24 // of the program's struct robust_list_head
+
+// What is counted of a thread, and of all that ran on a CPU: for getrusage.
+struct counts {
+    u64 faults;           // pages that were made when they were touched
+    u64 waits, put_aside; // how often it left its CPU because it waited, or because another one's
+                          // turn came
+};
+
+// The program's list of locks that it holds, see robust.c.
+struct robust {
+    u64 head;                        // where it starts; 0: none
+    u64 next, futex_offset, pending; // what stands there, from when the thread ends
+};
+
+// The latest page fault for which there was nothing to do, and how often it came.
+struct repeats {
+    u64 rip, address, generation;
+    u32 times;
+};
+
+// Linux's stack_t, of sigaltstack(); no bytes: none.
+struct signal_stack {
+    u64 start;
+    u32 flags;
+    u64 bytes;
+};
+
+// What the program gave it; it has no effect.
+struct priority {
+    s8 nice;
+    u8 policy;
+};
+
+// A thread (process and thread 1) is its saved registers and its state, in a page of its own with
+// its vector state; kernel stacks belong to CPUs. A call that cannot finish yet returns CALL_WAITS:
+// the thread then waits, and the scheduler executes the call anew when it is woken or its deadline
+// has passed. What the call must remember between two executions stands in the progress record
+// here.
+struct thread {
+    struct context context; // first: the trap code's context is the thread
+    struct process *process;
+    u32 tid, state;      // state: scheduler.c
+    unsigned cpu;        // where it runs, is queued, or ran last
+    bool waiting, ended; // in a call that returned CALL_WAITS; made its last call
+    u64 virtual_time;    // by which it is queued (queue.h)
+    u64 time;            // on CPUs, in TSC ticks
+    u64 clear_tid;       // where 0 goes when it ends, which wakes a futex there; 0: nowhere
+    u64 signals_blocked, signals_pending; // bit n - 1 for signal n
+    struct signal_stack signal_stack;
+    struct robust robust;
+    struct counts counts;
+    struct repeats repeats;
+    struct priority priority;
+    char name[THREAD_NAME];
+    u64 timer_slack; // of prctl; 0: the usual one
+    // The progress record:
+    bool has_deadline; // deadline was set by the first execution of this call
+    u64 deadline;      // time_now_ns() when the wait ends whatever happens, or NEVER
+    u64 cpu_deadline;  // of a sleep by a CPU clock: what that shows at its end
+    bool looks_again;  // before it waits: wait_for()
+    bool again;        // it waits for nothing but its next turn: call_again()
+    u64 faults;        // counts.faults before the call was executed this time
+    bool is_done;      // the call is, but for what it leaves behind: syscall_clear()
+    struct record record;
+    u32 bits;              // of a futex: that a waker must have one of
+    u64 wake_at, wake_end; // arrivals of the waiters that a wake in pieces has still to look at
+    // Where it is: among all threads; in the queue of a CPU; among the sleepers of a CPU; in a
+    // futex's bucket; in the queues of what it waits for. When it ends, in none of these.
+    struct sorted_node by_tid, ready, sleep, wait;
+    struct waiter waiter;
+    u64 waiter_page; // with more of them; 0: none
+};
+#define THREAD_OF(node, member) ((struct thread *)((u8 *)(node)-offsetof(struct thread, member)))
+#define NEVER                   (~0ull)
+
+#define CALL_WAITS (-100000) // what a call that waits returns: no error number
+
+// What later rooms do for threads. Set once, before the first one runs; it lives for ever.
+struct thread_hooks {
+    void (*call)(struct thread *thread);   // executes the call in its registers anew
+    void (*signal)(struct thread *thread); // acts on a signal that is due
+    void (*release)(struct file *file);    // whose queue the thread has left
+};
+extern const struct thread_hooks *thread_hooks;
+
+// ---- record.c ----
+s64 record_copy(struct thread *thread, u64 from, u64 bytes);
+void *record_at(struct thread *thread, u64 offset); // of what was copied in
+void record_give_pages(struct thread *thread);      // the call returns
+// The first execution of a call sets its deadline, the later ones keep it: no timeout starts again.
+// True when it passed.
+bool thread_deadline(struct thread *thread, u64 ns_from_now);
+// A call that works long stops after so many instructions and is executed anew, with its progress
+// record, once interrupts, signals and the other threads had their turn. Returns what the call
+// returns.
+s64 call_again(struct thread *thread);
+// Whether a page had to be made for this execution of the call: a large one takes nearly all the
+// time that it may. Until the next execution only small ones are made.
+static inline bool call_faulted(const struct thread *thread) {
+    return thread->counts.faults != thread->faults;
+}
+// or rounds of a string instruction: a third of what a CPU may be kept for
+#define CALL_INSTRUCTIONS 100000
+
+// ---- refusals.c ----
+// A built call refuses what Linux would do: returns error, after a line in the log that names the
+// call, the option with its value, and what is missing. Once for each value; missing is one
+// constant string for each thing that is missing.
+s64 refused(const char *call, const char *option, u64 value, const char *missing, s64 error);
+
+// ---- scheduler.c: which thread runs on which CPU ----
+void scheduler_init(struct thread *first); // on each CPU; first: what runs there, or NULL
+// Before every return to the program: a fatal signal ends it here, also when it never makes a call,
+// and a thread whose call waits does not return before the call, executed anew, has its result.
+// NULL: nothing has run here yet.
+void schedule(struct context *context);
+void thread_start(struct thread *thread); // a new one, all its registers ready
+// Something happened that thread may wait for: it looks again, and enters the kernel if it runs
+// elsewhere. The caller holds what keeps it from ending.
+void thread_wake(struct thread *thread);
+u64 thread_time(const struct thread *thread); // TSC ticks on CPUs, of the current thread
+u64 program_time(void);                       // of all
+void count_fault(void);                       // of the current thread
+struct counts program_counts(void);           // of all threads so far
+void scheduler_yield(void);                   // the current thread goes behind all others
+void scheduler_set_alarm(u64 when);           // this CPU runs alarm_run() at when; NEVER: not
+
+// ---- threads.c ----
+extern struct lock threads_lock; // of the tids; while somebody holds it, no thread goes
+// A thread like its maker, the current one, whose memory it sees; NULL: the first, which sees none
+// yet. NULL: no memory.
+struct thread *thread_make(struct process *process, const struct thread *like);
+void thread_free(struct thread *thread);            // one that has ended, and is in no list
+struct thread *thread_find(u32 tid);                // under threads_lock; NULL: none
+bool thread_exists(u32 tid);                        // it may end at once
+struct thread *thread_from(u32 tid);                // the first that has this one or a higher one
+struct thread *thread_after(struct thread *thread); // NULL: the first, or the end
+unsigned threads_count(void);
+bool thread_leave(struct thread *thread); // takes it out; whether it was the last one
+s64 thread_tell_cpu(const struct thread *thread, u64 cpu_at, u64 node_at); // getcpu(2)
+
+// ---- alarm.c ----
+// The processes' timers of real time, looked at by a CPU that watches one. Returns when that is to
+// look again.
+u64 alarm_run(u64 now);
+struct timer { // ns, 0: none
+    u64 left, interval;
+};
+struct timer alarm_set(struct process *process,
+                       const struct timer *wanted); // NULL: it stays. What there was

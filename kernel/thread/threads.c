@@ -1,0 +1,89 @@
+// The threads of the program: made by clone, known by their tids, ended by exit. All share
+// everything but registers, blocked signals and their tid.
+#include "kernel/cpu/cpus.h"
+#include "kernel/kernel.h"
+#include "kernel/lib/string.h"
+#include "kernel/memory/window.h"
+#include "kernel/thread/thread.h"
+#include "kernel/memory/promises.h"
+
+#define TID_MAX      0x3fffffff // what fits into a futex word beside its two flags
+#define XSTATE_ALIGN 64
+
+const struct thread_hooks *thread_hooks;
+struct lock threads_lock = {.rank = LOCK_THREADS};
+static struct sorted tids;
+static u32 latest;
+static unsigned count;
+
+// Its memory goes. What still had a link to it would reach into the next owner's.
+void thread_free(struct thread *thread) {
+    ASSERT(!sorted_in(&thread->by_tid) && !sorted_in(&thread->ready));
+    ASSERT(!sorted_in(&thread->sleep) && !sorted_in(&thread->wait));
+    ASSERT(!sorted_in(&thread->waiter.node) && !thread->record.file);
+    promises_give(OWNER_THREADS, window_physical(thread), false);
+}
+
+struct thread *thread_find(u32 tid) {
+    struct sorted_node *node = sorted_from(&tids, tid, 0);
+    return node && node->key == tid ? THREAD_OF(node, by_tid) : NULL;
+}
+
+bool thread_exists(u32 tid) {
+    lock_take(&threads_lock);
+    bool exists = thread_find(tid);
+    lock_give(&threads_lock);
+    return exists;
+}
+struct thread *thread_from(u32 tid) {
+    struct sorted_node *node = sorted_from(&tids, tid, 0);
+    return node ? THREAD_OF(node, by_tid) : NULL;
+}
+struct thread *thread_after(struct thread *thread) {
+    struct sorted_node *node = thread ? sorted_next(&thread->by_tid) : sorted_first(&tids);
+    return node ? THREAD_OF(node, by_tid) : NULL;
+}
+unsigned threads_count(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
+
+struct thread *thread_make(struct process *process, const struct thread *like) {
+    u64 page = promises_page(OWNER_THREADS, false),
+        bytes = ROUND_UP(fpu_state_size(), XSTATE_ALIGN);
+    struct thread *thread = window(page);
+    if (!page) return NULL;
+    ASSERT(sizeof *thread + bytes <= PAGE_SIZE);
+    *thread =
+        (struct thread){.context.xstate = (u8 *)thread + PAGE_SIZE - bytes, .process = process};
+    fpu_state_init(thread->context.xstate);
+    if (like) {
+        thread->context.regs = like->context.regs;
+        thread->context.tlb = like->context.tlb;
+        segments_read(&thread->context.segments);
+        thread->signals_blocked = like->signals_blocked;
+        thread->priority = like->priority;
+        thread->timer_slack = like->timer_slack;
+        memcpy(thread->name, like->name, THREAD_NAME);
+        thread->cpu = like->cpu;
+        fpu_save(thread->context.xstate);
+    }
+    lock_take(&threads_lock);
+    do thread->tid = latest = latest % TID_MAX + 1;
+    while (thread_find(thread->tid));
+    sorted_add(&tids, &thread->by_tid, thread->tid, 0);
+    count++;
+    lock_give(&threads_lock);
+    return thread;
+}
+
+bool thread_leave(struct thread *thread) {
+    lock_take(&threads_lock);
+    sorted_remove(&tids, &thread->by_tid);
+    bool last = --count == 0;
+    lock_give(&threads_lock);
+    return last;
+}
+
+s64 thread_tell_cpu(const struct thread *thread, u64 cpu_at, u64 node_at) {
+    u32 cpu = thread->cpu, node = 0;
+    if (cpu_at && !copy_to_user(cpu_at, &cpu, sizeof cpu)) return -EFAULT;
+    return node_at ? put_user(node_at, &node, sizeof node) : 0;
+}
