@@ -5,18 +5,11 @@
 #include "kernel/lib/string.h"
 #include "kernel/memory/e820.h"
 
-enum {
-    VBE_INFO = 0x4f00,
-    VBE_MODE,
-    VBE_SET_MODE,
-    VBE_DONE = 0x4f
-};                                       // AX of calls; of one that succeeded
+// AX of calls; of one that succeeded
+enum { VBE_INFO = 0x4f00, VBE_MODE, VBE_SET_MODE, VBE_DONE = 0x4f };
 enum { MODES = 256, LIST_END = 0xffff }; // modes looked at; what is behind the last one
-enum {
-    ATTRIBUTES = 0x99,
-    PACKED = 4,
-    DIRECT = 6
-};                             // supported, colour, graphics, linear framebuffer; memory models
+// supported, colour, graphics, linear framebuffer; memory models
+enum { ATTRIBUTES = 0x99, PACKED = 4, DIRECT = 6 };
 #define LINEAR_MODE (1u << 14) // of a mode's number: with its framebuffer
 #define OTHERS      120        // bytes of text
 

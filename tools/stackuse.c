@@ -49,9 +49,10 @@ static struct call {
     int to, next; // next call of the same function; 0: none
 } calls[MOST];
 static int function_count, call_count = 1, states = 1, bad;
-static struct chain { // the deepest one from a function on, in a state
-    int bytes, next;  // 0 bytes: not measured yet; next -1: it ends here
-} * chains;
+struct chain {       // the deepest one from a function on, in a state
+    int bytes, next; // 0 bytes: not measured yet; next -1: it ends here
+};
+static struct chain *chains;
 
 static int function_of(const char *title) {
     for (int f = 0; f < function_count; f++)

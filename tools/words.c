@@ -19,12 +19,13 @@ static struct medium medium;
 static struct bytes command; // words, each with its NUL
 
 // The words while they are changed, in their order; each knows the one before it with the same key.
-static struct word {
+struct word {
     const char *text;
     u64 length;
     struct word *before;
     bool removed;
-} * words;
+};
+static struct word *words;
 static size_t count;
 
 // A key (NAME of "env=NAME=VALUE" belongs to it) and the last word that has it. In a tree: an image

@@ -17,14 +17,14 @@ struct parameters {
 #define REALTIME_LOWEST  1
 #define REALTIME_HIGHEST 99
 
-// What is kept of a thread, 0 being the current one. new: what is kept from now on, or NULL. False:
-// no such thread.
+// What is kept of a thread, 0 being the current one. wanted: what is kept from now on, or NULL.
+// False: no such thread.
 static bool priority_of_thread(struct thread *current, int tid, struct priority *kept,
-                               const struct priority *new) {
+                               const struct priority *wanted) {
     lock_take(&threads_lock);
     struct thread *thread = tid ? thread_find((u32)tid) : current;
     if (thread) *kept = thread->priority;
-    if (thread && new) thread->priority = *new;
+    if (thread && wanted) thread->priority = *wanted;
     lock_give(&threads_lock);
     return thread;
 }

@@ -55,8 +55,7 @@ static void panic_first_line(const char *what) {
 
 // A CPU that panics while another one does leaves its line to it. A second panic of the same CPU,
 // inside the report of the first, says its line and where; a third is silent.
-void __attribute__((noreturn))
-panic_at(const char *fmt, va_list args, const struct registers *regs) {
+_Noreturn void panic_at(const char *fmt, va_list args, const struct registers *regs) {
     static char what[LOG_LINE];
     static unsigned owner, panics;
     if (!panic_means) panic_end();

@@ -9,7 +9,7 @@
 #include "kernel/lib/string.h"
 
 #define PM1_SCI_EN        (1u << 0) // ACPI 6.5, 4.8.3.2.1
-#define PM1_SLP_TYP(type) (((type)&7u) << 10)
+#define PM1_SLP_TYP(type) ((7u & (type)) << 10)
 #define PM1_SLP_EN        (1u << 13)
 #define ACPI_ON_MS        3000 // some firmware takes seconds
 

@@ -6,7 +6,7 @@
 
 #define TTY_END   0x100        // its lower byte is what it reads as without lines
 #define TENTH     100000000ull // of a second, in ns: what VTIME counts
-#define CTRL(key) ((key)-0x40)
+#define CTRL(key) (0x1f & (key))
 #define DEL       0x7f
 
 void tty_init(struct tty *tty, void (*put)(const void *bytes, size_t count)) {

@@ -18,7 +18,7 @@ typedef u64 loose_u64
 #define ARRAY_SIZE(a)          (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b)              ((a) < (b) ? (a) : (b))
 #define MAX(a, b)              ((a) > (b) ? (a) : (b))
-#define ROUND_UP(n, unit)      (((n) + (unit)-1) / (unit) * (unit))
+#define ROUND_UP(n, unit)      ((((n) + (unit)) - 1) / (unit) * (unit))
 #define ROUND_DOWN(n, unit)    ((n) / (unit) * (unit))
 #define MUST_USE               __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))

@@ -12,14 +12,14 @@ static void linear_extent_add(struct linear_map *map, size_t first, u64 start, u
     if (last && last->physical + last->bytes == start) {
         last->bytes += end - start;
     } else {
-        size_t i = map->count, new = map->count++;
+        size_t i = map->count, place = map->count++;
         for (; i > 0 && extents[extents[i - 1].by_physical].physical > start; i--)
             extents[i].by_physical = extents[i - 1].by_physical;
-        extents[i].by_physical = (u32) new;
-        extents[new].linear = map->end;
-        extents[new].physical = start;
-        extents[new].bytes = end - start;
-        extents[new].page = (u32)page;
+        extents[i].by_physical = (u32)place;
+        extents[place].linear = map->end;
+        extents[place].physical = start;
+        extents[place].bytes = end - start;
+        extents[place].page = (u32)page;
     }
     map->end += end - start;
 }

@@ -46,7 +46,8 @@ struct area *areas_find(struct areas *areas, u64 address) {
 }
 
 struct area *areas_next(struct area *area) {
-    return RB_NEXT(area_tree, NULL, area);
+    struct area *next = RB_NEXT(area_tree, NULL, area);
+    return next;
 }
 
 struct area *areas_before(struct areas *areas, u64 address) {
@@ -240,24 +241,24 @@ static bool areas_alike(const struct area *a, const struct area *b) {
 }
 
 void areas_put(struct areas *areas, const struct area *like) {
-    struct area new = *like;
-    if (new.rights & AREA_WRITE && !(new.flags &AREA_NORESERVE)) new.flags |= AREA_COUNTED;
-    areas_cut(areas, new.start, new.end);
-    areas_account(areas, &new, new.start, new.end, true);
-    struct area *left = areas_before(areas, new.start), *right = areas_find(areas, new.end);
-    bool joins_left = left && left->end == new.start &&areas_alike(left, &new);
-    bool joins_right = right && right->start == new.end &&areas_alike(right, &new);
+    struct area added = *like;
+    if (added.rights & AREA_WRITE && !(added.flags & AREA_NORESERVE)) added.flags |= AREA_COUNTED;
+    areas_cut(areas, added.start, added.end);
+    areas_account(areas, &added, added.start, added.end, true);
+    struct area *left = areas_before(areas, added.start), *right = areas_find(areas, added.end);
+    bool joins_left = left && left->end == added.start && areas_alike(left, &added);
+    bool joins_right = right && right->start == added.end && areas_alike(right, &added);
     if (joins_left && joins_right) {
-        new.end = right->end;
+        added.end = right->end;
         areas_erase(areas, right);
     }
     if (joins_left) {
-        left->end = new.end;
+        left->end = added.end;
         areas_summarise_up(left);
     } else if (joins_right) {
-        areas_begin_at(right, new.start);
+        areas_begin_at(right, added.start);
     } else {
-        areas_insert(areas, &new, new.start, new.end);
+        areas_insert(areas, &added, added.start, added.end);
     }
 }
 

@@ -166,7 +166,7 @@ static bool move_empty(struct space *space, u64 start, u64 end) {
 // where none is.
 static u64 move_reach(struct space *space, u64 from, u64 end, u64 distance, s64 *left) {
     u64 at = from, bytes, empty, region = 0, regions = 0;
-    for (; at<end && * left> 0; *left -= MOVE_COST) {
+    for (; *left > 0 && at < end; *left -= MOVE_COST) {
         bool is_there = tables_leaf(space->tlb->root, at, &bytes);
         if (tables_leaf(space->tlb->root, at + distance, &empty)) break;
         if (is_there && (distance % bytes || bytes > end - at)) break;

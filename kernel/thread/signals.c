@@ -9,8 +9,8 @@
 
 // Ignored by default; stopping is ignored too, since nobody could continue the program.
 #define HARMLESS                                                                                   \
-    (SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH) | SIGNAL_BIT(SIGCONT) |       \
-     SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
+    (signal_bit(SIGCHLD) | signal_bit(SIGURG) | signal_bit(SIGWINCH) | signal_bit(SIGCONT) |       \
+     signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) | signal_bit(SIGTTOU))
 #define SIGSETXID 33   // glibc's own
 #define ASKED     1000 // threads in one go, under their lock
 #define ACTION_FLAGS                                                                               \
@@ -21,7 +21,7 @@ struct process *signals_unasked;
 
 bool signal_ignored(const struct process *process, int signal) {
     u64 handler = process->signals.actions[signal].handler;
-    return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && SIGNAL_BIT(signal) & HARMLESS);
+    return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && signal_bit(signal) & HARMLESS);
 }
 
 // Asks some of them, since threads are as many as the program likes, and wakes the first one that
@@ -57,7 +57,7 @@ s64 signal_send(struct process *process, u32 tid, int signal) {
     struct thread *to = tid ? thread_find(tid) : NULL;
     bool exists = to || !tid;
     if (exists && known && signal && !signal_ignored(to ? to->process : process, signal)) {
-        __atomic_fetch_or(to ? &to->signals_pending : &process->signals.pending, SIGNAL_BIT(signal),
+        __atomic_fetch_or(to ? &to->signals_pending : &process->signals.pending, signal_bit(signal),
                           __ATOMIC_SEQ_CST);
         if (to)
             thread_wake(to);
@@ -74,7 +74,7 @@ s64 signal_act(struct process *process, int signal, const struct signal_action *
                struct signal_action *before) {
     static bool named;
     bool known = signal > 0 && signal <= SIGNALS;
-    if (!known || (wanted && SIGNAL_BIT(signal) & SIGNALS_UNMASKABLE)) return -EINVAL;
+    if (!known || (wanted && signal_bit(signal) & SIGNALS_UNMASKABLE)) return -EINVAL;
     if (wanted && wanted->handler != (u64)SIG_DFL && wanted->handler != (u64)SIG_IGN) {
         bool asked_by_glibc = signal == SIGSETXID &&
                               !wanted->mask; // for every program with threads, which never use it
@@ -96,11 +96,11 @@ s64 signal_act(struct process *process, int signal, const struct signal_action *
 
 u32 signal_forget(struct process *process, int signal, u32 tid) {
     lock_take(&threads_lock);
-    __atomic_fetch_and(&process->signals.pending, ~SIGNAL_BIT(signal), __ATOMIC_RELAXED);
+    __atomic_fetch_and(&process->signals.pending, ~signal_bit(signal), __ATOMIC_RELAXED);
     struct thread *one = thread_from(tid);
     for (int asked = 0; one && asked < ASKED; asked++) {
         if (one->process == process)
-            __atomic_fetch_and(&one->signals_pending, ~SIGNAL_BIT(signal), __ATOMIC_RELAXED);
+            __atomic_fetch_and(&one->signals_pending, ~signal_bit(signal), __ATOMIC_RELAXED);
         one = thread_after(one);
     }
     u32 next = one ? one->tid : 0;

@@ -3,8 +3,8 @@
 
 #include "kernel/thread/thread.h"
 
-#define SIGNAL_BIT(signal) (1ull << ((signal)-1))
-#define SIGNALS_UNMASKABLE (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
+static inline u64 signal_bit(int signal) { return 1ull << (signal - 1); }
+#define SIGNALS_UNMASKABLE (signal_bit(SIGKILL) | signal_bit(SIGSTOP))
 
 // What a signal does from now on, unless wanted is NULL; before becomes what it did. 0, -EINVAL, or
 // -ENOSYS for a handler.

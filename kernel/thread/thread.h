@@ -81,7 +81,7 @@ struct thread {
     struct waiter waiter;
     u64 waiter_page; // with more of them; 0: none
 };
-#define THREAD_OF(node, member) ((struct thread *)((u8 *)(node)-offsetof(struct thread, member)))
+#define THREAD_OF(node, member) ((struct thread *)((u8 *)node - offsetof(struct thread, member)))
 #define NEVER                   (~0ull)
 
 #define CALL_WAITS (-100000) // what a call that waits returns: no error number

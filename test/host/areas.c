@@ -10,7 +10,7 @@ static unsigned long unit = 4096;
 #include "test/random.h"
 
 #define PAGES    96
-#define AT(page) ((u64)(page)*unit)
+#define AT(page) (unit * (u64)(page))
 #define FLAGS    (AREA_SHARED | AREA_GROWS | AREA_LOCKED | AREA_DEVICE)
 
 static int nodes_out, most_out;

@@ -26,7 +26,7 @@ bool copy_to_user(u64 to, const void *from, u64 bytes) {
 }
 
 static u8 user[8 * PAGE_SIZE];
-#define PAGES_AT(page) (frame.address - SKEW + (page)*PAGE_SIZE)
+#define PAGES_AT(page) (frame.address - SKEW + PAGE_SIZE * (page))
 #define ALL            (PAGES * PAGE_SIZE - SKEW)
 
 static void test_pages(void) {

@@ -16,7 +16,7 @@
 #define IDENTITY_END (26ull << 20) // so that memory on both sides of it is small
 
 static char *linear_view;
-#define LINEAR_POINTER(linear) ((void *)(linear_view + ((linear)-LINEAR)))
+#define LINEAR_POINTER(linear) ((void *)(linear_view + (linear - LINEAR)))
 
 // What is of a CPU lies in a slot, a page each; which CPU it is changes from call to call.
 static char slots[3][8192] __attribute__((aligned(64)));

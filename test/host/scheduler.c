@@ -179,11 +179,11 @@ s64 call_again(struct thread *thread) {
 // ---- the program ----
 
 static void start(u32 tid, u32 random) {
-    struct simulated *new = calloc(1, sizeof *new);
-    new->thread = (struct thread){
+    struct simulated *made = calloc(1, sizeof *made);
+    made->thread = (struct thread){
         .process = &process, .tid = tid, .cpu = me->number, .context.xstate = &stored};
-    new->random = random;
-    thread_start(&new->thread);
+    made->random = random;
+    thread_start(&made->thread);
 }
 
 void syscall_run(struct thread *thread) {

@@ -327,14 +327,22 @@ static void end_framebuffer(void *text) {
 }
 
 // Sizes, then where red, green and blue begin in a pixel, then how many bits they have.
-#define FRAME(w, h, depth, row, r, g, b, r_bits, g_bits, b_bits)                                   \
-    {                                                                                              \
-        .width = w, .height = h, .bits = depth, .pitch = row, .red_at = r, .green_at = g,          \
-        .blue_at = b, .red_bits = r_bits, .green_bits = g_bits, .blue_bits = b_bits                \
-    }
+static struct boot_framebuffer frame_of(const u16 (*numbers)[10]) {
+    const u16 *n = *numbers;
+    struct boot_framebuffer frame = {.width = n[0], .height = n[1], .bits = (u8)n[2]};
+    frame.pitch = n[3];
+    frame.red_at = (u8)n[4];
+    frame.green_at = (u8)n[5];
+    frame.blue_at = (u8)n[6];
+    frame.red_bits = (u8)n[7];
+    frame.green_bits = (u8)n[8];
+    frame.blue_bits = (u8)n[9];
+    return frame;
+}
+#define FRAME(...) frame_of(&(const u16[10]){__VA_ARGS__})
 
 static void test_depths(void) {
-    static const struct boot_framebuffer frames[] = {
+    const struct boot_framebuffer frames[] = {
         FRAME(320, 200, 32, 1280, 16, 8, 0, 8, 8, 8), FRAME(327, 207, 32, 1309, 8, 16, 24, 8, 8, 8),
         FRAME(321, 199, 24, 963, 16, 8, 0, 8, 8, 8),  FRAME(333, 161, 24, 1001, 0, 8, 16, 8, 8, 8),
         FRAME(400, 300, 16, 801, 11, 5, 0, 5, 6, 5),  FRAME(335, 177, 16, 701, 10, 5, 0, 5, 5, 5),

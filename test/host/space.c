@@ -40,7 +40,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #undef page_free
 #define page_free(page) (check_forgotten(page, PAGE_SIZE, false), page_free(page))
 #define frames_free_run(physical, count)                                                           \
-    (check_forgotten(physical, (count)*FRAME_BYTES, false), frames_free_run(physical, count))
+    (check_forgotten(physical, FRAME_BYTES * (count), false), frames_free_run(physical, count))
 #include "kernel/space/areas.c"
 #include "kernel/memory/promises.c"
 #include "kernel/space/space.c"
@@ -112,7 +112,10 @@ static u64 random_below(u64 n) {
 // ---- the CPUs ----
 
 #define REMEMBERED 4096
-static struct remembered { u64 address, bytes, entry; } tlbs[2][REMEMBERED];
+struct remembered {
+    u64 address, bytes, entry;
+};
+static struct remembered tlbs[2][REMEMBERED];
 static u64 walked[REMEMBERED]; // tables, by any CPU, idle ones too
 static int cpu;                // whose turn it is
 
@@ -546,10 +549,10 @@ static void do_mmap(u64 at, u64 count) {
         if (kind > 3) CHECK(model_all(page_of((u64)result), count, false));
         if (kind > 3 && was_free && !(flags & MAP_HUGETLB))
             CHECK((u64)result == address_of(at)); // the hint
-        u64 new = page_of((u64)result);
-        model_put(new, count, (u32)rights, noreserve);
+        u64 to_page = page_of((u64)result);
+        model_put(to_page, count, (u32)rights, noreserve);
         for (u64 i = 0; shared && i < count; i++) {
-            model[new + i].shared = ++shared_count;
+            model[to_page + i].shared = ++shared_count;
             shared_values[shared_count - 1] = 0;
         }
     }
@@ -579,11 +582,11 @@ static void do_map_device(u64 at, u64 count) {
         CHECK(no_place || (inside ? result == -ENOMEM && is_short(20) : result == -EINVAL));
         return;
     }
-    u64 new = page_of((u64)result);
-    CHECK(inside && (flags & MAP_FIXED ? new == at : model_all(new, count, false)));
-    model_put(new, count, (u32)rights, true);
+    u64 to_page = page_of((u64)result);
+    CHECK(inside && (flags & MAP_FIXED ? to_page == at : model_all(to_page, count, false)));
+    model_put(to_page, count, (u32)rights, true);
     for (u64 i = 0; i < count; i++)
-        model[new + i].device = (u16)(first + i + 1), model[new + i].sealed = sealed;
+        model[to_page + i].device = (u16)(first + i + 1), model[to_page + i].sealed = sealed;
 }
 
 static void do_protect(u64 at, u64 count) {
@@ -644,12 +647,12 @@ static void do_unmap(u64 at, u64 count) {
 }
 
 // What a move has done to pages [at, at + count) that went to new ones.
-static void model_move(u64 at, u64 new, u64 count, bool stays) {
+static void model_move(u64 at, u64 to_page, u64 count, bool stays) {
     static struct model_page moved[MAX_PAGES];
     memcpy(moved, model + at, count * sizeof model[0]);
     for (u64 i = at; stays && i < at + count; i++) model[i].value = first_value(&model[i]);
     if (!stays) model_cut(at, count);
-    memcpy(model + new, moved, count * sizeof model[0]);
+    memcpy(model + to_page, moved, count * sizeof model[0]);
 }
 
 // Several areas and holes, each on its own; it may have stopped before one.
@@ -735,18 +738,19 @@ static void do_remap(u64 at, u64 old) {
     }
     CHECK(!model[at].device || !needs_one);
     if (count < old) model_cut(at + count, old - count);
-    u64 stay = old < count ? old : count, new = page_of((u64)result);
-    if (fixed) CHECK(new == to);
-    if (!flags) CHECK(new == at);
+    u64 stay = old < count ? old : count, to_page = page_of((u64)result);
+    if (fixed) CHECK(to_page == to);
+    if (!flags) CHECK(to_page == at);
     CHECK(one || !needs_one);
     const struct model_page like = model[at];
-    if (new != at) {
+    if (to_page != at) {
         if (fixed) model_cut(to, count);
-        CHECK(model_all(new, count, false));
-        model_move(at, new, stay, stays);
+        CHECK(model_all(to_page, count, false));
+        model_move(at, to_page, stay, stays);
     } else
         CHECK(!doubles && model_all(at + stay, count - stay, false));
-    for (u64 i = stay; i < stay + more; i++) model[new + i] = page_behind(like, i, offset, bytes);
+    for (u64 i = stay; i < stay + more; i++)
+        model[to_page + i] = page_behind(like, i, offset, bytes);
 }
 
 static void do_brk(void) {

@@ -35,11 +35,13 @@ enum operation {
     CHANGE_TABLE
 };
 
-static struct test_cpu {
+struct test_cpu {
     struct cpu cpu;
     u64 tlb[PAGES], table, root, stack_pointer;
     bool asked, done;
-} * cpus, *me;
+};
+static struct test_cpu *cpus;
+static struct test_cpu *me;
 static u8 stacks[CPUS][STACK] __attribute__((aligned(64)));
 static const enum operation (*script)[OPERATIONS];
 static unsigned online, first_online;
@@ -47,7 +49,10 @@ static u64 entries[ROOTS][PAGES], tables[ROOTS], latest, main_stack;
 static struct tlb other = {.root = 1};
 static bool gone[1000]; // given back
 static int steps, preemptions;
-static struct { int step, cpu; } schedule[PREEMPTIONS];
+struct preemption {
+    int step, cpu;
+};
+static struct preemption schedule[PREEMPTIONS];
 static bool in_vain; // the last preemption is none: other schedules show what comes after it
 static const char *wrong;
 static u64 runs;

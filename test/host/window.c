@@ -7,7 +7,10 @@
 #include "kernel/memory/e820.c"
 #include "kernel/memory/window.c"
 
-static struct leaf { u64 address, bytes, entry; } leaves[100];
+struct leaf {
+    u64 address, bytes, entry;
+};
+static struct leaf leaves[100];
 static size_t count, room;
 static char said[200];
 

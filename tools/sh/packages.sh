@@ -1,11 +1,12 @@
 # The tools and packages that the commands need. Read by build.sh.
 
 # The versions of tools that the tree was written for: those of Debian 12. Whatever they say is an error. What another
-# version alone says is shown and fails nothing, so that a new release of a tool breaks no build.
+# version alone says is shown and fails nothing, so that a new release of a tool breaks no build. Three versions of
+# clang-format, of Debian 12, 13 and sid, agree about the tree: what they would spell in different ways is written otherwise.
 versions="
 gcc 12.
 nasm 2.16.01
-clang-format 14.
+clang-format (14|19|21).
 shellcheck 0.9.
 cppcheck 2.10
 "
