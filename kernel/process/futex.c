@@ -16,6 +16,7 @@
 
 static struct bucket {
     struct lock lock;
+    u32 count;             // of the waiters; changed under the lock
     struct sorted waiters; // by address and arrival
 } buckets[256];
 
@@ -30,14 +31,31 @@ static struct bucket *futex_bucket_of(struct futex_key key) {
     return &buckets[key.place * 0x9e3779b97f4a7c15 >> 56];
 }
 
+// Under the lock.
+static void futex_count(struct bucket *bucket, int more) {
+    __atomic_store_n(&bucket->count, bucket->count + (u32)more, __ATOMIC_RELAXED);
+}
+
+// Without the lock, which a wake of nobody therefore need not take. Whoever is about to wait has
+// the lock from before it reads the word until it is counted; the waker changed the word before it
+// came here. So the waker, whose change the fence makes visible first, finds the lock taken or the
+// waiter counted, or the waiter finds the word changed.
+static bool futex_is_empty(struct bucket *bucket) {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return !__atomic_load_n(&bucket->lock.taken, __ATOMIC_ACQUIRE) &&
+           !__atomic_load_n(&bucket->count, __ATOMIC_RELAXED);
+}
+
 static void futex_put(struct bucket *bucket, struct thread *thread, struct futex_key key) {
     u64 arrival = __atomic_add_fetch(&arrivals, 1, __ATOMIC_RELAXED);
+    futex_count(bucket, 1);
     sorted_add(&bucket->waiters, &thread->wait, key.place, arrival);
 }
 
 // Until it is taken out a thread gets no further than futex_waits(); then it may end, and be gone.
 static void futex_wake_up_to(struct bucket *bucket, struct thread *thread) {
     thread_wake(thread);
+    futex_count(bucket, -1);
     sorted_remove(&bucket->waiters, &thread->wait);
 }
 
@@ -47,7 +65,10 @@ bool futex_waits(struct thread *thread, bool leave) {
         struct bucket *bucket = (struct bucket *)((u8 *)list - offsetof(struct bucket, waiters));
         lock_take(&bucket->lock);
         bool is_in = sorted_in(&thread->wait) == list;
-        if (is_in && leave) sorted_remove(list, &thread->wait);
+        if (is_in && leave) {
+            futex_count(bucket, -1);
+            sorted_remove(list, &thread->wait);
+        }
         lock_give(&bucket->lock);
         if (is_in) return true;
     }
@@ -93,6 +114,8 @@ static bool futex_wake_some(const struct wake *what, struct thread *caller) {
         } else {
             u64 arrival = __atomic_add_fetch(&arrivals, 1, __ATOMIC_RELAXED);
             sorted_move(&bucket->waiters, &other->waiters, &thread->wait, what->to.place, arrival);
+            futex_count(bucket, -1);
+            futex_count(other, 1);
         }
     }
     return false;
@@ -186,6 +209,7 @@ s64 futex_wake(struct thread *thread, u64 word, u32 operation, u32 count, u32 bi
     s64 error = thread->record.begun ? 0 : futex_check_word(space, word, operation);
     if (error) return error;
     struct futex_key key = futex_key(space, word, operation);
+    if (!thread->record.begun && futex_is_empty(futex_bucket_of(key))) return 0;
     struct wake what = {word, key, key, bits, count, 0};
     return futex_wake_all(&what, NULL, thread);
 }

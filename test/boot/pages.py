@@ -25,7 +25,7 @@ def body(name, path):
     if path.endswith(".asm"):
         found = re.search(rf"^{name}:.*?(?=^[a-z]\w*:|\Z)", source(path), re.M | re.S)
         return found and found[0]
-    begin = rf"^(?!#|typedef)[A-Za-z][^;{{}}=]*?\b{name}\([^;{{}}]* *{{"
+    begin = rf"^(?!#|typedef)[A-Za-z_][^;{{}}=]*?\b{name}\([^;{{}}]* *{{"
     found = re.search(begin + r"(?:[^\n]*}$|.*?^})", source(path), re.M | re.S)
     return found and found[0]
 
