@@ -58,7 +58,7 @@ static s64 madvise_guard(struct walk *walk, const struct area *area, u64 end) {
     if (area->flags & (AREA_DEVICE | (installs ? AREA_LOCKED : 0))) return -EINVAL;
     u64 start = walk->at, stop = end;
     s64 error = installs ? madvise_give_up(walk, end) : 0;
-    if (error || !space_nodes_ready()) return -ENOMEM;
+    if (error || !space_nodes_ready(space)) return -ENOMEM;
     if (installs) stop = walk->at;
     if (installs)
         areas_flag(&space->areas, start, stop, AREA_GUARD, 0);

@@ -15,7 +15,7 @@
 static s64 mlock_area(struct walk *walk, const struct area *area, u64 end) {
     struct space *space = walk->space;
     u32 wanted = area->flags & AREA_DEVICE ? 0 : (u32)walk->what;
-    if (!space_nodes_ready()) return -EAGAIN;
+    if (!space_nodes_ready(space)) return -EAGAIN;
     if ((area->flags & AREA_LOCKED) != wanted)
         areas_flag(&space->areas, walk->at, end, wanted, AREA_LOCKED & ~wanted);
     walk->at = end;

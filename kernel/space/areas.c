@@ -6,6 +6,7 @@
 #include "kernel/space/areas.h"
 
 #include "boot/layout.h"
+#include "kernel/kernel.h"
 
 // Where what is free below an area ends.
 static u64 areas_floor_of(const struct area *area) {
@@ -70,9 +71,23 @@ struct area area_part(const struct area *area, u64 start, u64 end) {
     return part;
 }
 
+static struct area *areas_take(struct areas *areas) {
+    struct area *node = areas->spare;
+    ASSERT(node);
+    areas->spare = RB_LEFT(node, link);
+    areas->spare_count--;
+    return node;
+}
+
+void areas_give(struct areas *areas, struct area *node) {
+    RB_LEFT(node, link) = areas->spare;
+    areas->spare = node;
+    areas->spare_count++;
+}
+
 // That part of an area, or what joins to it on both sides.
 static void areas_insert(struct areas *areas, const struct area *like, u64 start, u64 end) {
-    struct area *area = area_take();
+    struct area *area = areas_take(areas);
     *area = area_part(like, start, end);
     if (area->object) area->object->areas++;
     RB_LEFT(area, link) = RB_RIGHT(area, link) = NULL;
@@ -98,7 +113,7 @@ static void areas_erase(struct areas *areas, struct area *area) {
         object->next = areas->left;
         areas->left = object;
     }
-    area_give(area);
+    areas_give(areas, area);
 }
 
 // ---- what counts ----

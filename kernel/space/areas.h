@@ -55,13 +55,12 @@ struct areas {
     u64 pages;  // pages of all areas
     u64 data;   // and of those for which area_is_data()
     struct object *left; // objects that lost their last area: some may have one again
+    struct area *spare;  // free nodes, linked through left: the caller makes sure of AREAS_TAKEN,
+    u64 spare_count;     // the most that an operation takes in addition
 };
 
-// Where nodes come from and go to. The caller makes sure of AREAS_TAKEN, the most that an operation
-// takes in addition.
 #define AREAS_TAKEN 3
-struct area *area_take(void);
-void area_give(struct area *area);
+void areas_give(struct areas *areas, struct area *node); // one more that is free
 
 // That part of an area, which is not in the tree.
 struct area area_part(const struct area *area, u64 start, u64 end);

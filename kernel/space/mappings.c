@@ -21,7 +21,7 @@ void mapping_cut(struct space *space, u64 start, u64 end) {
 }
 
 bool mapping_unmap(struct space *space, u64 start, u64 end) {
-    if (!space_nodes_ready() || !space_borders(space, start, end)) return false;
+    if (!space_nodes_ready(space) || !space_borders(space, start, end)) return false;
     mapping_cut(space, start, end);
     return true;
 }
@@ -168,7 +168,7 @@ static s64 mapping_protect_part(struct space *space, const struct area *area, u6
     if (!area_is_data(area) && area_is_data(&like) && !space_within_limits(space, &like))
         return -ENOMEM;
     u64 cost = rights & AREA_WRITE ? areas_cost(&space->areas, start, end) : 0;
-    if (!space_nodes_ready() || (cost && !space_promise(space, cost)) ||
+    if (!space_nodes_ready(space) || (cost && !space_promise(space, cost)) ||
         !space_borders(space, start, end))
         return -ENOMEM;
     space_areas_protect(space, start, end, rights);

@@ -70,7 +70,7 @@ s64 move_begin(struct thread *thread, const struct area *area) {
 // Whether there is memory for one more area like this.
 static bool move_has_room(struct space *space, const struct area *like) {
     u64 bytes = like->end - like->start, cost = PAGES(bytes) + areas_tables(like->start, like->end);
-    return space_nodes_ready() && (!(like->flags & AREA_COUNTED) || space_promise(space, cost));
+    return space_nodes_ready(space) && (!(like->flags & AREA_COUNTED) || space_promise(space, cost));
 }
 
 bool move_grow(struct space *space, struct move *call, const struct area *area, u64 start,
@@ -217,7 +217,7 @@ static bool move_part(struct thread *thread, s64 *left) {
     if (!space_borders(space, from, end) || !move_align(space, from, distance, left)) return false;
     end = move_reach(space, from, end, distance, left);
     if (!move_is_kept(space, from + distance, end + distance)) return false;
-    if (end == from || area->flags & AREA_DEVICE || !space_nodes_ready()) return false;
+    if (end == from || area->flags & AREA_DEVICE || !space_nodes_ready(space)) return false;
     struct area like = area_part(area, from, end);
     like = area_moved(like, from + distance);
     if (call->stays && !move_has_room(space, &like)) return false;
@@ -228,7 +228,7 @@ static bool move_part(struct thread *thread, s64 *left) {
         mapping_cut(space, like.start, like.end);
     else if (!call->stays)
         mapping_cut(space, from, end);
-    else if (space_nodes_ready())
+    else if (space_nodes_ready(space))
         areas_flag(&space->areas, from, end, 0, AREA_LOCKED);
     space_flush(space, from, end);
     thread->record.done = end - call->at;

@@ -32,30 +32,13 @@ void space_take(struct space *space) {
     if (used) tlb_enter(space->tlb);
 }
 
-static struct area *spare; // free nodes, linked through left
-static u64 spare_count;
-
-struct area *area_take(void) {
-    struct area *area = spare;
-    ASSERT(area);
-    spare = RB_LEFT(area, link);
-    spare_count--;
-    return area;
-}
-
-void area_give(struct area *area) {
-    RB_LEFT(area, link) = spare;
-    spare = area;
-    spare_count++;
-}
-
 // Enough nodes for an operation on areas; false when there is no page for them.
-bool space_nodes_ready(void) {
-    if (spare_count >= AREAS_TAKEN) return true;
+bool space_nodes_ready(struct space *space) {
+    if (space->areas.spare_count >= AREAS_TAKEN) return true;
     u64 page = promises_page(OWNER_NODES, false);
     if (!page) return false;
     struct area *area = window(page);
-    for (size_t i = 0; i < PAGE_SIZE / sizeof *area; i++) area_give(area + i);
+    for (size_t i = 0; i < PAGE_SIZE / sizeof *area; i++) areas_give(&space->areas, area + i);
     return true;
 }
 
@@ -130,7 +113,7 @@ bool space_promise(struct space *space, u64 pages) {
 bool space_can_put(struct space *space, const struct area *like, u64 taken) {
     u64 cost = areas_tables(like->start, like->end), there = taken;
     bool counts = like->rights & AREA_WRITE && !(like->flags & AREA_NORESERVE);
-    if (!space_nodes_ready()) return false;
+    if (!space_nodes_ready(space)) return false;
     if (counts) {
         cost += PAGES(like->end - like->start);
         there += areas_counted_private(&space->areas, like->start, like->end);

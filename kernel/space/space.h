@@ -58,7 +58,7 @@ u64 space_place(struct space *space, u64 address);
 void space_take(struct space *space);
 const struct area *space_area(struct space *space, u64 address); // NULL: none
 // Enough nodes for an operation on areas; false when there is no page for them.
-bool space_nodes_ready(void);
+bool space_nodes_ready(struct space *space);
 // Whether there is memory for an area like this one instead of what is at its place: for what it is
 // promised, beside so many pages that were taken for it, and for nodes. Changes nothing else, but
 // for what space_promise() does.

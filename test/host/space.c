@@ -283,6 +283,7 @@ static void trace_other(void) {
     space = &spaces[used == spaces];
     if (space->tlb) trace_table(space->tlb->root, 3, 0);
     RB_FOREACH(area, area_tree, &space->areas.tree) own_node(area);
+    for (area = space->areas.spare; area; area = RB_LEFT(area, link)) own_node(area);
     space = used;
 }
 
@@ -322,7 +323,7 @@ static void trace(void) {
     own(file_start, file_pages * PAGE_SIZE, THE_FILE);
     struct area *area;
     RB_FOREACH(area, area_tree, &space->areas.tree) own_node(area);
-    for (area = spare; area; area = RB_LEFT(area, link)) own_node(area);
+    for (area = space->areas.spare; area; area = RB_LEFT(area, link)) own_node(area);
     own_frames_free();
     for (u64 i = pages_frames.count; i < pages_frames.count + tail_count; i++)
         own_group_free(&groups[i], LINEAR + i * FRAME_BYTES);
@@ -888,8 +889,6 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     }
     for (int i = 0; i < 2; i++) processes[i].limits.of[RLIMIT_STACK].soft = 8 << 20;
     use_space(0);
-    spare = NULL;
-    spare_count = 0;
     promises = (struct promises){0};
     LIST_INIT(&tail_groups);
     LIST_INIT(&split_groups);
