@@ -19,7 +19,8 @@
 // read equal; a bus that echoes the last value written could do so by chance, hence twice in a row.
 static bool a20_on(int tests) {
     static volatile u32 cell;
-    volatile u32 *low = &cell, *high = low_memory((uintptr_t)&cell + 0x100000);
+    volatile u32 *low = &cell;
+    volatile u32 *high = low_memory((uintptr_t)&cell + 0x100000);
     for (int apart = 0; tests--;) {
         *low = ~*high;
         outb(IO_DELAY_PORT, 0);
@@ -44,6 +45,8 @@ static bool kbc_write(u16 port, u8 byte) {
     return false;
 }
 
+// Switches address line A20 on, or fails with a sentence when addresses with bit 20 set cannot be
+// reached. It costs two writes and reads of memory where A20 is on already.
 void a20_enable(void) {
     if (a20_on(ALIAS_TESTS)) return;
     if (kbc_write(KBC_STATUS, KBC_WRITE_OUTPUT_PORT) && kbc_write(KBC_DATA, KBC_A20_ON))

@@ -15,12 +15,12 @@ static bool check_sound(void) {
     bool has_crc32 = cpuid(1, 0).ecx & CPUID_1_ECX_SSE42;
     u32 expected = loader_header.crc;
     if (loader_header.length > LOADER_END - LOADER) return false;
-    const u64 *at = (const u64 *)&loader_header, *end = at + loader_header.length / sizeof(u64);
+    const u64 *at = (const u64 *)&loader_header;
+    const u64 *end = at + loader_header.length / sizeof(u64);
     u64 crc = UINT32_MAX;
     loader_header.crc = 0;
-    while (
-        has_crc32 &&
-        at < end) { // by fours, of which a sector is a whole number; a wrong length has a wrong CRC
+    // By fours, of which a sector is a whole number. A wrong length gives a wrong CRC.
+    while (has_crc32 && at < end) {
         __asm__("crc32q %1, %0\n\tcrc32q %2, %0\n\tcrc32q %3, %0\n\tcrc32q %4, %0"
                 : "+r"(crc)
                 : "m"(at[0]), "m"(at[1]), "m"(at[2]), "m"(at[3]));
@@ -28,7 +28,11 @@ static bool check_sound(void) {
     }
     for (; at < end; at++) {
         crc ^= *at;
-        for (int bit = 0; bit < 64; bit++) crc = crc >> 1 ^ (crc & 1 ? CRC32C_REFLECTED : 0);
+        for (int bit = 0; bit < 64; bit++) {
+            bool carry = crc & 1;
+            crc >>= 1;
+            if (carry) crc ^= CRC32C_REFLECTED;
+        }
     }
     loader_header.crc = expected;
     return (u32)~crc == expected;
@@ -42,12 +46,14 @@ static void __attribute__((noreturn)) check_damaged(void) {
     const char *at =
         "vmos! the image is damaged: its loader has a wrong CRC; write it again\nvmos: exit 125\n";
     for (; *at; at++) {
-        if (*at == '\n')
+        if (*at == '\n') {
             screen = TEXT_SCREEN + 160; // the next line
-        else
-            LOW_MEMORY(u16, (screen += 2) - 2) = WHITE_ON_RED | *at;
-        uart_wait(COM1_PORT, LSR_THRE,
-                  UART_WAIT_SHORT); // at once where there is no COM1: it reads ff
+        } else {
+            LOW_MEMORY(u16, screen) = WHITE_ON_RED | *at;
+            screen += 2;
+        }
+        // Where there is no COM1 its port reads ff, and the wait ends at once.
+        uart_wait(COM1_PORT, LSR_THRE, UART_WAIT_SHORT);
         outb(port, *at);
     }
     if (port == DEBUGCON_PORT) {

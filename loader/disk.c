@@ -45,22 +45,29 @@ static struct {
 
 static bool disk_is_floppy(void) { return boot.drive < 0x80 && !disk.cd_image; }
 
-// Calls int 13h for the boot drive. Returns 0 or the status of the failure; carry with status 0 is
-// none on some BIOSes.
+// Calls int 13h for the boot drive. Returns 0 or the status of the failure. Some BIOSes set carry
+// and status 0 when nothing failed.
 static u8 disk_call(struct bios_regs *regs) {
     regs->edx |= boot.drive;
     bios_call(0x13, regs);
     u8 status = regs->eax >> 8;
-    return regs->flags & FLAGS_CF && status != STATUS_CORRECTED ? status : 0;
+    if (!(regs->flags & FLAGS_CF) || status == STATUS_CORRECTED) return 0;
+    return status;
 }
 
-// On disks AH=08h may report 64 sectors a track as 0: no geometry then. CDs have none, and some
-// BIOSes hang on it.
+static void disk_read_at_most(u32 sectors) {
+    boot.read_most = sectors;
+    disk.highest = sectors;
+}
+
+// Finds out how boot.drive can be read; the drive must be set. On disks AH=08h may report 64
+// sectors a track as 0: there is no geometry then. CDs have none, and some BIOSes hang when they
+// are asked for it.
 void disk_init(void) {
     struct bios_regs regs = {.eax = DISK_GEOMETRY};
     disk.cd_image = LOW_MEMORY(u32, MBR_CD);
     boot.sector_size = disk.cd_image ? CD_SECTOR_SIZE : SECTOR_SIZE;
-    boot.read_most = disk.highest = DAP_MAX_SECTORS * SECTOR_SIZE / boot.sector_size;
+    disk_read_at_most(DAP_MAX_SECTORS * SECTOR_SIZE / boot.sector_size);
     boot.edd = !disk_is_floppy();
     if (disk.cd_image) return;
     if (!disk_call(&regs)) disk.track = regs.ecx & 63;
@@ -69,7 +76,7 @@ void disk_init(void) {
         disk.track = FLOPPY_TRACK;
         disk.heads = 2;
     }
-    if (disk_is_floppy()) boot.read_most = disk.highest = disk.track;
+    if (disk_is_floppy()) disk_read_at_most(disk.track);
 }
 
 // EDD 1.1: the BIOS leaves in the packet how many sectors it read. Some read fewer and call it
@@ -85,8 +92,10 @@ static u8 disk_read_edd(u64 lba, u32 *sectors) {
 }
 
 static u8 disk_read_chs(u64 lba, u32 sectors) {
-    u64 track = lba / disk.track, cylinder = track / disk.heads;
-    u32 sector = lba % disk.track + 1, head = track % disk.heads;
+    u64 track = lba / disk.track;
+    u64 cylinder = track / disk.heads;
+    u32 sector = lba % disk.track + 1;
+    u32 head = track % disk.heads;
     if (cylinder >= CYLINDERS)
         fail("sector %lu lies behind cylinder 1023, where this BIOS cannot read", lba);
     struct bios_regs regs = {.eax = DISK_READ_CHS | sectors,
@@ -97,11 +106,13 @@ static u8 disk_read_chs(u64 lba, u32 sectors) {
 }
 
 // A bad moment must not make all reads small: after some that went well a larger one is tried
-// again. A size that fails then, too, is not what this BIOS can do.
+// again. A size that fails then, too, is more than this BIOS can do.
 static void disk_went_well(void) {
-    if (boot.read_most == disk.highest || ++disk.good < READS_TO_GROW) return;
+    if (boot.read_most == disk.highest) return;
+    disk.good++;
+    if (disk.good < READS_TO_GROW) return;
     disk.good = 0;
-    boot.read_most = 2 * boot.read_most < disk.highest ? 2 * boot.read_most + 1 : disk.highest;
+    boot.read_most = MIN(2 * boot.read_most + 1, disk.highest);
 }
 
 static void disk_halve(u32 count) {
@@ -111,31 +122,43 @@ static void disk_halve(u32 count) {
     boot.read_most = count / 2;
 }
 
+// After the last try at this size: the next ones read less at once, or by CHS.
+static void disk_give_way(u64 lba, u32 count, u8 status) {
+    if (count > 1) {
+        disk_halve(count);
+    } else if (boot.edd && lba < (u64)CYLINDERS * disk.heads * disk.track) {
+        boot.edd = false;
+        disk_read_at_most(disk.track);
+    } else {
+        fail("the BIOS cannot read sector %lu of drive %02xh (status %02xh): the medium is "
+             "damaged, or the image on it is not complete",
+             lba, boot.drive, status);
+    }
+}
+
+// Reads one run by the way that works so far. Returns 0 or the status of the failure; *sectors is
+// what was wanted at first, and then what this call reads.
+static u8 disk_read_once(u64 lba, u32 *sectors) {
+    if (boot.edd) return disk_read_edd(lba, sectors);
+    u32 left_of_track = disk.track - lba % disk.track;
+    *sectors = MIN(*sectors, left_of_track);
+    return disk_read_chs(lba, *sectors);
+}
+
 // Reads up to sectors of the medium into the bounce buffer and returns how many it were.
 static u32 disk_read_some(u64 lba, u64 sectors) {
     for (int failures = 0;;) {
-        u32 count = sectors < boot.read_most ? sectors : boot.read_most;
-        if (!boot.edd && count > disk.track - lba % disk.track)
-            count = disk.track - lba % disk.track;
-        u8 status = boot.edd ? disk_read_edd(lba, &count) : disk_read_chs(lba, count);
+        u32 count = MIN(sectors, boot.read_most);
+        u8 status = disk_read_once(lba, &count);
         if (!status) {
             disk_went_well();
             return count;
         }
         disk_call(&(struct bios_regs){.eax = DISK_RESET});
-        if (++failures < (count > 1 ? TRIES : TRIES_ONE_SECTOR)) continue;
+        failures++;
+        if (failures < (count > 1 ? TRIES : TRIES_ONE_SECTOR)) continue;
         failures = 0;
-        if (count > 1) {
-            disk_halve(count);
-        } else if (boot.edd && lba < (u64)CYLINDERS * disk.heads * disk.track) {
-            boot.edd = false;
-            boot.read_most = disk.highest = disk.track;
-        } else {
-            fail(
-                "the BIOS cannot read sector %lu of drive %02xh (status %02xh): the medium is damaged, or the image "
-                "on it is not complete",
-                lba, boot.drive, status);
-        }
+        disk_give_way(lba, count, status);
     }
 }
 
@@ -143,7 +166,8 @@ static u32 disk_read_some(u64 lba, u64 sectors) {
 static void disk_progress(u64 done, u64 sectors) {
     static u64 last_done;
     static u32 last;
-    u32 now = LOW_MEMORY(u32, BIOS_TICKS), ticks = now - last;
+    u32 now = LOW_MEMORY(u32, BIOS_TICKS);
+    u32 ticks = now - last;
     if (done && now >= last) {
         if (ticks < TICKS_SECOND) return;
         say("read %lu of %lu KiB, %lu KiB/s", done / 2, sectors / 2,
@@ -153,17 +177,17 @@ static void disk_progress(u64 done, u64 sectors) {
     last_done = done;
 }
 
+// Reads sectors of 512 bytes of the image, from its sector lba on, to anywhere in the identity map,
+// or fails with a sentence. Says once a second how far it is.
 void disk_read(u64 lba, u64 sectors, void *to) {
-    u32 unit = boot.sector_size / SECTOR_SIZE;
+    u32 unit = boot.sector_size / SECTOR_SIZE; // in one sector of the medium
     for (u64 done = 0; done < sectors;) {
         disk_progress(done, sectors);
         u32 skip = (lba + done) % unit; // the medium's sector begins before what is wanted of it
         u64 left = sectors - done;
-        u64 count =
-            disk_read_some(disk.cd_image + (lba + done) / unit, (skip + left + unit - 1) / unit) *
-                unit -
-            skip;
-        if (count > left) count = left;
+        u64 wanted = (skip + left + unit - 1) / unit;
+        u64 count = disk_read_some(disk.cd_image + (lba + done) / unit, wanted) * unit - skip;
+        count = MIN(count, left);
         a20_enable(); // a BIOS that reaches above 1 MiB itself may have switched it off again
         memcpy((u8 *)to + done * SECTOR_SIZE, (const u8 *)BOUNCE + skip * SECTOR_SIZE,
                count * SECTOR_SIZE);
@@ -172,7 +196,7 @@ void disk_read(u64 lba, u64 sectors, void *to) {
     }
 }
 
-// Without the BIOS's timer interrupt nothing else would stop it.
+// Stops a floppy's motor: without the BIOS's timer interrupt nothing else would.
 void disk_done(void) {
     if (disk_is_floppy()) outb(FLOPPY_CONTROL, FLOPPY_MOTORS_OFF);
 }

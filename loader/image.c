@@ -23,7 +23,8 @@ static const char *image_check_parts(const struct image_header *header) {
 
 const char *image_check(const struct image_header *header, bool has_crc32) {
     if (memcmp(header->magic, IMAGE_MAGIC, sizeof(header->magic)))
-        return "has no header behind the loader (damaged, or not written from the start of the medium)";
+        return "has no header behind the loader (damaged, or not written from the start of the "
+               "medium)";
     struct image_header copy = *header;
     copy.crc = 0;
     if (crc32c(0, &copy, sizeof(copy), has_crc32) != header->crc)

@@ -7,8 +7,8 @@
 #include "kernel/lib/options.h"
 
 extern struct options options; // of the image's command line, once it has been read and checked
-extern struct boot_info
-    boot; // what the kernel will get; main.c, disk.c and machine.c fill their fields
+// What the kernel will get; main.c, disk.c, machine.c and video.c fill their fields.
+extern struct boot_info boot;
 
 // ---- bios.asm ----
 // The registers of a BIOS call, in the order popad, pop ds, pop es and popf take them.
@@ -40,25 +40,20 @@ extern struct loader_header loader_header;
 void loader_main(u64 started) __attribute__((noreturn)); // a time stamp
 
 // ---- say.c ----
-// One line on the log wire and the screen: say puts "vmos: loader: " in front and is for progress,
-// with quiet on a wire of the log's own alone; fail puts "vmos! " in front, ends an emulator with
-// 125 and stops.
-void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
-void fail(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
+void say(const char *fmt, ...) PRINTF_LIKE(1, 2);                            // progress, one line
+void fail(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn)); // an error; the end
 
 // ---- a20.c ----
-void a20_enable(void); // fails when addresses with bit 20 set cannot be reached
+void a20_enable(void); // or fails
 
 // ---- disk.c ----
-void disk_init(void); // how boot.drive can be read
-// Reads sectors to anywhere in the identity map, or fails with a sentence. Says how far it is once
-// a second.
-void disk_read(u64 lba, u64 sectors, void *to);
-void disk_done(void); // stops a floppy's motor
+void disk_init(void);                           // finds out how boot.drive can be read
+void disk_read(u64 lba, u64 sectors, void *to); // or fails
+void disk_done(void);                           // stops a floppy's motor
 
 // ---- video.c ----
 void video_choose(void); // the framebuffer that the command line asks for, or says why not
 void video_switch(void); // to it; the last BIOS call
 
 // ---- machine.c ----
-void machine_describe(void); // fills what the BIOS alone knows: the text screen, the EBDA, the RSDP
+void machine_describe(void); // fills what the BIOS alone knows

@@ -22,7 +22,8 @@ static void machine_find_screen(void) {
     if (!machine_in_text_mode()) return;
     u8 last_row = LOW_MEMORY(u8, BDA_LAST_ROW);
     boot.text_columns = LOW_MEMORY(u16, BDA_COLUMNS);
-    boot.text_rows = last_row ? last_row + 1 : 25;
+    boot.text_rows = 25;
+    if (last_row) boot.text_rows = last_row + 1;
 }
 
 // ACPI 5.2.5.1 and 5.2.5.3: on a 16-byte line, with a signature and bytes that add up to 0.
@@ -36,18 +37,18 @@ static u64 machine_find_rsdp(u64 start, u64 end) {
     return 0;
 }
 
-// Two places say where conventional memory ends, and they need not agree: the lower one counts.
-// Values below EBDA_LOWEST are nonsense. The root pointer lies in the first KiB of the EBDA or in
-// the BIOS ROM.
+// Fills text_columns, text_rows, ebda and rsdp of boot. Two places say where conventional memory
+// ends, and they need not agree: the lower one counts. Values below EBDA_LOWEST are nonsense. The
+// root pointer lies in the first KiB of the EBDA or in the BIOS ROM.
 void machine_describe(void) {
-    u64 conventional = (u64)LOW_MEMORY(u16, BDA_MEMORY_KIB) << 10,
-        ebda = (u64)LOW_MEMORY(u16, BDA_EBDA_SEGMENT) << 4;
+    u64 conventional = (u64)LOW_MEMORY(u16, BDA_MEMORY_KIB) << 10;
+    u64 ebda = (u64)LOW_MEMORY(u16, BDA_EBDA_SEGMENT) << 4;
     machine_find_screen();
     boot.ebda = LEGACY_HOLE;
     if (conventional >= EBDA_LOWEST && conventional < boot.ebda) boot.ebda = conventional;
     if (ebda >= EBDA_LOWEST && ebda < LEGACY_HOLE) boot.rsdp = machine_find_rsdp(ebda, ebda + 1024);
     if (ebda >= EBDA_LOWEST && ebda < boot.ebda) boot.ebda = ebda;
-    if (!boot.rsdp)
-        boot.rsdp = machine_find_rsdp(SYSTEM_BIOS_ROM, HIGH_MEMORY); // where nearly all have it
+    // Nearly all have it in the system BIOS.
+    if (!boot.rsdp) boot.rsdp = machine_find_rsdp(SYSTEM_BIOS_ROM, HIGH_MEMORY);
     if (!boot.rsdp) boot.rsdp = machine_find_rsdp(BIOS_ROM, SYSTEM_BIOS_ROM);
 }

@@ -26,7 +26,8 @@ static bool has_crc32;
 // different types, which the SDM (3 11.11.9) leaves undefined. What is mapped already stays where
 // it was, so nothing needs flushing.
 static void main_map_identity(void) {
-    u64 *entry = directories[0], *pdpt = (u64 *)BOOT_PDPT;
+    u64 *entry = directories[0];
+    u64 *pdpt = (u64 *)BOOT_PDPT;
     for (u64 page = PAGE_PRESENT | PAGE_WRITE | PAGE_LARGE; page < IDENTITY_END; page += PAGE_2M)
         *entry++ = page;
     for (u64 gib = 0; gib < IDENTITY_END / PAGE_1G; gib++)
@@ -70,13 +71,13 @@ static void main_read_header(void) {
 
 // [kernel, loaded][payload: header and parts as they lie in the image], in one piece
 static void main_place_image(void) {
-    u64 bytes = header.kernel_memory + ROUND_UP(header.total, PAGE_SIZE),
-        count = main_find_ranges();
+    u64 bytes = header.kernel_memory + ROUND_UP(header.total, PAGE_SIZE);
+    u64 count = main_find_ranges();
     u64 start = ranges_place(ranges, count, bytes, HIGH_MEMORY);
     if (!start)
-        fail(
-            "the image needs %lu KiB of memory above 1 MiB in one piece; all of this machine's below 4 GiB is %lu KiB",
-            bytes >> 10, ranges_bytes(ranges, count) >> 10);
+        fail("the image needs %lu KiB of memory above 1 MiB in one piece; all of this machine's "
+             "below 4 GiB is %lu KiB",
+             bytes >> 10, ranges_bytes(ranges, count) >> 10);
     boot.kernel_low = (struct boot_part){start, header.kernel_memory};
     boot.payload = (struct boot_part){start + header.kernel_memory, header.total};
 }
@@ -100,11 +101,10 @@ static void main_check_parts(void) {
         *parts[i] = (struct boot_part){boot.payload.start + part->offset, part->length};
         u32 crc = crc32c(0, (const void *)parts[i]->start, part->length, has_crc32);
         if (crc == part->crc) continue;
-        fail(
-            "the image is damaged: its %s (%lu bytes at byte %lu of the image) has CRC-32C %08x, not %08x; write it "
-            "again",
-            names[i], part->length, main_header_sector() * SECTOR_SIZE + part->offset, crc,
-            part->crc);
+        fail("the image is damaged: its %s (%lu bytes at byte %lu of the image) has CRC-32C %08x, "
+             "not %08x; write it again",
+             names[i], part->length, main_header_sector() * SECTOR_SIZE + part->offset, crc,
+             part->crc);
     }
     boot.has_input = image_has_part(&header.parts[IMAGE_INPUT]);
 }
@@ -117,9 +117,9 @@ static kernel_entry main_load_kernel(void) {
         elf_open_kernel(&elf, (const void *)boot.kernel.start, boot.kernel.length);
     if (error) fail("the kernel in the image %s; write it again", elf_error_text(error));
     if (elf.high - elf.low != boot.kernel_low.length)
-        fail(
-            "the kernel in the image takes %lu bytes of memory, but the image says %lu; build it again",
-            elf.high - elf.low, boot.kernel_low.length);
+        fail("the kernel in the image takes %lu bytes of memory, but the image says %lu; build it "
+             "again",
+             elf.high - elf.low, boot.kernel_low.length);
     elf_load(&elf, (void *)boot.kernel_low.start);
     error = elf_relocate(&elf, (void *)boot.kernel_low.start, boot.kernel_low.start);
     if (error) fail("the kernel in the image %s; write it again", elf_error_text(error));

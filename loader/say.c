@@ -30,6 +30,8 @@ static void say_line(bool shown, const char *start, const char *fmt, va_list arg
     }
 }
 
+// One line of progress on the log wire and the screen, "vmos: loader: " in front. With the word
+// quiet it goes to a wire that is the log's own, and nowhere else.
 void say(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
@@ -37,6 +39,8 @@ void say(const char *fmt, ...) {
     va_end(args);
 }
 
+// One line about an error on the log wire and the screen, "vmos! " in front. Then an emulator ends
+// with status 125; a PC waits for Ctrl-Alt-Del.
 void fail(const char *fmt, ...) {
     static bool failing; // an exception on the way out must not come back here
     if (!failing) {
@@ -67,8 +71,9 @@ void __attribute__((noreturn)) loader_exception(const struct exception_frame *fr
     // Two letters for each vector (SDM 3 table 6-1; NI is the NMI, CS the coprocessor segment
     // overrun).
     static const char names[] = "DEDBNIBPOFBRUDNMDFCSTSNPSSGPPF??MFACMCXMVECP????????????HVVCSX??";
-    bool ours = !boot.tsc[STAGE_KERNEL_LOW]; // it is stamped right before the jump
-    fail("%s stopped on exception %lu (#%.2s), error 0x%lx, at 0x%lx, CR2 0x%lx",
-         ours ? "the loader" : "the kernel, before it had handlers,", frame->vector,
-         names + 2 * frame->vector, frame->error, frame->rip, read_cr2());
+    const char *who = "the loader";
+    if (boot.tsc[STAGE_KERNEL_LOW]) // it is stamped right before the jump
+        who = "the kernel, before it had handlers,";
+    fail("%s stopped on exception %lu (#%.2s), error 0x%lx, at 0x%lx, CR2 0x%lx", who,
+         frame->vector, names + 2 * frame->vector, frame->error, frame->rip, read_cr2());
 }

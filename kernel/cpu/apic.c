@@ -1,5 +1,5 @@
-// See apic.h. Register offsets are those of xAPIC; the MSR of a register is 800h + offset / 16 (SDM
-// 3A 11.12.1.2).
+// The local APIC of each CPU: takes interrupts, sends them to other CPUs, and counts. Register
+// offsets are those of xAPIC; the MSR of a register is 800h + offset / 16 (SDM 3A 11.12.1.2).
 #include "kernel/cpu/apic.h"
 
 #include "kernel/cpu/cpus.h"
@@ -50,14 +50,25 @@ enum { ACTIVE_LOW = 1 << 13, MASKED = 1 << 16, TSC_DEADLINE = 1 << 18 };
 
 static struct apic_setup apic;
 
+// Decides how the registers are reached, on all CPUs; pure. ecx and edx are those of CPUID leaf 1,
+// base is IA32_APIC_BASE as the firmware left it. x2APIC that the firmware switched on stays on:
+// memory then shows nothing, and where its lock bit is set the way back is a fault. vmos itself
+// switches it on only for CPUs that xAPIC cannot name.
 enum apic_mode apic_choose(u32 ecx, u32 edx, u64 base, u32 highest_id) {
+    bool has_msrs = ecx & CPUID_1_ECX_X2APIC;
     if (!(edx & CPUID_1_EDX_APIC)) return APIC_NONE;
     if (base & BASE_ON && base & BASE_X2APIC) return APIC_MSRS;
-    return highest_id > XAPIC_ID_MAX && ecx & CPUID_1_ECX_X2APIC ? APIC_MSRS : APIC_MEMORY;
+    if (has_msrs && highest_id > XAPIC_ID_MAX) return APIC_MSRS;
+    return APIC_MEMORY;
 }
 
+// IA32_APIC_BASE of a CPU that has a local APIC; others fault.
 u64 apic_base(void) { return rdmsr(MSR_APIC_BASE); }
+
+// Keeps the choice that was made, before the first apic_init().
 void apic_set_up(const struct apic_setup *setup) { apic = *setup; }
+
+// APIC_NONE before apic_set_up().
 enum apic_mode apic_mode(void) { return apic.mode; }
 
 static u32 apic_get(u32 reg) {
@@ -72,19 +83,38 @@ static void apic_set(u32 reg, u32 value) {
         *(volatile u32 *)(apic.registers + reg) = value;
 }
 
-u32 apic_id(void) { return apic.mode == APIC_MSRS ? apic_get(ID) : apic_get(ID) >> 24; }
+// This CPU's id. It is another number than CPUID's where firmware changed it.
+u32 apic_id(void) {
+    u32 id = apic_get(ID);
+    if (apic.mode == APIC_MSRS) return id;
+    return id >> 24;
+}
+
+// Tells the local APIC that the handler of its latest interrupt is done.
 void apic_end_interrupt(void) { apic_set(END, 0); }
 
-// A masked entry gets a vector all the same: one below 16 counts as an error as soon as it is
-// written (SDM 3A 11.5.3). An SMI is the firmware's, which cools the CPU.
-void apic_init(bool pics) {
+// Switches this CPU's APIC on, in the mode that was chosen. x2APIC goes off only together with all
+// of the APIC, and on in a second step behind it (SDM 3A 11.12.5).
+static void apic_switch_on(void) {
     u64 base = rdmsr(MSR_APIC_BASE);
-    if (apic.mode == APIC_MEMORY &&
-        base & BASE_X2APIC) // firmware can forget it on other CPUs; the way back is by off
-        wrmsr(MSR_APIC_BASE, base &= ~(u64)(BASE_ON | BASE_X2APIC));
-    if (!(base & BASE_ON)) wrmsr(MSR_APIC_BASE, base |= BASE_ON);
-    if (apic.mode == APIC_MSRS && !(base & BASE_X2APIC))
-        wrmsr(MSR_APIC_BASE, base | BASE_X2APIC); // in a second step
+    // Firmware can forget x2APIC on the other CPUs.
+    bool is_other_mode = apic.mode == APIC_MEMORY && base & BASE_X2APIC;
+    if (is_other_mode) {
+        base &= ~(u64)(BASE_ON | BASE_X2APIC);
+        wrmsr(MSR_APIC_BASE, base);
+    }
+    if (!(base & BASE_ON)) {
+        base |= BASE_ON;
+        wrmsr(MSR_APIC_BASE, base);
+    }
+    if (apic.mode == APIC_MSRS && !(base & BASE_X2APIC)) wrmsr(MSR_APIC_BASE, base | BASE_X2APIC);
+}
+
+// Makes this CPU's APIC ready: on, everything masked but the pin for NMIs and, with pics, the one
+// for the legacy PICs. A masked entry gets a vector all the same: one below 16 counts as an error
+// as soon as it is written (SDM 3A 11.5.3). An SMI is the firmware's, which cools the CPU.
+void apic_init(bool pics) {
+    apic_switch_on();
     u32 entries = (apic_get(VERSION) >> 16 & 0xff) + 1;
     for (u32 i = 0; i < entries && i < ARRAY_SIZE(table); i++)
         if ((apic_get(table[i]) & MODE_EXTINT) != MODE_SMI)
@@ -94,7 +124,9 @@ void apic_init(bool pics) {
     if (pics) apic_set(LINT0, MODE_EXTINT);
     u32 nmi = MODE_NMI;
     if (apic.nmi_low) nmi |= ACTIVE_LOW;
-    apic_set(apic.nmi_lint == 0 ? LINT0 : LINT1, nmi);
+    u32 nmi_pin = LINT1;
+    if (apic.nmi_lint == 0) nmi_pin = LINT0;
+    apic_set(nmi_pin, nmi);
     apic_set(ERRORS, 0); // the first write latches, the second leaves nothing
     apic_set(ERRORS, 0);
 }
@@ -113,20 +145,34 @@ static void apic_send(u32 id, u32 command) {
     apic_set(COMMAND, command);
 }
 
+// Makes the CPU with that APIC id wait for a SIPI (SDM 3A 9.4.4).
 void apic_send_init(u32 id) { apic_send(id, MODE_INIT | COMMAND_ASSERT); }
+
+// Lets a CPU that waits for it begin in real mode at page, a physical address below 1 MiB.
 void apic_send_sipi(u32 id, u64 page) {
     apic_send(id, MODE_SIPI | COMMAND_ASSERT | (u32)(page / PAGE_SIZE));
 }
+
+// Wakes CPU number cpu, and makes it serve: see cpu_serve().
 void ipi_send(unsigned cpu) { apic_send(cpu_number(cpu)->apic_id, COMMAND_ASSERT | VECTOR_IPI); }
+
+// Sends CPU number cpu an NMI, which it takes also with interrupts off.
 void ipi_nmi(unsigned cpu) { apic_send(cpu_number(cpu)->apic_id, MODE_NMI | COMMAND_ASSERT); }
 
-// The fence: a write to IA32_TSC_DEADLINE could overtake that of the entry in memory (SDM
-// 3A 11.5.4.1).
+// Makes this CPU's timer interrupt on VECTOR_TIMER: when a count comes to 0, counted at a 16th of
+// the bus or crystal clock, or with tsc_deadline (CPUID.1:ECX bit 24) when the TSC reaches
+// IA32_TSC_DEADLINE. Writes to that MSR take effect from here on: without the fence one could
+// overtake the write of the entry in memory (SDM 3A 11.5.4.1).
 void apic_timer_init(bool tsc_deadline) {
+    u32 entry = VECTOR_TIMER;
+    if (tsc_deadline) entry |= TSC_DEADLINE;
     apic_set(TIMER_DIVIDER, DIVIDE_BY_16);
-    apic_set(TIMER, (tsc_deadline ? TSC_DEADLINE : 0) | VECTOR_TIMER);
+    apic_set(TIMER, entry);
     __asm__ volatile("mfence" ::: "memory");
 }
 
+// One interrupt when the count has come to 0; a count of 0 stops the timer.
 void apic_timer_start(u32 count) { apic_set(TIMER_COUNT, count); }
+
+// What is left of the count.
 u32 apic_timer_left(void) { return apic_get(TIMER_LEFT); }

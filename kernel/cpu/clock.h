@@ -25,38 +25,28 @@ struct reference {
     u16 pm_timer;       // port, or 0
 };
 
-// The first that there is, from a source on. An HPET that the firmware left off is started; one
-// without a plausible rate is none.
 struct reference reference_choose(enum reference_source from, volatile u32 *hpet, u16 pm_timer);
 struct reading reference_read(const struct reference *r);
-struct reading pit_start(void); // its channel 2 goes round, with the speaker off
+struct reading pit_start(void);
 
 // ---- clock.c: pure ----
-// a * b / c, with 128 bits between; UINT64_MAX when it is more.
 u64 mul_div(u64 a, u64 b, u64 c);
+
+// ticks * factor, which is times 2^32.
 static inline u64 scale(u64 ticks, u64 factor) {
     return (u64)((unsigned __int128)ticks * factor >> 32);
 }
 
-// The TSC's rate as a hypervisor or the CPU states it, and who does; 0: nobody.
+// What is said about the TSC's rate.
 u64 clock_stated_hz(struct cpuid (*leaf)(u32, u32), const char **by);
-bool clock_invariant(struct cpuid (*leaf)(u32, u32)); // the TSC's rate never changes
+bool clock_invariant(struct cpuid (*leaf)(u32, u32));
 
-// Ticks of the reference between two readings: their difference modulo a turn, plus the number of
-// whole turns that brings it nearest to what a TSC rate says that is right to within half of them;
-// hz 0: less than a turn.
+// What two readings say, and how sure that is.
 u64 clock_ticks(const struct reference *r, const struct reading *from, const struct reading *to,
                 u64 hz);
 u64 clock_hz(const struct reference *r, const struct reading *from, const struct reading *to,
              u64 hz);
-
-// What two readings leave unsure about the TSC ticks between them.
 u64 clock_doubt(const struct reference *r, const struct reading *from, const struct reading *to,
                 u64 hz);
-// What is missing from a CPU's TSC (wraps): 0 when that is less than what is unsure, of the
-// readings and of the rate (doubt_per_tick, times 2^32); how wrong that may be goes to doubt. The
-// boot CPU's reading is the earlier one.
-// A TSC that is ahead by more than half a turn of the reference comes out ahead by whole turns
-// less.
 u64 clock_offset(const struct reference *r, const struct reading *boot_cpu,
                  const struct reading *cpu, u64 hz, u64 doubt_per_tick, u64 *doubt);

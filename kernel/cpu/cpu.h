@@ -55,10 +55,10 @@ struct cpu {
     struct time_cpu time;
     u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
     struct tss tss;
-    u8 program[CPU_PROGRAM]
-        __attribute__((aligned(64))); // the scheduler's, which begins with zeroes
-    u8 ist[IST_COUNT][IST_STACK_SIZE]
-        __attribute__((aligned(IST_STACK_SIZE))); // of IST number n + 1
+    // The scheduler's, which begins with zeroes.
+    u8 program[CPU_PROGRAM] __attribute__((aligned(64)));
+    // The interrupt stack of IST number n + 1.
+    u8 ist[IST_COUNT][IST_STACK_SIZE] __attribute__((aligned(IST_STACK_SIZE)));
 };
 _Static_assert(offsetof(struct cpu, current) == CPU_CURRENT &&
                    offsetof(struct cpu, scratch) == CPU_SCRATCH &&
@@ -108,8 +108,8 @@ void panic_exception(const struct registers *regs, u64 address, const char *why)
     __attribute__((noreturn));
 
 // ---- interrupts.c ----
-void interrupt(
-    u64 vector); // what an interrupt does; called by traps.c for every vector from EXCEPTIONS on
+// What an interrupt does; called by traps.c for every vector from EXCEPTIONS on.
+void interrupt(u64 vector);
 // Lines are the legacy PICs' until somebody gives another way to let one interrupt, on VECTOR_LINES
 // + line.
 void interrupts_route(void (*let)(unsigned line));

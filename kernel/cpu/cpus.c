@@ -1,6 +1,6 @@
-// See cpus.h. Nobody waits for a CPU to start: the boot CPU wakes them all and goes on; each takes
-// the next number, puts itself in order and checks in. CPUs count as online in the order of their
-// numbers, so that a number below cpus_online() is always that of a CPU that answers.
+// How the other CPUs start. Nobody waits for one: the boot CPU wakes them all and goes on; each
+// takes the next number, puts itself in order and checks in. CPUs count as online in the order of
+// their numbers, so that a number below cpus_online() is always that of a CPU that answers.
 #include "kernel/cpu/cpus.h"
 
 #include "kernel/cpu/apic.h"
@@ -41,23 +41,32 @@ static unsigned adopted;          // CPUs whose MTRRs were others
 static u64 woken_tsc, woken_page; // physical
 static struct watch watch = {.over = true};
 
+// How many CPUs have arrived: their numbers are 0 to this - 1.
 unsigned cpus_online(void) { return __atomic_load_n(&online, __ATOMIC_SEQ_CST); }
 
+// How many have arrived or may still come.
 unsigned cpus_expected(void) {
-    bool over = __atomic_load_n(&watch.over, __ATOMIC_RELAXED);
-    return over ? cpus_online() : woken_count + 1;
+    if (__atomic_load_n(&watch.over, __ATOMIC_RELAXED)) return cpus_online();
+    return woken_count + 1;
 }
 
+// Does what other CPUs asked of this one and what it can do anywhere: TLB flushes, and stopping.
+// For whoever waits with interrupts off.
 void cpu_serve(void) {
     tlb_serve();
     stop_serve();
 }
 
+// Says what every other CPU does, now or when it arrives, on its own stack after cpu_init(). Until
+// then, and when it returns, a CPU sleeps.
 void cpus_set_join(void (*run)(void)) {
     __atomic_store_n(&join, run, __ATOMIC_SEQ_CST);
-    for (unsigned i = 1, count = cpus_online(); i < count; i++) ipi_send(i);
+    unsigned count = cpus_online();
+    for (unsigned i = 1; i < count; i++) ipi_send(i);
 }
 
+// Starts CPUs that are waiting for a SIPI, and waits for none. Slots 1 to count are made; any of
+// the CPUs with these APIC ids takes any of them. ids must stay.
 void cpus_wake(const u32 *ids, unsigned count, const struct cpus_way *way) {
     u64 code = (u64)ap_values - (u64)ap_start;
     struct ap_values *values = (struct ap_values *)(way->page + code);
@@ -97,8 +106,9 @@ static void cpus_check_in(unsigned number) {
 // one line.
 static void cpus_say_how_many(void) {
     if (__atomic_exchange_n(&said, true, __ATOMIC_SEQ_CST)) return;
-    log("cpus: %u of %u run%s", came_count + 1, woken_count + 1,
-        apic_mode() == APIC_MSRS ? ", by x2APIC" : "");
+    const char *how = "";
+    if (apic_mode() == APIC_MSRS) how = ", by x2APIC";
+    log("cpus: %u of %u run%s", came_count + 1, woken_count + 1, how);
     if (adopted)
         log("cpus: %u had memory type registers unlike the boot CPU's; they have its now", adopted);
     for (unsigned i = 0, end; i < woken_count; i = end) {
@@ -151,15 +161,23 @@ void cpu_arrive(unsigned number) {
     }
 }
 
+// How the watch goes on when so many of those that are awaited have come by now (ns). True: second
+// SIPIs are due. Pure.
 bool watch_step(struct watch *w, unsigned awaited, unsigned came_now, u64 now) {
-    bool send = !w->again && came_now < awaited && now >= w->next;
-    w->over = came_now >= awaited || (w->again && came_now == w->came && now >= w->next);
-    if (send || (w->again && came_now != w->came)) w->next = now + DEADLINE_NS;
+    bool all_came = came_now >= awaited;
+    bool is_due = now >= w->next;
+    bool some_came = came_now != w->came; // since the last look
+    bool send = !w->again && !all_came && is_due;
+    w->over = all_came || (w->again && !some_came && is_due);
+    if (send || (w->again && some_came)) w->next = now + DEADLINE_NS;
     w->again |= send;
     w->came = came_now;
     return send;
 }
 
+// Looks after CPUs that have not arrived: sends the second SIPI, and says which are missing when
+// the deadline has passed. CPU 0 calls it from time to time; it returns when it wants to be called
+// again (time_now_ns()), UINT64_MAX for never.
 u64 cpus_watch(void) {
     if (watch.over) return UINT64_MAX;
     u64 now = time_now_ns();
@@ -168,6 +186,7 @@ u64 cpus_watch(void) {
         watch_step(&watch, woken_count, __atomic_load_n(&came_count, __ATOMIC_RELAXED), now);
     for (unsigned i = 0; send && i < woken_count; i++)
         if (!__atomic_load_n(&came[i], __ATOMIC_RELAXED)) apic_send_sipi(woken[i], woken_page);
-    if (watch.over) cpus_say_how_many();
-    return watch.over ? UINT64_MAX : watch.next;
+    if (!watch.over) return watch.next;
+    cpus_say_how_many();
+    return UINT64_MAX;
 }

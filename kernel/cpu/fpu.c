@@ -18,9 +18,10 @@ static size_t state_size;
 
 void fpu_init(void) {
     has_xsave = read_cr4() & CR4_OSXSAVE;
-    if (has_xsave)
-        __asm__ volatile("xsetbv" ::"c"(0), "a"(cpuid(CPUID_XSAVE, 0).eax & XCR0_USED), "d"(0));
-    state_size = has_xsave ? cpuid(CPUID_XSAVE, 0).ebx : FXSAVE_BYTES; // ebx: for what XCR0 has now
+    state_size = FXSAVE_BYTES;
+    if (!has_xsave) return;
+    __asm__ volatile("xsetbv" ::"c"(0), "a"(cpuid(CPUID_XSAVE, 0).eax & XCR0_USED), "d"(0));
+    state_size = cpuid(CPUID_XSAVE, 0).ebx; // for what XCR0 has now
 }
 
 size_t fpu_state_size(void) { return state_size; }

@@ -42,7 +42,8 @@ _Static_assert(sizeof(idt) == 256 * 16, "Intel SDM 3A 6.14.1");
 static void idt_init(void) {
     for (unsigned vector = 0; vector < 256; vector++) {
         u64 stub = (u64)trap_stubs + vector * TRAP_STUB_SIZE;
-        u8 ist = vector < EXCEPTIONS ? IST_EXCEPTION : IST_INTERRUPT;
+        u8 ist = IST_INTERRUPT;
+        if (vector < EXCEPTIONS) ist = IST_EXCEPTION;
         idt[vector] = (struct gate){(u16)stub,         KERNEL_CS,         ist, GATE_INTERRUPT,
                                     (u16)(stub >> 16), (u32)(stub >> 32), 0};
     }
@@ -75,20 +76,21 @@ static void gdt_init(struct cpu *cpu) {
 // the kernel. RFLAGS: with NT left on the first IRETQ would fault, AC would lift SMAP.
 static void tables_load(const struct cpu *cpu) {
     struct table_register gdtr = {sizeof(cpu->gdt) - 1, (u64)cpu->gdt};
-    __asm__ volatile(
-        "lgdt %0\n\tpushq %q2\n\tlea 1f(%%rip), %%rax\n\tpushq %%rax\n\tlretq\n"
-        "1:\n\tmov %w3, %%ss\n\tmov %w1, %%ds\n\tmov %w1, %%es\n\tmov %w1, %%fs\n\tmov %w1, %%gs\n\t"
-        "ltr %w4\n\tlldt %w1\n\tpushq %q5\n\tpopfq" ::"m"(gdtr),
-        "r"(0), "r"((u64)KERNEL_CS), "r"(KERNEL_SS), "r"(TSS_SELECTOR), "i"(RFLAGS_ONE)
-        : "rax", "memory", "cc");
+    __asm__ volatile("lgdt %0\n\tpushq %q2\n\tlea 1f(%%rip), %%rax\n\tpushq %%rax\n\tlretq\n"
+                     "1:\n\tmov %w3, %%ss\n\tmov %w1, %%ds\n\tmov %w1, %%es\n\t"
+                     "mov %w1, %%fs\n\tmov %w1, %%gs\n\t"
+                     "ltr %w4\n\tlldt %w1\n\tpushq %q5\n\tpopfq" ::"m"(gdtr),
+                     "r"(0), "r"((u64)KERNEL_CS), "r"(KERNEL_SS), "r"(TSS_SELECTOR), "i"(RFLAGS_ONE)
+                     : "rax", "memory", "cc");
 }
 
 // Nothing stays that the firmware left on: it could be open to the program. FSGSBASE is: whatever
 // the program makes of its GS base, traps.asm knows the kernel's.
 static void control_registers_init(void) {
-    struct cpuid features = cpuid(1, 0), more = {0};
-    u32 leaves =
-        cpuid(0, 0).eax; // some BIOSes cut CPUID off behind leaf 3 (IA32_MISC_ENABLE bit 22)
+    struct cpuid features = cpuid(1, 0);
+    struct cpuid more = {0};
+    // Some BIOSes cut CPUID off behind leaf 3 (IA32_MISC_ENABLE bit 22).
+    u32 leaves = cpuid(0, 0).eax;
     if (leaves >= 7) more = cpuid(7, 0);
     u64 cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     if (features.edx & CPUID_1_EDX_MCE) cr4 |= CR4_MCE;
@@ -135,8 +137,9 @@ void cpu_init(unsigned number) {
     tables_load(cpu);
     wrmsr(MSR_FS_BASE, 0); // a null selector leaves the base on AMD CPUs
     wrmsr(MSR_KERNEL_GS_BASE, 0);
-    wrmsr(MSR_GS_BASE, slot); // after the null selector, which clears it on Intel CPUs, and before
-                              // an NMI can come here
+    // After the null selector, which clears the base on Intel CPUs, and before an NMI can come
+    // here.
+    wrmsr(MSR_GS_BASE, slot);
     struct table_register idtr = {sizeof(idt) - 1, (u64)idt};
     __asm__ volatile("lidt %0" ::"m"(idtr));
     wrmsr(MSR_PAT, PAT_WITH_WC);

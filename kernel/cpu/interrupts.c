@@ -14,7 +14,8 @@ void interrupts_route(void (*let)(unsigned line)) { let_line = let; }
 
 void interrupt_set(unsigned line, void (*handler)(void)) {
     ASSERT(line < LINES && line != LINE_CASCADE);
-    __atomic_store_n(&handlers[line], handler ? handler : interrupt_nothing, __ATOMIC_RELEASE);
+    if (!handler) handler = interrupt_nothing;
+    __atomic_store_n(&handlers[line], handler, __ATOMIC_RELEASE);
     let_line(line);
 }
 

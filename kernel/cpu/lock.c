@@ -1,5 +1,6 @@
-// See lock.h. Whoever comes first gets it, in no order: a virtual CPU that the host has put aside
-// would hold up everybody who queued behind it.
+// Locks between CPUs: taking one, waiting for one, and the order in which they are taken. Whoever
+// comes first gets it, in no order: a virtual CPU that the host has put aside would hold up
+// everybody who queued behind it.
 #include "kernel/cpu/lock.h"
 
 #include "kernel/cpu/cpus.h"
@@ -21,7 +22,8 @@ static const char *const names[LOCK_RANKS] = {
 };
 
 static const char *lock_name(u32 rank) {
-    return rank < LOCK_RANKS && names[rank] ? names[rank] : "without a rank";
+    if (rank >= LOCK_RANKS || !names[rank]) return "without a rank";
+    return names[rank];
 }
 
 #if __STDC_HOSTED__
@@ -43,20 +45,24 @@ static inline __attribute__((always_inline)) bool lock_get(struct lock *lock) {
     return !__atomic_exchange_n(&lock->taken, true, __ATOMIC_ACQUIRE);
 }
 
+// Takes the lock if nobody has it. In any order, since it does not wait.
 bool lock_try(struct lock *lock) {
     bool taken = lock_get(lock);
     if (taken) lock_mark(lock);
     return taken;
 }
 
-// Another CPU has it.
+// Another CPU has it. Panics when one holder keeps it for so many looks that it takes seconds at
+// least: then it forgot to give it back. Waiting may take longer, where virtual CPUs are many and
+// the host's are few.
 static void __attribute__((noinline)) lock_wait(struct lock *lock) {
     u32 turns = 0;
     u32 tries = 0;
     do {
         while (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED)) {
             u32 now = __atomic_load_n(&lock->turns, __ATOMIC_RELAXED);
-            tries = now == turns ? tries + 1 : 0;
+            tries++;
+            if (now != turns) tries = 0;
             turns = now;
             if (tries > TRIES_MAX) panic("the lock %s is held for ever", lock_name(lock->rank));
             cpu_serve();
@@ -70,16 +76,21 @@ static void __attribute__((noinline, noreturn)) lock_wrong_order(const struct lo
     panic("the lock %s is taken under the lock %s", lock_name(lock->rank), lock_name(highest));
 }
 
+// Panics when this CPU holds a lock of this rank or a higher one, whether somebody else has this
+// one or not.
 void lock_order(const struct lock *lock) {
     if (lock_ranks_held() >> lock->rank) lock_wrong_order(lock);
 }
 
+// Waits until nobody has the lock, and takes it; serves meanwhile what others ask of this CPU.
+// Panics because of the order as lock_order() does.
 void lock_take(struct lock *lock) {
     lock_order(lock);
     if (!lock_get(lock)) lock_wait(lock);
     lock_mark(lock);
 }
 
+// Takes a second lock of the rank of low, which this CPU took last, and which lies lower in memory.
 void lock_take_second(struct lock *lock, const struct lock *low) {
     if (lock <= low || lock_ranks_held() >> low->rank > 1) lock_wrong_order(lock);
     if (!lock_get(lock)) lock_wait(lock);

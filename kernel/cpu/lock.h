@@ -51,15 +51,10 @@ static inline void lock_unmark(const struct lock *lock) {
 }
 #endif
 
-// Panics when this CPU holds a lock of this rank or a higher one, whether somebody else has this
-// one or not. Panics also when one holder keeps it for so many looks that it takes seconds at
-// least: then it forgot to give it back. Waiting may take longer, where virtual CPUs are many and
-// the host's are few.
 void lock_take(struct lock *lock);
-// A second one of the rank of low, which this CPU took last, and which lies lower in memory.
 void lock_take_second(struct lock *lock, const struct lock *low);
-bool lock_try(struct lock *lock) MUST_USE; // in any order, since it does not wait
-void lock_order(const struct lock *lock);  // panics if lock_take() would, because of the order
+bool lock_try(struct lock *lock) MUST_USE; // does not wait
+void lock_order(const struct lock *lock);  // only looks whether lock_take() would be in order
 static inline void lock_give(struct lock *lock) {
     lock_unmark(lock);
     __atomic_store_n(&lock->turns, lock->turns + 1, __ATOMIC_RELAXED);

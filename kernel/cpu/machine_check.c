@@ -18,11 +18,11 @@
 #define MCI_ADDRESS     (1ull << 58)
 
 static u64 mc_capabilities(void) {
-    return cpuid(1, 0).edx & CPUID_1_EDX_MCA ? rdmsr(MSR_MCG_CAP) : 0;
+    if (!(cpuid(1, 0).edx & CPUID_1_EDX_MCA)) return 0;
+    return rdmsr(MSR_MCG_CAP);
 }
-static u32 mc_bank_count(u64 have) {
-    return (have & MCG_BANKS) < BANKS_MAX ? have & MCG_BANKS : BANKS_MAX;
-}
+
+static u32 mc_bank_count(u64 have) { return MIN((u32)(have & MCG_BANKS), BANKS_MAX); }
 
 // What firmware left off would stop the CPU, or pass in silence. The first bank of P6 and Core 2
 // belongs to firmware (Intel SDM 3B 15.3.2.1). What the banks hold is from before a restart.
@@ -38,15 +38,18 @@ void machine_check_init(void) {
 bool machine_check_text(char *text, size_t size) {
     u64 have = mc_capabilities();
     bool found = false;
-    size_t used = (size_t)format(text, size, "machine check, MCG_STATUS %#lx",
-                                 have ? rdmsr(MSR_MCG_STATUS) : 0);
+    u64 overall = 0;
+    if (have) overall = rdmsr(MSR_MCG_STATUS);
+    size_t used = (size_t)format(text, size, "machine check, MCG_STATUS %#lx", overall);
     for (u32 bank = 0; bank < mc_bank_count(have) && used < size; bank++) {
         u32 msr = MSR_MC0_CTL + 4 * bank;
         u64 status = rdmsr(msr + 1);
         if (!(status & MCI_VALID)) continue;
         found = true;
-        u64 address = status & MCI_ADDRESS ? rdmsr(msr + 2) : 0;
-        u64 misc = status & MCI_MISC ? rdmsr(msr + 3) : 0;
+        u64 address = 0;
+        u64 misc = 0;
+        if (status & MCI_ADDRESS) address = rdmsr(msr + 2);
+        if (status & MCI_MISC) misc = rdmsr(msr + 3);
         used += (size_t)format(text + used, size - used,
                                "; bank %u: status %#lx, address %#lx, misc %#lx", bank, status,
                                address, misc);

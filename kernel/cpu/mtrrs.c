@@ -23,15 +23,17 @@ static u32 mtrrs_msr_of(u32 i) {
 void mtrrs_keep(void) {
     if (!(cpuid(1, 0).edx & CPUID_1_EDX_MTRR)) return;
     u64 cap = rdmsr(MSR_MTRR_CAP);
-    variable = (cap & MTRR_CAP_COUNT) < VARIABLE_MAX ? cap & MTRR_CAP_COUNT : VARIABLE_MAX;
-    count = 1 + 2 * variable + (cap & MTRR_CAP_FIXED ? FIXED : 0);
+    variable = MIN((u32)(cap & MTRR_CAP_COUNT), VARIABLE_MAX);
+    count = 1 + 2 * variable;
+    if (cap & MTRR_CAP_FIXED) count += FIXED;
     for (u32 i = 0; i < count; i++) boot_values[i] = rdmsr(mtrrs_msr_of(i));
 }
 
 // Intel SDM 3A 12.11.7.2: with the caches off and empty, and no page remembered, global ones
 // neither.
 static void mtrrs_write_all(void) {
-    u64 cr0 = read_cr0(), cr4 = read_cr4();
+    u64 cr0 = read_cr0();
+    u64 cr4 = read_cr4();
     write_cr0(cr0 | CR0_CD);
     wbinvd();
     write_cr4(cr4 & ~(u64)CR4_PGE);

@@ -22,8 +22,10 @@ void panic_say(const char *fmt, ...) {
     va_start(args, fmt);
     size_t length = log_format(line, "vmos! ", fmt, args);
     va_end(args);
-    size_t room = row < page_end ? (page_end - row) * COLUMNS : 0;
-    size_t shown = length - 1 <= room ? length : room;
+    size_t room = 0;
+    if (row < page_end) room = (page_end - row) * COLUMNS;
+    size_t shown = length;
+    if (length - 1 > room) shown = room;
     row += (unsigned)(shown + COLUMNS - 2) / COLUMNS;
     log_put(line, length, shown);
 }
@@ -60,10 +62,12 @@ _Noreturn void panic_at(const char *fmt, va_list args, const struct registers *r
     static unsigned owner, panics;
     if (!panic_means) panic_end();
     struct cpu *cpu = cpu_by_stack();
-    unsigned me = cpu ? cpu->number + 1 : 1, first = 0;
-    if (!__atomic_compare_exchange_n(&owner, &first, me, false, __ATOMIC_SEQ_CST,
-                                     __ATOMIC_SEQ_CST) &&
-        first != me) {
+    unsigned me = 1;
+    if (cpu) me = cpu->number + 1;
+    unsigned first = 0;
+    bool won =
+        __atomic_compare_exchange_n(&owner, &first, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    if (!won && first != me) {
         vformat(cpu->last_words, sizeof cpu->last_words, fmt, args);
         cpu_stop(regs);
     }
@@ -98,20 +102,28 @@ void unfit(const char *fmt, ...) {
     panic_end();
 }
 
+static void panic_page_fault(const struct registers *r, u64 address, const char *why) {
+    const char *how = "reading";
+    if (r->error & FAULT_WRITE) how = "writing";
+    if (r->error & FAULT_FETCH) how = "executing";
+    const char *where = "where nothing is mapped";
+    if (r->error & FAULT_PRESENT) where = "against its rights";
+    const char *colon = "";
+    if (*why) colon = ": ";
+    panic_because(r, "page fault %s %#lx %s%s%s", how, address, where, colon, why);
+}
+
 void panic_exception(const struct registers *r, u64 address, const char *why) {
     static const char names[] =
         "#DE#DBNMI#BP#OF#BR#UD#NM#DF 9 #TS#NP#SS#GP#PF 15#MF#AC#MC#XM#VE#CP";
-    const char *how = r->error & FAULT_WRITE ? "writing" : "reading";
-    if (r->error & FAULT_FETCH) how = "executing";
-    const char *where = r->error & FAULT_PRESENT ? "against its rights" : "where nothing is mapped";
     char text[LOG_LINE];
-    if (r->vector == VECTOR_PF)
-        panic_because(r, "page fault %s %#lx %s%s%s", how, address, where, *why ? ": " : "", why);
+    if (r->vector == VECTOR_PF) panic_page_fault(r, address, why);
     if (r->vector == VECTOR_MC) {
         // Some machines tell every CPU: those that know nothing stop as if another had told them.
         if (!machine_check_text(text, sizeof text) && stop_wanted()) cpu_stop(r);
         panic_because(r, "%s", text);
     }
-    panic_because(r, "exception %lu (%.3s), error %#lx", r->vector,
-                  r->vector < sizeof(names) / 3 ? names + 3 * r->vector : "?", r->error);
+    const char *name = "?";
+    if (r->vector < sizeof(names) / 3) name = names + 3 * r->vector;
+    panic_because(r, "exception %lu (%.3s), error %#lx", r->vector, name, r->error);
 }

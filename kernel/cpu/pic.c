@@ -23,8 +23,9 @@ static void pic_write_masks(void) {
 static void pic_init_one(u16 port, u8 vector, u8 cascade) {
     const u8 words[] = {ICW1_INIT_ICW4, vector, cascade, ICW4_8086_AEOI};
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-        outb(i ? port + PIC_DATA : port, words[i]);
+        outb(port, words[i]);
         outb(0x80, 0);
+        if (i == 0) port += PIC_DATA; // where the others go
     }
 }
 

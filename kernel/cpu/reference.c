@@ -1,5 +1,5 @@
-// See clock.h. HPET: IA-PC HPET specification 1.0a, 2.3; PM timer: ACPI 6.5, 4.8.3.3; PIT: Intel
-// 8254 data sheet.
+// Counters of known rate: chooses one and reads it together with the TSC. HPET: IA-PC HPET
+// specification 1.0a, 2.3; PM timer: ACPI 6.5, 4.8.3.3; PIT: Intel 8254 data sheet.
 #include "kernel/cpu/clock.h"
 
 #define HPET_PERIOD     (0x004 / 4) // femtoseconds
@@ -18,10 +18,13 @@
 #define PORT_B_GATE2 (1u << 0) // of channel 2; bit 1 connects the speaker
 #define PORT_B_KEEP  0x0c      // NMI masks; the upper half is read-only
 
-// Of the HPET the lower 32 bits are read, which all have, in one piece; of the PM timer 24, since
-// not every one that claims 32 has them.
+// The first counter that there is, from a source on: the HPET by its registers (NULL: none), the PM
+// timer by its port (0: none), else the PIT. An HPET that the firmware left off is started; one
+// without a plausible rate is none. Of the HPET the lower 32 bits are read, which all have, in one
+// piece; of the PM timer 24, since not every one that claims 32 has them.
 struct reference reference_choose(enum reference_source from, volatile u32 *hpet, u16 pm_timer) {
-    u32 period = hpet ? hpet[HPET_PERIOD] : 0;
+    u32 period = 0;
+    if (hpet) period = hpet[HPET_PERIOD];
     if (from <= REFERENCE_HPET && period && period <= HPET_PERIOD_MAX) {
         if (!(hpet[HPET_CONFIG] & HPET_ENABLE)) hpet[HPET_CONFIG] |= HPET_ENABLE;
         return (struct reference){REFERENCE_HPET, "the HPET", FS_PER_S / period,
@@ -33,6 +36,7 @@ struct reference reference_choose(enum reference_source from, volatile u32 *hpet
     return (struct reference){REFERENCE_PIT, "the PIT", PIT_HZ, 1u << 16, NULL, 0};
 }
 
+// Lets channel 2 of the PIT go round, with the speaker off, and reads it for the first time.
 struct reading pit_start(void) {
     struct reference pit = reference_choose(REFERENCE_PIT, NULL, 0);
     outb(PORT_B, (inb(PORT_B) & PORT_B_KEEP) | PORT_B_GATE2);
@@ -50,7 +54,8 @@ static u32 reference_count_of(const struct reference *r) {
     return -(inb(PIT_CHANNEL2) << 8 | low); // it counts down
 }
 
-// The fastest of three: an emulator can stop for milliseconds between two instructions.
+// Reads the counter and the TSC: the fastest of three tries, since an emulator can stop for
+// milliseconds between two instructions.
 struct reading reference_read(const struct reference *r) {
     struct reading best = {.gap = UINT64_MAX};
     for (int i = 0; i < 3; i++) {

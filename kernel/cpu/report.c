@@ -48,12 +48,17 @@ void panic_report_place(const char *what, u64 address) {
 // Each frame is the caller's RBP with the return address above it; callers lie higher in the same
 // slot, or in the low stage in the first 4 GiB, all of which is mapped. False at the end.
 static bool report_to_caller(u64 *rip, u64 *rbp) {
-    bool is_kernel = kernel_at < KERNEL_BASE ? *rbp && *rbp < IDENTITY_END : *rbp >= SLOTS;
+    bool in_low_stage = kernel_at < KERNEL_BASE;
+    bool is_kernel = *rbp >= SLOTS;
+    if (in_low_stage) is_kernel = *rbp && *rbp < IDENTITY_END;
     if (!is_kernel || *rbp % 8) return false;
-    const u64 *above = panic_means->peek(*rbp + 8), *frame = panic_means->peek(*rbp);
+    const u64 *above = panic_means->peek(*rbp + 8);
+    const u64 *frame = panic_means->peek(*rbp);
     if (!frame || !above) return false;
     *rip = *above - 1; // inside the call, which may be its function's last instruction
-    *rbp = *frame > *rbp ? *frame : 0;
+    bool is_higher = *frame > *rbp;
+    *rbp = 0;
+    if (is_higher) *rbp = *frame;
     return true;
 }
 
@@ -74,9 +79,12 @@ static void report_code(u64 rip) {
     size_t used = 0;
     for (u64 at = rip - CODE_BEFORE; at != rip - CODE_BEFORE + CODE_BYTES; at++) {
         const u8 *byte = panic_means->peek(at);
-        const char *fmt = at == rip ? "<%02x>" : "%02x";
-        if (!byte) fmt = "??";
-        used += (size_t)format(text + used, sizeof text - used, fmt, byte ? *byte : 0);
+        if (!byte)
+            used += (size_t)format(text + used, sizeof text - used, "??");
+        else if (at == rip)
+            used += (size_t)format(text + used, sizeof text - used, "<%02x>", *byte);
+        else
+            used += (size_t)format(text + used, sizeof text - used, "%02x", *byte);
     }
     panic_say("  code %s", text);
 }
@@ -87,10 +95,12 @@ static void report_program(const struct context *context, const struct registers
                            const char *how) {
     char text[PLACE];
     panic_means->program_place(context, text, PLACE, r->rip);
-    bool call = r->vector == VECTOR_SYSCALL;
-    const char *what = call ? "system call" : "vector";
-    panic_say("  %s the program at %s, %s %lu", how, text, what, call ? r->rax : r->vector);
-    for (u64 at = ROUND_DOWN(r->rsp, 8), end = at + 8 * STACK_WORDS; at < end; at += 8) {
+    if (r->vector == VECTOR_SYSCALL)
+        panic_say("  %s the program at %s, system call %lu", how, text, r->rax);
+    else
+        panic_say("  %s the program at %s, vector %lu", how, text, r->vector);
+    u64 first = ROUND_DOWN(r->rsp, 8);
+    for (u64 at = first; at < first + 8 * STACK_WORDS; at += 8) {
         const u64 *word = panic_means->peek(at);
         if (!word) return;
         if (panic_means->program_place(context, text, PLACE, *word))
@@ -104,30 +114,56 @@ static bool report_cpu(const struct cpu *cpu) {
     char line[LOG_LINE + PLACE] = "", text[PLACE];
     size_t used = 0;
     bool in_program = cpu_ran_program(cpu, r);
-    u64 rip = r->rip, rbp = r->rbp;
+    u64 rip = r->rip;
+    u64 rbp = r->rbp;
+    const char *between = "";
     for (bool more = cpu->stopped && !in_program; more && used < LOG_LINE - PLACE;
          more = report_to_caller(&rip, &rbp)) {
         if (memcmp(report_name_of(text, rip), "cpu_idle+", 9) == 0 && !used) return false;
-        used += (size_t)format(line + used, PLACE, "%s%s", used ? " < " : "", text);
+        used += (size_t)format(line + used, PLACE, "%s%s", between, text);
+        between = " < ";
     }
     if (cpu->current || in_program) {
-        used += (size_t)format(line + used, PLACE, "%sthe program at ", used ? ", for " : "");
-        panic_means->program_place(cpu->current, line + used, PLACE,
-                                   in_program ? r->rip : cpu->current->regs.rip);
+        if (used) between = ", for ";
+        used += (size_t)format(line + used, PLACE, "%sthe program at ", between);
+        u64 at = r->rip;
+        if (!in_program) at = cpu->current->regs.rip;
+        panic_means->program_place(cpu->current, line + used, PLACE, at);
     }
     if (*cpu->last_words) panic_say("  CPU %u panicked as well: %s", cpu->number, cpu->last_words);
-    panic_say("  CPU %u%s: %s", cpu->number, cpu->stopped ? "" : " did not stop", line);
+    const char *how = " did not stop";
+    if (cpu->stopped) how = "";
+    panic_say("  CPU %u%s: %s", cpu->number, how, line);
     return true;
+}
+
+// The callers in the kernel of whoever panicked.
+static void report_callers(u64 rip, u64 rbp) {
+    const char *how = "at";
+    for (unsigned shown = 0; shown < CALLERS; shown++) {
+        panic_report_place(how, rip);
+        if (!report_to_caller(&rip, &rbp)) return;
+        how = "from";
+    }
+}
+
+static void report_other_cpus(const struct cpu *own) {
+    unsigned idle = 0;
+    for (unsigned n = 0; n < cpus_online(); n++)
+        if (cpu_number(n) != own && !report_cpu(cpu_number(n))) idle++;
+    if (idle == 1)
+        panic_say("  idle: 1 other CPU");
+    else if (idle)
+        panic_say("  idle: %u other CPUs", idle);
 }
 
 void panic_report(const struct registers *r) {
     struct cpu *cpu = cpu_by_stack();
-    unsigned cpus = cpu ? cpus_online() : 1, idle = 0;
     bool in_program = cpu_ran_program(cpu, r);
     panic_page(9);
     if (cpu)
-        panic_say("  on CPU %u of %u (APIC id %u), kernel at %#lx", cpu->number, cpus, cpu->apic_id,
-                  kernel_at);
+        panic_say("  on CPU %u of %u (APIC id %u), kernel at %#lx", cpu->number, cpus_online(),
+                  cpu->apic_id, kernel_at);
     else
         panic_say("  in the low stage, kernel at %#lx", kernel_at);
     registers_say(r, panic_say);
@@ -135,19 +171,14 @@ void panic_report(const struct registers *r) {
               read_cr4());
     report_code(r->rip);
     panic_page(5);
-    u64 rip = r->rip, rbp = r->rbp;
-    unsigned shown = 0;
-    for (bool more = !in_program; more && shown < CALLERS; more = report_to_caller(&rip, &rbp))
-        panic_report_place(shown++ ? "from" : "at", rip);
+    if (!in_program) report_callers(r->rip, r->rbp);
     panic_page(2);
     if (in_program)
-        report_program(cpu ? cpu->current : NULL, r, "in");
+        report_program(cpu->current, r, "in");
     else if (cpu && cpu->current)
         report_program(cpu->current, &cpu->current->regs, "for");
     panic_page(2);
-    for (unsigned n = 0; cpu && n < cpus; n++)
-        if (cpu_number(n) != cpu && !report_cpu(cpu_number(n))) idle++;
-    if (idle) panic_say("  idle: %u other CPU%s", idle, idle == 1 ? "" : "s");
+    if (cpu) report_other_cpus(cpu);
     for (unsigned left = LOG_LINES; left-- > 0;) {
         panic_page(panic_page(0) > left); // the screen gets the last ones of them
         if (log_kept(left)) panic_say("  | %s", log_kept(left));

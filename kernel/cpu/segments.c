@@ -77,7 +77,10 @@ void segments_enter(const struct segments *from) {
     if (here->gs_base != from->gs_base) wrmsr(MSR_KERNEL_GS_BASE, from->gs_base);
 }
 
-u64 segments_base(bool fs) { return fs ? fs_base_read() : rdmsr(MSR_KERNEL_GS_BASE); }
+u64 segments_base(bool fs) {
+    if (fs) return fs_base_read();
+    return rdmsr(MSR_KERNEL_GS_BASE);
+}
 
 // The selector becomes null, as on Linux.
 void segments_set_base(bool fs, u64 base) {

@@ -53,14 +53,19 @@ static bool stop_by(const struct cpu *me, void (*tell)(unsigned cpu)) {
 
 void cpus_stop(bool at_once) {
     const struct cpu *me = cpu_by_stack();
-    unsigned mine = me ? me->number + 1 : 1, first = 0;
-    if (at_once)
+    unsigned mine = 1;
+    if (me) mine = me->number + 1;
+    if (at_once) {
         __atomic_store_n(&ender, mine, __ATOMIC_SEQ_CST);
-    else if (!__atomic_compare_exchange_n(&ender, &first, mine, false, __ATOMIC_SEQ_CST,
-                                          __ATOMIC_SEQ_CST)) {
-        if (first == mine) return;
-        stop_serve();
+    } else {
+        unsigned first = 0;
+        bool won = __atomic_compare_exchange_n(&ender, &first, mine, false, __ATOMIC_SEQ_CST,
+                                               __ATOMIC_SEQ_CST);
+        if (!won && first == mine) return;
+        if (!won) stop_serve();
     }
-    if (me && (at_once || !stop_by(me, ipi_send))) (void)stop_by(me, ipi_nmi);
+    bool all_stopped = !me; // there are no others yet
+    if (me && !at_once) all_stopped = stop_by(me, ipi_send);
+    if (!all_stopped) (void)stop_by(me, ipi_nmi);
     log_alone();
 }

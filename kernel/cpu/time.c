@@ -1,6 +1,7 @@
-// See time.h. The rate is shared by all CPUs behind a sequence number: it is set at first need and
-// refined twice, by whoever comes first; the time shown so far is kept, so it never jumps. When the
-// TSCs may differ or change their rate, the largest time given out is shared as well.
+// Time from the TSC, the same on all CPUs. The rate is shared behind a sequence number: it is set
+// at first need and refined twice, by whoever comes first; the time shown so far is kept, so it
+// never jumps. When the TSCs may differ or change their rate, the largest time given out is shared
+// as well.
 #include "kernel/cpu/time.h"
 
 #include "kernel/cpu/clock.h"
@@ -29,8 +30,8 @@ static u16 pm_timer;
 static struct reading pit_first;
 static struct lock lock = {.rank = LOCK_CLOCK}; // for all of these
 static struct reference references[REFERENCE_PIT + 1], *reference;
-static struct reading origin,
-    first; // the boot CPU's; the rate is measured from first, which may be taken anew
+static struct reading origin;  // the boot CPU's
+static struct reading first;   // the rate is measured from here; it may be taken anew
 static u64 hz, doubt_per_tick; // 0: not known yet
 static const char *stated_by;  // NULL: hz was measured
 
@@ -42,6 +43,7 @@ static bool shares_latest;
 static u64 latest;      // largest time given out
 static u64 boot_adjust; // the boot CPU's time_adjustment()
 
+// The boot CPU's TSC, as this CPU knows it.
 u64 tsc(void) { return rdtsc() + this_cpu()->time.offset; }
 
 static struct reading time_read_both(void) {
@@ -54,14 +56,21 @@ static struct reading time_read_both(void) {
 static void time_take_reference(enum reference_source from) {
     references[from] = reference_choose(from, hpet, pm_timer);
     __atomic_store_n(&reference, &references[from], __ATOMIC_RELEASE);
-    origin = first = reference->source == REFERENCE_PIT ? pit_first : time_read_both();
+    if (reference->source == REFERENCE_PIT)
+        first = pit_first;
+    else
+        first = time_read_both();
+    origin = first;
 }
 
 static u64 time_adjustment(void) {
-    return cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & CPUID_7_EBX_TSC_ADJUST ? rdmsr(MSR_TSC_ADJUST)
-                                                                            : NO_ADJUSTMENT;
+    bool has_more = cpuid(0, 0).eax >= 7;
+    if (!has_more || !(cpuid(7, 0).ebx & CPUID_7_EBX_TSC_ADJUST)) return NO_ADJUSTMENT;
+    return rdmsr(MSR_TSC_ADJUST);
 }
 
+// The boot CPU takes its first reading, of the best counter there is: an HPET by its registers
+// (NULL: none), a PM timer by its port (0: none), else the PIT, which the loader has read.
 void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct reading *pit) {
     hpet = hpet_registers;
     pm_timer = pm_timer_port;
@@ -75,9 +84,10 @@ void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct rea
     timer_init();
 }
 
-// CPUs with equal adjustments have equal TSCs, since reset starts them together. The others are
-// compared by readings of the same counter once its rate is known, which leaves a doubt that is
-// larger than what two CPUs can see of each other.
+// Every other CPU calls this once, when its local APIC is on and before it uses the rest. CPUs with
+// equal adjustments have equal TSCs, since reset starts them together. The others are compared by
+// readings of the same counter once its rate is known, which leaves a doubt that is larger than
+// what two CPUs can see of each other.
 void time_cpu_joined(void) {
     struct time_cpu *own = &this_cpu()->time;
     u64 adjust = time_adjustment();
@@ -139,14 +149,17 @@ static bool time_read_after(const struct reading *from, u64 ticks, u64 rate, str
 // The first rate, over all the time since this CPU's first reading if the turns of the reference
 // since then can be told, which may need a coarse rate. False when the reference stands still.
 static bool time_measure(void) {
-    struct reading begin = time_read_both(), from = this_cpu()->time.first, now;
+    struct reading begin = time_read_both();
+    struct reading from = this_cpu()->time.first;
+    struct reading now;
     u64 rate = 0;
     if (from.source != reference->source) from = begin;
     if (begin.tsc - from.tsc >= mul_div(reference->turn, TSC_HZ_SLOWEST, reference->hz)) {
         if (!time_read_after(&begin, reference->hz / COARSE_READINGS_APART, 0, &now)) return false;
         rate = clock_hz(reference, &begin, &now, 0);
-        if (begin.gap + now.gap > (now.tsc - begin.tsc) / 8 ||
-            now.tsc - from.tsc > mul_div(COARSE_TURNS * reference->turn, rate, reference->hz)) {
+        bool is_rough = begin.gap + now.gap > (now.tsc - begin.tsc) / 8;
+        u64 longest = mul_div(COARSE_TURNS * reference->turn, rate, reference->hz);
+        if (is_rough || now.tsc - from.tsc > longest) {
             from = begin;
             rate = 0;
         }
@@ -166,9 +179,11 @@ static void time_calibrate(void) {
         log_error("time: %s stands still: ignored", reference->name);
         time_take_reference(reference->source + 1);
     }
-    const char *by = stated ? stated_by : reference->name;
-    log("time: TSC %lu.%03lu MHz, by %s, %s", hz / 1000000, hz / 1000 % 1000, by,
-        clock_invariant(cpuid) ? "invariant" : "not invariant");
+    const char *by = reference->name;
+    if (stated) by = stated_by;
+    const char *kind = "not invariant";
+    if (clock_invariant(cpuid)) kind = "invariant";
+    log("time: TSC %lu.%03lu MHz, by %s, %s", hz / 1000000, hz / 1000 % 1000, by, kind);
 }
 
 // A rate that was stated is checked once, as soon as the readings lie apart: Bochs shows CPUs with
@@ -176,7 +191,8 @@ static void time_calibrate(void) {
 // it is taken anew.
 static void time_refine(void) {
     struct reading now = time_read_both();
-    u64 elapsed = now.tsc - first.tsc, ticks = clock_ticks(reference, &first, &now, hz);
+    u64 elapsed = now.tsc - first.tsc;
+    u64 ticks = clock_ticks(reference, &first, &now, hz);
     bool apart = ticks >= reference->hz / LEAST_READINGS_APART;
     if (!apart && stated_by && elapsed < hz / 8) return;
     u64 rate = mul_div(elapsed, reference->hz, ticks);
@@ -203,24 +219,28 @@ static void time_compare(struct time_cpu *own) {
     own->offset = clock_offset(reference, &origin, &own->first, hz, doubt_per_tick, &own->doubt);
     s64 missing = (s64)own->offset;
     if (!missing) return;
-    const char *how = missing < 0 ? "ahead" : "behind";
-    u64 us = mul_div((u64)(missing < 0 ? -missing : missing), 1000000, hz);
+    const char *how = "behind";
+    if (missing < 0) {
+        how = "ahead";
+        missing = -missing;
+    }
+    u64 us = mul_div((u64)missing, 1000000, hz);
     log("time: the TSC of CPU %u is %lu us %s: corrected", this_cpu()->number, us, how);
 }
 
 // The clock, and where the TSC stood while it was valid.
 static struct clock time_read_clock(u64 *now) {
     struct clock c;
-    u32 before, tries = 0;
-    do {
-        before = __atomic_load_n(&sequence, __ATOMIC_ACQUIRE);
+    for (u32 tries = 0; tries < TRIES_MAX; tries++) {
+        u32 before = __atomic_load_n(&sequence, __ATOMIC_ACQUIRE);
         c.tsc = __atomic_load_n(&clock.tsc, __ATOMIC_ACQUIRE);
         c.ns = __atomic_load_n(&clock.ns, __ATOMIC_ACQUIRE);
         c.ns_per_tsc = __atomic_load_n(&clock.ns_per_tsc, __ATOMIC_ACQUIRE);
         c.refine_at = __atomic_load_n(&clock.refine_at, __ATOMIC_ACQUIRE);
         *now = rdtsc() + this_cpu()->time.offset;
-    } while ((before & 1 || before != __atomic_load_n(&sequence, __ATOMIC_ACQUIRE)) &&
-             ++tries < TRIES_MAX);
+        bool is_changing = before & 1;
+        if (!is_changing && before == __atomic_load_n(&sequence, __ATOMIC_ACQUIRE)) break;
+    }
     return c;
 }
 
@@ -238,28 +258,36 @@ static struct clock time_ready_clock(u64 *now) {
     return time_read_clock(now);
 }
 
+// ns in a difference of time stamps.
 u64 time_tsc_to_ns(u64 ticks) {
     u64 now;
     return scale(ticks, time_ready_clock(&now).ns_per_tsc);
 }
 
+// TSC ticks in so many ns.
 u64 time_ns_to_tsc(u64 ns) {
     u64 now;
     return mul_div(ns, 1ull << 32, time_ready_clock(&now).ns_per_tsc);
 }
 
+// ns until there may be a better rate; UINT64_MAX: never.
 u64 time_refined_in(void) {
     u64 now;
     struct clock c = time_ready_clock(&now);
     if (c.refine_at == UINT64_MAX) return UINT64_MAX;
-    return now < c.refine_at ? scale(c.refine_at - now, c.ns_per_tsc) + 1 : NS_PER_S / 8;
+    if (now >= c.refine_at) return NS_PER_S / 8;
+    return scale(c.refine_at - now, c.ns_per_tsc) + 1;
 }
 
+// ns since the first reading. It never runs backwards, from whichever CPU one looks. The first call
+// calibrates. Not for NMIs, since it may take a lock.
 u64 time_now_ns(void) {
-    u64 now, last = __atomic_load_n(&latest, __ATOMIC_ACQUIRE);
+    u64 now;
+    u64 last = __atomic_load_n(&latest, __ATOMIC_ACQUIRE);
     struct clock c = time_ready_clock(&now);
-    u64 ns = c.ns + ((s64)(now - c.tsc) > 0 ? scale(now - c.tsc, c.ns_per_tsc)
-                                            : 0); // another CPU's TSC set it
+    u64 ns = c.ns;
+    s64 since = (s64)(now - c.tsc); // less than 0 where another CPU's TSC set it
+    if (since > 0) ns += scale((u64)since, c.ns_per_tsc);
     if (!__atomic_load_n(&shares_latest, __ATOMIC_RELAXED)) return ns;
     while (ns > last)
         if (__atomic_compare_exchange_n(&latest, &last, ns, true, __ATOMIC_RELEASE,

@@ -15,22 +15,14 @@ struct time_cpu {
     u32 timer_count;      // and with what
 };
 
-// The boot CPU takes its first reading, of the best counter there is: an HPET by its registers
-// (NULL: none), a PM timer by its port (0: none), else the PIT, which the loader has read.
 void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct reading *pit);
-void time_cpu_joined(
-    void);     // any other CPU, once, when its local APIC is on and before it uses the rest
-u64 tsc(void); // the boot CPU's
-// Since the first reading; never runs backwards, from whichever CPU one looks; calibrates at first
-// use. Not for NMIs.
-u64 time_now_ns(void);
-u64 time_tsc_to_ns(u64 ticks); // a difference of time stamps
+void time_cpu_joined(void); // any other CPU
+u64 tsc(void);
+u64 time_now_ns(void); // since the boot CPU's first reading
+u64 time_tsc_to_ns(u64 ticks);
 u64 time_ns_to_tsc(u64 ns);
-u64 time_refined_in(void); // ns until there is a better rate; UINT64_MAX: never
+u64 time_refined_in(void);
 
 // ---- timer.c ----
-void timer_init(void); // this CPU's, by the two above
-// One interrupt on this CPU, which does nothing but wake: at time_now_ns() deadline_ns or soon
-// after it, at once when that is over; perhaps before, when it is long. Whoever sleeps longer looks
-// at the time and calls again.
+void timer_init(void); // this CPU's; the two above call it
 void timer_set(u64 deadline_ns);

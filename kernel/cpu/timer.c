@@ -34,11 +34,11 @@ static void timer_start(u32 count) {
 
 // These go into C1E when all cores are in HLT, and the APIC's timer stands still (erratum 400).
 static bool timer_sleeps_too_deep(const struct cpuid *about) {
-    u32 family = about->eax >> 8 & 0xf,
-        model = about->eax >> 16 & 0xfff; // with the rest of the family
-    bool hypervisor = about->ecx & CPUID_1_ECX_HYPERVISOR;
-    return cpuid(0, 0).ebx == 0x68747541 /* Auth */ && family == 0xf && model >= 4 &&
-           model < 0x300 && !hypervisor;
+    u32 family = about->eax >> 8 & 0xf;
+    u32 model = about->eax >> 16 & 0xfff;        // with the rest of the family
+    bool is_amd = cpuid(0, 0).ebx == 0x68747541; // "Auth"
+    if (about->ecx & CPUID_1_ECX_HYPERVISOR) return false;
+    return is_amd && family == 0xf && model >= 4 && model < 0x300;
 }
 
 void timer_init(void) {
@@ -72,23 +72,29 @@ static void apic_timer_set(u64 ticks) {
     u64 factor = __atomic_load_n(&rate, __ATOMIC_RELAXED);
     if (!factor) unfit("the timer of the local APIC stands still");
     u64 count = mul_div(ticks, factor, 1ull << 32);
-    timer_start(count < UINT32_MAX ? (u32)count + 1 : UINT32_MAX);
+    timer_start((u32)MIN(count, UINT32_MAX - 1) + 1);
 }
 
 static void pit_set(u64 ns) {
-    u64 count = ns < PIT_LONGEST_NS ? ns * PIT_HZ / NS_PER_S + 2 : 0xffff; // 0 would be 65536
+    u64 count = 0xffff; // 0 would be 65536
+    if (ns < PIT_LONGEST_NS) count = ns * PIT_HZ / NS_PER_S + 2;
     outb(PIT_COMMAND, PIT_ONE_SHOT0);
     outb(PIT_CHANNEL0, (u8)count);
     outb(PIT_CHANNEL0, (u8)(count >> 8));
     interrupt_set(PIT_LINE, NULL);
 }
 
-// By a first rate an hour could end seconds late.
+// One interrupt on this CPU, which does nothing but wake: at time_now_ns() deadline_ns or soon
+// after it, at once when that is over. It comes before the deadline when that is far away, or when
+// there will be a better rate, since by the first one an hour could end seconds late: whoever
+// sleeps longer looks at the time and calls again.
 void timer_set(u64 deadline_ns) {
-    u64 now = time_now_ns(), ns = deadline_ns > now ? deadline_ns - now : 0,
-        refined = time_refined_in();
-    if (ns > refined) ns = refined;
-    if (ns > NS_LONGEST) ns = NS_LONGEST;
+    u64 now = time_now_ns();
+    u64 ns = 0;
+    if (deadline_ns > now) ns = deadline_ns - now;
+    u64 refined = time_refined_in();
+    ns = MIN(ns, refined);
+    ns = MIN(ns, NS_LONGEST);
     if (apic_mode() == APIC_NONE)
         pit_set(ns);
     else if (has_deadline)

@@ -1,5 +1,6 @@
-// See cpus.h. While a CPU that uses the space has not served a generation, that one's initiator
-// waits for it, so the range is still the generation's.
+// What CPUs remember of page tables, and how they forget it together; cpus.h has the protocol.
+// While a CPU that uses the space has not served a generation, that one's initiator waits for it,
+// so the range is still the generation's.
 
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"
@@ -31,11 +32,13 @@ static void tlb_forget_here(u64 start, u64 end) {
         for (; start < end; start += PAGE_SIZE) invlpg(start);
 }
 
+// This CPU alone forgets a page of the program: another one has given it more rights.
 void tlb_forget(u64 address) {
     invlpg(address);
     this_cpu()->tlb_forgot++;
 }
 
+// Counts the flushes, so every change of a present entry.
 u64 tlb_generation(const struct tlb *tlb) { return LOAD(&tlb->generation); }
 
 static void tlb_catch_up(struct cpu *cpu, struct tlb *tlb, u64 now, bool range_counts) {
@@ -46,6 +49,7 @@ static void tlb_catch_up(struct cpu *cpu, struct tlb *tlb, u64 now, bool range_c
     STORE(&cpu->tlb_seen, now);
 }
 
+// Forgets what this CPU is asked to forget; cpu_serve() calls it.
 void tlb_serve(void) {
     struct cpu *cpu = this_cpu();
     tlb_catch_up(cpu, cpu->tlb, LOAD(&cpu->tlb->generation), cpu->tlb_used);
@@ -61,6 +65,7 @@ static void tlb_move(struct cpu *cpu, struct tlb *to) {
     STORE(&cpu->tlb, to);
 }
 
+// From here on this CPU uses a root. It counts as online, and uses none so far.
 void tlb_enter(struct tlb *tlb) {
     struct cpu *cpu = this_cpu();
     if (cpu->tlb != tlb) tlb_move(cpu, tlb);
@@ -68,6 +73,7 @@ void tlb_enter(struct tlb *tlb) {
     tlb_catch_up(cpu, tlb, LOAD(&tlb->generation), false);
 }
 
+// From here on this CPU uses no root; returns whether it used one.
 bool tlb_leave(void) { return __atomic_exchange_n(&this_cpu()->tlb_used, false, __ATOMIC_SEQ_CST); }
 
 // Whether a CPU may remember what is flushed.
@@ -85,6 +91,9 @@ static void tlb_wait_for(const struct cpu *cpu, const struct tlb *tlb, u64 now, 
     }
 }
 
+// All CPUs forget [start, end) of the program's half, whose entries have changed; returns when they
+// have. tables: page tables were taken out, too. One CPU at a time calls this for each root; the
+// others serve, wherever they wait, or are interrupted. Panics when one does not, after seconds.
 void tlb_flush(struct tlb *tlb, u64 start, u64 end, bool tables) {
     struct cpu *self = this_cpu();
     tlb->start = start;

@@ -58,13 +58,14 @@ struct fault {
 
 // What higher rooms do about entries from the program; set once before the first context_resume().
 struct trap_hooks {
-    void (*syscall)(struct context *context); // number in regs.rax, result goes there
-    void (*fault)(struct context *context,
-                  const struct fault *fault); // an exception of the program
-    bool (*user_copy_fault)(
-        const struct fault *fault); // #PF at a user address inside usercopy: true = mapped, retry
-    void (*after)(
-        struct context *context); // of the current context, at the end of every entry but an NMI's
+    // The number is in regs.rax, and the result goes there.
+    void (*syscall)(struct context *context);
+    // An exception of the program.
+    void (*fault)(struct context *context, const struct fault *fault);
+    // A page fault at a user address inside usercopy; true: it is mapped now, and is tried again.
+    bool (*user_copy_fault)(const struct fault *fault);
+    // Of the current context, at the end of every entry but an NMI's.
+    void (*after)(struct context *context);
 };
 // A hook runs on the slot stack, may switch contexts and may end in context_resume(); only
 // user_copy_fault runs on the page-fault stack (IST_STACK_SIZE) and must return. hooks must live
@@ -97,10 +98,10 @@ void segments_set_base(bool fs, u64 base); // below USER_END
 
 // ---- fpu.c: vector and x87 state, which the kernel never uses ----
 void fpu_init(void); // after CR4; XCR0: x87, SSE, AVX and AVX-512, as far as CPUID offers them
-size_t
-fpu_state_size(void); // bytes of one save area, less than PAGE_SIZE; areas are 64-byte aligned
-void fpu_state_init(
-    void *area); // the state a Linux program starts with: FCW 0x37f, MXCSR 0x1f80, the rest 0
+// Bytes of one save area, less than PAGE_SIZE; areas are 64-byte aligned.
+size_t fpu_state_size(void);
+// The state a Linux program starts with: FCW 0x37f, MXCSR 0x1f80, the rest 0.
+void fpu_state_init(void *area);
 void fpu_save(void *area);
 void fpu_restore(const void *area);
 

@@ -11,8 +11,9 @@
 #define NMI_CAUSE_BUS    (1u << 6) // IOCHK
 #define HLT              0xf4
 
-static u64 nmi_count,
-    nmi_rip; // of those without a known cause: how many on all CPUs, where the last one came
+// NMIs without a known cause: how many came on all CPUs, and where the last one did.
+static u64 nmi_count;
+static u64 nmi_rip;
 static const struct trap_hooks *hooks;
 static const char *(*grow_stack)(u64 address, u64 rsp);
 
@@ -29,8 +30,12 @@ void context_enter(struct context *context) {
 
 void context_leave(bool save) {
     struct cpu *cpu = this_cpu();
-    if (save) fpu_save(cpu->current->xstate);
-    segments_leave(save ? &cpu->current->segments : NULL);
+    if (save) {
+        fpu_save(cpu->current->xstate);
+        segments_leave(&cpu->current->segments);
+    } else {
+        segments_leave(NULL);
+    }
     cpu->current = NULL;
 }
 
@@ -111,22 +116,30 @@ static bool trap_in_usercopy(u64 rip) {
     return rip >= (u64)user_compare_exchange && rip < (u64)usercopy_end;
 }
 
+// A page fault of the kernel: of a copy for the program, of a stack that can grow, or a bug.
+static void trap_kernel_page_fault(struct registers *regs) {
+    struct fault fault = {regs->vector, regs->error, read_cr2()};
+    if (fault.address < USER_END && trap_in_usercopy(regs->rip)) {
+        if (!hooks->user_copy_fault(&fault)) regs->rip = (u64)usercopy_failed;
+        return;
+    }
+    const char *why = "";
+    if (!(regs->error & FAULT_PRESENT) && grow_stack) why = grow_stack(fault.address, regs->rsp);
+    if (why) panic_exception(regs, fault.address, why);
+}
+
 void trap_from_kernel(struct registers *regs) {
-    struct fault fault = {regs->vector, regs->error, regs->vector == VECTOR_PF ? read_cr2() : 0};
     if (regs->vector >= EXCEPTIONS) {
         interrupt(regs->vector);
-        regs->rip += *(const u8 *)regs->rip == HLT; // cpu_idle() has had its interrupt
+        if (*(const u8 *)regs->rip == HLT) regs->rip++; // cpu_idle() has had its interrupt
     } else if (regs->vector == VECTOR_NMI) {
         trap_nmi(regs);
     } else if (regs->vector == VECTOR_DB && regs->rip == (u64)syscall_entry) {
         regs->rflags &= ~(u64)RFLAGS_TF; // the program's, which some CPUs still obey behind SYSCALL
-    } else if (regs->vector == VECTOR_PF && fault.address < USER_END &&
-               trap_in_usercopy(regs->rip)) {
-        if (!hooks->user_copy_fault(&fault)) regs->rip = (u64)usercopy_failed;
+    } else if (regs->vector == VECTOR_PF) {
+        trap_kernel_page_fault(regs);
     } else {
-        bool missing = regs->vector == VECTOR_PF && !(regs->error & FAULT_PRESENT) && grow_stack;
-        const char *why = missing ? grow_stack(fault.address, regs->rsp) : "";
-        if (why) panic_exception(regs, fault.address, why);
+        panic_exception(regs, 0, "");
     }
     // The lowest word of an interrupt stack was zero at first: it has run into the one below when
     // that is another.
@@ -167,7 +180,7 @@ bool user_exchange(u64 to, u32 *expected, u32 value) {
 bool clear_user(u64 to, u64 bytes) {
     static const u8 zeroes[512];
     for (u64 part; bytes > 0; to += part, bytes -= part) {
-        part = bytes < sizeof(zeroes) ? bytes : sizeof(zeroes);
+        part = MIN(bytes, sizeof(zeroes));
         if (!copy_to_user(to, zeroes, part)) return false;
     }
     return true;
@@ -176,8 +189,8 @@ bool clear_user(u64 to, u64 bytes) {
 // Copies up to the end of each page, since what follows the NUL need not be there beyond it.
 s64 copy_string_from_user(char *to, u64 from, u64 max) {
     for (u64 done = 0, part; done < max; done += part) {
-        part = PAGE_SIZE - (from + done) % PAGE_SIZE;
-        if (part > max - done) part = max - done;
+        u64 left_of_page = PAGE_SIZE - (from + done) % PAGE_SIZE;
+        part = MIN(left_of_page, max - done);
         if (!copy_from_user(to + done, from + done, part)) return -1;
         u64 length = strnlen(to + done, part);
         if (length < part) return (s64)(done + length);

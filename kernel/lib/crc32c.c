@@ -1,7 +1,6 @@
 // CRC-32C two ways: the SSE4.2 instruction on general registers, and slice-by-8 for CPUs without it
-// (8 tables of 256, 8 KiB, built at first use). The table is written by whoever comes first: call
-// it once before other CPUs start. Reflected: the polynomial 11EDC6F41h reads 82F63B78h, and bytes
-// enter at the low end.
+// (8 tables of 256, 8 KiB, built at first use). Reflected: the polynomial 11EDC6F41h reads
+// 82F63B78h, and bytes enter at the low end.
 #include "kernel/lib/crc32c.h"
 
 #define CRC32C_REFLECTED 0x82f63b78
@@ -12,8 +11,13 @@ static u32 slices[8][256];
 static void crc_build_slices(void) {
     for (int n = 0; n < 8; n++)
         for (u32 byte = 0; byte < 256; byte++) {
-            u32 crc = n ? slices[n - 1][byte] : byte;
-            for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? CRC32C_REFLECTED : 0);
+            u32 crc = byte;
+            if (n > 0) crc = slices[n - 1][byte];
+            for (int bit = 0; bit < 8; bit++) {
+                bool carry = crc & 1;
+                crc >>= 1;
+                if (carry) crc ^= CRC32C_REFLECTED;
+            }
             slices[n][byte] = crc;
         }
 }
@@ -21,8 +25,8 @@ static void crc_build_slices(void) {
 static u32 crc_by_table(u32 crc, const u8 *at, size_t bytes) {
     if (!slices[0][1]) crc_build_slices();
     for (; bytes >= 8; bytes -= 8, at += 8) {
-        u64 word =
-            *(const loose_u64 *)at ^ crc; // the CRC so far meets the first four of the eight bytes
+        // The CRC so far meets the first four of the eight bytes.
+        u64 word = *(const loose_u64 *)at ^ crc;
         crc = 0;
         for (int n = 7; n >= 0; n--, word >>= 8) crc ^= slices[n][word & 0xff];
     }
@@ -40,6 +44,10 @@ static u32 crc_by_instruction(u32 crc, const u8 *at, size_t bytes) {
     return (u32)wide;
 }
 
+// The CRC of bytes appended to data whose CRC is crc (0 for none). has_crc32: the CPU has the
+// SSE4.2 instruction. Without it the first caller writes the table: call it once before other CPUs
+// start.
 u32 crc32c(u32 crc, const void *data, size_t bytes, bool has_crc32) {
-    return ~(has_crc32 ? crc_by_instruction(~crc, data, bytes) : crc_by_table(~crc, data, bytes));
+    if (has_crc32) return ~crc_by_instruction(~crc, data, bytes);
+    return ~crc_by_table(~crc, data, bytes);
 }

@@ -14,7 +14,8 @@ typedef Elf64_Rela loose_rela __attribute__((aligned(1)));
 #define ELF_ERROR_TEXT(name, text) text,
 const char *elf_error_text(enum elf_error error) {
     static const char *const texts[] = {ELF_ERRORS(ELF_ERROR_TEXT)};
-    return (u32)error < ARRAY_SIZE(texts) ? texts[error] : "has an unknown error";
+    if ((u32)error >= ARRAY_SIZE(texts)) return "has an unknown error";
+    return texts[error];
 }
 
 static bool elf_inside(u64 offset, u64 bytes, u64 length) {
@@ -24,21 +25,24 @@ static bool elf_inside(u64 offset, u64 bytes, u64 length) {
 // Of e_ident Linux looks at the magic alone; class and byte order only make the reason better.
 // e_phoff may be anywhere.
 static enum elf_error elf_check_header(const elf_header *header, u64 length) {
-    if (memcmp(header->e_ident, ELFMAG, length < SELFMAG ? length : SELFMAG)) return ELF_NOT_ELF;
+    if (memcmp(header->e_ident, ELFMAG, MIN(length, SELFMAG))) return ELF_NOT_ELF;
     if (length < sizeof *header) return ELF_SHORT;
     bool is_32_bit = header->e_ident[EI_CLASS] == ELFCLASS32;
     bool is_big_endian = header->e_ident[EI_DATA] == ELFDATA2MSB;
     if (header->e_machine != EM_X86_64) {
         if (is_32_bit) return ELF_32_BIT;
-        return is_big_endian ? ELF_BIG_ENDIAN : ELF_OTHER_MACHINE;
+        if (is_big_endian) return ELF_BIG_ENDIAN;
+        return ELF_OTHER_MACHINE;
     }
     if (header->e_type != ET_EXEC && header->e_type != ET_DYN) return ELF_NOT_PROGRAM;
     if (!header->e_phnum) return ELF_NO_SEGMENTS;
     u64 bytes = header->e_phnum * sizeof(Elf64_Phdr);
     if (header->e_phentsize != sizeof(Elf64_Phdr) || bytes > HEADERS_MAX) {
-        return is_32_bit ? ELF_32_BIT : ELF_BAD_HEADERS; // x32, which has the same machine
+        if (is_32_bit) return ELF_32_BIT; // x32, which has the same machine
+        return ELF_BAD_HEADERS;
     }
-    return elf_inside(header->e_phoff, bytes, length) ? ELF_OK : ELF_SHORT;
+    if (!elf_inside(header->e_phoff, bytes, length)) return ELF_SHORT;
+    return ELF_OK;
 }
 
 // Whether all bytes that a segment takes from the file are there.
@@ -58,7 +62,8 @@ static enum elf_error elf_check_load(const elf_segment *segment, u64 length) {
     u64 end = segment->p_offset + segment->p_filesz;
     bool clears =
         segment->p_flags & PF_W && segment->p_memsz > segment->p_filesz && end % PAGE_SIZE;
-    return clears && ROUND_DOWN(end, PAGE_SIZE) >= length ? ELF_BAD_SEGMENT : ELF_OK;
+    if (clears && ROUND_DOWN(end, PAGE_SIZE) >= length) return ELF_BAD_SEGMENT;
+    return ELF_OK;
 }
 
 // Whether the file was longer once: the table of its sections, or one of them, lies past its end.
@@ -89,7 +94,8 @@ static enum elf_error elf_check_loads(struct elf *elf) {
         elf->high = MAX(elf->high, ROUND_UP(segment->p_vaddr + segment->p_memsz, PAGE_SIZE));
     }
     if (elf->low == UINT64_MAX) return ELF_NO_SEGMENTS;
-    return all_there || !elf_was_cut_off(elf) ? ELF_OK : ELF_SHORT;
+    if (!all_there && elf_was_cut_off(elf)) return ELF_SHORT;
+    return ELF_OK;
 }
 
 enum elf_error elf_open(struct elf *elf, const void *file, u64 length) {
@@ -114,7 +120,8 @@ enum elf_error elf_open_kernel(struct elf *elf, const void *file, u64 length) {
         if (segment->p_vaddr < end) return ELF_OVERLAP;
         end = segment->p_vaddr + segment->p_memsz;
     }
-    return elf_has_code(elf, elf->header->e_entry) ? ELF_OK : ELF_BAD_ENTRY;
+    if (!elf_has_code(elf, elf->header->e_entry)) return ELF_BAD_ENTRY;
+    return ELF_OK;
 }
 
 bool elf_has_code(const struct elf *elf, u64 address) {
@@ -126,16 +133,19 @@ bool elf_has_code(const struct elf *elf, u64 address) {
 struct elf_mapping elf_map(const struct elf *elf, const elf_segment *segment) {
     struct elf_mapping mapping = {0};
     if (!segment->p_memsz) return mapping;
-    u64 skew = segment->p_vaddr % PAGE_SIZE, file_end = segment->p_vaddr + segment->p_filesz;
+    u64 skew = segment->p_vaddr % PAGE_SIZE;
+    u64 file_end = segment->p_vaddr + segment->p_filesz;
     mapping.start = segment->p_vaddr - skew;
-    mapping.zeros = segment->p_filesz ? ROUND_UP(file_end, PAGE_SIZE) : mapping.start;
+    mapping.zeros = mapping.start;
     mapping.end = ROUND_UP(segment->p_vaddr + segment->p_memsz, PAGE_SIZE);
     if (!segment->p_filesz) return mapping;
+    mapping.zeros = ROUND_UP(file_end, PAGE_SIZE);
     mapping.offset = segment->p_offset - skew;
     if (mapping.offset >= elf->length) return mapping;
     bool clears = segment->p_flags & PF_W && segment->p_memsz > segment->p_filesz;
-    mapping.kept = (clears ? file_end : mapping.zeros) - mapping.start;
-    mapping.kept = MIN(mapping.kept, elf->length - mapping.offset);
+    u64 kept_end = mapping.zeros;
+    if (clears) kept_end = file_end;
+    mapping.kept = MIN(kept_end - mapping.start, elf->length - mapping.offset);
     return mapping;
 }
 
@@ -193,7 +203,8 @@ static enum elf_error elf_find_relocations(const struct elf *elf, const u8 *memo
     }
     bool whole =
         found->rela_bytes % sizeof(Elf64_Rela) == 0 && found->relr_bytes % sizeof(u64) == 0;
-    return whole ? ELF_OK : ELF_BAD_RELOCATION;
+    if (!whole) return ELF_BAD_RELOCATION;
+    return ELF_OK;
 }
 
 static enum elf_error elf_apply_rela(const u8 *image, u64 start, u64 bytes, u64 span, u64 low,
@@ -216,25 +227,36 @@ static enum elf_error elf_apply_relr(const u8 *image, u64 start, u64 bytes, u64 
                                      u64 moved) {
     u64 next = span; // no place before the first even word
     for (u64 at = start; at != start + bytes; at += sizeof(u64)) {
-        u64 word = *(const loose_u64 *)(image + at), place = word & 1 ? next : word - low;
-        for (u64 bits = word & 1 ? word >> 1 : 1; bits; bits >>= 1, place += sizeof(u64)) {
+        u64 word = *(const loose_u64 *)(image + at);
+        u64 place = word - low;
+        u64 bits = 1;
+        if (word & 1) {
+            place = next;
+            bits = word >> 1;
+            next += 63 * sizeof(u64);
+        } else {
+            next = place + sizeof(u64);
+        }
+        for (; bits; bits >>= 1, place += sizeof(u64)) {
             if (!(bits & 1)) continue;
             if (!elf_inside(place, sizeof(u64), span)) return ELF_BAD_RELOCATION;
             *(loose_u64 *)(image + place) += moved;
         }
-        next = word & 1 ? next + 63 * sizeof(u64) : place;
     }
     return ELF_OK;
 }
 
 enum elf_error elf_relocate(const struct elf *elf, void *memory, u64 run_address) {
-    u64 span = elf->high - elf->low, moved = run_address - elf->low;
+    u64 span = elf->high - elf->low;
+    u64 moved = run_address - elf->low;
     struct relocations found = {0};
     enum elf_error error = elf_find_relocations(elf, memory, &found);
     if (error) return error;
-    u64 rela = found.rela - elf->low, relr = found.relr - elf->low;
+    u64 rela = found.rela - elf->low;
+    u64 relr = found.relr - elf->low;
     if (found.rela_bytes && !elf_inside(rela, found.rela_bytes, span)) return ELF_BAD_RELOCATION;
     if (found.relr_bytes && !elf_inside(relr, found.relr_bytes, span)) return ELF_BAD_RELOCATION;
     error = elf_apply_rela(memory, rela, found.rela_bytes, span, elf->low, moved);
-    return error ? error : elf_apply_relr(memory, relr, found.relr_bytes, span, elf->low, moved);
+    if (error) return error;
+    return elf_apply_relr(memory, relr, found.relr_bytes, span, elf->low, moved);
 }

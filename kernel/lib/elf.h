@@ -59,10 +59,12 @@ struct elf_mapping {
 // The first segment of a type behind another one, or (NULL) of all; NULL when there is none.
 static inline const elf_segment *elf_next(const struct elf *elf, const elf_segment *after,
                                           u32 type) {
-    const elf_segment *at = after ? after + 1 : elf->segments,
-                      *end = elf->segments + elf->header->e_phnum;
-    while (at < end && at->p_type != type) at++;
-    return at < end ? at : NULL;
+    const elf_segment *at = elf->segments;
+    const elf_segment *end = elf->segments + elf->header->e_phnum;
+    if (after) at = after + 1;
+    for (; at < end; at++)
+        if (at->p_type == type) return at;
+    return NULL;
 }
 
 // Never NULL.

@@ -1,4 +1,5 @@
-// See names.h.
+// The names of the kernel's own functions, for a panic: reads the table whose form names.h shows.
+// The table is trusted as little as anything that lies in a file.
 #include "kernel/lib/names.h"
 
 #include "kernel/lib/string.h"
@@ -10,6 +11,8 @@ struct table {
     u16 bytes[];
 } __attribute__((packed)); // it lies anywhere in the file
 
+// Finds the table of an opened file. All zeros when there is none, or one that makes no sense.
+// Finds the table of an opened file. All zeros when there is none, or one that makes no sense.
 struct names names_open(const struct elf *elf) {
     const struct names none = {0};
     const elf_section *section = elf_sections(elf);
@@ -41,10 +44,14 @@ static const u8 *names_next(const u8 *at, const u8 *end, char name[NAMES_LONGEST
     return at;
 }
 
+// The function in which an address lies, as linked, and how many bytes behind its start. False when
+// it lies in none; name and offset may be written all the same. Reads the table and nothing else of
+// the file.
 bool names_find(const struct names *names, u64 address, char name[NAMES_LONGEST + 1], u64 *offset) {
     if (!names->count) return false;
     const struct table *table = (const struct table *)names->table;
-    const u8 *at = (const u8 *)&table->bytes[names->count], *end = names->table + names->bytes;
+    const u8 *at = (const u8 *)&table->bytes[names->count];
+    const u8 *end = names->table + names->bytes;
     u64 start = table->start;
     name[0] = 0;
     for (u64 i = 0; i < names->count && at < end && address >= start; i++) {

@@ -14,11 +14,7 @@ struct names {
     u64 bytes, count; // of the table; of functions. 0: there are none
 };
 
-// The table of an opened file. None when there is none, or one that makes no sense.
 struct names names_open(const struct elf *elf);
 
 #define NAMES_LONGEST 63 // what is longer is cut
-
-// The function in which an address lies, as linked, and how far behind its start. False: in none.
-// Reads the table and nothing else of the file.
 bool names_find(const struct names *names, u64 address, char name[NAMES_LONGEST + 1], u64 *offset);

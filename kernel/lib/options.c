@@ -1,10 +1,12 @@
-// See options.h. The words are untrusted: the last one may lack its NUL, and a number may be of any
-// size.
+// Reads the image's command line, whose words options.h lists. The words are untrusted: the last
+// one may lack its NUL, and a number may be of any size.
 #include "kernel/lib/options.h"
 #include "kernel/lib/string.h"
 
 #define SIDE_MAX 65535u
 
+// The word at *offset of a command line of length bytes, and its length; moves *offset behind it.
+// NULL at the end. The word lies in the command line and may have no NUL behind it.
 const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length) {
     if (*offset >= length) return NULL;
     const char *word = command + *offset;
@@ -13,12 +15,16 @@ const char *command_word(const char *command, u64 length, u64 *offset, u64 *word
     return word;
 }
 
+// What stands behind "key=" in a word; it ends where the word ends. NULL when the word has another
+// key.
 const char *command_value(const char *word, u64 word_length, const char *key) {
     u64 bytes = strlen(key);
-    bool is_key = word_length > bytes && memcmp(word, key, bytes) == 0 && word[bytes] == '=';
-    return is_key ? word + bytes + 1 : NULL;
+    if (word_length <= bytes || memcmp(word, key, bytes) != 0 || word[bytes] != '=') return NULL;
+    return word + bytes + 1;
 }
 
+// How many bytes of START_DATA_MAX the words may need on a program's first stack. Not every word
+// comes to lie there, so it may be fewer.
 u64 command_start_bytes(const char *command, u64 length) {
     u64 words = 0, offset = 0, bytes;
     while (command_word(command, length, &offset, &bytes)) words++;
@@ -52,10 +58,12 @@ static u64 option_take_number(struct text *text, u64 max) {
 }
 
 static bool option_video(struct text value, struct options *options) {
-    u64 width = 0, height = 0, bits = 32;
+    u64 width = 0;
+    u64 height = 0;
+    u64 bits = 32;
     if (!option_is(value, "text")) {
         width = option_take_number(&value, SIDE_MAX);
-        height = option_take(&value, 'x') ? option_take_number(&value, SIDE_MAX) : 0;
+        if (option_take(&value, 'x')) height = option_take_number(&value, SIDE_MAX);
         if (option_take(&value, 'x')) bits = option_take_number(&value, 32);
         if (!width || !height || value.at != value.end ||
             (bits != 15 && bits != 16 && bits != 24 && bits != 32))
@@ -144,26 +152,33 @@ static const struct key {
 // NULL, or why the word is ignored.
 static const char *option_read_word(const char *word, u64 length, struct options *options) {
     struct text text = {word, word + length};
-    if (option_is(text, "quiet"))
+    if (option_is(text, "quiet")) {
         options->quiet = true;
-    else if (option_is(text, "timeline"))
-        options->timeline = true;
-    else {
-        for (const struct key *key = keys; key < keys + ARRAY_SIZE(keys); key++) {
-            text.at = command_value(word, length, key->name);
-            if (text.at) return key->read(text, options) ? NULL : key->wants;
-        }
-        return "is not known";
+        return NULL;
     }
-    return NULL;
+    if (option_is(text, "timeline")) {
+        options->timeline = true;
+        return NULL;
+    }
+    for (const struct key *key = keys; key < keys + ARRAY_SIZE(keys); key++) {
+        text.at = command_value(word, length, key->name);
+        if (!text.at) continue;
+        if (key->read(text, options)) return NULL;
+        return key->wants;
+    }
+    return "is not known";
 }
 
+// Reads all the words that are vmos's own. ignored, unless it is NULL, is called for each word that
+// is unknown or has a bad value; why is the end of a sentence: "is not known", "wants ...".
 void options_read(const char *command, u64 length, struct options *options,
                   void (*ignored)(const char *word, u64 word_length, const char *why)) {
-    u64 offset = 0, word_length;
-    const char *word, *why;
+    u64 offset = 0;
+    u64 word_length;
+    const char *word;
     *options = (struct options){.console = CONSOLE_COM1 | CONSOLE_SCREEN};
-    while ((word = command_word(command, length, &offset, &word_length)))
-        if ((why = option_read_word(word, word_length, options)) && ignored)
-            ignored(word, word_length, why);
+    while ((word = command_word(command, length, &offset, &word_length))) {
+        const char *why = option_read_word(word, word_length, options);
+        if (why && ignored) ignored(word, word_length, why);
+    }
 }

@@ -1,16 +1,20 @@
 // The image's command line: NUL-terminated words, each KEY=VALUE or one of the bare ones, in any
 // order. Pure; shared by the loader, the kernel and the tools. The last of several words with the
 // same key counts.
-//   arg=TEXT            one argument of the program, argv[0] first
-//   env=K=V             one environment string
-//   tty=1               standard output is a terminal although standard input is not (decides what
-//   isatty says) console=WHERE       the program's terminal: com1, screen, or com1,screen (without
-//   the word) video=WxH[xBITS]    a linear framebuffer of this size, 32 bits a pixel without BITS;
-//   video=text: none mem=N[K|M|G|T]      memory from this physical address on is not used cpus=N at
-//   most so many CPUs run quiet               the screen, and COM1 where the log shares it, show of
-//   the log only errors and the last line timeline            a table of the boot's stages in the
-//   log after=WHAT          when the program has ended on a PC: halt, reboot or poweroff; without
-//   it any key restarts
+//   arg=TEXT          one argument of the program, argv[0] first
+//   env=K=V           one environment string
+//   tty=1             standard output is a terminal although standard input is not (decides what
+//                     isatty says)
+//   console=WHERE     the program's terminal: com1, screen, or com1,screen (without the word)
+//   video=WxH[xBITS]  a linear framebuffer of this size, 32 bits a pixel without BITS;
+//                     video=text: none
+//   mem=N[K|M|G|T]    memory from this physical address on is not used
+//   cpus=N            at most so many CPUs run
+//   quiet             the screen, and COM1 where the log shares it, show of the log only errors
+//                     and the last line
+//   timeline          a table of the boot's stages in the log
+//   after=WHAT        when the program has ended on a PC: halt, reboot or poweroff; without it
+//                     any key restarts
 #pragma once
 
 #include "kernel/lib/types.h"
@@ -35,15 +39,11 @@ struct options {
     bool quiet, timeline, tty;
 };
 
-// The word at *offset of a command line, and its length; moves *offset behind it. NULL: the end.
+// One word after the other, what stands behind "key=" in one, and what all may need of a stack.
 const char *command_word(const char *command, u64 length, u64 *offset, u64 *word_length);
-// What stands behind "key=", NULL when the word has another key. It ends where the word ends.
 const char *command_value(const char *word, u64 word_length, const char *key);
-
-// Bytes of START_DATA_MAX that the words may need; not every word comes to lie there.
 u64 command_start_bytes(const char *command, u64 length);
 
-// All the words that are vmos's own. ignored, unless NULL, is called for each that is unknown or
-// has a bad value; why is the end of a sentence: "is not known", "wants ...".
+// All the words that are vmos's own.
 void options_read(const char *command, u64 length, struct options *options,
                   void (*ignored)(const char *word, u64 word_length, const char *why));

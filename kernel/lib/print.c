@@ -56,17 +56,24 @@ static void print_digits(struct printer *p, const struct conversion *c, const ch
 
 // The next argument, of which as many bytes count as the conversion says.
 static u64 print_argument(struct printer *p, const struct conversion *c, bool is_signed) {
-    u64 number = c->bytes == sizeof(u64) ? va_arg(p->args, u64) : va_arg(p->args, unsigned);
     int unused = 64 - 8 * c->bytes;
-    return is_signed ? (u64)((s64)(number << unused) >> unused) : number << unused >> unused;
+    u64 number;
+    if (c->bytes == sizeof(u64))
+        number = va_arg(p->args, u64);
+    else
+        number = va_arg(p->args, unsigned);
+    number <<= unused;
+    if (is_signed) return (u64)((s64)number >> unused);
+    return number >> unused;
 }
 
 static void print_string(struct printer *p, struct conversion *c) {
     const char *text = va_arg(p->args, const char *);
     if (!text) text = "null";
     c->zeros = false;
-    print_field(p, c, "", text,
-                c->precision < 0 ? strlen(text) : strnlen(text, (size_t)c->precision));
+    size_t most = SIZE_MAX;
+    if (c->precision >= 0) most = (size_t)c->precision;
+    print_field(p, c, "", text, strnlen(text, most));
 }
 
 static void print_decimal(struct printer *p, const struct conversion *c, bool is_signed) {
@@ -81,7 +88,9 @@ static void print_decimal(struct printer *p, const struct conversion *c, bool is
 
 static void print_hexadecimal(struct printer *p, const struct conversion *c, const char *figures) {
     u64 number = print_argument(p, c, false);
-    print_digits(p, c, c->prefix && number ? "0x" : "", number, 16, figures);
+    const char *prefix = "";
+    if (c->prefix && number) prefix = "0x";
+    print_digits(p, c, prefix, number, 16, figures);
 }
 
 // Reads a width or a precision: digits or '*'. Returns what stands behind it.
@@ -141,14 +150,18 @@ static const char *print_convert(struct printer *p, const char *fmt) {
     return letter + 1;
 }
 
+// Like vsnprintf: writes at most size bytes including the NUL, and returns the length the whole
+// text would have.
 int vformat(char *to, size_t size, const char *fmt, va_list args) {
-    struct printer p = {.to = to, .room = size ? size - 1 : 0};
+    struct printer p = {.to = to};
+    if (size) p.room = size - 1;
     va_copy(p.args, args);
     while (*fmt) {
         const char *end = fmt;
         while (*end && *end != '%') end++;
         print_put(&p, fmt, (size_t)(end - fmt));
-        fmt = *end ? print_convert(&p, end + 1) : end;
+        fmt = end;
+        if (*end) fmt = print_convert(&p, end + 1);
     }
     va_end(p.args);
     if (size) to[MIN(p.length, p.room)] = '\0';

@@ -4,7 +4,5 @@
 #include <stdarg.h>
 #include "kernel/lib/types.h"
 
-// Like snprintf: writes at most size bytes including the NUL, returns the length the whole text
-// would have.
 int format(char *to, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int vformat(char *to, size_t size, const char *fmt, va_list args);

@@ -47,7 +47,10 @@ void *memset(void *to, int byte, size_t bytes) {
 
 int memcmp(const void *a, const void *b, size_t bytes) {
     const u8 *x = a, *y = b;
-    for (; bytes >= 8 && *(const loose_u64 *)x == *(const loose_u64 *)y; bytes -= 8) x += 8, y += 8;
+    for (; bytes >= 8 && *(const loose_u64 *)x == *(const loose_u64 *)y; bytes -= 8) {
+        x += 8;
+        y += 8;
+    }
     for (; bytes; bytes--, x++, y++)
         if (*x != *y) return *x - *y;
     return 0;

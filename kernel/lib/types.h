@@ -12,8 +12,8 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int8_t s8;
 typedef int64_t s64;
-typedef u64 loose_u64
-    __attribute__((aligned(1), may_alias)); // a quadword at any address, over anything
+// A quadword at any address, over anything.
+typedef u64 loose_u64 __attribute__((aligned(1), may_alias));
 
 #define ARRAY_SIZE(a)          (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b)              ((a) < (b) ? (a) : (b))
