@@ -29,10 +29,16 @@ bool acpi_adds_up(const void *data, size_t bytes) {
     return sum % 256 == 0;
 }
 
+// NULL where an address says that there is nothing.
+static const u8 *acpi_map(u64 physical, size_t bytes) {
+    if (!physical) return NULL;
+    return window_map(physical, bytes, WINDOW_TABLES);
+}
+
 // The table at an address, mapped as a whole, when it has this signature and a length that can be;
 // its checksum is not looked at. quiet: another signature is no news.
 static const u8 *acpi_map_table(u64 physical, const char *signature, bool quiet) {
-    const u8 *table = physical ? window_map(physical, TABLE_BYTES, WINDOW_TABLES) : NULL;
+    const u8 *table = acpi_map(physical, TABLE_BYTES);
     if (!table || memcmp(table, signature, 4)) {
         if (!quiet) log("ACPI: no %s at %lx", signature, physical);
         return NULL;
@@ -62,7 +68,7 @@ struct root {
 
 static struct root acpi_find_root(u64 physical) {
     struct root root = {.entry_bytes = 4};
-    const u8 *rsdp = physical ? window_map(physical, RSDP_V1_BYTES, WINDOW_TABLES) : NULL;
+    const u8 *rsdp = acpi_map(physical, RSDP_V1_BYTES);
     if (!rsdp || memcmp(rsdp, "RSD PTR ", 8) || !acpi_adds_up(rsdp, RSDP_V1_BYTES)) {
         log("ACPI: no root pointer, so no power-off and no PM timer");
         return root;
@@ -88,7 +94,8 @@ static struct root acpi_find_root(u64 physical) {
 
 static u64 acpi_root_entry(const struct root *root, size_t index) {
     const u8 *entry = root->table + TABLE_BYTES + index * root->entry_bytes;
-    return root->entry_bytes == 8 ? acpi_number(entry, 8) : acpi_number(entry, 4);
+    if (root->entry_bytes == 8) return acpi_number(entry, 8);
+    return acpi_number(entry, 4);
 }
 
 // Finds the first good table of each kind, and all SSDTs. All are mapped as a whole: what is mapped
@@ -97,13 +104,13 @@ static void acpi_find_tables(const struct root *root, const u8 *found[KINDS],
                              struct acpi_info *info) {
     for (size_t i = 0; i < root->count; i++) {
         u64 physical = acpi_root_entry(root, i);
-        const u8 *table = physical ? window_map(physical, TABLE_BYTES, WINDOW_TABLES) : NULL;
-        size_t length = table ? acpi_length_of(table) : 0;
+        const u8 *table = acpi_map(physical, TABLE_BYTES);
+        if (!table) continue;
+        size_t length = acpi_length_of(table);
         const u8 *whole = NULL;
-        if (length > TABLE_BYTES && length <= TABLE_MAX)
-            whole = window_map(physical, length, WINDOW_TABLES);
+        if (length > TABLE_BYTES && length <= TABLE_MAX) whole = acpi_map(physical, length);
         if (whole && !memcmp(whole, "SSDT", 4)) info->ssdts[info->ssdt_count++] = whole;
-        for (int kind = 0; table && kind < KINDS; kind++) {
+        for (int kind = 0; kind < KINDS; kind++) {
             if (acpi_number(table, 4) != acpi_number((const u8 *)signatures[kind], 4)) continue;
             if (!found[kind])
                 found[kind] = acpi_find_table(physical, signatures[kind], true);
@@ -125,8 +132,8 @@ bool acpi_find_s5(const struct acpi_info *info, u8 slp_typ[2]) {
     return false;
 }
 
-static void acpi_read_hpet(const u8 *table,
-                           struct acpi_info *info) { // IA-PC HPET specification 3.2.4
+// IA-PC HPET specification 3.2.4.
+static void acpi_read_hpet(const u8 *table, struct acpi_info *info) {
     if (acpi_length_of(table) >= 56 && table[40] == SPACE_MEMORY)
         info->hpet = acpi_number(table + 40 + ADDRESS_VALUE, 8);
     if (!info->hpet) log("ACPI: ignored the HPET: its table has no address in memory");
@@ -136,12 +143,19 @@ static void acpi_read_hpet(const u8 *table,
 // bus, 16 bytes each.
 static void acpi_read_mcfg(const u8 *table, struct acpi_info *info) {
     for (const u8 *at = table + 44; at + 16 <= table + acpi_length_of(table); at += 16) {
-        u64 address = acpi_number(at, 8), segment = acpi_number(at + 8, 2);
-        bool use = !segment && !info->pci_config && address && at[10] <= at[11];
-        log("ACPI: %sPCI configuration space of segment %lu, buses %u-%u, at 0x%lx",
-            use ? "" : "ignored the ", segment, at[10], at[11], address);
-        if (use)
-            info->pci_config = address, info->pci_first_bus = at[10], info->pci_last_bus = at[11];
+        u64 address = acpi_number(at, 8);
+        u64 segment = acpi_number(at + 8, 2);
+        bool is_first = !segment && !info->pci_config;
+        bool makes_sense = address && at[10] <= at[11];
+        const char *what = "ignored the ";
+        if (is_first && makes_sense) {
+            what = "";
+            info->pci_config = address;
+            info->pci_first_bus = at[10];
+            info->pci_last_bus = at[11];
+        }
+        log("ACPI: %sPCI configuration space of segment %lu, buses %u-%u, at 0x%lx", what, segment,
+            at[10], at[11], address);
     }
 }
 

@@ -26,8 +26,8 @@ static inline size_t acpi_length_of(const u8 *table) {
     return acpi_number(table + TABLE_LENGTH, 4);
 }
 
-bool acpi_adds_up(const void *data,
-                  size_t bytes); // to 0 modulo 256, as the bytes of a valid table do
+// Whether the bytes add up to 0 modulo 256, as those of a valid table do.
+bool acpi_adds_up(const void *data, size_t bytes);
 
 // ---- fadt.c ----
 u64 fadt_read(const u8 *fadt, struct acpi_info *info); // returns where the DSDT lies; 0: nowhere
@@ -43,8 +43,7 @@ struct acpi_seen {
     u64 bits[32]; // one for each id modulo their number: one that is clear was not seen
     u32 off;      // CPUs that are switched off
 };
-void acpi_add_cpu(struct acpi_info *info, struct acpi_seen *seen, u32 id,
-                  bool enabled); // each id once
+void acpi_add_cpu(struct acpi_info *info, struct acpi_seen *seen, u32 id, bool enabled);
 void acpi_add_io_apic(struct acpi_info *info, u32 address, u32 gsi);
 void acpi_set_isa(struct acpi_info *info, u8 source, u32 gsi, u16 flags);
 void acpi_set_nmi(struct acpi_info *info, u8 lint, u16 flags);

@@ -62,7 +62,8 @@ void cpus_start(const struct acpi_info *acpi, const struct boot_low *low) {
     aps_make_root(low);
     while (made < count && slot_make(made + 1)) made++;
     if (made < count)
-        log("cpus: %u are left off: slots for more than %u would take too much of %lu KiB of memory",
+        log("cpus: %u are left off: slots for more than %u would take too much of %lu KiB of "
+            "memory",
             count - made, made + 1, pages_total() * (PAGE_SIZE / 1024));
     struct cpus_way way = {window(low->ap_start.start), low->ap_start.start, low->ap_root.start,
                            tables_root()};

@@ -8,9 +8,8 @@ enum { TEXT, ESCAPE, CONTROL_SEQUENCE, SWALLOWED_SEQUENCE, STRING }; // ECMA-48 
 
 void console_erase(struct console *c, unsigned from, unsigned to) {
     u16 blank = (u16)(c->style.colours << 8 | ' ');
-    for (volatile u16 *cell = c->cells + c->top + from, *end = c->cells + c->top + to; cell < end;)
-        *cell++ = blank;
-    c->work += to > from ? to - from : 0;
+    for (unsigned at = from; at < to; at++) c->cells[c->top + at] = blank;
+    if (to > from) c->work += to - from;
 }
 
 // There are more cells than are shown, so that rows need not be copied each time.
@@ -22,8 +21,8 @@ static void console_new_line(struct console *c) {
         return;
     }
     unsigned top = c->top + c->columns;
-    if (top + size >
-        c->capacity) { // a CPU that is stopped in here leaves a whole screen behind top
+    if (top + size > c->capacity) {
+        // A CPU that is stopped in here leaves a whole screen behind top.
         for (unsigned i = 0; i < size - c->columns; i++) c->cells[i] = c->cells[top + i];
         c->work += size;
         top = 0;
@@ -35,59 +34,81 @@ static void console_new_line(struct console *c) {
 // Bytes above 7f are UTF-8, which neither font has: one question mark for each character.
 static void console_put_glyph(struct console *c, u8 byte) {
     if (byte == 0x7f || (byte >= 0x80 && byte < 0xc0)) return;
+    if (byte >= 0x80) byte = '?';
     if (c->column == c->columns) console_new_line(c);
-    c->cells[c->top + c->row * c->columns + c->column++] =
-        (u16)(c->style.colours << 8 | (byte < 0x80 ? byte : '?'));
+    c->cells[c->top + c->row * c->columns + c->column] = (u16)(c->style.colours << 8 | byte);
+    c->column++;
+}
+
+// Up to the next stop, but never over the end of the line.
+static void console_put_tab(struct console *c) {
+    console_put_glyph(c, ' ');
+    while (c->column % TAB != 0 && c->column < c->columns) console_put_glyph(c, ' ');
 }
 
 static void console_control_or_put(struct console *c, u8 byte) {
-    if (byte == '\n')
-        console_new_line(c);
-    else if (byte == '\r')
-        c->column = 0, c->style.moved = true;
-    else if (byte == '\b')
-        c->column -= c->column > 0;
-    else if (byte == 0x1b)
-        c->style.state = ESCAPE;
-    else if (byte >= ' ')
-        console_put_glyph(c, byte);
-    else if (byte == '\t')
-        for (console_put_glyph(c, ' '); c->column % TAB != 0 && c->column < c->columns;)
-            console_put_glyph(c, ' ');
+    switch (byte) {
+    case '\n': console_new_line(c); break;
+    case '\r':
+        c->column = 0;
+        c->style.moved = true;
+        break;
+    case '\b':
+        if (c->column > 0) c->column--;
+        break;
+    case '\t': console_put_tab(c); break;
+    case 0x1b: c->style.state = ESCAPE; break;
+    default:
+        if (byte >= ' ') console_put_glyph(c, byte);
+    }
 }
 
 // ECMA-48 counts red, green, blue from bit 0 on, the adapter from bit 2 down.
 static u8 console_colour(unsigned n) { return (u8)((n & 2) | (n & 1) << 2 | (n >> 2 & 1)); }
 
-static void console_set_rendition(struct console_style *s,
-                                  unsigned n) { // ECMA-48 8.3.117; 90-107 are the bright ones
-    if (n == 0)
-        s->front = COLOUR_PROGRAM, s->back = 0, s->bold = s->reverse = false;
-    else if (n == 1 || n == 22)
-        s->bold = n == 1;
-    else if (n == 7 || n == 27)
-        s->reverse = n == 7;
-    else if (n == 39)
+// ECMA-48 8.3.117; 90 to 107 are the bright colours.
+static void console_set_rendition(struct console_style *s, unsigned n) {
+    switch (n) {
+    case 0:
         s->front = COLOUR_PROGRAM;
-    else if (n == 49)
         s->back = 0;
-    else if (n >= 30 && n <= 37)
-        s->front = console_colour(n - 30);
-    else if (n >= 90 && n <= 97)
-        s->front = console_colour(n - 90) | 8;
-    else if ((n >= 40 && n <= 47) || (n >= 100 && n <= 107))
-        s->back = console_colour(n % 10);
-    u8 front = (u8)(s->front | (s->bold ? 8 : 0));
-    s->colours = s->reverse ? (u8)((front & 7) << 4 | s->back) : (u8)(s->back << 4 | front);
+        s->bold = false;
+        s->reverse = false;
+        break;
+    case 1: s->bold = true; break;
+    case 7: s->reverse = true; break;
+    case 22: s->bold = false; break;
+    case 27: s->reverse = false; break;
+    case 30 ... 37: s->front = console_colour(n - 30); break;
+    case 39: s->front = COLOUR_PROGRAM; break;
+    case 40 ... 47: s->back = console_colour(n - 40); break;
+    case 49: s->back = 0; break;
+    case 90 ... 97: s->front = console_colour(n - 90) | 8; break;
+    case 100 ... 107: s->back = console_colour(n - 100); break;
+    }
+    unsigned front = s->front;
+    if (s->bold) front |= 8;
+    if (s->reverse)
+        s->colours = (u8)((front & 7) << 4 | s->back);
+    else
+        s->colours = (u8)(s->back << 4 | front);
 }
 
 static void console_end_sequence(struct console *c, u8 final) {
     struct console_style *s = &c->style;
-    unsigned first = s->parameters[0], second = s->count ? s->parameters[1] : 0, n = MAX(first, 1);
-    unsigned start = c->row * c->columns, end = start + c->columns;
-    unsigned at = start + c->column, behind = MIN(at + 1, end); // the cursor
+    unsigned first = s->parameters[0];
+    unsigned second = 0;
+    if (s->count) second = s->parameters[1];
+    unsigned n = MAX(first, 1);
+    unsigned start = c->row * c->columns;
+    unsigned end = start + c->columns;
+    unsigned at = start + c->column; // the cursor
+    unsigned behind = MIN(at + 1, end);
     s->state = TEXT;
-    if (final < 'J') c->column = MIN(c->column, c->columns - 1), c->style.moved = true;
+    if (final < 'J') {
+        c->column = MIN(c->column, c->columns - 1);
+        c->style.moved = true;
+    }
     switch (final) {
     case 'A': c->row -= MIN(n, c->row); break;
     case 'B': c->row = MIN(c->row + n, c->rows - 1); break;
@@ -97,7 +118,7 @@ static void console_end_sequence(struct console *c, u8 final) {
         c->row = MIN(n, c->rows) - 1;
         c->column = MIN(MAX(second, 1), c->columns) - 1;
         break;
-    case 'J': start = 0, end = c->rows * c->columns; // fall through
+    case 'J': start = 0; end = c->rows * c->columns; // fall through
     case 'K':
         if (first == 0) start = at;
         if (first == 1) end = behind;
@@ -113,12 +134,14 @@ static void console_in_sequence(struct console *c, struct console_style *s, u8 b
     u16 *number = &s->parameters[s->count];
     if (byte >= 0x40)
         console_end_sequence(c, byte);
-    else if (byte == ';')
-        s->parameters[s->count += s->count < ARRAY_SIZE(s->parameters) - 1] = 0;
     else if (byte >= '0' && byte <= '9')
         *number = (u16)MIN(*number * 10 + byte - '0', NUMBER_MAX);
-    else
+    else if (byte != ';')
         s->state = SWALLOWED_SEQUENCE; // private, or with intermediates
+    else if (s->count < ARRAY_SIZE(s->parameters) - 1)
+        s->parameters[++s->count] = 0;
+    else
+        *number = 0; // more parameters take the last one's place
 }
 
 // ESC, intermediates 20-2f, final byte; ESC [ up to its final byte; ESC ] up to BEL or the next
@@ -130,10 +153,11 @@ static void console_feed(struct console *c, u8 byte) {
         s->state = TEXT;
         console_control_or_put(c, byte);
     } else if (s->state == ESCAPE) {
-        s->state = byte < 0x30 ? ESCAPE : TEXT;
+        if (byte >= 0x30) s->state = TEXT;
         if (byte == '[') s->state = CONTROL_SEQUENCE;
         if (byte == ']') s->state = STRING;
-        s->count = 0, s->parameters[0] = 0;
+        s->count = 0;
+        s->parameters[0] = 0;
     } else if (s->state == CONTROL_SEQUENCE) {
         console_in_sequence(c, s, byte);
     } else if (s->state == SWALLOWED_SEQUENCE && byte >= 0x40) {
@@ -143,13 +167,15 @@ static void console_feed(struct console *c, u8 byte) {
 
 // Most text is plain: what of it fits in the row goes there at once.
 size_t console_write(struct console *c, const char *text, size_t bytes, unsigned most) {
-    const char *begin = text, *end = text + bytes;
+    const char *begin = text;
+    const char *end = text + bytes;
     unsigned before = c->work;
     while (text < end && c->work - before < most) {
         if (c->style.state == TEXT) {
             u16 colours = (u16)(c->style.colours << 8);
-            volatile u16 *row = c->cells + c->top + c->row * c->columns, *at = row + c->column,
-                         *edge = row + c->columns;
+            volatile u16 *row = c->cells + c->top + c->row * c->columns;
+            volatile u16 *at = row + c->column;
+            volatile u16 *edge = row + c->columns;
             while (text < end && at < edge && *text >= ' ' && *text < 0x7f)
                 *at++ = colours | (u8)*text++;
             c->column = (unsigned)(at - row);

@@ -36,8 +36,8 @@ struct console {
 
 // Stops behind the byte with which its work comes to most. Returns how many bytes were taken.
 size_t console_write(struct console *console, const char *text, size_t bytes, unsigned most);
-void console_erase(struct console *console, unsigned from,
-                   unsigned to); // cells counted from the upper left corner
+// Cells [from, to), counted from the upper left corner.
+void console_erase(struct console *console, unsigned from, unsigned to);
 
 // ---- framebuffer.c ----
 // memory: where framebuffer.address is mapped, pitch * height bytes; only written.

@@ -52,8 +52,8 @@ const struct boot_framebuffer *screen_framebuffer(void); // NULL: none
 unsigned screen_yield(bool program_draws);
 
 // ---- rtc.c, kvmclock.c ----
-u64 time_wall_ns(
-    void); // since 1970: KVM's clock or the RTC read at first use, time_now_ns() from there on
+// Since 1970: KVM's clock or the RTC read at first use, time_now_ns() from there on.
+u64 time_wall_ns(void);
 u64 kvm_clock_ns(void); // since 1970; 0: there is none
 
 // ---- acpi.c: pure parsers (host-tested, fuzzed); table memory is reached by window_map ----
@@ -97,16 +97,15 @@ struct acpi_info {
         bool low;   // active low; ISA's own are active high
         bool level; // level-triggered; ISA's own are edge-triggered
     } isa[16];
-    const u8
-        *dsdt; // it and the SSDTs may hold _S5_; mapped as a whole, their checksums not looked at
+    // These may hold _S5_. They are mapped as a whole, and their checksums were not looked at.
+    const u8 *dsdt;
     const u8 *ssdts[ACPI_TABLES];
     u32 ssdt_count;
     u8 nmi_lint;  // the local APICs' pin for NMIs, 0 or 1; 0xff: none said
     bool nmi_low; // which is active low
 };
-void acpi_init(
-    u64 rsdp,
-    struct acpi_info *info); // info: zeroes; what is missing stays so, and the log says it
+// info begins as zeroes; what is missing stays so, and the log says it.
+void acpi_init(u64 rsdp, struct acpi_info *info);
 // Looks for _S5_ in the AML, which takes tens of thousands of instructions, so only who switches
 // off does it. No lock and no new mapping: it may come after a panic. False: there is none that can
 // be trusted.
@@ -126,13 +125,13 @@ void cpus_start(const struct acpi_info *acpi, const struct boot_low *low);
 #define KEYS_RESTART 100 // as a number of bytes: Ctrl-Alt-Del
 enum { KEYS_SHIFT = 1, KEYS_CTRL = 4, KEYS_ALT = 16, KEYS_CAPS = 64, KEYS_CAPS_ON = 128 };
 struct keys { // zeroes to begin with
-    u8 held; // KEYS_*: which are down, the right one of two at twice the bit; and whether Caps Lock
-             // is on
+    // KEYS_*: which are down, the right one of two at twice the bit; and whether Caps Lock is on.
+    u8 held;
     bool extended;
     u8 skip; // so many codes more mean nothing
 };
-size_t keys_decode(struct keys *keys, u8 code,
-                   u8 bytes[KEYS_BYTES]); // how many bytes, or KEYS_RESTART
+// Returns how many bytes, or KEYS_RESTART.
+size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]);
 
 // ---- keyboard.c ----
 void keyboard_init(const struct acpi_info *acpi); // lives for ever

@@ -9,13 +9,16 @@
 bool emulator_has_debugcon(void) { return inb(DEBUGCON_PORT) == DEBUGCON_PORT; }
 
 enum emulator emulator_recognise(void) {
-    if (!(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR))
-        return emulator_has_debugcon() ? EMULATOR_BOCHS : EMULATOR_NONE;
+    if (!(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR)) {
+        if (emulator_has_debugcon()) return EMULATOR_BOCHS;
+        return EMULATOR_NONE;
+    }
     struct cpuid id = cpuid(CPUID_HYPERVISOR, 0);
-    bool tcg =
-        id.ebx == 0x54474354 && id.ecx == 0x43544743 && id.edx == 0x47435447; // "TCGTCGTCGTCG"
-    bool kvm = id.ebx == 0x4b4d564b && id.ecx == 0x564b4d56 && id.edx == 0x0000004d; // "KVMKVMKVM"
-    return tcg || kvm ? EMULATOR_QEMU : EMULATOR_NONE;
+    // "TCGTCGTCGTCG" and "KVMKVMKVM"
+    bool tcg = id.ebx == 0x54474354 && id.ecx == 0x43544743 && id.edx == 0x47435447;
+    bool kvm = id.ebx == 0x4b4d564b && id.ecx == 0x564b4d56 && id.edx == 0x0000004d;
+    if (tcg || kvm) return EMULATOR_QEMU;
+    return EMULATOR_NONE;
 }
 
 void emulator_exit(void) {

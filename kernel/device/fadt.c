@@ -5,50 +5,53 @@
 #include "kernel/kernel.h"
 #include "kernel/memory/window.h"
 
-// Byte offsets, old and new, and the least length.
+// Byte offsets; X_ are those of the newer fields.
 enum {
+    FADT_REVISION = 8,
     FADT_DSDT = 40,
     FADT_SMI_COMMAND = 48,
     FADT_ACPI_ON = 52,
-    FADT_RESET = 116,
-    FADT_RESET_VALUE = 128
-};
-enum { FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_PM_TIMER = 76 };
-enum {
-    FADT_X_DSDT = 140,
-    FADT_X_PM1A_CONTROL = 172,
-    FADT_X_PM1B_CONTROL = 184,
-    FADT_X_PM_TIMER = 208
-};
-enum { FADT_SLEEP_CONTROL = 244 };
-enum {
-    FADT_REVISION = 8,
+    FADT_PM1A_CONTROL = 64,
+    FADT_PM1B_CONTROL = 68,
+    FADT_PM_TIMER = 76,
     FADT_PM_TIMER_BYTES = 91,
     FADT_BOOT_ARCH = 109,
     FADT_FLAGS = 112,
-    FADT_V1_BYTES = 116
+    FADT_RESET = 116,
+    FADT_RESET_VALUE = 128,
+    FADT_X_DSDT = 140,
+    FADT_X_PM1A_CONTROL = 172,
+    FADT_X_PM1B_CONTROL = 184,
+    FADT_X_PM_TIMER = 208,
+    FADT_SLEEP_CONTROL = 244
 };
+#define FADT_V1_BYTES         116 // the least length
 #define BOOT_ARCH_8042        (1u << 1)
 #define FADT_HAS_RESET        (1u << 10)
 #define FADT_HARDWARE_REDUCED (1u << 20) // there are no PM1 registers and no PM timer
 
 // Fields that an older, shorter FADT does not have count as 0.
 static u64 fadt_field(const u8 *fadt, size_t offset, size_t bytes) {
-    return offset + bytes <= acpi_length_of(fadt) ? acpi_number(fadt + offset, bytes) : 0;
+    if (offset + bytes > acpi_length_of(fadt)) return 0;
+    return acpi_number(fadt + offset, bytes);
 }
 
-static u16 fadt_if_port(u64 port) { return port <= UINT16_MAX ? (u16)port : 0; }
+// 0 for a number that no port has.
+static u16 fadt_if_port(u64 port) {
+    if (port > UINT16_MAX) return 0;
+    return (u16)port;
+}
 
 static u16 fadt_port_at(const u8 *fadt, size_t address) {
-    return fadt_field(fadt, address, 1) == SPACE_IO
-               ? fadt_if_port(fadt_field(fadt, address + ADDRESS_VALUE, 8))
-               : 0;
+    if (fadt_field(fadt, address, 1) != SPACE_IO) return 0;
+    return fadt_if_port(fadt_field(fadt, address + ADDRESS_VALUE, 8));
 }
 
 // A register's port: the newer field when it names one, else the older; 0: none.
 static u16 fadt_port_of(const u8 *fadt, size_t newer, size_t older) {
     u16 port = fadt_port_at(fadt, newer);
-    return port ? port : fadt_if_port(fadt_field(fadt, older, 4));
+    if (port) return port;
+    return fadt_if_port(fadt_field(fadt, older, 4));
 }
 
 // A register in PCI's configuration space has its device, function and offset in 16 bits each, and
@@ -85,7 +88,8 @@ static struct acpi_register fadt_register_at(const u8 *fadt, size_t offset, cons
 }
 
 u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
-    u64 flags = fadt_field(fadt, FADT_FLAGS, 4), dsdt = fadt_field(fadt, FADT_X_DSDT, 8);
+    u64 flags = fadt_field(fadt, FADT_FLAGS, 4);
+    u64 dsdt = fadt_field(fadt, FADT_X_DSDT, 8);
     if (acpi_length_of(fadt) < FADT_V1_BYTES) {
         log("ACPI: ignored the FACP: its length is %zu", acpi_length_of(fadt));
         return 0;
@@ -109,7 +113,8 @@ u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
         if (!info->pm1a_control) log("ACPI: no PM1a control port, so no power-off");
     }
     if (!info->pm_timer) log("ACPI: no PM timer port");
-    return dsdt ? dsdt : fadt_field(fadt, FADT_DSDT, 4);
+    if (dsdt) return dsdt;
+    return fadt_field(fadt, FADT_DSDT, 4);
 }
 
 // ---- _S5_: Name (_S5, Package () {SLP_TYPa, SLP_TYPb, ...}); encodings of chapter 20.2 ----
@@ -168,10 +173,12 @@ static bool fadt_read_s5(struct aml aml, u8 slp_typ[2]) {
     if (length > aml.end - start) return false;
     aml.end = start + length;
     if (!aml_take(&aml, 1, &elements) || !elements || !aml_take_constant(&aml, &a)) return false;
-    if (elements == 1)
-        b = a >> 8, a &= 0xff;
-    else if (!aml_take_constant(&aml, &b))
+    if (elements == 1) {
+        b = a >> 8;
+        a &= 0xff;
+    } else if (!aml_take_constant(&aml, &b)) {
         return false;
+    }
     if (a > SLP_TYP_MAX || b > SLP_TYP_MAX) return false;
     slp_typ[0] = (u8)a;
     slp_typ[1] = (u8)b;
@@ -179,7 +186,8 @@ static bool fadt_read_s5(struct aml aml, u8 slp_typ[2]) {
 }
 
 bool aml_find_s5(const u8 *table, u8 slp_typ[2]) {
-    const u8 *aml = table + TABLE_BYTES, *end = table + acpi_length_of(table);
+    const u8 *aml = table + TABLE_BYTES;
+    const u8 *end = table + acpi_length_of(table);
     for (const u8 *name = aml; (name = aml_find_name(name, end)); name++) {
         const u8 *before = name;
         if (before > aml && before[-1] == AML_ROOT) before--;

@@ -18,7 +18,7 @@ void framebuffer_init(const struct boot_framebuffer *framebuffer, void *memory) 
     frame = *framebuffer;
     pixels = memory;
     for (unsigned n = 0; n < ARRAY_SIZE(colours); n++) {
-        u32 least = n & 8 ? 0x55 : 0;
+        u32 least = 0x55 * (n >> 3 & 1); // of the bright ones
         u32 red = least + 0xaa * (n >> 2 & 1);
         u32 green = least + 0xaa * (n >> 1 & 1);
         u32 blue = least + 0xaa * (n & 1);
@@ -35,7 +35,9 @@ void framebuffer_clear(void) {
 
 // Eight pixels of so many bytes are as many quadwords.
 static void framebuffer_paint(unsigned column, unsigned row, u16 cell) {
-    u32 bytes = frame.bits / 8, front = colours[cell >> 8 & 15], back = colours[cell >> 12 & 7];
+    u32 bytes = frame.bits / 8;
+    u32 front = colours[cell >> 8 & 15];
+    u32 back = colours[cell >> 12 & 7];
     const u8 *glyph = font[(cell & 0xff) - ' '];
     volatile u8 *to =
         pixels + (u64)row * FONT_HEIGHT * frame.pitch + (u64)column * FONT_WIDTH * bytes;
@@ -51,11 +53,14 @@ static void framebuffer_paint(unsigned column, unsigned row, u16 cell) {
 // How many cells were painted.
 static unsigned framebuffer_show_row(const struct console *c, unsigned row, u16 *shown) {
     volatile u16 *cell = c->cells + c->top + row * c->columns;
-    unsigned cursor = row == c->row ? MIN(c->column, c->columns - 1) : c->columns, painted = 0;
+    unsigned painted = 0;
+    unsigned cursor = c->columns; // in no column
+    if (row == c->row) cursor = MIN(c->column, c->columns - 1);
     if (cursor == c->columns && memcmp((const u16 *)cell, shown, c->columns * sizeof(u16)) == 0)
         return 0;
     for (unsigned column = 0; column < c->columns; column++) {
-        u16 wanted = cell[column] ^ (column == cursor ? CURSOR_COLOURS : 0);
+        u16 wanted = cell[column];
+        if (column == cursor) wanted ^= CURSOR_COLOURS;
         if (wanted == shown[column]) continue;
         framebuffer_paint(column, row, wanted);
         shown[column] = wanted;
@@ -68,7 +73,8 @@ bool framebuffer_show(const struct console *c, u16 *shown, unsigned most) {
     static unsigned next; // row
     unsigned rows = 0, work = 0;
     for (; rows < c->rows && work < most; rows++) {
-        next = next + 1 < c->rows ? next + 1 : 0;
+        next++;
+        if (next >= c->rows) next = 0;
         work += c->columns / COMPARED + framebuffer_show_row(c, next, shown + next * c->columns);
     }
     return rows == c->rows;

@@ -50,9 +50,9 @@ static void ioapic_let(unsigned line) {
     for (size_t i = 0; i < ARRAY_SIZE(io_apics); i++) {
         u32 pin = tables->isa[line].gsi - io_apics[i].first;
         if (pin >= io_apics[i].count) continue;
+        // The lower half, which lets the line interrupt, comes last.
         lock_take(&lock);
-        ioapic_set(&io_apics[i], ENTRIES + 2 * pin + 1,
-                   (u32)(entry >> 32)); // the lower half, which lets it, comes last
+        ioapic_set(&io_apics[i], ENTRIES + 2 * pin + 1, (u32)(entry >> 32));
         ioapic_set(&io_apics[i], ENTRIES + 2 * pin, (u32)entry);
         lock_give(&lock);
         return;
@@ -89,10 +89,10 @@ void interrupts_init(const struct acpi_info *acpi) {
     // One of several CPUs has a local APIC, also where CPUID denies it, and interrupts of the PICs
     // go through that.
     if (acpi->cpu_count > 1) features.edx |= CPUID_1_EDX_APIC;
-    u64 base = features.edx & CPUID_1_EDX_APIC ? apic_base() : 0;
+    u64 base = 0;
+    if (features.edx & CPUID_1_EDX_APIC) base = apic_base();
     u32 highest = 0;
-    for (u32 i = 0; i < acpi->cpu_count; i++)
-        if (acpi->cpus[i] > highest) highest = acpi->cpus[i];
+    for (u32 i = 0; i < acpi->cpu_count; i++) highest = MAX(highest, acpi->cpus[i]);
     struct apic_setup setup = {apic_choose(features.ecx, features.edx, base, highest), NULL,
                                acpi->nmi_lint, acpi->nmi_low};
     if (setup.mode == APIC_MEMORY) {

@@ -69,25 +69,28 @@ static bool keyboard_configure(void) {
     if (!keyboard_send(KBC_STATUS, KBC_READ_CONFIG) ||
         !keyboard_status_becomes(KBC_OUTPUT_FULL, KBC_OUTPUT_FULL))
         return false;
-    u8 config = inb(KBC_DATA), wanted = config & (u8) ~(CLOCK_OFF | MOUSE_INTERRUPT);
+    u8 config = inb(KBC_DATA);
+    u8 wanted = config & (u8) ~(CLOCK_OFF | MOUSE_INTERRUPT);
     wanted |= INTERRUPT | TRANSLATE | MOUSE_CLOCK_OFF;
-    return wanted == config ||
-           (keyboard_send(KBC_STATUS, KBC_WRITE_CONFIG) && keyboard_send(KBC_DATA, wanted));
+    if (wanted == config) return true;
+    return keyboard_send(KBC_STATUS, KBC_WRITE_CONFIG) && keyboard_send(KBC_DATA, wanted);
 }
 
 bool keyboard_on_input(void (*got)(u8 byte)) {
     // QEMU before 7.1 denies the one of its q35: what takes commands is there.
-    bool denied = acpi->no_keyboard, here = inb(KBC_STATUS) != KBC_ABSENT,
-         ready = here && keyboard_configure();
+    bool denied = acpi->no_keyboard;
+    bool here = inb(KBC_STATUS) != KBC_ABSENT;
+    bool ready = here && keyboard_configure();
     if (!here || (denied && !ready)) {
-        log("keyboard: none: %s",
-            denied ? "ACPI says that there is no controller" : "no controller answers");
+        const char *why = "no controller answers";
+        if (denied) why = "ACPI says that there is no controller";
+        log("keyboard: none: %s", why);
         return false;
     }
     input = got;
     if (!ready) log("keyboard: the controller takes no commands; used as the firmware left it");
     interrupt_set(KEYBOARD_LINE, keyboard_take_keys);
-    keyboard_take_keys(); // a byte that came before holds the line up, of which the interrupt
-                          // controllers see only edges
+    // A byte that came before holds the line up, and the interrupt controllers see only edges.
+    keyboard_take_keys();
     return true;
 }

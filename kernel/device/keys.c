@@ -41,11 +41,18 @@ _Static_assert(sizeof plain == 0x5a && sizeof shifted == 0x37 && sizeof block ==
 static const u8 held_bits[] = {0,        KEYS_CTRL, KEYS_SHIFT, KEYS_RIGHT(KEYS_SHIFT),
                                KEYS_ALT, KEYS_CAPS};
 
+static u8 keys_plain(u8 key) {
+    if (key >= sizeof plain) return 0;
+    return (u8)plain[key];
+}
+
 // Which bit of held it is; 0: none. Extended shifts are made up around other keys.
 static u8 keys_modifier(u8 key, bool extended) {
-    u8 what = key < sizeof plain ? (u8)plain[key] : 0;
-    u8 bit = what < sizeof held_bits ? held_bits[what] : 0;
-    return extended ? KEYS_RIGHT(bit & (KEYS_CTRL | KEYS_ALT)) : bit;
+    u8 what = keys_plain(key);
+    if (what >= sizeof held_bits) return 0;
+    u8 bit = held_bits[what];
+    if (extended) return KEYS_RIGHT(bit & (KEYS_CTRL | KEYS_ALT));
+    return bit;
 }
 
 static u8 keys_meaning(u8 key, bool extended, bool shift) {
@@ -54,7 +61,7 @@ static u8 keys_meaning(u8 key, bool extended, bool shift) {
     if (extended && key != KEY_ENTER && key != KEY_SLASH) return 0;
     if (shift && key == KEY_ISO) return '|';
     if (shift && !extended && key < sizeof shifted) return (u8)shifted[key];
-    return key < sizeof plain ? (u8)plain[key] : 0;
+    return keys_plain(key);
 }
 
 // As terminals have it since the VT220: digits stand for what has no key of its own.
@@ -74,28 +81,37 @@ static u8 keys_with_ctrl(u8 c) {
 // modifiers: 0 for none, as xterm counts them: 1 shift, 2 alt, 4 ctrl.
 static size_t keys_sequence(u8 what, u8 modifiers, u8 *bytes) {
     size_t count = 0;
-    bool has_number = what < 0x40;
-    u8 number = has_number ? what : 1;
-    u8 final = has_number ? '~' : what;
+    u8 number = 1;
+    u8 final = what;
+    if (what < 0x40) {
+        number = what;
+        final = '~';
+    }
     if (final == 'Z') modifiers = 0; // shift and Tab
+    bool is_f1_to_f4 = final >= 'P' && final <= 'S';
     bytes[count++] = ESC;
-    bytes[count++] = final >= 'P' && final <= 'S' && !modifiers ? 'O' : '[';
+    bytes[count++] = is_f1_to_f4 && !modifiers ? 'O' : '[';
     if (number >= 10) bytes[count++] = '0' + number / 10;
     if (number > 1 || modifiers) bytes[count++] = '0' + number % 10;
-    if (modifiers) bytes[count++] = ';', bytes[count++] = '1' + modifiers;
+    if (modifiers) {
+        bytes[count++] = ';';
+        bytes[count++] = '1' + modifiers;
+    }
     bytes[count++] = final;
     return count;
 }
 
 size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]) {
-    bool extended = keys->extended, skip = keys->skip > 0;
+    bool extended = keys->extended;
+    bool skip = keys->skip > 0;
     keys->extended = !skip && code == EXTENDED;
     if (skip)
         keys->skip--;
     else if (code == PAUSE)
         keys->skip = 2;
     if (skip || code == EXTENDED || code == PAUSE) return 0;
-    u8 key = code & (u8)~KEY_RELEASED, bit = keys_modifier(key, extended);
+    u8 key = code & (u8)~KEY_RELEASED;
+    u8 bit = keys_modifier(key, extended);
     if (code & KEY_RELEASED) {
         keys->held &= (u8)~bit;
         return 0;
@@ -105,14 +121,18 @@ size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]) {
     keys->held |= bit;
     if (bit) return 0;
     u8 both = keys->held | keys->held >> 1;
-    bool shift = both & KEYS_SHIFT, ctrl = both & KEYS_CTRL, alt = both & KEYS_ALT;
+    bool shift = both & KEYS_SHIFT;
+    bool ctrl = both & KEYS_CTRL;
+    bool alt = both & KEYS_ALT;
     if (ctrl && alt && key == KEY_DELETE) return KEYS_RESTART;
     u8 c = keys_meaning(key, extended, shift);
     if (c & 0x80) return keys_sequence(c & 0x7f, (u8)(shift + 2 * alt + 4 * ctrl), bytes);
     if (!c) return 0;
-    if (keys->held & KEYS_CAPS_ON && (c | 0x20) >= 'a' && (c | 0x20) <= 'z') c ^= 0x20;
+    bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+    if (keys->held & KEYS_CAPS_ON && is_letter) c ^= 0x20;
+    if (ctrl) c = keys_with_ctrl(c);
     size_t count = 0;
     if (alt) bytes[count++] = ESC;
-    bytes[count++] = ctrl ? keys_with_ctrl(c) : c;
+    bytes[count++] = c;
     return count;
 }

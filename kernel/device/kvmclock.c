@@ -23,12 +23,16 @@ struct kvm_clock {
 // ns since 1970 at a TSC; 0 when the values make no sense.
 static u64 kvm_wall_ns(const struct kvm_clock *clock, u64 tsc_now) {
     signed char shift = clock->shift;
-    bool whole = clock->version && !(clock->version & 1) && clock->start_version &&
-                 !(clock->start_version & 1);
-    if (!whole || shift < -31 || shift > 31 || clock->start_seconds < YEAR_2000 ||
-        tsc_now < clock->tsc)
-        return 0;
-    u64 factor = shift < 0 ? clock->ns_per_tsc >> -shift : (u64)clock->ns_per_tsc << shift;
+    bool has_clock = clock->version && !(clock->version & 1);
+    bool has_start = clock->start_version && !(clock->start_version & 1);
+    if (!has_clock || !has_start) return 0;
+    if (shift < -31 || shift > 31) return 0;
+    if (clock->start_seconds < YEAR_2000 || tsc_now < clock->tsc) return 0;
+    u64 factor = clock->ns_per_tsc;
+    if (shift < 0)
+        factor >>= -shift;
+    else
+        factor <<= shift;
     return clock->start_seconds * NS_PER_S + clock->start_ns + clock->ns +
            scale(tsc_now - clock->tsc, factor);
 }

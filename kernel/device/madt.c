@@ -10,10 +10,14 @@
 #define NO_ID 0xff
 #define LINTS 2
 
+// Takes a CPU into the list, each id once; one that is not enabled is only counted.
 void acpi_add_cpu(struct acpi_info *info, struct acpi_seen *seen, u32 id, bool enabled) {
-    u64 *word = &seen->bits[id / 64 % ARRAY_SIZE(seen->bits)], bit = 1ull << id % 64;
-    seen->off += !enabled;
-    if (!enabled) return;
+    u64 *word = &seen->bits[id / 64 % ARRAY_SIZE(seen->bits)];
+    u64 bit = 1ull << id % 64;
+    if (!enabled) {
+        seen->off++;
+        return;
+    }
     for (u32 i = 0; *word & bit && i < info->cpu_count; i++)
         if (info->cpus[i] == id) return;
     *word |= bit;
@@ -25,12 +29,14 @@ void acpi_add_cpu(struct acpi_info *info, struct acpi_seen *seen, u32 id, bool e
 
 void acpi_add_io_apic(struct acpi_info *info, u32 address, u32 gsi) {
     if (!address || info->io_apic_count == ACPI_IO_APICS) {
-        log("ACPI: ignored an I/O APIC at %#x: %s", address,
-            address ? "there are too many" : "that is no address");
+        const char *why = "that is no address";
+        if (address) why = "there are too many";
+        log("ACPI: ignored an I/O APIC at %#x: %s", address, why);
         return;
     }
     info->io_apics[info->io_apic_count].address = address;
-    info->io_apics[info->io_apic_count++].gsi = gsi;
+    info->io_apics[info->io_apic_count].gsi = gsi;
+    info->io_apic_count++;
 }
 
 // Polarity and trigger mode have two bits each in flags: 3 is low and level, 0 and what is reserved
@@ -47,10 +53,13 @@ void acpi_set_isa(struct acpi_info *info, u8 source, u32 gsi, u16 flags) {
 
 // Tables can name a pin for each CPU; all are wired alike.
 void acpi_set_nmi(struct acpi_info *info, u8 lint, u16 flags) {
-    if (lint >= LINTS || (info->nmi_lint < LINTS && info->nmi_lint != lint))
+    bool is_second = info->nmi_lint < LINTS && info->nmi_lint != lint;
+    if (lint >= LINTS || is_second) {
         log("ACPI: ignored pin %u of a local APIC as one for NMIs", lint);
-    else
-        info->nmi_lint = lint, info->nmi_low = (flags & 3) == 3;
+        return;
+    }
+    info->nmi_lint = lint;
+    info->nmi_low = (flags & 3) == 3;
 }
 
 void acpi_say(const struct acpi_info *info, const char *source, const struct acpi_seen *seen) {
@@ -64,8 +73,9 @@ void acpi_say(const struct acpi_info *info, const char *source, const struct acp
 // it.
 static const u8 *madt_next_entry(const u8 *table, const char *name, size_t *at) {
     const u8 *entry = table + *at;
-    size_t left = *at < acpi_length_of(table) ? acpi_length_of(table) - *at : 0;
-    if (!left) return NULL;
+    size_t length = acpi_length_of(table);
+    if (*at >= length) return NULL;
+    size_t left = length - *at;
     if (left < 2 || entry[1] < 2 || entry[1] > left) {
         log("ACPI: ignored the last %zu bytes of the %s: an entry has no sensible length", left,
             name);
@@ -76,8 +86,9 @@ static const u8 *madt_next_entry(const u8 *table, const char *name, size_t *at) 
 }
 
 enum { LOCAL_APIC, IO_APIC, OVERRIDE, NMI = 4, LOCAL_X2APIC = 9, X2APIC_NMI };
-static const u8 least[] = {8, 12, 10, 0,  6, 0,
-                           0, 0,  0,  16, 12}; // bytes, by type; 0: a type without a use here
+// Bytes of an entry, by type; 0: a type without a use here.
+static const u8 least[] = {[LOCAL_APIC] = 8, [IO_APIC] = 12,      [OVERRIDE] = 10,
+                           [NMI] = 6,        [LOCAL_X2APIC] = 16, [X2APIC_NMI] = 12};
 
 void madt_read(const u8 *madt, struct acpi_info *info) {
     struct acpi_seen seen = {0};
@@ -89,7 +100,8 @@ void madt_read(const u8 *madt, struct acpi_info *info) {
             log("ACPI: ignored an entry of type %u in the APIC: it has only %u bytes", type, bytes);
             continue;
         }
-        u32 word = bytes >= 8 ? (u32)acpi_number(entry + 4, 4) : 0;
+        u32 word = 0;
+        if (bytes >= 8) word = (u32)acpi_number(entry + 4, 4);
         switch (type) {
         case LOCAL_APIC:
             acpi_add_cpu(info, &seen, entry[3], entry[3] != NO_ID && word & ACPI_ENABLED);
@@ -117,8 +129,8 @@ void srat_read(const u8 *srat) {
     u32 count = 0, cpus = 0;
     size_t at = SRAT_ENTRIES;
     for (const u8 *entry; (entry = madt_next_entry(srat, "SRAT", &at));) {
-        u8 type = entry[0] < ARRAY_SIZE(srat_types) ? entry[0] : 0;
-        if (type != entry[0] || entry[1] < srat_types[type].bytes) continue;
+        u8 type = entry[0];
+        if (type >= ARRAY_SIZE(srat_types) || entry[1] < srat_types[type].bytes) continue;
         u8 flags = entry[srat_types[type].flags];
         if (!(flags & ACPI_ENABLED)) continue;
         if (type == 1)
@@ -126,8 +138,9 @@ void srat_read(const u8 *srat) {
         else
             cpus++;
         u8 node = entry[srat_types[type].node];
-        count += !(nodes[node / 64] >> node % 64 & 1);
-        nodes[node / 64] |= 1ull << node % 64;
+        u64 bit = 1ull << node % 64;
+        if (!(nodes[node / 64] & bit)) count++;
+        nodes[node / 64] |= bit;
     }
     log("ACPI: %u CPUs, %lu MiB of memory and %lu MiB that can be unplugged belong to %u nodes",
         cpus, bytes[0] >> 20, bytes[1] >> 20, count);

@@ -24,23 +24,36 @@ static const u8 *mp_find_pointer(u64 start, u64 end) {
 // or in the BIOS ROM.
 static const u8 *mp_find_table(void) {
     const u8 *segment = window_map(BDA_EBDA_SEGMENT, 2, WINDOW_TABLES);
-    u64 ebda = segment ? acpi_number(segment, 2) << 4 : 0;
+    u64 ebda = 0;
+    if (segment) ebda = acpi_number(segment, 2) << 4;
     if (ebda < EBDA_LOWEST || ebda > LEGACY_HOLE - 1024) ebda = LEGACY_HOLE - 1024;
     const u8 *pointer = mp_find_pointer(ebda, ebda + 1024);
     if (!pointer) pointer = mp_find_pointer(MP_ROM, HIGH_MEMORY);
-    u64 physical = pointer ? acpi_number(pointer + 4, 4)
-                           : 0; // 0: one of the default configurations, all before 64 bits
-    const u8 *table = physical ? window_map(physical, HEADER_BYTES, WINDOW_TABLES) : NULL;
-    u64 length = table && !memcmp(table, "PCMP", 4) ? acpi_number(table + 4, 2) : 0;
-    table = length >= HEADER_BYTES ? window_map(physical, length, WINDOW_TABLES) : NULL;
+    if (!pointer) return NULL;
+    // 0: one of the default configurations, all of which are older than 64 bits.
+    u64 physical = acpi_number(pointer + 4, 4);
+    u64 length = 0;
+    const u8 *table = NULL;
+    if (physical) table = window_map(physical, HEADER_BYTES, WINDOW_TABLES);
+    if (table && !memcmp(table, "PCMP", 4)) length = acpi_number(table + 4, 2);
+    table = NULL;
+    if (length >= HEADER_BYTES) table = window_map(physical, length, WINDOW_TABLES);
     if (table && acpi_adds_up(table, length)) return table;
-    if (pointer)
-        log("MP table: ignored at 0x%lx (%lu bytes): wrong length or checksum", physical, length);
+    log("MP table: ignored at 0x%lx (%lu bytes): wrong length or checksum", physical, length);
     return NULL;
 }
 
+static void mp_read_interrupt(struct acpi_info *info, const u8 *entry, u32 apic) {
+    if (apic)
+        acpi_set_isa(info, entry[5], (apic - 1) * APIC_LINES + entry[7],
+                     (u16)acpi_number(entry + 2, 2));
+    else
+        log("MP table: ignored the line of ISA interrupt %u: there is no I/O APIC %u", entry[5],
+            entry[6]);
+}
+
 void mp_read(struct acpi_info *info) {
-    const u8 *table = mp_find_table(), *entry, *end;
+    const u8 *table = mp_find_table();
     struct acpi_seen seen = {0};
     bool isa[256] = {0};    // by bus
     u8 io_apics[256] = {0}; // by id: index + 1; 0: none
@@ -48,10 +61,11 @@ void mp_read(struct acpi_info *info) {
         log("ACPI: neither an APIC table nor an MP table, so only the boot CPU is used");
         return;
     }
-    entry = table + HEADER_BYTES;
-    end = table + acpi_number(table + 4, 2);
+    const u8 *entry = table + HEADER_BYTES;
+    const u8 *end = table + acpi_number(table + 4, 2);
     for (u64 left = acpi_number(table + 34, 2); left; left--) {
-        u8 type = entry < end ? *entry : MP_TYPES;
+        u8 type = MP_TYPES;
+        if (entry < end) type = *entry;
         u8 bytes = type == MP_CPU ? 20 : 8;
         if (type >= MP_TYPES || bytes > end - entry) {
             log("MP table: ignored its last %lu entries: one has no sensible type or length", left);
@@ -64,13 +78,9 @@ void mp_read(struct acpi_info *info) {
             acpi_add_io_apic(info, (u32)acpi_number(entry + 4, 4), count * APIC_LINES);
         if (info->io_apic_count > count) io_apics[entry[1]] = (u8)(count + 1);
         if (type == MP_INTERRUPT && entry[1] == MP_INT && isa[entry[4]]) {
-            u32 apic = entry[6] == ALL_IO_APICS ? 1 : io_apics[entry[6]];
-            if (apic)
-                acpi_set_isa(info, entry[5], (apic - 1) * APIC_LINES + entry[7],
-                             (u16)acpi_number(entry + 2, 2));
-            else
-                log("MP table: ignored the line of ISA interrupt %u: there is no I/O APIC %u",
-                    entry[5], entry[6]);
+            u32 apic = io_apics[entry[6]];
+            if (entry[6] == ALL_IO_APICS) apic = 1;
+            mp_read_interrupt(info, entry, apic);
         }
         if (type == MP_LOCAL_INTERRUPT && entry[1] == MP_NMI)
             acpi_set_nmi(info, entry[7], (u16)acpi_number(entry + 2, 2));

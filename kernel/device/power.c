@@ -80,8 +80,8 @@ void power_restart(void) {
         power_register_write(&acpi->reset, acpi->reset_value);
         power_wait_ms(100);
     }
-    static const u8
-        no_idt[10]; // should that fail: without an IDT the first exception resets the CPU
+    // Should that fail: without an IDT the first exception resets the CPU.
+    static const u8 no_idt[10];
     __asm__ volatile("lidt %0\n\tint3" ::"m"(no_idt));
     __builtin_unreachable();
 }
@@ -90,8 +90,13 @@ void power_restart(void) {
 // that never empties, so nobody can press a key.
 static bool power_keyboard_empty(void) {
     int full = 0;
-    for (int ms = 0; ms < KBC_EMPTY_MS; ms++, power_wait_ms(1))
-        if (inb(KBC_STATUS) & KBC_OUTPUT_FULL) inb(KBC_DATA), full++;
+    for (int ms = 0; ms < KBC_EMPTY_MS; ms++) {
+        if (inb(KBC_STATUS) & KBC_OUTPUT_FULL) {
+            inb(KBC_DATA);
+            full++;
+        }
+        power_wait_ms(1);
+    }
     return full < KBC_EMPTY_MS;
 }
 
@@ -101,9 +106,8 @@ static bool power_key_pressed(void) {
            !(status & KBC_FROM_MOUSE);
 }
 
-static void power_tell(const char *text) {
-    screen_log(text, strlen(text));
-} // whatever style the program left
+// Whatever style the program left on the screen.
+static void power_tell(const char *text) { screen_log(text, strlen(text)); }
 
 void power_end(int status) {
     cpus_stop(false);

@@ -19,18 +19,30 @@
 enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, CENTURY, STATUS_B, FIELDS };
 static const u8 registers[FIELDS] = {0x00, 0x02, 0x04, 0x07, 0x08, 0x09, 0x32, 0x0b};
 
-// A field's value, 255 when it is no number.
+#define NO_NUMBER 255
+
+// A field's value, or NO_NUMBER: each half of a byte is a decimal figure, unless the clock counts
+// in binary.
 static u8 rtc_number(u8 field, bool binary) {
+    u8 tens = field >> 4;
+    u8 ones = field & 0x0f;
     if (binary) return field;
-    return (field & 0x0f) <= 9 && field >> 4 <= 9 ? (field >> 4) * 10 + (field & 0x0f) : 255;
+    if (tens > 9 || ones > 9) return NO_NUMBER;
+    return tens * 10 + ones;
 }
 
-// 0-23, or 255 when the field makes no sense.
+// 0-23, or NO_NUMBER. 12 AM is 0, and 12 PM is 12.
 static u8 rtc_hour_of(u8 field, bool binary, bool is_24) {
-    u8 hour = rtc_number(is_24 ? field : field & ~HOUR_PM, binary);
-    if (is_24) return hour < 24 ? hour : 255;
-    if (hour < 1 || hour > 12) return 255;
-    return hour % 12 + (field & HOUR_PM ? 12 : 0); // 12 AM is 0, 12 PM is 12
+    if (is_24) {
+        u8 hour = rtc_number(field, binary);
+        if (hour > 23) return NO_NUMBER;
+        return hour;
+    }
+    u8 hour = rtc_number(field & ~HOUR_PM, binary);
+    if (hour < 1 || hour > 12) return NO_NUMBER;
+    if (hour == 12) hour = 0;
+    if (field & HOUR_PM) hour += 12;
+    return hour;
 }
 
 // Days since 1970-01-01 of a Gregorian date from 1970 on. A year that begins in March has its leap
@@ -48,7 +60,8 @@ static u64 rtc_convert(const u8 field[FIELDS]) {
     u8 value[FIELDS];
     for (int i = 0; i < FIELDS; i++) value[i] = rtc_number(field[i], binary);
     u8 hour = rtc_hour_of(field[HOUR], binary, field[STATUS_B] & STATUS_B_24_HOURS);
-    unsigned century = value[CENTURY] >= 19 && value[CENTURY] <= 21 ? value[CENTURY] : 20;
+    unsigned century = value[CENTURY];
+    if (century < 19 || century > 21) century = 20;
     unsigned year = century * 100 + value[YEAR];
     if (value[SECOND] > 59 || value[MINUTE] > 59 || hour > 23 || value[YEAR] > 99 || year < 1970)
         return 0;
@@ -84,8 +97,12 @@ u64 time_wall_ns(void) {
     if (!start_ns) {
         u64 wall_ns = kvm_clock_ns();
         if (!wall_ns) wall_ns = rtc_seconds() * 1000000000;
-        if (!wall_ns) log_error("the battery clock gives no plausible time: it is taken for 1970");
-        __atomic_store_n(&start_ns, wall_ns ? wall_ns - time_now_ns() : 1, __ATOMIC_RELAXED);
+        u64 start_of_time = 1; // any but 0
+        if (wall_ns)
+            start_of_time = wall_ns - time_now_ns();
+        else
+            log_error("the battery clock gives no plausible time: it is taken for 1970");
+        __atomic_store_n(&start_ns, start_of_time, __ATOMIC_RELAXED);
     }
     lock_give(&lock);
     return start_ns + time_now_ns();

@@ -42,14 +42,22 @@ static void crtc_write(u8 high, unsigned cell) {
 // Goes on below what the BIOS and the loader wrote.
 static void screen_text_init(unsigned columns, unsigned rows) {
     bool fits = rows > 0 && columns * (rows + 1) <= TEXT_CELLS;
-    u16 *cells = fits ? window_map(TEXT_SCREEN, TEXT_CELLS * sizeof(u16), WINDOW_DEVICE) : NULL;
+    const char *why = "too many";
+    u16 *cells = NULL;
+    if (fits) {
+        why = "no memory to map it";
+        cells = window_map(TEXT_SCREEN, TEXT_CELLS * sizeof(u16), WINDOW_DEVICE);
+    }
     if (!cells) {
-        log_error("screen: %u x %u characters not used: %s", columns, rows,
-                  fits ? "no memory to map it" : "too many");
+        log_error("screen: %u x %u characters not used: %s", columns, rows, why);
         return;
     }
-    unsigned top = crtc_read(CRTC_START), cursor = crtc_read(CRTC_CURSOR);
-    if (top + rows * columns > TEXT_CELLS || cursor - top >= rows * columns) top = cursor = 0;
+    unsigned top = crtc_read(CRTC_START);
+    unsigned cursor = crtc_read(CRTC_CURSOR);
+    if (top + rows * columns > TEXT_CELLS || cursor - top >= rows * columns) {
+        top = 0;
+        cursor = 0;
+    }
     unsigned at = cursor - top;
     console = (struct console){cells,        TEXT_CELLS,   columns,       rows, top,
                                at / columns, at % columns, console.style, 0};
@@ -60,12 +68,13 @@ static void screen_text_init(unsigned columns, unsigned rows) {
 static void screen_framebuffer_begin(const struct boot_part *cells) {
     void *memory = window_map(framebuffer.address, (u64)framebuffer.pitch * framebuffer.height,
                               WINDOW_WRITE_COMBINING);
-    unsigned columns = framebuffer.width / FONT_WIDTH,
-             fit = (unsigned)(cells->length / sizeof(u16)), size;
-    unsigned rows =
-        columns ? MIN(framebuffer.height / FONT_HEIGHT, (MAX(fit / columns, 1) - 1) / 2) : 0;
+    unsigned columns = framebuffer.width / FONT_WIDTH;
+    unsigned fit = (unsigned)(cells->length / sizeof(u16));
+    unsigned rows = 0;
+    // The console has one row more than is shown, and shown[] has the rest.
+    if (columns) rows = MIN(framebuffer.height / FONT_HEIGHT, (MAX(fit / columns, 1) - 1) / 2);
     if (!memory || !rows) return; // window_map() said why; or no character fits
-    size = rows * columns;
+    unsigned size = rows * columns;
     console = (struct console){window(cells->start), fit - size, columns, rows, 0, 0, 0,
                                console.style,        0};
     shown = (u16 *)window(cells->start) + (fit - size);
@@ -108,7 +117,9 @@ static bool screen_end(void) {
         crtc_write(CRTC_CURSOR, console.top + console.row * console.columns +
                                     MIN(console.column, console.columns - 1));
     } else if (!yielded) {
-        done = framebuffer_show(&console, shown, screen_at_once() ? UINT32_MAX : SHOWN_MAX);
+        u32 most = SHOWN_MAX;
+        if (screen_at_once()) most = UINT32_MAX;
+        done = framebuffer_show(&console, shown, most);
     }
     __atomic_store_n(&drawing, false, __ATOMIC_RELEASE);
     return done;
@@ -116,7 +127,10 @@ static bool screen_end(void) {
 
 bool screen_show(void) { return kind != FRAMEBUFFER || !screen_first_begin() || screen_end(); }
 
-static u64 screen_look(u64 now) { return screen_show() ? UINT64_MAX : now + REST_NS; }
+static u64 screen_look(u64 now) {
+    if (screen_show()) return UINT64_MAX;
+    return now + REST_NS;
+}
 
 void screen_later(void) { watch_by(1); } // as soon as it can
 
@@ -136,8 +150,8 @@ size_t screen_write(const char *text, size_t bytes) {
 void screen_log(const char *line, size_t bytes) {
     if (!screen_first_begin()) return;
     struct console_style style = console.style;
-    console.style = CONSOLE_STYLE(bytes > 4 && line[4] == '!' ? COLOUR_ERROR
-                                                              : COLOUR_LOG); // "vmos! ", "vmos: "
+    bool is_error = bytes > 4 && line[4] == '!'; // "vmos! " or "vmos: "
+    console.style = CONSOLE_STYLE(is_error ? COLOUR_ERROR : COLOUR_LOG);
     if (console.column > 0) console_write(&console, "\n", 1, UINT32_MAX);
     bool whole = line[bytes - 1] == '\n';
     console_write(&console, line, bytes - whole, UINT32_MAX);
@@ -148,18 +162,19 @@ void screen_log(const char *line, size_t bytes) {
 }
 
 const struct boot_framebuffer *screen_framebuffer(void) {
-    return kind == FRAMEBUFFER ? &framebuffer : NULL;
+    if (kind != FRAMEBUFFER) return NULL;
+    return &framebuffer;
 }
 
 unsigned screen_yield(bool program_draws) {
     if (kind == FRAMEBUFFER && yielded != program_draws) {
         (void)screen_first_begin();
-        memset(shown, 0,
-               console.columns * console.rows *
-                   sizeof *shown); // first: a CPU that stops here drew nothing
+        // First: a CPU that stops here drew nothing.
+        memset(shown, 0, console.columns * console.rows * sizeof *shown);
         framebuffer_clear();
         yielded = program_draws;
         if (!screen_end()) screen_later();
     }
-    return kind == NOTHING ? 25 : console.rows * MIN(console.columns, LINE) / LINE;
+    if (kind == NOTHING) return 25;
+    return console.rows * MIN(console.columns, LINE) / LINE;
 }

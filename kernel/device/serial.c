@@ -68,8 +68,9 @@ static size_t serial_send(const u8 *bytes, size_t count) {
 
 static void serial_pump(void) {
     while (head != tail) {
-        u32 at = tail % RING, part = MIN(head - tail, RING - at),
-            sent = (u32)serial_send(ring + at, part);
+        u32 at = tail % RING;
+        u32 part = MIN(head - tail, RING - at);
+        u32 sent = (u32)serial_send(ring + at, part);
         tail += sent;
         if (sent < part) return;
     }
@@ -91,9 +92,12 @@ static bool serial_is_wanted(void) {
 // to be told.
 static void serial_enable(void) {
     bool sends = burst && (head != tail || serial_is_wanted());
-    u8 wanted = input ? IER_RECEIVED : 0;
+    u8 wanted = 0;
+    if (input) wanted |= IER_RECEIVED;
     if (sends) wanted |= IER_EMPTY;
-    if (started && wanted != enabled) outb(COM1_PORT + UART_IER, enabled = wanted);
+    if (!started || wanted == enabled) return;
+    enabled = wanted;
+    outb(COM1_PORT + UART_IER, enabled);
 }
 
 // ---- output ----
@@ -109,7 +113,10 @@ static void serial_out(const u8 *bytes, size_t count) {
     serial_enable();
 }
 
-static u64 serial_look_ns(void) { return by_timer ? TIMER_NS * burst / UART_FIFO : LOOK_NS; }
+static u64 serial_look_ns(void) {
+    if (by_timer) return TIMER_NS * burst / UART_FIFO;
+    return LOOK_NS;
+}
 
 static void serial_give(void) {
     bool waits = enabled & IER_EMPTY;
@@ -187,9 +194,9 @@ void serial_panic(const char *text, size_t bytes) {
 }
 
 void serial_flush(bool patiently) {
+    u32 tries = patiently ? WAIT_LONG : UART_WAIT_SHORT;
     serial_take();
-    if (serial_poll(NULL, 0, patiently ? WAIT_LONG : UART_WAIT_SHORT))
-        uart_wait(COM1_PORT, LSR_IDLE, UART_WAIT_SHORT);
+    if (serial_poll(NULL, 0, tries)) uart_wait(COM1_PORT, LSR_IDLE, UART_WAIT_SHORT);
     lock_give(&lock);
 }
 
@@ -263,7 +270,8 @@ static u64 serial_look(u64 now) {
     if (turns) log("COM1 does not interrupt when it can take bytes: a timer looks after it");
     serial_tell();
     if (is_dead) serial_dies();
-    return waits ? now + serial_look_ns() : UINT64_MAX;
+    if (!waits) return UINT64_MAX;
+    return now + serial_look_ns();
 }
 
 bool serial_begin(void (*got)(u8 byte), void (*has_room)(void)) {

@@ -44,7 +44,9 @@ static inline size_t uart_init(u16 port) {
     outb(port + UART_IER, 0);
     outb(port + UART_LCR, LCR_8N1);
     outb(port + UART_MCR, MCR_DTR_RTS_OUT2);
-    return (inb(port + UART_FCR) & IIR_FIFO_WORKS) == IIR_FIFO_WORKS ? UART_FIFO : 1;
+    bool fifo_works = (inb(port + UART_IIR) & IIR_FIFO_WORKS) == IIR_FIFO_WORKS;
+    if (!fifo_works) return 1;
+    return UART_FIFO;
 }
 
 // Waits until the line status has a bit, for at most tries reads.
@@ -58,7 +60,7 @@ static inline bool uart_wait(u16 port, u8 bit, u32 tries) {
 // reads.
 static inline bool uart_write(u16 port, const u8 *bytes, size_t count, size_t burst, u32 tries) {
     for (size_t n; count > 0; bytes += n, count -= n) {
-        n = count < burst ? count : burst;
+        n = MIN(count, burst);
         if (!uart_wait(port, LSR_THRE, tries)) return false;
         outsb(port, bytes, n);
     }
