@@ -38,7 +38,8 @@ size_t log_format(char line[LOG_LINE + 1], const char *prefix, const char *fmt, 
 
 void log_put(const char *line, size_t length, size_t on_screen) {
     for (struct sink *sink = sinks; sink <= sinks + LOG_SCREEN; sink++) {
-        size_t bytes = sink == sinks + LOG_SCREEN ? on_screen : length;
+        size_t bytes = length;
+        if (sink == sinks + LOG_SCREEN) bytes = on_screen;
         if (!sink->write || sink->busy || !bytes) continue;
         sink->busy = true;
         sink->write(line, bytes);
@@ -52,18 +53,21 @@ void log_line(const char *prefix, const char *fmt, va_list args) {
     stop_serve(); // nothing follows the exit line
     if (!alone) lock_take(&lock);
     char *keep = kept[kept_count++ % KEPT];
-    size_t part = length < KEPT_BYTES ? length : KEPT_BYTES;
+    size_t part = MIN(length, KEPT_BYTES);
     memcpy(keep, line, part);
     keep[part - 1] = '\0';
     bool is_error = line[4] == '!';
-    size_t on_wire = quiet[LOG_WIRE] && !is_error ? 0 : length;
-    size_t on_screen = quiet[LOG_SCREEN] && !is_error ? 0 : length;
+    size_t on_wire = length;
+    if (quiet[LOG_WIRE] && !is_error) on_wire = 0;
+    size_t on_screen = length;
+    if (quiet[LOG_SCREEN] && !is_error) on_screen = 0;
     log_put(line, on_wire, on_screen);
     if (!alone) lock_give(&lock);
 }
 
 const char *log_kept(unsigned before) {
-    return before < KEPT && before < kept_count ? kept[(kept_count - 1 - before) % KEPT] : NULL;
+    if (before < KEPT && before < kept_count) return kept[(kept_count - 1 - before) % KEPT];
+    return NULL;
 }
 
 // A CPU that does not count yet may be in the middle of a line.

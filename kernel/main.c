@@ -21,7 +21,8 @@ static const struct panic_means panic_means_here = {serial_panic, tables_peek, p
                                                     screen_yield, power_end};
 
 static void main_ignored(const char *word, u64 length, const char *why) {
-    log("the image's command line: %.*s %s, ignored", (int)(length < 80 ? length : 80), word, why);
+    int shown = (int)MIN(length, 80);
+    log("the image's command line: %.*s %s, ignored", shown, word, why);
 }
 
 static void main_options(void (*report)(const char *word, u64 length, const char *why)) {
@@ -59,7 +60,10 @@ void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
     char wrong[LOG_LINE];
     wrmsr(MSR_GS_BASE, (u64)low_cpu);
     bool is_other = bootinfo_is_other(given, wrong, sizeof wrong);
-    boot = is_other ? (struct boot_info){.text_columns = 80, .text_rows = 25} : *given;
+    if (is_other)
+        boot = (struct boot_info){.text_columns = 80, .text_rows = 25};
+    else
+        boot = *given;
     main_log(); // for what can go wrong here
     if (is_other || bootinfo_is_wrong(&boot, wrong, sizeof wrong)) unfit("%s", wrong);
     panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
@@ -75,12 +79,12 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     window_base = WINDOW; // before anything reaches for physical memory
     tables_allow = handover->tables_allow;
     boot = handover->boot;
-    cpu_init(0); // GDT, IDT, TSS, control registers: from here on faults are reported by our own
-                 // handlers
+    // GDT, IDT, TSS, control registers: from here on our own handlers report faults.
+    cpu_init(0);
     boot.tsc[STAGE_KERNEL_HIGH] = tsc();
     main_log();
-    u64 file = boot.kernel.start,
-        code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
+    u64 file = boot.kernel.start;
+    u64 code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
     main_options(main_ignored);
     memory_take_over(handover);
 
@@ -89,8 +93,9 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     power_init(&acpi);
     keyboard_init(&acpi);
     interrupts_init(&acpi);
-    time_init(acpi.hpet ? window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE) : NULL, acpi.pm_timer,
-              &boot.pit);
+    volatile u32 *hpet = NULL;
+    if (acpi.hpet) hpet = window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE);
+    time_init(hpet, acpi.pm_timer, &boot.pit);
     main_console();
     memory_end_boot(handover);
     memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);

@@ -34,8 +34,9 @@ static s64 alarm_put_timer(u64 to, struct timer timer) {
 s64 call_getitimer(struct thread *thread, const u64 *arg) {
     int which = (int)arg[0];
     if (which != ITIMER_REAL && which != ITIMER_VIRTUAL && which != ITIMER_PROF) return -EINVAL;
-    return alarm_put_timer(arg[1], which == ITIMER_REAL ? alarm_set(thread->process, NULL)
-                                                        : (struct timer){0});
+    struct timer now = {0};
+    if (which == ITIMER_REAL) now = alarm_set(thread->process, NULL);
+    return alarm_put_timer(arg[1], now);
 }
 
 // setitimer(int which, new, old): no new one means none, as on Linux.
@@ -55,5 +56,6 @@ s64 call_setitimer(struct thread *thread, const u64 *arg) {
     else if (wanted.left)
         return refused("setitimer", "timer", (u64)which, "timers of CPU time are not built",
                        -EINVAL);
-    return arg[2] ? alarm_put_timer(arg[2], before) : 0;
+    if (!arg[2]) return 0;
+    return alarm_put_timer(arg[2], before);
 }

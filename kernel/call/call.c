@@ -42,17 +42,19 @@ static const char names[] =
 
 static __attribute__((noinline)) s64 calls_unknown(u32 number) {
     static bool named[NUMBERS + 1]; // the last one for all that are no number of a call
-    if (__atomic_exchange_n(&named[number < NUMBERS ? number : NUMBERS], true, __ATOMIC_RELAXED))
-        return -ENOSYS;
+    bool *is_named = &named[MIN(number, NUMBERS)];
+    if (__atomic_exchange_n(is_named, true, __ATOMIC_RELAXED)) return -ENOSYS;
     const char *name = names;
     for (u32 i = 0; i < number && name < names + sizeof names - 1; i++) name += strlen(name) + 1;
-    log("the program called %s (system call %u), which is not built: it got ENOSYS",
-        *name ? name : "?", number);
+    if (!*name) name = "?";
+    log("the program called %s (system call %u), which is not built: it got ENOSYS", name, number);
     return -ENOSYS;
 }
 
 // The number is EAX, as on Linux: what stands in the upper half of RAX does not matter.
 s64 calls_dispatch(struct thread *thread, u32 number, const u64 *arg) {
-    u8 place = number < NUMBERS ? places[number] : PLACE_NONE;
-    return place ? calls[place](thread, arg) : calls_unknown(number);
+    if (number >= NUMBERS) return calls_unknown(number);
+    u8 place = places[number];
+    if (place == PLACE_NONE) return calls_unknown(number);
+    return calls[place](thread, arg);
 }

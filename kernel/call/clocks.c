@@ -8,13 +8,15 @@ s64 call_clock_gettime(struct thread *thread, const u64 *arg) {
     u64 ns;
     if ((int)arg[0] == CLOCK_MONOTONIC)
         return time_put(arg[1], time_now_ns()); // the one that is asked most
-    return clock_now(thread, (int)arg[0], &ns) ? time_put(arg[1], ns) : -EINVAL;
+    if (!clock_now(thread, (int)arg[0], &ns)) return -EINVAL;
+    return time_put(arg[1], ns);
 }
 
 // clock_getres(int clock, time): a nanosecond, by the TSC, for all of them.
 s64 call_clock_getres(struct thread *thread, const u64 *arg) {
     if (!clock_exists(thread, (int)arg[0])) return -EINVAL;
-    return arg[1] ? time_put(arg[1], 1) : 0;
+    if (!arg[1]) return 0;
+    return time_put(arg[1], 1);
 }
 
 s64 call_gettimeofday(struct thread *thread, const u64 *arg) {
@@ -33,7 +35,8 @@ s64 call_clock_nanosleep(struct thread *thread, const u64 *arg) {
     if (is_first && !error) error = time_get(arg[2], &ns);
     if (is_first && !error)
         error = clock_sleep_begin(thread, clock, ns, (u32)arg[1] & TIMER_ABSTIME);
-    return error ? error : clock_sleep(thread, clock);
+    if (error) return error;
+    return clock_sleep(thread, clock);
 }
 
 s64 call_nanosleep(struct thread *thread, const u64 *arg) {

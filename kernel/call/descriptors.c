@@ -26,13 +26,15 @@ s64 call_dup3(struct thread *thread, const u64 *arg) {
     if (flags & ~(u32)O_CLOEXEC || (u32)arg[0] == number) return -EINVAL;
     if (number >= limit_get(&thread->process->limits, RLIMIT_NOFILE)) return -EBADF;
     struct file *file = record_file(thread, arg[0]);
-    return file ? files_replace(thread->process, file, number, flags & O_CLOEXEC) : -EBADF;
+    if (!file) return -EBADF;
+    return files_replace(thread->process, file, number, flags & O_CLOEXEC);
 }
 
 s64 call_dup2(struct thread *thread, const u64 *arg) {
     const u64 as_dup3[] = {arg[0], arg[1], 0};
     if ((u32)arg[0] != (u32)arg[1]) return call_dup3(thread, as_dup3);
-    return record_file(thread, arg[0]) ? (s64)(u32)arg[0] : -EBADF;
+    if (!record_file(thread, arg[0])) return -EBADF;
+    return (s64)(u32)arg[0];
 }
 
 s64 call_close(struct thread *thread, const u64 *arg) {
@@ -70,13 +72,16 @@ s64 call_lseek(struct thread *thread, const u64 *arg) {
     u64 from = file_offset(file);
     s64 to = file->operations->seek(from, (s64)arg[1], (u32)arg[2]);
     if (to < 0) return to;
-    return file_advance(file, from, (u64)to - from) ? to : call_again(thread);
+    if (file_advance(file, from, (u64)to - from)) return to;
+    return call_again(thread);
 }
 
 static s64 descriptors_set_nonblocking(struct file *file, u64 from) {
     int on = 0;
     if (!copy_from_user(&on, from, sizeof on)) return -EFAULT;
-    file_change_flags(file, O_NONBLOCK, on ? O_NONBLOCK : 0);
+    u32 flags = 0;
+    if (on) flags = O_NONBLOCK;
+    file_change_flags(file, O_NONBLOCK, flags);
     return 0;
 }
 
@@ -95,5 +100,6 @@ s64 call_ioctl(struct thread *thread, const u64 *arg) {
         int left = (int)file->operations->left(file);
         return put_user(arg[2], &left, sizeof left);
     }
-    return file->operations->ioctl ? file->operations->ioctl(thread, request, arg[2]) : -ENOTTY;
+    if (!file->operations->ioctl) return -ENOTTY;
+    return file->operations->ioctl(thread, request, arg[2]);
 }

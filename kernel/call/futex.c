@@ -5,7 +5,8 @@
 // REQUEUE(word, operation, how many are woken, how many are moved, to which word, value), or with
 // the value compared.
 static s64 futex_call_requeue(struct thread *thread, const u64 *arg, u32 operation) {
-    int wakes = (int)arg[2], moves = (int)arg[3];
+    int wakes = (int)arg[2];
+    int moves = (int)arg[3];
     if (wakes < 0 || moves < 0) return -EINVAL;
     struct futex_requeue how = {
         .word = arg[0], .to = arg[4], .operation = operation, .expected = (u32)arg[5]};
@@ -27,9 +28,11 @@ static bool futex_is_of(u32 command, u32 set) {
 // futex(word, operation, value, timeout or count, word 2, bits or value). As on Linux the timeout
 // comes first of all.
 s64 call_futex(struct thread *thread, const u64 *arg) {
-    u32 operation = (u32)arg[1], command = operation & (u32)FUTEX_CMD_MASK;
+    u32 operation = (u32)arg[1];
+    u32 command = operation & (u32)FUTEX_CMD_MASK;
     bool has_bits = command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET;
-    u32 bits = has_bits ? (u32)arg[5] : ~0u;
+    u32 bits = ~0u;
+    if (has_bits) bits = (u32)arg[5];
     u64 ns = NEVER;
     if (arg[3] && !thread->has_deadline && futex_is_of(command, TIMED)) {
         s64 error = time_get(arg[3], &ns);

@@ -7,10 +7,13 @@ static bool limit_is_own(u32 pid) { return !pid || thread_exists(pid); }
 // prlimit64(process, or a thread of it, resource, new, old)
 s64 call_prlimit64(struct thread *thread, const u64 *arg) {
     struct rlimit64 wanted, before;
-    if (arg[2] && !copy_from_user(&wanted, arg[2], sizeof wanted)) return -EFAULT;
+    const struct rlimit64 *asked = NULL;
+    if (arg[2]) {
+        if (!copy_from_user(&wanted, arg[2], sizeof wanted)) return -EFAULT;
+        asked = &wanted;
+    }
     if (!limit_is_own((u32)arg[0])) return -ESRCH;
-    s64 error =
-        limit_change(&thread->process->limits, (u32)arg[1], arg[2] ? &wanted : NULL, &before);
+    s64 error = limit_change(&thread->process->limits, (u32)arg[1], asked, &before);
     if (error || !arg[3]) return error;
     return put_user(arg[3], &before, sizeof before);
 }
@@ -18,7 +21,8 @@ s64 call_prlimit64(struct thread *thread, const u64 *arg) {
 s64 call_getrlimit(struct thread *thread, const u64 *arg) {
     struct rlimit64 before;
     s64 error = limit_change(&thread->process->limits, (u32)arg[0], NULL, &before);
-    return error ? error : put_user(arg[1], &before, sizeof before);
+    if (error) return error;
+    return put_user(arg[1], &before, sizeof before);
 }
 
 s64 call_setrlimit(struct thread *thread, const u64 *arg) {

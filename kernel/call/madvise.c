@@ -33,9 +33,9 @@ static s64 madvise_give_up(struct walk *walk, u64 end) {
 
 static s64 madvise_populate(struct walk *walk, const struct area *area, u64 end) {
     bool writes = walk->what == MADV_POPULATE_WRITE;
-    if (area->flags & AREA_DEVICE ||
-        !(area->rights & (writes ? AREA_WRITE : AREA_READ | AREA_WRITE)))
-        return -EINVAL;
+    u32 needed = AREA_READ | AREA_WRITE; // one of them
+    if (writes) needed = AREA_WRITE;
+    if (area->flags & AREA_DEVICE || !(area->rights & needed)) return -EINVAL;
     if (area->flags & AREA_GUARD) return -EFAULT;
     return range_populate(walk, end, writes);
 }
@@ -43,11 +43,14 @@ static s64 madvise_populate(struct walk *walk, const struct area *area, u64 end)
 // Zeroes come back in all areas that show it.
 static s64 madvise_remove(struct walk *walk, const struct area *area, u64 end) {
     if (area->flags & (AREA_LOCKED | AREA_DEVICE)) return -EINVAL;
-    if (!(area->flags & AREA_SHARED)) return area->object ? -EACCES : -EINVAL;
+    bool is_shared = area->flags & AREA_SHARED;
+    if (!is_shared && area->object) return -EACCES;
+    if (!is_shared) return -EINVAL;
     if (!area->object) return madvise_give_up(walk, end);
     for (; walk->at < end && walk->left > 0; walk->at += PAGE_SIZE) {
         bool clears = object_clear(area->object, area->offset + (walk->at - area->start));
-        walk->left -= PAGE_COST + (clears ? (s64)(PAGE_SIZE / sizeof(u64)) : 0);
+        walk->left -= PAGE_COST;
+        if (clears) walk->left -= PAGE_SIZE / sizeof(u64);
     }
     return 0;
 }
@@ -55,9 +58,11 @@ static s64 madvise_remove(struct walk *walk, const struct area *area, u64 end) {
 static s64 madvise_guard(struct walk *walk, const struct area *area, u64 end) {
     struct space *space = walk->space;
     bool installs = walk->what == MADV_GUARD_INSTALL;
-    if (area->flags & (AREA_DEVICE | (installs ? AREA_LOCKED : 0))) return -EINVAL;
-    u64 start = walk->at, stop = end;
-    s64 error = installs ? madvise_give_up(walk, end) : 0;
+    if (area->flags & AREA_DEVICE || (installs && area->flags & AREA_LOCKED)) return -EINVAL;
+    u64 start = walk->at;
+    u64 stop = end;
+    s64 error = 0;
+    if (installs) error = madvise_give_up(walk, end);
     if (error || !space_nodes_ready(space)) return -ENOMEM;
     if (installs) stop = walk->at;
     if (installs)
@@ -70,7 +75,8 @@ static s64 madvise_guard(struct walk *walk, const struct area *area, u64 end) {
 
 // Which areas an advice is not for, as Linux has it; those that need nothing done are for all.
 static s64 madvise_advise(struct walk *walk, const struct area *area, u64 end) {
-    u32 flags = area->flags, not_for = 0;
+    u32 flags = area->flags;
+    u32 not_for = 0;
     switch (walk->what) {
     case MADV_POPULATE_READ:
     case MADV_POPULATE_WRITE: return madvise_populate(walk, area, end);
@@ -99,10 +105,11 @@ static s64 madvise_advise(struct walk *walk, const struct area *area, u64 end) {
 
 // madvise(start, length, advice): what is not mapped is left out, and said.
 s64 call_madvise(struct thread *thread, const u64 *arg) {
-    u64 start = arg[0], bytes = ROUND_UP(arg[1], PAGE_SIZE), advice = (u32)arg[2];
-    if (!madvise_is_known(advice) || start % PAGE_SIZE || (arg[1] && !bytes) ||
-        start + bytes < start)
-        return -EINVAL;
+    u64 start = arg[0];
+    u64 bytes = ROUND_UP(arg[1], PAGE_SIZE);
+    u64 advice = (u32)arg[2];
+    if (!madvise_is_known(advice) || start % PAGE_SIZE) return -EINVAL;
+    if ((arg[1] && !bytes) || start + bytes < start) return -EINVAL; // it wraps
     if (!bytes) return 0;
     struct walk walk = range_begin(thread, start, start + bytes);
     walk.what = advice;

@@ -14,7 +14,8 @@
 // made.
 static s64 mlock_area(struct walk *walk, const struct area *area, u64 end) {
     struct space *space = walk->space;
-    u32 wanted = area->flags & AREA_DEVICE ? 0 : (u32)walk->what;
+    u32 wanted = 0;
+    if (!(area->flags & AREA_DEVICE)) wanted = (u32)walk->what;
     if (!space_nodes_ready(space)) return -EAGAIN;
     if ((area->flags & AREA_LOCKED) != wanted)
         areas_flag(&space->areas, walk->at, end, wanted, AREA_LOCKED & ~wanted);
@@ -31,7 +32,8 @@ static s64 mlock_fill_area(struct walk *walk, const struct area *area, u64 end) 
     if (!area->rights || area->flags & AREA_GUARD) return -ENOMEM;
     s64 error = range_populate(walk, end, is_private && area->rights & AREA_WRITE);
     if (error == -ENOMEM) return -EAGAIN; // as POSIX has it
-    return error ? -ENOMEM : 0;
+    if (error) return -ENOMEM;
+    return 0;
 }
 
 // The same for all areas there are: what cannot be made is left out.
@@ -55,14 +57,15 @@ static s64 mlock_range(struct thread *thread, struct walk walk,
 }
 
 static s64 mlock_call(struct thread *thread, u64 start, u64 bytes, u32 flag, bool fills) {
-    u64 from = ROUND_DOWN(start, PAGE_SIZE),
-        end = from + ROUND_UP(bytes + start % PAGE_SIZE, PAGE_SIZE);
+    u64 from = ROUND_DOWN(start, PAGE_SIZE);
+    u64 end = from + ROUND_UP(bytes + start % PAGE_SIZE, PAGE_SIZE);
     if (end < from) return -EINVAL;
     if (end == from) return 0;
     struct walk walk = range_begin(thread, from, end);
     walk.what = flag;
     walk.ends_at_hole = true;
-    return mlock_range(thread, walk, fills ? mlock_fill_area : NULL);
+    if (!fills) return mlock_range(thread, walk, NULL);
+    return mlock_range(thread, walk, mlock_fill_area);
 }
 
 s64 call_mlock(struct thread *thread, const u64 *arg) {
@@ -79,7 +82,8 @@ s64 call_mlock2(struct thread *thread, const u64 *arg) {
 
 static void mlock_future(struct space *space, u64 flags) {
     space_take(space);
-    space->lock_future = flags & MCL_FUTURE ? flags & (MCL_FUTURE | MCL_ONFAULT) : 0;
+    space->lock_future = 0;
+    if (flags & MCL_FUTURE) space->lock_future = flags & (MCL_FUTURE | MCL_ONFAULT);
     lock_give(&space->lock);
 }
 
@@ -88,7 +92,8 @@ static s64 mlock_all(struct thread *thread, u32 flag,
     struct walk walk = range_begin(thread, USER_START, USER_END);
     walk.what = flag;
     s64 result = mlock_range(thread, walk, fill);
-    return result == -ENOMEM ? 0 : result; // there are holes
+    if (result == -ENOMEM) return 0; // there are holes
+    return result;
 }
 
 s64 call_mlockall(struct thread *thread, const u64 *arg) {
@@ -98,7 +103,8 @@ s64 call_mlockall(struct thread *thread, const u64 *arg) {
         return -EINVAL;
     if (!thread->record.begun) mlock_future(space, flags);
     if (!(flags & MCL_CURRENT)) return 0;
-    return mlock_all(thread, AREA_LOCKED, flags & MCL_ONFAULT ? NULL : mlock_fill_any);
+    if (flags & MCL_ONFAULT) return mlock_all(thread, AREA_LOCKED, NULL);
+    return mlock_all(thread, AREA_LOCKED, mlock_fill_any);
 }
 
 s64 call_munlockall(struct thread *thread, const u64 *arg) {
@@ -117,7 +123,9 @@ static s64 msync_area(struct walk *walk, const struct area *area, u64 end) {
 }
 
 s64 call_msync(struct thread *thread, const u64 *arg) {
-    u64 start = arg[0], end = start + ROUND_UP(arg[1], PAGE_SIZE), flags = (u32)arg[2];
+    u64 start = arg[0];
+    u64 end = start + ROUND_UP(arg[1], PAGE_SIZE);
+    u64 flags = (u32)arg[2];
     if (flags & ~(u64)(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || start % PAGE_SIZE) return -EINVAL;
     if (flags & MS_ASYNC && flags & MS_SYNC) return -EINVAL;
     if (end < start) return -ENOMEM;
@@ -137,17 +145,21 @@ static bool mincore_is_there(struct space *space, const struct area *area, u64 a
 static u64 mincore_look(struct space *space, u64 address, u64 pages, u8 *there) {
     u64 count = 0;
     space_take(space);
-    for (const struct area *area; count < pages && (area = space_area(space, address));
-         address += PAGE_SIZE)
-        there[count++] = mincore_is_there(space, area, address);
+    for (; count < pages; count++) {
+        const struct area *area = space_area(space, address);
+        if (!area) break;
+        there[count] = mincore_is_there(space, area, address);
+        address += PAGE_SIZE;
+    }
     lock_give(&space->lock);
     return count;
 }
 
 s64 call_mincore(struct thread *thread, const u64 *arg) {
     struct space *space = thread->process->space;
-    u64 start = arg[0], pages = ROUND_UP(arg[1], PAGE_SIZE) / PAGE_SIZE,
-        left = CALL_INSTRUCTIONS / 3 / PAGE_COST / CHUNK;
+    u64 start = arg[0];
+    u64 pages = ROUND_UP(arg[1], PAGE_SIZE) / PAGE_SIZE;
+    u64 left = CALL_INSTRUCTIONS / 3 / PAGE_COST / CHUNK;
     struct record *record = &thread->record;
     if (start % PAGE_SIZE) return -EINVAL;
     if (start > USER_END || arg[1] > USER_END - start) return -ENOMEM;

@@ -11,7 +11,8 @@ static int mmap_huge_level(struct space *space, u64 flags) {
     u64 shift = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
     if (!(flags & MAP_HUGETLB)) return 0;
     if (!shift || shift == LEVEL_SHIFT(LEVEL_2M)) return LEVEL_2M;
-    return shift == LEVEL_SHIFT(LEVEL_1G) && space->largest == LEVEL_1G ? LEVEL_1G : -1;
+    if (shift == LEVEL_SHIFT(LEVEL_1G) && space->largest == LEVEL_1G) return LEVEL_1G;
+    return -1;
 }
 
 static u32 mmap_flags(u64 flags) {
@@ -38,18 +39,21 @@ static s64 mmap_decode_file(struct files *files, const u64 *arg, struct mapping 
 }
 
 static s64 mmap_decode(struct process *process, const u64 *arg, struct mapping *wanted) {
-    u64 flags = (u32)arg[3], type = flags & MAP_TYPE;
+    u64 flags = (u32)arg[3];
+    u64 type = flags & MAP_TYPE;
     bool anonymous = flags & MAP_ANONYMOUS;
     *wanted = (struct mapping){
         .at = arg[0], .bytes = arg[1], .level = mmap_huge_level(process->space, flags)};
-    wanted->limit = flags & MAP_32BIT ? LOW_END : USER_END;
+    wanted->limit = USER_END;
+    if (flags & MAP_32BIT) wanted->limit = LOW_END;
     wanted->is_fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
     wanted->replaces = wanted->is_fixed && !(flags & MAP_FIXED_NOREPLACE);
     wanted->populates = flags & (MAP_POPULATE | MAP_LOCKED);
     wanted->like.rights = arg[2] & 7;
     wanted->like.flags = mmap_flags(flags);
     if (arg[5] % PAGE_SIZE || wanted->level < 0) return -EINVAL;
-    s64 error = anonymous ? 0 : mmap_decode_file(process->files, arg, wanted);
+    s64 error = 0;
+    if (!anonymous) error = mmap_decode_file(process->files, arg, wanted);
     if (error) return error;
     if (!wanted->bytes || (wanted->level && !anonymous)) return -EINVAL;
     if (wanted->bytes > USER_END) return -ENOMEM;
@@ -57,7 +61,8 @@ static s64 mmap_decode(struct process *process, const u64 *arg, struct mapping *
     bool is_type = type == MAP_PRIVATE || (type == MAP_SHARED && !(flags & MAP_GROWSDOWN));
     if (wanted->level && !is_type) return -EINVAL;
     if (!wanted->error && !is_type) wanted->error = -EINVAL;
-    return wanted->bytes > USER_END ? -ENOMEM : 0;
+    if (wanted->bytes > USER_END) return -ENOMEM;
+    return 0;
 }
 
 // mmap(address, length, rights, flags, fd, offset): anonymous memory, or the framebuffer.
@@ -65,21 +70,26 @@ s64 call_mmap(struct thread *thread, const u64 *arg) {
     struct mapping wanted;
     if (thread->record.taken.end) return populate(thread);
     s64 error = mmap_decode(thread->process, arg, &wanted);
-    return error ? error : mapping_make(thread, &wanted);
+    if (error) return error;
+    return mapping_make(thread, &wanted);
 }
 
 s64 call_munmap(struct thread *thread, const u64 *arg) {
-    u64 at = arg[0], bytes = arg[1];
+    u64 at = arg[0];
+    u64 bytes = arg[1];
     if (at % PAGE_SIZE || at > USER_END || bytes > USER_END - at || !bytes) return -EINVAL;
     u64 end = ROUND_UP(at + bytes, PAGE_SIZE);
     at = MAX(at, USER_START);
-    return at >= end ? 0 : mapping_remove(thread, at, end);
+    if (at >= end) return 0;
+    return mapping_remove(thread, at, end);
 }
 
 // mprotect(address, length, rights)
 s64 call_mprotect(struct thread *thread, const u64 *arg) {
     const u64 grows = PROT_GROWSDOWN | PROT_GROWSUP;
-    u64 at = arg[0], end = at + ROUND_UP(arg[1], PAGE_SIZE), rights = arg[2] & ~grows;
+    u64 at = arg[0];
+    u64 end = at + ROUND_UP(arg[1], PAGE_SIZE);
+    u64 rights = arg[2] & ~grows;
     if ((arg[2] & grows) == grows || at % PAGE_SIZE) return -EINVAL;
     if (!arg[1]) return 0;
     if (end <= at) return -ENOMEM;
@@ -92,5 +102,6 @@ s64 call_mprotect(struct thread *thread, const u64 *arg) {
 
 // The exact break, as asked for, or the old one on failure: never an error number.
 s64 call_brk(struct thread *thread, const u64 *arg) {
-    return thread->record.taken.end ? populate(thread) : mapping_break(thread, arg[0]);
+    if (thread->record.taken.end) return populate(thread);
+    return mapping_break(thread, arg[0]);
 }

@@ -47,7 +47,8 @@ static struct named paths_named(u64 node) {
 static s64 paths_find(struct thread *thread, u64 directory, u64 path_at, struct named *named) {
     struct path_end end;
     s64 error = paths_walk(thread, directory, path_at, &end);
-    if (error || end.node < 0) return error ? error : end.node;
+    if (error) return error;
+    if (end.node < 0) return end.node;
     *named = paths_named((u64)end.node);
     return 0;
 }
@@ -66,7 +67,8 @@ static s64 paths_find_at(struct thread *thread, u64 directory, u64 path_at, u32 
     if (flags & AT_EMPTY_PATH && path_at && !copy_from_user(&first, path_at, 1)) return -EFAULT;
     if (!(flags & AT_EMPTY_PATH) || first) return paths_find(thread, directory, path_at, named);
     *named = paths_named(0);
-    return (int)directory == AT_FDCWD ? 0 : paths_find_open(thread, directory, named);
+    if ((int)directory == AT_FDCWD) return 0;
+    return paths_find_open(thread, directory, named);
 }
 
 // Of a file that is to be made: /proc makes none, and nothing else can be written to.
@@ -83,7 +85,8 @@ s64 call_openat(struct thread *thread, const u64 *arg) {
     u32 flags = (u32)arg[2];
     s64 error = paths_walk(thread, arg[0], arg[1], &end);
     if (error) return error;
-    if (end.node < 0) return flags & O_CREAT ? paths_cannot_make(&end, flags) : end.node;
+    if (end.node < 0 && flags & O_CREAT) return paths_cannot_make(&end, flags);
+    if (end.node < 0) return end.node;
     const struct file_operations *operations = node_operations((u32)end.node);
     bool is_directory = operations->kind == FILE_DIRECTORY;
     bool reads = (flags & O_ACCMODE) == O_RDONLY;
@@ -103,7 +106,8 @@ s64 call_open(struct thread *thread, const u64 *arg) {
 
 s64 call_getcwd(struct thread *thread, const u64 *arg) {
     if (arg[1] < 2) return -ERANGE;
-    return copy_to_user(arg[0], "/", 2) ? 2 : -EFAULT;
+    if (!copy_to_user(arg[0], "/", 2)) return -EFAULT;
+    return 2;
 }
 
 // Every file has a number of its own: programs take two files with one number for the same.
@@ -147,19 +151,22 @@ s64 call_getdents64(struct thread *thread, const u64 *arg) {
         place = entry.next;
     }
     if (!done) return error;
-    return file_advance(file, start, place - start) ? (s64)done : call_again(thread);
+    if (file_advance(file, start, place - start)) return (s64)done;
+    return call_again(thread);
 }
 
 s64 call_fstat(struct thread *thread, const u64 *arg) {
     struct named file;
     s64 error = paths_find_open(thread, arg[0], &file);
-    return error ? error : paths_put_stat(&file, arg[1]);
+    if (error) return error;
+    return paths_put_stat(&file, arg[1]);
 }
 
 s64 call_stat(struct thread *thread, const u64 *arg) {
     struct named file;
     s64 error = paths_find(thread, (u64)AT_FDCWD, arg[0], &file);
-    return error ? error : paths_put_stat(&file, arg[1]);
+    if (error) return error;
+    return paths_put_stat(&file, arg[1]);
 }
 
 // newfstatat(directory, path, stat, flags)
@@ -168,7 +175,8 @@ s64 call_newfstatat(struct thread *thread, const u64 *arg) {
     struct named file;
     if (flags & ~(u32)AT_FLAGS_KNOWN) return -EINVAL;
     s64 error = paths_find_at(thread, arg[0], arg[1], flags, &file);
-    return error ? error : paths_put_stat(&file, arg[2]);
+    if (error) return error;
+    return paths_put_stat(&file, arg[2]);
 }
 
 // Whose user is root may do what somebody may; but nothing can be written here except the
@@ -176,7 +184,9 @@ s64 call_newfstatat(struct thread *thread, const u64 *arg) {
 static s64 paths_may(const struct named *named, u32 wanted) {
     u32 mode = named->operations->mode;
     if (wanted & 1 && !(mode & 0111)) return -EACCES;
-    if (wanted & 2 && !(mode & 0222)) return S_ISDIR(mode) ? -EROFS : -EACCES;
+    bool cannot_write = wanted & 2 && !(mode & 0222);
+    if (cannot_write && S_ISDIR(mode)) return -EROFS;
+    if (cannot_write) return -EACCES;
     return 0;
 }
 
@@ -187,7 +197,8 @@ s64 call_faccessat2(struct thread *thread, const u64 *arg) {
     u32 flags = (u32)arg[3];
     if (mode & ~ACCESS_KNOWN || flags & ~(u32)ACCESS_FLAGS_KNOWN) return -EINVAL;
     s64 error = paths_find_at(thread, arg[0], arg[1], flags, &file);
-    return error ? error : paths_may(&file, mode);
+    if (error) return error;
+    return paths_may(&file, mode);
 }
 
 s64 call_faccessat(struct thread *thread, const u64 *arg) {
@@ -202,7 +213,8 @@ s64 call_readlinkat(struct thread *thread, const u64 *arg) {
     struct named file;
     if ((int)arg[3] <= 0) return -EINVAL;
     s64 error = paths_find(thread, arg[0], arg[1], &file);
-    return error ? error : -EINVAL;
+    if (error) return error;
+    return -EINVAL;
 }
 
 s64 call_readlink(struct thread *thread, const u64 *arg) {

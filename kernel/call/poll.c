@@ -45,7 +45,8 @@ static s64 poll_look_on(struct thread *thread, u32 count, bool joins) {
         entry->revents = (short)state;
         if (state) record->ready++;
     }
-    return record->stays ? call_again(thread) : 0;
+    if (!record->stays) return 0;
+    return call_again(thread);
 }
 
 static s64 poll_put_results(struct thread *thread, u64 to, u32 count) {
@@ -73,18 +74,20 @@ static s64 poll_look_or_wait(struct thread *thread, u64 to, u32 count, u64 ns) {
     s64 ready = record->ready;
     if (!ready && !thread_deadline(thread, ns)) return CALL_WAITS;
     error = poll_put_results(thread, to, count);
-    return error ? error : ready;
+    if (error) return error;
+    return ready;
 }
 
 // poll(entries, count, timeout in ms)
 s64 call_poll(struct thread *thread, const u64 *arg) {
     int timeout = (int)arg[2];
+    u64 ns = NEVER;
+    if (timeout >= 0) ns = (u32)timeout * 1000000ull;
     if (!thread->record.begun) {
         s64 error = poll_copy_entries(thread, arg[0], (u32)arg[1]);
         if (error) return error;
     }
-    return poll_look_or_wait(thread, arg[0], (u32)arg[1],
-                             timeout < 0 ? NEVER : (u32)timeout * 1000000ull);
+    return poll_look_or_wait(thread, arg[0], (u32)arg[1], ns);
 }
 
 // The first execution of ppoll: 0, or why not. The record then has the timeout (total), when it
@@ -93,7 +96,8 @@ static s64 ppoll_begin(struct thread *thread, const u64 *arg) {
     struct record *record = &thread->record;
     u64 blocked;
     record->total = NEVER;
-    s64 error = arg[2] ? time_get(arg[2], &record->total) : 0;
+    s64 error = 0;
+    if (arg[2]) error = time_get(arg[2], &record->total);
     if (error) return error;
     if (arg[3] && arg[4] != sizeof blocked) return -EINVAL;
     if (arg[3] && !copy_from_user(&blocked, arg[3], sizeof blocked)) return -EFAULT;
@@ -118,7 +122,8 @@ s64 call_ppoll(struct thread *thread, const u64 *arg) {
     if (arg[3]) signal_block(thread, record->before);
     if (record->total != NEVER) {
         u64 passed = time_now_ns() - record->index;
-        u64 left = record->total > passed ? record->total - passed : 0;
+        u64 left = 0;
+        if (record->total > passed) left = record->total - passed;
         (void)time_put(arg[2], left);
     }
     return result;

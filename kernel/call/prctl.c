@@ -48,12 +48,14 @@ static s64 prctl_set_name(struct thread *thread, u64 from) {
 // The flags that are a place of their own: 1, or nothing at all.
 static s64 prctl_no_new_rights(const u64 *arg, bool sets) {
     if (arg[1] != sets || arg[2] || arg[3] || arg[4]) return -EINVAL;
-    return sets ? prctl_keep(&kept.no_new_rights, 1, 1) : (s64)kept.no_new_rights;
+    if (sets) return prctl_keep(&kept.no_new_rights, 1, 1);
+    return (s64)kept.no_new_rights;
 }
 
 static s64 prctl_no_huge_pages(const u64 *arg, bool sets) {
     if ((!sets && arg[1]) || arg[2] || arg[3] || arg[4]) return -EINVAL;
-    return sets ? prctl_keep(&kept.no_huge_pages, arg[1] != 0, 1) : (s64)kept.no_huge_pages;
+    if (sets) return prctl_keep(&kept.no_huge_pages, arg[1] != 0, 1);
+    return (s64)kept.no_huge_pages;
 }
 
 // prctl(int option, four values)
@@ -77,11 +79,17 @@ s64 call_prctl(struct thread *thread, const u64 *arg) {
     case PR_SET_TIMERSLACK: // sleeps end as soon as they can
         thread->timer_slack = arg[1];
         return 0;
-    case PR_GET_TIMERSLACK: return thread->timer_slack ? (s64)thread->timer_slack : TIMER_SLACK_NS;
-    case PR_SET_TIMING: return arg[1] == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
+    case PR_GET_TIMERSLACK:
+        if (!thread->timer_slack) return TIMER_SLACK_NS;
+        return (s64)thread->timer_slack;
+    case PR_SET_TIMING:
+        if (arg[1] != PR_TIMING_STATISTICAL) return -EINVAL;
+        return 0;
     case PR_GET_TIMING: return PR_TIMING_STATISTICAL;
     case PR_GET_TSC: return put_user(arg[1], &time_stamps, sizeof time_stamps);
-    case PR_CAPBSET_READ: return arg[1] <= CAP_LAST_CAP ? 1 : -EINVAL;
+    case PR_CAPBSET_READ:
+        if (arg[1] > CAP_LAST_CAP) return -EINVAL;
+        return 1;
     case PR_GET_TID_ADDRESS: return put_user(arg[1], &thread->clear_tid, sizeof(u64));
     case PR_GET_SECCOMP:
     case PR_GET_SECUREBITS: return 0;

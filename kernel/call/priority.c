@@ -22,7 +22,8 @@ struct parameters {
 static bool priority_of_thread(struct thread *current, int tid, struct priority *kept,
                                const struct priority *wanted) {
     lock_take(&threads_lock);
-    struct thread *thread = tid ? thread_find((u32)tid) : current;
+    struct thread *thread = current;
+    if (tid) thread = thread_find((u32)tid);
     if (thread) *kept = thread->priority;
     if (thread && wanted) thread->priority = *wanted;
     lock_give(&threads_lock);
@@ -42,7 +43,8 @@ static s64 priority_set_policy(struct thread *thread, int tid, const int *policy
     if (tid < 0 || !param_at) return -EINVAL;
     if (!copy_from_user(&param, param_at, sizeof param)) return -EFAULT;
     if (!priority_of_thread(thread, tid, &kept, NULL)) return -ESRCH;
-    int wanted = policy ? *policy & ~SCHED_RESET_ON_FORK : kept.policy;
+    int wanted = kept.policy;
+    if (policy) wanted = *policy & ~SCHED_RESET_ON_FORK;
     bool realtime = priority_is_realtime(wanted);
     if (!realtime && !priority_is_ordinary(wanted)) return -EINVAL;
     if (param.sched_priority < 0 || param.sched_priority > REALTIME_HIGHEST) return -EINVAL;
@@ -50,15 +52,15 @@ static s64 priority_set_policy(struct thread *thread, int tid, const int *policy
     if (realtime)
         return refused("sched_setscheduler", "policy", (u64)wanted, "no real-time policy is built",
                        -EPERM);
-    kept.policy = (u8)wanted;
-    return priority_of_thread(thread, tid, &kept, &(struct priority){kept.nice, (u8)wanted})
-               ? 0
-               : -ESRCH;
+    const struct priority changed = {kept.nice, (u8)wanted};
+    if (!priority_of_thread(thread, tid, &kept, &changed)) return -ESRCH;
+    return 0;
 }
 
 s64 call_sched_setscheduler(struct thread *thread, const u64 *arg) {
     int policy = (int)arg[1];
-    return policy < 0 ? -EINVAL : priority_set_policy(thread, (int)arg[0], &policy, arg[2]);
+    if (policy < 0) return -EINVAL;
+    return priority_set_policy(thread, (int)arg[0], &policy, arg[2]);
 }
 
 s64 call_sched_setparam(struct thread *thread, const u64 *arg) {
@@ -69,7 +71,8 @@ s64 call_sched_setparam(struct thread *thread, const u64 *arg) {
 s64 call_sched_getscheduler(struct thread *thread, const u64 *arg) {
     struct priority kept;
     if ((int)arg[0] < 0) return -EINVAL;
-    return priority_of_thread(thread, (int)arg[0], &kept, NULL) ? kept.policy : -ESRCH;
+    if (!priority_of_thread(thread, (int)arg[0], &kept, NULL)) return -ESRCH;
+    return kept.policy;
 }
 
 // sched_getparam(int thread, param)
@@ -77,15 +80,15 @@ s64 call_sched_getparam(struct thread *thread, const u64 *arg) {
     const struct parameters param = {0};
     struct priority kept;
     if ((int)arg[0] < 0 || !arg[1]) return -EINVAL;
-    return priority_of_thread(thread, (int)arg[0], &kept, NULL)
-               ? put_user(arg[1], &param, sizeof param)
-               : -ESRCH;
+    if (!priority_of_thread(thread, (int)arg[0], &kept, NULL)) return -ESRCH;
+    return put_user(arg[1], &param, sizeof param);
 }
 
 // sched_get_priority_max(int policy), and _min
 static s64 priority_limit(int policy, int realtime) {
     if (priority_is_realtime(policy)) return realtime;
-    return priority_is_ordinary(policy) || policy == SCHED_DEADLINE ? 0 : -EINVAL;
+    if (priority_is_ordinary(policy) || policy == SCHED_DEADLINE) return 0;
+    return -EINVAL;
 }
 
 s64 call_sched_get_priority_max(struct thread *thread, const u64 *arg) {
@@ -111,9 +114,9 @@ s64 call_setpriority(struct thread *thread, const u64 *arg) {
     if (which != PRIO_PROCESS && !priority_is_ours(which, who)) return -ESRCH;
     if (which != PRIO_PROCESS) who = 0;
     if (!priority_of_thread(thread, who, &kept, NULL)) return -ESRCH;
-    return priority_of_thread(thread, who, &kept, &(struct priority){(s8)nice, kept.policy})
-               ? 0
-               : -ESRCH;
+    const struct priority changed = {(s8)nice, kept.policy};
+    if (!priority_of_thread(thread, who, &kept, &changed)) return -ESRCH;
+    return 0;
 }
 
 // getpriority(int which, int who): 1 to 40, so that it is no error.
@@ -124,7 +127,8 @@ s64 call_getpriority(struct thread *thread, const u64 *arg) {
     if (which < PRIO_PROCESS || which > PRIO_USER) return -EINVAL;
     if (which != PRIO_PROCESS && !priority_is_ours(which, who)) return -ESRCH;
     if (which != PRIO_PROCESS) who = 0;
-    return priority_of_thread(thread, who, &kept, NULL) ? NICE_HIGHEST + 1 - kept.nice : -ESRCH;
+    if (!priority_of_thread(thread, who, &kept, NULL)) return -ESRCH;
+    return NICE_HIGHEST + 1 - kept.nice;
 }
 
 // sched_setaffinity(int thread, unsigned bytes, mask): every thread runs on all CPUs, which a mask
@@ -152,7 +156,8 @@ s64 call_sched_getaffinity(struct thread *thread, const u64 *arg) {
     if ((u32)arg[1] < bytes || (u32)arg[1] % sizeof mask[0]) return -EINVAL;
     if ((u32)arg[0] && !thread_exists((u32)arg[0])) return -ESRCH;
     for (unsigned cpu = 0; cpu < cpus; cpu++) mask[cpu / 64] |= 1ull << cpu % 64;
-    return copy_to_user(arg[2], mask, bytes) ? (s64)bytes : -EFAULT;
+    if (!copy_to_user(arg[2], mask, bytes)) return -EFAULT;
+    return (s64)bytes;
 }
 
 s64 call_sched_yield(struct thread *thread, const u64 *arg) {

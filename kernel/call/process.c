@@ -47,7 +47,8 @@ s64 call_personality(struct thread *thread, const u64 *arg) {
 // getpgid(int process), and getsid: a thread's number stands for its process.
 static s64 process_group_of(int pid) {
     bool is_ours = pid == 0 || pid == PROCESS || (pid > 0 && thread_exists((u32)pid));
-    return is_ours ? PROCESS : -ESRCH;
+    if (!is_ours) return -ESRCH;
+    return PROCESS;
 }
 
 s64 call_getpgid(struct thread *thread, const u64 *arg) { return process_group_of((int)arg[0]); }
@@ -57,7 +58,8 @@ s64 call_getsid(struct thread *thread, const u64 *arg) { return process_group_of
 s64 call_setpgid(struct thread *thread, const u64 *arg) {
     int pid = (int)arg[0];
     if ((int)arg[1] < 0) return -EINVAL;
-    return pid == 0 || pid == PROCESS ? -EPERM : -ESRCH;
+    if (pid == 0 || pid == PROCESS) return -EPERM;
+    return -ESRCH;
 }
 
 s64 call_setsid(struct thread *thread, const u64 *arg) { return -EPERM; } // the same
@@ -71,5 +73,6 @@ s64 call_getresuid(struct thread *thread, const u64 *arg) {
 
 s64 call_getresgid(struct thread *thread, const u64 *arg) { return call_getresuid(thread, arg); }
 s64 call_getgroups(struct thread *thread, const u64 *arg) {
-    return (int)arg[0] < 0 ? -EINVAL : 0;
+    if ((int)arg[0] < 0) return -EINVAL;
+    return 0;
 } // no further ones

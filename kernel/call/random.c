@@ -33,5 +33,6 @@ s64 call_getrandom(struct thread *thread, const u64 *arg) {
     u64 put = random_put(thread, arg[0] + thread->record.done, bytes);
     thread->record.done += put;
     if (put && thread->record.done < count) return call_again(thread);
-    return thread->record.done || !count ? (s64)thread->record.done : -EFAULT;
+    if (thread->record.done || !count) return (s64)thread->record.done;
+    return -EFAULT;
 }

@@ -7,10 +7,8 @@
 #define RW_MAX  0x7ffff000ull // bytes of one call, as on Linux
 #define IOV_MAX 1024
 
-enum {
-    VECTORS = 1,
-    AT = 2
-}; // arg[1] and arg[2] are a vector, else a buffer; arg[3] is where in the file
+#define VECTORS 1u // arg[1] and arg[2] are a vector, else a buffer
+#define AT      2u // arg[3] is where in the file
 
 // The whole vector, before the first byte moves. What is beyond RW_MAX in all is left for another
 // call.
@@ -56,7 +54,8 @@ static s64 readwrite_begin(struct thread *thread, const u64 *arg, u32 how, bool 
     record->has_place = false;
     if (how & AT) error = readwrite_place(record, arg[3], write);
     if (error) return error;
-    bool allowed = (record->flags & O_ACCMODE) != (write ? O_RDONLY : O_WRONLY);
+    u32 forbids = write ? O_RDONLY : O_WRONLY;
+    bool allowed = (record->flags & O_ACCMODE) != forbids;
     if (how & VECTORS) {
         error = readwrite_vectors(thread, arg, &bytes);
     } else {
@@ -67,20 +66,25 @@ static s64 readwrite_begin(struct thread *thread, const u64 *arg, u32 how, bool 
     }
     if (error) return error;
     if (!allowed) return -EBADF;
-    u64 offset = record->has_place ? record->place : file_offset(record->file);
+    u64 offset = record->place;
+    if (!record->has_place) offset = file_offset(record->file);
     if ((s64)(offset + bytes) < 0) return -EINVAL;
     record->begun = true;
     return 0;
 }
 
 static s64 readwrite_read(struct thread *thread, const u64 *arg, u32 how) {
-    s64 error = thread->record.begun ? 0 : readwrite_begin(thread, arg, how, false);
-    return error ? error : thread->record.file->operations->read(thread);
+    s64 error = 0;
+    if (!thread->record.begun) error = readwrite_begin(thread, arg, how, false);
+    if (error) return error;
+    return thread->record.file->operations->read(thread);
 }
 
 static s64 readwrite_write(struct thread *thread, const u64 *arg, u32 how) {
-    s64 error = thread->record.begun ? 0 : readwrite_begin(thread, arg, how, true);
-    return error ? error : thread->record.file->operations->write(thread);
+    s64 error = 0;
+    if (!thread->record.begun) error = readwrite_begin(thread, arg, how, true);
+    if (error) return error;
+    return thread->record.file->operations->write(thread);
 }
 
 s64 call_read(struct thread *thread, const u64 *arg) { return readwrite_read(thread, arg, 0); }

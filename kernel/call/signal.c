@@ -9,16 +9,21 @@ s64 call_rt_sigaction(struct thread *thread, const u64 *arg) {
     struct signal_action *before = (struct signal_action *)record->few;
     if (!record->begun) {
         struct signal_action wanted;
+        const struct signal_action *action = NULL;
         if (arg[3] != sizeof wanted.mask) return -EINVAL;
-        if (arg[1] && !copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
-        s64 error = signal_act(thread->process, signal, arg[1] ? &wanted : NULL, before);
+        if (arg[1]) {
+            if (!copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
+            action = &wanted;
+        }
+        s64 error = signal_act(thread->process, signal, action, before);
         if (error) return error;
         record->begun = true;
         record->done = arg[1] && signal_ignored(thread->process, signal); // from the first tid on
     }
     if (record->done) record->done = signal_forget(thread->process, signal, (u32)record->done);
     if (record->done) return call_again(thread);
-    return arg[2] ? put_user(arg[2], before, sizeof *before) : 0;
+    if (!arg[2]) return 0;
+    return put_user(arg[2], before, sizeof *before);
 }
 
 // rt_sigprocmask(int how, new, old, bytes of a mask)
@@ -37,7 +42,8 @@ s64 call_rt_sigprocmask(struct thread *thread, const u64 *arg) {
             return -EINVAL;
         signal_block_asked(thread, set);
     }
-    return arg[2] ? put_user(arg[2], &old, sizeof old) : 0;
+    if (!arg[2]) return 0;
+    return put_user(arg[2], &old, sizeof old);
 }
 
 // rt_sigpending(set, bytes): what was sent and is blocked.
@@ -45,7 +51,8 @@ s64 call_rt_sigpending(struct thread *thread, const u64 *arg) {
     u64 set = __atomic_load_n(&thread->process->signals.pending, __ATOMIC_RELAXED);
     set |= __atomic_load_n(&thread->signals_pending, __ATOMIC_RELAXED);
     set &= thread->signals_blocked;
-    return arg[1] > sizeof set ? -EINVAL : put_user(arg[0], &set, arg[1]);
+    if (arg[1] > sizeof set) return -EINVAL;
+    return put_user(arg[0], &set, arg[1]);
 }
 
 // Without handlers a signal ends the program or does nothing, so these two never return.
@@ -79,7 +86,8 @@ s64 call_sigaltstack(struct thread *thread, const u64 *arg) {
         if (mode == SS_DISABLE) wanted.start = wanted.bytes = 0;
         thread->signal_stack = wanted;
     }
-    return arg[1] ? put_user(arg[1], &old, sizeof old) : 0;
+    if (!arg[1]) return 0;
+    return put_user(arg[1], &old, sizeof old);
 }
 
 // kill(int process, int signal). The only process is number 1, in group 1; -1 means all others, and
@@ -88,16 +96,19 @@ s64 call_kill(struct thread *thread, const u64 *arg) {
     int pid = (int)arg[0];
     bool is_ours = pid == 0 || pid == 1;
     if (pid > 1) is_ours = thread_exists((u32)pid); // a thread's number stands for its process
-    return is_ours ? signal_send(thread->process, 0, (int)arg[1]) : -ESRCH;
+    if (!is_ours) return -ESRCH;
+    return signal_send(thread->process, 0, (int)arg[1]);
 }
 
 // tkill(int thread, int signal)
 s64 call_tkill(struct thread *thread, const u64 *arg) {
-    return (int)arg[0] > 0 ? signal_send(thread->process, (u32)arg[0], (int)arg[1]) : -EINVAL;
+    if ((int)arg[0] <= 0) return -EINVAL;
+    return signal_send(thread->process, (u32)arg[0], (int)arg[1]);
 }
 
 // tgkill(int process, int thread, int signal)
 s64 call_tgkill(struct thread *thread, const u64 *arg) {
     if ((int)arg[0] <= 0 || (int)arg[1] <= 0) return -EINVAL;
-    return (int)arg[0] == 1 ? call_tkill(thread, arg + 1) : -ESRCH;
+    if ((int)arg[0] != 1) return -ESRCH;
+    return call_tkill(thread, arg + 1);
 }

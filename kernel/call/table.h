@@ -47,14 +47,16 @@ CALL(lseek, call_lseek, FULL, "")
 CALL(dup, call_dup, FULL, "")
 CALL(dup2, call_dup2, FULL, "")
 CALL(dup3, call_dup3, FULL, "")
-CALL(fcntl, call_fcntl, PARTIAL, "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL; else EINVAL")
+CALL(fcntl, call_fcntl, PARTIAL, "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL; "
+    "else EINVAL")
 CALL(ioctl, call_ioctl, PARTIAL, "FIOCLEX, FIONCLEX, FIONBIO, FIONREAD; TCGETS, TCSETS, TCGETS2, "
     "TCSETS2 and their like (the port keeps its speed), TCSBRK (it waits for output and sends no "
     "break), TIOCOUTQ, TIOCGWINSZ on the terminal; FBIOGET_VSCREENINFO, FBIOGET_FSCREENINFO, "
     "FBIOPUT_VSCREENINFO, FBIOPAN_DISPLAY on /dev/fb0; else ENOTTY")
 // ---- pipes.c ----
 CALL(pipe, call_pipe, FULL, "")
-CALL(pipe2, call_pipe2, PARTIAL, "O_CLOEXEC and O_NONBLOCK; packets (O_DIRECT) are refused with EINVAL")
+CALL(pipe2, call_pipe2, PARTIAL, "O_CLOEXEC and O_NONBLOCK; packets (O_DIRECT) are refused with "
+    "EINVAL")
 // ---- paths.c ----
 CALL(open, call_open, PARTIAL, NOTE_PATHS)
 CALL(openat, call_openat, PARTIAL, NOTE_PATHS)
@@ -80,8 +82,8 @@ CALL(munmap, call_munmap, FULL, "")
 CALL(mprotect, call_mprotect, FULL, "")
 CALL(brk, call_brk, FULL, "")
 // ---- mremap.c ----
-CALL(mremap, call_mremap, PARTIAL, "what is mapped of the program's own file does not grow (EFAULT); "
-    "nothing at address 0 (EPERM)")
+CALL(mremap, call_mremap, PARTIAL, "what is mapped of the program's own file does not grow "
+    "(EFAULT); nothing at address 0 (EPERM)")
 // ---- madvise.c ----
 CALL(madvise, call_madvise, PARTIAL, "MADV_DONTNEED, MADV_FREE and MADV_REMOVE give pages up (the "
     "bytes of the program's file come back), MADV_POPULATE_READ and _WRITE make them, "
@@ -109,14 +111,17 @@ CALL(getcpu, call_getcpu, FULL, "")
 CALL(rseq, call_absent, ABSENT, NOTE_QUIET)
 CALL(clone3, call_absent, ABSENT, NOTE_QUIET)
 // ---- futex.c ----
-CALL(futex, call_futex, PARTIAL, "WAIT, WAKE, their BITSET kinds, REQUEUE and CMP_REQUEUE; else ENOSYS")
+CALL(futex, call_futex, PARTIAL, "WAIT, WAKE, their BITSET kinds, REQUEUE and CMP_REQUEUE; else "
+    "ENOSYS")
 // ---- signal.c ----
-CALL(rt_sigaction, call_rt_sigaction, PARTIAL, "default and ignore; a handler is refused with ENOSYS")
+CALL(rt_sigaction, call_rt_sigaction, PARTIAL, "default and ignore; a handler is refused with "
+    "ENOSYS")
 CALL(rt_sigprocmask, call_rt_sigprocmask, FULL, "")
 CALL(rt_sigpending, call_rt_sigpending, FULL, "")
 CALL(rt_sigsuspend, call_rt_sigsuspend, FULL, "")
 CALL(pause, call_pause, FULL, "")
-CALL(sigaltstack, call_sigaltstack, PARTIAL, "what is set is kept; without handlers nothing runs there")
+CALL(sigaltstack, call_sigaltstack, PARTIAL, "what is set is kept; without handlers nothing runs "
+    "there")
 CALL(kill, call_kill, PARTIAL, NOTE_KILL)
 CALL(tkill, call_tkill, PARTIAL, NOTE_KILL)
 CALL(tgkill, call_tgkill, PARTIAL, NOTE_KILL)
@@ -156,7 +161,8 @@ CALL(getrandom, call_getrandom, FULL, "")
 // ---- prctl.c ----
 CALL(arch_prctl, call_arch_prctl, PARTIAL, "the bases of FS and GS, ARCH_GET_CPUID; else EINVAL")
 CALL(prctl, call_prctl, PARTIAL, "names; what a process says of itself (dumpable, no new "
-    "privileges, timer slack, its parent's end, huge pages) is kept and changes nothing; else EINVAL")
+    "privileges, timer slack, its parent's end, huge pages) is kept and changes nothing; else "
+    "EINVAL")
 // ---- process.c ----
 CALL(uname, call_uname, FULL, "")
 CALL(sysinfo, call_sysinfo, PARTIAL, "time, memory and threads; no load")

@@ -90,10 +90,12 @@ s64 call_get_robust_list(struct thread *thread, const u64 *arg) {
     if ((u32)arg[0]) {
         lock_take(&threads_lock);
         const struct thread *other = thread_find((u32)arg[0]);
-        head = other ? other->robust.head : 0;
+        head = 0;
+        if (other) head = other->robust.head;
         lock_give(&threads_lock);
         if (!other) return -ESRCH;
     }
     s64 error = put_user(arg[2], &bytes, sizeof bytes);
-    return error ? error : put_user(arg[1], &head, sizeof head);
+    if (error) return error;
+    return put_user(arg[1], &head, sizeof head);
 }

@@ -120,7 +120,8 @@ bool copy_from_user(void *to, u64 from, u64 bytes) MUST_USE;
 bool copy_to_user(u64 to, const void *from, u64 bytes) MUST_USE;
 bool clear_user(u64 to, u64 bytes) MUST_USE;
 static inline s64 put_user(u64 to, const void *from, u64 bytes) {
-    return copy_to_user(to, from, bytes) ? 0 : -EFAULT;
+    if (!copy_to_user(to, from, bytes)) return -EFAULT;
+    return 0;
 }
 // An aligned word of the program becomes value if it is what is expected, in one step; expected is
 // then what it was.

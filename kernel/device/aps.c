@@ -28,7 +28,9 @@ static void aps_make_root(const struct boot_low *low) {
 }
 
 void cpus_start(const struct acpi_info *acpi, const struct boot_low *low) {
-    unsigned count = 0, beyond = 0, made = 0;
+    unsigned count = 0;
+    unsigned beyond = 0;
+    unsigned made = 0;
     u32 own = this_cpu()->apic_id;
     if (acpi->cpu_count < 2) return;
     if (apic_mode() == APIC_NONE) {

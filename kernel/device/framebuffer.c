@@ -71,7 +71,8 @@ static unsigned framebuffer_show_row(const struct console *c, unsigned row, u16 
 
 bool framebuffer_show(const struct console *c, u16 *shown, unsigned most) {
     static unsigned next; // row
-    unsigned rows = 0, work = 0;
+    unsigned rows = 0;
+    unsigned work = 0;
     for (; rows < c->rows && work < most; rows++) {
         next++;
         if (next >= c->rows) next = 0;

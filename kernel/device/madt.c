@@ -94,7 +94,8 @@ void madt_read(const u8 *madt, struct acpi_info *info) {
     struct acpi_seen seen = {0};
     size_t at = MADT_ENTRIES;
     for (const u8 *entry; (entry = madt_next_entry(madt, "APIC", &at));) {
-        u8 type = entry[0], bytes = entry[1];
+        u8 type = entry[0];
+        u8 bytes = entry[1];
         if (type >= ARRAY_SIZE(least) || !least[type]) continue;
         if (bytes < least[type]) {
             log("ACPI: ignored an entry of type %u in the APIC: it has only %u bytes", type, bytes);
@@ -125,8 +126,10 @@ static const struct {
 } srat_types[] = {{16, 4, 2}, {40, 28, 2}, {24, 12, 4}};
 
 void srat_read(const u8 *srat) {
-    u64 nodes[4] = {0}, bytes[2] = {0}; // memory to stay, memory that can be unplugged
-    u32 count = 0, cpus = 0;
+    u64 nodes[4] = {0};
+    u64 bytes[2] = {0}; // memory to stay, memory that can be unplugged
+    u32 count = 0;
+    u32 cpus = 0;
     size_t at = SRAT_ENTRIES;
     for (const u8 *entry; (entry = madt_next_entry(srat, "SRAT", &at));) {
         u8 type = entry[0];

@@ -12,7 +12,10 @@ static bool descriptors_bit(const u64 *bits, u32 number) {
 
 static void descriptors_set_bit(u64 *bits, u32 number, bool on) {
     u64 bit = 1ull << number % 64;
-    bits[number / 64] = on ? bits[number / 64] | bit : bits[number / 64] & ~bit;
+    if (on)
+        bits[number / 64] |= bit;
+    else
+        bits[number / 64] &= ~bit;
 }
 
 static struct file **descriptors_place(const struct descriptors *table, u32 number) {
@@ -28,7 +31,8 @@ u32 descriptors_free(const struct descriptors *table, u32 least, u64 limit) {
         skipped = 0;
         if (taken == ~0ull) continue;
         u32 number = word * 64 + (u32)__builtin_ctzll(~taken);
-        return number < end ? number : FILES_MAX;
+        if (number < end) return number;
+        return FILES_MAX;
     }
     return FILES_MAX;
 }

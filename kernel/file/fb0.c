@@ -13,17 +13,23 @@ static u64 fb0_length_of(const struct boot_framebuffer *fb) {
 
 u64 fb0_pages(u64 offset, u64 bytes) {
     const struct boot_framebuffer *fb = screen_framebuffer();
-    u64 start = ROUND_DOWN(fb->address, PAGE_SIZE), all = fb->address + fb0_length_of(fb) - start;
-    return offset <= all && bytes <= all - offset ? start + offset : 0;
+    u64 start = ROUND_DOWN(fb->address, PAGE_SIZE);
+    u64 all = fb->address + fb0_length_of(fb) - start;
+    if (offset <= all && bytes <= all - offset) return start + offset;
+    return 0;
 }
 
 s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write) {
     const struct boot_framebuffer *fb = screen_framebuffer();
-    u64 all = fb0_length_of(fb), count = offset < all ? MIN(bytes, all - offset) : 0;
     void *place = window(fb->address + offset);
-    if (write && bytes && !count) return offset > all ? -EFBIG : -ENOSPC;
-    if (!(write ? copy_from_user(place, user, count) : copy_to_user(user, place, count)))
-        return -EFAULT;
+    u64 all = fb0_length_of(fb);
+    u64 count = 0;
+    if (offset < all) count = MIN(bytes, all - offset);
+    bool is_full = write && bytes && !count;
+    if (is_full && offset > all) return -EFBIG;
+    if (is_full) return -ENOSPC;
+    if (write && !copy_from_user(place, user, count)) return -EFAULT;
+    if (!write && !copy_to_user(user, place, count)) return -EFAULT;
     return (s64)count;
 }
 
@@ -33,13 +39,17 @@ s64 fb0_ioctl(u32 request, u64 arg) {
     const struct boot_framebuffer *fb = screen_framebuffer();
     struct fb_fix_screeninfo fix = {
         .id = "VESA VGA", .type = FB_TYPE_PACKED_PIXELS, .visual = FB_VISUAL_TRUECOLOR};
-    struct fb_var_screeninfo wanted,
-        var = {.bits_per_pixel = fb->bits, .height = ~0u, .width = ~0u}; // no mm known
+    struct fb_var_screeninfo wanted;
+    struct fb_var_screeninfo var = {.bits_per_pixel = fb->bits};
+    var.height = ~0u; // in mm, and nobody knows it
+    var.width = ~0u;
     fix.smem_start = fb->address;
     fix.smem_len = (u32)fb0_length_of(fb);
     fix.line_length = fb->pitch;
-    var.xres = var.xres_virtual = fb->width;
-    var.yres = var.yres_virtual = fb->height;
+    var.xres = fb->width;
+    var.xres_virtual = fb->width;
+    var.yres = fb->height;
+    var.yres_virtual = fb->height;
     var.red = (struct fb_bitfield){fb->red_at, fb->red_bits, 0};
     var.green = (struct fb_bitfield){fb->green_at, fb->green_bits, 0};
     var.blue = (struct fb_bitfield){fb->blue_at, fb->blue_bits, 0};

@@ -32,8 +32,11 @@ void files_init(struct process *process, const struct boot_info *boot, bool outp
     input_init(&boot->input);
     terminal_file_init(process);
     terminal_init(&terminal_events, is_tty);
-    struct file *output = is_tty ? files_open(&terminal_operations, O_RDWR)
-                                 : files_open(&output_operations, O_WRONLY);
+    struct file *output;
+    if (is_tty)
+        output = files_open(&terminal_operations, O_RDWR);
+    else
+        output = files_open(&output_operations, O_WRONLY);
     struct file *input = output;
     if (boot->has_input)
         input = files_open(&input_operations, O_RDONLY);
@@ -68,12 +71,18 @@ struct file *record_file(struct thread *thread, u64 number) {
 
 s64 files_reserve(struct process *process, u64 least) {
     struct files *files = process->files;
-    s64 result = -EMFILE;
+    s64 result;
     u64 limit = limit_get(&process->limits, RLIMIT_NOFILE);
     lock_take(&files->lock);
     u32 number = descriptors_free(&files->table, (u32)least, limit);
-    if (number < FILES_MAX) result = files_part(files, number) ? (s64)number : -ENOMEM;
-    if (result >= 0) descriptors_reserve(&files->table, number);
+    if (number == FILES_MAX) {
+        result = -EMFILE;
+    } else if (!files_part(files, number)) {
+        result = -ENOMEM;
+    } else {
+        descriptors_reserve(&files->table, number);
+        result = number;
+    }
     lock_give(&files->lock);
     return result;
 }
@@ -123,8 +132,9 @@ s64 files_close(struct files *files, u64 number) {
     struct file *file = descriptors_get(&files->table, (u32)number);
     if (file) (void)descriptors_clear(&files->table, (u32)number);
     lock_give(&files->lock);
-    if (file) file_drop(file);
-    return file ? 0 : -EBADF;
+    if (!file) return -EBADF;
+    file_drop(file);
+    return 0;
 }
 
 s64 files_close_on_exec(struct files *files, u64 number) {
@@ -141,7 +151,8 @@ s64 files_set_close_on_exec(struct files *files, u64 number, bool on) {
     bool is_open = descriptors_get(&files->table, (u32)number);
     if (is_open) descriptors_set_close_on_exec(&files->table, (u32)number, on);
     lock_give(&files->lock);
-    return is_open ? 0 : -EBADF;
+    if (!is_open) return -EBADF;
+    return 0;
 }
 
 // Linux looks at how the file was opened before it looks whether the file can be mapped at all.

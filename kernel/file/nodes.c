@@ -16,7 +16,8 @@
 static s64 node_seek(u64 offset, s64 to, u32 whence) {
     if (whence > SEEK_END) return -EINVAL;
     if (whence == SEEK_CUR && __builtin_add_overflow(to, (s64)offset, &to)) return -EINVAL;
-    return to < 0 ? -EINVAL : to;
+    if (to < 0) return -EINVAL;
+    return to;
 }
 
 // ---- standard input ----
@@ -29,14 +30,16 @@ static s64 input_piece(const struct file *file, u64 at, u64 bytes, u64 offset, b
     u64 count = MIN(bytes, input->length - offset);
     (void)file;
     (void)write;
-    return copy_to_user(at, window(input->start + offset), count) ? (s64)count : -EFAULT;
+    if (!copy_to_user(at, window(input->start + offset), count)) return -EFAULT;
+    return (s64)count;
 }
 
 static u64 input_left(const struct file *file) { return input->length - file_offset(file); }
 
 static u32 input_poll(const struct file *file, u32 wanted) {
     u64 left = input_left(file);
-    u32 state = left ? POLL_READS : 0;
+    u32 state = 0;
+    if (left) state = POLL_READS;
     if (left <= PIPE_BYTES) state |= POLLHUP;
     return state & wanted;
 }
@@ -60,7 +63,8 @@ static s64 text_piece(const struct file *file, u64 at, u64 bytes, u64 offset, bo
 
 // Where its end is nobody knows before it is read.
 static s64 text_seek(u64 offset, s64 to, u32 whence) {
-    return whence == SEEK_END ? -EINVAL : node_seek(offset, to, whence);
+    if (whence == SEEK_END) return -EINVAL;
+    return node_seek(offset, to, whence);
 }
 
 // A text's size is 0, as in Linux's /proc.
@@ -95,7 +99,8 @@ static s64 fb0_map(const struct file *file, u64 offset, u64 bytes, u32 rights, b
     if (!shared) return -EINVAL;
     *physical = fb0_pages(offset, bytes);
     if (!*physical) return -EINVAL;
-    return file_access(file) == O_RDONLY ? AREA_SEALED : 0;
+    if (file_access(file) != O_RDONLY) return 0;
+    return AREA_SEALED;
 }
 
 static const struct file_operations fb0_operations = {
@@ -116,7 +121,8 @@ static const struct file_operations fb0_operations = {
 static s64 zero_piece(const struct file *file, u64 at, u64 bytes, u64 offset, bool write) {
     (void)file;
     (void)offset;
-    return write || clear_user(at, bytes) ? (s64)bytes : -EFAULT;
+    if (write || clear_user(at, bytes)) return (s64)bytes;
+    return -EFAULT;
 }
 
 static s64 zero_seek(u64 offset, s64 to, u32 whence) {

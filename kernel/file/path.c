@@ -43,8 +43,10 @@ s64 path_list(u32 directory, u64 *place, char name[NODE_NAME]) {
     for (; *place <= ARRAY_SIZE(nodes); ++*place) {
         u64 node = *place - 1; // the root is in no directory
         if (*place < 2) {
-            memcpy(name, *place ? ".." : ".", *place + 2);
-            return *place ? nodes[directory].parent : directory;
+            memcpy(name, "..", 3);
+            if (*place) return nodes[directory].parent;
+            name[1] = '\0'; // the directory itself
+            return directory;
         }
         if (nodes[node].parent != directory) continue;
         memcpy(name, nodes[node].name, NODE_NAME);
@@ -54,10 +56,12 @@ s64 path_list(u32 directory, u64 *place, char name[NODE_NAME]) {
 }
 
 struct path_end path_walk(const char *path, u32 from) {
-    struct path_end end = {.node = path[0] ? (s64)from : -ENOENT};
+    struct path_end end = {.node = from};
+    if (!path[0]) end.node = -ENOENT;
     if (path[0] == '/') end.node = ROOT;
     while (path[0] && end.node >= 0) {
-        size_t slashes = 0, length = 0;
+        size_t slashes = 0;
+        size_t length = 0;
         while (path[slashes] == '/') slashes++;
         path += slashes;
         while (path[length] && path[length] != '/') length++;

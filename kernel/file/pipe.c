@@ -52,7 +52,8 @@ static s64 pipe_read_none(struct thread *thread, struct pipe *pipe, bool has_wri
     struct record *record = &thread->record;
     record->tried = 0; // by the time that something is there, memory may be another
     if (record->done || !has_writer) return (s64)record->done;
-    return record->flags & O_NONBLOCK ? -EAGAIN : wait_for(thread, &pipe->readers);
+    if (record->flags & O_NONBLOCK) return -EAGAIN;
+    return wait_for(thread, &pipe->readers);
 }
 
 // What can be stored is known before anything is taken, since what is taken nobody else gets.
@@ -158,7 +159,8 @@ static u32 pipe_poll(const struct file *file, u32 wanted) {
 static bool pipe_join(struct file *file, struct thread *thread, u32 wanted) {
     struct pipe *pipe = file->object;
     (void)wanted; // POLLHUP and POLLERR always are
-    return file_wait_join(file, thread, pipe_is_writer(file) ? &pipe->writers : &pipe->readers);
+    if (pipe_is_writer(file)) return file_wait_join(file, thread, &pipe->writers);
+    return file_wait_join(file, thread, &pipe->readers);
 }
 
 static u64 pipe_left(const struct file *file) { return pipe_look(file->object).used; }
@@ -217,7 +219,8 @@ bool pipe_make(u32 flags, struct file *ends[2]) {
                           .writers = WAIT_QUEUE};
     ends[0] = pipe_end(pipe, O_RDONLY | flags);
     pipe->has_reader = ends[0];
-    ends[1] = ends[0] ? pipe_end(pipe, O_WRONLY | flags) : NULL;
+    ends[1] = NULL;
+    if (ends[0]) ends[1] = pipe_end(pipe, O_WRONLY | flags);
     pipe->has_writer = ends[1];
     if (ends[1]) return true;
     if (ends[0])

@@ -75,7 +75,10 @@ size_t terminal_write(const u8 *bytes, size_t count) {
 bool terminal_shown(void) { return !(options.console & CONSOLE_SCREEN) || screen_show(); }
 
 // The screen may copy and erase many cells for each byte.
-u64 terminal_rounds(void) { return options.console & CONSOLE_SCREEN ? 200000 : 4 * TERMINAL_PIECE; }
+u64 terminal_rounds(void) {
+    if (options.console & CONSOLE_SCREEN) return 200000;
+    return 4 * TERMINAL_PIECE;
+}
 
 bool terminal_writable(void) {
     return serial_has_room(TERMINAL_PIECE * 2);
@@ -150,7 +153,8 @@ s64 terminal_ioctl(u32 request, u64 arg, const struct termios2 *settings) {
     case TIOCOUTQ: return terminal_put_int(arg, (int)serial_waiting());
     case TCSBRK: // for output to leave; a break, which 0 asks for, is not sent
         if (!(int)arg) return 0;
-        return serial_is_empty() ? 0 : TERMINAL_WAITS;
+        if (serial_is_empty()) return 0;
+        return TERMINAL_WAITS;
     }
     return -ENOTTY;
 }

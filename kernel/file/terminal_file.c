@@ -66,7 +66,8 @@ static s64 terminal_file_write(struct thread *thread) {
         record->done += taken;
         if (taken < count) return call_again(thread);
     }
-    return terminal_shown() ? (s64)record->done : call_again(thread);
+    if (terminal_shown()) return (s64)record->done;
+    return call_again(thread);
 }
 
 static u32 terminal_poll(const struct file *file, u32 wanted) {

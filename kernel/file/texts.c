@@ -25,11 +25,12 @@ static void PRINTF_LIKE(2, 3) text_line(struct reader *reader, const char *fmt, 
     va_start(args, fmt);
     u64 length = (u64)vformat(text, sizeof text, fmt, args);
     va_end(args);
-    u64 from = reader->at > reader->from ? reader->at : reader->from, end = reader->at + length;
-    if (end > reader->to) end = reader->to;
-    if (from < end)
-        reader->fault |= !copy_to_user(reader->user + (from - reader->from),
-                                       text + (from - reader->at), end - from);
+    u64 from = MAX(reader->at, reader->from);
+    u64 end = MIN(reader->at + length, reader->to);
+    if (from < end) {
+        u64 to = reader->user + (from - reader->from);
+        if (!copy_to_user(to, text + (from - reader->at), end - from)) reader->fault = true;
+    }
     reader->at += length;
 }
 
@@ -38,15 +39,19 @@ static void text_iomem(struct reader *reader) {
     static const char *const types[] = {
         "Reserved",       "System RAM", "Reserved", "ACPI Tables", "ACPI Non-volatile Storage",
         "Unusable memory"};
-    const struct e820_entry *e = window(boot->e820), *end = e + boot->e820_count;
-    for (; e < end; e++)
-        if (e->length)
-            text_line(reader, "%08lx-%08lx : %s\n", e->base, e->base + e->length - 1,
-                      e->type < ARRAY_SIZE(types) ? types[e->type] : "Reserved");
+    const struct e820_entry *e = window(boot->e820);
+    const struct e820_entry *end = e + boot->e820_count;
+    for (; e < end; e++) {
+        if (!e->length) continue;
+        const char *type = types[0];
+        if (e->type < ARRAY_SIZE(types)) type = types[e->type];
+        text_line(reader, "%08lx-%08lx : %s\n", e->base, e->base + e->length - 1, type);
+    }
 }
 
 static void text_meminfo(struct reader *reader) {
-    u64 total = pages_total() * (PAGE_SIZE / 1024), available = pages_free() * (PAGE_SIZE / 1024);
+    u64 total = pages_total() * (PAGE_SIZE / 1024);
+    u64 available = pages_free() * (PAGE_SIZE / 1024);
     text_line(reader, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n",
               total, available, available);
 }
@@ -56,18 +61,21 @@ static bool text_timeline_line(unsigned n, char text[LINE]) {
     static const char *const stages[STAGES] = {"firmware",    "MBR",          "loader",
                                                "kernel, low", "kernel, high", "program load"};
     if (n < STAGES) {
-        u64 ticks = boot->tsc[n] - (n ? boot->tsc[n - 1] : 0);
+        u64 ticks = boot->tsc[n];
+        if (n > 0) ticks -= boot->tsc[n - 1];
         format(text, LINE, "%-13s %8lu us %12lu TSC ticks", stages[n], time_tsc_to_ns(ticks) / 1000,
                ticks);
     } else {
         char most[11] = "?";
-        const char *way = boot->edd ? "EDD" : "CHS";
-        u32 bytes = boot->sector_size ? boot->sector_size : SECTOR_SIZE;
+        const char *way = "CHS";
+        if (boot->edd) way = "EDD";
+        u32 bytes = SECTOR_SIZE;
+        if (boot->sector_size) bytes = boot->sector_size;
         if (boot->read_most) format(most, sizeof most, "%u", boot->read_most);
-        format(
-            text, LINE,
-            "read by %s from drive %02xh: %u sectors of %u bytes, at most %s a call; %u BIOS calls in all",
-            way, boot->drive, boot->sectors, bytes, most, boot->bios_calls);
+        format(text, LINE,
+               "read by %s from drive %02xh: %u sectors of %u bytes, at most %s a call; "
+               "%u BIOS calls in all",
+               way, boot->drive, boot->sectors, bytes, most, boot->bios_calls);
     }
     return n <= STAGES;
 }
@@ -103,6 +111,7 @@ s64 text_read(int text, u64 to, u64 bytes, u64 offset) {
     struct reader reader = {.from = offset, .to = offset + bytes, .user = to};
     texts[text](&reader);
     if (reader.fault) return -EFAULT;
-    u64 end = reader.at < reader.to ? reader.at : reader.to;
-    return end > offset ? (s64)(end - offset) : 0;
+    u64 end = MIN(reader.at, reader.to);
+    if (end <= offset) return 0;
+    return (s64)(end - offset);
 }

@@ -26,7 +26,8 @@ static u64 transfer_next_part(struct thread *thread, u64 *at) {
 }
 
 s64 transfer_stop(const struct thread *thread, s64 error) {
-    return thread->record.done ? (s64)thread->record.done : error;
+    if (thread->record.done) return (s64)thread->record.done;
+    return error;
 }
 
 // Whatever the word is, it stays.
@@ -46,14 +47,17 @@ static u64 transfer_copy_part(struct thread *thread, u8 *buffer, u64 bytes,
         part = MIN(part, PAGE_SIZE - at % PAGE_SIZE);
         ok = transfer_can_store(at);
     }
-    return ok ? part : 0;
+    if (!ok) return 0;
+    return part;
 }
 
 // From what done is afterwards, transfer_next_part() finds the part again. parts: counts them.
 static u64 transfer_copy_counted(struct thread *thread, u8 *buffer, u64 bytes,
                                  enum transfer_copy what, u32 *parts) {
     struct record *record = &thread->record;
-    const u64 done = record->done, index = record->index, before = record->before;
+    const u64 done = record->done;
+    const u64 index = record->index;
+    const u64 before = record->before;
     u64 end = MIN(done + bytes, record->total);
     while (record->done < end && (what == COPY_OUT || !call_faulted(thread))) {
         u64 part = transfer_copy_part(thread, buffer, end - record->done, what);
@@ -93,7 +97,8 @@ s64 transfer_room(struct thread *thread, u64 *wanted) {
 // ---- files whose bytes have places ----
 
 static u64 transfer_offset(const struct record *record) {
-    return record->has_place ? record->place : file_offset(record->file);
+    if (record->has_place) return record->place;
+    return file_offset(record->file);
 }
 
 // False: another call has moved the offset in the meantime.
@@ -121,7 +126,8 @@ static s64 transfer_pieces(struct thread *thread, bool write) {
         u64 bytes = MIN(transfer_next_part(thread, &at), PIECE);
         u64 page = PAGE_SIZE - at % PAGE_SIZE;
         bool goes_on = copied < PIECE && !call_faulted(thread);
-        s64 count = goes_on ? transfer_piece(thread, at, bytes, write) : CALL_WAITS;
+        s64 count = CALL_WAITS;
+        if (goes_on) count = transfer_piece(thread, at, bytes, write);
         if (count == -EFAULT && bytes > page) {
             bytes = page;
             copied = PIECE;

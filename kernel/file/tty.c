@@ -62,7 +62,9 @@ static void tty_echo(const struct tty *tty, u8 byte) {
 
 // One place stays free for what ends a line, else a full line could never be read.
 static void tty_push(struct tty *tty, u16 byte, bool ends_line) {
-    if (tty->write - tty->read + (ends_line ? 0 : 1) >= TTY_RING) {
+    u32 most = TTY_RING - 1;
+    if (ends_line) most = TTY_RING;
+    if (tty->write - tty->read >= most) {
         tty->put("\a", 1);
         return;
     }
@@ -79,7 +81,8 @@ static void tty_erase(struct tty *tty) {
         byte = tty->ring[--tty->write % TTY_RING];
     } while (tty->settings.c_iflag & IUTF8 && (byte & 0xc0) == 0x80 && tty->write != tty->ready);
     if (!tty_is_set(tty, ECHO)) return;
-    for (int i = tty_shown_as_pair(tty, byte) ? 2 : 1; i > 0; i--) tty->put("\b \b", 3);
+    tty->put("\b \b", 3);
+    if (tty_shown_as_pair(tty, byte)) tty->put("\b \b", 3);
 }
 
 static bool tty_can_erase(const struct tty *tty) { return tty->write != tty->ready; }
@@ -139,7 +142,8 @@ u32 tty_waiting(const struct tty *tty) {
     u32 count = 0;
     for (u32 at = tty->read; at != tty->ready; at++)
         if (tty->ring[at % TTY_RING] != TTY_END) count++;
-    return tty_is_set(tty, ICANON) ? count : tty->ready - tty->read;
+    if (tty_is_set(tty, ICANON)) return count;
+    return tty->ready - tty->read;
 }
 
 // What a read waits for is settled when it begins, also if the settings change meanwhile

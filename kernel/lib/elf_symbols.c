@@ -24,7 +24,8 @@ const elf_section *elf_sections(const struct elf *elf) {
 struct elf_symbols elf_find_symbols(const struct elf *elf) {
     const struct elf_symbols none = {0};
     const elf_header *header = elf->header;
-    const elf_section *sections = elf_sections(elf), *table = NULL;
+    const elf_section *sections = elf_sections(elf);
+    const elf_section *table = NULL;
     if (!sections) return none;
     for (u32 i = 1; i < header->e_shnum && !table; i++)
         if (sections[i].sh_type == SHT_SYMTAB && elf_has_bytes(elf, &sections[i]))
@@ -64,7 +65,8 @@ static bool elf_is_candidate(const struct elf_symbols *symbols, const loose_symb
 // below, if it has no size. Nearest but too short means padding behind a function: nobody's.
 bool elf_symbol(const struct elf_symbols *symbols, u64 address, struct elf_symbol *found) {
     if (!symbols->file) return false;
-    const loose_symbol *covering = NULL, *nearest = NULL;
+    const loose_symbol *covering = NULL;
+    const loose_symbol *nearest = NULL;
     const loose_symbol *symbol = (const loose_symbol *)(symbols->file + symbols->table.offset);
     for (u64 left = symbols->table.length / sizeof *symbol; left; left--, symbol++) {
         if (!elf_is_candidate(symbols, symbol, address)) continue;

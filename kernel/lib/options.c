@@ -26,7 +26,9 @@ const char *command_value(const char *word, u64 word_length, const char *key) {
 // How many bytes of START_DATA_MAX the words may need on a program's first stack. Not every word
 // comes to lie there, so it may be fewer.
 u64 command_start_bytes(const char *command, u64 length) {
-    u64 words = 0, offset = 0, bytes;
+    u64 words = 0;
+    u64 offset = 0;
+    u64 bytes;
     while (command_word(command, length, &offset, &bytes)) words++;
     return length + 8 * words + START_DATA_OTHER;
 }

@@ -8,7 +8,8 @@
 // CPUs without ERMS copy bytes one at a time. Right for overlaps too when to lies below from: a
 // quadword is read before it is written over.
 static inline void string_copy_up(void *to, const void *from, size_t bytes) {
-    size_t quads = bytes / 8, rest = bytes % 8;
+    size_t quads = bytes / 8;
+    size_t rest = bytes % 8;
     __asm__ volatile("rep movsq\n\tmov %3, %2\n\trep movsb"
                      : "+&D"(to), "+&S"(from), "+&c"(quads)
                      : "r"(rest)
@@ -37,7 +38,8 @@ void *memmove(void *to, const void *from, size_t bytes) {
 
 void *memset(void *to, int byte, size_t bytes) {
     void *at = to;
-    size_t quads = bytes / 8, rest = bytes % 8;
+    size_t quads = bytes / 8;
+    size_t rest = bytes % 8;
     __asm__ volatile("rep stosq\n\tmov %3, %1\n\trep stosb"
                      : "+&D"(at), "+&c"(quads)
                      : "a"((u8)byte * 0x0101010101010101u), "r"(rest)
@@ -46,7 +48,8 @@ void *memset(void *to, int byte, size_t bytes) {
 }
 
 int memcmp(const void *a, const void *b, size_t bytes) {
-    const u8 *x = a, *y = b;
+    const u8 *x = a;
+    const u8 *y = b;
     for (; bytes >= 8 && *(const loose_u64 *)x == *(const loose_u64 *)y; bytes -= 8) {
         x += 8;
         y += 8;

@@ -69,8 +69,9 @@ s64 move_begin(struct thread *thread, const struct area *area) {
 
 // Whether there is memory for one more area like this.
 static bool move_has_room(struct space *space, const struct area *like) {
-    u64 bytes = like->end - like->start, cost = PAGES(bytes) + areas_tables(like->start, like->end);
-    return space_nodes_ready(space) && (!(like->flags & AREA_COUNTED) || space_promise(space, cost));
+    u64 cost = PAGES(like->end - like->start) + areas_tables(like->start, like->end);
+    if (!space_nodes_ready(space)) return false;
+    return !(like->flags & AREA_COUNTED) || space_promise(space, cost);
 }
 
 bool move_grow(struct space *space, struct move *call, const struct area *area, u64 start,

@@ -213,12 +213,13 @@ static bool text_is_model(void) {
 }
 
 static struct boot_info boot;
-#define frame_of (&boot.framebuffer)
+#define shown_frame (&boot.framebuffer)
 enum { GUARD = 0xa5 };
 
 static u32 pixel_at(unsigned x, unsigned y) {
     u32 value = 0;
-    memcpy(&value, video + y * frame_of->pitch + x * (frame_of->bits / 8), frame_of->bits / 8);
+    memcpy(&value, video + y * shown_frame->pitch + x * (shown_frame->bits / 8),
+           shown_frame->bits / 8);
     return value;
 }
 
@@ -232,7 +233,7 @@ static u32 part(int value, int bits, int at) {
 
 static u32 colour_of(int n) {
     static const int levels[4] = {0, 0xaa, 0x55, 0xff};
-    const struct boot_framebuffer *f = frame_of;
+    const struct boot_framebuffer *f = shown_frame;
     int bright = n & 8 ? 2 : 0;
     return part(levels[(n >> 2 & 1) | bright], f->red_bits, f->red_at) |
            part(levels[(n >> 1 & 1) | bright], f->green_bits, f->green_at) |
@@ -241,7 +242,7 @@ static u32 colour_of(int n) {
 
 // margin: what the pixels beside the characters hold, a byte.
 static bool pixels_are_model(u8 margin) {
-    const struct boot_framebuffer *f = frame_of;
+    const struct boot_framebuffer *f = shown_frame;
     u32 colour[16];
     for (int n = 0; n < 16; n++) colour[n] = colour_of(n);
     for (unsigned y = 0; y < f->height; y++) {
