@@ -328,7 +328,7 @@ static void end_framebuffer(void *text) {
 }
 
 // Sizes, then where red, green and blue begin in a pixel, then how many bits they have.
-static struct boot_framebuffer frame_of(const u16 (*numbers)[10]) {
+static struct boot_framebuffer framebuffer_of(const u16 (*numbers)[10]) {
     const u16 *n = *numbers;
     struct boot_framebuffer frame = {.width = n[0], .height = n[1], .bits = (u8)n[2]};
     frame.pitch = n[3];
@@ -340,7 +340,7 @@ static struct boot_framebuffer frame_of(const u16 (*numbers)[10]) {
     frame.blue_bits = (u8)n[9];
     return frame;
 }
-#define FRAME(...) frame_of(&(const u16[10]){__VA_ARGS__})
+#define FRAME(...) framebuffer_of(&(const u16[10]){__VA_ARGS__})
 
 static void test_depths(void) {
     const struct boot_framebuffer frames[] = {
