@@ -19,19 +19,16 @@ struct sorted_node {
     RB_ENTRY(sorted_node) link;
 };
 
-// No two nodes of a list have both numbers in common.
 void sorted_add(struct sorted *list, struct sorted_node *node, u64 key, u64 then);
 void sorted_remove(struct sorted *list, struct sorted_node *node);
-// From one list to another, or to another place in the same. Both locks are held; whoever looks
-// without them never finds the node in none, as it would between sorted_remove() and sorted_add().
 void sorted_move(struct sorted *from, struct sorted *to, struct sorted_node *node, u64 key,
                  u64 then);
-// The first, the last, the one after; NULL: there is none.
+
 struct sorted_node *sorted_first(const struct sorted *list);
 struct sorted_node *sorted_last(const struct sorted *list);
 struct sorted_node *sorted_next(struct sorted_node *node);
-// The first that is at these numbers or behind them.
 struct sorted_node *sorted_from(const struct sorted *list, u64 key, u64 then);
+
 // Without the list's lock: what it says can be over at once, but NULL stays when nobody else adds
 // the node anywhere.
 static inline struct sorted *sorted_in(const struct sorted_node *node) {

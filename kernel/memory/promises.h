@@ -29,18 +29,15 @@ struct promises {
 };
 extern struct promises promises; // without a lock
 
-// Whether so many pages could be taken, or promised, beside what was promised already.
+// Promises.
 bool promises_can(u64 pages);
-// Promises so many. False: they are not there. Near the end of memory two CPUs that ask at once may
-// both be told so, since each counts what the other one asks for.
 bool promises_make(u64 pages) MUST_USE;
-void promises_drop(u64 pages); // nobody wants them any more
-// So many pages were taken for an owner, out of what was promised to it or of what nobody was
-// promised, or came back.
+void promises_drop(u64 pages);
+void promises_keep(s64 pages);
+void promises_clear_away(s64 pages);
+
+// Pages that somebody took, or gave back.
 void promises_took(enum owner owner, u64 pages, bool promised);
 void promises_got(enum owner owner, u64 pages, bool promised);
-void promises_keep(s64 pages);       // of shared memory, which its object took
-void promises_clear_away(s64 pages); // so many more, or fewer, are away
-// A page, contents undefined. 0: none is left, or none that nobody was promised.
 u64 promises_page(enum owner owner, bool promised);
 void promises_give(enum owner owner, u64 page, bool promised);

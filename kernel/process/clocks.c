@@ -40,16 +40,20 @@ static struct clock_id clock_of_cpu(const struct thread *thread, int id, bool re
     u32 number = ~((u32)id >> 3 | 7u << 29); // as a signed shift would leave it
     if (((u32)id & CPU_CLOCK_TIMES) == CPU_CLOCK_FILE) return (struct clock_id){CLOCK_NONE, 0};
     if ((u32)id & CPU_CLOCK_ONE) {
-        u32 tid = number ? number : thread->tid;
-        return (struct clock_id){thread_exists(tid) ? CLOCK_ONE_THREAD : CLOCK_NONE, tid};
+        u32 tid = thread->tid;
+        if (number) tid = number;
+        if (!thread_exists(tid)) return (struct clock_id){CLOCK_NONE, tid};
+        return (struct clock_id){CLOCK_ONE_THREAD, tid};
     }
     bool is_ours = number == 0 || number == 1 || (reads && number == thread->tid);
-    return (struct clock_id){is_ours ? CLOCK_PROCESS : CLOCK_NONE, 0};
+    if (!is_ours) return (struct clock_id){CLOCK_NONE, 0};
+    return (struct clock_id){CLOCK_PROCESS, 0};
 }
 
 static struct clock_id clock_find(const struct thread *thread, int id, bool reads) {
     if (id < 0) return clock_of_cpu(thread, id, reads);
-    enum clock_kind kind = (u32)id < ARRAY_SIZE(clocks) ? clocks[id] : CLOCK_NONE;
+    enum clock_kind kind = CLOCK_NONE;
+    if ((u32)id < ARRAY_SIZE(clocks)) kind = clocks[id];
     return (struct clock_id){kind, thread->tid};
 }
 
@@ -61,7 +65,8 @@ static bool clock_of_thread(const struct thread *self, u32 tid, u64 *ns) {
     }
     lock_take(&threads_lock);
     const struct thread *other = thread_find(tid);
-    u64 ticks = other ? thread_time(other) : 0;
+    u64 ticks = 0;
+    if (other) ticks = thread_time(other);
     lock_give(&threads_lock);
     *ns = time_tsc_to_ns(ticks);
     return other;
@@ -100,7 +105,8 @@ s64 time_get(u64 from, u64 *ns) {
     s64 time[2];
     if (!copy_from_user(time, from, sizeof time)) return -EFAULT;
     if (time[0] < 0 || (u64)time[1] >= SECOND) return -EINVAL;
-    *ns = (u64)time[0] >= NEVER / SECOND - 1 ? NEVER : (u64)time[0] * SECOND + (u64)time[1];
+    *ns = NEVER;
+    if ((u64)time[0] < NEVER / SECOND - 1) *ns = (u64)time[0] * SECOND + (u64)time[1];
     return 0;
 }
 
@@ -109,12 +115,14 @@ s64 clock_tell_time_of_day(u64 time, u64 zone) {
         s64 error = clock_put(time, time_wall_ns(), 1000);
         if (error) return error;
     }
-    return !zone || clear_user(zone, sizeof(struct timezone)) ? 0 : -EFAULT; // UTC
+    if (zone && !clear_user(zone, sizeof(struct timezone))) return -EFAULT; // zeroes are UTC
+    return 0;
 }
 
 s64 clock_tell_seconds(u64 to) {
     s64 seconds = (s64)(time_wall_ns() / SECOND);
-    return to && !copy_to_user(to, &seconds, sizeof seconds) ? -EFAULT : seconds;
+    if (to && !copy_to_user(to, &seconds, sizeof seconds)) return -EFAULT;
+    return seconds;
 }
 
 // ---- sleeping ----
@@ -123,7 +131,8 @@ s64 clock_tell_seconds(u64 to) {
 // Then what is left is at most halved, when half of them ran, and so on until it is little.
 static s64 clock_sleep_by_cpu_time(struct thread *thread, struct clock_id clock) {
     u64 now;
-    u64 cpus = clock.kind == CLOCK_PROCESS ? cpus_expected() : 1;
+    u64 cpus = 1;
+    if (clock.kind == CLOCK_PROCESS) cpus = cpus_expected();
     thread->deadline = NEVER; // which is right when the thread has ended: its clock stands still
     if (!clock_read(thread, clock, &now)) return CALL_WAITS;
     if (now >= thread->cpu_deadline) return 0;
@@ -140,25 +149,30 @@ s64 clock_of_sleep(const struct thread *thread, int id, struct clock_id *clock) 
         return 0;
     }
     if (id >= 0 && clock->kind == CLOCK_NONE) return -EINVAL;
-    bool sleepless = id >= 0 ? SLEEPLESS >> id & 1
-                             : ((u32)id & (CPU_CLOCK_ONE | CPU_CLOCK_TIMES)) == CPU_CLOCK_FILE;
-    return sleepless ? -EOPNOTSUPP : 0;
+    bool sleepless = ((u32)id & (CPU_CLOCK_ONE | CPU_CLOCK_TIMES)) == CPU_CLOCK_FILE;
+    if (id >= 0) sleepless = SLEEPLESS >> id & 1;
+    if (sleepless) return -EOPNOTSUPP;
+    return 0;
 }
 
 // What is left to sleep, or the CPU time at its end, is then in the thread's record.
 s64 clock_sleep_begin(struct thread *thread, struct clock_id clock, u64 ns, bool absolute) {
     u64 now;
-    bool is_own =
-        clock.kind == CLOCK_ONE_THREAD && clock.tid == thread->tid; // it would stand still for ever
+    // The thread's own would stand still for ever.
+    bool is_own = clock.kind == CLOCK_ONE_THREAD && clock.tid == thread->tid;
     if (is_own || !clock_read(thread, clock, &now)) return -EINVAL;
-    thread->cpu_deadline = absolute || ns > NEVER - now ? ns : now + ns;
-    if (absolute) ns = ns > now ? ns - now : 0;
-    (void)thread_deadline(thread, ns);
+    u64 end = ns;
+    if (!absolute && ns <= NEVER - now) end = now + ns;
+    u64 left = ns;
+    if (absolute) left = ns - MIN(now, ns);
+    thread->cpu_deadline = end;
+    (void)thread_deadline(thread, left);
     return 0;
 }
 
 s64 clock_sleep(struct thread *thread, struct clock_id clock) {
     if (clock.kind == CLOCK_PROCESS || clock.kind == CLOCK_ONE_THREAD)
         return clock_sleep_by_cpu_time(thread, clock);
-    return thread_deadline(thread, 0) ? 0 : CALL_WAITS;
+    if (thread_deadline(thread, 0)) return 0;
+    return CALL_WAITS;
 }

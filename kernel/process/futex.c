@@ -76,7 +76,8 @@ bool futex_waits(struct thread *thread, bool leave) {
 }
 
 struct futex_key futex_key(struct space *space, u64 address, u32 operation) {
-    u64 place = operation & FUTEX_PRIVATE_FLAG ? address : space_place(space, address);
+    u64 place = address;
+    if (!(operation & FUTEX_PRIVATE_FLAG)) place = space_place(space, address);
     return (struct futex_key){place};
 }
 
@@ -85,7 +86,8 @@ static s64 futex_compare(u64 address, const u32 *expected) {
     u32 value;
     if (!expected) return 0;
     if (!copy_from_user(&value, address, sizeof value)) return -EFAULT;
-    return value == *expected ? 0 : -EAGAIN;
+    if (value != *expected) return -EAGAIN;
+    return 0;
 }
 
 struct wake {
@@ -99,8 +101,10 @@ struct wake {
 // ones to the other word; looks at no more than a piece of them, those who came before the call
 // began. True: there are more.
 static bool futex_wake_some(const struct wake *what, struct thread *caller) {
-    struct bucket *bucket = futex_bucket_of(what->from), *other = futex_bucket_of(what->to);
-    u64 word = what->from.place, most = what->wakes + what->moves;
+    struct bucket *bucket = futex_bucket_of(what->from);
+    struct bucket *other = futex_bucket_of(what->to);
+    u64 word = what->from.place;
+    u64 most = what->wakes + what->moves;
     struct sorted_node *node = sorted_from(&bucket->waiters, word, caller->wake_at);
     for (int looks = 0; node && caller->record.done < most; looks++) {
         if (node->key != word || node->then > caller->wake_end) return false;
@@ -124,12 +128,15 @@ static bool futex_wake_some(const struct wake *what, struct thread *caller) {
 // In pieces: the word's value (NULL: any) counts at the first one. Returns how many were woken and
 // moved.
 static s64 futex_wake_all(const struct wake *what, const u32 *expected, struct thread *caller) {
-    struct bucket *bucket = futex_bucket_of(what->from), *other = futex_bucket_of(what->to);
-    struct bucket *low = MIN(bucket, other), *high = MAX(bucket, other);
+    struct bucket *bucket = futex_bucket_of(what->from);
+    struct bucket *other = futex_bucket_of(what->to);
+    struct bucket *low = MIN(bucket, other);
+    struct bucket *high = MAX(bucket, other);
     lock_take(&low->lock);
     if (low != high) lock_take_second(&high->lock, &low->lock);
-    s64 error = caller->record.begun ? 0 : futex_compare(what->address, expected);
+    s64 error = 0;
     if (!caller->record.begun) {
+        error = futex_compare(what->address, expected);
         caller->record.begun = true;
         caller->wake_at = 0;
         caller->wake_end = __atomic_load_n(&arrivals, __ATOMIC_RELAXED);
@@ -138,7 +145,8 @@ static s64 futex_wake_all(const struct wake *what, const u32 *expected, struct t
     if (low != high) lock_give(&high->lock);
     lock_give(&low->lock);
     if (error) return error;
-    return more ? call_again(caller) : (s64)caller->record.done;
+    if (more) return call_again(caller);
+    return (s64)caller->record.done;
 }
 
 void futex_wake_one(struct futex_key key) {
@@ -170,7 +178,8 @@ static s64 futex_check_word(struct space *space, u64 address, u32 operation) {
     if (address > USER_END) return -EFAULT;
     if (operation & FUTEX_PRIVATE_FLAG) return 0;
     if (!copy_from_user(&value, address, sizeof value)) return -EFAULT;
-    return user_exchange(address, &value, value) || space_shows_other(space, address) ? 0 : -EFAULT;
+    if (user_exchange(address, &value, value) || space_shows_other(space, address)) return 0;
+    return -EFAULT;
 }
 
 // The timeout of WAIT counts from now; that of WAIT_BITSET is a time on a clock. The word is read
@@ -183,30 +192,39 @@ s64 futex_wait(struct thread *thread, const struct futex_wait *wait) {
         if (!error) error = futex_compare(wait->word, &wait->expected);
         if (!error) error = futex_wait_begin(thread, wait);
         if (error) return error;
-        if (wait->ns != NEVER && (wait->operation & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
-            now = wait->operation & FUTEX_CLOCK_REALTIME ? time_wall_ns() : time_now_ns();
+        bool is_time = wait->ns != NEVER && (wait->operation & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET;
+        bool is_wall_time = is_time && wait->operation & FUTEX_CLOCK_REALTIME;
+        if (is_wall_time)
+            now = time_wall_ns();
+        else if (is_time)
+            now = time_now_ns();
         if (wait->ns == NEVER && threads_count() == 1)
             log("the program waits for another thread, and there is none");
     }
-    bool over = thread_deadline(thread, wait->ns > now ? wait->ns - now : 0);
+    u64 left = wait->ns - MIN(now, wait->ns);
+    bool over = thread_deadline(thread, left);
     if (!futex_waits(thread, over)) return 0;
-    return over ? -ETIMEDOUT : CALL_WAITS;
+    if (over) return -ETIMEDOUT;
+    return CALL_WAITS;
 }
 
 s64 futex_requeue(struct thread *thread, const struct futex_requeue *how) {
     struct space *space = thread->process->space;
-    s64 error = thread->record.begun ? 0 : futex_check_word(space, how->word, how->operation);
+    s64 error = 0;
+    if (!thread->record.begun) error = futex_check_word(space, how->word, how->operation);
     if (!error && !thread->record.begun) error = futex_check_word(space, how->to, how->operation);
     if (error) return error;
-    struct futex_key from = futex_key(space, how->word, how->operation),
-                     to = futex_key(space, how->to, how->operation);
+    struct futex_key from = futex_key(space, how->word, how->operation);
+    struct futex_key to = futex_key(space, how->to, how->operation);
     struct wake what = {how->word, from, to, ~0u, how->wakes, how->moves};
-    return futex_wake_all(&what, how->compares ? &how->expected : NULL, thread);
+    if (!how->compares) return futex_wake_all(&what, NULL, thread);
+    return futex_wake_all(&what, &how->expected, thread);
 }
 
 s64 futex_wake(struct thread *thread, u64 word, u32 operation, u32 count, u32 bits) {
     struct space *space = thread->process->space;
-    s64 error = thread->record.begun ? 0 : futex_check_word(space, word, operation);
+    s64 error = 0;
+    if (!thread->record.begun) error = futex_check_word(space, word, operation);
     if (error) return error;
     struct futex_key key = futex_key(space, word, operation);
     if (!thread->record.begun && futex_is_empty(futex_bucket_of(key))) return 0;

@@ -45,9 +45,12 @@ static void load_map(const struct process *process, struct area area, u64 kept) 
 static void load_map_segment(const struct process *process, const struct elf *elf,
                              const elf_segment *segment) {
     const struct elf_mapping mapping = elf_map(elf, segment);
-    u32 read = segment->p_flags & PF_R ? AREA_READ : 0;
-    u32 write = segment->p_flags & PF_W ? AREA_WRITE : 0;
-    u32 exec = segment->p_flags & PF_X ? AREA_EXEC : 0;
+    u32 read = 0;
+    if (segment->p_flags & PF_R) read = AREA_READ;
+    u32 write = 0;
+    if (segment->p_flags & PF_W) write = AREA_WRITE;
+    u32 exec = 0;
+    if (segment->p_flags & PF_X) exec = AREA_EXEC;
     struct area of_file = {
         .start = mapping.start, .end = mapping.zeros, .rights = read | write | exec};
     of_file.object = &objects_file;
@@ -61,7 +64,8 @@ static void load_map_segment(const struct process *process, const struct elf *el
 static u64 load_build_stack(const struct boot_info *boot, const struct elf *elf, u64 bias) {
     const elf_header *header = elf->header;
     u64 headers = bias + elf_headers_address(elf);
-    u64 hwcap2 = segments_fsgsbase() ? HWCAP2_FSGSBASE : 0;
+    u64 hwcap2 = 0;
+    if (segments_fsgsbase()) hwcap2 = HWCAP2_FSGSBASE;
     // clang-format off
     const u64 auxv[] = { // all ids are 0
         AT_PHDR, headers, AT_PHENT, sizeof(Elf64_Phdr), AT_PHNUM, header->e_phnum,

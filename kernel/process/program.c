@@ -103,7 +103,8 @@ static void program_name_thread(struct thread *thread, const struct boot_part *c
         value = command_value(word, length, "arg");
         if (value) length -= (u64)(value - word);
     }
-    u64 start = value ? length : 0;
+    u64 start = 0;
+    if (value) start = length;
     while (start && value[start - 1] != '/') start--;
     if (value) memcpy(thread->name, value + start, MIN(length - start, THREAD_NAME - 1));
 }

@@ -12,8 +12,8 @@ typedef s64 (*program_call)(struct thread *thread, u32 number, const u64 *arg);
 // ever, all of whose memory the window reaches; it gets the last two time stamps. call: what does
 // its system calls.
 void program_run(struct boot_info *boot, program_call call) __attribute__((noreturn));
-void program_ends(
-    void); // before anything is said about the program's end: returns to the first CPU only
+// Before anything is said about the program's end: returns to the first CPU only.
+void program_ends(void);
 
 // ---- load.c ----
 // Maps the program and builds its stack; fills its first thread's registers. Ends the machine
@@ -30,8 +30,6 @@ struct start {
     u64 random[2];
 };
 
-// Stores everything below STACK_END. The program's first stack pointer, or 0: too long for limit,
-// or no memory there.
 u64 start_stack(const struct start *start);
 
 // ---- vdso.c ----
@@ -49,12 +47,12 @@ bool fault_repeats(struct repeats *last, u64 rip, u64 address, u64 generation);
 const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fault);
 // An exception of the program: a page that only has to be made, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
-void signal_deliver(
-    struct thread *thread); // of the current one: ends the program when a signal is due
-void signal_block(struct thread *thread,
-                  u64 signals); // the current one: these alone from now on, whichever they are
-void signal_block_asked(struct thread *thread,
-                        u64 signals); // the same, but for the two that no program can block
+// Of the current thread: ends the program when a signal is due.
+void signal_deliver(struct thread *thread);
+// The current thread blocks these signals alone from now on, whichever they are.
+void signal_block(struct thread *thread, u64 signals);
+// The same, but for the two that no program can block.
+void signal_block_asked(struct thread *thread, u64 signals);
 
 // The text of an address: "main+0x12 (0x401172)", or the address alone when no function of the
 // process covers it, or there is none (NULL). Returns whether one did. Needs no lock.

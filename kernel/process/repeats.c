@@ -9,7 +9,8 @@
 
 bool fault_repeats(struct repeats *last, u64 rip, u64 address, u64 generation) {
     bool same = last->rip == rip && last->address == address && last->generation == generation;
-    u32 times = same ? last->times + 1 : 1;
+    u32 times = 1;
+    if (same) times = last->times + 1;
     *last = (struct repeats){rip, address, generation, times};
     return times > TIMES_MAX;
 }

@@ -16,7 +16,8 @@ static const char *signal_name(int signal) {
     static const char names[][8] = {
         "0",      "SIGHUP",  "SIGINT",  "SIGQUIT", "SIGILL",  "SIGTRAP", "SIGABRT", "SIGBUS",
         "SIGFPE", "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM"};
-    return signal < (int)ARRAY_SIZE(names) ? names[signal] : "no name";
+    if (signal < (int)ARRAY_SIZE(names)) return names[signal];
+    return "no name";
 }
 
 void signal_deliver(struct thread *thread) {
@@ -72,7 +73,8 @@ bool program_place(const struct process *process, char *text, size_t size, u64 a
 }
 
 bool program_place_in(const struct context *context, char *text, size_t size, u64 address) {
-    const struct process *process = context ? ((const struct thread *)context)->process : NULL;
+    const struct process *process = NULL;
+    if (context) process = ((const struct thread *)context)->process;
     return program_place(process, text, size, address);
 }
 
@@ -109,14 +111,17 @@ void program_fault(struct context *context, const struct fault *fault) {
     if (!why) return;
     bool known = fault->vector < ARRAY_SIZE(exceptions) && exceptions[fault->vector].signal;
     bool is_bus = why == space_no_memory || why == space_past_end;
-    int signal = is_bus ? SIGBUS : SIGSEGV;
+    int signal = SIGSEGV;
+    if (is_bus) signal = SIGBUS;
     char access[PLACE], at[PLACE];
-    const char *what = *why ? access : "unexpected exception";
+    const char *what = "unexpected exception";
+    if (*why) what = access;
     if (known) {
         signal = exceptions[fault->vector].signal;
         what = exceptions[fault->vector].what;
     }
-    const char *how = fault->error & FAULT_WRITE ? "write to" : "read of";
+    const char *how = "read of";
+    if (fault->error & FAULT_WRITE) how = "write to";
     if (fault->error & FAULT_FETCH) how = "jump to";
     format(access, PLACE, "%s address 0x%lx (%s)", how, fault->address, why);
     program_place(thread->process, at, sizeof at, r->rip);

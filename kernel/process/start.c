@@ -1,6 +1,8 @@
-// See program.h. From the stack pointer upwards (argv and envp point into the command line part):
-// argc | argv.. 0 | envp.. 0 | auxv.. {0,0} | padding | 16 random bytes | "x86_64" | command line
-// part | zeroes
+// Builds what a program finds on its stack. From the stack pointer upwards (argv and envp point
+// into the command line part):
+//
+//   argc | argv.. 0 | envp.. 0 | auxv.. {0,0} | padding | 16 random bytes | "x86_64" |
+//   command line part | zeroes
 #include "kernel/lib/options.h"
 #include "kernel/lib/string.h"
 #include "kernel/process/program.h"
@@ -12,7 +14,9 @@ static const u8 zeroes[16]; // at least as many end the last word
 // moves. Their number.
 static u64 start_put_values(const struct start *start, const char *key, u64 command, u64 *at,
                             bool *ok) {
-    u64 count = 0, offset = 0, length;
+    u64 count = 0;
+    u64 offset = 0;
+    u64 length;
     const char *word;
     while ((word = command_word(start->command, start->command_length, &offset, &length))) {
         const char *value = command_value(word, length, key);
@@ -25,21 +29,29 @@ static u64 start_put_values(const struct start *start, const char *key, u64 comm
     return count;
 }
 
+// Stores everything below STACK_END. Returns the program's first stack pointer, or 0: it is too
+// long for start->limit, or there is no memory.
 u64 start_stack(const struct start *start) {
-    const u64 top = STACK_END - sizeof zeroes, command = top - start->command_length;
+    const u64 top = STACK_END - sizeof zeroes;
+    const u64 command = top - start->command_length;
     const u64 random = ROUND_DOWN(command - sizeof platform - sizeof start->random, 16);
-    u64 words = 0, offset = 0, length,
-        name = top; // the program's name is its first argument; without one, a zero
-    const char *word, *value;
-    for (; (word = command_word(start->command, start->command_length, &offset, &length)); words++)
-        if (name == top && (value = command_value(word, length, "arg")))
-            name = command + (u64)(value - start->command);
+    u64 words = 0;
+    u64 offset = 0;
+    u64 length;
+    u64 name = top; // the program's name is its first argument; without one, a zero
+    const char *word;
+    for (; (word = command_word(start->command, start->command_length, &offset, &length));
+         words++) {
+        const char *value = command_value(word, length, "arg");
+        if (name == top && value) name = command + (u64)(value - start->command);
+    }
 
     const u64 own_auxv[] = {AT_RANDOM, random, AT_PLATFORM, random + sizeof start->random,
                             AT_EXECFN, name,   AT_NULL,     0};
-    u64 vectors = 8 * (1 + words + 2) + start->auxv_bytes +
-                  sizeof own_auxv; // or less: not every word is a value
-    u64 sp = ROUND_DOWN(random - vectors, 16), at = sp + 8;
+    // Or less, since not every word is a value.
+    u64 vectors = 8 * (1 + words + 2) + start->auxv_bytes + sizeof own_auxv;
+    u64 sp = ROUND_DOWN(random - vectors, 16);
+    u64 at = sp + 8;
     if (STACK_END - sp > start->limit) return 0;
     bool ok = copy_to_user(random, start->random, sizeof start->random) &&
               copy_to_user(random + sizeof start->random, platform, sizeof platform) &&
@@ -50,5 +62,6 @@ u64 start_stack(const struct start *start) {
     ok = ok && copy_to_user(sp, &args, sizeof args) &&
          copy_to_user(at, start->auxv, start->auxv_bytes) &&
          copy_to_user(at + start->auxv_bytes, own_auxv, sizeof own_auxv);
-    return ok ? sp : 0;
+    if (!ok) return 0;
+    return sp;
 }

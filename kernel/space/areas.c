@@ -1,5 +1,7 @@
-// See areas.h. Neighbours that are alike are always one area: a heap that grows page by page stays
-// one node. tree.h marks its functions with BSD's name for it
+// The areas of an address space in a red-black tree, each node with what its subtree has (areas.h).
+// Neighbours that are alike are always one area: a heap that grows page by page stays one node.
+
+// tree.h marks its functions with BSD's name for it.
 #define __unused         __attribute__((unused))
 #define RB_AUGMENT(area) areas_summarise(area) // it says so of the nodes that a rotation moves
 
@@ -10,22 +12,39 @@
 
 // Where what is free below an area ends.
 static u64 areas_floor_of(const struct area *area) {
-    u64 gap = area->flags & AREA_GROWS ? AREA_GAP : 0;
-    return area->start > gap ? area->start - gap : 0;
+    u64 gap = 0;
+    if (area->flags & AREA_GROWS) gap = AREA_GAP;
+    if (area->start <= gap) return 0;
+    return area->start - gap;
 }
 
-static u64 areas_between(u64 low, u64 high) { return high > low ? high - low : 0; }
+static u64 areas_between(u64 low, u64 high) {
+    if (high <= low) return 0;
+    return high - low;
+}
 
 // What a node says of its subtree, from its children alone.
 static void areas_summarise(struct area *area) {
-    const struct area *left = RB_LEFT(area, link), *right = RB_RIGHT(area, link);
-    area->low = left ? left->low : areas_floor_of(area);
-    area->high = right ? right->high : area->end;
-    area->hole = 0;
-    area->has_counted =
-        area->flags & AREA_COUNTED || (left && left->has_counted) || (right && right->has_counted);
-    if (left) area->hole = MAX(left->hole, areas_between(left->high, areas_floor_of(area)));
-    if (right) area->hole = MAX(area->hole, MAX(right->hole, areas_between(area->end, right->low)));
+    const struct area *left = RB_LEFT(area, link);
+    const struct area *right = RB_RIGHT(area, link);
+    u64 low = areas_floor_of(area);
+    u64 high = area->end;
+    u64 hole = 0;
+    bool has_counted = area->flags & AREA_COUNTED;
+    if (left) {
+        hole = MAX(left->hole, areas_between(left->high, low));
+        low = left->low;
+        has_counted |= left->has_counted;
+    }
+    if (right) {
+        hole = MAX(hole, MAX(right->hole, areas_between(high, right->low)));
+        high = right->high;
+        has_counted |= right->has_counted;
+    }
+    area->low = low;
+    area->high = high;
+    area->hole = hole;
+    area->has_counted = has_counted;
 }
 
 static void areas_summarise_up(struct area *area) {
@@ -33,36 +52,48 @@ static void areas_summarise_up(struct area *area) {
 }
 
 static int areas_compare(const struct area *a, const struct area *b) {
-    return a->start < b->start ? -1 : a->start > b->start;
+    if (a->start < b->start) return -1;
+    return a->start > b->start;
 }
 RB_GENERATE_STATIC(area_tree, area, link, areas_compare)
 
+// The lowest area that ends above address: the one that contains it, or the next one; NULL when
+// there is none.
 struct area *areas_find(struct areas *areas, u64 address) {
     struct area *best = NULL;
     for (struct area *at = RB_ROOT(&areas->tree); at;) {
-        if (at->end > address) best = at;
-        at = at->end > address ? RB_LEFT(at, link) : RB_RIGHT(at, link);
+        if (at->end > address) {
+            best = at;
+            at = RB_LEFT(at, link);
+        } else {
+            at = RB_RIGHT(at, link);
+        }
     }
     return best;
 }
 
+// The area behind another one; NULL: there is none.
 struct area *areas_next(struct area *area) {
     struct area *next = RB_NEXT(area_tree, NULL, area);
     return next;
 }
 
+// The highest area that starts below address; NULL: there is none.
 struct area *areas_before(struct areas *areas, u64 address) {
     struct area *after = areas_find(areas, address);
     if (after && after->start < address) return after;
-    return after ? RB_PREV(area_tree, &areas->tree, after) : RB_MAX(area_tree, &areas->tree);
+    if (after) return RB_PREV(area_tree, &areas->tree, after);
+    return RB_MAX(area_tree, &areas->tree);
 }
 
+// The same bytes of the object at another place.
 struct area area_moved(struct area area, u64 start) {
     area.end += start - area.start;
     area.start = start;
     return area;
 }
 
+// That part of an area; it is not in the tree.
 struct area area_part(const struct area *area, u64 start, u64 end) {
     struct area part = *area;
     part.start = start;
@@ -79,6 +110,7 @@ static struct area *areas_take(struct areas *areas) {
     return node;
 }
 
+// One more free node, which may be any memory of that size; areas keep it.
 void areas_give(struct areas *areas, struct area *node) {
     RB_LEFT(node, link) = areas->spare;
     areas->spare = node;
@@ -100,9 +132,10 @@ static void areas_insert(struct areas *areas, const struct area *like, u64 start
 // before, from the next one, which may take the removed node's place, or from the one whose place
 // that had.
 static void areas_erase(struct areas *areas, struct area *area) {
-    struct area *before = RB_PREV(area_tree, &areas->tree, area),
-                *next = RB_NEXT(area_tree, &areas->tree, area);
-    struct area *second = next ? RB_NEXT(area_tree, &areas->tree, next) : NULL;
+    struct area *before = RB_PREV(area_tree, &areas->tree, area);
+    struct area *next = RB_NEXT(area_tree, &areas->tree, area);
+    struct area *second = NULL;
+    if (next) second = RB_NEXT(area_tree, &areas->tree, next);
     RB_REMOVE(area_tree, &areas->tree, area);
     areas_summarise_up(second);
     areas_summarise_up(next);
@@ -116,96 +149,7 @@ static void areas_erase(struct areas *areas, struct area *area) {
     areas_give(areas, area);
 }
 
-// ---- what counts ----
-
-// The counted area with the highest address below a node, itself included, which has one.
-static const struct area *areas_last_counted(const struct area *at) {
-    for (;;) {
-        const struct area *right = RB_RIGHT(at, link);
-        if (right && right->has_counted)
-            at = right;
-        else if (at->flags & AREA_COUNTED)
-            return at;
-        else
-            at = RB_LEFT(at, link);
-    }
-}
-
-static const struct area *areas_first_counted(const struct area *at) {
-    for (;;) {
-        const struct area *left = RB_LEFT(at, link);
-        if (left && left->has_counted)
-            at = left;
-        else if (at->flags & AREA_COUNTED)
-            return at;
-        else
-            at = RB_RIGHT(at, link);
-    }
-}
-
-// Where the highest counted area that starts below address ends; 0: there is none. On the way down
-// to address, what lies to the left of a turn to the right is below it, and of several such turns
-// the lowest is the nearest.
-static u64 areas_counted_below(const struct areas *areas, u64 address) {
-    const struct area *best = NULL, *under = NULL;
-    for (const struct area *at = RB_ROOT(&areas->tree); at && at->has_counted;) {
-        const struct area *left = RB_LEFT(at, link);
-        bool is_below = at->start < address;
-        if (is_below && at->flags & AREA_COUNTED)
-            best = at;
-        else if (is_below && left && left->has_counted)
-            best = NULL, under = left;
-        at = is_below ? RB_RIGHT(at, link) : left;
-    }
-    if (best) return best->end;
-    return under ? areas_last_counted(under)->end : 0;
-}
-
-// Where the lowest counted area that ends above address starts; UINT64_MAX: there is none.
-static u64 areas_counted_above(const struct areas *areas, u64 address) {
-    const struct area *best = NULL, *under = NULL;
-    for (const struct area *at = RB_ROOT(&areas->tree); at && at->has_counted;) {
-        const struct area *right = RB_RIGHT(at, link);
-        bool is_above = at->end > address;
-        if (is_above && at->flags & AREA_COUNTED)
-            best = at;
-        else if (is_above && right && right->has_counted)
-            best = NULL, under = right;
-        at = is_above ? RB_LEFT(at, link) : right;
-    }
-    if (best) return best->start;
-    return under ? areas_first_counted(under)->start : UINT64_MAX;
-}
-
-bool areas_have_counted(struct areas *areas, u64 start, u64 end) {
-    return areas_counted_above(areas, start) < end;
-}
-
-// Tables of a level are those of the regions of one size. Of [start, end), where nothing is
-// counted, some regions have counted pages below start or from end on: their tables are there.
-static u64 areas_tables_beside(u64 start, u64 end, u64 below, u64 above) {
-    u64 tables = 0;
-    for (int shift = 21; shift <= 39; shift += 9) {
-        u64 first = start >> shift, last = (end - 1) >> shift;
-        bool has_first = below && (below - 1) >> shift == first, has_last = above >> shift == last;
-        tables += last - first + 1;
-        if (has_first) tables--;
-        if (has_last && !(has_first && first == last)) tables--;
-    }
-    return tables;
-}
-
-u64 areas_tables(u64 start, u64 end) { return areas_tables_beside(start, end, 0, UINT64_MAX); }
-
-// [start, end), which is not counted in the tree, begins to count, or has ended to.
-static void areas_count(struct areas *areas, u64 start, u64 end, bool counts) {
-    u64 tables = areas_tables_beside(start, end, areas_counted_below(areas, start),
-                                     areas_counted_above(areas, end));
-    u64 pages = (end - start) / PAGE_SIZE;
-    areas->counted += counts ? pages : -pages;
-    areas->tables += counts ? tables : -tables;
-}
-
+// Whether RLIMIT_DATA is about an area: private and writable, and no stack.
 bool area_is_data(const struct area *area) {
     return area->rights & AREA_WRITE && !(area->flags & (AREA_SHARED | AREA_GROWS | AREA_DEVICE));
 }
@@ -213,7 +157,8 @@ bool area_is_data(const struct area *area) {
 // [start, end) has come to what is an area like this one, which may count, or has left it.
 static void areas_account(struct areas *areas, const struct area *like, u64 start, u64 end,
                           bool comes) {
-    u64 pages = (end - start) / PAGE_SIZE, change = comes ? pages : -pages;
+    u64 change = (end - start) / PAGE_SIZE;
+    if (!comes) change = -change;
     areas->pages += change;
     if (like->flags & AREA_COUNTED) areas_count(areas, start, end, comes);
     if (like->flags & AREA_DEVICE) areas->device += change;
@@ -243,6 +188,7 @@ static void areas_take_out_of(struct areas *areas, struct area *area, u64 start,
     areas_account(areas, &before, start, end, false);
 }
 
+// Removes what is in [start, end), splitting areas at its borders.
 void areas_cut(struct areas *areas, u64 start, u64 end) {
     for (struct area *area; (area = areas_find(areas, start)) && area->start < end;)
         areas_take_out_of(areas, area, MAX(start, area->start), MIN(end, area->end));
@@ -255,12 +201,15 @@ static bool areas_alike(const struct area *a, const struct area *b) {
     return !a->object || a->offset - a->start == b->offset - b->start;
 }
 
+// Puts an area like this one at its place, instead of whatever is there, and joins it with
+// neighbours that are alike. What is writable counts from then on, unless it is AREA_NORESERVE.
 void areas_put(struct areas *areas, const struct area *like) {
     struct area added = *like;
     if (added.rights & AREA_WRITE && !(added.flags & AREA_NORESERVE)) added.flags |= AREA_COUNTED;
     areas_cut(areas, added.start, added.end);
     areas_account(areas, &added, added.start, added.end, true);
-    struct area *left = areas_before(areas, added.start), *right = areas_find(areas, added.end);
+    struct area *left = areas_before(areas, added.start);
+    struct area *right = areas_find(areas, added.end);
     bool joins_left = left && left->end == added.start && areas_alike(left, &added);
     bool joins_right = right && right->start == added.end && areas_alike(right, &added);
     if (joins_left && joins_right) {
@@ -277,6 +226,7 @@ void areas_put(struct areas *areas, const struct area *like) {
     }
 }
 
+// Sets rights in [start, end), all of which lies in areas.
 void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) {
     for (const struct area *area; start < end && (area = areas_find(areas, start));) {
         struct area part = area_part(area, start, MIN(end, area->end));
@@ -286,6 +236,7 @@ void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) {
     }
 }
 
+// Sets and clears flags, none that counts, in the areas of [start, end).
 void areas_flag(struct areas *areas, u64 start, u64 end, u32 set, u32 clear) {
     for (const struct area *area;
          start < end && (area = areas_find(areas, start)) && area->start < end;) {
@@ -296,6 +247,7 @@ void areas_flag(struct areas *areas, u64 start, u64 end, u32 set, u32 clear) {
     }
 }
 
+// How many pages of [start, end) are in areas; with data, in those that are data.
 u64 areas_pages(struct areas *areas, u64 start, u64 end, bool data) {
     u64 pages = 0;
     for (const struct area *area; (area = areas_find(areas, start)) && area->start < end;
@@ -305,6 +257,8 @@ u64 areas_pages(struct areas *areas, u64 start, u64 end, bool data) {
     return pages;
 }
 
+// How many pages in [start, end) are counted and come back when these areas go: a shared one may
+// stay in its object.
 u64 areas_counted_private(struct areas *areas, u64 start, u64 end) {
     u64 pages = 0;
     for (const struct area *area; (area = areas_find(areas, start)) && area->start < end;
@@ -314,11 +268,14 @@ u64 areas_counted_private(struct areas *areas, u64 start, u64 end) {
     return pages;
 }
 
+// What it costs at worst, in pages and page tables, if [start, end) becomes writable, beside what
+// is counted already.
 u64 areas_cost(struct areas *areas, u64 start, u64 end) {
     u64 cost = 0;
     for (const struct area *area; (area = areas_find(areas, start)) && area->start < end;
          start = area->end) {
-        u64 from = MAX(area->start, start), to = MIN(area->end, end);
+        u64 from = MAX(area->start, start);
+        u64 to = MIN(area->end, end);
         if (!(area->flags & (AREA_COUNTED | AREA_NORESERVE)))
             cost += (to - from) / PAGE_SIZE + areas_tables(from, to);
     }
@@ -331,18 +288,21 @@ u64 areas_cost(struct areas *areas, u64 start, u64 end) {
 static u64 areas_hole_in(const struct area *area, u64 bytes, u64 low, u64 high) {
     if (low >= high || high - low < bytes) return 0;
     if (!area) return high - bytes;
-    u64 edge_low = MAX(low, area->high), edge_high = MIN(high, area->low);
-    bool at_top = high > edge_low && high - edge_low >= bytes,
-         at_bottom = edge_high > low && edge_high - low >= bytes;
+    u64 edge_low = MAX(low, area->high);
+    u64 edge_high = MIN(high, area->low);
+    bool at_top = high > edge_low && high - edge_low >= bytes;
+    bool at_bottom = edge_high > low && edge_high - low >= bytes;
     if (area->hole < bytes && !at_top && !at_bottom) return 0;
     u64 found = areas_hole_in(RB_RIGHT(area, link), bytes, MAX(low, area->end), high);
     if (found) return found;
     const struct area *left = RB_LEFT(area, link);
-    u64 below = left ? MAX(left->high, areas_floor_of(area))
-                     : areas_floor_of(area); // the gap may reach over others
+    u64 below = areas_floor_of(area); // the gap may reach over others
+    if (left) below = MAX(left->high, below);
     return areas_hole_in(left, bytes, low, MIN(high, below));
 }
 
+// The highest address in [low, high) with that many free bytes behind it, none of which a stack may
+// need; 0 when there is none.
 u64 areas_hole(const struct areas *areas, u64 bytes, u64 low, u64 high) {
     return areas_hole_in(RB_ROOT(&areas->tree), bytes, low, high);
 }

@@ -60,43 +60,31 @@ struct areas {
 };
 
 #define AREAS_TAKEN 3
-void areas_give(struct areas *areas, struct area *node); // one more that is free
+void areas_give(struct areas *areas, struct area *node);
 
-// That part of an area, which is not in the tree.
+// One area.
 struct area area_part(const struct area *area, u64 start, u64 end);
-// The same bytes of the object at another place.
 struct area area_moved(struct area area, u64 start);
-
-// What RLIMIT_DATA is about: private and writable, and no stack.
 bool area_is_data(const struct area *area);
 
-// The lowest area that ends above address: the one that contains it, or the next one; NULL when
-// there is none.
+// Looking one up.
 struct area *areas_find(struct areas *areas, u64 address);
-struct area *areas_next(struct area *area); // NULL: none
-// The highest area that starts below address.
+struct area *areas_next(struct area *area);
 struct area *areas_before(struct areas *areas, u64 address);
-// Puts an area like this one at [start, end), replacing whatever is there; joins it with like
-// neighbours. What is writable counts from then on, unless it is AREA_NORESERVE.
+
+// Changing [start, end).
 void areas_put(struct areas *areas, const struct area *like);
-// Removes what is in [start, end), splitting at its borders.
 void areas_cut(struct areas *areas, u64 start, u64 end);
-// Sets rights in [start, end), which areas cover.
 void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights);
-// Sets and clears flags, none that counts, in the areas of [start, end).
 void areas_flag(struct areas *areas, u64 start, u64 end, u32 set, u32 clear);
-// How many pages of [start, end) are in areas; those that are data alone.
+
+// What [start, end) holds, and what it costs.
 u64 areas_pages(struct areas *areas, u64 start, u64 end, bool data);
-// Pages in [start, end) that are counted, and come back when these areas go: a shared one may stay
-// in its object.
 u64 areas_counted_private(struct areas *areas, u64 start, u64 end);
-// Whether any is.
 bool areas_have_counted(struct areas *areas, u64 start, u64 end);
-// What it costs at worst, in pages and page tables, if [start, end) became writable, beside what is
-// counted already.
 u64 areas_cost(struct areas *areas, u64 start, u64 end);
-// Page tables for pages in [start, end), at worst.
 u64 areas_tables(u64 start, u64 end);
-// The highest address in [low, high) with that many free bytes behind it, none of which a stack may
-// need; 0 when there is none.
+void areas_count(struct areas *areas, u64 start, u64 end, bool counts); // areas.c alone calls it
+
+// A place for so many bytes.
 u64 areas_hole(const struct areas *areas, u64 bytes, u64 low, u64 high);

@@ -44,7 +44,12 @@ static bool fault_clear_apart(struct space *space, u64 physical, u64 address, u6
 // page any more.
 static u64 fault_take(struct space *space, u64 address, int level, bool *is_gone) {
     bool is_cleared = false;
-    u64 bytes = LEVEL_BYTES(level), physical = level ? frame_alloc(&is_cleared) : page_alloc();
+    u64 bytes = LEVEL_BYTES(level);
+    u64 physical;
+    if (level)
+        physical = frame_alloc(&is_cleared);
+    else
+        physical = page_alloc();
     if (!physical || is_cleared) return physical;
     if (level && promises_can(0))
         *is_gone = !fault_clear_apart(space, physical, address, bytes);
@@ -56,7 +61,8 @@ static u64 fault_take(struct space *space, u64 address, int level, bool *is_gone
 // When the 1 GiB around an address is one area's, and its 512 pages are there and neighbours, they
 // become one.
 static void fault_join(struct space *space, const struct area *area, u64 address) {
-    u64 bytes = LEVEL_BYTES(LEVEL_1G), start = ROUND_DOWN(address, bytes);
+    u64 bytes = LEVEL_BYTES(LEVEL_1G);
+    u64 start = ROUND_DOWN(address, bytes);
     if (space->largest < LEVEL_1G || start < area->start || start + bytes > area->end) return;
     tables_join(space->tlb, start, LEVEL_2M, space_table_give);
 }
@@ -66,7 +72,8 @@ static void fault_join(struct space *space, const struct area *area, u64 address
 static bool fault_install(struct space *space, u64 address, u64 physical, int level) {
     u64 bytes = LEVEL_BYTES(level);
     const struct area *area = space_area(space, address);
-    u64 *entry = area ? space_entry(space, area, ROUND_DOWN(address, bytes), level) : NULL;
+    u64 *entry = NULL;
+    if (area) entry = space_entry(space, area, ROUND_DOWN(address, bytes), level);
     if (!entry) {
         space_page_give(physical, bytes);
         return false;
@@ -91,9 +98,9 @@ static bool fault_wants(struct space *space, u64 address, int level) {
 // no page, and another area, or none.
 static bool fault_page(struct space *space, u64 address, int level) {
     for (; level >= 0; level--) {
+        if (!fault_wants(space, address, level)) continue;
         bool is_gone = false;
-        u64 physical =
-            fault_wants(space, address, level) ? fault_take(space, address, level, &is_gone) : 0;
+        u64 physical = fault_take(space, address, level, &is_gone);
         if (is_gone) return true;
         if (physical) return fault_install(space, address, physical, level);
     }
@@ -102,7 +109,8 @@ static bool fault_page(struct space *space, u64 address, int level) {
 
 // A private copy of a page of the file.
 static bool fault_copy(u64 *entry, const struct area *area, u64 physical) {
-    u64 page = space_page_allowed(area, PAGE_SIZE) ? page_alloc() : 0;
+    if (!space_page_allowed(area, PAGE_SIZE)) return false;
+    u64 page = page_alloc();
     if (!page) return false;
     memcpy(window(page), window(physical), PAGE_SIZE);
     space_page_put(entry, area, page, PAGE_SIZE);
@@ -120,9 +128,11 @@ static const char *fault_of_object(struct space *space, const struct area *area,
     u64 offset = area->offset + (address - area->start);
     u64 physical = object_page(area->object, offset, area->flags & AREA_COUNTED, &why);
     if (!physical) return why;
-    if (writes && !(area->flags & AREA_SHARED))
-        return fault_copy(entry, area, physical) ? NULL : space_no_memory;
-    space_page_show(entry, area, physical);
+    if (area->flags & AREA_SHARED || !writes) {
+        space_page_show(entry, area, physical);
+        return NULL;
+    }
+    if (!fault_copy(entry, area, physical)) return space_no_memory;
     return NULL;
 }
 
@@ -145,12 +155,14 @@ static const char *fault_refusal(struct space *space, const struct area *area, u
         const struct area *next = areas_find(&space->areas, address);
         bool is_stack =
             next && next->flags & AREA_GROWS && next->end - address <= STACK_ROOM + AREA_GAP;
-        return is_stack ? "stack overflow" : "nothing is mapped there";
+        if (is_stack) return "stack overflow";
+        return "nothing is mapped there";
     }
     if (area->flags & AREA_GUARD) return "a guard page";
     if (!area->rights) return "no access is allowed there";
     if (error & FAULT_FETCH) return "data, not executable";
-    return area->rights & AREA_EXEC ? "read-only code" : "read-only data";
+    if (area->rights & AREA_EXEC) return "read-only code";
+    return "read-only data";
 }
 
 // The area that grows down to an address where none is; NULL: there is none, or something keeps it
@@ -174,7 +186,8 @@ static const struct area *fault_grow(struct space *space, u64 address) {
 const char *space_make(struct space *space, u64 address, u64 error) {
     const struct area *area = space_area(space, address);
     if (!area) area = fault_grow(space, address);
-    u32 needed = error & FAULT_WRITE ? AREA_WRITE : ~0u;
+    u32 needed = ~0u;
+    if (error & FAULT_WRITE) needed = AREA_WRITE;
     if (error & FAULT_FETCH) needed = AREA_EXEC;
     bool is_kept = area && area->flags & AREA_KEPT && !area->rights;
     if (is_kept && error & FAULT_USER) return NULL; // it is tried again until the move is done
@@ -183,10 +196,15 @@ const char *space_make(struct space *space, u64 address, u64 error) {
     u64 bytes, *entry = tables_leaf(space->tlb->root, address, &bytes);
     if (!entry && area->flags & AREA_DEVICE) return space_no_memory;
     if (!entry && area->object) return fault_of_object(space, area, address, error & FAULT_WRITE);
-    int level = error & FAULT_SMALL ? 0 : LEVEL_2M;
-    if (!entry) return fault_page(space, address, level) ? NULL : space_no_memory;
-    if (*entry & PTE_OURS || area->flags & (AREA_SHARED | AREA_DEVICE) ||
-        !(area->rights & AREA_WRITE)) {
+    if (!entry) {
+        int level = LEVEL_2M;
+        if (error & FAULT_SMALL) level = 0;
+        if (!fault_page(space, address, level)) return space_no_memory;
+        return NULL;
+    }
+    bool is_ours = *entry & PTE_OURS;
+    bool is_never_copied = area->flags & (AREA_SHARED | AREA_DEVICE);
+    if (is_ours || is_never_copied || !(area->rights & AREA_WRITE)) {
         tlb_forget(address);
         return NULL;
     }
@@ -223,9 +241,10 @@ u64 space_place(struct space *space, u64 address) {
     space_take(space);
     const struct area *area = space_area(space, address);
     bool is_shared = area && area->flags & AREA_SHARED && area->object;
-    u64 place = is_shared ? area->object->number * (USER_END + PAGE_SIZE)
-                          : 0; // the program file has number 0
-    place += place ? area->offset + (address - area->start) : address;
+    u64 number = 0; // the program file has it, too
+    if (is_shared) number = area->object->number;
+    u64 place = address;
+    if (number) place = number * (USER_END + PAGE_SIZE) + area->offset + (address - area->start);
     lock_give(&space->lock);
     return place;
 }

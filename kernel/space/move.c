@@ -1,10 +1,14 @@
-// See move.h. Four steps, each in pieces, between which other threads get the lock and the CPU:
-// large pages are split that would not be aligned at the new place; what is too long at the old one
-// goes; the new one is made free, and gets what the range grows by, and for what moves an area
-// without rights, which keeps others out; the pages and their area move. A place that the call has
-// chosen is kept from the beginning. What all of this can need at worst is held in the account of
-// promises, so nothing fails half-way, unless another thread changes the same ranges meanwhile:
-// then the call ends with an error, what has moved has, and the rest of the new place is free.
+// Moves a range of the program's memory with its pages (mremap). There are four steps, each in
+// pieces, between which other threads get the lock and the CPU:
+//   1. Large pages are split that would not be aligned at the new place.
+//   2. What is too long at the old place goes.
+//   3. The new place is made free. It gets what the range grows by, and for what moves an area
+//      without rights, which keeps others out.
+//   4. The pages and their area move.
+// A place that the call has chosen is kept from the beginning. What all of this can need at worst
+// is held in the account of promises, so nothing fails half-way, unless another thread changes the
+// same ranges meanwhile. Then the call ends with an error: what has moved stays moved, and the rest
+// of the new place is free.
 #include "kernel/space/move.h"
 
 #include <linux/mman.h>
@@ -44,14 +48,19 @@ static bool move_is_kept(struct space *space, u64 start, u64 end) {
     return !area->rights && area->flags & AREA_KEPT && area->start <= start && area->end >= end;
 }
 
+// Begins what the call's record says: from at, old bytes become bytes at to. area is there now, and
+// checked; NULL: the range only becomes shorter. 0, and then move_piece() goes on, or a negative
+// errno. The caller has the space's lock.
 s64 move_begin(struct thread *thread, const struct area *area) {
     struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
-    u64 more = call->bytes > call->old ? call->bytes - call->old : 0;
+    u64 more = 0;
+    if (call->bytes > call->old) more = call->bytes - call->old;
     call->stays = call->flags & MREMAP_DONTUNMAP;
     call->in_place = !area;
     call->step = 0;
-    call->held = area ? HELD : 0;
+    call->held = 0;
+    if (area) call->held = HELD;
     if (call->stays) more = call->bytes;
     if (area && area->flags & AREA_COUNTED && more)
         call->held += PAGES(more) + areas_tables(0, more);
@@ -74,6 +83,8 @@ static bool move_has_room(struct space *space, const struct area *like) {
     return !(like->flags & AREA_COUNTED) || space_promise(space, cost);
 }
 
+// An area grows, or begins, with [start, end): like one that is there. What is locked into memory
+// is filled later (call->fill). False: there is no memory for it.
 bool move_grow(struct space *space, struct move *call, const struct area *area, u64 start,
                u64 end) {
     const struct area more = area_part(area, start, end);
@@ -99,8 +110,10 @@ static bool move_align(struct space *space, u64 at, u64 distance, s64 *left) {
 static s64 move_split(struct thread *thread) {
     struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
-    u64 distance = call->to - call->at, end = call->at + call->old,
-        at = range_from(thread, call->at), bytes;
+    u64 distance = call->to - call->at;
+    u64 end = call->at + call->old;
+    u64 at = range_from(thread, call->at);
+    u64 bytes;
     s64 left = CALL_INSTRUCTIONS;
     if (call->in_place) return 0;
     if (!space_borders(space, call->at, end)) return -ENOMEM;
@@ -129,11 +142,12 @@ static s64 move_shorten(struct thread *thread) {
 // What the range grows by, or for old size 0 the second area over the same memory, in a part of the
 // new place.
 static s64 move_more(struct space *space, struct move *call, u64 start, u64 end) {
-    const struct area *area =
-        space_area(space, call->old ? call->at + call->old - PAGE_SIZE : call->at);
+    u64 last = call->at;
+    if (call->old) last = call->at + call->old - PAGE_SIZE;
+    const struct area *area = space_area(space, last);
     bool can_grow = area && !(area->flags & AREA_DEVICE) && area->object != &objects_file;
-    if (!can_grow || (!call->old && !area->object))
-        return -EFAULT; // e.g. it was where the second one is to be
+    // It may be gone, since it was where the second one is to be.
+    if (!can_grow || (!call->old && !area->object)) return -EFAULT;
     const struct area more = area_part(area, call->at, call->at + call->bytes);
     const struct area like = area_moved(more, call->to);
     if (!move_grow(space, call, &like, start, end)) return -ENOMEM;
@@ -144,14 +158,18 @@ static s64 move_more(struct space *space, struct move *call, u64 start, u64 end)
 static s64 move_room(struct thread *thread) {
     struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
-    u64 moves_to = call->to + call->old, end = call->to + call->bytes;
-    u64 from = range_from(thread, call->to), reach = space_reach(space, from, end);
+    u64 moves_to = call->to + call->old;
+    u64 end = call->to + call->bytes;
+    u64 from = range_from(thread, call->to);
+    u64 reach = space_reach(space, from, end);
     if (call->in_place) return 0;
     if (!space_border(space, end) || !mapping_unmap(space, from, reach)) return -ENOMEM;
     bool keeps = call->bytes > SHORT || from > call->to || reach < end;
     if (keeps && from < moves_to && !move_keep(space, from, MIN(reach, moves_to))) return -ENOMEM;
-    s64 error = reach > moves_to ? move_more(space, call, MAX(from, moves_to), reach) : 0;
-    return error ? error : range_to(thread, call->to, reach, end);
+    s64 error = 0;
+    if (reach > moves_to) error = move_more(space, call, MAX(from, moves_to), reach);
+    if (error) return error;
+    return range_to(thread, call->to, reach, end);
 }
 
 // Takes tables away that are empty, where a large page is to be. False: there are pages.
@@ -166,7 +184,11 @@ static bool move_empty(struct space *space, u64 start, u64 end) {
 // How far a piece goes from an address, at most to end: over pages that can move as they are to
 // where none is.
 static u64 move_reach(struct space *space, u64 from, u64 end, u64 distance, s64 *left) {
-    u64 at = from, bytes, empty, region = 0, regions = 0;
+    u64 at = from;
+    u64 bytes;
+    u64 empty;
+    u64 region = 0;
+    u64 regions = 0;
     for (; *left > 0 && at < end; *left -= MOVE_COST) {
         bool is_there = tables_leaf(space->tlb->root, at, &bytes);
         if (tables_leaf(space->tlb->root, at + distance, &empty)) break;
@@ -179,7 +201,10 @@ static u64 move_reach(struct space *space, u64 from, u64 end, u64 distance, s64 
             if (++regions > REGIONS) break;
         }
         u64 next = move_behind(at + distance, empty) - distance;
-        at = is_there ? at + bytes : MIN(move_behind(at, bytes), next);
+        if (is_there)
+            at += bytes;
+        else
+            at = MIN(move_behind(at, bytes), next);
     }
     return MIN(at, end);
 }
@@ -205,8 +230,9 @@ static bool move_pages(struct space *space, const struct area *to, u64 from, u64
 static bool move_part(struct thread *thread, s64 *left) {
     struct space *space = thread->process->space;
     struct move *call = &thread->record.move;
-    u64 end = call->at + call->old, from = range_from(thread, call->at),
-        distance = call->to - call->at;
+    u64 end = call->at + call->old;
+    u64 from = range_from(thread, call->at);
+    u64 distance = call->to - call->at;
     const struct area *area = areas_find(&space->areas, from);
     if (!area || area->start >= end) {
         thread->record.done = call->old;
@@ -250,9 +276,12 @@ static s64 move_parts(struct thread *thread) {
 static s64 move_undo(struct thread *thread) {
     struct move *call = &thread->record.move;
     s64 result = mapping_unmap_piece(thread, call->undo, call->to + call->bytes);
-    return result == CALL_WAITS ? result : call->error;
+    if (result == CALL_WAITS) return result;
+    return call->error;
 }
 
+// The next piece, with what the call held given back to the account. Returns the new address, a
+// negative errno, or what call_again() returns.
 s64 move_piece(struct thread *thread) {
     enum { ROOM = 2, PARTS };
     static s64 (*const steps[])(struct thread *) = {
@@ -265,10 +294,12 @@ s64 move_piece(struct thread *thread) {
         if (result) {
             bool has_place =
                 !call->in_place && (call->step >= ROOM || !(call->flags & MREMAP_FIXED));
-            call->undo = call->to + (call->step == PARTS ? thread->record.done : 0);
+            call->undo = call->to;
+            if (call->step == PARTS) call->undo += thread->record.done; // which stays there
             thread->record.done = 0;
             call->error = result;
-            return has_place ? move_undo(thread) : result;
+            if (has_place) return move_undo(thread);
+            return result;
         }
         thread->record.done = 0;
         call->step++;

@@ -1,4 +1,5 @@
-// See objects.h.
+// The program file and shared memory, as what makes the pages of areas. All of this needs the lock
+// of the address space.
 #include "kernel/space/objects.h"
 
 #include "boot/layout.h"
@@ -12,9 +13,10 @@
 
 struct object objects_file;
 
+// Says where the program file lies in memory, and how long it is.
 void objects_set_file(u64 start, u64 bytes) {
-    objects_file = (struct object){
-        .areas = 1, .bytes = bytes, .start = start}; // its own area: it is never left
+    objects_file = (struct object){.bytes = bytes, .start = start};
+    objects_file.areas = 1; // its own: it is never left
 }
 
 // ---- shared memory ----
@@ -47,8 +49,11 @@ static void object_give_page(void *context, u64 *entry, u64 address, u64 bytes) 
     *entry = 0;
 }
 
+// Shared memory of so many bytes. promised: its page tables are promised to it; its pages are
+// promised to the areas that show them. NULL: no memory.
 struct object *object_make(u64 bytes, bool promised) {
-    u64 tables = promised ? 1 + areas_tables(0, bytes) : 0;
+    u64 tables = 0;
+    if (promised) tables = 1 + areas_tables(0, bytes);
     if (!promises_make(tables)) return NULL;
     tables_promised = promised;
     u64 root = object_new_table();
@@ -62,20 +67,27 @@ struct object *object_make(u64 bytes, bool promised) {
     return object;
 }
 
+// Gives back a piece of an object that no area shows, whose pages no CPU remembers. True: all of it
+// is gone.
 bool object_give(struct object *object) {
-    u64 root = object->root, start = object->given, promised = object->promised;
+    u64 root = object->root;
+    u64 start = object->given;
+    u64 promised = object->promised;
     u64 end = tables_reach(root, start, object->bytes, GIVE_COST, GIVE_MOST);
     bool is_last = end == object->bytes;
     object->given = end;
     tables_promised = promised;
     tables_each(root, start, end, object_give_page, NULL);
-    tables_free(root, start, end, 0, is_last ? USER_END : end, object_give_table);
+    u64 tables_end = end;
+    if (is_last) tables_end = USER_END;
+    tables_free(root, start, end, 0, tables_end, object_give_table);
     if (!is_last) return false;
     object_give_table(root);
     promises_drop(promised);
     return true;
 }
 
+// Gives back a piece of the first object in this list, if it has no area. True: the list is empty.
 bool objects_collect(struct object **left) {
     struct object *object = *left;
     if (!object) return true;
@@ -105,29 +117,38 @@ static u64 object_shared_page(struct object *object, u64 offset, bool promised) 
 // The last page of the file, behind which something else lies in the image.
 static u64 object_file_tail(struct object *file) {
     u64 rest = file->bytes % PAGE_SIZE;
-    if (!file->tail && (file->tail = promises_page(OWNER_DATA, false))) {
-        memset(window(file->tail), 0, PAGE_SIZE);
-        memcpy(window(file->tail), window(file->start + file->bytes - rest), rest);
-    }
+    if (file->tail) return file->tail;
+    file->tail = promises_page(OWNER_DATA, false);
+    if (!file->tail) return 0;
+    memset(window(file->tail), 0, PAGE_SIZE);
+    memcpy(window(file->tail), window(file->start + file->bytes - rest), rest);
     return file->tail;
 }
 
+// The page at an offset, which is made if it is not there, out of what was promised or out of what
+// nobody was promised. 0, and why not.
 u64 object_page(struct object *object, u64 offset, bool promised, const char **why) {
     *why = space_past_end;
     if (offset >= object->bytes) return 0;
     *why = space_no_memory;
     if (object->root) return object_shared_page(object, offset, promised);
-    return offset + PAGE_SIZE <= object->bytes ? object->start + offset : object_file_tail(object);
+    if (offset + PAGE_SIZE <= object->bytes) return object->start + offset;
+    return object_file_tail(object);
 }
 
+// Whether the page at an offset is there; makes none.
 bool object_has(const struct object *object, u64 offset) {
     u64 bytes;
     if (offset >= object->bytes) return false;
     return !object->root || tables_leaf(object->root, offset, &bytes);
 }
 
+// Makes a page of shared memory zeroes. False: there is none at this offset.
 bool object_clear(struct object *object, u64 offset) {
-    u64 bytes, *entry = object->root ? tables_leaf(object->root, offset, &bytes) : NULL;
-    if (entry) memset(window(*entry & PTE_ADDRESS), 0, PAGE_SIZE);
-    return entry;
+    u64 bytes;
+    if (!object->root) return false;
+    const u64 *entry = tables_leaf(object->root, offset, &bytes);
+    if (!entry) return false;
+    memset(window(*entry & PTE_ADDRESS), 0, PAGE_SIZE);
+    return true;
 }

@@ -21,17 +21,13 @@ struct object {
 
 extern struct object objects_file;
 void objects_set_file(u64 start, u64 bytes);
-// Shared memory of so many bytes. promised: its page tables are promised to it; its pages are to
-// the areas that show them. NULL: no memory.
+bool objects_collect(struct object **left); // what lost its last area
+
+// Shared memory.
 struct object *object_make(u64 bytes, bool promised);
-// Gives back a piece of an object that no area shows, whose pages no CPU remembers. True: all of it
-// is gone.
 bool object_give(struct object *object);
-// The page at an offset, which is made if it is not there, promised or out of what nobody was
-// promised; 0, and why.
+
+// One page of either.
 u64 object_page(struct object *object, u64 offset, bool promised, const char **why);
-bool object_has(const struct object *object, u64 offset); // without making it
-// Makes a page zeroes, if there is one. False: there is none.
+bool object_has(const struct object *object, u64 offset);
 bool object_clear(struct object *object, u64 offset);
-// Gives back a piece of the first one in this list if it has no area. True: the list is empty.
-bool objects_collect(struct object **left);

@@ -22,10 +22,14 @@
 
 // So many pages of that level are still wanted.
 static u64 populate_page_take(int level, u64 wanted, bool *cleared) {
-    u64 worth = LEVEL_BYTES(level) / PAGE_SIZE, physical = 0;
+    u64 worth = LEVEL_BYTES(level) / PAGE_SIZE;
+    u64 physical = 0;
     *cleared = false;
     if (wanted > pages_free() || !promises_can(wanted * worth)) return 0;
-    physical = level == LEVEL_1G ? frames_alloc_1g() : frame_alloc(cleared);
+    if (level == LEVEL_1G)
+        physical = frames_alloc_1g();
+    else
+        physical = frame_alloc(cleared);
     if (physical) promises_took(OWNER_DATA, worth, false);
     return physical;
 }
@@ -41,7 +45,8 @@ static bool populate_take_page(struct space *space, struct taken *taken, int lev
     space_take(space);
     taken->page = populate_page_take(level, wanted, &cleared);
     lock_give(&space->lock);
-    taken->bytes = cleared ? LEVEL_BYTES(level) : 0;
+    taken->bytes = 0;
+    if (cleared) taken->bytes = LEVEL_BYTES(level);
     return taken->page;
 }
 
@@ -60,7 +65,8 @@ static void populate_push(struct taken *taken) {
 }
 
 static u64 populate_pop(struct taken *taken) {
-    u64 page = taken->list, *link = window(page);
+    u64 page = taken->list;
+    u64 *link = window(page);
     taken->list = *link;
     *link = 0;
     taken->count--;
@@ -70,7 +76,8 @@ static u64 populate_pop(struct taken *taken) {
 s64 populate_take(struct thread *thread, u64 bytes, int level) {
     struct space *space = thread->process->space;
     struct taken *taken = &thread->record.taken;
-    u64 size = LEVEL_BYTES(level), wanted = bytes / size - taken->count;
+    u64 size = LEVEL_BYTES(level);
+    u64 wanted = bytes / size - taken->count;
     if (!wanted) return 0;
     if (taken->page)
         populate_clear_more(space, taken);
@@ -97,19 +104,23 @@ static s64 populate_put_taken(struct thread *thread) {
     int level = (int)taken->level;
     space_take(space);
     for (int i = 0; taken->count && i < PIECE_PAGES; i++) {
-        u64 page = populate_pop(taken), at = taken->at + taken->count * LEVEL_BYTES(level);
+        u64 page = populate_pop(taken);
+        u64 at = taken->at + taken->count * LEVEL_BYTES(level);
         if (at >= taken->end || !space_put_taken(space, at, page, level))
             populate_give_back(page, level);
     }
     lock_give(&space->lock);
-    return taken->count ? call_again(thread) : taken->result;
+    if (taken->count) return call_again(thread);
+    return taken->result;
 }
 
 // Whether a page of 1 GiB goes to the next address, where nothing is.
 static bool populate_wants_1g(struct space *space, const struct taken *taken,
                               const struct area *area) {
     if (area->object) return false;
-    u64 bytes = LEVEL_BYTES(LEVEL_1G), empty, end = MIN(area->end, taken->end);
+    u64 bytes = LEVEL_BYTES(LEVEL_1G);
+    u64 empty;
+    u64 end = MIN(area->end, taken->end);
     if (space->largest < LEVEL_1G || taken->at < taken->small || taken->at % bytes ||
         end - taken->at < bytes)
         return false;
@@ -130,9 +141,13 @@ static bool populate_step(struct space *space, struct taken *taken, u64 *made, b
     } else {
         *large = populate_wants_1g(space, taken, area);
         if (*large) return true;
-        if (space_make(space, taken->at, area->rights & AREA_WRITE ? FAULT_WRITE : 0)) return false;
+        u64 access = 0;
+        if (area->rights & AREA_WRITE) access = FAULT_WRITE;
+        if (space_make(space, taken->at, access)) return false;
         bool is_small = tables_leaf(space->tlb->root, taken->at, &bytes) && bytes == PAGE_SIZE;
-        *made += is_small ? 1 : PIECE_MADE;
+        u64 pages = PIECE_MADE;
+        if (is_small) pages = 1;
+        *made += pages;
     }
     return taken->at < taken->end;
 }
@@ -146,7 +161,8 @@ s64 populate(struct thread *thread) {
         return call_again(thread);
     }
     u64 made = 0;
-    bool more = true, large = false;
+    bool more = true;
+    bool large = false;
     space_take(space);
     if (taken->page && !space_put_taken(space, taken->at, taken->page, LEVEL_1G))
         populate_give_back(taken->page, LEVEL_1G);
@@ -156,5 +172,6 @@ s64 populate(struct thread *thread) {
     lock_give(&space->lock);
     if (large && !populate_take_page(space, taken, LEVEL_1G, 1))
         taken->small = taken->at + LEVEL_BYTES(LEVEL_1G);
-    return more ? call_again(thread) : taken->result;
+    if (more) return call_again(thread);
+    return taken->result;
 }

@@ -18,7 +18,8 @@ static s64 remap_check(struct space *space, const struct move *call, const struc
     struct area more =
         area_part(area, USER_END, USER_END + call->bytes - MIN(call->old, call->bytes));
     if (call->flags & MREMAP_DONTUNMAP) more.end = more.start + call->bytes;
-    return space_within_limits(space, &more) ? 0 : -ENOMEM;
+    if (!space_within_limits(space, &more)) return -ENOMEM;
+    return 0;
 }
 
 // With MREMAP_FIXED or MREMAP_DONTUNMAP, or to a place that is chosen.
@@ -30,7 +31,8 @@ static s64 remap_to(struct thread *thread) {
     if (error) return error;
     if (!(call->flags & MREMAP_FIXED))
         call->to = mapping_place(space, call->to, call->bytes, PAGE_SIZE, USER_END);
-    return call->to ? move_begin(thread, area) : -ENOMEM;
+    if (!call->to) return -ENOMEM;
+    return move_begin(thread, area);
 }
 
 // Several areas, and the holes between them, move as they are; at the new place what is in such a
@@ -53,12 +55,16 @@ static s64 remap_grow(struct thread *thread) {
     const struct area *area = space_area(space, call->at);
     s64 error = remap_check(space, call, area);
     if (error) return error;
-    u64 end = call->at + call->old, new_end = call->at + call->bytes;
+    u64 end = call->at + call->old;
+    u64 new_end = call->at + call->bytes;
     const struct area *next = areas_find(&space->areas, area->end);
-    if (end == area->end && new_end <= USER_END && (!next || next->start >= new_end))
-        return move_grow(space, call, area, end, new_end) ? (s64)call->at : -ENOMEM;
+    if (end == area->end && new_end <= USER_END && (!next || next->start >= new_end)) {
+        if (!move_grow(space, call, area, end, new_end)) return -ENOMEM;
+        return (s64)call->at;
+    }
     call->to = 0;
-    return call->flags & MREMAP_MAYMOVE ? remap_to(thread) : -ENOMEM;
+    if (!(call->flags & MREMAP_MAYMOVE)) return -ENOMEM;
+    return remap_to(thread);
 }
 
 // The call's first execution.
@@ -67,7 +73,9 @@ static s64 remap_begin(struct thread *thread) {
     struct move *call = &thread->record.move;
     const struct area *area = space_area(space, call->at);
     if (!area) return -EFAULT;
-    if (call->old > USER_END - call->at) return call->bytes < call->old ? -EINVAL : -EFAULT;
+    bool is_beyond = call->old > USER_END - call->at;
+    if (is_beyond && call->bytes < call->old) return -EINVAL;
+    if (is_beyond) return -EFAULT;
     bool is_several = call->old > area->end - call->at && call->old == call->bytes;
     if (call->flags & MREMAP_FIXED && call->to < USER_START)
         return -EPERM; // nothing is ever mapped there
@@ -79,7 +87,8 @@ static s64 remap_begin(struct thread *thread) {
     if (call->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) return remap_to(thread);
     if (call->bytes > call->old) return remap_grow(thread);
     call->to = call->at;
-    return call->bytes == call->old ? (s64)call->at : move_begin(thread, NULL);
+    if (call->bytes == call->old) return (s64)call->at;
+    return move_begin(thread, NULL);
 }
 
 static s64 remap_go_on(struct thread *thread) {
@@ -87,7 +96,8 @@ static s64 remap_go_on(struct thread *thread) {
     s64 result = move_piece(thread);
     if (result < 0 || !call->end) return result;
     result = remap_next(thread, call->at + call->bytes);
-    return result ? result : call_again(thread);
+    if (result) return result;
+    return call_again(thread);
 }
 
 s64 remap(struct thread *thread, bool is_first) {
@@ -95,7 +105,8 @@ s64 remap(struct thread *thread, bool is_first) {
     struct move *call = &thread->record.move;
     space_take(space);
     promises_drop(call->held);
-    s64 result = is_first ? remap_begin(thread) : 0;
+    s64 result = 0;
+    if (is_first) result = remap_begin(thread);
     if (!result) result = remap_go_on(thread);
     if (result != CALL_WAITS || !promises_make(call->held)) call->held = 0;
     result = mapping_unlocked(space, result);

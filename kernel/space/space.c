@@ -46,7 +46,8 @@ void space_init(struct space *space, struct tlb *tlb, const struct limits *limit
     space->lock.rank = LOCK_SPACE;
     space->tlb = tlb;
     space->limits = limits;
-    space->largest = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PDPE1GB ? LEVEL_1G : LEVEL_2M;
+    space->largest = LEVEL_2M;
+    if (cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PDPE1GB) space->largest = LEVEL_1G;
 }
 
 void space_begin(struct space *space, u64 heap, const struct boot_part *file) {
@@ -56,7 +57,8 @@ void space_begin(struct space *space, u64 heap, const struct boot_part *file) {
 
 const struct area *space_area(struct space *space, u64 address) {
     const struct area *area = areas_find(&space->areas, address);
-    return area && area->start <= address ? area : NULL;
+    if (area && area->start <= address) return area;
+    return NULL;
 }
 
 // ---- areas, and what is promised to them ----
@@ -65,8 +67,9 @@ const struct area *space_area(struct space *space, u64 address) {
 static void space_unmark(struct space *space, u64 address) {
     u64 table = space->tlb->root;
     for (int level = 3; level > 0; level--) {
-        u64 *entry = tables_at(table, address, level), bytes = LEVEL_BYTES(level),
-            start = ROUND_DOWN(address, bytes);
+        u64 *entry = tables_at(table, address, level);
+        u64 bytes = LEVEL_BYTES(level);
+        u64 start = ROUND_DOWN(address, bytes);
         if (!*entry || *entry & PTE_PS) return;
         table = *entry;
         if (!(table & PTE_COUNTED) || areas_have_counted(&space->areas, start, start + bytes))
@@ -111,7 +114,8 @@ bool space_promise(struct space *space, u64 pages) {
 }
 
 bool space_can_put(struct space *space, const struct area *like, u64 taken) {
-    u64 cost = areas_tables(like->start, like->end), there = taken;
+    u64 cost = areas_tables(like->start, like->end);
+    u64 there = taken;
     bool counts = like->rights & AREA_WRITE && !(like->flags & AREA_NORESERVE);
     if (!space_nodes_ready(space)) return false;
     if (counts) {
@@ -141,7 +145,10 @@ static u64 space_page_bits(const struct area *area) {
 
 // ---- pages that exist ----
 
-static enum owner space_owner_of(u64 entry) { return entry & PTE_STACK ? OWNER_STACK : OWNER_DATA; }
+static enum owner space_owner_of(u64 entry) {
+    if (entry & PTE_STACK) return OWNER_STACK;
+    return OWNER_DATA;
+}
 
 // The entry for an address of an area in the table of that level; missing tables are made, as
 // promised if the area counts or another one does that needs them too. NULL when there is no memory
@@ -149,8 +156,9 @@ static enum owner space_owner_of(u64 entry) { return entry & PTE_STACK ? OWNER_S
 u64 *space_entry(struct space *space, const struct area *area, u64 address, int level) {
     u64 table = space->tlb->root;
     for (int at = 3; at > level; at--) {
-        u64 *entry = tables_at(table, address, at), bytes = LEVEL_BYTES(at),
-            start = ROUND_DOWN(address, bytes);
+        u64 *entry = tables_at(table, address, at);
+        u64 bytes = LEVEL_BYTES(at);
+        u64 start = ROUND_DOWN(address, bytes);
         bool counts = area->flags & AREA_COUNTED;
         ASSERT(!(*entry & PTE_PS));
         if (!*entry) {
@@ -158,7 +166,8 @@ u64 *space_entry(struct space *space, const struct area *area, u64 address, int 
             u64 page = promises_page(OWNER_TABLES, counts);
             if (!page) return NULL;
             memset(window(page), 0, PAGE_SIZE);
-            *entry = page | PTE_P | PTE_W | PTE_U | (counts ? PTE_COUNTED : 0);
+            *entry = page | PTE_P | PTE_W | PTE_U;
+            if (counts) *entry |= PTE_COUNTED;
         } else if (counts && !(*entry & PTE_COUNTED)) {
             *entry |= PTE_COUNTED;
             promises_got(OWNER_TABLES, 1, false);
@@ -193,7 +202,8 @@ static void space_page_forget(u64 entry, u64 bytes) {
 // Fills the entry for an area's page of 4 KiB with its object's. Shared memory is there for the
 // area that was promised it; a page of the file is never writable: a write copies it.
 void space_page_show(u64 *entry, const struct area *area, u64 physical) {
-    bool shared = area->flags & AREA_SHARED, counts = shared && area->flags & AREA_COUNTED;
+    bool shared = area->flags & AREA_SHARED;
+    bool counts = shared && area->flags & AREA_COUNTED;
     u64 bits = space_page_bits(area);
     if (!shared) bits &= ~PTE_W;
     if (counts) {
@@ -243,7 +253,8 @@ void space_flush(struct space *space, u64 start, u64 end) {
 bool space_border(struct space *space, u64 address) {
     u64 bytes, *entry;
     while ((entry = tables_leaf(space->tlb->root, address, &bytes)) && address % bytes) {
-        u64 physical = *entry & PTE_ADDRESS, promised = *entry & PTE_COUNTED;
+        u64 physical = *entry & PTE_ADDRESS;
+        u64 promised = *entry & PTE_COUNTED;
         u64 table = promises_page(OWNER_TABLES, promised);
         if (!table) return false;
         tables_split(space->tlb, entry, ROUND_DOWN(address, bytes), bytes, table | promised);
@@ -276,13 +287,16 @@ bool space_borders(struct space *space, u64 start, u64 end) {
 // Drops the pages of a range, at whose borders none crosses, and the tables that nobody needs any
 // more.
 void space_drop(struct space *space, u64 start, u64 end) {
-    const struct area *left = areas_before(&space->areas, end),
-                      *right = areas_find(&space->areas, start);
+    const struct area *left = areas_before(&space->areas, end);
+    const struct area *right = areas_find(&space->areas, start);
     bool is_hole = (!left || left->end <= start) && (!right || right->start >= end);
-    u64 low = start, high = end; // of the tables that go
+    u64 low = start;
+    u64 high = end; // of the tables that go
     if (is_hole) {
-        low = left ? left->end : 0;
-        high = right ? right->start : USER_END;
+        low = 0;
+        if (left) low = left->end;
+        high = USER_END;
+        if (right) high = right->start;
     }
     space->changed |= tables_hide(space->tlb->root, start, end, low, high);
     space_flush(space, start, end);
@@ -295,7 +309,8 @@ void space_drop(struct space *space, u64 start, u64 end) {
 // counted is likely to be touched here and there only, so it gets large pages while there is
 // plenty.
 bool space_page_allowed(const struct area *area, u64 bytes) {
-    u64 plenty = bytes > PAGE_SIZE ? pages_total() / 2 : 0;
+    u64 plenty = 0;
+    if (bytes > PAGE_SIZE) plenty = pages_total() / 2;
     return area->flags & AREA_COUNTED || promises_can(bytes / PAGE_SIZE + plenty);
 }
 
@@ -326,11 +341,14 @@ bool space_put_file(struct space *space, const struct area *like, u64 kept) {
     ASSERT(found);
     const struct area area =
         area_part(found, like->start, like->end); // its flags are its neighbour's, too
-    u64 rest = kept % PAGE_SIZE, whole = kept - rest,
-        file = kept ? like->object->start + like->offset : 0;
+    u64 rest = kept % PAGE_SIZE;
+    u64 whole = kept - rest;
+    u64 file = 0;
+    if (kept) file = like->object->start + like->offset;
     if (!space_fill(space, &area, whole, file, space_page_bits(&area) & ~PTE_W)) return false;
     if (!rest) return true;
-    u64 *entry = space_entry(space, &area, area.start + whole, 0), page = 0;
+    u64 *entry = space_entry(space, &area, area.start + whole, 0);
+    u64 page = 0;
     if (entry && space_page_allowed(&area, PAGE_SIZE)) page = page_alloc();
     if (!page) return false;
     memset(window(page), 0, PAGE_SIZE);

@@ -22,7 +22,8 @@ static struct process *alarm_take(u64 now, u64 *next) {
         sorted_remove(&set, node);
         node = sorted_first(&set);
     }
-    *next = node ? node->key : NEVER;
+    *next = NEVER;
+    if (node) *next = node->key;
     lock_give(&lock);
     return process;
 }
@@ -39,15 +40,19 @@ struct timer alarm_set(struct process *process, const struct timer *wanted) {
     u64 now = time_now_ns();
     lock_take(&lock);
     struct timer before = {.interval = alarm->interval};
-    if (sorted_in(&alarm->node))
-        before.left = alarm->node.key > now ? alarm->node.key - now : LEAST_NS;
+    if (sorted_in(&alarm->node)) {
+        before.left = LEAST_NS;
+        if (alarm->node.key > now) before.left = alarm->node.key - now;
+    }
     if (wanted) {
         alarm->interval = wanted->interval;
         if (sorted_in(&alarm->node)) sorted_remove(&set, &alarm->node);
         if (wanted->left)
             sorted_add(&set, &alarm->node, now + MIN(wanted->left, NEVER - 1 - now), (u64)alarm);
-        struct sorted_node *first = sorted_first(&set);
-        scheduler_set_alarm(first ? first->key : NEVER);
+        const struct sorted_node *first = sorted_first(&set);
+        u64 next = NEVER;
+        if (first) next = first->key;
+        scheduler_set_alarm(next);
     }
     lock_give(&lock);
     return before;

@@ -12,7 +12,8 @@ static inline u64 cpu_time_read(const u64 *time) {
         value = __atomic_load_n(time, __ATOMIC_SEQ_CST);
         now = tsc();
     } while (__atomic_load_n(time, __ATOMIC_SEQ_CST) != value); // it may have stopped long ago
-    return value & 1 ? (value & ~1ull) + now : value;
+    if (value & 1) return (value & ~1ull) + now;
+    return value;
 }
 
 static inline void cpu_time_go(u64 *time, u64 now) {

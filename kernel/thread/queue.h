@@ -16,20 +16,13 @@ struct queue {
     struct sorted ready; // by virtual time, then by arrival
     u32 length;
     u64 arrivals;
-    u64 time; // of the queue: what the last one of all had, as far as it was looked at; never goes
-              // back
+    // Of the queue: what the last one of all had, as far as it was looked at. It never goes back.
+    u64 time;
 };
 
-// Brings the queue's time up to what the current thread has now; it is the last one's when there is
-// none.
 u64 queue_now(struct queue *queue, u64 current);
-// A thread that comes with that time of its own. Returns the one that it is queued with.
 u64 queue_add(struct queue *queue, struct sorted_node *node, u64 time, u64 credit);
-// One that yields: behind all who are ready, but no further than most.
 u64 queue_add_last(struct queue *queue, struct sorted_node *node, u64 time, u64 most);
-// Takes the next one out; NULL: there is none.
 struct sorted_node *queue_take(struct queue *queue);
-// What a thread's time becomes when it moves from a queue with one time to a queue with another.
 u64 queue_move(u64 time, u64 from, u64 to);
-// For how long, in ns, a thread runs while so many others wait.
 u64 queue_slice(u32 waiting);

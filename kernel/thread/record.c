@@ -10,7 +10,10 @@
 // Once for each call. 0, -EFAULT or -ENOMEM.
 s64 record_copy(struct thread *thread, u64 from, u64 bytes) {
     struct record *record = &thread->record;
-    if (bytes <= sizeof record->few) return copy_from_user(record->few, from, bytes) ? 0 : -EFAULT;
+    if (bytes <= sizeof record->few) {
+        if (!copy_from_user(record->few, from, bytes)) return -EFAULT;
+        return 0;
+    }
     ASSERT(bytes <= sizeof record->pages / sizeof record->pages[0] * PAGE_SIZE &&
            !record->page_count);
     for (u64 done = 0; done < bytes; done += PAGE_SIZE) {
@@ -40,7 +43,8 @@ bool thread_deadline(struct thread *thread, u64 ns_from_now) {
     u64 now = time_now_ns();
     if (!thread->has_deadline) {
         thread->has_deadline = true;
-        thread->deadline = ns_from_now > NEVER - now ? NEVER : now + ns_from_now;
+        thread->deadline = NEVER;
+        if (ns_from_now <= NEVER - now) thread->deadline = now + ns_from_now;
     }
     return thread->deadline <= now;
 }

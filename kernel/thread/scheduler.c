@@ -16,7 +16,7 @@
 #include "kernel/memory/window.h"
 #include "kernel/thread/signals.h"
 #include "kernel/thread/cputime.h"
-#include "kernel/thread/queue.h"
+#include "kernel/thread/scheduler.h"
 
 #define CREDIT_NS 3000000 // that a sleeper is ahead of all others at most
 // that a woken thread had less than the current one, to run before it at once
@@ -30,63 +30,8 @@
 
 enum { READY, RUNNING, RUNNING_WOKEN, WAITING };
 
-struct scheduler {
-    struct lock lock; // of the queue
-    struct queue queue;
-    struct lock timers;     // of the sleepers
-    struct sorted sleepers; // by deadline and tid
-    u64 time;               // on this CPU, of all threads
-    u64 current;            // the virtual time of the current thread, or of the latest
-    struct counts counts;
-    // For this CPU alone:
-    u64 first;        // when the first sleeper wakes, or earlier
-    u64 armed, watch; // when the timer comes; when cpus_watch() wants to be called
-    u64 alarm;        // when alarm_run() does
-    u64 slice_end;    // of the current thread; 0: nobody waits for its CPU
-    unsigned neighbour;
-    bool switch_due, slice_over, yields;
-};
-_Static_assert(sizeof(struct scheduler) <= CPU_PROGRAM, "the room that struct cpu has for it");
-
 static u64 idle_cpus[CPUS_MAX / 64]; // bit: nobody has claimed it yet
 static u32 ready_count;              // threads in all queues
-
-static struct scheduler *scheduler_of(unsigned cpu) {
-    return (struct scheduler *)cpu_number(cpu)->program;
-}
-
-// ---- time on CPUs, and what is counted ----
-
-u64 thread_time(const struct thread *thread) { return cpu_time_read(&thread->time); }
-
-u64 program_time(void) {
-    u64 sum = 0;
-    for (unsigned cpu = 0; cpu < cpus_online(); cpu++)
-        sum += cpu_time_read(&scheduler_of(cpu)->time);
-    return sum;
-}
-
-static void scheduler_count(u64 *of_thread, u64 *of_cpu) {
-    STORE(of_thread, *of_thread + 1);
-    STORE(of_cpu, *of_cpu + 1);
-}
-
-void count_fault(void) {
-    struct thread *thread = (struct thread *)this_cpu()->current;
-    if (thread)
-        scheduler_count(&thread->counts.faults, &scheduler_of(this_cpu()->number)->counts.faults);
-}
-
-struct counts program_counts(void) {
-    struct counts sum = {0};
-    for (unsigned cpu = 0; cpu < cpus_online(); cpu++) {
-        const struct counts *counts = &scheduler_of(cpu)->counts;
-        sum.faults += LOAD(&counts->faults);
-        sum.waits += LOAD(&counts->waits);
-        sum.put_aside += LOAD(&counts->put_aside);
-    }
-    return sum;
-}
 
 // By the rate of the TSC at first use: nothing here depends on how right that is.
 static u64 scheduler_ticks(u64 ns) {
@@ -112,8 +57,8 @@ static u64 scheduler_queue_time(struct scheduler *of) {
 // A thread's virtual time is that of the CPU it counts as being on.
 static void scheduler_move(struct thread *thread, unsigned cpu) {
     if (thread->cpu == cpu) return;
-    u64 from = scheduler_queue_time(scheduler_of(thread->cpu)),
-        to = scheduler_queue_time(scheduler_of(cpu));
+    u64 from = scheduler_queue_time(scheduler_of(thread->cpu));
+    u64 to = scheduler_queue_time(scheduler_of(cpu));
     thread->virtual_time = queue_move(thread->virtual_time, from, to);
     STORE(&thread->cpu, cpu);
 }
@@ -125,9 +70,11 @@ static void scheduler_push(unsigned cpu, struct thread *thread, enum arrival how
     struct scheduler *to = scheduler_of(cpu);
     scheduler_move(thread, cpu);
     lock_take(&to->lock);
-    u64 time = thread->virtual_time, current = cpu_time_read(&to->current),
-        now = queue_now(&to->queue, current);
-    u64 credit = time < now && how != NEW ? scheduler_ticks(CREDIT_NS) : 0;
+    u64 time = thread->virtual_time;
+    u64 current = cpu_time_read(&to->current);
+    u64 now = queue_now(&to->queue, current);
+    u64 credit = 0;
+    if (time < now && how != NEW) credit = scheduler_ticks(CREDIT_NS);
     if (how == YIELDED)
         time = queue_add_last(&to->queue, &thread->ready, time, scheduler_ticks(CREDIT_NS));
     else
@@ -148,7 +95,8 @@ static struct thread *scheduler_pop(unsigned cpu) {
     struct sorted_node *node = queue_take(&from->queue);
     if (node) __atomic_fetch_sub(&ready_count, 1, __ATOMIC_SEQ_CST);
     lock_give(&from->lock);
-    return node ? scheduler_ready_thread(node) : NULL;
+    if (!node) return NULL;
+    return scheduler_ready_thread(node);
 }
 
 // From this CPU's queue, else from another one's.
@@ -164,7 +112,8 @@ static struct thread *scheduler_find(unsigned me) {
 
 // Takes an idle CPU, which only one waker can.
 static bool scheduler_claim(unsigned cpu) {
-    u64 bit = 1ull << cpu % 64, *word = &idle_cpus[cpu / 64];
+    u64 bit = 1ull << cpu % 64;
+    u64 *word = &idle_cpus[cpu / 64];
     return LOAD(word) & bit && __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST) & bit;
 }
 
@@ -182,10 +131,15 @@ static unsigned scheduler_claim_any(unsigned no_cpu) {
 // that goes idle shows it and then looks at the count; this counts and then looks who is idle: one
 // of the two sees the other. Once it is queued it may run elsewhere, and end.
 static void scheduler_ready(struct thread *thread, enum arrival how) {
-    unsigned me = this_cpu()->number,
-             cpu = scheduler_claim(thread->cpu) ? thread->cpu : scheduler_claim_any(CPUS_MAX);
-    scheduler_push(cpu < CPUS_MAX ? cpu : me, thread, how);
-    if (cpu == CPUS_MAX) cpu = scheduler_claim_any(me);
+    unsigned me = this_cpu()->number;
+    unsigned cpu = thread->cpu;
+    if (!scheduler_claim(cpu)) cpu = scheduler_claim_any(CPUS_MAX);
+    if (cpu < CPUS_MAX) {
+        scheduler_push(cpu, thread, how);
+    } else {
+        scheduler_push(me, thread, how);
+        cpu = scheduler_claim_any(me);
+    }
     if (cpu != me) ipi_send(cpu);
 }
 
@@ -198,8 +152,11 @@ void thread_start(struct thread *thread) {
 
 void thread_wake(struct thread *thread) {
     u32 state = WAITING;
-    while (state != READY &&
-           !SWAP(&thread->state, &state, state == WAITING ? READY : RUNNING_WOKEN)) {}
+    bool is_swapped = false;
+    while (!is_swapped && state != READY) {
+        u32 woken = state == WAITING ? READY : RUNNING_WOKEN;
+        is_swapped = SWAP(&thread->state, &state, woken);
+    }
     unsigned cpu = LOAD(&thread->cpu);
     if (state == WAITING)
         scheduler_ready(thread, WOKEN);
@@ -236,13 +193,16 @@ static void scheduler_wake_sleepers(struct scheduler *own, u64 now) {
         thread_wake(THREAD_OF(node, sleep));
         sorted_remove(&own->sleepers, node);
     }
-    own->first = node ? node->key : NEVER;
+    u64 first = NEVER;
+    if (node) first = node->key;
+    own->first = first;
     lock_give(&own->timers);
 }
 
 // After an interrupt, which may have been the timer's.
 static void scheduler_tick(struct scheduler *own) {
-    u64 now = own->armed < NEVER ? time_now_ns() : 0;
+    u64 now = 0;
+    if (own->armed < NEVER) now = time_now_ns();
     own->armed = NEVER;
     if (now >= own->first) scheduler_wake_sleepers(own, now);
     if (now >= own->watch) own->watch = cpus_watch();
@@ -259,8 +219,8 @@ static void scheduler_break(struct scheduler *own) {
 }
 
 static void scheduler_timer_update(struct scheduler *own) {
-    u64 when = own->first < own->watch ? own->first : own->watch;
-    if (own->alarm < when) when = own->alarm;
+    u64 when = MIN(own->first, own->watch);
+    when = MIN(when, own->alarm);
     if (this_cpu()->number == 0) when = MIN(when, watch_next());
     u32 waiting = LOAD(&own->queue.length);
     if (!waiting)
@@ -268,7 +228,9 @@ static void scheduler_timer_update(struct scheduler *own) {
     else if (!own->slice_end)
         own->slice_end = time_now_ns() + queue_slice(waiting);
     if (own->slice_end && own->slice_end < when) when = own->slice_end;
-    if (when < own->armed) timer_set(own->armed = when);
+    if (when >= own->armed) return;
+    own->armed = when;
+    timer_set(when);
 }
 
 void scheduler_set_alarm(u64 when) { scheduler_of(this_cpu()->number)->alarm = when; }
@@ -287,10 +249,12 @@ static void scheduler_signals_sent(struct scheduler *own) {
 static void scheduler_requeue(struct scheduler *own, struct thread *thread) {
     unsigned me = this_cpu()->number;
     own->neighbour = (own->neighbour + 1) % cpus_online();
-    u32 there = LOAD(&scheduler_of(own->neighbour)->queue.length), here = LOAD(&own->queue.length);
+    u32 there = LOAD(&scheduler_of(own->neighbour)->queue.length);
+    u32 here = LOAD(&own->queue.length);
     bool moves = own->slice_over && there + 1 < here;
     STORE(&thread->state, READY);
-    unsigned cpu = moves ? own->neighbour : me;
+    unsigned cpu = me;
+    if (moves) cpu = own->neighbour;
     scheduler_push(cpu, thread, own->yields ? YIELDED : BACK);
     if (moves) ipi_send(own->neighbour); // its current thread has a slice from now on
 }
@@ -316,7 +280,8 @@ static struct thread *scheduler_put_down(struct scheduler *own, struct thread *t
     }
     scheduler_count(&thread->counts.waits, &own->counts.waits);
     if (thread->has_deadline && thread->deadline != NEVER) scheduler_sleep_begin(own, thread);
-    return SWAP(&thread->state, &state, WAITING) ? NULL : thread;
+    if (SWAP(&thread->state, &state, WAITING)) return NULL;
+    return thread;
 }
 
 static void scheduler_pick_up(struct scheduler *own, struct thread *thread) {
@@ -338,7 +303,8 @@ void scheduler_init(struct thread *first) {
     own->lock.rank = LOCK_QUEUE;
     own->timers.rank = LOCK_TIMERS;
     own->first = own->armed = own->alarm = NEVER;
-    own->watch = this_cpu()->number == 0 ? cpus_watch() : NEVER;
+    own->watch = NEVER;
+    if (this_cpu()->number == 0) own->watch = cpus_watch();
     if (this_cpu()->time.unknown)
         (void)time_now_ns(); // or tsc() would jump in the midst of a thread's time
     if (first) scheduler_pick_up(own, first);
@@ -347,7 +313,8 @@ void scheduler_init(struct thread *first) {
 // Interrupts are off until cpu_idle() lets them in and sleeps in one step, so no wake-up is lost
 // after the last look.
 static void scheduler_idle(struct scheduler *own) {
-    u64 bit = 1ull << this_cpu()->number % 64, *word = &idle_cpus[this_cpu()->number / 64];
+    u64 bit = 1ull << this_cpu()->number % 64;
+    u64 *word = &idle_cpus[this_cpu()->number / 64];
     __atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST);
     scheduler_break(own);        // a call may have come before, and a turn may clear a frame
     scheduler_timer_update(own); // for both: whose time comes while a frame is cleared, too

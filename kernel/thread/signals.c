@@ -30,17 +30,24 @@ bool signal_search(void) {
     int asked = 0;
     lock_take(&threads_lock);
     struct process *process = signals_unasked;
-    u64 pending = process ? __atomic_load_n(&process->signals.pending, __ATOMIC_RELAXED) : 0;
-    struct thread *one = process ? thread_from(process->signals.unasked) : NULL;
-    while (one && (one->process != process || !(pending & ~one->signals_blocked)) &&
-           asked < ASKED) {
+    u64 pending = 0;
+    if (process) pending = __atomic_load_n(&process->signals.pending, __ATOMIC_RELAXED);
+    struct thread *one = NULL;
+    if (process) one = thread_from(process->signals.unasked);
+    while (one && asked < ASKED) {
+        bool takes_it = one->process == process && pending & ~one->signals_blocked;
+        if (takes_it) break;
         one = thread_after(one);
         asked++;
     }
     bool more = one && asked == ASKED;
     if (one && !more) thread_wake(one);
-    if (process) process->signals.unasked = more ? one->tid : 0;
-    __atomic_store_n(&signals_unasked, more ? process : NULL, __ATOMIC_RELAXED);
+    if (more) {
+        process->signals.unasked = one->tid;
+    } else {
+        if (process) process->signals.unasked = 0;
+        __atomic_store_n(&signals_unasked, NULL, __ATOMIC_RELAXED);
+    }
     lock_give(&threads_lock);
     return more;
 }
@@ -54,11 +61,16 @@ static void signal_ask(struct process *process) {
 s64 signal_send(struct process *process, u32 tid, int signal) {
     bool known = signal >= 0 && signal <= SIGNALS;
     lock_take(&threads_lock);
-    struct thread *to = tid ? thread_find(tid) : NULL;
+    struct thread *to = NULL;
+    if (tid) to = thread_find(tid);
+    u64 *pending = &process->signals.pending;
+    if (to) {
+        process = to->process;
+        pending = &to->signals_pending;
+    }
     bool exists = to || !tid;
-    if (exists && known && signal && !signal_ignored(to ? to->process : process, signal)) {
-        __atomic_fetch_or(to ? &to->signals_pending : &process->signals.pending, signal_bit(signal),
-                          __ATOMIC_SEQ_CST);
+    if (exists && known && signal && !signal_ignored(process, signal)) {
+        __atomic_fetch_or(pending, signal_bit(signal), __ATOMIC_SEQ_CST);
         if (to)
             thread_wake(to);
         else
@@ -67,7 +79,8 @@ s64 signal_send(struct process *process, u32 tid, int signal) {
     lock_give(&threads_lock);
     if (!tid) (void)signal_search();
     if (!exists) return -ESRCH;
-    return known ? 0 : -EINVAL;
+    if (!known) return -EINVAL;
+    return 0;
 }
 
 s64 signal_act(struct process *process, int signal, const struct signal_action *wanted,
@@ -76,8 +89,8 @@ s64 signal_act(struct process *process, int signal, const struct signal_action *
     bool known = signal > 0 && signal <= SIGNALS;
     if (!known || (wanted && signal_bit(signal) & SIGNALS_UNMASKABLE)) return -EINVAL;
     if (wanted && wanted->handler != (u64)SIG_DFL && wanted->handler != (u64)SIG_IGN) {
-        bool asked_by_glibc = signal == SIGSETXID &&
-                              !wanted->mask; // for every program with threads, which never use it
+        // For every program with threads, which never use it.
+        bool asked_by_glibc = signal == SIGSETXID && !wanted->mask;
         if (asked_by_glibc || __atomic_exchange_n(&named, true, __ATOMIC_RELAXED)) return -ENOSYS;
         return refused("rt_sigaction", "a handler for signal", (u64)signal, "no handlers are built",
                        -ENOSYS);
@@ -103,7 +116,8 @@ u32 signal_forget(struct process *process, int signal, u32 tid) {
             __atomic_fetch_and(&one->signals_pending, ~signal_bit(signal), __ATOMIC_RELAXED);
         one = thread_after(one);
     }
-    u32 next = one ? one->tid : 0;
+    u32 next = 0;
+    if (one) next = one->tid;
     lock_give(&threads_lock);
     return next;
 }

@@ -129,12 +129,14 @@ void thread_start(struct thread *thread); // a new one, all its registers ready
 // Something happened that thread may wait for: it looks again, and enters the kernel if it runs
 // elsewhere. The caller holds what keeps it from ending.
 void thread_wake(struct thread *thread);
-u64 thread_time(const struct thread *thread); // TSC ticks on CPUs, of the current thread
-u64 program_time(void);                       // of all
-void count_fault(void);                       // of the current thread
-struct counts program_counts(void);           // of all threads so far
-void scheduler_yield(void);                   // the current thread goes behind all others
-void scheduler_set_alarm(u64 when);           // this CPU runs alarm_run() at when; NEVER: not
+void scheduler_yield(void);         // the current thread goes behind all others
+void scheduler_set_alarm(u64 when); // this CPU runs alarm_run() at when; NEVER: not
+
+// ---- counts.c: what threads had ----
+u64 thread_time(const struct thread *thread); // on CPUs
+u64 program_time(void);
+void count_fault(void);
+struct counts program_counts(void);
 
 // ---- threads.c ----
 extern struct lock threads_lock; // of the tids; while somebody holds it, no thread goes

@@ -26,7 +26,8 @@ void thread_free(struct thread *thread) {
 
 struct thread *thread_find(u32 tid) {
     struct sorted_node *node = sorted_from(&tids, tid, 0);
-    return node && node->key == tid ? THREAD_OF(node, by_tid) : NULL;
+    if (node && node->key == tid) return THREAD_OF(node, by_tid);
+    return NULL;
 }
 
 bool thread_exists(u32 tid) {
@@ -37,17 +38,23 @@ bool thread_exists(u32 tid) {
 }
 struct thread *thread_from(u32 tid) {
     struct sorted_node *node = sorted_from(&tids, tid, 0);
-    return node ? THREAD_OF(node, by_tid) : NULL;
+    if (!node) return NULL;
+    return THREAD_OF(node, by_tid);
 }
 struct thread *thread_after(struct thread *thread) {
-    struct sorted_node *node = thread ? sorted_next(&thread->by_tid) : sorted_first(&tids);
-    return node ? THREAD_OF(node, by_tid) : NULL;
+    struct sorted_node *node;
+    if (thread)
+        node = sorted_next(&thread->by_tid);
+    else
+        node = sorted_first(&tids);
+    if (!node) return NULL;
+    return THREAD_OF(node, by_tid);
 }
 unsigned threads_count(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
 
 struct thread *thread_make(struct process *process, const struct thread *like) {
-    u64 page = promises_page(OWNER_THREADS, false),
-        bytes = ROUND_UP(fpu_state_size(), XSTATE_ALIGN);
+    u64 page = promises_page(OWNER_THREADS, false);
+    u64 bytes = ROUND_UP(fpu_state_size(), XSTATE_ALIGN);
     struct thread *thread = window(page);
     if (!page) return NULL;
     ASSERT(sizeof *thread + bytes <= PAGE_SIZE);
@@ -83,7 +90,9 @@ bool thread_leave(struct thread *thread) {
 }
 
 s64 thread_tell_cpu(const struct thread *thread, u64 cpu_at, u64 node_at) {
-    u32 cpu = thread->cpu, node = 0;
+    u32 cpu = thread->cpu;
+    u32 node = 0;
     if (cpu_at && !copy_to_user(cpu_at, &cpu, sizeof cpu)) return -EFAULT;
-    return node_at ? put_user(node_at, &node, sizeof node) : 0;
+    if (!node_at) return 0;
+    return put_user(node_at, &node, sizeof node);
 }

@@ -7,6 +7,7 @@
 static unsigned long unit = 4096;
 #define log kernel_log // the C library has one of its own
 #include "kernel/space/areas.c"
+#include "kernel/space/counted.c"
 #include "test/check.h"
 #include "test/random.h"
 

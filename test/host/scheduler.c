@@ -21,6 +21,7 @@ static struct cpu *cpu_number(unsigned number);
 void kernel_log(const char *fmt, ...);
 #define log kernel_log // the C library has one of its own
 #include "kernel/thread/scheduler.c"
+#include "kernel/thread/counts.c"
 #include "kernel/process/futex.c"
 #include "kernel/call/futex.c"
 #include "kernel/thread/queue.c"

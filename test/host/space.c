@@ -42,6 +42,7 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 #define frames_free_run(physical, count)                                                           \
     (check_forgotten(physical, FRAME_BYTES * (count), false), frames_free_run(physical, count))
 #include "kernel/space/areas.c"
+#include "kernel/space/counted.c"
 #include "kernel/memory/promises.c"
 #include "kernel/space/space.c"
 #include "kernel/space/fault.c"
