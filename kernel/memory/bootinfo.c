@@ -1,5 +1,5 @@
 // Looks at what the loader says before anything is built on it: another loader, for another
-// firmware, has its own idea of where memory is. See build.h.
+// firmware, has its own idea of where memory is.
 #include "kernel/memory/build.h"
 
 #include "kernel/lib/print.h"
@@ -27,6 +27,8 @@ static const struct bootinfo_rule {
     {"kernel's file", AT(kernel), AT(payload), false, false, false},
 };
 
+// Whether the loader is of another version; text says of which. Nothing else of boot may be used
+// then.
 bool bootinfo_is_other(const struct boot_info *boot, char *text, size_t size) {
     if (boot->magic == BOOT_INFO_MAGIC && boot->version == BOOT_INFO_VERSION &&
         boot->size == sizeof(*boot))
@@ -62,9 +64,11 @@ static const char *bootinfo_why(const struct boot_info *boot, const struct booti
                                 u64 *value) {
     const struct boot_part *part = bootinfo_part(boot, rule->at);
     const struct boot_part *in = bootinfo_part(boot, rule->in);
-    u64 start = part->start, end = start + part->length;
+    u64 start = part->start;
+    u64 end = start + part->length;
     if (!part->length && rule->optional) return NULL;
-    *value = rule->below_1m ? HIGH_MEMORY : IDENTITY_END;
+    *value = IDENTITY_END;
+    if (rule->below_1m) *value = HIGH_MEMORY;
     if (start < PAGE_SIZE || end <= start || end > *value)
         return "should lie behind the first page and below";
     *value = PAGE_SIZE;
@@ -72,7 +76,8 @@ static const char *bootinfo_why(const struct boot_info *boot, const struct booti
     *value = in->start;
     if (rule->in != NOWHERE) {
         bool inside = start >= in->start && end <= in->start + in->length;
-        return inside ? NULL : "should lie in what is at";
+        if (inside) return NULL;
+        return "should lie in what is at";
     }
     *value = e820_usable_until((const struct e820_entry *)boot->e820, boot->e820_count, start);
     if (rule->usable && *value < end) return "is not usable memory from here on:";
@@ -86,6 +91,7 @@ static const char *bootinfo_why(const struct boot_info *boot, const struct booti
     return NULL;
 }
 
+// Whether something that boot names cannot be where it says; text says what, with its values.
 bool bootinfo_is_wrong(const struct boot_info *boot, char *text, size_t size) {
     const struct bootinfo_rule *rule = rules; // the hand-over buffer's
     u64 value;

@@ -24,16 +24,19 @@ u64 tables_root(void) { return read_cr3() & PTE_ADDRESS; }
 // What this CPU offers to page tables. Physical addresses beyond what it implements are reserved
 // bits in an entry.
 static void build_find_features(struct handover *handover, struct machine *machine) {
-    struct cpuid extended = cpuid(0x80000001, 0), basic = cpuid(1, 0);
-    machine->has_1g = has_1g = extended.edx & CPUID_80000001_EDX_PDPE1GB;
+    struct cpuid extended = cpuid(0x80000001, 0);
+    struct cpuid basic = cpuid(1, 0);
+    has_1g = extended.edx & CPUID_80000001_EDX_PDPE1GB;
+    machine->has_1g = has_1g;
     if (!(basic.edx & CPUID_1_EDX_PGE)) tables_allow &= ~PTE_G;
     if (extended.edx & CPUID_80000001_EDX_NX)
         wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
     else
         tables_allow &= ~PTE_NX;
     handover->tables_allow = tables_allow;
-    machine->address_bits =
-        cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
+    machine->address_bits = 36;
+    if (cpuid(0x80000000, 0).eax >= 0x80000008)
+        machine->address_bits = cpuid(0x80000008, 0).eax & 0xff;
 }
 
 static void build_plan(struct handover *handover) {
@@ -82,14 +85,17 @@ static void build_map_new_pages(u64 root, u64 address, u64 bytes, u64 (*alloc)(v
 // Rights by segment; no two share a page. Returns the length of the read-only part, which comes
 // first (kernel.ld).
 static u64 build_map_kernel(u64 root, u64 physical) {
-    u64 read_only = 0, end = 0;
+    u64 read_only = 0;
+    u64 end = 0;
     for (const elf_segment *segment = NULL; (segment = elf_next(&kernel_elf, segment, PT_LOAD));) {
-        bool writable = segment->p_flags & PF_W, executable = segment->p_flags & PF_X;
+        bool writable = segment->p_flags & PF_W;
+        bool executable = segment->p_flags & PF_X;
         u64 start = ROUND_DOWN(segment->p_vaddr, PAGE_SIZE);
         ASSERT(start >= end && !(writable && executable));
         end = ROUND_UP(segment->p_vaddr + segment->p_memsz, PAGE_SIZE);
         if (!writable) read_only = end;
-        u64 rights = executable ? 0 : PTE_NX;
+        u64 rights = PTE_NX;
+        if (executable) rights = 0;
         if (writable) rights |= PTE_W;
         build_map(root, KERNEL_BASE + start, physical + start, end - start, rights, PAGE_SIZE);
     }
@@ -99,8 +105,10 @@ static u64 build_map_kernel(u64 root, u64 physical) {
 // All usable memory, in the largest pages; the kernel's read-only frames are read-only here, too.
 static void build_map_window(u64 root, const struct ranges *usable, u64 read_only, u64 length) {
     for (size_t i = 0; i < usable->count; i++) {
-        u64 start = usable->list[i].start, end = usable->list[i].end,
-            max_page = has_1g ? PAGE_1G : PAGE_2M;
+        u64 start = usable->list[i].start;
+        u64 end = usable->list[i].end;
+        u64 max_page = PAGE_2M;
+        if (has_1g) max_page = PAGE_1G;
         if (start <= read_only && read_only + length <= end) {
             build_map(root, WINDOW + start, start, read_only - start, PTE_W | PTE_NX, max_page);
             build_map(root, WINDOW + read_only, read_only, length, PTE_NX, max_page);
@@ -116,7 +124,8 @@ static void build_map_window(u64 root, const struct ranges *usable, u64 read_onl
 // keeps a translation of code there, which is until the code's own bytes are written. Without this,
 // a program's calls take 20 times as long with QEMU 7.2 and 50 times with 11.1.
 static void build_map_slot(u64 root, u64 stack) {
-    u64 interrupt_stacks = SLOTS + offsetof(struct cpu, ist), behind = SLOTS + sizeof(struct cpu);
+    u64 interrupt_stacks = SLOTS + offsetof(struct cpu, ist);
+    u64 behind = SLOTS + sizeof(struct cpu);
     build_map_new_pages(root, SLOTS, interrupt_stacks - SLOTS, page_alloc_cleared);
     build_map_new_pages(root, interrupt_stacks, behind - interrupt_stacks, page_alloc);
     build_map_new_pages(root, behind, SLOTS + SLOT_DATA - behind, page_alloc_cleared);
@@ -136,6 +145,8 @@ static void build_map_framebuffer(u64 root, const struct boot_framebuffer *frame
                   PTE_W | PTE_NX | PTE_PWT, PAGE_2M);
 }
 
+// Plans and builds for handover->boot, and loads the kernel anew at its final place. Ends the
+// machine when it is unfit.
 void address_space_build(struct handover *handover) {
     const struct boot_info *boot = &handover->boot;
     enum elf_error error =

@@ -20,28 +20,14 @@ _Static_assert(sizeof(struct handover) <= PAGE_SIZE, "the scratch memory begins 
 #define HANDOVER_BYTES(entries) (PAGE_SIZE + PLAN_SCRATCH(entries))
 
 // ---- bootinfo.c, low, pure ----
-// Whether the loader is of another version, in text; nothing else of boot may be used then.
 bool bootinfo_is_other(const struct boot_info *boot, char *text, size_t size) MUST_USE;
-// Whether something that boot names cannot be where it says, in text with its values.
 bool bootinfo_is_wrong(const struct boot_info *boot, char *text, size_t size) MUST_USE;
 
 // ---- build.c, low ----
-// Plans and builds for handover->boot, and loads the kernel anew at its final place. Ends the
-// machine when it is unfit.
 void address_space_build(struct handover *handover);
 
-// ---- takeover.c, high ----
-// Takes over what the low stage built; says in the log how memory is laid out, and checks that
-// against the page tables.
+// ---- takeover.c, high; in this order ----
 void memory_take_over(const struct handover *handover);
-
-// Appends to linear memory what booting does not need any more, but for firmware tables that were
-// mapped, and gives it to the page allocator, but for the image, whose pages are still somebody's.
-// The handover is gone afterwards.
 void memory_end_boot(const struct handover *handover);
-
-// The pages of [start, end) of the image, rounded inward, are nobody's any more.
 void memory_give(u64 start, u64 end);
-
-// How much is usable in the end, in the log.
 void memory_report(void);

@@ -21,7 +21,9 @@ static void e820_edges_sort(u64 *edges, size_t count) {
 // Both edges of one entry; returns how many it wrote, 2 or 0.
 static size_t e820_edges_add(u64 *edges, const struct e820_entry *entry, u32 type) {
     bool wanted = entry->type == type;
-    u64 start = entry->base, end = start + entry->length, flags = wanted ? EDGE_WANTED : 0;
+    u64 start = entry->base;
+    u64 end = start + entry->length;
+    u64 flags = wanted ? EDGE_WANTED : 0;
     if (entry->length == 0 || (wanted && e820_wraps(entry))) return 0;
     if (!wanted && entry->type == E820_USABLE) return 0;
     if (end < start || end > E820_TOP) end = E820_TOP;
@@ -41,18 +43,21 @@ bool e820_wraps(const struct e820_entry *entry) {
 
 size_t e820_ranges(const struct e820_entry *map, size_t count, u32 type, u64 *edges,
                    struct range *out) {
-    size_t edge_count = 0, ranges = 0;
+    size_t edge_count = 0;
+    size_t ranges = 0;
     for (size_t i = 0; i < count; i++)
         edge_count += e820_edges_add(edges + edge_count, &map[i], type);
     e820_edges_sort(edges, edge_count);
 
-    int wanted = 0, taken = 0;
+    int wanted = 0;
+    int taken = 0;
     u64 start = 0;
     bool open = false;
     for (size_t i = 0; i < edge_count;) {
         u64 at = EDGE_AT(edges[i]); // all edges at one address count before the state is looked at
         for (; i < edge_count && EDGE_AT(edges[i]) == at; i++) {
-            int step = edges[i] & EDGE_OPENS ? 1 : -1;
+            int step = -1;
+            if (edges[i] & EDGE_OPENS) step = 1;
             if (edges[i] & EDGE_WANTED)
                 wanted += step;
             else
@@ -71,11 +76,12 @@ bool e820_covers(const struct e820_entry *map, size_t count, u64 start, u64 end)
     for (u64 at = ROUND_DOWN(start, PAGE_SIZE); at < end;) {
         u64 next = at;
         for (size_t i = 0; i < count && next == at; i++) {
-            u64 last =
-                map[i].base + map[i].length - 1; // of an entry that wraps: the end of all addresses
-            if (map[i].length && last < map[i].base) last = UINT64_MAX;
-            if (map[i].length && map[i].base < at + PAGE_SIZE && last >= at)
-                next = last >= end ? end : ROUND_DOWN(last, PAGE_SIZE) + PAGE_SIZE;
+            if (!map[i].length) continue;
+            u64 last = map[i].base + map[i].length - 1;
+            if (last < map[i].base) last = UINT64_MAX; // it wraps
+            if (map[i].base >= at + PAGE_SIZE || last < at) continue;
+            next = end;
+            if (last < end) next = ROUND_DOWN(last, PAGE_SIZE) + PAGE_SIZE;
         }
         if (next == at) return false;
         at = next;
@@ -86,7 +92,8 @@ bool e820_covers(const struct e820_entry *map, size_t count, u64 start, u64 end)
 // The first byte behind an entry, below E820_TOP.
 static u64 e820_end(const struct e820_entry *entry) {
     u64 end = entry->base + entry->length;
-    return end < entry->base || end > E820_TOP ? E820_TOP : end;
+    if (end < entry->base || end > E820_TOP) return E820_TOP;
+    return end;
 }
 
 u64 e820_usable_until(const struct e820_entry *map, size_t count, u64 page) {
@@ -113,8 +120,8 @@ size_t ranges_subtract(struct range *ranges, size_t count, u64 start, u64 end) {
             ranges[kept++] = range;
             continue;
         }
-        if (range.start < start &&
-            end < range.end) { // a hole in the middle: the only case that needs room
+        if (range.start < start && end < range.end) {
+            // A hole in the middle is the only case that needs room.
             for (size_t j = count; j > i + 1; j--) ranges[j] = ranges[j - 1];
             ranges[kept] = (struct range){range.start, start};
             ranges[kept + 1] = (struct range){end, range.end};
@@ -143,19 +150,24 @@ u64 ranges_place(const struct range *ranges, size_t count, u64 length, u64 from)
 // The highest aligned 2 MiB inside [start, end), 0 when there are none.
 static u64 e820_highest_2m(u64 start, u64 end) {
     end = ROUND_DOWN(end, PAGE_2M);
-    return end >= PAGE_2M && end - PAGE_2M >= start ? end - PAGE_2M : 0;
+    if (end >= PAGE_2M && end - PAGE_2M >= start) return end - PAGE_2M;
+    return 0;
 }
 
 u64 ranges_place_stack(const struct range *ranges, size_t count, bool has_1g) {
-    u64 any = 0, spare = 0; // spare: in no 1 GiB page
+    u64 any = 0;
+    u64 spare = 0; // spare: in no 1 GiB page
     for (size_t i = 0; i < count && ranges[i].start < IDENTITY_END; i++) {
-        u64 start = ranges[i].start, end = MIN(ranges[i].end, IDENTITY_END);
-        u64 found = e820_highest_2m(start, end), first_1g = ROUND_UP(start, PAGE_1G),
-            last_1g = ROUND_DOWN(end, PAGE_1G);
+        u64 start = ranges[i].start;
+        u64 end = MIN(ranges[i].end, IDENTITY_END);
+        u64 found = e820_highest_2m(start, end);
+        u64 first_1g = ROUND_UP(start, PAGE_1G);
+        u64 last_1g = ROUND_DOWN(end, PAGE_1G);
         if (found) any = found;
         if (has_1g && first_1g < last_1g && found < last_1g)
             found = e820_highest_2m(start, first_1g);
         if (found) spare = found;
     }
-    return spare ? spare : any;
+    if (spare) return spare;
+    return any;
 }

@@ -1,4 +1,7 @@
-// See frames.h for the structures and the protocol; each function here says which part of it it is.
+// Frames of 2 MiB: claims them out of the bits, gives them out one by one, and takes what other
+// CPUs hold when nothing else is left. frames.h has the structures and the protocol. cpu is always
+// the CPU that calls, by frames_cpu(); a call is not interrupted by another one on the same CPU.
+// Giving back what is not in use is a bug: an invalid-opcode trap, when it is noticed.
 #include "kernel/memory/frames_steps.h"
 
 #include "kernel/lib/string.h"
@@ -12,8 +15,10 @@ static u64 frames_supersets_of(u64 count) {
     return ROUND_UP(frames_sets_of(count), SUPERSET_SETS) / SUPERSET_SETS;
 }
 
+// Bytes that frames_init() needs: below 66 for each GiB of memory, and a multiple of 64.
 u64 frames_bytes(u64 count) {
-    u64 supersets = frames_supersets_of(count), summary = ROUND_UP(supersets, 64) / 8;
+    u64 supersets = frames_supersets_of(count);
+    u64 summary = ROUND_UP(supersets, 64) / 8;
     u64 counts = supersets * (SUPERSET_SETS + 1) * sizeof(u16);
     return ROUND_UP(frames_sets_of(count) * SET_WORDS * sizeof(u64) + counts + summary, 64);
 }
@@ -26,9 +31,12 @@ static void frames_init_counts(u16 *counts, u64 count, u16 frames, u64 free) {
     if (free % frames) counts[whole] = (u16)(free % frames);
 }
 
+// Frames 0 to free - 1 are free, free to count - 1 in use. memory: frames_bytes(), aligned to 64,
+// any contents; cpu, stride: where CPUs have their struct frames_cpu. None takes part yet.
 void frames_init(struct frames *frames, void *memory, u64 count, u64 free, struct frames_cpu *cpu,
                  u64 stride) {
-    u64 sets = frames_sets_of(count), supersets = frames_supersets_of(count);
+    u64 sets = frames_sets_of(count);
+    u64 supersets = frames_supersets_of(count);
     *frames = (struct frames){
         .count = count, .supersets = supersets, .bits = memory, .cpu = cpu, .stride = stride};
     frames->in_set = (u16 *)(frames->bits + sets * SET_WORDS);
@@ -45,10 +53,13 @@ void frames_init(struct frames *frames, void *memory, u64 count, u64 free, struc
         if (frames->in_superset[i]) frames->summary[i / 64] |= 1ull << i % 64;
 }
 
+// The next CPU takes part; any contents of its struct before. One CPU does this for all, each
+// before its first call.
 void frames_join(struct frames *frames) {
     u64 sets = frames_sets_of(frames->count);
-    *frames_cpu(frames, frames->cpus) = (struct frames_cpu){
-        .set = frames->cpus % (sets ? sets : 1), .count = frames->count, .frames = frames};
+    struct frames_cpu *cpu = frames_cpu(frames, frames->cpus);
+    *cpu = (struct frames_cpu){.count = frames->count, .frames = frames};
+    if (sets) cpu->set = frames->cpus % sets;
     STORE(&frames->cpus, frames->cpus + 1);
 }
 
@@ -59,13 +70,16 @@ static u64 frames_others(const struct frames_cpu *self, bool ended) {
     u64 sum = 0;
     for (unsigned n = 0, cpus = JOINED(self->frames); n < cpus; n++) {
         const struct frames_cpu *cpu = frames_cpu(self->frames, n);
-        if (cpu != self) sum += LOAD(ended ? &cpu->ended : &cpu->begun);
+        const u64 *count = &cpu->begun;
+        if (ended) count = &cpu->ended;
+        if (cpu != self) sum += LOAD(count);
     }
     return sum;
 }
 
 static void frames_summary_set(struct frames *frames, u64 superset) {
-    u64 *at = &frames->summary[superset / 64], bit = 1ull << superset % 64;
+    u64 *at = &frames->summary[superset / 64];
+    u64 bit = 1ull << superset % 64;
     if (!(LOAD(at) & bit)) OR(at, bit);
 }
 
@@ -148,9 +162,11 @@ static void frames_ring_push(struct frames_cpu *cpu, u64 entry) {
     STORE(frames_ring_entry(cpu, cpu->last++), before);
 }
 
+// Gives one frame back.
 void frames_give(struct frames_cpu *cpu, u64 frame) {
-    u64 index = frame / ENTRY_FRAMES, bit = 1ull << frame % ENTRY_FRAMES,
-        entry = LOAD(&cpu->held[0]);
+    u64 index = frame / ENTRY_FRAMES;
+    u64 bit = 1ull << frame % ENTRY_FRAMES;
+    u64 entry = LOAD(&cpu->held[0]);
     if (frame >= cpu->count) __builtin_trap();
     frames_begin(cpu);
     while ((u32)entry && entry >> 32 == index) {
@@ -171,7 +187,8 @@ static bool frames_claim_word(struct frames_cpu *cpu, u64 word, unsigned most) {
     if (!bits) return false;
     frames_begin(cpu);
     do {
-        left = most < 64 ? bits & (bits - 1) : 0;
+        left = 0;
+        if (most < 64) left = bits & (bits - 1);
         for (unsigned i = 1; i < most && left; i++) left &= left - 1;
     } while (bits && !CAS(&frames->bits[word], &bits, left));
     if (bits) {
@@ -186,8 +203,8 @@ static bool frames_claim_word(struct frames_cpu *cpu, u64 word, unsigned most) {
 
 static bool frames_claim_in_superset(struct frames_cpu *cpu, u64 superset) {
     struct frames *frames = cpu->frames;
-    unsigned in_superset = LOAD(&frames->in_superset[superset]),
-             most = CLAIM_SIZE(in_superset, JOINED(frames));
+    unsigned in_superset = LOAD(&frames->in_superset[superset]);
+    unsigned most = CLAIM_SIZE(in_superset, JOINED(frames));
     if (!in_superset) {
         frames_begin(cpu); // what the summary does not show for a moment is on its way, too
         frames_summary_clear(frames, superset);
@@ -218,7 +235,9 @@ static u64 frames_summary_next(const struct frames *frames, u64 from, u64 end) {
 
 // Goes around all supersets, beginning where the CPU claimed last.
 static bool frames_claim(struct frames_cpu *cpu) {
-    u64 start = cpu->set / SUPERSET_SETS, from = start, end = cpu->frames->supersets;
+    u64 start = cpu->set / SUPERSET_SETS;
+    u64 from = start;
+    u64 end = cpu->frames->supersets;
     for (int half = 0; half < 2; half++, from = 0, end = start)
         for (u64 i = frames_summary_next(cpu->frames, from, end); i < end;
              i = frames_summary_next(cpu->frames, i + 1, end))
@@ -230,7 +249,8 @@ static bool frames_claim(struct frames_cpu *cpu) {
 
 u64 frames_cleared_take(struct frames_cpu *cpu) {
     for (int i = 0; i < FRAMES_CLEARED; i++) {
-        u32 frame = LOAD(&cpu->cleared[i]) ? SWAP(&cpu->cleared[i], 0) : 0;
+        u32 frame = 0;
+        if (LOAD(&cpu->cleared[i])) frame = SWAP(&cpu->cleared[i], 0);
         if (frame) return frame - 1;
     }
     return FRAME_NONE;
@@ -246,7 +266,8 @@ static u64 frames_steal(struct frames_cpu *cpu) {
         }
         u64 frame = frames_cleared_take(victim);
         if (frame != FRAME_NONE) return frame;
-        cpu->victim = cpu->victim + 1 < cpus ? cpu->victim + 1 : 0;
+        cpu->victim++;
+        if (cpu->victim >= cpus) cpu->victim = 0;
     }
     return FRAME_NONE;
 }
@@ -261,9 +282,11 @@ static u64 frames_own_take(struct frames_cpu *cpu) {
 }
 
 static __attribute__((noinline)) u64 frames_take_further(struct frames_cpu *cpu) {
-    for (bool watch = false;;
-         watch = true) { // the first time without asking who moves what: it mostly succeeds
-        u64 ended = watch ? frames_others(cpu, true) : 0, frame = frames_own_take(cpu);
+    // The first time without asking who moves what: it mostly succeeds.
+    for (bool watch = false;; watch = true) {
+        u64 ended = 0;
+        if (watch) ended = frames_others(cpu, true);
+        u64 frame = frames_own_take(cpu);
         if (frame == FRAME_NONE) frame = frames_steal(cpu);
         if (frame != FRAME_NONE) return frame;
         if (watch && frames_others(cpu, false) == ended) return FRAME_NONE;
@@ -271,17 +294,22 @@ static __attribute__((noinline)) u64 frames_take_further(struct frames_cpu *cpu)
     }
 }
 
+// Takes a frame; FRAME_NONE when none is free anywhere.
 u64 frames_take(struct frames_cpu *cpu) {
     u64 frame = frames_entry_take(&cpu->held[0]);
-    return frame != FRAME_NONE ? frame : frames_take_further(cpu);
+    if (frame != FRAME_NONE) return frame;
+    return frames_take_further(cpu);
 }
 
+// A frame known to hold zeroes; FRAME_NONE when this CPU has none, which makes it want some.
 u64 frames_take_cleared(struct frames_cpu *cpu) {
     u64 frame = frames_cleared_take(cpu);
     if (frame == FRAME_NONE) cpu->wants_cleared = true;
     return frame;
 }
 
+// For an idle CPU: if it wants cleared frames and has not its fill, one more is cleared by clear().
+// False when not.
 bool frames_fill(struct frames_cpu *cpu, void (*clear)(u64 frame)) {
     u32 *at = cpu->cleared;
     while (at < cpu->cleared + FRAMES_CLEARED && LOAD(at)) at++;
@@ -296,6 +324,7 @@ bool frames_fill(struct frames_cpu *cpu, void (*clear)(u64 frame)) {
     return frame != FRAME_NONE;
 }
 
+// How many frames are free, wherever they are; exact when nobody moves any.
 u64 frames_free(const struct frames *frames) {
     u64 sum = 0;
     for (u64 i = 0; i < frames->supersets; i++) sum += LOAD(&frames->in_superset[i]);

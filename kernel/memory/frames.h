@@ -5,10 +5,10 @@
 // not be. A free frame is in exactly one of three places:
 //
 //   bits      one bit for each frame, 64 to a word: what no CPU has claimed
-//   held      of each CPU: up to 17 entries [index of 32 frames | a bit for each]; the CPU claims a
-//   word of bits, which
-//             becomes two entries, serves itself from them and collects there what is given back to
-//             it. The first entry is the current one, the others are a ring of older ones
+//   held      of each CPU: up to 17 entries [index of 32 frames | a bit for each]. The CPU claims a
+//             word of bits, which becomes two entries, serves itself from them, and collects there
+//             what is given back to it. The first entry is the current one, the others are a ring
+//             of older ones
 //   cleared   of each CPU: at most 4 frames that are known to hold zeroes
 //
 // Over the bits lie counts, 16 bits each, of sets (1024 frames, 16 words) and supersets (32 sets),
@@ -17,23 +17,19 @@
 //
 // Who may change what, and when:
 //   - A word of bits: any CPU. Bits leave by compare-and-swap and belong to whoever took them out,
-//   so no frame is given
-//     twice; they come by a fetch-or of frames that nobody else has, so none is lost.
+//     so no frame is given twice; they come by a fetch-or of frames that nobody else has, so none
+//     is lost.
 //   - A count: whoever puts bits adds first (superset, set, then the bits); whoever took bits
-//   subtracts afterwards. So
-//     0 means nothing, and at rest the counts are exact.
-//   - A bit of the summary: set, if it is not, after each addition to the superset's count; cleared
-//   by whoever sees the
-//     count 0, who then looks at the count again and sets it again if it is not 0. At rest a count
-//     above 0 has its bit.
+//     subtracts afterwards. So 0 means nothing, and at rest the counts are exact.
+//   - A bit of the summary: it is set, unless it is already, after each addition to the superset's
+//     count. Whoever sees the count 0 clears it, then looks at the count again, and sets it again
+//     if the count is not 0. At rest a count above 0 has its bit.
 //   - An entry of held: only its owner makes an empty one non-empty, adds bits or changes its
-//   index. Bits leave it, by
-//     whomever, by compare-and-swap of the whole entry or a swap with 0, so that index and bits
-//     always belong together. A value that came back means the same again, so a compare-and-swap
-//     need not see that it was gone.
+//     index. Anybody takes bits out, by compare-and-swap of the whole entry or a swap with 0, so
+//     that index and bits always belong together. A value that came back means the same again, so a
+//     compare-and-swap need not see that it was gone.
 //   - begun and ended: their CPU alone, before and after every time it puts free frames anywhere,
-//   also those that only
-//     move and are in its registers in between.
+//     also those that only move and are in its registers in between.
 //
 // Claims shrink when memory is short: from 64 frames, a word, to 1 when a superset has few left, so
 // that the last frames stay among the bits, where everybody finds them (two CPUs: at less than 512
@@ -78,9 +74,8 @@ struct frames_cpu {
 
 struct frames {
     u64 count, supersets;
-    u64 *bits; // for each frame; 1: free and not claimed
-    u16 *
-        in_set; // for each set, rounded up to whole supersets: frames that are free and not claimed
+    u64 *bits;              // for each frame; 1: free and not claimed
+    u16 *in_set;            // of each set, up to a whole superset: frames free and not claimed
     u16 *in_superset;       // for each superset, the same
     u64 *summary;           // for each superset, a bit: it may have some
     unsigned cpus;          // that take part: 0 to this - 1; it only rises
@@ -88,39 +83,25 @@ struct frames {
     u64 stride;
 };
 
-// Bytes for frames_init: below 66 for each GiB of memory. A multiple of 64.
 u64 frames_bytes(u64 count);
-
-// Frames 0 to free - 1 are free, free to count - 1 in use. memory: frames_bytes(), aligned to 64,
-// any contents; cpu, stride: where CPUs have their struct frames_cpu. None takes part yet.
 void frames_init(struct frames *frames, void *memory, u64 count, u64 free, struct frames_cpu *cpu,
                  u64 stride);
-// The next CPU takes part; any contents of its struct before. One CPU does this for all, each
-// before its first call.
 void frames_join(struct frames *frames);
+
 static inline struct frames_cpu *frames_cpu(const struct frames *frames, unsigned number) {
     return (struct frames_cpu *)((char *)frames->cpu + number * frames->stride);
 }
 
-// cpu is always the CPU that calls, by frames_cpu(); a call is not interrupted by another one on
-// the same CPU. Giving back what is not in use is a bug: an invalid-opcode trap, when it is
-// noticed.
-
-u64 frames_take(struct frames_cpu *cpu); // a frame; FRAME_NONE when none is free anywhere
+// One frame.
+u64 frames_take(struct frames_cpu *cpu);
 void frames_give(struct frames_cpu *cpu, u64 frame);
 
-// count neighbours, the first a multiple of align, a power of two, within [start, end), where the
-// caller knows that memory is one physical piece. FRAME_NONE when there is no such run even with
-// everything that CPUs hold and have cleared, which goes back to the bits for that, and then there
-// is a second search. A search reads no set that has too few frames, and each word once at most
-// where runs lie in words of their own.
+// Neighbours (frames_runs.c).
 u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end);
 void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count);
 
-// A frame known to hold zeroes; FRAME_NONE when this CPU has none, which makes it want some.
+// Frames that hold zeroes.
 u64 frames_take_cleared(struct frames_cpu *cpu);
-// When idle: if the CPU wants cleared frames and has not its fill, one more is cleared by clear().
-// False when not.
 bool frames_fill(struct frames_cpu *cpu, void (*clear)(u64 frame));
 
-u64 frames_free(const struct frames *frames); // wherever they are; exact when nobody moves any
+u64 frames_free(const struct frames *frames);

@@ -1,16 +1,17 @@
-// Runs of frames: several neighbours at once, for pages of 1 GiB and what has to lie together. See
-// frames.h.
+// Runs of frames: several neighbours at once, for pages of 1 GiB and what has to lie together.
 #include "kernel/memory/frames_steps.h"
 
 // Bits of the word that frame lies in which belong to [frame, end).
 static u64 frames_mask_of(u64 frame, u64 end) {
-    u64 mask = ~0ull << frame % 64, behind = ROUND_DOWN(frame, 64) + 64;
-    return end < behind ? mask & ~(~0ull << end % 64) : mask;
+    u64 mask = ~0ull << frame % 64;
+    u64 behind = ROUND_DOWN(frame, 64) + 64;
+    if (end < behind) return mask & ~(~0ull << end % 64);
+    return mask;
 }
 
-static u64 frames_align_up(u64 frame, u64 align) {
-    return (frame + align - 1) & -align;
-} // no division for each word
+// Without a division for each word.
+static u64 frames_align_up(u64 frame, u64 align) { return (frame + align - 1) & -align; }
+
 static u64 frames_next_word(u64 frame) { return ROUND_DOWN(frame, 64) + 64; }
 
 static void frames_run_put_back(struct frames *frames, u64 frame, u64 end) {
@@ -18,6 +19,7 @@ static void frames_run_put_back(struct frames *frames, u64 frame, u64 end) {
         frames_put_back(frames, &(struct piece){frame / 64, frames_mask_of(frame, end)}, 1);
 }
 
+// Gives such a run back, or any other part of memory that is in use.
 void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count) {
     if (count > cpu->count || frame > cpu->count - count) __builtin_trap();
     frames_begin(cpu);
@@ -32,7 +34,8 @@ static bool frames_run_take(struct frames_cpu *cpu, u64 frame, u64 end_frame) {
     u64 at = frame;
     frames_begin(cpu);
     for (; at < end_frame; at = frames_next_word(at)) {
-        u64 mask = frames_mask_of(at, end_frame), bits = LOAD(&frames->bits[at / 64]);
+        u64 mask = frames_mask_of(at, end_frame);
+        u64 bits = LOAD(&frames->bits[at / 64]);
         while ((bits & mask) == mask)
             if (CAS(&frames->bits[at / 64], &bits, bits & ~mask)) break;
         if ((bits & mask) != mask) break;
@@ -48,7 +51,8 @@ static bool frames_run_take(struct frames_cpu *cpu, u64 frame, u64 end_frame) {
 // Full memory is gone through by supersets: 16 TiB are 256 of them.
 static u64 frames_skip_sets(const struct frames *frames, u64 at, u64 end, u64 least) {
     while (at < end) {
-        u64 set = at / FRAMES_SET, size = FRAMES_SET;
+        u64 set = at / FRAMES_SET;
+        u64 size = FRAMES_SET;
         if (LOAD(&frames->in_superset[set / SUPERSET_SETS]) < least)
             size *= SUPERSET_SETS;
         else if (LOAD(&frames->in_set[set]) >= least)
@@ -70,7 +74,10 @@ static u64 frames_run_find(struct frames_cpu *cpu, u64 count, u64 align, u64 sta
         for (; next < first + count && !taken; next = frames_next_word(next))
             taken = ~LOAD(&cpu->frames->bits[next / 64]) & frames_mask_of(next, first + count);
         if (!taken && frames_run_take(cpu, first, first + count)) return first;
-        next = taken ? next - 64 + (unsigned)__builtin_ctzll(taken) + 1 : first;
+        if (taken) // behind the first frame that is in use
+            next = next - 64 + (unsigned)__builtin_ctzll(taken) + 1;
+        else
+            next = first; // another CPU took some of it
     }
     return FRAME_NONE;
 }
@@ -83,9 +90,11 @@ static bool frames_held_put_back(struct frames_cpu *self) {
     for (unsigned n = 0; n < JOINED(frames); n++) {
         struct frames_cpu *cpu = frames_cpu(frames, n);
         for (int i = 0; i <= FRAMES_RING; i++) {
-            struct piece piece =
-                frames_entry_piece((u32)LOAD(&cpu->held[i]) ? SWAP(&cpu->held[i], 0) : 0);
-            if (piece.bits) any = true, frames_put_back(frames, &piece, 1);
+            if (!(u32)LOAD(&cpu->held[i])) continue;
+            struct piece piece = frames_entry_piece(SWAP(&cpu->held[i], 0));
+            if (!piece.bits) continue;
+            frames_put_back(frames, &piece, 1);
+            any = true;
         }
         for (u64 frame; (frame = frames_cleared_take(cpu)) != FRAME_NONE; any = true)
             frames_put_back(frames, &(struct piece){frame / 64, 1ull << frame % 64}, 1);
@@ -94,11 +103,16 @@ static bool frames_held_put_back(struct frames_cpu *self) {
     return any;
 }
 
+// Takes count neighbours, the first a multiple of align, a power of two, within [start, end), where
+// the caller knows that memory is one physical piece. FRAME_NONE when there is no such run even
+// with everything that CPUs hold and have cleared, which goes back to the bits for that, and then
+// there is a second search. A search reads no set that has too few frames, and each word once at
+// most where runs lie in words of their own.
 u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
     end = MIN(end, cpu->count);
     if (!count || start > end || count > end - start) return FRAME_NONE;
     u64 frame = frames_run_find(cpu, count, align, start, end);
-    return frame == FRAME_NONE && frames_held_put_back(cpu)
-               ? frames_run_find(cpu, count, align, start, end)
-               : frame;
+    if (frame == FRAME_NONE && frames_held_put_back(cpu))
+        return frames_run_find(cpu, count, align, start, end);
+    return frame;
 }

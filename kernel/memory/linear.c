@@ -7,12 +7,14 @@ static const u64 page_sizes[3] = {PAGE_1G, PAGE_2M, PAGE_SIZE};
 // Appends physical [start, end); joins the run before when it continues it.
 static void linear_extent_add(struct linear_map *map, size_t first, u64 start, u64 end, u64 page) {
     if (start >= end) return;
-    struct extent *extents = map->extents,
-                  *last = map->count > first ? &extents[map->count - 1] : NULL;
+    struct extent *extents = map->extents;
+    struct extent *last = NULL;
+    if (map->count > first) last = &extents[map->count - 1];
     if (last && last->physical + last->bytes == start) {
         last->bytes += end - start;
     } else {
-        size_t i = map->count, place = map->count++;
+        size_t i = map->count;
+        size_t place = map->count++;
         for (; i > 0 && extents[extents[i - 1].by_physical].physical > start; i--)
             extents[i].by_physical = extents[i - 1].by_physical;
         extents[i].by_physical = (u32)place;
@@ -41,8 +43,8 @@ void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t c
         for (size_t i = 0; i < count; i++) {
             struct range part =
                 linear_aligned_part(ranges[i].start, ranges[i].end, page_sizes[size]);
-            struct range larger = {
-                part.start, part.start}; // in the middle of it: what larger pages already took
+            // What larger pages already took, in the middle of it.
+            struct range larger = {part.start, part.start};
             if (size == 2 || (size == 1 && has_1g))
                 larger = linear_aligned_part(part.start, part.end, page_sizes[size - 1]);
             linear_extent_add(map, first, part.start, larger.start, page_sizes[size]);
@@ -61,7 +63,8 @@ bool linear_append(struct linear_map *map, u64 start, u64 end) {
 }
 
 u64 linear_start(const struct linear_map *map, size_t size) {
-    return map->first[size] < map->count ? map->extents[map->first[size]].linear : map->end;
+    if (map->first[size] < map->count) return map->extents[map->first[size]].linear;
+    return map->end;
 }
 
 // Every size begins where a table of the next smaller one would: only the last table of each level
@@ -96,11 +99,13 @@ static inline const struct extent *linear_find(const struct linear_map *map, u64
 u64 linear_to_physical(const struct linear_map *map, u64 linear) {
     const struct extent *extent = linear_find(map, linear, false);
     bool inside = extent && linear - extent->linear < extent->bytes;
-    return inside ? linear - extent->linear + extent->physical : UINT64_MAX;
+    if (!inside) return UINT64_MAX;
+    return linear - extent->linear + extent->physical;
 }
 
 u64 physical_to_linear(const struct linear_map *map, u64 physical) {
     const struct extent *extent = linear_find(map, physical, true);
     bool inside = extent && physical - extent->physical < extent->bytes;
-    return inside ? physical - extent->physical + extent->linear : UINT64_MAX;
+    if (!inside) return UINT64_MAX;
+    return physical - extent->physical + extent->linear;
 }

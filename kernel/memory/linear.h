@@ -12,17 +12,17 @@
 
 struct extent { // pages of one size, consecutive in both address spaces
     u64 linear, physical, bytes;
-    u32 page;        // size of one page: 1 GiB, 2 MiB or 4 KiB
-    u32 by_physical; // in entry n of the table: the index of the extent that is n-th in physical
-                     // order
+    u32 page; // size of one page: 1 GiB, 2 MiB or 4 KiB
+    // In entry n of the table: the index of the extent that is n-th in physical order.
+    u32 by_physical;
 };
 
 struct linear_map {
     struct extent *extents; // in linear order
     size_t count, room;
-    size_t
-        first[4]; // index of the first extent of 1 GiB, 2 MiB and 4 KiB pages, of what was appended
-    u64 end;      // linear address behind the last page
+    // Index of the first extent of 1 GiB, 2 MiB and 4 KiB pages, and of what was appended.
+    size_t first[4];
+    u64 end; // linear address behind the last page
 };
 
 #define EXTENTS_PER_RANGE 5 // 4K head, 2M head, 1G, 2M tail, 4K tail

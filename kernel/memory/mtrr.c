@@ -1,5 +1,5 @@
-// See plan.h. What the registers mean together is decided by the sweep of e820.c: a type is
-// write-back or not.
+// Memory type range registers: which memory they call write-back. What the registers mean together
+// is decided by the sweep of e820.c: a type is write-back or not.
 #include "kernel/memory/plan.h"
 
 #include "kernel/cpu/x86.h"
@@ -18,15 +18,19 @@
 // Emulated CPUs of this vendor need not have SYSCFG, and reading a register that is not there ends
 // in a fault.
 static bool mtrr_has_syscfg(void) {
-    u32 vendor = cpuid(0, 0).ebx, family = cpuid(1, 0).eax >> 8 & 0xf;
-    return (vendor == 0x68747541 /* Auth */ || vendor == 0x6f677948 /* Hygo */) && family == 0xf &&
-           !(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR);
+    u32 vendor = cpuid(0, 0).ebx;
+    u32 family = cpuid(1, 0).eax >> 8 & 0xf;
+    bool is_theirs = vendor == 0x68747541 || vendor == 0x6f677948; // "Auth", "Hygo"
+    if (cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) return false;
+    return is_theirs && family == 0xf;
 }
 
+// Reads the registers of this CPU, which implements so many bits of a physical address.
 void mtrr_read(struct mtrr *mtrr, unsigned address_bits) {
     *mtrr = (struct mtrr){.address_mask = (1ull << address_bits) - 1};
     if (!(cpuid(1, 0).edx & CPUID_1_EDX_MTRR)) return;
-    u64 cap = rdmsr(MSR_MTRR_CAP), settings = rdmsr(MSR_MTRR_DEFAULT);
+    u64 cap = rdmsr(MSR_MTRR_CAP);
+    u64 settings = rdmsr(MSR_MTRR_DEFAULT);
     mtrr->on = settings & MTRR_DEFAULT_ON;
     mtrr->has_fixed = cap & MTRR_CAP_FIXED && settings & MTRR_DEFAULT_FIXED_ON;
     mtrr->default_type = settings & 0xff;
@@ -46,7 +50,8 @@ void mtrr_read(struct mtrr *mtrr, unsigned address_bits) {
 
 static size_t mtrr_add(struct e820_entry *out, size_t count, u64 start, u64 end, u8 type) {
     if (start >= end) return count;
-    out[count] = (struct e820_entry){start, end - start, type == WRITE_BACK ? E820_USABLE : 2};
+    out[count] = (struct e820_entry){start, end - start, 2}; // reserved
+    if (type == WRITE_BACK) out[count].type = E820_USABLE;
     return count + 1;
 }
 
@@ -55,27 +60,35 @@ static size_t mtrr_add(struct e820_entry *out, size_t count, u64 start, u64 end,
 // again every 64 GiB; Linux fills the top up, too.
 static u64 mtrr_whole_mask(const struct mtrr *mtrr, u64 mask) {
     mask &= mtrr->address_mask & ~(PAGE_SIZE - 1ull);
-    u64 lowest = mask & -mask, carry = mask + lowest;
-    return carry & (carry - 1) ? mask : mtrr->address_mask & -lowest;
+    u64 lowest = mask & -mask;
+    u64 carry = mask + lowest;
+    if (carry & (carry - 1)) return mask;
+    return mtrr->address_mask & -lowest;
 }
 
 // A mask with holes matches many small ranges. Of write-back ones the first is taken, of others all
 // the addresses from the first to the last: a mistake costs memory, not correctness.
 static size_t mtrr_add_variable(const struct mtrr *mtrr, size_t i, u64 low, struct e820_entry *out,
                                 size_t count) {
-    u64 mask = mtrr_whole_mask(mtrr, mtrr->variable[i].mask), base = mtrr->variable[i].base & mask;
+    u64 mask = mtrr_whole_mask(mtrr, mtrr->variable[i].mask);
+    u64 base = mtrr->variable[i].base & mask;
     u8 type = mtrr->variable[i].base & 0xff;
     u64 end = (base | (mtrr->address_mask & ~mask)) + 1;
     if (type == WRITE_BACK && mask) end = base + (mask & -mask);
-    u64 above = type != WRITE_BACK ? MAX(mtrr->top, FOUR_GIB) : FOUR_GIB;
+    u64 above = FOUR_GIB;
+    if (type != WRITE_BACK) above = MAX(mtrr->top, FOUR_GIB);
     count = mtrr_add(out, count, MAX(base, low), MIN(end, FOUR_GIB), type);
     return mtrr_add(out, count, MAX(base, above), end, type);
 }
 
+// Makes a memory map whose usable entries are the write-back ranges; returns the number of entries,
+// at most MTRR_ENTRIES; 0 when nothing is known. Where registers contradict each other, memory does
+// not count as write-back.
 size_t mtrr_write_back(const struct mtrr *mtrr, struct e820_entry *out) {
     // Switched on but blank: a hypervisor, too. Taken at its word no memory would be cached.
     if (!mtrr->on || (mtrr->default_type != WRITE_BACK && !mtrr->count && !mtrr->top)) return 0;
-    u64 low = mtrr->has_fixed ? HIGH_MEMORY : 0;
+    u64 low = 0;
+    if (mtrr->has_fixed) low = HIGH_MEMORY;
     size_t count = 0;
     for (unsigned i = 0; mtrr->has_fixed && i < 8; i++) {
         count =

@@ -126,16 +126,19 @@ static void pages_tail_give(u64 from, u64 end) {
 // that what is below 4 GiB. It begins in the middle of a frame at most once, at pages.top, and
 // never ends there.
 static struct range pages_used_part(const struct extent *run, u64 low_top) {
-    u64 end = run->linear + run->bytes, low_end = run->linear;
+    u64 end = run->linear + run->bytes;
+    u64 low_end = run->linear;
     if (run->physical < IDENTITY_END) low_end += IDENTITY_END - run->physical;
-    u64 start = MAX(run->linear, pages.top), used = MIN(MAX(low_end, low_top), end);
+    u64 start = MAX(run->linear, pages.top);
+    u64 used = MIN(MAX(low_end, low_top), end);
     return (struct range){start, MAX(start, used)};
 }
 
 void pages_init(const struct pages *handed, u64 later) {
     pages = *handed;
     low = NULL;
-    u64 tail_start = linear_start(&pages.map, 2), count = (tail_start - LINEAR) / FRAME_BYTES;
+    u64 tail_start = linear_start(&pages.map, 2);
+    u64 count = (tail_start - LINEAR) / FRAME_BYTES;
     tail_count = ROUND_UP(pages.map.end + later - tail_start, FRAME_BYTES) / FRAME_BYTES;
     u64 own =
         ROUND_UP(frames_bytes(count) + (count + tail_count) * sizeof(struct group), PAGE_SIZE);
@@ -156,8 +159,8 @@ void pages_init(const struct pages *handed, u64 later) {
         struct range used = pages_used_part(run, handed->top);
         if (run->page < FRAME_BYTES) pages_tail_give(used.end, run->linear + run->bytes);
         if (run->page < FRAME_BYTES || used.start == used.end) continue;
-        u64 first = (used.start - LINEAR) / FRAME_BYTES,
-            end = ROUND_UP(used.end - LINEAR, FRAME_BYTES) / FRAME_BYTES;
+        u64 first = (used.start - LINEAR) / FRAME_BYTES;
+        u64 end = ROUND_UP(used.end - LINEAR, FRAME_BYTES) / FRAME_BYTES;
         if (frames_take_run(frames.cpu, end - first, 1, first, end) != first)
             panic("frames: a new one is in use");
     }
@@ -195,9 +198,11 @@ u64 page_alloc(void) {
     lock_take(&lock);
     struct group *group = LIST_FIRST(&tail_groups);
     if (!group) group = LIST_FIRST(&split_groups);
-    u64 frame = group ? FRAME_NONE : frames_take(cpu);
+    u64 frame = FRAME_NONE;
+    if (!group) frame = frames_take(cpu);
     if (frame != FRAME_NONE) group = pages_group_begin(frame, GROUP_PAGES);
-    u64 physical = group ? pages_group_take(group) : 0;
+    u64 physical = 0;
+    if (group) physical = pages_group_take(group);
     if (physical) pages_left_add(-1);
     lock_give(&lock);
     pages_leave();
@@ -211,7 +216,8 @@ u64 page_alloc_cleared(void) {
 }
 
 void page_free(u64 physical) {
-    u64 linear = physical_to_linear(&pages.map, physical), frame = (linear - LINEAR) / FRAME_BYTES;
+    u64 linear = physical_to_linear(&pages.map, physical);
+    u64 frame = (linear - LINEAR) / FRAME_BYTES;
     bool is_frame = frame < frames.count;
     ASSERT(!low && linear < pages.map.end &&
            !(is_frame && linear >= pages.top && physical < IDENTITY_END));
@@ -250,7 +256,8 @@ u64 pages_total(void) { return (pages.map.end - LINEAR) / PAGE_SIZE; }
 // ---- frames ----
 
 static u64 frame_physical(u64 frame) {
-    return frame == FRAME_NONE ? 0 : linear_to_physical(&pages.map, LINEAR + frame * FRAME_BYTES);
+    if (frame == FRAME_NONE) return 0;
+    return linear_to_physical(&pages.map, LINEAR + frame * FRAME_BYTES);
 }
 
 static u64 frame_number(u64 physical) {

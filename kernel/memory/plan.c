@@ -1,5 +1,6 @@
-// See plan.h. The order matters: first what is no good for anybody, then what is in use, then a
-// place for the kernel next to that, so that it cuts no other large page, then the stack.
+// Plans what becomes of each byte of memory. The order matters: first what is no good for anybody,
+// then what is in use, then a place for the kernel next to that, so that it cuts no other large
+// page, then the stack.
 #include "kernel/memory/plan.h"
 
 #include "kernel/lib/string.h"
@@ -28,16 +29,18 @@ static void plan_take_part(struct plan *plan, struct boot_part part, const char 
 // over it and its neighbour undefined. cached: NULL, all is.
 static void plan_take_useless(const struct machine *machine, struct plan *plan, struct ranges *from,
                               const struct ranges *cached) {
-    u64 limit = machine->address_bits < 46 ? 1ull << machine->address_bits : LINEAR_END - LINEAR,
-        at = 0;
+    u64 limit = LINEAR_END - LINEAR;
+    if (machine->address_bits < 46) limit = 1ull << machine->address_bits;
+    u64 at = 0;
     plan_take(plan, from, limit, E820_TOP, "beyond the addresses of the CPU or of vmos");
     u64 before = ranges_bytes(from->list, from->count);
     if (machine->limit) plan_take(plan, from, machine->limit, E820_TOP, "beyond mem=");
     plan->beyond_limit = before - ranges_bytes(from->list, from->count);
     before -= plan->beyond_limit;
-    for (size_t i = 0; cached && i <= cached->count;
-         i++) { // what lies between them, and behind the last
-        u64 end = i < cached->count ? cached->list[i].start : E820_TOP;
+    // What lies between them, and behind the last.
+    for (size_t i = 0; cached && i <= cached->count; i++) {
+        u64 end = E820_TOP;
+        if (i < cached->count) end = cached->list[i].start;
         plan_take(plan, from, at, end, "not write-back by the MTRRs");
         if (i < cached->count) at = cached->list[i].end;
     }
@@ -62,33 +65,38 @@ static void plan_find_memory(const struct machine *machine, struct plan *plan, u
                              void *work) {
     const struct e820_entry *map = machine->map;
     struct e820_entry *types = work;
-    struct ranges cached = {(struct range *)(types + MTRR_ENTRIES), 0};
-    size_t known = machine->mtrr ? mtrr_write_back(machine->mtrr, types) : 0;
+    struct ranges cached_ranges = {(struct range *)(types + MTRR_ENTRIES), 0};
+    const struct ranges *cached = NULL;
+    size_t known = 0;
+    if (machine->mtrr) known = mtrr_write_back(machine->mtrr, types);
     bool acpi = false;
     for (u32 i = 0; i < machine->entries; i++) {
-        acpi |= map[i].type == E820_RECLAIMABLE;
-        plan->ignored += map[i].type == E820_USABLE && e820_wraps(&map[i]);
+        if (map[i].type == E820_RECLAIMABLE) acpi = true;
+        if (map[i].type == E820_USABLE && e820_wraps(&map[i])) plan->ignored++;
     }
     plan->usable.count = e820_ranges(map, machine->entries, E820_USABLE, edges, plan->usable.list);
     if (acpi)
         plan->back.count =
             e820_ranges(map, machine->entries, E820_RECLAIMABLE, edges, plan->back.list);
-    if (known) cached.count = e820_ranges(types, known, E820_USABLE, edges, cached.list);
+    if (known) {
+        cached_ranges.count = e820_ranges(types, known, E820_USABLE, edges, cached_ranges.list);
+        cached = &cached_ranges;
+    }
 
     plan_take(plan, &plan->back, 0, HIGH_MEMORY, NULL);
-    plan_take_useless(machine, plan, &plan->back, known ? &cached : NULL);
+    plan_take_useless(machine, plan, &plan->back, cached);
     plan_take(plan, &plan->usable, machine->ebda, LEGACY_HOLE, "EBDA");
     plan_take(plan, &plan->usable, LEGACY_HOLE, HIGH_MEMORY, "video memory and ROMs");
-    plan_take_useless(machine, plan, &plan->usable, known ? &cached : NULL);
+    plan_take_useless(machine, plan, &plan->usable, cached);
 }
 
 // [kernel image | table of extents | copy of the BIOS map | text of the screen]
 static bool plan_place_kernel(const struct machine *machine, struct plan *plan) {
     struct ranges *left = &plan->left;
-    u64 image = machine->kernel_low.length,
-        behind = machine->payload.start + machine->payload.length;
-    plan->extents_room =
-        EXTENTS_PER_RANGE * (left->count + 2) + plan->back.count + 3; // two cuts are to come
+    u64 image = machine->kernel_low.length;
+    u64 behind = machine->payload.start + machine->payload.length;
+    // Two cuts are to come.
+    plan->extents_room = EXTENTS_PER_RANGE * (left->count + 2) + plan->back.count + 3;
     u64 copy = machine->entries * sizeof(struct e820_entry);
     u64 tables = plan->extents_room * sizeof(struct extent) + copy + machine->screen;
     plan->kernel_bytes = image + ROUND_UP(tables, PAGE_SIZE);
@@ -104,8 +112,12 @@ static bool plan_place_kernel(const struct machine *machine, struct plan *plan) 
     return true;
 }
 
+// Makes a plan for a machine. scratch has PLAN_SCRATCH(entries) bytes; the plan's lists lie in it.
+// The caller sets plan->reserved: NULL, or room for PLAN_RESERVATIONS(entries). False: there is no
+// place for the kernel, of kernel_bytes; 0: what the loader placed reaches beyond the limit.
 bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) {
-    struct boot_part low = machine->kernel_low, image = machine->payload;
+    struct boot_part low = machine->kernel_low;
+    struct boot_part image = machine->payload;
     struct range *lists = scratch;
     size_t room = PLAN_RANGES(machine->entries);
     *plan = (struct plan){.reserved = plan->reserved};

@@ -1,6 +1,5 @@
 // What becomes of each byte of memory, decided before anything is built. Pure: the kernel executes
-// a plan (build.c),
-// ./build.sh memmap prints one.
+// a plan (build.c), and ./build.sh memmap prints one.
 //
 //   the BIOS map -> usable, less what nobody can use -> left, less what is in use -> linear memory
 #pragma once
@@ -14,8 +13,8 @@
 #define MTRR_ENTRIES  (2 * MTRR_VARIABLE + 18)
 
 struct mtrr {
-    bool
-        on; // else nothing is known, and memory counts as write-back: hypervisors that emulate none
+    // Else nothing is known, and memory counts as write-back: hypervisors that emulate none.
+    bool on;
     bool has_fixed;  // the fixed registers rule below 1 MiB
     u8 default_type; // where no other register says anything
     u8 count;        // of variable
@@ -28,10 +27,6 @@ struct mtrr {
 };
 
 void mtrr_read(struct mtrr *mtrr, unsigned address_bits);
-
-// A memory map whose usable entries are the write-back ranges; returns the number of entries, at
-// most MTRR_ENTRIES; 0 when nothing is known. Where registers contradict each other, memory does
-// not count as write-back.
 size_t mtrr_write_back(const struct mtrr *mtrr, struct e820_entry *out);
 
 // ---- plan.c ----
@@ -43,8 +38,8 @@ struct machine {
     u64 limit;             // memory from here on is not used; 0: all is
     u64 ebda; // lowest byte of the BIOS's below 640 KiB; LEGACY_HOLE when nothing is known
     const struct mtrr *mtrr; // NULL: all memory counts as write-back
-    struct boot_part
-        kernel_low; // as the loader placed it; length 0: nothing boots, memory is only laid out
+    // As the loader placed it; length 0: nothing boots, and memory is only laid out.
+    struct boot_part kernel_low;
     struct boot_part payload; // the same
     struct boot_low low;      // in use, or kept, as soon as something boots
     u64 screen;               // bytes that the text on a framebuffer needs
@@ -63,8 +58,8 @@ struct ranges {
 struct plan {
     struct ranges usable; // RAM: write-back, reachable, not the BIOS's. The window shows it.
     struct ranges left;   // of it: what becomes linear memory
-    struct ranges back; // what joins linear memory when booting is over, by address; the tables of
-                        // ACPI still in it
+    // What joins linear memory when booting is over, by address; the tables of ACPI still in it.
+    struct ranges back;
     u64 kernel, kernel_bytes;     // the kernel's final place; behind its image:
     u64 extents, extents_room;    // the table of extents, and for how many
     u64 map_copy, screen;         // the BIOS map; memory for the text on a framebuffer
@@ -85,7 +80,4 @@ struct plan {
      MTRR_ENTRIES * (sizeof(struct e820_entry) + sizeof(struct range)))
 #define PLAN_RESERVATIONS(entries) ((entries) + 3 * PLAN_CUTS)
 
-// scratch: PLAN_SCRATCH(entries) bytes; the plan's lists lie in it. plan->reserved is set by the
-// caller: NULL, or room for PLAN_RESERVATIONS(entries). False: no place for the kernel, of
-// kernel_bytes; 0: what the loader placed reaches beyond the limit.
 bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) MUST_USE;

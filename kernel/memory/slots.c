@@ -1,5 +1,6 @@
-// See slots.h. Of the page tables of a slot the lowest two levels are its CPU's alone once it runs,
-// so they change without locks; the table above them is made with the slot.
+// Makes the slots of CPUs, and lets their stacks grow. Of the page tables of a slot the lowest two
+// levels are its CPU's alone once it runs, so they change without locks; the table above them is
+// made with the slot.
 #include "kernel/memory/slots.h"
 
 #include "kernel/lib/print.h"
@@ -29,12 +30,20 @@ static bool slot_map_new(u64 start, u64 bytes) {
     return entry;
 }
 
+// Fills the reserve. The CPU calls this whose slot it is, or that makes the slot, and not inside
+// the page allocator. False when no page is left for it.
 bool slot_refill(struct slot *slot) {
-    for (u64 page; slot->reserved < SLOT_RESERVE; slot->reserve[slot->reserved++] = page)
-        if (!(page = page_alloc())) return false;
+    while (slot->reserved < SLOT_RESERVE) {
+        u64 page = page_alloc();
+        if (!page) return false;
+        slot->reserve[slot->reserved++] = page;
+    }
     return true;
 }
 
+// Maps the data and the first stack of a CPU other than 0, contents undefined but for struct slot:
+// what a slot needs to be entered. CPU 0 calls this for one number after the other. False when
+// slots would take more than an eighth of memory.
 bool slot_make(unsigned number) {
     struct slot *slot = SLOT_NUMBER(number);
     u64 start = (u64)cpu_number(number);
@@ -48,7 +57,8 @@ bool slot_make(unsigned number) {
 }
 
 static u64 slot_reserve_take(struct slot *slot) {
-    return slot->reserved ? slot->reserve[--slot->reserved] : 0;
+    if (!slot->reserved) return 0;
+    return slot->reserve[--slot->reserved];
 }
 
 static u64 slot_new_table(void) {
@@ -57,19 +67,30 @@ static u64 slot_new_table(void) {
     return page;
 }
 
+// A page fault of the kernel on this CPU where nothing is mapped, with the stack pointer it had.
+// When the address is of the stack, or not far below, it gets a page of the reserve, without locks,
+// and the result is NULL; else it says why not, or is empty when the address is none of the
+// stack's. Only pages that are touched are there: a function may leave some out, and they come when
+// it turns to them. Runs on the page-fault stack. The reserve is filled again at once, unless the
+// fault came inside the page allocator; for that SLOT_RESERVE pages are much.
 const char *slot_grow(u64 address, u64 rsp) {
     struct slot *slot = THIS_SLOT();
-    u64 start = ROUND_DOWN((u64)slot, SLOT_SIZE), at = address - start, sp = rsp - start;
-    if (at < SLOT_DATA || at >= SLOT_SIZE || sp < SLOT_DATA || sp > SLOT_SIZE ||
-        at + BELOW_RSP < sp)
-        return "";
-    u64 *entry =
-        at < SLOT_DATA_MAX ? NULL : tables_entry_with(tables_root(), address, 0, slot_new_table);
-    u64 page = entry ? slot_reserve_take(slot) : 0;
+    u64 start = ROUND_DOWN((u64)slot, SLOT_SIZE);
+    u64 at = address - start;
+    u64 sp = rsp - start;
+    bool is_in_slot = at >= SLOT_DATA && at < SLOT_SIZE;
+    bool is_on_stack = sp >= SLOT_DATA && sp <= SLOT_SIZE;
+    if (!is_in_slot || !is_on_stack || at + BELOW_RSP < sp) return "";
+    bool is_full = at < SLOT_DATA_MAX;
+    u64 *entry = NULL;
+    if (!is_full) entry = tables_entry_with(tables_root(), address, 0, slot_new_table);
+    u64 page = 0;
+    if (entry) page = slot_reserve_take(slot);
     if (!page) {
+        const char *what = "no page is free";
+        if (is_full) what = "its slot is full";
         format(slot->why, sizeof slot->why, "the kernel's stack ran out: %lu KiB of it and %s",
-               (SLOT_SIZE - at) / 1024,
-               at < SLOT_DATA_MAX ? "its slot is full" : "no page is free");
+               (SLOT_SIZE - at) / 1024, what);
         return slot->why;
     }
     *entry = slot_page_bits(page);

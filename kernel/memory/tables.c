@@ -26,9 +26,11 @@ u64 *tables_entry_with(u64 root, u64 address, int level, u64 (*new_table)(void))
         u64 *entry = tables_at(table, address, at);
         if (*entry & PTE_PS) panic("page tables: a large page is in the way at 0x%lx", address);
         if (!(*entry & PTE_P)) {
-            if (!(table = new_table())) return NULL;
+            u64 made = new_table();
+            if (!made) return NULL;
             __atomic_fetch_add(&tables_made, 1, __ATOMIC_RELAXED);
-            *entry = table | PTE_P | PTE_W | (address < 1ull << 47 ? PTE_U : 0);
+            if (address < 1ull << 47) made |= PTE_U;
+            *entry = made | PTE_P | PTE_W;
         }
         table = *entry;
     }
@@ -69,9 +71,11 @@ bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 ma
         if (!entry) return false;
         // Fill this table as far as pages of this size go: one walk for up to 512 entries, and few
         // instructions each, since without 1 GiB pages every 2 MiB of memory come by here twice.
-        u64 page = LEVEL_BYTES(level), next = physical | bits | (level ? PTE_PS : 0);
+        u64 page = LEVEL_BYTES(level);
+        u64 next = physical | bits;
+        if (level) next |= PTE_PS;
         u64 count = ENTRIES - (address >> LEVEL_SHIFT(level)) % ENTRIES;
-        if (count > bytes / page) count = bytes / page;
+        count = MIN(count, bytes / page);
         address += count * page;
         physical += count * page;
         bytes -= count * page;
@@ -98,7 +102,10 @@ u64 tables_reach(u64 root, u64 start, u64 end, u64 cost, u64 most) {
     for (u64 address = start, bytes, sum = 0; address < end;
          address = ROUND_DOWN(address, bytes) + bytes) {
         if (sum >= most) return address;
-        sum += tables_leaf(root, address, &bytes) ? cost : cost / 2;
+        if (tables_leaf(root, address, &bytes))
+            sum += cost;
+        else
+            sum += cost / 2;
     }
     return end;
 }
@@ -108,21 +115,29 @@ u64 tables_reach(u64 root, u64 start, u64 end, u64 cost, u64 most) {
 static unsigned tables_take_out(u64 table, int level, u64 at, const u64 range[2],
                                 const u64 limits[2], void (*give)(u64)) {
     bool hide = !give;
-    u64 bytes = LEVEL_BYTES(level), first = range[0] > at ? (range[0] - at) / bytes : 0;
+    u64 bytes = LEVEL_BYTES(level);
+    u64 first = 0;
+    if (range[0] > at) first = (range[0] - at) / bytes;
     unsigned hidden = 0;
     for (u64 i = first; i < ENTRIES && at + i * bytes < range[1]; i++) {
-        u64 *entry = (u64 *)window(table) + i, from = at + i * bytes,
-            whole[] = {from, from + bytes};
+        u64 *entry = (u64 *)window(table) + i;
+        u64 from = at + i * bytes;
+        u64 whole[] = {from, from + bytes};
         if (!*entry || (hide && !(*entry & PTE_P))) continue;
-        bool is_table = level > 0 && !(*entry & PTE_PS),
-             goes = is_table && from >= limits[0] && whole[1] <= limits[1];
-        bool goes_down = hide ? !goes : level > 1;
+        bool is_table = level > 0 && !(*entry & PTE_PS);
+        bool goes = is_table && from >= limits[0] && whole[1] <= limits[1];
+        bool goes_down = level > 1;
+        if (hide) goes_down = !goes;
+        const u64 *inside = range;
+        if (goes) inside = whole;
         if (is_table && goes_down)
-            hidden |= tables_take_out(*entry & PTE_ADDRESS, level - 1, from, goes ? whole : range,
-                                      limits, give);
+            hidden |= tables_take_out(*entry & PTE_ADDRESS, level - 1, from, inside, limits, give);
         if (hide && is_table == goes) {
             *entry &= ~PTE_P;
-            hidden |= goes ? TABLES_HID_TABLES : TABLES_HID_PAGES;
+            if (goes)
+                hidden |= TABLES_HID_TABLES;
+            else
+                hidden |= TABLES_HID_PAGES;
         } else if (goes) {
             give(*entry);
             *entry = 0;
@@ -141,8 +156,10 @@ void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high, void (*give)(u
 }
 
 void tables_split(struct tlb *tlb, u64 *entry, u64 address, u64 bytes, u64 table) {
-    u64 part = bytes / ENTRIES, next = part == PAGE_SIZE ? *entry & ~PTE_PS : *entry,
-        *entries = window(table & PTE_ADDRESS);
+    u64 part = bytes / ENTRIES;
+    u64 next = *entry;
+    if (part == PAGE_SIZE) next &= ~PTE_PS;
+    u64 *entries = window(table & PTE_ADDRESS);
     for (u64 i = 0; i < ENTRIES; i++) entries[i] = next + i * part;
     *entry &= ~PTE_P;
     tlb_flush(tlb, address, address + PAGE_SIZE, false);
@@ -152,8 +169,10 @@ void tables_split(struct tlb *tlb, u64 *entry, u64 address, u64 bytes, u64 table
 void tables_join(struct tlb *tlb, u64 address, int level, void (*give)(u64 entry)) {
     u64 *above = tables_entry(tlb->root, address, level + 1);
     if (!above || !(*above & PTE_P) || *above & PTE_PS) return;
-    u64 table = *above, *entries = window(table & PTE_ADDRESS), first = entries[0],
-        bytes = LEVEL_BYTES(level);
+    u64 table = *above;
+    u64 *entries = window(table & PTE_ADDRESS);
+    u64 first = entries[0];
+    u64 bytes = LEVEL_BYTES(level);
     if (!first || (first & PTE_ADDRESS) % LEVEL_BYTES(level + 1)) return;
     for (u64 i = ENTRIES - 1; i; i--)
         if (entries[i] != first + i * bytes) return;
