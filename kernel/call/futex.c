@@ -45,7 +45,10 @@ s64 call_futex(struct thread *thread, const u64 *arg) {
     case FUTEX_WAIT_BITSET:
         return futex_wait(thread, &(struct futex_wait){arg[0], ns, operation, (u32)arg[2], bits});
     case FUTEX_WAKE:
-    case FUTEX_WAKE_BITSET: return futex_wake(thread, arg[0], operation, MAX((int)arg[2], 1), bits);
+    case FUTEX_WAKE_BITSET: {
+        int count = MAX((int)arg[2], 1);
+        return futex_wake(thread, arg[0], operation, (u32)count, bits);
+    }
     case FUTEX_REQUEUE:
     case FUTEX_CMP_REQUEUE: return futex_call_requeue(thread, arg, operation);
     }

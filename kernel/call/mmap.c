@@ -77,7 +77,8 @@ s64 call_mmap(struct thread *thread, const u64 *arg) {
 s64 call_munmap(struct thread *thread, const u64 *arg) {
     u64 at = arg[0];
     u64 bytes = arg[1];
-    if (at % PAGE_SIZE || at > USER_END || bytes > USER_END - at || !bytes) return -EINVAL;
+    if (at % PAGE_SIZE || !bytes) return -EINVAL;
+    if (at > USER_END || bytes > USER_END - at) return -EINVAL;
     u64 end = ROUND_UP(at + bytes, PAGE_SIZE);
     at = MAX(at, USER_START);
     if (at >= end) return 0;

@@ -5,8 +5,8 @@
 
 static bool remap_is_valid(const struct move *call) {
     const u64 known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
-    if (call->flags & ~known || call->at % PAGE_SIZE || !call->bytes || call->bytes > USER_END)
-        return false;
+    if (call->flags & ~known || call->at % PAGE_SIZE) return false;
+    if (!call->bytes || call->bytes > USER_END) return false;
     if (!(call->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))) return true;
     if (call->to > USER_END - call->bytes || call->to % PAGE_SIZE ||
         !(call->flags & MREMAP_MAYMOVE))

@@ -22,7 +22,10 @@ static u64 mc_capabilities(void) {
     return rdmsr(MSR_MCG_CAP);
 }
 
-static u32 mc_bank_count(u64 have) { return MIN((u32)(have & MCG_BANKS), BANKS_MAX); }
+static u32 mc_bank_count(u64 have) {
+    u32 banks = have & MCG_BANKS;
+    return MIN(banks, BANKS_MAX);
+}
 
 // What firmware left off would stop the CPU, or pass in silence. The first bank of P6 and Core 2
 // belongs to firmware (Intel SDM 3B 15.3.2.1). What the banks hold is from before a restart.

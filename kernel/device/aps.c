@@ -14,7 +14,8 @@ static u32 ids[ACPI_CPUS];
 // Of usable memory that the window shows, so is write-back.
 static bool aps_have_page(struct boot_part part) {
     u64 bytes;
-    return part.length && tables_leaf(tables_root(), WINDOW + part.start, &bytes);
+    if (!part.length) return false;
+    return tables_leaf(tables_root(), WINDOW + part.start, &bytes) != NULL;
 }
 
 // The kernel's half, and the page where CPUs start at its own address. One page is the table of

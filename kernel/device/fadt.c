@@ -157,8 +157,9 @@ static bool aml_take(struct aml *aml, size_t bytes, u32 *value) {
 static bool aml_take_constant(struct aml *aml, u32 *value) {
     if (!aml_take(aml, 1, value)) return false;
     if (*value <= AML_ONE) return true;
-    return *value >= AML_BYTE && *value <= AML_DWORD &&
-           aml_take(aml, (size_t)1 << (*value - AML_BYTE), value);
+    if (*value < AML_BYTE || *value > AML_DWORD) return false;
+    size_t bytes = (size_t)1 << (*value - AML_BYTE);
+    return aml_take(aml, bytes, value);
 }
 
 // A package's length counts from its own first byte, whose top two bits say how many bytes of it

@@ -126,7 +126,13 @@ size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]) {
     bool alt = both & KEYS_ALT;
     if (ctrl && alt && key == KEY_DELETE) return KEYS_RESTART;
     u8 c = keys_meaning(key, extended, shift);
-    if (c & 0x80) return keys_sequence(c & 0x7f, (u8)(shift + 2 * alt + 4 * ctrl), bytes);
+    if (c & 0x80) {
+        u8 modifiers = 0;
+        if (shift) modifiers |= 1;
+        if (alt) modifiers |= 2;
+        if (ctrl) modifiers |= 4;
+        return keys_sequence(c & 0x7f, modifiers, bytes);
+    }
     if (!c) return 0;
     bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
     if (keys->held & KEYS_CAPS_ON && is_letter) c ^= 0x20;

@@ -48,7 +48,7 @@ static u8 rtc_hour_of(u8 field, bool binary, bool is_24) {
 // Days since 1970-01-01 of a Gregorian date from 1970 on. A year that begins in March has its leap
 // day at the end, so months before a date have (153 * m + 2) / 5 days: 0, 31, 61, 92, ...
 static u64 rtc_days_from_date(unsigned year, unsigned month, unsigned day) {
-    year -= month <= 2;
+    if (month <= 2) year--;
     u64 in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     return 365ull * year + year / 4 - year / 100 + year / 400 + in_year - 719468;
 }
@@ -63,9 +63,10 @@ static u64 rtc_convert(const u8 field[FIELDS]) {
     unsigned century = value[CENTURY];
     if (century < 19 || century > 21) century = 20;
     unsigned year = century * 100 + value[YEAR];
-    if (value[SECOND] > 59 || value[MINUTE] > 59 || hour > 23 || value[YEAR] > 99 || year < 1970)
-        return 0;
-    if (value[DAY] < 1 || value[DAY] > 31 || value[MONTH] < 1 || value[MONTH] > 12) return 0;
+    if (hour > 23 || value[MINUTE] > 59 || value[SECOND] > 59) return 0;
+    if (value[YEAR] > 99 || year < 1970) return 0;
+    if (value[MONTH] < 1 || value[MONTH] > 12) return 0;
+    if (value[DAY] < 1 || value[DAY] > 31) return 0;
     u64 days = rtc_days_from_date(year, value[MONTH], value[DAY]);
     return ((days * 24 + hour) * 60 + value[MINUTE]) * 60 + value[SECOND];
 }

@@ -48,7 +48,8 @@ void tty_output(const struct tty *tty, const u8 *bytes, size_t count) {
 }
 
 static bool tty_shown_as_pair(const struct tty *tty, u16 byte) {
-    return tty_is_set(tty, ECHOCTL) && (byte < ' ' || byte == DEL) && byte != '\n' && byte != '\t';
+    if (!tty_is_set(tty, ECHOCTL) || byte == '\n' || byte == '\t') return false;
+    return byte < ' ' || byte == DEL;
 }
 
 static void tty_echo(const struct tty *tty, u8 byte) {
@@ -169,11 +170,13 @@ static size_t tty_take(struct tty *tty, u8 *to, size_t bytes) {
     size_t count = 0;
     while (tty->read != tty->ready) {
         u16 byte = tty->ring[tty->read % TTY_RING];
-        bool ends = lines && byte == TTY_END;
-        if (!ends && count == bytes) break;
+        bool is_end = lines && byte == TTY_END;
+        if (!is_end && count == bytes) break;
         tty->read++;
-        if (!ends) to[count++] = (u8)byte;
-        if (ends || (lines && (byte == '\n' || tty_is_key(tty, (u8)byte, VEOL)))) break;
+        if (is_end) break;
+        to[count++] = (u8)byte;
+        bool ends_line = byte == '\n' || tty_is_key(tty, (u8)byte, VEOL);
+        if (lines && ends_line) break;
     }
     return count;
 }

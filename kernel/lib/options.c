@@ -67,9 +67,8 @@ static bool option_video(struct text value, struct options *options) {
         width = option_take_number(&value, SIDE_MAX);
         if (option_take(&value, 'x')) height = option_take_number(&value, SIDE_MAX);
         if (option_take(&value, 'x')) bits = option_take_number(&value, 32);
-        if (!width || !height || value.at != value.end ||
-            (bits != 15 && bits != 16 && bits != 24 && bits != 32))
-            return false;
+        bool is_depth = bits == 15 || bits == 16 || bits == 24 || bits == 32;
+        if (!width || !height || !is_depth || value.at != value.end) return false;
     }
     options->width = (u16)width;
     options->height = (u16)height;

@@ -84,8 +84,8 @@ static const char *bootinfo_why(const struct boot_info *boot, const struct booti
     for (const struct bootinfo_rule *other = rules; other < rule; other++) {
         part = bootinfo_part(boot, other->at);
         *value = part->start;
-        if (other->in == NOWHERE && part->length && start < part->start + part->length &&
-            part->start < end)
+        if (other->in != NOWHERE || !part->length) continue;
+        if (start < part->start + part->length && part->start < end)
             return "overlaps with what is at";
     }
     return NULL;

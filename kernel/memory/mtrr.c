@@ -86,7 +86,8 @@ static size_t mtrr_add_variable(const struct mtrr *mtrr, size_t i, u64 low, stru
 // not count as write-back.
 size_t mtrr_write_back(const struct mtrr *mtrr, struct e820_entry *out) {
     // Switched on but blank: a hypervisor, too. Taken at its word no memory would be cached.
-    if (!mtrr->on || (mtrr->default_type != WRITE_BACK && !mtrr->count && !mtrr->top)) return 0;
+    bool is_blank = mtrr->default_type != WRITE_BACK && !mtrr->count && !mtrr->top;
+    if (!mtrr->on || is_blank) return 0;
     u64 low = 0;
     if (mtrr->has_fixed) low = HIGH_MEMORY;
     size_t count = 0;

@@ -219,8 +219,8 @@ void page_free(u64 physical) {
     u64 linear = physical_to_linear(&pages.map, physical);
     u64 frame = (linear - LINEAR) / FRAME_BYTES;
     bool is_frame = frame < frames.count;
-    ASSERT(!low && linear < pages.map.end &&
-           !(is_frame && linear >= pages.top && physical < IDENTITY_END));
+    bool is_low_stages = is_frame && linear >= pages.top && physical < IDENTITY_END;
+    ASSERT(!low && linear < pages.map.end && !is_low_stages);
     struct group *group = &groups[frame];
     u64 page = linear % FRAME_BYTES / PAGE_SIZE;
     struct frames_cpu *cpu = pages_enter();

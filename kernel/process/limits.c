@@ -43,7 +43,8 @@ static void limit_say_unenforced(u32 resource, const struct rlimit64 *wanted) {
     bool is_cpu = resource == RLIMIT_CPU;
     if ((!is_cpu && resource != RLIMIT_RTTIME) || wanted->rlim_cur == RLIM64_INFINITY) return;
     if (__atomic_exchange_n(&said[is_cpu], true, __ATOMIC_RELAXED)) return;
-    log("the program set a limit of %llu for its time on CPUs (resource %u): it is kept, and no signal is sent for it",
+    log("the program set a limit of %llu for its time on CPUs (resource %u): it is kept, and no "
+        "signal is sent for it",
         wanted->rlim_cur, resource);
 }
 

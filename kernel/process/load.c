@@ -104,7 +104,8 @@ static void load_give_unused(const struct elf *elf, const struct elf_symbols *sy
     count = load_subtract(unused, count, symbols->sections);
     for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
         if (count == ARRAY_SIZE(unused)) {
-            log("memory: the program's file is too scattered: what is not used of it is not given back");
+            log("memory: the program's file is too scattered: what is not used of it is not given "
+                "back");
             return;
         }
         if (segment->p_filesz)

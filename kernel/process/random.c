@@ -14,7 +14,8 @@ u64 random_u64(void) {
     static bool has_rdrand;
     if (!state) has_rdrand = cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND;
     if (!state && !has_rdrand)
-        log("random: this CPU has no RDRAND; random numbers come from the time stamp counter, not for secrets");
+        log("random: this CPU has no RDRAND; random numbers come from the time stamp counter, "
+            "not for secrets");
     u64 hardware = 0;
     u8 ok = !has_rdrand;
     for (int i = 0; i < 10 && !ok; i++)

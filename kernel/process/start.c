@@ -10,8 +10,13 @@
 static const char platform[] = "x86_64";
 static const u8 zeroes[16]; // at least as many end the last word
 
+// Stores bytes, unless something before could not be stored.
+static void start_put(u64 to, const void *from, u64 bytes, bool *ok) {
+    if (*ok) *ok = copy_to_user(to, from, bytes);
+}
+
 // Stores pointers to the values of a key, in the command line part, and a NULL from *at on, which
-// moves. Their number.
+// moves. Returns their number.
 static u64 start_put_values(const struct start *start, const char *key, u64 command, u64 *at,
                             bool *ok) {
     u64 count = 0;
@@ -22,9 +27,10 @@ static u64 start_put_values(const struct start *start, const char *key, u64 comm
         const char *value = command_value(word, length, key);
         if (!value) continue;
         u64 pointer = command + (u64)(value - start->command);
-        *ok = *ok && copy_to_user(*at + 8 * count++, &pointer, sizeof pointer);
+        start_put(*at + 8 * count, &pointer, sizeof pointer, ok);
+        count++;
     }
-    *ok = *ok && copy_to_user(*at + 8 * count, zeroes, 8);
+    start_put(*at + 8 * count, zeroes, 8, ok);
     *at += 8 * (count + 1);
     return count;
 }
@@ -53,15 +59,16 @@ u64 start_stack(const struct start *start) {
     u64 sp = ROUND_DOWN(random - vectors, 16);
     u64 at = sp + 8;
     if (STACK_END - sp > start->limit) return 0;
-    bool ok = copy_to_user(random, start->random, sizeof start->random) &&
-              copy_to_user(random + sizeof start->random, platform, sizeof platform) &&
-              copy_to_user(command, start->command, start->command_length) &&
-              copy_to_user(top, zeroes, sizeof zeroes);
+    bool ok = true;
+    start_put(random, start->random, sizeof start->random, &ok);
+    start_put(random + sizeof start->random, platform, sizeof platform, &ok);
+    start_put(command, start->command, start->command_length, &ok);
+    start_put(top, zeroes, sizeof zeroes, &ok);
     u64 args = start_put_values(start, "arg", command, &at, &ok);
     start_put_values(start, "env", command, &at, &ok);
-    ok = ok && copy_to_user(sp, &args, sizeof args) &&
-         copy_to_user(at, start->auxv, start->auxv_bytes) &&
-         copy_to_user(at + start->auxv_bytes, own_auxv, sizeof own_auxv);
+    start_put(sp, &args, sizeof args, &ok);
+    start_put(at, start->auxv, start->auxv_bytes, &ok);
+    start_put(at + start->auxv_bytes, own_auxv, sizeof own_auxv, &ok);
     if (!ok) return 0;
     return sp;
 }

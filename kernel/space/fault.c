@@ -33,9 +33,8 @@ static bool fault_clear_apart(struct space *space, u64 physical, u64 address, u6
     if (used) tlb_enter(space->tlb);
     promises_clear_away(-(s64)PAGES(bytes));
     const struct area *area = space_area(space, address);
-    if (area && fault_fits(space, area, address, bytes) &&
-        (area->flags & AREA_COUNTED || promises_can(0)))
-        return true;
+    bool is_wanted = area && fault_fits(space, area, address, bytes);
+    if (is_wanted && (area->flags & AREA_COUNTED || promises_can(0))) return true;
     space_page_give(physical, bytes);
     return false;
 }

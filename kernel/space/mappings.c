@@ -171,17 +171,16 @@ s64 mapping_remove(struct thread *thread, u64 start, u64 end) {
 static s64 mapping_protect_part(struct space *space, const struct area *area, u64 start, u64 end,
                                 u32 rights) {
     struct area like = area_part(area, start, end);
-    bool is_fixed = (rights & AREA_EXEC && area->flags & AREA_DEVICE) ||
-                    (rights & AREA_WRITE && area->flags & AREA_SEALED);
-    if (is_fixed) return -EACCES;
+    if (rights & AREA_EXEC && area->flags & AREA_DEVICE) return -EACCES;
+    if (rights & AREA_WRITE && area->flags & AREA_SEALED) return -EACCES;
     like.rights = rights;
     if (!area_is_data(area) && area_is_data(&like) && !space_within_limits(space, &like))
         return -ENOMEM;
     u64 cost = 0;
     if (rights & AREA_WRITE) cost = areas_cost(&space->areas, start, end);
-    if (!space_nodes_ready(space) || (cost && !space_promise(space, cost)) ||
-        !space_borders(space, start, end))
-        return -ENOMEM;
+    if (!space_nodes_ready(space)) return -ENOMEM;
+    if (cost && !space_promise(space, cost)) return -ENOMEM;
+    if (!space_borders(space, start, end)) return -ENOMEM;
     space_areas_protect(space, start, end, rights);
     tables_each(space->tlb->root, start, end, space_refresh, space);
     space_flush(space, start, end);

@@ -193,9 +193,10 @@ static u64 move_reach(struct space *space, u64 from, u64 end, u64 distance, s64 
         bool is_there = tables_leaf(space->tlb->root, at, &bytes);
         if (tables_leaf(space->tlb->root, at + distance, &empty)) break;
         if (is_there && (distance % bytes || bytes > end - at)) break;
-        if (is_there && empty < bytes &&
-            (at > from || !move_empty(space, at + distance, at + distance + bytes)))
-            break;
+        if (is_there && empty < bytes) {
+            if (at > from) break;
+            if (!move_empty(space, at + distance, at + distance + bytes)) break;
+        }
         if (is_there && bytes == PAGE_SIZE && at / LEVEL_BYTES(LEVEL_2M) != region) {
             region = at / LEVEL_BYTES(LEVEL_2M);
             if (++regions > REGIONS) break;

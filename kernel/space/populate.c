@@ -121,9 +121,8 @@ static bool populate_wants_1g(struct space *space, const struct taken *taken,
     u64 bytes = LEVEL_BYTES(LEVEL_1G);
     u64 empty;
     u64 end = MIN(area->end, taken->end);
-    if (space->largest < LEVEL_1G || taken->at < taken->small || taken->at % bytes ||
-        end - taken->at < bytes)
-        return false;
+    if (space->largest < LEVEL_1G || taken->at < taken->small) return false;
+    if (taken->at % bytes || end - taken->at < bytes) return false;
     return !tables_leaf(space->tlb->root, taken->at, &empty) && empty >= bytes;
 }
 

@@ -58,7 +58,8 @@ static s64 remap_grow(struct thread *thread) {
     u64 end = call->at + call->old;
     u64 new_end = call->at + call->bytes;
     const struct area *next = areas_find(&space->areas, area->end);
-    if (end == area->end && new_end <= USER_END && (!next || next->start >= new_end)) {
+    bool is_free = new_end <= USER_END && (!next || next->start >= new_end);
+    if (end == area->end && is_free) {
         if (!move_grow(space, call, area, end, new_end)) return -ENOMEM;
         return (s64)call->at;
     }

@@ -37,7 +37,10 @@ static u32 ready_count;              // threads in all queues
 static u64 scheduler_ticks(u64 ns) {
     static u64 per_ms;
     u64 now = __atomic_load_n(&per_ms, __ATOMIC_RELAXED);
-    if (!now) __atomic_store_n(&per_ms, now = time_ns_to_tsc(1000000), __ATOMIC_RELAXED);
+    if (!now) {
+        now = time_ns_to_tsc(1000000);
+        __atomic_store_n(&per_ms, now, __ATOMIC_RELAXED);
+    }
     return now * (ns / 1000) / 1000;
 }
 
@@ -349,7 +352,10 @@ void schedule(struct context *context) {
         }
         if (thread) thread = scheduler_put_down(own, thread);
         if (thread) scheduler_break(own); // its call goes on at once
-        while (!thread && !(thread = scheduler_find(this_cpu()->number))) scheduler_idle(own);
+        while (!thread) {
+            thread = scheduler_find(this_cpu()->number);
+            if (!thread) scheduler_idle(own);
+        }
         scheduler_pick_up(own, thread);
         if (thread->waiting) thread_hooks->call(thread);
     }

@@ -69,7 +69,8 @@ s64 signal_send(struct process *process, u32 tid, int signal) {
         pending = &to->signals_pending;
     }
     bool exists = to || !tid;
-    if (exists && known && signal && !signal_ignored(process, signal)) {
+    bool is_sent = exists && known && signal;
+    if (is_sent && !signal_ignored(process, signal)) {
         __atomic_fetch_or(pending, signal_bit(signal), __ATOMIC_SEQ_CST);
         if (to)
             thread_wake(to);
