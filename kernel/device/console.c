@@ -64,7 +64,12 @@ static void console_control_or_put(struct console *c, u8 byte) {
 }
 
 // ECMA-48 counts red, green, blue from bit 0 on, the adapter from bit 2 down.
-static u8 console_colour(unsigned n) { return (u8)((n & 2) | (n & 1) << 2 | (n >> 2 & 1)); }
+static u8 console_colour(unsigned n) {
+    unsigned red = n & 1;
+    unsigned green = n >> 1 & 1;
+    unsigned blue = n >> 2 & 1;
+    return (u8)(red << 2 | green << 1 | blue);
+}
 
 // ECMA-48 8.3.117; 90 to 107 are the bright colours.
 static void console_set_rendition(struct console_style *s, unsigned n) {

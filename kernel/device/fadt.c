@@ -189,7 +189,8 @@ static bool fadt_read_s5(struct aml aml, u8 slp_typ[2]) {
 bool aml_find_s5(const u8 *table, u8 slp_typ[2]) {
     const u8 *aml = table + TABLE_BYTES;
     const u8 *end = table + acpi_length_of(table);
-    for (const u8 *name = aml; (name = aml_find_name(name, end)); name++) {
+    const u8 *name = aml;
+    for (; (name = aml_find_name(name, end)); name++) {
         const u8 *before = name;
         if (before > aml && before[-1] == AML_ROOT) before--;
         if (before > aml && before[-1] == AML_NAME &&

@@ -93,7 +93,8 @@ static const u8 least[] = {[LOCAL_APIC] = 8, [IO_APIC] = 12,      [OVERRIDE] = 1
 void madt_read(const u8 *madt, struct acpi_info *info) {
     struct acpi_seen seen = {0};
     size_t at = MADT_ENTRIES;
-    for (const u8 *entry; (entry = madt_next_entry(madt, "APIC", &at));) {
+    const u8 *entry;
+    while ((entry = madt_next_entry(madt, "APIC", &at))) {
         u8 type = entry[0];
         u8 bytes = entry[1];
         if (type >= ARRAY_SIZE(least) || !least[type]) continue;
@@ -131,7 +132,8 @@ void srat_read(const u8 *srat) {
     u32 count = 0;
     u32 cpus = 0;
     size_t at = SRAT_ENTRIES;
-    for (const u8 *entry; (entry = madt_next_entry(srat, "SRAT", &at));) {
+    const u8 *entry;
+    while ((entry = madt_next_entry(srat, "SRAT", &at))) {
         u8 type = entry[0];
         if (type >= ARRAY_SIZE(srat_types) || entry[1] < srat_types[type].bytes) continue;
         u8 flags = entry[srat_types[type].flags];

@@ -22,7 +22,10 @@ struct conversion {
 };
 
 static void print_put(struct printer *p, const char *text, size_t bytes) {
-    if (p->length < p->room) memcpy(p->to + p->length, text, MIN(bytes, p->room - p->length));
+    if (p->length < p->room) {
+        size_t left = p->room - p->length;
+        memcpy(p->to + p->length, text, MIN(bytes, left));
+    }
     p->length += bytes;
 }
 

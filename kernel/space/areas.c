@@ -188,10 +188,21 @@ static void areas_take_out_of(struct areas *areas, struct area *area, u64 start,
     areas_account(areas, &before, start, end, false);
 }
 
+// The lowest area of which some lies in [start, end); NULL: there is none.
+static struct area *areas_first_in(struct areas *areas, u64 start, u64 end) {
+    if (start >= end) return NULL;
+    struct area *area = areas_find(areas, start);
+    if (!area || area->start >= end) return NULL;
+    return area;
+}
+
 // Removes what is in [start, end), splitting areas at its borders.
 void areas_cut(struct areas *areas, u64 start, u64 end) {
-    for (struct area *area; (area = areas_find(areas, start)) && area->start < end;)
+    struct area *area = areas_first_in(areas, start, end);
+    while (area) {
         areas_take_out_of(areas, area, MAX(start, area->start), MIN(end, area->end));
+        area = areas_first_in(areas, start, end);
+    }
 }
 
 // Whether two areas can be one when they touch: those with an object must show its bytes in their
@@ -228,32 +239,39 @@ void areas_put(struct areas *areas, const struct area *like) {
 
 // Sets rights in [start, end), all of which lies in areas.
 void areas_protect(struct areas *areas, u64 start, u64 end, u32 rights) {
-    for (const struct area *area; start < end && (area = areas_find(areas, start));) {
+    const struct area *area = areas_first_in(areas, start, end);
+    while (area) {
         struct area part = area_part(area, start, MIN(end, area->end));
         start = part.end;
         part.rights = rights;
         areas_put(areas, &part);
+        area = areas_first_in(areas, start, end);
     }
 }
 
 // Sets and clears flags, none that counts, in the areas of [start, end).
 void areas_flag(struct areas *areas, u64 start, u64 end, u32 set, u32 clear) {
-    for (const struct area *area;
-         start < end && (area = areas_find(areas, start)) && area->start < end;) {
+    const struct area *area = areas_first_in(areas, start, end);
+    while (area) {
         struct area part = area_part(area, MAX(start, area->start), MIN(end, area->end));
         start = part.end;
         part.flags = (part.flags | set) & ~clear;
         areas_put(areas, &part);
+        area = areas_first_in(areas, start, end);
     }
+}
+
+// Pages of an area in [start, end).
+static u64 areas_pages_of(const struct area *area, u64 start, u64 end) {
+    return (MIN(area->end, end) - MAX(area->start, start)) / PAGE_SIZE;
 }
 
 // How many pages of [start, end) are in areas; with data, in those that are data.
 u64 areas_pages(struct areas *areas, u64 start, u64 end, bool data) {
     u64 pages = 0;
-    for (const struct area *area; (area = areas_find(areas, start)) && area->start < end;
-         start = area->end)
-        if (!data || area_is_data(area))
-            pages += (MIN(area->end, end) - MAX(area->start, start)) / PAGE_SIZE;
+    const struct area *area = areas_first_in(areas, start, end);
+    for (; area; area = areas_first_in(areas, area->end, end))
+        if (!data || area_is_data(area)) pages += areas_pages_of(area, start, end);
     return pages;
 }
 
@@ -261,10 +279,11 @@ u64 areas_pages(struct areas *areas, u64 start, u64 end, bool data) {
 // stay in its object.
 u64 areas_counted_private(struct areas *areas, u64 start, u64 end) {
     u64 pages = 0;
-    for (const struct area *area; (area = areas_find(areas, start)) && area->start < end;
-         start = area->end)
-        if ((area->flags & (AREA_COUNTED | AREA_SHARED)) == AREA_COUNTED)
-            pages += (MIN(area->end, end) - MAX(area->start, start)) / PAGE_SIZE;
+    const struct area *area = areas_first_in(areas, start, end);
+    for (; area; area = areas_first_in(areas, area->end, end)) {
+        bool comes_back = area->flags & AREA_COUNTED && !(area->flags & AREA_SHARED);
+        if (comes_back) pages += areas_pages_of(area, start, end);
+    }
     return pages;
 }
 
@@ -272,12 +291,12 @@ u64 areas_counted_private(struct areas *areas, u64 start, u64 end) {
 // is counted already.
 u64 areas_cost(struct areas *areas, u64 start, u64 end) {
     u64 cost = 0;
-    for (const struct area *area; (area = areas_find(areas, start)) && area->start < end;
-         start = area->end) {
+    const struct area *area = areas_first_in(areas, start, end);
+    for (; area; area = areas_first_in(areas, area->end, end)) {
         u64 from = MAX(area->start, start);
         u64 to = MIN(area->end, end);
-        if (!(area->flags & (AREA_COUNTED | AREA_NORESERVE)))
-            cost += (to - from) / PAGE_SIZE + areas_tables(from, to);
+        if (area->flags & (AREA_COUNTED | AREA_NORESERVE)) continue;
+        cost += (to - from) / PAGE_SIZE + areas_tables(from, to);
     }
     return cost;
 }
