@@ -25,8 +25,16 @@ s64 call_gettimeofday(struct thread *thread, const u64 *arg) {
 
 s64 call_time(struct thread *thread, const u64 *arg) { return clock_tell_seconds(arg[0]); }
 
-// clock_nanosleep(int clock, int flags, time, left): nothing interrupts a sleep but death, so left
-// is never written.
+// A handler has run. What is left of a sleep that did not end at a given time is told.
+static s64 clock_interrupted(struct thread *thread, struct clock_id clock, bool absolute,
+                             u64 left_at) {
+    if (absolute || !left_at) return -EINTR;
+    s64 error = time_put(left_at, clock_sleep_left(thread, clock));
+    if (error) return error;
+    return -EINTR;
+}
+
+// clock_nanosleep(int clock, int flags, time, left)
 s64 call_clock_nanosleep(struct thread *thread, const u64 *arg) {
     struct clock_id clock;
     u64 ns;
@@ -36,9 +44,11 @@ s64 call_clock_nanosleep(struct thread *thread, const u64 *arg) {
     if (is_first && !error)
         error = clock_sleep_begin(thread, clock, ns, (u32)arg[1] & TIMER_ABSTIME);
     if (error) return error;
-    return clock_sleep(thread, clock);
+    s64 result = clock_sleep(thread, clock);
+    if (result != CALL_WAITS || !thread->interrupted) return result;
+    return clock_interrupted(thread, clock, (u32)arg[1] & TIMER_ABSTIME, arg[3]);
 }
 
 s64 call_nanosleep(struct thread *thread, const u64 *arg) {
-    return call_clock_nanosleep(thread, (u64[]){CLOCK_MONOTONIC, 0, arg[0]});
+    return call_clock_nanosleep(thread, (u64[]){CLOCK_MONOTONIC, 0, arg[0], arg[1]});
 }

@@ -72,7 +72,10 @@ static s64 poll_look_or_wait(struct thread *thread, u64 to, u32 count, u64 ns) {
     s64 error = poll_look_on(thread, count, ns != 0);
     if (error) return error;
     s64 ready = record->ready;
-    if (!ready && !thread_deadline(thread, ns)) return CALL_WAITS;
+    if (!ready && !thread_deadline(thread, ns)) {
+        if (thread->interrupted) return -EINTR;
+        return CALL_WAITS;
+    }
     error = poll_put_results(thread, to, count);
     if (error) return error;
     return ready;
@@ -109,6 +112,13 @@ static s64 ppoll_begin(struct thread *thread, const u64 *arg) {
     return 0;
 }
 
+// What was blocked before is blocked again: at once, or behind the handler that ends the call.
+static void ppoll_end(struct thread *thread, bool interrupted) {
+    thread->has_saved = interrupted;
+    thread->signals_saved = thread->record.before;
+    if (!interrupted) signal_block(thread, thread->record.before);
+}
+
 // ppoll(entries, count, timeout, blocked meanwhile, bytes of that). What is left of the timeout is
 // written, if it can be.
 s64 call_ppoll(struct thread *thread, const u64 *arg) {
@@ -119,7 +129,7 @@ s64 call_ppoll(struct thread *thread, const u64 *arg) {
     }
     s64 result = poll_look_or_wait(thread, arg[0], (u32)arg[1], record->total);
     if (result == CALL_WAITS) return CALL_WAITS;
-    if (arg[3]) signal_block(thread, record->before);
+    if (arg[3]) ppoll_end(thread, result == -EINTR);
     if (record->total != NEVER) {
         u64 passed = time_now_ns() - record->index;
         u64 left = 0;

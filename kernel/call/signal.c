@@ -1,6 +1,8 @@
-// What the program does with signals: what they do, who blocks them, and sending them.
+// What the program does with signals: what they do, who blocks them, and how it waits for them.
+#include <asm/siginfo.h>
 #include <linux/signal.h>
 #include "kernel/call/call.h"
+#include "kernel/process/frame.h"
 
 // rt_sigaction(int signal, new, old, bytes of a mask)
 s64 call_rt_sigaction(struct thread *thread, const u64 *arg) {
@@ -55,60 +57,89 @@ s64 call_rt_sigpending(struct thread *thread, const u64 *arg) {
     return put_user(arg[0], &set, arg[1]);
 }
 
-// Without handlers a signal ends the program or does nothing, so these two never return.
+// Until a handler has run: then it ends with EINTR, always.
 s64 call_pause(struct thread *thread, const u64 *arg) {
     (void)thread_deadline(thread, NEVER);
     return CALL_WAITS;
 }
 
 // rt_sigsuspend(set, bytes): the first execution takes the set, which may be gone by the next one.
+// What was blocked before is blocked again behind the handler.
 s64 call_rt_sigsuspend(struct thread *thread, const u64 *arg) {
     u64 set;
     if (!thread->has_deadline) {
         if (arg[1] != sizeof set) return -EINVAL;
         if (!copy_from_user(&set, arg[0], sizeof set)) return -EFAULT;
+        thread->signals_saved = thread->signals_blocked;
+        thread->has_saved = true;
         signal_block_asked(thread, set);
     }
     return call_pause(thread, arg);
 }
 
-// sigaltstack(new, old): kept for the thread, for nothing runs on it yet.
+// The first execution of rt_sigtimedwait: 0, and the set and the timeout are in the record.
+static s64 sigtimedwait_begin(struct thread *thread, const u64 *arg) {
+    struct record *record = &thread->record;
+    if (arg[3] != sizeof record->few[0]) return -EINVAL;
+    if (!copy_from_user(&record->few[0], arg[0], sizeof record->few[0])) return -EFAULT;
+    record->few[0] &= ~SIGNALS_UNMASKABLE;
+    record->few[1] = NEVER;
+    if (arg[2]) {
+        s64 error = time_get(arg[2], &record->few[1]);
+        if (error) return error;
+    }
+    record->begun = true;
+    signal_want(thread, record->few[0]);
+    return 0;
+}
+
+// rt_sigtimedwait(set, info, timeout, bytes of the set): a signal of the set that is pending, or
+// comes, is taken without its handler.
+s64 call_rt_sigtimedwait(struct thread *thread, const u64 *arg) {
+    struct record *record = &thread->record;
+    struct signal_info told[SIGINFO_BYTES / sizeof(struct signal_info) + 1] = {0};
+    if (!record->begun) {
+        s64 error = sigtimedwait_begin(thread, arg);
+        if (error) return error;
+    }
+    int signal = signal_take(thread, record->few[0], told, NULL);
+    bool is_over = thread_deadline(thread, record->few[1]);
+    if (!signal && !is_over && !thread->interrupted) return CALL_WAITS;
+    signal_want(thread, 0);
+    if (!signal && is_over) return -EAGAIN;
+    if (!signal) return -EINTR;
+    if (arg[1] && !copy_to_user(arg[1], told, SIGINFO_BYTES)) return -EFAULT;
+    return signal;
+}
+
+// sigaltstack(new, old). One that changes nothing is taken, whatever it is.
 s64 call_sigaltstack(struct thread *thread, const u64 *arg) {
-    struct signal_stack old = thread->signal_stack;
+    u64 sp = thread->context.regs.rsp;
+    struct signal_stack *stack = &thread->signal_stack;
+    struct signal_stack old = frame_stack_told(stack, sp);
     struct signal_stack wanted;
-    old.flags &= SS_AUTODISARM;
-    if (!old.bytes) old.flags |= SS_DISABLE;
     if (arg[0]) {
         if (!copy_from_user(&wanted, arg[0], sizeof wanted)) return -EFAULT;
-        u32 mode = wanted.flags & ~SS_AUTODISARM;
+        u32 mode = wanted.flags & ~(u32)SS_AUTODISARM;
+        if (frame_on_stack(stack, sp)) return -EPERM;
         if (mode != 0 && mode != SS_ONSTACK && mode != SS_DISABLE) return -EINVAL;
-        if (mode != SS_DISABLE && wanted.bytes < MINSIGSTKSZ) return -ENOMEM;
-        if (mode == SS_DISABLE) wanted.start = wanted.bytes = 0;
-        thread->signal_stack = wanted;
+        bool is_same = stack->start == wanted.start && stack->bytes == wanted.bytes &&
+                       stack->flags == wanted.flags;
+        if (mode == SS_DISABLE)
+            wanted.start = wanted.bytes = 0;
+        else if (!is_same && wanted.bytes < MINSIGSTKSZ)
+            return -ENOMEM;
+        *stack = wanted;
     }
     if (!arg[1]) return 0;
     return put_user(arg[1], &old, sizeof old);
 }
 
-// kill(int process, int signal). The only process is number 1, in group 1; -1 means all others, and
-// there are none.
-s64 call_kill(struct thread *thread, const u64 *arg) {
-    int pid = (int)arg[0];
-    bool is_ours = pid == 0 || pid == 1;
-    if (pid > 1) is_ours = thread_exists((u32)pid); // a thread's number stands for its process
-    if (!is_ours) return -ESRCH;
-    return signal_send(thread->process, 0, (int)arg[1]);
-}
-
-// tkill(int thread, int signal)
-s64 call_tkill(struct thread *thread, const u64 *arg) {
-    if ((int)arg[0] <= 0) return -EINVAL;
-    return signal_send(thread->process, (u32)arg[0], (int)arg[1]);
-}
-
-// tgkill(int process, int thread, int signal)
-s64 call_tgkill(struct thread *thread, const u64 *arg) {
-    if ((int)arg[0] <= 0 || (int)arg[1] <= 0) return -EINVAL;
-    if ((int)arg[0] != 1) return -ESRCH;
-    return call_tkill(thread, arg + 1);
+// rt_sigreturn(): the registers are the frame's afterwards. Without a frame it is a fault.
+s64 call_rt_sigreturn(struct thread *thread, const u64 *arg) {
+    const struct signal_info info = {.signal = SIGSEGV, .code = SI_KERNEL};
+    if (frame_return(thread)) return CALL_DONE;
+    if (!signal_catch(thread, &info))
+        signal_kill_at(thread, SIGSEGV, "a signal's frame that nobody can return by");
+    return CALL_DONE;
 }

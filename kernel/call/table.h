@@ -114,17 +114,21 @@ CALL(clone3, call_absent, ABSENT, NOTE_QUIET)
 CALL(futex, call_futex, PARTIAL, "WAIT, WAKE, their BITSET kinds, REQUEUE and CMP_REQUEUE; else "
     "ENOSYS")
 // ---- signal.c ----
-CALL(rt_sigaction, call_rt_sigaction, PARTIAL, "default and ignore; a handler is refused with "
-    "ENOSYS")
+CALL(rt_sigaction, call_rt_sigaction, PARTIAL, "by default SIGSTOP and its like do nothing: nobody "
+    "could continue the program")
 CALL(rt_sigprocmask, call_rt_sigprocmask, FULL, "")
 CALL(rt_sigpending, call_rt_sigpending, FULL, "")
 CALL(rt_sigsuspend, call_rt_sigsuspend, FULL, "")
 CALL(pause, call_pause, FULL, "")
-CALL(sigaltstack, call_sigaltstack, PARTIAL, "what is set is kept; without handlers nothing runs "
-    "there")
+CALL(rt_sigtimedwait, call_rt_sigtimedwait, FULL, "")
+CALL(rt_sigreturn, call_rt_sigreturn, FULL, "")
+CALL(sigaltstack, call_sigaltstack, FULL, "")
+// ---- kill.c ----
 CALL(kill, call_kill, PARTIAL, NOTE_KILL)
 CALL(tkill, call_tkill, PARTIAL, NOTE_KILL)
 CALL(tgkill, call_tgkill, PARTIAL, NOTE_KILL)
+CALL(rt_sigqueueinfo, call_rt_sigqueueinfo, PARTIAL, NOTE_KILL)
+CALL(rt_tgsigqueueinfo, call_rt_tgsigqueueinfo, PARTIAL, NOTE_KILL)
 // ---- clocks.c ----
 CALL(clock_gettime, call_clock_gettime, FULL, "")
 CALL(clock_getres, call_clock_getres, FULL, "")

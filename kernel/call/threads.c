@@ -62,6 +62,7 @@ s64 call_exit(struct thread *thread, const u64 *arg) {
     if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof zero))
         futex_wake_one(futex_key(space, thread->clear_tid, 0));
     if (thread_leave(thread)) call_exit_group(thread, arg);
+    signals_end(thread);
     thread->ended = true;
     return 0;
 }

@@ -13,10 +13,13 @@ enum {
     VECTOR_DB = 1,
     VECTOR_NMI = 2,
     VECTOR_BP = 3,
+    VECTOR_OF = 4,
     VECTOR_DF = 8,
     VECTOR_GP = 13,
     VECTOR_PF = 14,
-    VECTOR_MC = 18
+    VECTOR_MF = 16,
+    VECTOR_MC = 18,
+    VECTOR_XM = 19
 };
 #define EXCEPTIONS 32 // vectors below are the CPU's own
 
@@ -81,7 +84,10 @@ static inline bool cpu_ran_program(const struct cpu *cpu, const struct registers
     return regs->rflags & RFLAGS_IF && cpu && !cpu->open;
 }
 
-void cpu_init(unsigned number); // makes a CPU what the kernel needs
+// Makes CPU number what the kernel needs: GDT, TSS, IDT, GS, control registers, SYSCALL, vector
+// state; the first time also the interrupt controllers, all lines masked. Runs on that CPU's slot
+// stack; logs nothing.
+void cpu_init(unsigned number);
 
 // ---- traps.asm ----
 extern const u8 trap_stubs[]; // 256, TRAP_STUB_SIZE bytes each

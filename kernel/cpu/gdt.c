@@ -53,6 +53,7 @@ static void idt_init(void) {
     idt[VECTOR_PF].ist = IST_PF;
     idt[VECTOR_MC].ist = IST_MC;
     idt[VECTOR_BP].type |= GATE_DPL3;
+    idt[VECTOR_OF].type |= GATE_DPL3;
 }
 
 static void gdt_init(struct cpu *cpu) {
@@ -122,9 +123,6 @@ static void syscall_init(void) {
     wrmsr(MSR_SFMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC);
 }
 
-// Makes CPU number what the kernel needs: GDT, TSS, IDT, GS, control registers, SYSCALL, vector
-// state; the first time also the interrupt controllers, all lines masked. Runs on that CPU's slot
-// stack; logs nothing.
 void cpu_init(unsigned number) {
     u64 slot = SLOTS + number * (u64)SLOT_SIZE;
     struct cpu *cpu = (struct cpu *)slot;

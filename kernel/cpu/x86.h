@@ -45,6 +45,8 @@
 #define EFER_NXE           (1u << 11) // no-execute pages
 #define MSR_STAR           0xc0000081 // selectors of SYSCALL and SYSRET
 #define MSR_LSTAR          0xc0000082 // 64-bit SYSCALL entry
+#define DR6_STEP           (1u << 14) // of DR6: RFLAGS.TF has caused the #DB
+#define DR6_NONE           0xffff0ff0u
 #define MSR_SFMASK         0xc0000084 // flags that SYSCALL clears
 #define MSR_FS_BASE        0xc0000100
 #define MSR_GS_BASE        0xc0000101

@@ -2,6 +2,7 @@
 // copies pieces of 4 KiB through its stack, since the pipe's lock cannot be held while the
 // program's memory is touched. As on Linux a write of up to PIPE_BUF bytes is in the pipe as a
 // whole or not at all, and a longer one may be mixed with others.
+#include <asm/siginfo.h>
 #include <linux/limits.h>
 #include <linux/signal.h>
 #include <linux/stat.h>
@@ -121,7 +122,7 @@ static s64 pipe_write(struct thread *thread) {
     for (u64 moved = 0; record->done < record->total;) {
         struct pipe_state state = pipe_look(pipe);
         if (!state.has_reader) {
-            (void)signal_send(thread->process, thread->tid, SIGPIPE);
+            (void)signal_send(thread->process, thread->tid, SIGPIPE, SI_USER);
             return transfer_stop(thread, -EPIPE);
         }
         u64 wanted = pipe_piece(record, RING_BYTES - state.used);

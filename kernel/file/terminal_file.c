@@ -1,5 +1,6 @@
 // The terminal as an open file: its reads and writes, and who waits for it. Where standard input
 // comes with the image, output may look like the writing end of a pipe instead.
+#include <asm/siginfo.h>
 #include <linux/fcntl.h>
 #include <linux/stat.h>
 #include "kernel/file/file.h"
@@ -16,7 +17,7 @@ void terminal_file_init(struct process *process) { owner = process; }
 
 void terminal_input_happened(int signal) {
     wait_wake(&input);
-    signal_send(owner, 0, signal);
+    signal_send(owner, 0, signal, SI_KERNEL);
 }
 
 void terminal_output_happened(void) { wait_wake(&output); }

@@ -12,6 +12,7 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int8_t s8;
 typedef int64_t s64;
+typedef int32_t s32;
 // A quadword at any address, over anything.
 typedef u64 loose_u64 __attribute__((aligned(1), may_alias));
 

@@ -176,3 +176,14 @@ s64 clock_sleep(struct thread *thread, struct clock_id clock) {
     if (thread_deadline(thread, 0)) return 0;
     return CALL_WAITS;
 }
+
+u64 clock_sleep_left(const struct thread *thread, struct clock_id clock) {
+    u64 end = thread->deadline;
+    u64 now = time_now_ns();
+    bool is_cpu = clock.kind == CLOCK_PROCESS || clock.kind == CLOCK_ONE_THREAD;
+    if (is_cpu) {
+        end = thread->cpu_deadline;
+        if (!clock_read(thread, clock, &now)) return 0;
+    }
+    return end - MIN(now, end);
+}

@@ -22,3 +22,5 @@ s64 clock_of_sleep(const struct thread *thread, int id, struct clock_id *clock);
 // The first execution: for so many ns, or until then. 0 or -EINVAL.
 s64 clock_sleep_begin(struct thread *thread, struct clock_id clock, u64 ns, bool absolute);
 s64 clock_sleep(struct thread *thread, struct clock_id clock); // 0: it is over; else CALL_WAITS
+// Of one that does not end at a given time: how many ns are left.
+u64 clock_sleep_left(const struct thread *thread, struct clock_id clock);

@@ -192,6 +192,7 @@ s64 futex_wait(struct thread *thread, const struct futex_wait *wait) {
         if (!error) error = futex_compare(wait->word, &wait->expected);
         if (!error) error = futex_wait_begin(thread, wait);
         if (error) return error;
+        if (wait->ns == NEVER) thread->on_signal = CALL_RESTARTS;
         bool is_time = wait->ns != NEVER && (wait->operation & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET;
         bool is_wall_time = is_time && wait->operation & FUTEX_CLOCK_REALTIME;
         if (is_wall_time)

@@ -34,6 +34,7 @@ static bool syscall_execute(struct thread *thread) {
     s64 result = dispatch(thread, number, args);
     // What happens from here on wakes it, what happened is there now.
     if (result == CALL_WAITS && thread->looks_again) result = dispatch(thread, number, args);
+    if (result == CALL_WAITS && thread->interrupted && !thread->again) result = thread->on_signal;
     thread->waiting = result == CALL_WAITS;
     if (thread->waiting) return false;
     if (sorted_in(&thread->waiter.node)) (void)wait_leave(thread, LEAVES);
@@ -41,7 +42,9 @@ static bool syscall_execute(struct thread *thread) {
     if (thread->record.file) file_drop(thread->record.file);
     thread->record.file = NULL;
     if (thread->record.page_count) record_give_pages(thread);
-    regs->rax = (u64)result;
+    thread->interrupted = false;
+    thread->restarts = result == CALL_RESTARTS;
+    if (result != CALL_DONE && result != CALL_RESTARTS) regs->rax = (u64)result;
     return true;
 }
 
@@ -67,7 +70,8 @@ static void syscall_run(struct thread *thread) {
 
 static void syscall_begin(struct context *context) {
     struct thread *thread = (struct thread *)context;
-    thread->has_deadline = false;
+    thread->has_deadline = thread->interrupted = false;
+    thread->on_signal = -EINTR;
     thread->record.begun = false;
     thread->record.done = 0;
     thread->record.taken = (struct taken){0};
@@ -111,6 +115,7 @@ static void program_name_thread(struct thread *thread, const struct boot_part *c
 
 void program_run(struct boot_info *boot, program_call call) {
     dispatch = call;
+    first_process.id = 1;
     limits_init(&first_process.limits);
     tlb_first.root = tables_root();
     space_init(&first_space, &tlb_first, &first_process.limits);

@@ -42,18 +42,23 @@ bool vsyscall_emulate(struct thread *thread, const struct fault *fault);
 // Of a page fault for which there was nothing to do: whether it will come for ever. Pure.
 bool fault_repeats(struct repeats *last, u64 rip, u64 address, u64 generation);
 
-// ---- signal.c ----
+// ---- exception.c ----
 // Lets a page fault at rip go on: NULL, or why it cannot.
 const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fault);
-// An exception of the program: a page that only has to be made, or a report and the end.
+// An exception of the program: a page that only has to be made, a handler, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
-// Of the current thread: ends the program when a signal is due.
-void signal_deliver(struct thread *thread);
-// The current thread blocks these signals alone from now on, whichever they are.
-void signal_block(struct thread *thread, u64 signals);
-// The same, but for the two that no program can block.
-void signal_block_asked(struct thread *thread, u64 signals);
 
+// ---- deliver.c ----
+// Signals of the current thread that are due: frames for handlers, or the end.
+void signal_deliver(struct thread *thread);
+// A signal that the current thread has caused. False: nobody handles it, or it is blocked.
+bool signal_catch(struct thread *thread, const struct signal_info *info);
+
+// ---- signal.c: the end of the program by a signal ----
+void signal_kill(int signal) __attribute__((noreturn));
+// By something that the thread did where it is.
+void signal_kill_at(const struct thread *thread, int signal, const char *what)
+    __attribute__((noreturn));
 // The text of an address: "main+0x12 (0x401172)", or the address alone when no function of the
 // process covers it, or there is none (NULL). Returns whether one did. Needs no lock.
 bool program_place(const struct process *process, char *text, size_t size, u64 address);

@@ -247,3 +247,11 @@ u64 space_place(struct space *space, u64 address) {
     lock_give(&space->lock);
     return place;
 }
+
+bool space_denies(struct space *space, u64 address) {
+    space_take(space);
+    const struct area *area = space_area(space, address);
+    bool denies = area && !(area->flags & AREA_GUARD);
+    lock_give(&space->lock);
+    return denies;
+}

@@ -47,6 +47,8 @@ bool space_put_file(struct space *space, const struct area *like, u64 kept) MUST
 // not the program's fault, and that the page is past the end of its file.
 const char *space_fault(struct space *space, u64 address, u64 error);
 extern const char space_no_memory[], space_past_end[];
+// Why an access was not allowed, as siginfo tells it: something is mapped there, with other rights.
+bool space_denies(struct space *space, u64 address);
 // Whether a page is there that is not the program's own, but a file's or shared.
 bool space_shows_other(struct space *space, u64 address);
 // What is the same for all addresses of one byte: of shared memory its object and the place in it,

@@ -1,7 +1,7 @@
 // The processes' timers of real time: alarm, setitimer and getitimer. A CPU that sets one watches
 // all from then on, until none is set; when one is over, its process gets SIGALRM. As on Linux an
-// interval begins anew only when the signal is taken, which without handlers is the end of the
-// program.
+// interval begins anew only when the signal is taken, so that a short one keeps no CPU.
+#include <asm/siginfo.h>
 #include <asm/signal.h>
 #include "kernel/cpu/time.h"
 #include "kernel/thread/signals.h"
@@ -31,7 +31,7 @@ static struct process *alarm_take(u64 now, u64 *next) {
 u64 alarm_run(u64 now) {
     u64 next;
     struct process *process = alarm_take(now, &next);
-    if (process) signal_send(process, 0, SIGALRM);
+    if (process) signal_send(process, 0, SIGALRM, SI_KERNEL);
     return next;
 }
 
@@ -56,4 +56,18 @@ struct timer alarm_set(struct process *process, const struct timer *wanted) {
     }
     lock_give(&lock);
     return before;
+}
+
+// Times that have passed since then are left out.
+void alarm_again(struct process *process) {
+    struct alarm *alarm = &process->alarm;
+    u64 now = time_now_ns();
+    lock_take(&lock);
+    if (alarm->interval && !sorted_in(&alarm->node)) {
+        u64 next = alarm->node.key + alarm->interval;
+        if (next <= now) next += ROUND_UP(now + 1 - next, alarm->interval);
+        sorted_add(&set, &alarm->node, MIN(next, NEVER - 1), (u64)alarm);
+        scheduler_set_alarm(sorted_first(&set)->key);
+    }
+    lock_give(&lock);
 }

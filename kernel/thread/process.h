@@ -3,9 +3,10 @@
 
 #include "kernel/cpu/lock.h"
 #include "kernel/lib/elf.h"
+#include "kernel/thread/sigqueue.h"
 #include "kernel/lib/sorted.h"
 
-#define SIGNALS 64
+#define SIGNALS 64 // and the highest number of one
 
 // The file that it runs.
 struct image {
@@ -22,6 +23,7 @@ struct signal_action { // Linux's struct kernel_sigaction
 struct signals {
     struct signal_action actions[SIGNALS + 1];
     u64 pending; // sent to the process: for any thread that does not block them; bit n - 1 for n
+    struct signal_queue queue; // what was told about these
     u32 unasked; // threads from this tid on were not asked yet whether they take one; 0: all were
 };
 
@@ -49,6 +51,7 @@ struct space;
 struct files;
 
 struct process {
+    u32 id; // and the tid of its first thread
     struct space *space;
     struct image image;
     struct signals signals;

@@ -1,9 +1,8 @@
 // Signals until they are due: what they do, and to whom they are sent. The first thread that does
 // not block one takes it; threads are asked in pieces, since they are as many as the program likes.
-// Handlers of the program's own are not built; asking for one is refused with ENOSYS rather than
-// taken and never called.
 #include "kernel/thread/signals.h"
 
+#include <asm/siginfo.h>
 #include <linux/signal.h>
 #include "kernel/kernel.h"
 
@@ -11,17 +10,31 @@
 #define HARMLESS                                                                                   \
     (signal_bit(SIGCHLD) | signal_bit(SIGURG) | signal_bit(SIGWINCH) | signal_bit(SIGCONT) |       \
      signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) | signal_bit(SIGTTOU))
-#define SIGSETXID 33   // glibc's own
-#define ASKED     1000 // threads in one go, under their lock
+// What an instruction of the thread itself has caused comes before all others.
+#define CAUSED                                                                                     \
+    (signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) | signal_bit(SIGTRAP) |         \
+     signal_bit(SIGFPE) | signal_bit(SIGSYS))
+#define ASKED 1000 // threads in one go, under their lock
 #define ACTION_FLAGS                                                                               \
     (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_RESTORER | SA_ONSTACK |     \
      SA_RESTART | SA_NODEFER | SA_RESETHAND)
 
 struct process *signals_unasked;
 
+static u64 signals_load(const u64 *set) { return __atomic_load_n(set, __ATOMIC_RELAXED); }
+
 bool signal_ignored(const struct process *process, int signal) {
     u64 handler = process->signals.actions[signal].handler;
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && signal_bit(signal) & HARMLESS);
+}
+
+bool signal_harmless(int signal) { return signal_bit(signal) & HARMLESS; }
+
+// ---- sending ----
+
+// Whether a thread takes one of these, as soon as it is sent.
+static bool signal_is_for(const struct thread *thread, u64 pending) {
+    return pending & (~thread->signals_blocked | thread->signals_wanted);
 }
 
 // Asks some of them, since threads are as many as the program likes, and wakes the first one that
@@ -31,12 +44,11 @@ bool signal_search(void) {
     lock_take(&threads_lock);
     struct process *process = signals_unasked;
     u64 pending = 0;
-    if (process) pending = __atomic_load_n(&process->signals.pending, __ATOMIC_RELAXED);
+    if (process) pending = signals_load(&process->signals.pending);
     struct thread *one = NULL;
     if (process) one = thread_from(process->signals.unasked);
     while (one && asked < ASKED) {
-        bool takes_it = one->process == process && pending & ~one->signals_blocked;
-        if (takes_it) break;
+        if (one->process == process && signal_is_for(one, pending)) break;
         one = thread_after(one);
         asked++;
     }
@@ -58,44 +70,137 @@ static void signal_ask(struct process *process) {
     __atomic_store_n(&signals_unasked, process, __ATOMIC_RELAXED);
 }
 
-s64 signal_send(struct process *process, u32 tid, int signal) {
-    bool known = signal >= 0 && signal <= SIGNALS;
+// As on Linux, what is blocked is kept even if it would be ignored now: what it does may be changed
+// before it is taken. Of a process its first thread is asked.
+static bool signal_is_dropped(const struct process *process, const struct thread *to, int signal) {
+    const struct thread *asked = to;
+    if (!to) asked = thread_find(process->id);
+    if (asked && signal_bit(signal) & (asked->signals_blocked | asked->signals_wanted))
+        return false;
+    return signal_ignored(process, signal);
+}
+
+// Of those before SIGRTMIN one at a time is pending, with what was told about the first one. A
+// real-time signal for which there is no memory is refused if it carries a value (Linux's rule).
+static s64 signal_put(struct process *process, struct thread *to, const struct signal_info *info) {
+    u64 *pending = &process->signals.pending;
+    struct signal_queue *queue = &process->signals.queue;
+    if (to) {
+        pending = &to->signals_pending;
+        queue = &to->signals_queue;
+    }
+    bool is_real_time = info->signal >= SIGRTMIN;
+    bool is_pending = signals_load(pending) & signal_bit(info->signal);
+    if (is_pending && !is_real_time) return 0;
+    bool is_kept = sigqueue_add(queue, info);
+    if (!is_kept && is_real_time && info->code != SI_USER) return -EAGAIN;
+    __atomic_fetch_or(pending, signal_bit(info->signal), __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+s64 signal_send_told(struct process *process, u32 tid, const struct signal_info *info) {
+    bool known = info->signal >= 0 && info->signal <= SIGNALS;
+    s64 error = 0;
     lock_take(&threads_lock);
     struct thread *to = NULL;
     if (tid) to = thread_find(tid);
-    u64 *pending = &process->signals.pending;
-    if (to) {
-        process = to->process;
-        pending = &to->signals_pending;
-    }
     bool exists = to || !tid;
-    bool is_sent = exists && known && signal;
-    if (is_sent && !signal_ignored(process, signal)) {
-        __atomic_fetch_or(pending, signal_bit(signal), __ATOMIC_SEQ_CST);
+    struct process *of = process;
+    if (to) of = to->process;
+    if (exists && known && info->signal && !signal_is_dropped(of, to, info->signal)) {
+        error = signal_put(of, to, info);
         if (to)
             thread_wake(to);
         else
-            signal_ask(process);
+            signal_ask(of);
     }
     lock_give(&threads_lock);
     if (!tid) (void)signal_search();
     if (!exists) return -ESRCH;
     if (!known) return -EINVAL;
-    return 0;
+    return error;
 }
+
+s64 signal_send(struct process *process, u32 tid, int signal, s32 code) {
+    struct signal_info info = {.signal = signal, .code = code};
+    if (code != SI_KERNEL) info.data[0] = process->id; // the sender, and user 0
+    return signal_send_told(process, tid, &info);
+}
+
+// ---- taking ----
+
+static int signal_first(u64 set) {
+    if (set & CAUSED) set &= CAUSED;
+    if (!set) return 0;
+    return __builtin_ctzll(set) + 1;
+}
+
+// From one of the two: the signal, or 0. Under the lock of the threads.
+static int signal_take_from(u64 *pending, struct signal_queue *queue, u64 set,
+                            struct signal_info *info) {
+    bool more;
+    int signal = signal_first(signals_load(pending) & set);
+    if (!signal) return 0;
+    (void)sigqueue_take(queue, signal, info, &more);
+    if (!more) __atomic_fetch_and(pending, ~signal_bit(signal), __ATOMIC_SEQ_CST);
+    return signal;
+}
+
+int signal_take(struct thread *thread, u64 set, struct signal_info *info,
+                struct signal_action *action) {
+    struct signals *signals = &thread->process->signals;
+    lock_take(&threads_lock);
+    int signal = signal_take_from(&thread->signals_pending, &thread->signals_queue, set, info);
+    if (!signal) signal = signal_take_from(&signals->pending, &signals->queue, set, info);
+    if (signal && action) {
+        *action = signals->actions[signal];
+        bool is_handler = action->handler != (u64)SIG_DFL && action->handler != (u64)SIG_IGN;
+        if (is_handler && action->flags & SA_RESETHAND)
+            signals->actions[signal].handler = (u64)SIG_DFL;
+    }
+    lock_give(&threads_lock);
+    if (signal == SIGALRM) alarm_again(thread->process);
+    return signal;
+}
+
+int signal_next(const struct thread *thread) {
+    u64 own = signals_load(&thread->signals_pending) & ~thread->signals_blocked;
+    u64 shared = signals_load(&thread->process->signals.pending) & ~thread->signals_blocked;
+    if (own) return signal_first(own);
+    return signal_first(shared);
+}
+
+// A sender may have chosen this thread for what it blocks from now on: then another one is asked.
+void signal_block(struct thread *thread, u64 signals) {
+    lock_take(&threads_lock);
+    u64 fewer = signals & ~thread->signals_blocked;
+    thread->signals_blocked = signals;
+    if (signals_load(&thread->process->signals.pending) & fewer) signal_ask(thread->process);
+    lock_give(&threads_lock);
+}
+
+void signal_block_asked(struct thread *thread, u64 signals) {
+    signal_block(thread, signals & ~SIGNALS_UNMASKABLE);
+}
+
+void signal_want(struct thread *thread, u64 signals) {
+    lock_take(&threads_lock);
+    thread->signals_wanted = signals & ~SIGNALS_UNMASKABLE;
+    lock_give(&threads_lock);
+}
+
+void signals_end(struct thread *thread) {
+    lock_take(&threads_lock);
+    sigqueue_forget(&thread->signals_queue, 0);
+    lock_give(&threads_lock);
+}
+
+// ---- what they do ----
 
 s64 signal_act(struct process *process, int signal, const struct signal_action *wanted,
                struct signal_action *before) {
-    static bool named;
     bool known = signal > 0 && signal <= SIGNALS;
     if (!known || (wanted && signal_bit(signal) & SIGNALS_UNMASKABLE)) return -EINVAL;
-    if (wanted && wanted->handler != (u64)SIG_DFL && wanted->handler != (u64)SIG_IGN) {
-        // For every program with threads, which never use it.
-        bool asked_by_glibc = signal == SIGSETXID && !wanted->mask;
-        if (asked_by_glibc || __atomic_exchange_n(&named, true, __ATOMIC_RELAXED)) return -ENOSYS;
-        return refused("rt_sigaction", "a handler for signal", (u64)signal, "no handlers are built",
-                       -ENOSYS);
-    }
     lock_take(&threads_lock);
     struct signal_action *action = &process->signals.actions[signal];
     *before = *action;
@@ -111,10 +216,13 @@ s64 signal_act(struct process *process, int signal, const struct signal_action *
 u32 signal_forget(struct process *process, int signal, u32 tid) {
     lock_take(&threads_lock);
     __atomic_fetch_and(&process->signals.pending, ~signal_bit(signal), __ATOMIC_RELAXED);
+    sigqueue_forget(&process->signals.queue, signal);
     struct thread *one = thread_from(tid);
     for (int asked = 0; one && asked < ASKED; asked++) {
-        if (one->process == process)
+        if (one->process == process) {
             __atomic_fetch_and(&one->signals_pending, ~signal_bit(signal), __ATOMIC_RELAXED);
+            sigqueue_forget(&one->signals_queue, signal);
+        }
         one = thread_after(one);
     }
     u32 next = 0;

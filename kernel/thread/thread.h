@@ -36,6 +36,11 @@ struct signal_stack {
     u64 bytes;
 };
 
+// What a signal frame says of the exception before it (trap number, error code, address).
+struct cause {
+    u64 trap, error, address;
+};
+
 // What the program gave it; it has no effect.
 struct priority {
     s8 nice;
@@ -57,6 +62,11 @@ struct thread {
     u64 time;            // on CPUs, in TSC ticks
     u64 clear_tid;       // where 0 goes when it ends, which wakes a futex there; 0: nowhere
     u64 signals_blocked, signals_pending; // bit n - 1 for signal n
+    u64 signals_wanted;                   // of the blocked ones: that its call takes
+    u64 signals_saved;                    // blocked before the call, and after the next handler
+    bool has_saved;                       // signals_saved holds
+    struct signal_queue signals_queue;    // what was told about those that are pending
+    struct cause cause;                   // of the latest exception
     struct signal_stack signal_stack;
     struct robust robust;
     struct counts counts;
@@ -70,6 +80,9 @@ struct thread {
     u64 cpu_deadline;  // of a sleep by a CPU clock: what that shows at its end
     bool looks_again;  // before it waits: wait_for()
     bool again;        // it waits for nothing but its next turn: call_again()
+    bool interrupted;  // by a signal with a handler: it waits no longer
+    bool restarts;     // the interrupted call is made anew if the handler has SA_RESTART
+    s64 on_signal;     // what the call returns if it waits and is interrupted; or CALL_RESTARTS
     u64 faults;        // counts.faults before the call was executed this time
     bool is_done;      // the call is, but for what it leaves behind: syscall_clear()
     struct record record;
@@ -85,6 +98,10 @@ struct thread {
 #define NEVER                   (~0ull)
 
 #define CALL_WAITS (-100000) // what a call that waits returns: no error number
+#define CALL_DONE  (-100001) // a call has changed the registers itself: rax is none of its result
+// What on_signal is for a call that may be made anew: the handler says whether it is (SA_RESTART),
+// else it ends with EINTR.
+#define CALL_RESTARTS (-100002)
 
 // What later rooms do for threads. Set once, before the first one runs; it lives for ever.
 struct thread_hooks {
@@ -159,5 +176,6 @@ u64 alarm_run(u64 now);
 struct timer { // ns, 0: none
     u64 left, interval;
 };
+void alarm_again(struct process *process); // its SIGALRM was taken: the next interval begins
 struct timer alarm_set(struct process *process,
                        const struct timer *wanted); // NULL: it stays. What there was

@@ -21,6 +21,7 @@ void thread_free(struct thread *thread) {
     ASSERT(!sorted_in(&thread->by_tid) && !sorted_in(&thread->ready));
     ASSERT(!sorted_in(&thread->sleep) && !sorted_in(&thread->wait));
     ASSERT(!sorted_in(&thread->waiter.node) && !thread->record.file);
+    ASSERT(!thread->signals_queue.first);
     promises_give(OWNER_THREADS, window_physical(thread), false);
 }
 

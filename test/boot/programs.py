@@ -97,7 +97,6 @@ REFUSALS = """\
 setitimer with timer 0x2: timers of CPU time are not built, so it got EINVAL
 sched_setscheduler with policy 0x2: no real-time policy is built, so it got EPERM
 sched_setaffinity with a number of CPUs, 0x1: threads run on all of them, so it got EINVAL
-rt_sigaction with a handler for signal 0x2: no handlers are built, so it got ENOSYS
 prctl with option 0x16: it is not built, so it got EINVAL
 prctl with option 0x23: it is not built, so it got EINVAL
 arch_prctl with option 0x1012: it is not built, so it got EINVAL

@@ -67,6 +67,10 @@ static int is_left_out(long number) {
                                     SYS_mremap,
                                     SYS_brk,
                                     SYS_rt_sigaction,
+                                    SYS_rt_sigreturn,
+                                    SYS_rt_sigtimedwait,
+                                    SYS_rt_sigqueueinfo,
+                                    SYS_rt_tgsigqueueinfo,
                                     SYS_madvise};
     for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++)
         if (number == left_out[i]) return 1;

@@ -24,7 +24,6 @@ static void refuses(const char *what, long result, int error) {
 int main(void) {
     struct itimerval soon = {{0, 0}, {1, 0}};
     struct sched_param param = {.sched_priority = 5};
-    static unsigned long action[4] = {12345, 0, 0, 0};
     unsigned long one = 1;
     int numbers[2];
     struct rlimit many = {2000, 2000};
@@ -32,8 +31,6 @@ int main(void) {
         refuses("setitimer", setitimer(ITIMER_PROF, &soon, NULL), EINVAL);
         refuses("sched_setscheduler", syscall(SYS_sched_setscheduler, 0, SCHED_RR, &param), EPERM);
         refuses("sched_setaffinity", syscall(SYS_sched_setaffinity, 0, 8, &one), EINVAL);
-        refuses("rt_sigaction", syscall(SYS_rt_sigaction, SIGINT, action, NULL, 8), ENOSYS);
-        refuses("rt_sigaction", syscall(SYS_rt_sigaction, SIGTERM, action, NULL, 8), ENOSYS);
         refuses("prctl", prctl(PR_SET_SECCOMP, 1), EINVAL);
         refuses("prctl", prctl(PR_SET_MM, 1), EINVAL);
         refuses("arch_prctl", syscall(SYS_arch_prctl, 0x1012, 0), EINVAL);

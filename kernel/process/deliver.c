@@ -1,0 +1,96 @@
+// What is done about signals that are due, before the thread goes back to the program: those that
+// nobody handles end it or do nothing, for a handler there is a frame. A call in which the thread
+// waits ends first, and is made anew behind the handler where Linux does that (signal(7)).
+#include <linux/signal.h>
+#include "kernel/process/frame.h"
+#include "kernel/process/program.h"
+
+#define SYSCALL_BYTES 2 // of the instruction
+
+static bool is_handler(const struct signal_action *action) {
+    return action->handler != (u64)SIG_DFL && action->handler != (u64)SIG_IGN;
+}
+
+// The interrupted call is made anew, or ends with EINTR. Its number is still in rax.
+static void signal_end_call(struct thread *thread, bool again) {
+    struct registers *regs = &thread->context.regs;
+    if (!thread->restarts) return;
+    thread->restarts = false;
+    if (again)
+        regs->rip -= SYSCALL_BYTES;
+    else
+        regs->rax = (u64)-EINTR;
+}
+
+// The handler's frame, and what it has blocked. False: the frame has no place.
+static bool signal_handle(struct thread *thread, const struct signal_info *info,
+                          const struct signal_action *action) {
+    u64 blocked = thread->signals_blocked | action->mask;
+    signal_end_call(thread, action->flags & SA_RESTART);
+    thread->faults = thread->counts.faults;
+    if (!frame_make(thread, info, action)) return false;
+    thread->has_saved = false;
+    if (!(action->flags & SA_NODEFER)) blocked |= signal_bit(info->signal);
+    signal_block_asked(thread, blocked);
+    return true;
+}
+
+// What a signal does that the thread itself has caused, unless that is to end the program: its
+// handler. Blocked ones have none.
+static bool signal_caught(struct thread *thread, int signal, struct signal_action *action) {
+    struct signals *signals = &thread->process->signals;
+    lock_take(&threads_lock);
+    *action = signals->actions[signal];
+    bool catches = is_handler(action) && !(thread->signals_blocked & signal_bit(signal));
+    if (catches && action->flags & SA_RESETHAND) signals->actions[signal].handler = (u64)SIG_DFL;
+    lock_give(&threads_lock);
+    return catches;
+}
+
+bool signal_catch(struct thread *thread, const struct signal_info *info) {
+    struct signal_action action;
+    struct signal_info worse = {.signal = SIGSEGV, .code = SI_KERNEL};
+    if (!signal_caught(thread, info->signal, &action)) return false;
+    if (signal_handle(thread, info, &action)) return true;
+    // As Linux: a handler of SIGSEGV may have a stack of its own; but not one of itself.
+    if (info->signal != SIGSEGV && signal_caught(thread, SIGSEGV, &action) &&
+        signal_handle(thread, &worse, &action))
+        return true;
+    signal_kill_at(thread, SIGSEGV, "no memory is at the stack pointer for a signal's frame");
+}
+
+// Ends the call that the thread waits in. False: that takes more pieces.
+static bool signal_interrupt(struct thread *thread) {
+    if (thread->again) return false;
+    thread->interrupted = true;
+    thread_hooks->call(thread);
+    return !thread->waiting;
+}
+
+// False: nothing more can be done now.
+static bool signal_deliver_one(struct thread *thread, int signal) {
+    struct signal_info info;
+    struct signal_action action;
+    const struct signal_action *next = &thread->process->signals.actions[signal];
+    if (thread->waiting && is_handler(next) && !signal_interrupt(thread)) return false;
+    signal = signal_take(thread, ~thread->signals_blocked, &info, &action);
+    if (!signal || action.handler == (u64)SIG_IGN) return true;
+    if (!is_handler(&action)) {
+        if (!signal_harmless(signal)) signal_kill(signal);
+        return true;
+    }
+    if (!signal_handle(thread, &info, &action)) {
+        struct signal_info worse = {.signal = SIGSEGV, .code = SI_KERNEL};
+        if (signal == SIGSEGV || !signal_catch(thread, &worse))
+            signal_kill_at(thread, SIGSEGV,
+                           "no memory is at the stack pointer for a signal's frame");
+    }
+    return true;
+}
+
+void signal_deliver(struct thread *thread) {
+    int signal;
+    while ((signal = signal_next(thread)))
+        if (!signal_deliver_one(thread, signal)) return;
+    signal_end_call(thread, true); // the signal was another thread's after all
+}

@@ -1,0 +1,39 @@
+"""Signals and their handlers: the same programs print on Linux, natively, what they print in vmos."""
+import subprocess
+
+import vm
+
+FRAMES = ["plain", "mxcsr", "features", "compacted", "reserved", "magic1", "magic2", "size", "no vectors", "vectors nowhere",
+          "vectors of the kernel", "rip", "rip of the kernel", "last rip", "rsp", "cs", "flags", "interrupts off",
+          "full stack", "nowhere", "no frame"]
+
+
+def natively(program, *args):
+    done = subprocess.run([program, *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=vm.HANG)
+    return done.stdout, done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+
+def handlers(compiler, cpus, cpu="max"):
+    """Handlers, queues, masks, alternate stacks, exceptions, calls that are interrupted or made anew, timers, cancellation."""
+    program = vm.compile_guest("test/guest/signals.c", compiler, "-static", "-pthread", "-O1")
+    printed, status = natively(program)
+    vm.expect_in("natively", b"done\n", printed)
+    result = vm.boot(program, extra=["-smp", str(cpus)], cpu=cpu, hang=2 * vm.HANG).expect(status)
+    vm.expect("what it printed", result.com1.decode().splitlines(), printed.decode().splitlines())
+
+
+def frames():
+    """What a handler makes of its frame: one that XRSTOR or IRET would fault on ends the program, and nothing else."""
+    program = vm.compile_guest("test/guest/frames.c", "gcc", "-static", "-O1")
+    for way in FRAMES:
+        printed, status = natively(program, way)
+        result = vm.boot(program, args=[way])
+        vm.expect(f"{way}: output and status", (result.com1, result.status), (printed, status))
+
+
+def tests():
+    yield "by glibc on 2 CPUs", lambda: handlers("gcc", 2)
+    yield "by musl on 1 CPU", lambda: handlers("musl-gcc", 1)
+    yield "by musl on 4 CPUs", lambda: handlers("musl-gcc", 4)
+    yield "frames without XSAVE", lambda: handlers("musl-gcc", 1, "max,xsave=off")
+    yield "frames", frames
