@@ -44,7 +44,7 @@ _Static_assert(sizeof(struct loader_header) == 16, "start.asm and mkimage rely o
 // every part lies inside total, behind the header and the part before it, and total and
 // kernel_memory are at most IDENTITY_END.
 const char *image_check(const struct image_header *header, bool has_crc32) MUST_USE;
-bool image_has_part(
-    const struct image_part *part); // an empty part may be there: standard input of no bytes
+// An empty part may be there: standard input of no bytes.
+bool image_has_part(const struct image_part *part);
 
 // What the words of the command line part mean is in kernel/lib/options.h.

@@ -22,8 +22,8 @@ void log_alone(void);
 enum log_sinks { LOG_WIRE, LOG_COM1, LOG_SCREEN };
 typedef void (*log_sink)(const char *text, size_t bytes);
 void log_set_sink(enum log_sinks which, log_sink write);
-void log_quiet(enum log_sinks which,
-               bool errors_alone); // LOG_WIRE or LOG_SCREEN: lines of log_error(), and panics
+// LOG_WIRE or LOG_SCREEN shows only lines of log_error(), and panics.
+void log_quiet(enum log_sinks which, bool errors_alone);
 void log_put(const char *line, size_t length, size_t on_screen); // so much of it
 
 extern struct options options; // of the image's command line; read once, by main.c
@@ -41,9 +41,9 @@ struct context;
 // What a panic uses of higher rooms. Nothing of it may need a lock, wait without a bound or panic
 // for sport.
 struct panic_means {
-    log_sink com1;                    // LOG_COM1 from then on
-    const void *(*peek)(u64 address); // where a mapped byte of this address space can be read;
-                                      // NULL: it is not mapped
+    log_sink com1; // LOG_COM1 from then on
+    // Where a mapped byte of this address space can be read; NULL: it is not mapped.
+    const void *(*peek)(u64 address);
     // A place in the program that a CPU ran (its context; NULL: none) by its symbols, else the
     // address alone; returns whether a symbol covers it.
     bool (*program_place)(const struct context *context, char *text, size_t size, u64 address);
@@ -52,6 +52,5 @@ struct panic_means {
 };
 // Lives for ever. Before this the CPU halts in silence.
 void panic_set_means(const struct panic_means *means);
-// The kernel's ELF file, for function names; it runs with its address 0 at run_address. Returns how
-// many bytes of the file, behind the ELF header, are not needed for that.
+// For the names of the kernel's functions.
 u64 panic_set_symbols(const void *elf_file, u64 length, u64 run_address);

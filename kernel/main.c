@@ -43,8 +43,8 @@ static void main_log(void) {
 static void main_console(void) {
     bool screen = screen_columns() > 0;
     if (!screen && options.console == CONSOLE_SCREEN) {
-        log_error(
-            "console=screen, but there is no screen that shows text; the program has COM1 instead");
+        log_error("console=screen, but there is no screen that shows text; the program has COM1 "
+                  "instead");
         options.console = CONSOLE_COM1;
     }
     if (!(options.console & CONSOLE_COM1) || serial_init()) return;

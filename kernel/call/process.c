@@ -72,7 +72,9 @@ s64 call_getresuid(struct thread *thread, const u64 *arg) {
 }
 
 s64 call_getresgid(struct thread *thread, const u64 *arg) { return call_getresuid(thread, arg); }
+
+// There are no groups beside the process's own.
 s64 call_getgroups(struct thread *thread, const u64 *arg) {
     if ((int)arg[0] < 0) return -EINVAL;
     return 0;
-} // no further ones
+}

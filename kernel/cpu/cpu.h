@@ -84,10 +84,7 @@ static inline bool cpu_ran_program(const struct cpu *cpu, const struct registers
     return regs->rflags & RFLAGS_IF && cpu && !cpu->open;
 }
 
-// Makes CPU number what the kernel needs: GDT, TSS, IDT, GS, control registers, SYSCALL, vector
-// state; the first time also the interrupt controllers, all lines masked. Runs on that CPU's slot
-// stack; logs nothing.
-void cpu_init(unsigned number);
+void cpu_init(unsigned number); // makes a CPU what the kernel needs
 
 // ---- traps.asm ----
 extern const u8 trap_stubs[]; // 256, TRAP_STUB_SIZE bytes each

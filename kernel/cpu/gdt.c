@@ -123,6 +123,9 @@ static void syscall_init(void) {
     wrmsr(MSR_SFMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC);
 }
 
+// Makes CPU number what the kernel needs: GDT, TSS, IDT, GS, control registers, SYSCALL, vector
+// state; the first time also the interrupt controllers, all lines masked. Runs on that CPU's slot
+// stack; logs nothing.
 void cpu_init(unsigned number) {
     u64 slot = SLOTS + number * (u64)SLOT_SIZE;
     struct cpu *cpu = (struct cpu *)slot;

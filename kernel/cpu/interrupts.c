@@ -12,6 +12,9 @@ static void interrupt_nothing(void) {}
 
 void interrupts_route(void (*let)(unsigned line)) { let_line = let; }
 
+// Lets an ISA line, 0-15, interrupt the boot CPU; the handler (NULL: it only wakes) runs with
+// interrupts off and acknowledges nothing itself. To be called before the device can raise its
+// line: an IO-APIC forgets what comes before.
 void interrupt_set(unsigned line, void (*handler)(void)) {
     ASSERT(line < LINES && line != LINE_CASCADE);
     if (!handler) handler = interrupt_nothing;

@@ -16,6 +16,8 @@ static unsigned page_rows = ROWS_LEAST;
 
 void panic_set_means(const struct panic_means *given) { panic_means = given; }
 
+// One line of the report: whole on the wires; on the screen as much as the rows that panic_page()
+// gave hold.
 void panic_say(const char *fmt, ...) {
     char line[LOG_LINE + 1];
     va_list args;

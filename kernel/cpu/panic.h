@@ -6,20 +6,14 @@
 
 extern const struct panic_means *panic_means;
 
-// One line of the report: whole on the wires; on the screen as much as the rows that panic_page()
-// gave hold.
-void panic_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void panic_say(const char *fmt, ...) PRINTF_LIKE(1, 2); // one line of the report
 // From now on up to so many rows may go to the screen, or more on one that has more than 25, as far
 // as its page reaches. Returns how many that has left.
 unsigned panic_page(unsigned rows);
 void panic_report(const struct registers *regs);
 void panic_report_place(const char *what, u64 address);
 
-// Stops all other CPUs and leaves the log to this one, the one that ends the machine. At once: by
-// NMI, even when another CPU is already ending the machine. Else they are told, and only who does
-// not come to the next point where it serves others gets an NMI; the CPU that comes second with
-// this stops itself. Bounded: who does not stop is left running.
-void cpus_stop(bool at_once);
+void cpus_stop(bool at_once); // all but this one
 // Stores what this CPU was doing and halts it for ever.
 void cpu_stop(const struct registers *regs) __attribute__((noreturn));
 

@@ -17,6 +17,8 @@
 static struct names names;
 static u64 kernel_at, kernel_bytes;
 
+// The kernel's ELF file, for function names; it runs with its address 0 at run_address. Returns how
+// many bytes of the file, behind the ELF header, are not needed for that.
 u64 panic_set_symbols(const void *elf_file, u64 length, u64 run_address) {
     struct elf kernel;
     kernel_at = run_address;

@@ -68,27 +68,14 @@ struct trap_hooks {
     // Of the current context, at the end of every entry but an NMI's.
     void (*after)(struct context *context);
 };
-// A hook runs on the slot stack, may switch contexts and may end in context_resume(); only
-// user_copy_fault runs on the page-fault stack (IST_STACK_SIZE) and must return. hooks must live
-// for ever.
 void traps_init(const struct trap_hooks *hooks);
-// What a page fault of the kernel does where nothing is mapped: NULL when something is now, else
-// why not, or nothing.
 void traps_set_stack_growth(const char *(*grow)(u64 address, u64 rsp));
 
-// Lets an ISA line, 0-15, interrupt the boot CPU; the handler (NULL: it only wakes) runs with
-// interrupts off and acknowledges nothing itself. To be called before the device can raise its
-// line: an IO-APIC forgets what comes before.
-void interrupt_set(unsigned line, void (*handler)(void));
+void interrupt_set(unsigned line, void (*handler)(void)); // an ISA line's
 
-// Makes context, which no CPU has, current on this CPU, which has none: loads its vector state.
+// This CPU has a context from enter to leave; resume goes on in the program with it.
 void context_enter(struct context *context);
-// From here on this CPU has no context. With save the vector state is stored in the one it had,
-// whose registers are complete then; else that is not touched any more.
 void context_leave(bool save);
-// Leaves for the program with the current context, by SYSRET when it entered by SYSCALL and its rip
-// and rflags are what SYSCALL left in rcx and r11; else by IRETQ. A rip that the program cannot
-// have is a #GP of the program.
 void context_resume(void) __attribute__((noreturn));
 
 // ---- segments.c: DS, ES, FS and GS of the program ----
@@ -113,10 +100,8 @@ void fpu_state_legacy(void *area);
 void fpu_state_only(void *area, u64 which);
 bool fpu_state_valid(const void *area) MUST_USE;
 
-// Waits for one interrupt with interrupts on, then off again (the kernel runs with them off
-// everywhere else).
+// Where the kernel lets interrupts in: waits for one, or takes those that came.
 void cpu_idle(void);
-// Lets in the interrupts that came since the last entry or break point. The caller holds no lock.
 void cpu_break(void);
 
 // No length or address of the program reaches the kernel or wraps around.
@@ -131,9 +116,7 @@ static inline s64 put_user(u64 to, const void *from, u64 bytes) {
     if (!copy_to_user(to, from, bytes)) return -EFAULT;
     return 0;
 }
-// An aligned word of the program becomes value if it is what is expected, in one step; expected is
-// then what it was.
+
+// A word in one step, and a string.
 bool user_exchange(u64 to, u32 *expected, u32 value) MUST_USE;
-// Copies a NUL-terminated string; returns its length, or -1 on a fault, or max when no NUL came
-// within max bytes.
 s64 copy_string_from_user(char *to, u64 from, u64 max) MUST_USE;

@@ -17,9 +17,16 @@ static u64 nmi_rip;
 static const struct trap_hooks *hooks;
 static const char *(*grow_stack)(u64 address, u64 rsp);
 
+// Says what higher rooms do about entries from the program. A hook runs on the slot stack, may
+// switch contexts and may end in context_resume(); only user_copy_fault runs on the page-fault
+// stack (IST_STACK_SIZE) and must return. hooks must live for ever.
 void traps_init(const struct trap_hooks *given) { hooks = given; }
+
+// Says what a page fault of the kernel does where nothing is mapped. It returns NULL when something
+// is mapped now, else why not, or "".
 void traps_set_stack_growth(const char *(*grow)(u64 address, u64 rsp)) { grow_stack = grow; }
 
+// Makes context, which no CPU has, current on this CPU, which has none: loads its vector state.
 void context_enter(struct context *context) {
     struct cpu *cpu = this_cpu();
     if (!cpu->tlb_used || cpu->tlb != context->tlb) tlb_enter(context->tlb);
@@ -28,6 +35,8 @@ void context_enter(struct context *context) {
     cpu->current = context;
 }
 
+// From here on this CPU has no context. With save the vector state is stored in the one it had,
+// whose registers are complete then; else that is not touched any more.
 void context_leave(bool save) {
     struct cpu *cpu = this_cpu();
     if (save) {
@@ -78,6 +87,9 @@ static void __attribute__((noreturn)) trap_leave(void) {
 
 static bool is_canonical(u64 address) { return (u64)((s64)(address << 16) >> 16) == address; }
 
+// Leaves for the program with the current context, by SYSRET when it entered by SYSCALL and its rip
+// and rflags are what SYSCALL left in rcx and r11; else by IRETQ. A rip that the program cannot
+// have is a #GP of the program.
 void context_resume(void) {
     struct context *context = this_cpu()->current;
     // An interrupt can find a rip that is not canonical (on AMD CPUs after a RET); IRETQ to it
@@ -146,9 +158,10 @@ void trap_from_kernel(struct registers *regs) {
     if (*(const u64 *)ROUND_DOWN((u64)regs, IST_STACK_SIZE)) panic("an interrupt stack ran over");
 }
 
-// STI lets interrupts in only after the next instruction, so one that came before still ends the
-// HLT; behind an NMI in between it comes before the HLT. Without a context a CPU does not touch the
-// program's memory, so it need not be woken for its TLB's sake.
+// Waits for one interrupt with interrupts on, then off again (the kernel runs with them off
+// everywhere else). STI lets interrupts in only after the next instruction, so one that came before
+// still ends the HLT; behind an NMI in between it comes before the HLT. Without a context a CPU
+// does not touch the program's memory, so it need not be woken for its TLB's sake.
 void cpu_idle(void) {
     tlb_leave();
     this_cpu()->open = true;
@@ -157,6 +170,7 @@ void cpu_idle(void) {
     trap_nmi_say();
 }
 
+// Lets in the interrupts that came since the last entry or break point. The caller holds no lock.
 void cpu_break(void) {
     this_cpu()->open = true;
     __asm__ volatile("sti\n\tnop\n\tcli" ::: "memory");
@@ -173,6 +187,8 @@ bool copy_to_user(u64 to, const void *from, u64 bytes) {
     return in_user_range(to, bytes) && usercopy((void *)to, from, bytes);
 }
 
+// An aligned word of the program becomes value if it is what is expected, in one step; expected is
+// then what it was.
 bool user_exchange(u64 to, u32 *expected, u32 value) {
     return in_user_range(to, sizeof value) && user_compare_exchange((void *)to, expected, value);
 }
@@ -186,7 +202,9 @@ bool clear_user(u64 to, u64 bytes) {
     return true;
 }
 
-// Copies up to the end of each page, since what follows the NUL need not be there beyond it.
+// Copies a NUL-terminated string; returns its length, or -1 on a fault, or max when no NUL came
+// within max bytes. It goes up to the end of each page, since what follows the NUL need not be
+// there beyond it.
 s64 copy_string_from_user(char *to, u64 from, u64 max) {
     for (u64 done = 0, part; done < max; done += part) {
         u64 left_of_page = PAGE_SIZE - (from + done) % PAGE_SIZE;

@@ -124,7 +124,9 @@ static bool acpi_holds_s5(const u8 *table, u8 slp_typ[2]) {
     return table && acpi_adds_up(table, acpi_length_of(table)) && aml_find_s5(table, slp_typ);
 }
 
-// _S5_ is in the DSDT nearly always, else in an SSDT.
+// Looks for _S5_ in the AML, which takes tens of thousands of instructions, so only who switches
+// off does it. It is in the DSDT nearly always, else in an SSDT. No lock and no new mapping: it may
+// come after a panic. False: there is none that can be trusted.
 bool acpi_find_s5(const struct acpi_info *info, u8 slp_typ[2]) {
     if (acpi_holds_s5(info->dsdt, slp_typ)) return true;
     for (u32 i = 0; i < info->ssdt_count; i++)

@@ -28,6 +28,8 @@ static void aps_make_root(const struct boot_low *low) {
     root[low->ap_start.start / PAGE_SIZE] = low->ap_start.start | PTE_P;
 }
 
+// Makes slots for the other CPUs and wakes them; waits for none (cpus_watch() does). Says who is
+// left off, and why.
 void cpus_start(const struct acpi_info *acpi, const struct boot_low *low) {
     unsigned count = 0;
     unsigned beyond = 0;

@@ -43,6 +43,4 @@ void console_erase(struct console *console, unsigned from, unsigned to);
 // memory: where framebuffer.address is mapped, pitch * height bytes; only written.
 void framebuffer_init(const struct boot_framebuffer *framebuffer, void *memory);
 void framebuffer_clear(void);
-// Draws the cursor, and the cells that are not in shown, which has as many as the screen; no cell
-// is 0. At most so many cells at a time: false, and it goes on there the next time.
-bool framebuffer_show(const struct console *console, u16 *shown, unsigned most);
+bool framebuffer_show(const struct console *console, u16 *shown, unsigned most); // true: all of it

@@ -36,9 +36,7 @@ void serial_panic(const char *text, size_t bytes); // unless it is the wire of t
 
 // ---- screen.c: text, on VGA's text screen or on a framebuffer ----
 void screen_init(const struct boot_info *boot);
-// From here on no call below works for longer than others can wait: a framebuffer is drawn in
-// steps.
-void screen_begin(void);
+void screen_begin(void); // from here on a framebuffer is drawn in steps
 // Returns how many bytes were taken; not all of them may be drawn yet.
 size_t screen_write(const char *text, size_t bytes);
 bool screen_show(void);                          // the next step; true: all is drawn
@@ -47,9 +45,7 @@ void screen_log(const char *line, size_t bytes); // on a line of its own
 unsigned screen_columns(void);                   // 0: there is no screen
 unsigned screen_rows(void);
 const struct boot_framebuffer *screen_framebuffer(void); // NULL: none
-// While a program draws to the framebuffer text is only kept; afterwards it is drawn again. Returns
-// how many lines of 80 characters it has room for.
-unsigned screen_yield(bool program_draws);
+unsigned screen_yield(bool program_draws);               // returns how many lines it has room for
 
 // ---- rtc.c, kvmclock.c ----
 // Since 1970: KVM's clock or the RTC read at first use, time_now_ns() from there on.
@@ -106,9 +102,6 @@ struct acpi_info {
 };
 // info begins as zeroes; what is missing stays so, and the log says it.
 void acpi_init(u64 rsdp, struct acpi_info *info);
-// Looks for _S5_ in the AML, which takes tens of thousands of instructions, so only who switches
-// off does it. No lock and no new mapping: it may come after a panic. False: there is none that can
-// be trusted.
 bool acpi_find_s5(const struct acpi_info *info, u8 slp_typ[2]) MUST_USE; // SLP_TYPa and SLP_TYPb
 
 // ---- ioapic.c ----
@@ -116,9 +109,7 @@ bool acpi_find_s5(const struct acpi_info *info, u8 slp_typ[2]) MUST_USE; // SLP_
 void interrupts_init(const struct acpi_info *acpi);
 
 // ---- aps.c ----
-// Makes slots for the other CPUs and wakes them; waits for none (cpus_watch() does). Says who is
-// left off, and why.
-void cpus_start(const struct acpi_info *acpi, const struct boot_low *low);
+void cpus_start(const struct acpi_info *acpi, const struct boot_low *low); // the others
 
 // ---- keys.c: scan codes to bytes of a terminal, pure ----
 #define KEYS_BYTES   8   // one scan code gives fewer
@@ -135,9 +126,7 @@ size_t keys_decode(struct keys *keys, u8 code, u8 bytes[KEYS_BYTES]);
 
 // ---- keyboard.c ----
 void keyboard_init(const struct acpi_info *acpi); // lives for ever
-// Called in interrupt context; enables the interrupt. Ctrl-Alt-Del restarts the machine. False, and
-// a line in the log: there is no keyboard.
-bool keyboard_on_input(void (*got)(u8 byte));
+bool keyboard_on_input(void (*got)(u8 byte));     // false: there is no keyboard
 
 // ---- power.c ----
 void power_init(const struct acpi_info *acpi); // lives for ever

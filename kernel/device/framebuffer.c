@@ -69,6 +69,8 @@ static unsigned framebuffer_show_row(const struct console *c, unsigned row, u16 
     return painted;
 }
 
+// Draws the cursor, and the cells that are not in shown, which has as many as the screen; no cell
+// is 0. At most so many cells at a time: false, and it goes on there the next time.
 bool framebuffer_show(const struct console *c, u16 *shown, unsigned most) {
     static unsigned next; // row
     unsigned rows = 0;

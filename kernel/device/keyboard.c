@@ -76,6 +76,8 @@ static bool keyboard_configure(void) {
     return keyboard_send(KBC_STATUS, KBC_WRITE_CONFIG) && keyboard_send(KBC_DATA, wanted);
 }
 
+// Enables the keyboard's interrupt, and calls got in it with each byte. Ctrl-Alt-Del restarts the
+// machine. False, and a line in the log: there is no keyboard.
 bool keyboard_on_input(void (*got)(u8 byte)) {
     // QEMU before 7.1 denies the one of its q35: what takes commands is there.
     bool denied = acpi->no_keyboard;

@@ -132,8 +132,10 @@ static u64 screen_look(u64 now) {
     return now + REST_NS;
 }
 
-void screen_later(void) { watch_by(1); } // as soon as it can
+// Leaves the next steps to CPU 0, which takes them as soon as it can.
+void screen_later(void) { watch_by(1); }
 
+// From here on no call works for longer than others can wait: a framebuffer is drawn in steps.
 void screen_begin(void) {
     watch_add(screen_look);
     in_time = true;
@@ -166,6 +168,8 @@ const struct boot_framebuffer *screen_framebuffer(void) {
     return &framebuffer;
 }
 
+// While a program draws to the framebuffer text is only kept; afterwards it is drawn again. Returns
+// how many lines of 80 characters it has room for.
 unsigned screen_yield(bool program_draws) {
     if (kind == FRAMEBUFFER && yielded != program_draws) {
         (void)screen_first_begin();

@@ -30,11 +30,9 @@ struct path_end {
 };
 // Relative paths count from a node.
 struct path_end path_walk(const char *path, u32 from);
-u8 node_kind(u32 node); // FILE_*
-#define NODE_NAME 10    // bytes, with the NUL
-// The node at a place of a directory, and its name: at first itself and what it is in. Place
-// becomes the first one from there on where something is. -ENOENT: nothing more is.
-s64 path_list(u32 directory, u64 *place, char name[NODE_NAME]);
+u8 node_kind(u32 node);                                         // FILE_*
+#define NODE_NAME 10                                            // bytes, with the NUL
+s64 path_list(u32 directory, u64 *place, char name[NODE_NAME]); // what a directory has
 
 // ---- tty.c: the line discipline of a terminal (termios(3)) ----
 #define TTY_RING 4096
@@ -43,8 +41,8 @@ struct tty {
     struct termios settings;
     void (*put)(const void *bytes, size_t count);
     u16 ring[TTY_RING]; // typed bytes, and TTY_END where ^D ended a line
-    u32 read, ready,
-        write; // free-running: [read, ready) can be read, [ready, write) is the line being edited
+    // Free-running: [read, ready) can be read, [ready, write) is the line that is being edited.
+    u32 read, ready, write;
 };
 
 void tty_init(struct tty *tty, void (*put)(const void *bytes, size_t count));
@@ -63,10 +61,10 @@ void tty_output(const struct tty *tty, const u8 *bytes, size_t count);
 #define TERMINAL_PIECE 4096      // bytes: what one write has in one piece, as for a pipe
 #define TERMINAL_WAITS (-100001) // no error number: the output that is under way has to leave first
 
-struct terminal_events { // called when something may have become true that somebody waits for; in
-                         // interrupts, too
-    void (*input)(
-        int signal); // there is more to read, or another way to read it; with a key's signal, or 0
+// Called when something may have become true that somebody waits for; in interrupts, too.
+struct terminal_events {
+    // There is more to read, or another way to read it; with a key's signal, or 0.
+    void (*input)(int signal);
     void (*output)(void); // there is room for a piece, or all has left
 };
 // input: whether there is any.
@@ -80,8 +78,8 @@ void terminal_show_later(void); // the other steps are left to another
 u64 terminal_rounds(void);      // instructions, or rounds of one, that a piece may take
 bool terminal_readable(void);
 bool terminal_writable(void); // there is room for a piece; else output() is called
-u64 terminal_settings(
-    u32 request); // bytes that a TCSETS, a TCSETS2 or its like brings; 0: this is none of them
+// Bytes that a TCSETS, a TCSETS2 or its like brings; 0: this is none of them.
+u64 terminal_settings(u32 request);
 // settings: those bytes, copied in.
 s64 terminal_ioctl(u32 request, u64 arg, const struct termios2 *settings);
 

@@ -25,6 +25,8 @@ static void files_open_as(struct process *process, u64 number, struct file *file
         unfit("no memory is left for the program's files");
 }
 
+// Opens 0, 1 and 2: standard input as the image has it, output on COM1 and the screen.
+// output_is_tty: 1 and 2 are a terminal although 0 is none.
 void files_init(struct process *process, const struct boot_info *boot, bool output_is_tty) {
     process->files->lock.rank = LOCK_FILES;
     bool is_tty = !boot->has_input || output_is_tty;

@@ -78,8 +78,7 @@ struct files {
     struct lock lock;
     struct descriptors table;
 };
-// Opens 0, 1 and 2: standard input as the image has it, output on COM1 and the screen.
-// output_is_tty: 1 and 2 are a terminal although 0 is none.
+// The numbers 0, 1 and 2.
 void files_init(struct process *process, const struct boot_info *boot, bool output_is_tty);
 // Numbers are ints: the upper half of a register does not count.
 struct file *files_get(struct files *files,

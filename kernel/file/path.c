@@ -39,6 +39,8 @@ static s64 path_step(u32 directory, const char *name, size_t length) {
     return path_child(directory, name, length);
 }
 
+// The node at a place of a directory, and its name: at first itself and what it is in. Place
+// becomes the first one from there on where something is. -ENOENT: nothing more is.
 s64 path_list(u32 directory, u64 *place, char name[NODE_NAME]) {
     for (; *place <= ARRAY_SIZE(nodes); ++*place) {
         u64 node = *place - 1; // the root is in no directory

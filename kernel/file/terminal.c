@@ -80,9 +80,8 @@ u64 terminal_rounds(void) {
     return 4 * TERMINAL_PIECE;
 }
 
-bool terminal_writable(void) {
-    return serial_has_room(TERMINAL_PIECE * 2);
-} // each may be a newline
+// Each byte may be a newline, which becomes two.
+bool terminal_writable(void) { return serial_has_room(TERMINAL_PIECE * 2); }
 
 // Without the lock: what it sees may just have been read by another thread, as it may be after any
 // answer.
@@ -134,8 +133,9 @@ static s64 terminal_put_count(u64 to) {
     return terminal_put_int(to, count);
 }
 
-static s64 terminal_put_size(u64 to) { // musl's isatty() asks this
-    struct winsize size = {0};         // nobody told us, as on any serial line
+// musl's isatty() asks this. Nobody tells the size of a serial line.
+static s64 terminal_put_size(u64 to) {
+    struct winsize size = {0};
     if (options.console == CONSOLE_SCREEN) {
         size.ws_row = (u16)screen_rows();
         size.ws_col = (u16)screen_columns();

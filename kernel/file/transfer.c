@@ -73,11 +73,18 @@ static u64 transfer_copy_counted(struct thread *thread, u8 *buffer, u64 bytes,
     return copied;
 }
 
+// Copies at most so many bytes between a buffer and the memory where the call goes on, or only
+// tries whether that can be written to. Returns how many it could before memory ended or, unless it
+// is to the program, a page had to be made: with that there the call is executed anew. The caller
+// adds to the record's done how many of them count.
 u64 transfer_copy(struct thread *thread, u8 *buffer, u64 bytes, enum transfer_copy what) {
     u32 parts = 0;
     return transfer_copy_counted(thread, buffer, bytes, what, &parts);
 }
 
+// How many of the wanted bytes can be stored where the call goes on, before something is taken that
+// nobody else gets; or CALL_WAITS, which the call returns. wanted becomes less when fewer were
+// tried.
 s64 transfer_room(struct thread *thread, u64 *wanted) {
     struct record *record = &thread->record;
     u32 parts = 0;

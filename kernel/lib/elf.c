@@ -149,6 +149,8 @@ struct elf_mapping elf_map(const struct elf *elf, const elf_segment *segment) {
     return mapping;
 }
 
+// Where Linux sees the program headers in memory, as linked: in the last PT_LOAD that begins before
+// them in the file and reaches them. 0: in none.
 u64 elf_headers_address(const struct elf *elf) {
     u64 address = 0;
     for (const elf_segment *segment = NULL; (segment = elf_next(elf, segment, PT_LOAD));) {
@@ -158,6 +160,8 @@ u64 elf_headers_address(const struct elf *elf) {
     return address;
 }
 
+// Copies the PT_LOADs into memory (elf->high - elf->low bytes), which stands for elf->low; what is
+// between is zeroed.
 void elf_load(const struct elf *elf, void *memory) {
     u8 *to = memory;
     u64 filled = 0;

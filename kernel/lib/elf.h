@@ -84,12 +84,9 @@ bool elf_has_code(const struct elf *elf, u64 address);
 // What a PT_LOAD of an opened file becomes.
 struct elf_mapping elf_map(const struct elf *elf, const elf_segment *segment);
 
-// Where Linux sees the program headers in memory, as linked: in the last PT_LOAD that begins before
-// them in the file and reaches them. 0: in none.
-u64 elf_headers_address(const struct elf *elf);
+u64 elf_headers_address(const struct elf *elf); // of the program headers in memory
 
-// Copies the PT_LOADs into memory (elf->high - elf->low bytes), which stands for elf->low; what is
-// between is zeroed.
+// Copies what the file has of it to memory.
 void elf_load(const struct elf *elf, void *memory);
 
 // Applies the relative relocations of a loaded ET_DYN image as if elf->low were at run_address.
@@ -120,6 +117,5 @@ struct elf_symbol {
 
 struct elf_symbols elf_find_symbols(const struct elf *elf);
 
-// The function symbol that covers address (an address as in the file, not relocated). False when
-// none covers it (beyond the symbol's size when that is not 0).
+// The function that has an address.
 bool elf_symbol(const struct elf_symbols *symbols, u64 address, struct elf_symbol *symbol);

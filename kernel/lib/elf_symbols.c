@@ -61,6 +61,8 @@ static bool elf_is_candidate(const struct elf_symbols *symbols, const loose_symb
     return section->sh_flags & SHF_EXECINSTR && address - section->sh_addr < section->sh_size;
 }
 
+// The function symbol that covers address (an address as in the file, not relocated). False when
+// none covers it (beyond the symbol's size when that is not 0).
 // A symbol with a size that covers the address wins, the innermost of several; next the nearest one
 // below, if it has no size. Nearest but too short means padding behind a function: nobody's.
 bool elf_symbol(const struct elf_symbols *symbols, u64 address, struct elf_symbol *found) {
