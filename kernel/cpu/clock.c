@@ -50,9 +50,9 @@ bool clock_invariant(struct cpuid (*leaf)(u32, u32)) {
            leaf(CPUID_80000007_POWER, 0).edx & CPUID_80000007_EDX_STEADY;
 }
 
-// Ticks of the reference between two readings: their difference modulo a turn, and as many whole
-// turns as bring it nearest to what the TSC says by its rate hz, which must be right to within half
-// of a turn. hz 0: less than a turn has passed.
+// Ticks of the reference between two readings. The counts give them modulo a turn. The TSC's ticks
+// at its rate hz say how many whole turns there were; that must be right to within half of a turn.
+// hz 0: less than a turn has passed.
 u64 clock_ticks(const struct reference *r, const struct reading *from, const struct reading *to,
                 u64 hz) {
     u64 part = (to->count - from->count) & (r->turn - 1);

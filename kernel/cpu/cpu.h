@@ -108,8 +108,7 @@ void panic_exception(const struct registers *regs, u64 address, const char *why)
     __attribute__((noreturn));
 
 // ---- interrupts.c ----
-// What an interrupt does; called by traps.c for every vector from EXCEPTIONS on.
-void interrupt(u64 vector);
+void interrupt(u64 vector); // called by traps.c for every vector from EXCEPTIONS on
 // Lines are the legacy PICs' until somebody gives another way to let one interrupt, on VECTOR_LINES
 // + line.
 void interrupts_route(void (*let)(unsigned line));

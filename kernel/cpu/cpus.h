@@ -40,11 +40,12 @@ void cpu_serve(void); // what the others asked of this one
 // away, and a change of rights counts, only after tlb_flush(); a page table only after one that was
 // told so.
 //
-// A CPU uses a root from tlb_enter() to tlb_leave(): an idle CPU is not woken because of it. Who
-// changed entries counts up the generation and then looks who uses the root; who comes to use it
-// says so and then looks at the generation. So one of them sees the other. An idle CPU may still
-// walk the tables of the root that it used last without being asked to, and set accessed bits in
-// them, so it takes part when a table goes.
+// A CPU uses a root from tlb_enter() to tlb_leave(); an idle CPU uses none, so a flush does not
+// wake it. Who changed entries counts up the generation, and then looks who uses the root. Who
+// comes to use it says so, and then looks at the generation. So one of the two sees the other.
+//
+// An idle CPU still has the root that it used last. It may walk those tables by itself, and set
+// accessed bits in them. So idle CPUs take part, too, when a table goes.
 struct tlb {
     u64 root;       // CR3
     u64 generation; // counts the flushes, so every change of a present entry
@@ -67,11 +68,10 @@ void stop_serve(void);
 bool cpus_stopping(void); // some CPU ends the machine
 
 // ---- watch.c ----
-// look returns when it wants to be called again; UINT64_MAX: not before watch_by().
-void watch_add(u64 (*look)(u64 now));
-void watch_by(u64 when); // all looks are called by then; from any CPU, in interrupts too
+void watch_add(u64 (*look)(u64 now)); // which CPU 0 calls from time to time
+void watch_by(u64 when);
 u64 watch_next(void);
-void watch_run(u64 now); // on CPU 0
+void watch_run(u64 now);
 
 // ---- cpus.c again: those that have not arrived ----
 u64 cpus_watch(void);

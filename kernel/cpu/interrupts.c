@@ -34,9 +34,10 @@ static void interrupt_ignore(u64 vector) {
             this_cpu()->number);
 }
 
-// A local APIC holds further interrupts of the same class back until it is told that this one
-// ended; of a spurious one it knows nothing (SDM 3A 11.9), nor of one that came from the PICs,
-// where an end too many does no harm: no other can be going on.
+// What an interrupt does. A local APIC holds further interrupts of the same class back until it is
+// told that this one ended. It must not be told of a spurious one, which it does not know (SDM 3A
+// 11.9). It does not know those that came from the PICs either; but there an end too many does no
+// harm, since no other interrupt can be going on.
 void interrupt(u64 vector) {
     void (*handler)(void) = NULL;
     if (vector == VECTOR_TIMER)

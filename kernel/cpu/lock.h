@@ -1,10 +1,10 @@
-// Locks between CPUs. The kernel runs with interrupts off, so nobody on the same CPU can want a
-// lock that is held, but for a page fault inside a user copy; NMI, #MC and #DB handlers take none.
+// Locks between CPUs. The kernel runs with interrupts off, and the handlers of NMI, #MC and #DB
+// take no locks. So while a CPU holds a lock nothing else on the same CPU can want one, but for a
+// page fault in a copy to or from the program. That takes the lock of the address space: of all
+// locks only a futex's bucket may be held at such a copy.
+//
 // A CPU that waits for a lock serves what others ask of it meanwhile (cpu_serve), so that two CPUs
 // never wait for each other.
-//
-// A user copy may fault, and the fault takes the address space's lock: it happens under a futex's
-// bucket at most.
 #pragma once
 
 #include "kernel/lib/types.h"

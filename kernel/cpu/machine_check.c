@@ -27,14 +27,18 @@ static u32 mc_bank_count(u64 have) {
     return MIN(banks, BANKS_MAX);
 }
 
-// What firmware left off would stop the CPU, or pass in silence. The first bank of P6 and Core 2
-// belongs to firmware (Intel SDM 3B 15.3.2.1). What the banks hold is from before a restart.
+// Switches all banks on: an error in one that is off would stop the CPU, or pass in silence. The
+// first bank of P6 and Core 2 belongs to firmware (Intel SDM 3B 15.3.2.1). What the banks hold at
+// this time is from before a restart, so it is cleared.
 void machine_check_init(void) {
     u64 have = mc_capabilities();
     u32 model = cpuid(1, 0).eax;
-    bool old = (model >> 8 & 0xf) == 6 && (model >> 12 & 0xf0) + (model >> 4 & 0xf) < 0x1a;
+    u32 family = model >> 8 & 0xf;
+    u32 number = (model >> 12 & 0xf0) + (model >> 4 & 0xf);
+    u32 first = 0;
+    if (family == 6 && number < 0x1a) first = 1;
     if (have & MCG_CTL_P) wrmsr(MSR_MCG_CTL, ~0ull);
-    for (u32 bank = old; bank < mc_bank_count(have); bank++) wrmsr(MSR_MC0_CTL + 4 * bank, ~0ull);
+    for (u32 bank = first; bank < mc_bank_count(have); bank++) wrmsr(MSR_MC0_CTL + 4 * bank, ~0ull);
     for (u32 bank = 0; bank < mc_bank_count(have); bank++) wrmsr(MSR_MC0_CTL + 4 * bank + 1, 0);
 }
 

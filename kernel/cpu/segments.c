@@ -1,8 +1,7 @@
 // The program's segment registers: DS, ES, FS and GS, and the bases of FS and GS. Ring 3 changes
-// them without a word to the kernel, by loading a selector, or a base where the CPU has FSGSBASE.
-// So of the current context the CPU knows best, and what it has is read when the context leaves. In
-// between two contexts all four selectors are null, so that nearly every switch has nothing to load
-// but the bases.
+// them without telling the kernel, by loading a selector, or a base where the CPU has FSGSBASE. So
+// only the CPU knows what the current context has; it is read when the context leaves. Between two
+// contexts all four selectors are null, so that nearly every switch has only the bases to load.
 //
 // While the kernel runs, the program's GS base is in KERNEL_GS_BASE. It can be any canonical
 // address, also the kernel's own: traps.asm compares bases, and finds the same struct cpu whichever
@@ -40,9 +39,10 @@ static bool selector_is_null(struct selectors selectors) {
     return !(selectors.ds | selectors.es | selectors.fs | selectors.gs);
 }
 
-// None of them faults: the program had them, and all CPUs have the same GDT. A null one leaves the
-// base as it was on AMD's CPUs before Zen 2, and clears it elsewhere. GS takes its base along:
-// between the two SWAPGS that is the program's, and whatever interrupts there finds it by itself.
+// Loads selectors. None of them faults: the program had them, and all CPUs have the same GDT. A
+// null selector leaves the base as it was on AMD's CPUs before Zen 2, and clears it elsewhere.
+// Loading GS changes the base of GS, too. So it happens between two SWAPGS, where that base is the
+// program's; what interrupts the kernel there finds the kernel's base by itself.
 static void selectors_load(struct selectors to) {
     __asm__ volatile(
         "mov %0, %%ds\n\tmov %1, %%es\n\tmov %2, %%fs\n\tswapgs\n\tmov %3, %%gs\n\tswapgs" ::"m"(

@@ -51,10 +51,11 @@ static bool stop_by(const struct cpu *me, void (*tell)(unsigned cpu)) {
     return false;
 }
 
-// Stops all other CPUs and leaves the log to this one, the one that ends the machine. At once: by
-// NMI, even when another CPU is already ending the machine. Else they are told, and only who does
-// not come to the next point where it serves others gets an NMI; the CPU that comes second with
-// this stops itself. Bounded: who does not stop is left running.
+// Stops all other CPUs and leaves the log to this one, which ends the machine.
+//   at_once: by NMI, even when another CPU is already ending the machine.
+//   Else they are asked to, and only a CPU that does not come to the next point where it serves
+//   others gets an NMI. The CPU that calls this as the second one stops itself.
+// The wait has a bound: a CPU that does not stop is left running.
 void cpus_stop(bool at_once) {
     const struct cpu *me = cpu_by_stack();
     unsigned mine = 1;

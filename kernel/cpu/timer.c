@@ -1,7 +1,9 @@
 // The one-shot timer of each CPU: the TSC deadline, else the local APIC's timer, else, on a machine
-// that has no APIC, channel 0 of the PIT. The APIC timer's rate is the same on all CPUs; it is
-// measured by how far a run has come when the next one is set, the first run having begun when its
-// CPU did, and the longest run so far counts.
+// that has no APIC, channel 0 of the PIT.
+//
+// The APIC timer's rate is the same on all CPUs. It is measured by the way: each time the timer is
+// set, the run before is still on, and how far it has come is compared with the TSC. The first run
+// begins when its CPU does. The longest run so far gives the rate.
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/clock.h"
 #include "kernel/cpu/cpu.h"
@@ -51,7 +53,7 @@ void timer_init(void) {
     if (!has_deadline) timer_start(UINT32_MAX);
 }
 
-// What the run that is on says; one that is over says nothing.
+// Looks how far the run has come that is on. One that is over says nothing about the rate.
 static void timer_learn(void) {
     const struct time_cpu *own = &this_cpu()->time;
     u32 left = apic_timer_left();

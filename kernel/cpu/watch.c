@@ -10,6 +10,7 @@ static u64 (*looks[WATCHES])(u64 now);
 static unsigned count;
 static u64 next = NEVER;
 
+// look returns when it wants to be called again; UINT64_MAX: not before watch_by().
 void watch_add(u64 (*look)(u64 now)) {
     ASSERT(count < WATCHES);
     looks[count++] = look;
@@ -17,7 +18,8 @@ void watch_add(u64 (*look)(u64 now)) {
 
 u64 watch_next(void) { return __atomic_load_n(&next, __ATOMIC_SEQ_CST); }
 
-// CPU 0 sets its timer before it goes back to what it did.
+// All looks are called by that time. Any CPU may call this, in interrupts, too. CPU 0 sets its
+// timer before it goes back to what it did.
 void watch_by(u64 when) {
     u64 before = watch_next();
     do {
@@ -27,7 +29,8 @@ void watch_by(u64 when) {
     if (this_cpu()->number) ipi_send(0);
 }
 
-// Who asks for a look while these go on is heard.
+// On CPU 0: calls every look when one of them is due. A look that is asked for meanwhile counts for
+// the next time.
 void watch_run(u64 now) {
     if (now < watch_next()) return;
     __atomic_store_n(&next, NEVER, __ATOMIC_SEQ_CST);

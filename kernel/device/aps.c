@@ -11,15 +11,16 @@
 
 static u32 ids[ACPI_CPUS];
 
-// Of usable memory that the window shows, so is write-back.
+// Whether a page is of usable memory: then the window shows it, and it is write-back.
 static bool aps_have_page(struct boot_part part) {
     u64 bytes;
     if (!part.length) return false;
     return tables_leaf(tables_root(), WINDOW + part.start, &bytes) != NULL;
 }
 
-// The kernel's half, and the page where CPUs start at its own address. One page is the table of
-// each level: every index of an address below 1 MiB is 0 but the last, which is not.
+// Makes the first root of the other CPUs: it shows the kernel's half, and at its own address the
+// page where they start. One page serves as the table of every level. In an address below 1 MiB
+// each index but the last is 0, and entry 0 leads back to the page itself; the last index is not 0.
 static void aps_make_root(const struct boot_low *low) {
     u64 *root = window(low->ap_root.start);
     memset(root, 0, PAGE_SIZE / 2);

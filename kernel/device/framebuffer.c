@@ -33,7 +33,7 @@ void framebuffer_clear(void) {
         memset((u8 *)pixels + (u64)y * frame.pitch, 0, frame.width * frame.bits / 8u);
 }
 
-// Eight pixels of so many bytes are as many quadwords.
+// Paints a cell. Eight pixels, which are a row of it, of so many bytes each are as many quadwords.
 static void framebuffer_paint(unsigned column, unsigned row, u16 cell) {
     u32 bytes = frame.bits / 8;
     u32 front = colours[cell >> 8 & 15];
@@ -50,7 +50,7 @@ static void framebuffer_paint(unsigned column, unsigned row, u16 cell) {
     }
 }
 
-// How many cells were painted.
+// Paints the cells of a row that are not shown yet. Returns how many those were.
 static unsigned framebuffer_show_row(const struct console *c, unsigned row, u16 *shown) {
     volatile u16 *cell = c->cells + c->top + row * c->columns;
     unsigned painted = 0;

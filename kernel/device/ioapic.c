@@ -9,8 +9,8 @@
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 
-// Two registers are memory: the number of another one goes to SELECT, and that one is at DATA. An
-// entry has two of those, the lower half first.
+// Two registers are memory. The number of another register goes to SELECT, and then that one is at
+// DATA. An entry of the redirection table is two such registers, the lower half first.
 enum { SELECT = 0, DATA = 0x10, VERSION = 1, ENTRIES = 0x10 };
 enum {
     MODE = 7 << 8,

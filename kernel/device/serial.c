@@ -55,7 +55,7 @@ static void serial_take(void) {
 
 // ---- the transmitter, under the lock ----
 
-// What the port takes at once.
+// Gives the port what it takes at once. Returns how many bytes that was.
 static size_t serial_send(const u8 *bytes, size_t count) {
     size_t sent = 0;
     while (sent < count && inb(COM1_PORT + UART_LSR) & LSR_THRE) {

@@ -224,9 +224,9 @@ static enum elf_error elf_apply_rela(const u8 *image, u64 start, u64 bytes, u64 
     return ELF_OK;
 }
 
-// gABI, "Relative Relocation Table": an even word is a place; an odd one says by its bits 1 to 63
-// which of the next 63 words behind the last place, or behind what the last odd word covered, are
-// places, too.
+// gABI, "Relative Relocation Table". An even word is a place. An odd word is about the 63 words of
+// memory that come next: behind the place, or behind what the odd word before was about. Its bits 1
+// to 63 say which of them are places, too.
 static enum elf_error elf_apply_relr(const u8 *image, u64 start, u64 bytes, u64 span, u64 low,
                                      u64 moved) {
     u64 next = span; // no place before the first even word

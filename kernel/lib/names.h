@@ -2,9 +2,11 @@
 // what an ELF symbol table takes: it is the one section with contents that is not loaded, which
 // build.sh makes (names_of_kernel there):
 //
-//   u32 count | u32 start of the first function | u16 of each the bytes to the start of the next,
-//   or to the end of the last one | their names in this order: a byte that says how many characters
-//   are those of the name before, and at least one character more; the last has bit 7 set
+//   u32         how many functions there are
+//   u32         where the first one starts
+//   u16 each    bytes from its start to the start of the next one; of the last one, to its end
+//   names       in the same order. Of each a byte says how many characters it has in common
+//               with the name before. At least one more character follows; the last has bit 7 set
 #pragma once
 
 #include "kernel/lib/elf.h"
