@@ -28,7 +28,8 @@ void fpu_init(void) {
     state_size = FPU_LEGACY_BYTES;
     features = HEADER_LEGACY;
     __asm__ volatile("fxsave64 %0" : "=m"(image));
-    mxcsr_mask = image[MXCSR_MASK_AT] ? image[MXCSR_MASK_AT] : MXCSR_BITS;
+    mxcsr_mask = image[MXCSR_MASK_AT];
+    if (!mxcsr_mask) mxcsr_mask = MXCSR_BITS;
     if (!has_xsave) return;
     features = cpuid(CPUID_XSAVE, 0).eax & XCR0_USED;
     __asm__ volatile("xsetbv" ::"c"(0), "a"((u32)features), "d"(0));

@@ -43,8 +43,11 @@ static void framebuffer_paint(unsigned column, unsigned row, u16 cell) {
         pixels + (u64)row * FONT_HEIGHT * frame.pitch + (u64)column * FONT_WIDTH * bytes;
     for (unsigned y = 0; y < FONT_HEIGHT; y++, to += frame.pitch) {
         u8 line[FONT_WIDTH * 4 + 4];
-        for (unsigned x = 0; x < FONT_WIDTH; x++)
-            *(loose_u64 *)(line + x * bytes) = glyph[y] & 0x80 >> x ? front : back;
+        for (unsigned x = 0; x < FONT_WIDTH; x++) {
+            u32 pixel = back;
+            if (glyph[y] & 0x80 >> x) pixel = front;
+            *(loose_u64 *)(line + x * bytes) = pixel;
+        }
         for (unsigned i = 0; i < bytes; i++)
             ((volatile loose_u64 *)to)[i] = ((const loose_u64 *)line)[i];
     }

@@ -42,8 +42,11 @@ void terminal_init(const struct terminal_events *given, bool input) {
     tty_init(&tty, terminal_put);
     events = given;
     screen_begin();
-    bool serial = serial_begin(input ? terminal_got : NULL, events->output);
-    if (!input) return;
+    if (!input) {
+        serial_begin(NULL, events->output);
+        return;
+    }
+    bool serial = serial_begin(terminal_got, events->output);
     bool keys = options.console & CONSOLE_SCREEN && keyboard_on_input(terminal_got);
     no_input = !keys && !serial;
     if (no_input) log_error("terminal: nothing to type on; standard input is empty");

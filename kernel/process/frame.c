@@ -6,7 +6,7 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/lib/string.h"
 
-#define RED_ZONE      128 // below the stack pointer, which a function may use (System V psABI 3.2.2)
+#define RED_ZONE      128 // below the stack pointer, for a function's use (System V psABI 3.2.2)
 #define VECTORS_ALIGN 64
 // What POPF could have set: AC, OF, DF, TF, SF, ZF, AF, PF, CF; and RF, which handlers of SIGTRAP
 // use.

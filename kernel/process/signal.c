@@ -34,7 +34,8 @@ bool program_place(const struct process *process, char *text, size_t size, u64 a
 }
 
 bool program_place_in(const struct context *context, char *text, size_t size, u64 address) {
-    const struct process *process = context ? ((const struct thread *)context)->process : NULL;
+    const struct process *process = NULL;
+    if (context) process = ((const struct thread *)context)->process;
     return program_place(process, text, size, address);
 }
 

@@ -42,7 +42,8 @@ bool wait_join(struct thread *thread, struct wait_queue *queue, struct file *fil
 
 s64 wait_for(struct thread *thread, struct wait_queue *queue) {
     // A signal ends it with the bytes that it has moved; without any it may be made anew.
-    thread->on_signal = thread->record.done ? (s64)thread->record.done : CALL_RESTARTS;
+    thread->on_signal = CALL_RESTARTS;
+    if (thread->record.done) thread->on_signal = (s64)thread->record.done;
     if (sorted_in(&thread->waiter.node)) return CALL_WAITS; // this was the second look
     thread->looks_again = wait_join(thread, queue, NULL);   // the first place needs no memory
     return CALL_WAITS;
