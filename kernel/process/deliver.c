@@ -56,41 +56,40 @@ bool signal_catch(struct thread *thread, const struct signal_info *info) {
     if (info->signal != SIGSEGV && signal_caught(thread, SIGSEGV, &action) &&
         signal_handle(thread, &worse, &action))
         return true;
-    signal_kill_at(thread, SIGSEGV, "no memory is at the stack pointer for a signal's frame");
+    signal_kill_at(thread, SIGSEGV, "a signal's frame or handler has no place");
 }
 
-// Ends the call that the thread waits in. False: that takes more pieces.
-static bool signal_interrupt(struct thread *thread) {
-    if (thread->again) return false;
+// Ends the call that the thread waits in; more often than once if that takes pieces.
+static void signal_interrupt(struct thread *thread) {
+    if (thread->again) return;
     thread->interrupted = true;
     thread_hooks->call(thread);
-    return !thread->waiting;
 }
 
-// False: nothing more can be done now.
-static bool signal_deliver_one(struct thread *thread, int signal) {
+static void signal_take_one(struct thread *thread) {
     struct signal_info info;
     struct signal_action action;
-    const struct signal_action *next = &thread->process->signals.actions[signal];
-    if (thread->waiting && is_handler(next) && !signal_interrupt(thread)) return false;
-    signal = signal_take(thread, ~thread->signals_blocked, &info, &action);
-    if (!signal || action.handler == (u64)SIG_IGN) return true;
+    int signal = signal_take(thread, ~thread->signals_blocked, &info, &action);
+    if (!signal || action.handler == (u64)SIG_IGN) return;
     if (!is_handler(&action)) {
         if (!signal_harmless(signal)) signal_kill(signal);
-        return true;
+        return;
     }
-    if (!signal_handle(thread, &info, &action)) {
-        struct signal_info worse = {.signal = SIGSEGV, .code = SI_KERNEL};
-        if (signal == SIGSEGV || !signal_catch(thread, &worse))
-            signal_kill_at(thread, SIGSEGV,
-                           "no memory is at the stack pointer for a signal's frame");
-    }
-    return true;
+    if (signal_handle(thread, &info, &action)) return;
+    struct signal_info worse = {.signal = SIGSEGV, .code = SI_KERNEL};
+    if (signal == SIGSEGV || !signal_catch(thread, &worse))
+        signal_kill_at(thread, SIGSEGV, "a signal's frame or handler has no place");
 }
 
+// One thing at a time: each can make a page, and thousands of signals can be due. Others have their
+// turn in between.
 void signal_deliver(struct thread *thread) {
-    int signal;
-    while ((signal = signal_next(thread)))
-        if (!signal_deliver_one(thread, signal)) return;
-    signal_end_call(thread, true); // the signal was another thread's after all
+    int signal = signal_next(thread);
+    const struct signal_action *action = &thread->process->signals.actions[signal];
+    if (signal && thread->waiting && is_handler(action)) {
+        signal_interrupt(thread);
+        return;
+    }
+    if (signal) signal_take_one(thread);
+    if (!signal_next(thread)) signal_end_call(thread, true); // the handler was another thread's
 }

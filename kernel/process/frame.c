@@ -116,7 +116,8 @@ bool frame_make(struct thread *thread, const struct signal_info *info,
     u64 at = ROUND_DOWN(vectors - sizeof(struct signal_frame), 16) - 8;
     struct signal_frame frame = {.return_to = action->restorer, .info = *info};
     struct signal_stack told = frame_stack_told(stack, thread->context.regs.rsp);
-    if (!frame_fits(thread, top, at)) return false;
+    // Going to an address that is not canonical would fault in the kernel, again for each frame.
+    if (action->handler >= USER_END || !frame_fits(thread, top, at)) return false;
     frame.context.uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
     if (fpu_has_header()) frame.context.uc_flags |= UC_FP_XSTATE;
     memcpy(&frame.context.uc_stack, &told, sizeof told);

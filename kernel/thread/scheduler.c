@@ -344,7 +344,11 @@ void schedule(struct context *context) {
         scheduler_tick(own);
     if (signal_is_unasked()) scheduler_signals_sent(own);
     for (;;) {
-        if (thread && !thread->ended && signal_is_due(thread)) thread_hooks->signal(thread);
+        if (thread && !thread->ended && signal_is_due(thread)) {
+            thread_hooks->signal(thread);
+            bool is_more = !thread->waiting && signal_is_due(thread);
+            if (is_more && scheduler_goes_on(own)) continue;
+        }
         if (thread && !thread->ended && !thread->waiting && !own->switch_due) break;
         if (thread && thread->again && scheduler_goes_on(own)) {
             thread_hooks->call(thread);

@@ -5,7 +5,7 @@ import vm
 
 FRAMES = ["plain", "mxcsr", "features", "compacted", "reserved", "magic1", "magic2", "size", "no vectors", "vectors nowhere",
           "vectors of the kernel", "rip", "rip of the kernel", "last rip", "rsp", "cs", "flags", "interrupts off",
-          "full stack", "nowhere", "no frame"]
+          "full stack", "nowhere", "no frame", "handler nowhere"]
 
 
 def natively(program, *args):

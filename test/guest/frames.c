@@ -68,6 +68,13 @@ int main(int count, char **arg) {
     if (is("no frame")) {
         __asm__ volatile("mov $0x1000, %%esp; mov $15, %%eax; syscall" ::: "memory");
     }
+    if (is("handler nowhere")) { // each fault of its own would want another frame
+        static char *nowhere = (char *)0x123456789abcdef0;
+        action.sa_sigaction = (void (*)(int, siginfo_t *, void *))(uintptr_t)nowhere;
+        action.sa_flags |= SA_NODEFER;
+        sigaction(SIGUSR1, &action, NULL);
+        sigaction(SIGSEGV, &action, NULL);
+    }
     run();
     printf("went on\n");
     return 0;

@@ -107,6 +107,17 @@ static void queues(void) {
     for (int i = 0; i < ordered; i++) SAY("queued: %d", order[i]);
 }
 
+static void many(void) {
+    int queued = 0;
+    on(SIGRTMIN, count, SA_NODEFER);
+    block(SIG_BLOCK, SIGRTMIN);
+    while (queued < 2000 && !sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_int = queued}))
+        queued++;
+    runs = 0;
+    block(SIG_UNBLOCK, SIGRTMIN); // frames on frames
+    SAY("many: queued %d, ran %d, the last value %d", queued, runs, value);
+}
+
 static void waits(void) {
     sigset_t set;
     siginfo_t info;
@@ -421,6 +432,7 @@ int main(void) {
     setvbuf(stdout, NULL, _IONBF, 0);
     simple();
     queues();
+    many();
     waits();
     exceptions();
     changes();
