@@ -108,7 +108,7 @@ CALL(set_tid_address, call_set_tid_address, FULL, "")
 CALL(set_robust_list, call_set_robust_list, FULL, "")
 CALL(get_robust_list, call_get_robust_list, FULL, "")
 CALL(getcpu, call_getcpu, FULL, "")
-CALL(rseq, call_absent, ABSENT, NOTE_QUIET)
+CALL(rseq, call_rseq, FULL, "")
 CALL(clone3, call_absent, ABSENT, NOTE_QUIET)
 // ---- futex.c ----
 CALL(futex, call_futex, PARTIAL, "WAIT, WAKE, their BITSET kinds, REQUEUE and CMP_REQUEUE; else "

@@ -100,3 +100,9 @@ s64 call_get_robust_list(struct thread *thread, const u64 *arg) {
     if (error) return error;
     return put_user(arg[1], &head, sizeof head);
 }
+
+// rseq(structure, unsigned bytes, int flags, unsigned signature)
+s64 call_rseq(struct thread *thread, const u64 *arg) {
+    struct rseq_kept asked = {.at = arg[0], .bytes = (u32)arg[1], .signature = (u32)arg[3]};
+    return rseq_register(thread, &asked, (u32)arg[2]);
+}

@@ -22,11 +22,17 @@ static void signal_end_call(struct thread *thread, bool again) {
         regs->rax = (u64)-EINTR;
 }
 
+// Structures that are wrong end the program, as a frame that has no place does.
+static void rseq_update_or_die(struct thread *thread) {
+    if (!rseq_update(thread)) signal_kill_at(thread, SIGSEGV, "a wrong struct rseq, or rseq_cs");
+}
+
 // The handler's frame, and what it has blocked. False: the frame has no place.
 static bool signal_handle(struct thread *thread, const struct signal_info *info,
                           const struct signal_action *action) {
     u64 blocked = thread->signals_blocked | action->mask;
     signal_end_call(thread, action->flags & SA_RESTART);
+    if (thread->rseq.at) rseq_update_or_die(thread);
     thread->faults = thread->counts.faults;
     if (!frame_make(thread, info, action)) return false;
     thread->has_saved = false;
@@ -85,6 +91,10 @@ static void signal_take_one(struct thread *thread) {
 // turn in between.
 void signal_deliver(struct thread *thread) {
     int signal = signal_next(thread);
+    if (thread->rseq.is_stale && !thread->waiting) {
+        rseq_update_or_die(thread);
+        return;
+    }
     const struct signal_action *action = &thread->process->signals.actions[signal];
     if (signal && thread->waiting && is_handler(action)) {
         signal_interrupt(thread);

@@ -13,10 +13,13 @@
 #define PIE_BASE    0x555555554000ull
 #define PROGRAM_END (STACK_END - STACK_FIRST - AREA_GAP) // below where the stack begins
 // pieces of the file that are given back at most
-#define UNUSED_RANGES      16
-#define HWCAP2_FSGSBASE    (1u << 1)
-#define CLOCK_TICKS        100 // per second, in times() and AT_CLKTCK
-#define SIGNAL_FRAME_BYTES 704 // a signal frame without the vector state
+#define UNUSED_RANGES   16
+#define HWCAP2_FSGSBASE (1u << 1)
+// In Linux since 6.3; <linux/auxvec.h> may be older.
+#define AT_RSEQ_FEATURE_SIZE 27
+#define AT_RSEQ_ALIGN        28
+#define CLOCK_TICKS          100 // per second, in times() and AT_CLKTCK
+#define SIGNAL_FRAME_BYTES   704 // a signal frame without the vector state
 
 // The bias that puts an ET_DYN file at PIE_BASE, with every segment aligned as it asks, as far as
 // that is possible: a program that asks for 2^47 and more cannot have it. What is no power of two
@@ -73,6 +76,7 @@ static u64 load_build_stack(const struct boot_info *boot, const struct elf *elf,
         AT_CLKTCK, CLOCK_TICKS,
         AT_UID, 0, AT_EUID, 0, AT_GID, 0, AT_EGID, 0, AT_SECURE, 0,
         AT_HWCAP, cpuid(1, 0).edx, AT_HWCAP2, hwcap2,
+        AT_RSEQ_FEATURE_SIZE, RSEQ_FEATURES, AT_RSEQ_ALIGN, RSEQ_BYTES,
         AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES, AT_SYSINFO_EHDR, VDSO};
     // clang-format on
     struct start start = {window(boot->command.start), boot->command.length,

@@ -48,6 +48,14 @@ const char *fault_handle(struct thread *thread, u64 rip, const struct fault *fau
 // An exception of the program: a page that only has to be made, a handler, or a report and the end.
 void program_fault(struct context *context, const struct fault *fault);
 
+// ---- rseq.c ----
+#define RSEQ_FEATURES 28 // bytes of struct rseq that mean something
+#define RSEQ_BYTES    32 // of it, at least, and what its address is a multiple of
+// For rseq(2): 0 or a negative errno.
+s64 rseq_register(struct thread *thread, const struct rseq_kept *asked, u32 flags);
+// Of the current thread, which has a structure. False: it is wrong.
+bool rseq_update(struct thread *thread) MUST_USE;
+
 // ---- deliver.c ----
 // Signals of the current thread that are due: frames for handlers, or the end.
 void signal_deliver(struct thread *thread);

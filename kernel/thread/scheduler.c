@@ -291,6 +291,7 @@ static void scheduler_pick_up(struct scheduler *own, struct thread *thread) {
     scheduler_sleep_end(thread);
     scheduler_move(thread, this_cpu()->number);
     STORE(&thread->state, RUNNING);
+    thread->rseq.is_stale = thread->rseq.at;
     own->slice_end = 0;
     own->switch_due = own->slice_over = own->yields = false;
     context_enter(&thread->context);

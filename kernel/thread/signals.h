@@ -41,10 +41,10 @@ void signal_block_asked(struct thread *thread, u64 signals);
 // The current thread takes these although it blocks them, and is woken when one comes.
 void signal_want(struct thread *thread, u64 signals);
 void signals_end(struct thread *thread); // it ends, and takes none any more
-// Whether the current thread has to act on one before it returns to the program, or on the end of
-// a call that one has interrupted.
+// Whether the current thread has to act on one before it returns to the program, on the end of a
+// call that one has interrupted, or on having been off its CPU (process/rseq.c).
 static inline bool signal_is_due(const struct thread *thread) {
     u64 pending = __atomic_load_n(&thread->process->signals.pending, __ATOMIC_RELAXED);
     pending |= __atomic_load_n(&thread->signals_pending, __ATOMIC_RELAXED);
-    return pending & ~thread->signals_blocked || thread->restarts;
+    return pending & ~thread->signals_blocked || thread->restarts || thread->rseq.is_stale;
 }

@@ -41,6 +41,13 @@ struct cause {
     u64 trap, error, address;
 };
 
+// The program's struct rseq (process/rseq.c).
+struct rseq_kept {
+    u64 at; // 0: none
+    u32 bytes, signature;
+    bool is_stale; // the thread was off its CPU
+};
+
 // What the program gave it; it has no effect.
 struct priority {
     s8 nice;
@@ -69,6 +76,7 @@ struct thread {
     struct cause cause;                   // of the latest exception
     struct signal_stack signal_stack;
     struct robust robust;
+    struct rseq_kept rseq;
     struct counts counts;
     struct repeats repeats;
     struct priority priority;

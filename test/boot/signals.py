@@ -31,7 +31,19 @@ def frames():
         vm.expect(f"{way}: output and status", (result.com1, result.status), (printed, status))
 
 
+def sequences():
+    """Restartable sequences: by musl, which registers none of its own."""
+    program = vm.compile_guest("test/guest/rseq.c", "musl-gcc", "-static", "-pthread", "-O1")
+    for way in "", "version", "flags", "inside", "signature", "abort of the kernel", "wraps", "nowhere":
+        args = [way] if way else []
+        printed, status = natively(program, *args)
+        for cpus in (1, 4) if not way else (1,):
+            result = vm.boot(program, args=args, extra=["-smp", str(cpus)])
+            vm.expect(f"{way} on {cpus}: output and status", (result.com1, result.status), (printed, status))
+
+
 def tests():
+    yield "restartable sequences", sequences
     yield "by glibc on 2 CPUs", lambda: handlers("gcc", 2)
     yield "by musl on 1 CPU", lambda: handlers("musl-gcc", 1)
     yield "by musl on 4 CPUs", lambda: handlers("musl-gcc", 4)
