@@ -80,6 +80,8 @@
 #define USER_SS      0x23
 #define USER_CS      0x2b
 #define TSS_SELECTOR 0x30
+// its limit is the CPU's number, which ring 3 reads by LSL
+#define NUMBER_SELECTOR 0x43
 
 // ---- entries and exits of the kernel: what traps.asm shares with cpu.h and trap.h ----
 // registers.vector of a context that entered by SYSCALL: it may leave by SYSRET

@@ -100,5 +100,6 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     memory_end_boot(handover);
     memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);
     cpus_start(&acpi, &boot.low);
+    if (cpus_expected() == 1) time_cpu_alone();
     program_run(&boot, calls_dispatch);
 }

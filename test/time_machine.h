@@ -176,8 +176,8 @@ static void switch_on(u64 rate_hz, double uptime) {
         cpus[i].tsc = 0x123456789;
     }
     here = cpus;
-    clock = (struct clock){0};
-    hz = sequence = latest = longest = rate = doubt_per_tick = 0;
+    time_page = (struct time_page){0};
+    hz = latest = longest = rate = doubt_per_tick = 0;
     stated_by = NULL;
     leaf_count = 0;
     memset(hpet_registers, 0, sizeof hpet_registers);

@@ -37,6 +37,12 @@ static inline u64 scale(u64 ticks, u64 factor) {
     return (u64)((unsigned __int128)ticks * factor >> 32);
 }
 
+struct clock { // time = ns + (TSC - tsc) * ns_per_tsc
+    u64 tsc, ns;
+    u64 ns_per_tsc; // times 2^32; 0: not known yet
+    u64 refine_at;  // TSC, not below tsc; UINT64_MAX: never
+};
+
 // What is said about the TSC's rate.
 u64 clock_stated_hz(struct cpuid (*leaf)(u32, u32), const char **by);
 bool clock_invariant(struct cpuid (*leaf)(u32, u32));

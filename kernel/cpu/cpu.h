@@ -56,7 +56,7 @@ struct cpu {
     bool tlb_used;
     u64 tlb_seen, tlb_forgot;
     struct time_cpu time;
-    u64 gdt[8]; // by the selectors of layout.h; the TSS takes two
+    u64 gdt[9]; // by the selectors of layout.h; the TSS takes two
     struct tss tss;
     // The scheduler's, which begins with zeroes.
     u8 program[CPU_PROGRAM] __attribute__((aligned(64)));

@@ -10,6 +10,7 @@
 // so that the CPU never writes to the GDT.
 #define SEGMENT_CODE (0x9bull << 40) // present, code, readable, accessed
 #define SEGMENT_DATA (0x93ull << 40) // present, data, writable, accessed
+#define SEGMENT_READ (0x91ull << 40) // present, data, read-only, accessed
 #define SEGMENT_USER (3ull << 45)    // DPL 3
 #define SEGMENT_LONG (1ull << 53)    // 64-bit code
 #define SEGMENT_TSS  (0x89ull << 40) // present, available 64-bit TSS
@@ -65,6 +66,7 @@ static void gdt_init(struct cpu *cpu) {
     cpu->gdt[TSS_SELECTOR / 8] =
         SEGMENT_TSS | (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
     cpu->gdt[TSS_SELECTOR / 8 + 1] = tss >> 32;
+    cpu->gdt[NUMBER_SELECTOR / 8] = SEGMENT_READ | SEGMENT_USER | cpu->number; // below 2^16
     for (unsigned i = 0; i < IST_COUNT; i++) {
         cpu->tss.ist[i] = (u64)cpu->ist[i] + IST_STACK_SIZE;
         *(u64 *)cpu->ist[i] = 0; // traps.c looks whether it stays so

@@ -7,6 +7,7 @@
 #include "kernel/cpu/clock.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/lock.h"
+#include "kernel/cpu/timepage.h"
 #include "kernel/kernel.h"
 
 #define CPUID_7_EBX_TSC_ADJUST (1u << 1)
@@ -35,12 +36,8 @@ static struct reading first;   // the rate is measured from here; it may be take
 static u64 hz, doubt_per_tick; // 0: not known yet
 static const char *stated_by;  // NULL: hz was measured
 
-static struct clock { // time = ns + (tsc - tsc) * ns_per_tsc, which is times 2^32
-    u64 tsc, ns, ns_per_tsc, refine_at;
-} clock;
-static u32 sequence; // odd: clock is being changed
-static bool shares_latest;
-static u64 latest;      // largest time given out
+struct time_page time_page;
+static u64 latest;      // largest time given out while the TSCs were not known to be the same
 static u64 boot_adjust; // the boot CPU's time_adjustment()
 
 // The boot CPU's TSC, as this CPU knows it.
@@ -78,9 +75,9 @@ void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct rea
     time_take_reference(REFERENCE_HPET);
     if (hpet && !reference->hpet) log_error("time: the HPET has no plausible rate: ignored");
     this_cpu()->time.first = first;
-    clock.tsc = first.tsc;
+    time_page.clock.tsc = time_page.clock.refine_at = first.tsc;
     boot_adjust = time_adjustment();
-    shares_latest = boot_adjust == NO_ADJUSTMENT || !clock_invariant(cpuid);
+    if (boot_adjust == NO_ADJUSTMENT || !clock_invariant(cpuid)) time_page.sequence = TIME_DIFFERS;
     timer_init();
 }
 
@@ -93,7 +90,7 @@ void time_cpu_joined(void) {
     u64 adjust = time_adjustment();
     own->unknown = adjust == NO_ADJUSTMENT || boot_adjust == NO_ADJUSTMENT;
     if (own->unknown) {
-        __atomic_store_n(&shares_latest, true, __ATOMIC_RELAXED);
+        __atomic_fetch_or(&time_page.sequence, TIME_DIFFERS, __ATOMIC_SEQ_CST);
     } else if (adjust != boot_adjust) {
         wrmsr(MSR_TSC_ADJUST, boot_adjust);
         log("time: the TSC of CPU %u was adjusted by %ld, now by %ld as CPU 0's",
@@ -106,20 +103,27 @@ void time_cpu_joined(void) {
     timer_init();
 }
 
+// The boot CPU calls this when no other one will ever come: then its TSC is the only one, and need
+// not have the same rate for ever to be the same as all others.
+void time_cpu_alone(void) {
+    __atomic_fetch_and(&time_page.sequence, ~TIME_DIFFERS, __ATOMIC_SEQ_CST);
+}
+
 // Nobody reads the time while it is changed, so that the last time by the old rate is not after the
 // first by the new.
 static void time_set_rate(u64 rate, u64 refine_at) {
-    __atomic_fetch_add(&sequence, 1, __ATOMIC_SEQ_CST);
+    struct clock *clock = &time_page.clock;
+    __atomic_fetch_add(&time_page.sequence, TIME_CHANGES, __ATOMIC_SEQ_CST);
     u64 now = rdtsc() + this_cpu()->time.offset;
     if (hz) {
-        __atomic_store_n(&clock.ns, clock.ns + scale(now - clock.tsc, clock.ns_per_tsc),
-                         __ATOMIC_RELAXED);
-        __atomic_store_n(&clock.tsc, now, __ATOMIC_RELAXED);
+        u64 ns = clock->ns + scale(now - clock->tsc, clock->ns_per_tsc);
+        __atomic_store_n(&clock->ns, ns, __ATOMIC_RELAXED);
+        __atomic_store_n(&clock->tsc, now, __ATOMIC_RELAXED);
     }
     hz = rate;
-    __atomic_store_n(&clock.ns_per_tsc, (NS_PER_S << 32) / rate, __ATOMIC_RELAXED);
-    __atomic_store_n(&clock.refine_at, refine_at, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&sequence, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&clock->ns_per_tsc, (NS_PER_S << 32) / rate, __ATOMIC_RELAXED);
+    __atomic_store_n(&clock->refine_at, MAX(refine_at, clock->tsc), __ATOMIC_RELAXED);
+    __atomic_fetch_add(&time_page.sequence, TIME_CHANGE - TIME_CHANGES, __ATOMIC_RELEASE);
 }
 
 // Refined after an eighth of a second and after two, then it is for good, unless a reading was
@@ -230,16 +234,17 @@ static void time_compare(struct time_cpu *own) {
 
 // The clock, and where the TSC stood while it was valid.
 static struct clock time_read_clock(u64 *now) {
+    const struct clock *clock = &time_page.clock;
     struct clock c;
     for (u32 tries = 0; tries < TRIES_MAX; tries++) {
-        u32 before = __atomic_load_n(&sequence, __ATOMIC_ACQUIRE);
-        c.tsc = __atomic_load_n(&clock.tsc, __ATOMIC_ACQUIRE);
-        c.ns = __atomic_load_n(&clock.ns, __ATOMIC_ACQUIRE);
-        c.ns_per_tsc = __atomic_load_n(&clock.ns_per_tsc, __ATOMIC_ACQUIRE);
-        c.refine_at = __atomic_load_n(&clock.refine_at, __ATOMIC_ACQUIRE);
+        u32 before = __atomic_load_n(&time_page.sequence, __ATOMIC_ACQUIRE);
+        c.tsc = __atomic_load_n(&clock->tsc, __ATOMIC_ACQUIRE);
+        c.ns = __atomic_load_n(&clock->ns, __ATOMIC_ACQUIRE);
+        c.ns_per_tsc = __atomic_load_n(&clock->ns_per_tsc, __ATOMIC_ACQUIRE);
+        c.refine_at = __atomic_load_n(&clock->refine_at, __ATOMIC_ACQUIRE);
         *now = rdtsc() + this_cpu()->time.offset;
-        bool is_changing = before & 1;
-        if (!is_changing && before == __atomic_load_n(&sequence, __ATOMIC_ACQUIRE)) break;
+        bool is_changing = before & TIME_CHANGES;
+        if (!is_changing && before == __atomic_load_n(&time_page.sequence, __ATOMIC_ACQUIRE)) break;
     }
     return c;
 }
@@ -253,7 +258,7 @@ static struct clock time_ready_clock(u64 *now) {
         return c; // while somebody refines it, the rate so far will do
     if (!hz) time_calibrate();
     if (own->unknown) time_compare(own);
-    if (tsc() >= clock.refine_at) time_refine();
+    if (tsc() >= time_page.clock.refine_at) time_refine();
     lock_give(&lock);
     return time_read_clock(now);
 }
@@ -282,13 +287,14 @@ u64 time_refined_in(void) {
 // ns since the first reading. It never runs backwards, from whichever CPU one looks. The first call
 // calibrates. Not for NMIs, since it may take a lock.
 u64 time_now_ns(void) {
-    u64 now;
+    u64 now, ns;
+    if (time_page_read(&time_page, rdtsc, &ns)) return ns;
     u64 last = __atomic_load_n(&latest, __ATOMIC_ACQUIRE);
     struct clock c = time_ready_clock(&now);
-    u64 ns = c.ns;
+    ns = c.ns;
     s64 since = (s64)(now - c.tsc); // less than 0 where another CPU's TSC set it
     if (since > 0) ns += scale((u64)since, c.ns_per_tsc);
-    if (!__atomic_load_n(&shares_latest, __ATOMIC_RELAXED)) return ns;
+    if (!(__atomic_load_n(&time_page.sequence, __ATOMIC_ACQUIRE) & TIME_DIFFERS)) return ns;
     while (ns > last)
         if (__atomic_compare_exchange_n(&latest, &last, ns, true, __ATOMIC_RELEASE,
                                         __ATOMIC_ACQUIRE))

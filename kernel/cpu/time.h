@@ -17,6 +17,7 @@ struct time_cpu {
 
 void time_init(volatile u32 *hpet_registers, u16 pm_timer_port, const struct reading *pit);
 void time_cpu_joined(void); // any other CPU
+void time_cpu_alone(void);  // no other CPU will come
 u64 tsc(void);
 u64 time_now_ns(void); // since the boot CPU's first reading
 u64 time_tsc_to_ns(u64 ticks);

@@ -2,6 +2,7 @@
 #include "kernel/device/devices.h"
 #include "kernel/cpu/lock.h"
 #include "kernel/cpu/time.h"
+#include "kernel/cpu/timepage.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
@@ -91,11 +92,10 @@ static u64 rtc_seconds(void) {
 
 u64 time_wall_ns(void) {
     static struct lock lock = {.rank = LOCK_RTC}; // two CPUs must not read the clock at once
-    static u64 start_ns;                          // the wall time of time_now_ns() 0
-    u64 start = __atomic_load_n(&start_ns, __ATOMIC_RELAXED);
+    u64 start = __atomic_load_n(&time_page.wall_ns, __ATOMIC_RELAXED);
     if (start) return start + time_now_ns();
     lock_take(&lock);
-    if (!start_ns) {
+    if (!time_page.wall_ns) {
         u64 wall_ns = kvm_clock_ns();
         if (!wall_ns) wall_ns = rtc_seconds() * 1000000000;
         u64 start_of_time = 1; // any but 0
@@ -103,8 +103,8 @@ u64 time_wall_ns(void) {
             start_of_time = wall_ns - time_now_ns();
         else
             log_error("the battery clock gives no plausible time: it is taken for 1970");
-        __atomic_store_n(&start_ns, start_of_time, __ATOMIC_RELAXED);
+        __atomic_store_n(&time_page.wall_ns, start_of_time, __ATOMIC_RELAXED);
     }
     lock_give(&lock);
-    return start_ns + time_now_ns();
+    return time_page.wall_ns + time_now_ns();
 }

@@ -1,8 +1,10 @@
 // What the kernel puts into the program's space for C libraries that find Linux's clocks in memory:
 // the vDSO, and the page of system calls that was before it.
 #include "kernel/cpu/cpu.h"
+#include "kernel/cpu/timepage.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
+#include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 #include "kernel/process/clocks.h"
 #include "kernel/process/program.h"
@@ -16,19 +18,31 @@
 
 extern const u8 vdso_image[], vdso_image_end[];
 
-// The page stays the kernel's: it is a file of one page, whose pages are copied when the program
-// makes them writable and writes, and never freed with the area.
-bool vdso_map(struct space *space) {
-    static struct object file = {.areas = 1, .bytes = PAGE_SIZE};
-    struct area area = {
-        .start = VDSO, .end = VDSO + PAGE_SIZE, .rights = AREA_READ | AREA_EXEC, .object = &file};
-    _Static_assert(VDSO + PAGE_SIZE == USER_END, "it lies above the stack");
-    u64 page = promises_page(OWNER_DATA, false);
-    if (!page) return false;
-    memset(window(page), 0, PAGE_SIZE);
-    memcpy(window(page), vdso_image, (u64)vdso_image_end - (u64)vdso_image);
-    file.start = page;
+// A page that stays the kernel's: it is a file of one page, which is never freed with the area.
+static bool vdso_put(struct space *space, struct object *file, u64 at, u32 rights, u32 flags) {
+    struct area area = {.start = at, .end = at + PAGE_SIZE, .rights = rights, .flags = flags};
+    area.object = file;
     return space_put_file(space, &area, PAGE_SIZE);
+}
+
+// The code's page is copied when the program makes it writable and writes. That of the time is the
+// one that the kernel counts by: no program ever writes there, nor has a copy that stands still.
+// False: no memory.
+bool vdso_map(struct space *space) {
+    static struct object code = {.areas = 1, .bytes = PAGE_SIZE};
+    static struct object time = {.areas = 1, .bytes = PAGE_SIZE};
+    _Static_assert(VDSO + PAGE_SIZE == USER_END, "it lies above the stack");
+    if (!code.start) {
+        u64 page = promises_page(OWNER_DATA, false);
+        if (!page) return false;
+        u64 bytes = (u64)vdso_image_end - (u64)vdso_image;
+        memcpy(window(page), vdso_image, bytes);
+        memset(window(page + bytes), 0, PAGE_SIZE - bytes);
+        code.start = page;
+    }
+    time.start = window_physical(tables_peek((u64)&time_page));
+    return vdso_put(space, &time, VDSO_TIME, AREA_READ, AREA_SEALED) &&
+           vdso_put(space, &code, VDSO, AREA_READ | AREA_EXEC, 0);
 }
 
 // The call of an entry. The third argument of getcpu is ignored.

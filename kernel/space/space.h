@@ -26,7 +26,8 @@ struct space {
 // what the main thread's stack may grow to: RLIMIT_STACK at the start
 #define STACK_BYTES (8ull << 20)
 #define VDSO        (USER_END - PAGE_SIZE)
-#define STACK_END   VDSO
+#define VDSO_TIME   (VDSO - PAGE_SIZE) // the page that it reads the time from
+#define STACK_END   VDSO_TIME
 #define STACK_FIRST (132ull << 10) // of it there from the beginning, as on Linux
 // nothing is placed by choice there, so that the limit can be raised
 #define STACK_ROOM (128ull << 20)

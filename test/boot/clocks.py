@@ -54,6 +54,13 @@ def threads_in_bochs():
     vm.expect_in("the log", "4 of 4 run", result.log)
 
 
+def vdso_in_bochs():
+    """Without system calls on CPUs whose TSCs are known to be the same for ever."""
+    with vm.directory() as tmp:
+        result = vm.bochs(vm.mkimage(tmp / "disk.img", vm.guest("vdso"), ["none"]), cpu="corei7_haswell_4770", count=4)
+    result.expect(0, b"\x7fELFvdso ok\n")
+
+
 def idle(cpus):
     """No tick: the interrupts of the whole run are a handful for each CPU, and QEMU sleeps while the program does."""
     with vm.directory() as tmp:
@@ -87,5 +94,6 @@ def tests():
     yield "Bochs, APIC timer", lambda: in_bochs("core2_penryn_t9600", "not invariant")
     yield "Bochs, wrong CPUID leaf 15h", lambda: in_bochs("tigerlake", "invariant", 2419200000)
     yield "Bochs, 4 CPUs with equal adjustments", threads_in_bochs
+    yield "Bochs, vDSO on 4 equal CPUs", vdso_in_bochs
     for cpus in 1, 4:
         yield f"idle, {cpus} CPUs", lambda cpus=cpus: idle(cpus)

@@ -327,7 +327,7 @@ def under_the_stack():
         (tmp / "program").write_bytes(linked_at(0x7FFFFFFFD000))
         result = vm.boot(tmp / "program", memory="32M")
         result.expect_unfit(
-            "the program is linked for 0x7fffffffd000 to 0x7fffffffe000, and it can only lie between 0x1000 and 0x7fffffedd000")
+            "the program is linked for 0x7fffffffd000 to 0x7fffffffe000, and it can only lie between 0x1000 and 0x7fffffedc000")
 
 
 def files():

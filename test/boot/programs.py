@@ -215,7 +215,11 @@ def tests():
     yield "refusals", refusals
     yield "upper halves of ints", widths
     yield "symbols made up", own_symbols
-    yield "vdso", lambda: runs(vm.guest("vdso"), com1=b"\x7fELFvdso ok\n")
+    for compiler in "gcc", "musl-gcc":
+        for cpus, calls in (1, "none"), (2, "calls"), (4, "calls"):
+            yield f"vdso by {compiler} on {cpus} CPUs", lambda compiler=compiler, cpus=cpus, calls=calls: runs(
+                vm.compile_guest("test/guest/vdso.c", compiler, "-static"), com1=b"\x7fELFvdso ok\n", args=[calls],
+                extra=["-smp", str(cpus)])
     yield "busybox echo", lambda: busybox(["echo", "a  b", "", "c"], b"a  b  c\n")
     yield "busybox expr", lambda: busybox(["expr", "6", "*", "7"], b"42\n")
     yield "busybox expr 0", lambda: busybox(["expr", "1", "-", "1"], b"0\n", 1)

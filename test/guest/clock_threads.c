@@ -1,6 +1,9 @@
-// Threads on all CPUs read the clocks, as often as the argument says: none sees an earlier time
-// than another one has seen before.
+// Threads on all CPUs read the clocks, as often as the argument says, by turns by the system call
+// and as the C library does it: none sees an earlier time than another one has seen before. The
+// CPUs' numbers are the same in both ways.
+#define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -16,14 +19,27 @@ static struct {
 } clocks[] = {{CLOCK_MONOTONIC, "monotonic", 0}, {CLOCK_REALTIME, "wall", 0}};
 static int wrong, reads = 20000;
 
+// False when it is wrong; a thread that is moved meanwhile tries again.
+static int cpu_is_right(void) {
+    unsigned before, after;
+    int number;
+    do {
+        syscall(SYS_getcpu, &before, NULL, NULL);
+        number = sched_getcpu();
+        syscall(SYS_getcpu, &after, NULL, NULL);
+    } while (before != after);
+    return number == (int)before;
+}
+
 static void *work(void *unused) {
     (void)unused;
     for (int i = 0; i < reads; i++) {
-        int which = i % 4 == 3;
+        int which = i % 8 > 5;
         long long *seen = &clocks[which].seen, before = __atomic_load_n(seen, __ATOMIC_SEQ_CST),
                   now;
         struct timespec t;
-        if (syscall(SYS_clock_gettime, clocks[which].clock, &t))
+        if (i % 2 ? clock_gettime(clocks[which].clock, &t)
+                  : syscall(SYS_clock_gettime, clocks[which].clock, &t))
             __atomic_fetch_add(&wrong, 1, __ATOMIC_SEQ_CST);
         now = t.tv_sec * 1000000000ll + t.tv_nsec;
         if (now < before && !__atomic_fetch_add(&wrong, 1, __ATOMIC_SEQ_CST))
@@ -31,6 +47,8 @@ static void *work(void *unused) {
                    before - now, i);
         while (now > before && !__atomic_compare_exchange_n(seen, &before, now, 0, __ATOMIC_SEQ_CST,
                                                             __ATOMIC_SEQ_CST)) {}
+        if (i % 100 == 0 && !cpu_is_right() && !__atomic_fetch_add(&wrong, 1, __ATOMIC_SEQ_CST))
+            printf("the CPU's number is wrong in round %d\n", i);
         if (i % 1000 == 0)
             nanosleep(&(struct timespec){0, 100000}, NULL); // perhaps it wakes on another CPU
     }

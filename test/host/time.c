@@ -48,7 +48,7 @@ static void test_clock(u64 rate_hz, enum reference_source source) {
         CHECK(time_tsc_to_ns(hz) > 999999990 && time_tsc_to_ns(hz) <= 1000000000);
         CHECK(time_ns_to_tsc(NS_PER_S) > hz - hz / 100000 - 10 &&
               time_ns_to_tsc(NS_PER_S) < hz + hz / 100000 + 10);
-        CHECK(clock.refine_at == UINT64_MAX && complaints == 0 && lines == 1);
+        CHECK(time_page.clock.refine_at == UINT64_MAX && complaints == 0 && lines == 1);
     }
 }
 
@@ -64,10 +64,10 @@ static void test_disturbed(void) {
         time_now_ns();
     }
     slowest_read = usual;
-    CHECK(error_of(hz) > 20e-6 && clock.refine_at != UINT64_MAX);
+    CHECK(error_of(hz) > 20e-6 && time_page.clock.refine_at != UINT64_MAX);
     sleep_s(0.2);
     time_now_ns();
-    CHECK(error_of(hz) < 20e-6 && clock.refine_at == UINT64_MAX);
+    CHECK(error_of(hz) < 20e-6 && time_page.clock.refine_at == UINT64_MAX);
 }
 
 // What CPUs and hypervisors say: signature, highest leaves, leaf 15h or 40000010h.
@@ -129,7 +129,7 @@ static void test_check_of_stated(enum reference_source source, u64 states, doubl
     }
     bool right = states == tsc_hz;
     CHECK(complaints == !right && (right ? hz == tsc_hz : error_of(hz) < 20e-6) &&
-          clock.refine_at == UINT64_MAX);
+          time_page.clock.refine_at == UINT64_MAX);
 }
 
 static void test_standing_still(void) {

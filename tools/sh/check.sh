@@ -61,16 +61,16 @@ check() {
     build
     warnings
     bad=0
-    ! asked clang-format || find boot loader kernel tools test \( -name '*.[ch]' -o -name '*.cpp' \) -print0 |
+    ! asked clang-format || find boot loader kernel tools vdso test \( -name '*.[ch]' -o -name '*.cpp' \) -print0 |
         xargs -0 clang-format --dry-run -Werror || bad=1
-    find boot loader kernel tools -name '*.[ch]' -print0 | xargs -0 python3 tools/style.py || bad=1
+    find boot loader kernel tools vdso -name '*.[ch]' -print0 | xargs -0 python3 tools/style.py || bad=1
     shellcheck -x -a build.sh || found shellcheck
     # cppcheck computes in 63 bits, so that the slots of layout.h are null pointers to it, and skips system headers.
     cppcheck -q --std=c11 --enable=warning,portability,performance --error-exitcode=1 -I. -j "$(nproc)" \
         -DPLUGIN_API=1 '-DRB_GENERATE_STATIC(tree, type, field, compare)=' --suppress=missingIncludeSystem \
         --suppress=nullPointerRedundantCheck:kernel/cpu/gdt.c --suppress=ctunullpointer:kernel/cpu/gdt.c \
-        loader kernel tools || found cppcheck
-    ! asked gcc || find loader kernel tools -name '*.c' -print0 | xargs -0 -P "$(nproc)" -n 1 ./build.sh analyze || bad=1
+        loader kernel tools vdso || found cppcheck
+    ! asked gcc || find loader kernel tools vdso -name '*.c' -print0 | xargs -0 -P "$(nproc)" -n 1 ./build.sh analyze || bad=1
     instructions=$(forbidden)
     [ -z "$instructions" ] || { echo "instructions the kernel must not contain:"; echo "$instructions"; bad=1; }
     arrows=$(upward)

@@ -62,7 +62,6 @@ outdate() {
     made=
     case $1 in *font.txt*) made=out/font.inc ;; esac
     case $1 in *layout.h*) made="$made out/layout.inc" ;; esac
-    case $1 in *vdso/*) made="$made out/vdso.so" ;; esac
     of=$(sed 's/^[^:]*://; s/\\$//' out/obj/*.d 2>/dev/null | tr -s ' \t' '\n' | sort -u)
     gone=$(for file in $of; do [ -e "$file" ] || echo "$file"; done)
     # shellcheck disable=SC2046 # a list of names
@@ -88,10 +87,15 @@ link_loader() {
     ld -Ttext="$(layout MBR)" -e "$(layout MBR)" out/start.o -o out/start.elf
 }
 
+# The kernel's object that holds it is made anew when it became another one, whichever of its sources that comes from.
 link_vdso() {
-    nasm -f elf64 -Wall -Werror vdso/vdso.asm -o out/vdso.o
-    ld -shared -s -soname=linux-vdso.so.1 --hash-style=both --build-id=none -z noexecstack -T vdso/vdso.ld out/vdso.o \
-        -o out/vdso.so
+    # shellcheck disable=SC2086 # lists of flags
+    gcc $flags $gcc_warnings $freestanding -fvisibility=default -fomit-frame-pointer -fno-jump-tables \
+        -mred-zone -mpreferred-stack-boundary=4 -c vdso/vdso.c -o out/vdso.o
+    ld -shared -s -Bsymbolic -soname=linux-vdso.so.1 --hash-style=both --build-id=none -z noexecstack -T vdso/vdso.ld \
+        out/vdso.o -o out/vdso.new
+    cmp -s out/vdso.new out/vdso.so || rm -f out/obj/kernel.process.vdso_image.asm.o
+    mv out/vdso.new out/vdso.so
 }
 
 # The table of kernel/lib/names.h, for NASM. Names with a dot in front are NASM's inner labels, which tell nobody where
