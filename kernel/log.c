@@ -78,12 +78,16 @@ void log_alone(void) {
     for (size_t i = 0; i < ARRAY_SIZE(sinks); i++) sinks[i].busy = false;
 }
 
-#define LOG_FUNCTION(name, prefix)                                                                 \
-    void name(const char *fmt, ...) {                                                              \
-        va_list args;                                                                              \
-        va_start(args, fmt);                                                                       \
-        log_line(prefix, fmt, args);                                                               \
-        va_end(args);                                                                              \
-    }
-LOG_FUNCTION(log, "vmos: ")
-LOG_FUNCTION(log_error, "vmos! ")
+void log(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    log_line("vmos: ", fmt, args);
+    va_end(args);
+}
+
+void log_error(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    log_line("vmos! ", fmt, args);
+    va_end(args);
+}

@@ -91,6 +91,8 @@ void lock_take(struct lock *lock) {
 }
 
 // Takes a second lock of the rank of low, which this CPU took last, and which lies lower in memory.
+// The rank has one mark: giving one of the two back clears it for both. So the other one has to be
+// given back right after, with no lock taken in between.
 void lock_take_second(struct lock *lock, const struct lock *low) {
     if (lock <= low || lock_ranks_held() >> low->rank > 1) lock_wrong_order(lock);
     if (!lock_get(lock)) lock_wait(lock);

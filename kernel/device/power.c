@@ -109,6 +109,8 @@ static bool power_key_pressed(void) {
 // Whatever style the program left on the screen.
 static void power_tell(const char *text) { screen_log(text, strlen(text)); }
 
+// Ends the machine. One CPU alone gets behind cpus_stop(); it writes the log's last line here,
+// `exit N`, and no other CPU writes one behind it (log_line).
 void power_end(int status) {
     cpus_stop(false);
     screen_yield(false);

@@ -38,7 +38,7 @@ bool vdso_map(struct space *space) MUST_USE; // at VDSO; false: no memory
 // False: it is none.
 bool vsyscall_emulate(struct thread *thread, const struct fault *fault);
 
-// ---- repeats.c ----
+// ---- fault_repeats.c ----
 // Of a page fault for which there was nothing to do: whether it will come for ever. Pure.
 bool fault_repeats(struct repeats *last, u64 rip, u64 address, u64 generation);
 

@@ -59,9 +59,18 @@ def paths():
 
 
 def locks():
-    """Every lock of the kernel stands in the table, and nothing else does."""
-    table = re.findall(r"^\| `(\w+)` \| `([\w/.]+)` \|", STORIES.read_text(), re.M)
+    """Every lock of the kernel stands in the table, and nothing else does; with its rank, outer ones first."""
+    rows = re.findall(r"^\| `(\w+)` \| `([\w/.]+)` \| `LOCK_(\w+)` \|", STORIES.read_text(), re.M)
+    table = [row[:2] for row in rows]
     kernel = vm.ROOT / "kernel"
+    ranks = re.findall(r"^    LOCK_(\w+)(?: = 1)?,", source("cpu/lock.h"), re.M)
+    vm.expect("ranks in the table of kernel/README.md", [rank for _, _, rank in rows], ranks)
+    set_in = {file.relative_to(kernel): file.read_text() for file in kernel.rglob("*.[ch]")}
+    for name, path, rank in rows:
+        at = re.compile(rf"\b{name}(?:\.rank = | = {{\.rank = )LOCK_{rank}\b")
+        places = [file for file, text in set_in.items() if at.search(text)]
+        right = len(places) == 1 and (path.endswith(".h") or str(places[0]) == path)
+        vm.expect(f"whether one file alone, {places}, makes {name} of {path} LOCK_{rank}", right, True)
     there = [(name, str(file.relative_to(kernel))) for file in kernel.rglob("*.[ch]")
              for name in re.findall(r"^(?!extern).*\bstruct lock (\w+)(?:;| = )", file.read_text(), re.M)]
     vm.expect("locks in the table of kernel/README.md", sorted(table), sorted(there))

@@ -1,5 +1,5 @@
 // A fault that comes again while nothing changed is told from those that only look like it.
-#include "kernel/process/repeats.c"
+#include "kernel/process/fault_repeats.c"
 #include "test/check.h"
 
 static int until_told(struct repeats *last, u64 rip, u64 address, u64 generation) {
@@ -17,5 +17,5 @@ int main(void) {
         CHECK(!fault_repeats(&last, 5, 6, 9 + i)); // page tables change all the time
     for (u64 i = 0; i < 1000; i++)
         CHECK(!fault_repeats(&last, 5, 0x1000 * i, 1) && !fault_repeats(&last, 4, 8, 1));
-    return check_done("repeats");
+    return check_done("fault_repeats");
 }
