@@ -10,7 +10,7 @@
 #include "kernel/memory/window.h"
 #include "kernel/process/program.h"
 
-void kernel_leave_low(u64 handover, u64 root, u64 stack_top, u64 entry) __attribute__((noreturn));
+void kernel_leave_low(u64 handover, paddr root, u64 stack_top, u64 entry) __attribute__((noreturn));
 extern char kernel_image[]; // kernel.ld: link address 0
 void kernel_high_entry(void);
 
@@ -26,7 +26,7 @@ static void main_ignored(const char *word, u64 length, const char *why) {
 }
 
 static void main_options(void (*report)(const char *word, u64 length, const char *why)) {
-    options_read(window(boot.command.start), boot.command.length, &options, report);
+    options_read(window((paddr){boot.command.start}), boot.command.length, &options, report);
     log_quiet(LOG_SCREEN, options.quiet);
     log_quiet(LOG_WIRE, options.quiet && logwire_is_com1());
 }
@@ -66,7 +66,8 @@ void __attribute__((noreturn)) kernel_low(const struct boot_info *given) {
         boot = *given;
     main_log(); // for what can go wrong here
     if (is_other || bootinfo_is_wrong(&boot, wrong, sizeof wrong)) unfit("%s", wrong);
-    panic_set_symbols(window(boot.kernel.start), boot.kernel.length, boot.kernel_low.start);
+    panic_set_symbols(window((paddr){boot.kernel.start}), boot.kernel.length,
+                      boot.kernel_low.start);
     main_options(NULL);
     struct handover *handover = (void *)boot.low.handover.start;
     *handover = (struct handover){.boot = boot};
@@ -83,22 +84,23 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     cpu_init(0);
     boot.tsc[STAGE_KERNEL_HIGH] = tsc();
     main_log();
-    u64 file = boot.kernel.start;
+    paddr file = {boot.kernel.start};
     u64 code = panic_set_symbols(window(file), boot.kernel.length, KERNEL_BASE);
     main_options(main_ignored);
     memory_take_over(handover);
 
     static struct acpi_info acpi;
-    acpi_init(boot.rsdp, &acpi);
+    acpi_init((paddr){boot.rsdp}, &acpi);
     power_init(&acpi);
     keyboard_init(&acpi);
     interrupts_init(&acpi);
     volatile u32 *hpet = NULL;
-    if (acpi.hpet) hpet = window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE);
+    if (acpi.hpet.at) hpet = window_map(acpi.hpet, PAGE_SIZE, WINDOW_DEVICE);
     time_init(hpet, acpi.pm_timer, &boot.pit);
     main_console();
     memory_end_boot(handover);
-    memory_give(file + sizeof(elf_header), file + sizeof(elf_header) + code);
+    paddr unused = paddr_add(file, sizeof(elf_header));
+    memory_give(unused, paddr_add(unused, code));
     cpus_start(&acpi, &boot.low);
     if (cpus_expected() == 1) time_cpu_alone();
     program_run(&boot, calls_dispatch);

@@ -89,7 +89,8 @@ static int copied;
 
 u64 window_base;
 
-void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
+void *window_map(paddr from, u64 bytes, enum window_kind kind) {
+    u64 physical = from.at;
     if (kind == WINDOW_DEVICE)
         return physical - DEVICE < DEVICE_BYTES ? registers + (physical - DEVICE) : NULL;
     CHECK(kind == WINDOW_TABLES && bytes && bytes <= TABLE_MAX);
@@ -124,7 +125,7 @@ static u8 s5[2];
 static struct acpi_info read_tables(void) {
     struct acpi_info info = {0};
     said[0] = 0;
-    acpi_init(RSDP, &info);
+    acpi_init((paddr){RSDP}, &info);
     has_s5 = acpi_find_s5(&info, s5);
     while (copied) free(copies[--copied]);
     return info;

@@ -214,7 +214,7 @@ static void print_plan(const struct machine *machine, const struct plan *plan) {
     for (size_t size = 0; size < 3; size++)
         for (size_t i = linear.first[size]; i < linear.first[size + 1]; i++)
             printf("0x%" PRIx64 " 0x%" PRIx64 " %" PRIu64 " %s\n", extents[i].linear,
-                   extents[i].physical, extents[i].bytes / extents[i].page, names[size]);
+                   extents[i].physical.at, extents[i].bytes / extents[i].page, names[size]);
 }
 
 static void refuse(const char *word, u64 length, const char *why) {

@@ -33,7 +33,7 @@ static s64 mmap_decode_file(struct files *files, const u64 *arg, struct mapping 
                          &wanted->device);
     if (flags == -EBADF) return -EBADF;
     if (flags < 0) wanted->error = flags;
-    if (flags >= 0 && wanted->device)
+    if (flags >= 0 && wanted->device.at)
         wanted->like.flags = AREA_NORESERVE | AREA_DEVICE | AREA_SHARED | (u32)flags;
     return 0;
 }

@@ -149,8 +149,8 @@ static void apic_send(u32 id, u32 command) {
 void apic_send_init(u32 id) { apic_send(id, MODE_INIT | COMMAND_ASSERT); }
 
 // Lets a CPU that waits for it begin in real mode at page, a physical address below 1 MiB.
-void apic_send_sipi(u32 id, u64 page) {
-    apic_send(id, MODE_SIPI | COMMAND_ASSERT | (u32)(page / PAGE_SIZE));
+void apic_send_sipi(u32 id, paddr page) {
+    apic_send(id, MODE_SIPI | COMMAND_ASSERT | (u32)(page.at / PAGE_SIZE));
 }
 
 // Wakes CPU number cpu, and makes it serve: see cpu_serve().

@@ -3,7 +3,7 @@
 // for all CPUs.
 #pragma once
 
-#include "kernel/lib/types.h"
+#include "kernel/lib/address.h"
 
 #define XAPIC_ID_MAX 254 // 255 is everybody
 enum apic_mode { APIC_NONE, APIC_MEMORY, APIC_MSRS };
@@ -26,7 +26,7 @@ void apic_end_interrupt(void);
 
 // How other CPUs start.
 void apic_send_init(u32 id);
-void apic_send_sipi(u32 id, u64 page);
+void apic_send_sipi(u32 id, paddr page);
 
 // This CPU's timer, which interrupts on VECTOR_TIMER.
 void apic_timer_init(bool tsc_deadline);

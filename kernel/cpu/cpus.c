@@ -13,7 +13,7 @@
 #define DEADLINE_NS    1000000000 // after the second SIPI, or whoever came last
 
 // For ap_start.asm.
-u64 cpus_root;     // the kernel's page tables
+paddr cpus_root;   // the kernel's page tables
 u32 cpus_next = 1; // number of the next one to arrive
 u32 cpus_made = 1; // slots there are
 
@@ -38,7 +38,8 @@ static const u32 *woken; // APIC ids
 static unsigned woken_count, came_count;
 static bool came[CPUS_MAX], said; // in the order of woken; how many came
 static unsigned adopted;          // CPUs whose MTRRs were others
-static u64 woken_tsc, woken_page; // physical
+static u64 woken_tsc;
+static paddr woken_page;
 static struct watch watch = {.over = true};
 
 // How many CPUs have arrived: their numbers are 0 to this - 1.
@@ -72,10 +73,10 @@ void cpus_wake(const u32 *ids, unsigned count, const struct cpus_way *way) {
     struct ap_values *values = (struct ap_values *)(way->page + code);
     memcpy(way->page, ap_start, code + sizeof *values);
     values->entry = (u64)ap_enter;
-    values->root = (u32)way->first_root;
+    values->root = (u32)way->first_root.at;
     values->efer = rdmsr(MSR_EFER) & (EFER_LME | EFER_NXE);
-    values->jump += (u32)way->start;
-    values->gdt += (u32)way->start;
+    values->jump += (u32)way->start.at;
+    values->gdt += (u32)way->start.at;
     woken_page = way->start;
     cpus_root = way->root;
     cpus_made = count + 1;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/cpu/cpu.h"
+#include "kernel/lib/address.h"
 
 #define CPUS_MAX 1024 // slots in the address space
 
@@ -19,11 +20,11 @@ static inline struct cpu *cpu_by_stack(void) {
     return (struct cpu *)ROUND_DOWN(here, SLOT_SIZE);
 }
 
-struct cpus_way {   // from real mode into the kernel
-    u8 *page;       // where CPUs begin, as the kernel sees it; theirs for ever
-    u64 start;      // the same page: its physical address, below 1 MiB
-    u64 first_root; // PML4 below 4 GiB that shows this page at its own address, and the kernel
-    u64 root;       // the kernel's page tables
+struct cpus_way {     // from real mode into the kernel
+    u8 *page;         // where CPUs begin, as the kernel sees it; theirs for ever
+    paddr start;      // the same page: its physical address, below 1 MiB
+    paddr first_root; // PML4 below 4 GiB that shows this page at its own address, and the kernel
+    paddr root;       // the kernel's page tables
 };
 void cpus_wake(const u32 *ids, unsigned count, const struct cpus_way *way);
 void cpus_set_join(void (*run)(void)); // what they do then
@@ -47,7 +48,7 @@ void cpu_serve(void); // what the others asked of this one
 // An idle CPU still has the root that it used last. It may walk those tables by itself, and set
 // accessed bits in them. So idle CPUs take part, too, when a table goes.
 struct tlb {
-    u64 root;       // CR3
+    paddr root;     // CR3
     u64 generation; // counts the flushes, so every change of a present entry
     u64 start, end; // of the latest one
 };

@@ -61,7 +61,7 @@ void tlb_serve(void) {
 static void tlb_move(struct cpu *cpu, struct tlb *to) {
     STORE(&cpu->tlb, &moving);
     STORE(&cpu->tlb_seen, 0);
-    write_cr3(to->root);
+    write_cr3(to->root.at);
     STORE(&cpu->tlb, to);
 }
 

@@ -30,32 +30,33 @@ bool acpi_adds_up(const void *data, size_t bytes) {
 }
 
 // NULL where an address says that there is nothing.
-static const u8 *acpi_map(u64 physical, size_t bytes) {
-    if (!physical) return NULL;
+static const u8 *acpi_map(paddr physical, size_t bytes) {
+    if (!physical.at) return NULL;
     return window_map(physical, bytes, WINDOW_TABLES);
 }
 
 // The table at an address, mapped as a whole, when it has this signature and a length that can be;
 // its checksum is not looked at. quiet: another signature is no news.
-static const u8 *acpi_map_table(u64 physical, const char *signature, bool quiet) {
+static const u8 *acpi_map_table(paddr physical, const char *signature, bool quiet) {
     const u8 *table = acpi_map(physical, TABLE_BYTES);
     if (!table || memcmp(table, signature, 4)) {
-        if (!quiet) log("ACPI: no %s at %lx", signature, physical);
+        if (!quiet) log("ACPI: no %s at %lx", signature, physical.at);
         return NULL;
     }
     u32 length = (u32)acpi_length_of(table);
     table = NULL;
     if (length >= TABLE_BYTES && length <= TABLE_MAX)
         table = window_map(physical, length, WINDOW_TABLES);
-    if (!table) log("ACPI: ignored the %s at %lx: its length is %u", signature, physical, length);
+    if (!table)
+        log("ACPI: ignored the %s at %lx: its length is %u", signature, physical.at, length);
     return table;
 }
 
 // The table at an address when it has this signature and passes its checks.
-static const u8 *acpi_find_table(u64 physical, const char *signature, bool quiet) {
+static const u8 *acpi_find_table(paddr physical, const char *signature, bool quiet) {
     const u8 *table = acpi_map_table(physical, signature, quiet);
     if (!table || acpi_adds_up(table, acpi_length_of(table))) return table;
-    log("ACPI: ignored the %s at %lx (%zu bytes): wrong checksum", signature, physical,
+    log("ACPI: ignored the %s at %lx (%zu bytes): wrong checksum", signature, physical.at,
         acpi_length_of(table));
     return NULL;
 }
@@ -66,19 +67,19 @@ struct root {
     size_t count, entry_bytes;
 };
 
-static struct root acpi_find_root(u64 physical) {
+static struct root acpi_find_root(paddr physical) {
     struct root root = {.entry_bytes = 4};
     const u8 *rsdp = acpi_map(physical, RSDP_V1_BYTES);
     if (!rsdp || memcmp(rsdp, "RSD PTR ", 8) || !acpi_adds_up(rsdp, RSDP_V1_BYTES)) {
         log("ACPI: no root pointer, so no power-off and no PM timer");
         return root;
     }
-    u64 rsdt = acpi_number(rsdp + RSDP_RSDT, 4);
+    paddr rsdt = {acpi_number(rsdp + RSDP_RSDT, 4)};
     if (rsdp[RSDP_REVISION] >= 2) {
         rsdp = window_map(physical, RSDP_BYTES, WINDOW_TABLES);
         if (rsdp && acpi_number(rsdp + RSDP_LENGTH, 4) == RSDP_BYTES &&
             acpi_adds_up(rsdp, RSDP_BYTES))
-            root.table = acpi_find_table(acpi_number(rsdp + RSDP_XSDT, 8), "XSDT", false);
+            root.table = acpi_find_table((paddr){acpi_number(rsdp + RSDP_XSDT, 8)}, "XSDT", false);
         if (root.table)
             root.entry_bytes = 8;
         else
@@ -92,10 +93,10 @@ static struct root acpi_find_root(u64 physical) {
     return root;
 }
 
-static u64 acpi_root_entry(const struct root *root, size_t index) {
+static paddr acpi_root_entry(const struct root *root, size_t index) {
     const u8 *entry = root->table + TABLE_BYTES + index * root->entry_bytes;
-    if (root->entry_bytes == 8) return acpi_number(entry, 8);
-    return acpi_number(entry, 4);
+    if (root->entry_bytes == 8) return (paddr){acpi_number(entry, 8)};
+    return (paddr){acpi_number(entry, 4)};
 }
 
 // Finds the first good table of each kind, and all SSDTs. All are mapped as a whole: what is mapped
@@ -103,7 +104,7 @@ static u64 acpi_root_entry(const struct root *root, size_t index) {
 static void acpi_find_tables(const struct root *root, const u8 *found[KINDS],
                              struct acpi_info *info) {
     for (size_t i = 0; i < root->count; i++) {
-        u64 physical = acpi_root_entry(root, i);
+        paddr physical = acpi_root_entry(root, i);
         const u8 *table = acpi_map(physical, TABLE_BYTES);
         if (!table) continue;
         size_t length = acpi_length_of(table);
@@ -115,7 +116,8 @@ static void acpi_find_tables(const struct root *root, const u8 *found[KINDS],
             if (!found[kind])
                 found[kind] = acpi_find_table(physical, signatures[kind], true);
             else
-                log("ACPI: ignored the %s at %lx: it is not the first", signatures[kind], physical);
+                log("ACPI: ignored the %s at %lx: it is not the first", signatures[kind],
+                    physical.at);
         }
     }
 }
@@ -137,8 +139,8 @@ bool acpi_find_s5(const struct acpi_info *info, u8 slp_typ[2]) {
 // IA-PC HPET specification 3.2.4.
 static void acpi_read_hpet(const u8 *table, struct acpi_info *info) {
     if (acpi_length_of(table) >= 56 && table[40] == SPACE_MEMORY)
-        info->hpet = acpi_number(table + 40 + ADDRESS_VALUE, 8);
-    if (!info->hpet) log("ACPI: ignored the HPET: its table has no address in memory");
+        info->hpet.at = acpi_number(table + 40 + ADDRESS_VALUE, 8);
+    if (!info->hpet.at) log("ACPI: ignored the HPET: its table has no address in memory");
 }
 
 // PCI firmware specification 4.1.2: behind 44 bytes an address, a segment and its first and last
@@ -147,12 +149,12 @@ static void acpi_read_mcfg(const u8 *table, struct acpi_info *info) {
     for (const u8 *at = table + 44; at + 16 <= table + acpi_length_of(table); at += 16) {
         u64 address = acpi_number(at, 8);
         u64 segment = acpi_number(at + 8, 2);
-        bool is_first = !segment && !info->pci_config;
+        bool is_first = !segment && !info->pci_config.at;
         bool makes_sense = address && at[10] <= at[11];
         const char *what = "ignored the ";
         if (is_first && makes_sense) {
             what = "";
-            info->pci_config = address;
+            info->pci_config.at = address;
             info->pci_first_bus = at[10];
             info->pci_last_bus = at[11];
         }
@@ -161,7 +163,7 @@ static void acpi_read_mcfg(const u8 *table, struct acpi_info *info) {
     }
 }
 
-void acpi_init(u64 rsdp, struct acpi_info *info) {
+void acpi_init(paddr rsdp, struct acpi_info *info) {
     const u8 *found[KINDS] = {0};
     info->nmi_lint = 0xff;
     for (u8 source = 0; source < ARRAY_SIZE(info->isa); source++) info->isa[source].gsi = source;

@@ -30,7 +30,7 @@ static inline size_t acpi_length_of(const u8 *table) {
 bool acpi_adds_up(const void *data, size_t bytes);
 
 // ---- fadt.c ----
-u64 fadt_read(const u8 *fadt, struct acpi_info *info); // returns where the DSDT lies; 0: nowhere
+paddr fadt_read(const u8 *fadt, struct acpi_info *info); // returns where the DSDT lies; 0: nowhere
 bool aml_find_s5(const u8 *table, u8 slp_typ[2]) MUST_USE;
 
 // ---- madt.c ----

@@ -22,7 +22,7 @@ static bool aps_have_page(struct boot_part part) {
 // page where they start. One page serves as the table of every level. In an address below 1 MiB
 // each index but the last is 0, and entry 0 leads back to the page itself; the last index is not 0.
 static void aps_make_root(const struct boot_low *low) {
-    u64 *root = window(low->ap_root.start);
+    u64 *root = window((paddr){low->ap_root.start});
     memset(root, 0, PAGE_SIZE / 2);
     memcpy(root + 256, (u64 *)window(tables_root()) + 256, PAGE_SIZE / 2);
     root[0] = low->ap_root.start | PTE_P;
@@ -71,7 +71,8 @@ void cpus_start(const struct acpi_info *acpi, const struct boot_low *low) {
         log("cpus: %u are left off: slots for more than %u would take too much of %lu KiB of "
             "memory",
             count - made, made + 1, pages_total() * (PAGE_SIZE / 1024));
-    struct cpus_way way = {window(low->ap_start.start), low->ap_start.start, low->ap_root.start,
-                           tables_root()};
+    struct cpus_way way = {
+        .start = {low->ap_start.start}, .first_root = {low->ap_root.start}, .root = tables_root()};
+    way.page = window(way.start);
     cpus_wake(ids, made, &way);
 }

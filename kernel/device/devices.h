@@ -3,6 +3,7 @@
 #pragma once
 
 #include "boot/bootinfo.h"
+#include "kernel/lib/address.h"
 
 // ---- emulator.c (shared with the loader): ports that belong to an emulator, touched only once it
 // is recognised ----
@@ -78,8 +79,8 @@ struct acpi_info {
     u8 reset_value;             // restarts the machine there
     u8 acpi_on;                 // to smi_command: the ports above become the system's own
     u16 smi_command;            // port; 0: they are
-    u64 hpet;                   // physical; 0: none
-    u64 pci_config;             // physical, of bus 0 of segment 0; 0: none
+    paddr hpet;                 // 0: none
+    paddr pci_config;           // 0: none; of bus 0 of segment 0
     u8 pci_first_bus, pci_last_bus; // that it covers
     u32 cpu_count; // CPUs that firmware calls enabled, the boot CPU among them; 0: no table says
     u32 ignored;   // CPUs beyond ACPI_CPUS
@@ -101,7 +102,7 @@ struct acpi_info {
     bool nmi_low; // which is active low
 };
 // info begins as zeroes; what is missing stays so, and the log says it.
-void acpi_init(u64 rsdp, struct acpi_info *info);
+void acpi_init(paddr rsdp, struct acpi_info *info);
 bool acpi_find_s5(const struct acpi_info *info, u8 slp_typ[2]) MUST_USE; // SLP_TYPa and SLP_TYPb
 
 // ---- ioapic.c ----

@@ -73,7 +73,7 @@ static struct acpi_register fadt_register_at(const u8 *fadt, size_t offset, cons
     u64 address = fadt_field(fadt, offset + ADDRESS_VALUE, 8);
     if (!address) return found;
     if (space == SPACE_MEMORY) {
-        found.memory = window_map(address, 1, WINDOW_DEVICE);
+        found.memory = window_map((paddr){address}, 1, WINDOW_DEVICE);
         if (found.memory) found.space = ACPI_MEMORY;
     } else if (space == SPACE_IO && fadt_if_port(address)) {
         found.space = ACPI_PORT;
@@ -87,12 +87,12 @@ static struct acpi_register fadt_register_at(const u8 *fadt, size_t offset, cons
     return found;
 }
 
-u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
+paddr fadt_read(const u8 *fadt, struct acpi_info *info) {
     u64 flags = fadt_field(fadt, FADT_FLAGS, 4);
     u64 dsdt = fadt_field(fadt, FADT_X_DSDT, 8);
     if (acpi_length_of(fadt) < FADT_V1_BYTES) {
         log("ACPI: ignored the FACP: its length is %zu", acpi_length_of(fadt));
-        return 0;
+        return (paddr){0};
     }
     if (flags & FADT_HAS_RESET) info->reset = fadt_register_at(fadt, FADT_RESET, "RESET_REG");
     info->reset_value = (u8)fadt_field(fadt, FADT_RESET_VALUE, 1);
@@ -113,8 +113,8 @@ u64 fadt_read(const u8 *fadt, struct acpi_info *info) {
         if (!info->pm1a_control) log("ACPI: no PM1a control port, so no power-off");
     }
     if (!info->pm_timer) log("ACPI: no PM timer port");
-    if (dsdt) return dsdt;
-    return fadt_field(fadt, FADT_DSDT, 4);
+    if (!dsdt) dsdt = fadt_field(fadt, FADT_DSDT, 4);
+    return (paddr){dsdt};
 }
 
 // ---- _S5_: Name (_S5, Package () {SLP_TYPa, SLP_TYPb, ...}); encodings of chapter 20.2 ----

@@ -65,13 +65,13 @@ static void ioapic_let(unsigned line) {
 static bool ioapic_find_all(void) {
     bool any = false;
     for (u32 i = 0; i < tables->io_apic_count; i++) {
-        u64 physical = tables->io_apics[i].address;
+        paddr physical = {tables->io_apics[i].address};
         struct io_apic io = {window_map(physical, DATA + 4, WINDOW_DEVICE), tables->io_apics[i].gsi,
                              0};
         if (!io.registers) continue;
         u32 version = ioapic_get(&io, VERSION);
         if (version == UINT32_MAX || version == 0) { // what an address reads as where nothing is
-            log("interrupts: no IO-APIC answers at %#lx: ignored", physical);
+            log("interrupts: no IO-APIC answers at %#lx: ignored", physical.at);
             continue;
         }
         io.count = (version >> 16 & 0xff) + 1;
@@ -96,7 +96,7 @@ void interrupts_init(const struct acpi_info *acpi) {
     struct apic_setup setup = {apic_choose(features.ecx, features.edx, base, highest), NULL,
                                acpi->nmi_lint, acpi->nmi_low};
     if (setup.mode == APIC_MEMORY) {
-        setup.registers = window_map(base & PTE_ADDRESS, PAGE_SIZE, WINDOW_DEVICE);
+        setup.registers = window_map(pte_target(base), PAGE_SIZE, WINDOW_DEVICE);
         if (!setup.registers) setup.mode = APIC_NONE;
     }
     apic_set_up(&setup);

@@ -41,10 +41,10 @@ u64 kvm_clock_ns(void) {
     if (!(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) || cpuid(0x40000000, 0).ebx != HYPERVISOR_KVM)
         return 0;
     if (!(cpuid(0x40000001, 0).eax & CPUID_40000001_EAX_CLOCK2)) return 0;
-    u64 page = page_alloc_cleared();
-    if (!page) return 0;
-    wrmsr(MSR_KVM_WALL_CLOCK, page + offsetof(struct kvm_clock, start_version));
-    wrmsr(MSR_KVM_SYSTEM_TIME, page | KVM_ENABLE);
+    paddr page = page_alloc_cleared();
+    if (!page.at) return 0;
+    wrmsr(MSR_KVM_WALL_CLOCK, page.at + offsetof(struct kvm_clock, start_version));
+    wrmsr(MSR_KVM_SYSTEM_TIME, page.at | KVM_ENABLE);
     u64 ns = kvm_wall_ns(window(page), rdtsc());
     wrmsr(MSR_KVM_SYSTEM_TIME, 0);
     page_free(page);

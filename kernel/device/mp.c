@@ -14,7 +14,7 @@ enum { MP_CPU, MP_BUS, MP_IO_APIC, MP_INTERRUPT, MP_LOCAL_INTERRUPT, MP_TYPES };
 enum { MP_INT, MP_NMI }; // kinds of interrupts
 
 static const u8 *mp_find_pointer(u64 start, u64 end) {
-    const u8 *at = window_map(start, end - start, WINDOW_TABLES);
+    const u8 *at = window_map((paddr){start}, end - start, WINDOW_TABLES);
     for (; at && start < end; start += 16, at += 16)
         if (!memcmp(at, "_MP_", 4) && acpi_adds_up(at, 16)) return at;
     return NULL;
@@ -23,7 +23,7 @@ static const u8 *mp_find_pointer(u64 start, u64 end) {
 // The pointer to it is in the first KiB of the EBDA (if there is none: the last one of base memory)
 // or in the BIOS ROM.
 static const u8 *mp_find_table(void) {
-    const u8 *segment = window_map(BDA_EBDA_SEGMENT, 2, WINDOW_TABLES);
+    const u8 *segment = window_map((paddr){BDA_EBDA_SEGMENT}, 2, WINDOW_TABLES);
     u64 ebda = 0;
     if (segment) ebda = acpi_number(segment, 2) << 4;
     if (ebda < EBDA_LOWEST || ebda > LEGACY_HOLE - 1024) ebda = LEGACY_HOLE - 1024;
@@ -31,15 +31,15 @@ static const u8 *mp_find_table(void) {
     if (!pointer) pointer = mp_find_pointer(MP_ROM, HIGH_MEMORY);
     if (!pointer) return NULL;
     // 0: one of the default configurations, all of which are older than 64 bits.
-    u64 physical = acpi_number(pointer + 4, 4);
+    paddr physical = {acpi_number(pointer + 4, 4)};
     u64 length = 0;
     const u8 *table = NULL;
-    if (physical) table = window_map(physical, HEADER_BYTES, WINDOW_TABLES);
+    if (physical.at) table = window_map(physical, HEADER_BYTES, WINDOW_TABLES);
     if (table && !memcmp(table, "PCMP", 4)) length = acpi_number(table + 4, 2);
     table = NULL;
     if (length >= HEADER_BYTES) table = window_map(physical, length, WINDOW_TABLES);
     if (table && acpi_adds_up(table, length)) return table;
-    log("MP table: ignored at 0x%lx (%lu bytes): wrong length or checksum", physical, length);
+    log("MP table: ignored at 0x%lx (%lu bytes): wrong length or checksum", physical.at, length);
     return NULL;
 }
 

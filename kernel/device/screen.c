@@ -46,7 +46,7 @@ static void screen_text_init(unsigned columns, unsigned rows) {
     u16 *cells = NULL;
     if (fits) {
         why = "no memory to map it";
-        cells = window_map(TEXT_SCREEN, TEXT_CELLS * sizeof(u16), WINDOW_DEVICE);
+        cells = window_map((paddr){TEXT_SCREEN}, TEXT_CELLS * sizeof(u16), WINDOW_DEVICE);
     }
     if (!cells) {
         log_error("screen: %u x %u characters not used: %s", columns, rows, why);
@@ -66,8 +66,8 @@ static void screen_text_init(unsigned columns, unsigned rows) {
 
 // On as much of it as there are cells for; the low stage has few.
 static void screen_framebuffer_begin(const struct boot_part *cells) {
-    void *memory = window_map(framebuffer.address, (u64)framebuffer.pitch * framebuffer.height,
-                              WINDOW_WRITE_COMBINING);
+    void *memory = window_map((paddr){framebuffer.address},
+                              (u64)framebuffer.pitch * framebuffer.height, WINDOW_WRITE_COMBINING);
     unsigned columns = framebuffer.width / FONT_WIDTH;
     unsigned fit = (unsigned)(cells->length / sizeof(u16));
     unsigned rows = 0;
@@ -75,9 +75,9 @@ static void screen_framebuffer_begin(const struct boot_part *cells) {
     if (columns) rows = MIN(framebuffer.height / FONT_HEIGHT, (MAX(fit / columns, 1) - 1) / 2);
     if (!memory || !rows) return; // window_map() said why; or no character fits
     unsigned size = rows * columns;
-    console = (struct console){window(cells->start), fit - size, columns, rows, 0, 0, 0,
-                               console.style,        0};
-    shown = (u16 *)window(cells->start) + (fit - size);
+    console = (struct console){
+        window((paddr){cells->start}), fit - size, columns, rows, 0, 0, 0, console.style, 0};
+    shown = (u16 *)window((paddr){cells->start}) + (fit - size);
     kind = FRAMEBUFFER;
     framebuffer_init(&framebuffer, memory);
     console_erase(&console, 0, size);

@@ -11,17 +11,17 @@ static u64 fb0_length_of(const struct boot_framebuffer *fb) {
     return ROUND_UP(fb->address + (u64)fb->pitch * fb->height, PAGE_SIZE) - fb->address;
 }
 
-u64 fb0_pages(u64 offset, u64 bytes) {
+paddr fb0_pages(u64 offset, u64 bytes) {
     const struct boot_framebuffer *fb = screen_framebuffer();
     u64 start = ROUND_DOWN(fb->address, PAGE_SIZE);
     u64 all = fb->address + fb0_length_of(fb) - start;
-    if (offset <= all && bytes <= all - offset) return start + offset;
-    return 0;
+    if (offset <= all && bytes <= all - offset) return (paddr){start + offset};
+    return (paddr){0};
 }
 
 s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write) {
     const struct boot_framebuffer *fb = screen_framebuffer();
-    void *place = window(fb->address + offset);
+    void *place = window((paddr){fb->address + offset});
     u64 all = fb0_length_of(fb);
     u64 count = 0;
     if (offset < all) count = MIN(bytes, all - offset);

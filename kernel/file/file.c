@@ -31,8 +31,8 @@ static void file_place_give(union place *place) {
 }
 
 static bool file_more_places(void) {
-    u64 page = promises_page(OWNER_FILES, false);
-    if (!page) return false;
+    paddr page = promises_page(OWNER_FILES, false);
+    if (!page.at) return false;
     union place *places = window(page);
     for (size_t i = 0; i < PAGE_SIZE / sizeof *places; i++) file_place_give(&places[i]);
     return true;

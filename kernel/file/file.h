@@ -5,6 +5,7 @@
 #include <asm/errno.h>
 #include <asm/termbits.h>
 #include "boot/bootinfo.h"
+#include "kernel/lib/address.h"
 #include "kernel/thread/record.h"
 
 enum file_kind {
@@ -92,4 +93,4 @@ void timeline_log(void); // what the boot took, stage by stage
 s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write); // write: from the program
 s64 fb0_ioctl(u32 request, u64 arg);
 // The physical address of so many bytes of its pages; 0: it has not that many.
-u64 fb0_pages(u64 offset, u64 bytes);
+paddr fb0_pages(u64 offset, u64 bytes);

@@ -60,9 +60,9 @@ struct file *files_get(struct files *files, u64 number) {
 
 static bool files_part(struct files *files, u32 number) {
     if (descriptors_has_part(&files->table, number)) return true;
-    u64 page = promises_page(OWNER_FILES, false);
-    if (page) descriptors_grow(&files->table, number, window(page));
-    return page;
+    paddr page = promises_page(OWNER_FILES, false);
+    if (page.at) descriptors_grow(&files->table, number, window(page));
+    return page.at;
 }
 
 struct file *record_file(struct thread *thread, u64 number) {
@@ -159,7 +159,7 @@ s64 files_set_close_on_exec(struct files *files, u64 number, bool on) {
 
 // Linux looks at how the file was opened before it looks whether the file can be mapped at all.
 static s64 files_map_open(const struct file *file, u64 offset, u64 bytes, u32 rights, bool shared,
-                          u64 *physical) {
+                          paddr *physical) {
     u32 access = file_access(file);
     if (access == O_WRONLY) return -EACCES;
     if (access == O_RDONLY && shared && rights & AREA_WRITE) return -EACCES;
@@ -168,7 +168,7 @@ static s64 files_map_open(const struct file *file, u64 offset, u64 bytes, u32 ri
 }
 
 s64 file_map(struct files *files, u64 number, u64 offset, u64 bytes, u32 rights, bool shared,
-             u64 *physical) {
+             paddr *physical) {
     struct file *file = files_get(files, number);
     if (!file) return -EBADF;
     s64 result = files_map_open(file, offset, bytes, rights, shared, physical);

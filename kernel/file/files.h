@@ -39,7 +39,7 @@ struct file_operations {
     // The physical address of what mmap shows, and more flags for its area; or a negative errno.
     // NULL: ENODEV.
     s64 (*map)(const struct file *file, u64 offset, u64 bytes, u32 rights, bool shared,
-               u64 *physical);
+               paddr *physical);
     void (*release)(struct file *file); // nobody holds it any more; NULL: nothing is to be done
 };
 
@@ -100,7 +100,7 @@ s64 files_close_on_exec(struct files *files, u64 number); // whether, or -EBADF
 s64 files_set_close_on_exec(struct files *files, u64 number, bool on);
 // For mmap: see the operation.
 s64 file_map(struct files *files, u64 number, u64 offset, u64 bytes, u32 rights, bool shared,
-             u64 *physical);
+             paddr *physical);
 
 // ---- nodes.c: files that never wait ----
 const struct file_operations *node_operations(u32 node); // of a node in the tree

@@ -30,7 +30,7 @@ static s64 input_piece(const struct file *file, u64 at, u64 bytes, u64 offset, b
     u64 count = MIN(bytes, input->length - offset);
     (void)file;
     (void)write;
-    if (!copy_to_user(at, window(input->start + offset), count)) return -EFAULT;
+    if (!copy_to_user(at, window((paddr){input->start + offset}), count)) return -EFAULT;
     return (s64)count;
 }
 
@@ -94,11 +94,11 @@ static s64 fb0_file_ioctl(struct thread *thread, u32 request, u64 arg) {
 }
 
 static s64 fb0_map(const struct file *file, u64 offset, u64 bytes, u32 rights, bool shared,
-                   u64 *physical) {
+                   paddr *physical) {
     if (rights & AREA_EXEC) return -EPERM;
     if (!shared) return -EINVAL;
     *physical = fb0_pages(offset, bytes);
-    if (!*physical) return -EINVAL;
+    if (!physical->at) return -EINVAL;
     if (file_access(file) != O_RDONLY) return 0;
     return AREA_SEALED;
 }
@@ -134,7 +134,7 @@ static s64 zero_seek(u64 offset, s64 to, u32 whence) {
 
 // It is anonymous memory.
 static s64 zero_map(const struct file *file, u64 offset, u64 bytes, u32 rights, bool shared,
-                    u64 *physical) {
+                    paddr *physical) {
     (void)file;
     (void)offset;
     (void)bytes;

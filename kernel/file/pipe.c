@@ -85,8 +85,8 @@ static s64 pipe_read(struct thread *thread) {
 static bool pipe_has_pages(struct pipe *pipe, u64 bytes) {
     u8 **missing;
     while ((missing = ring_missing(&pipe->ring, bytes))) {
-        u64 page = promises_page(OWNER_FILES, false);
-        if (!page) return false;
+        paddr page = promises_page(OWNER_FILES, false);
+        if (!page.at) return false;
         *missing = window(page);
     }
     return true;
@@ -211,8 +211,8 @@ static struct file *pipe_end(struct pipe *pipe, u32 flags) {
 
 bool pipe_make(u32 flags, struct file *ends[2]) {
     static u32 made;
-    u64 page = promises_page(OWNER_FILES, false);
-    if (!page) return false;
+    paddr page = promises_page(OWNER_FILES, false);
+    if (!page.at) return false;
     struct pipe *pipe = window(page);
     *pipe = (struct pipe){.lock = {.rank = LOCK_PIPE},
                           .number = __atomic_fetch_add(&made, 1, __ATOMIC_RELAXED),

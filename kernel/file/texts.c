@@ -39,7 +39,7 @@ static void text_iomem(struct reader *reader) {
     static const char *const types[] = {
         "Reserved",       "System RAM", "Reserved", "ACPI Tables", "ACPI Non-volatile Storage",
         "Unusable memory"};
-    const struct e820_entry *e = window(boot->e820);
+    const struct e820_entry *e = window((paddr){boot->e820});
     const struct e820_entry *end = e + boot->e820_count;
     for (; e < end; e++) {
         if (!e->length) continue;

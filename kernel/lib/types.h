@@ -1,5 +1,4 @@
-// Short names. Physical addresses are u64, virtual ones pointers, so that a mix-up does not
-// compile.
+// Short names. Addresses have types of their own: address.h.
 #pragma once
 
 #include <stdbool.h>

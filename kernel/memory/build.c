@@ -19,7 +19,7 @@ _Static_assert(HANDOVER_BYTES(E820_MAX) <= BOUNCE_END - BOUNCE,
 static struct elf kernel_elf;
 static bool has_1g;
 
-u64 tables_root(void) { return read_cr3() & PTE_ADDRESS; }
+paddr tables_root(void) { return pte_target(read_cr3()); }
 
 // What this CPU offers to page tables. Physical addresses beyond what it implements are reserved
 // bits in an entry.
@@ -64,27 +64,27 @@ static void build_plan(struct handover *handover) {
             machine.payload.start + machine.payload.length - 1);
     if (!fits) unfit("no %lu KiB of memory in one piece for the kernel", plan->kernel_bytes / 1024);
     memcpy(window(plan->map_copy), machine.map, machine.entries * sizeof(struct e820_entry));
-    boot->e820 = plan->map_copy;
-    boot->screen = (struct boot_part){plan->screen, machine.screen};
+    boot->e820 = plan->map_copy.at;
+    boot->screen = (struct boot_part){plan->screen.at, machine.screen};
 }
 
-static void build_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
+static void build_map(paddr root, u64 address, paddr physical, u64 bytes, u64 bits, u64 max_page) {
     if (!tables_map(root, address, physical, bytes, bits | PTE_G, max_page))
         unfit("the part below 4 GiB of %lu KiB of usable memory is too little for the page tables",
               pages_total() * (PAGE_SIZE / 1024));
 }
 
-static void build_map_new_pages(u64 root, u64 address, u64 bytes, u64 (*alloc)(void)) {
+static void build_map_new_pages(paddr root, u64 address, u64 bytes, paddr (*alloc)(void)) {
     for (u64 at = address; at < address + bytes; at += PAGE_SIZE) {
-        u64 page = alloc();
-        if (!page) unfit("no memory for the first stack");
+        paddr page = alloc();
+        if (!page.at) unfit("no memory for the first stack");
         build_map(root, at, page, PAGE_SIZE, PTE_W | PTE_NX, PAGE_SIZE);
     }
 }
 
 // Rights by segment; no two share a page. Returns the length of the read-only part, which comes
 // first (kernel.ld).
-static u64 build_map_kernel(u64 root, u64 physical) {
+static u64 build_map_kernel(paddr root, paddr physical) {
     u64 read_only = 0;
     u64 end = 0;
     for (const elf_segment *segment = NULL; (segment = elf_next(&kernel_elf, segment, PT_LOAD));) {
@@ -97,24 +97,29 @@ static u64 build_map_kernel(u64 root, u64 physical) {
         u64 rights = PTE_NX;
         if (executable) rights = 0;
         if (writable) rights |= PTE_W;
-        build_map(root, KERNEL_BASE + start, physical + start, end - start, rights, PAGE_SIZE);
+        build_map(root, KERNEL_BASE + start, paddr_add(physical, start), end - start, rights,
+                  PAGE_SIZE);
     }
     return read_only;
 }
 
+static void build_map_in_window(paddr root, u64 physical, u64 bytes, u64 bits, u64 max_page) {
+    build_map(root, WINDOW + physical, (paddr){physical}, bytes, bits, max_page);
+}
+
 // All usable memory, in the largest pages; the kernel's read-only frames are read-only here, too.
-static void build_map_window(u64 root, const struct ranges *usable, u64 read_only, u64 length) {
+static void build_map_window(paddr root, const struct ranges *usable, u64 read_only, u64 length) {
     for (size_t i = 0; i < usable->count; i++) {
         u64 start = usable->list[i].start;
         u64 end = usable->list[i].end;
         u64 max_page = PAGE_2M;
         if (has_1g) max_page = PAGE_1G;
         if (start <= read_only && read_only + length <= end) {
-            build_map(root, WINDOW + start, start, read_only - start, PTE_W | PTE_NX, max_page);
-            build_map(root, WINDOW + read_only, read_only, length, PTE_NX, max_page);
+            build_map_in_window(root, start, read_only - start, PTE_W | PTE_NX, max_page);
+            build_map_in_window(root, read_only, length, PTE_NX, max_page);
             start = read_only + length;
         }
-        build_map(root, WINDOW + start, start, end - start, PTE_W | PTE_NX, max_page);
+        build_map_in_window(root, start, end - start, PTE_W | PTE_NX, max_page);
     }
 }
 
@@ -123,13 +128,13 @@ static void build_map_window(u64 root, const struct ranges *usable, u64 read_onl
 // below the end of memory, and QEMU under TCG takes a slow path for each store to a page while it
 // keeps a translation of code there, which is until the code's own bytes are written. Without this,
 // a program's calls take 20 times as long with QEMU 7.2 and 50 times with 11.1.
-static void build_map_slot(u64 root, u64 stack) {
+static void build_map_slot(paddr root, paddr stack) {
     u64 interrupt_stacks = SLOTS + offsetof(struct cpu, ist);
     u64 behind = SLOTS + sizeof(struct cpu);
     build_map_new_pages(root, SLOTS, interrupt_stacks - SLOTS, page_alloc_cleared);
     build_map_new_pages(root, interrupt_stacks, behind - interrupt_stacks, page_alloc);
     build_map_new_pages(root, behind, SLOTS + SLOT_DATA - behind, page_alloc_cleared);
-    if (stack)
+    if (stack.at)
         build_map(root, SLOTS + SLOT_SIZE - PAGE_2M, stack, PAGE_2M, PTE_W | PTE_NX, PAGE_2M);
     else
         build_map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK, page_alloc_cleared);
@@ -137,12 +142,12 @@ static void build_map_slot(u64 root, u64 stack) {
 
 // In the window, for the high stage, which writes before it can make page tables. The loader saw
 // that no RAM is there.
-static void build_map_framebuffer(u64 root, const struct boot_framebuffer *framebuffer) {
+static void build_map_framebuffer(paddr root, const struct boot_framebuffer *framebuffer) {
     u64 start = ROUND_DOWN(framebuffer->address, PAGE_SIZE);
     u64 end = framebuffer->address + (u64)framebuffer->pitch * framebuffer->height;
     if (start)
-        build_map(root, WINDOW + start, start, ROUND_UP(end, PAGE_SIZE) - start,
-                  PTE_W | PTE_NX | PTE_PWT, PAGE_2M);
+        build_map_in_window(root, start, ROUND_UP(end, PAGE_SIZE) - start, PTE_W | PTE_NX | PTE_PWT,
+                            PAGE_2M);
 }
 
 // Plans and builds for handover->boot, and loads the kernel anew at its final place. Ends the
@@ -150,7 +155,7 @@ static void build_map_framebuffer(u64 root, const struct boot_framebuffer *frame
 void address_space_build(struct handover *handover) {
     const struct boot_info *boot = &handover->boot;
     enum elf_error error =
-        elf_open_kernel(&kernel_elf, window(boot->kernel.start), boot->kernel.length);
+        elf_open_kernel(&kernel_elf, window((paddr){boot->kernel.start}), boot->kernel.length);
     if (error) unfit("the kernel %s", elf_error_text(error));
     const struct plan *plan = &handover->plan;
     build_plan(handover);
@@ -160,12 +165,12 @@ void address_space_build(struct handover *handover) {
     handover->pages.top = handover->pages.map.end;
     pages_begin(&handover->pages);
 
-    u64 root = page_alloc_cleared();
-    if (!root)
+    paddr root = page_alloc_cleared();
+    if (!root.at)
         unfit("%lu KiB of usable memory are too little",
               ranges_bytes(plan->usable.list, plan->usable.count) / 1024);
     u64 read_only = build_map_kernel(root, plan->kernel);
-    build_map_window(root, &plan->usable, plan->kernel, read_only);
+    build_map_window(root, &plan->usable, plan->kernel.at, read_only);
     const struct extent *end = handover->pages.map.extents + handover->pages.map.count;
     for (const struct extent *run = handover->pages.map.extents; run < end; run++)
         build_map(root, run->linear, run->physical, run->bytes, PTE_W | PTE_NX, run->page);

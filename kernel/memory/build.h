@@ -12,7 +12,7 @@ struct handover {
     struct boot_info boot;
     struct plan plan; // its lists lie in scratch memory
     struct pages pages;
-    u64 root;         // physical address of the final PML4
+    paddr root;       // the final PML4
     u64 tables_allow; // see tables.h
     u64 tables;       // page tables made so far, the PML4 with them
 };
@@ -29,5 +29,5 @@ void address_space_build(struct handover *handover);
 // ---- takeover.c, high; in this order ----
 void memory_take_over(const struct handover *handover);
 void memory_end_boot(const struct handover *handover);
-void memory_give(u64 start, u64 end);
+void memory_give(paddr start, paddr end);
 void memory_report(void);

@@ -1,5 +1,5 @@
 // From the map the BIOS gave to the ranges of memory that can be used. Pure: plain data in, plain
-// data out.
+// data out. All addresses are physical ones, as plain numbers like those of the map.
 #pragma once
 
 #include "boot/bootinfo.h"

@@ -10,16 +10,16 @@ static void linear_extent_add(struct linear_map *map, size_t first, u64 start, u
     struct extent *extents = map->extents;
     struct extent *last = NULL;
     if (map->count > first) last = &extents[map->count - 1];
-    if (last && last->physical + last->bytes == start) {
+    if (last && last->physical.at + last->bytes == start) {
         last->bytes += end - start;
     } else {
         size_t i = map->count;
         size_t place = map->count++;
-        for (; i > 0 && extents[extents[i - 1].by_physical].physical > start; i--)
+        for (; i > 0 && extents[extents[i - 1].by_physical].physical.at > start; i--)
             extents[i].by_physical = extents[i - 1].by_physical;
         extents[i].by_physical = (u32)place;
         extents[place].linear = map->end;
-        extents[place].physical = start;
+        extents[place].physical.at = start;
         extents[place].bytes = end - start;
         extents[place].page = (u32)page;
     }
@@ -56,7 +56,7 @@ void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t c
 
 bool linear_append(struct linear_map *map, u64 start, u64 end) {
     const struct extent *last = &map->extents[map->count - 1];
-    bool continues = map->count > map->first[3] && last->physical + last->bytes == start;
+    bool continues = map->count > map->first[3] && last->physical.at + last->bytes == start;
     if (!continues && map->count == map->room) return false;
     linear_extent_add(map, map->first[3], start, end, PAGE_SIZE);
     return true;
@@ -86,7 +86,7 @@ static inline const struct extent *linear_find(const struct linear_map *map, u64
         size_t middle = (low + high) / 2;
         const struct extent *extent =
             &map->extents[by_physical ? map->extents[middle].by_physical : middle];
-        bool below = (by_physical ? extent->physical : extent->linear) <= address;
+        bool below = (by_physical ? extent->physical.at : extent->linear) <= address;
         if (below) found = extent;
         if (below)
             low = middle + 1;
@@ -96,16 +96,16 @@ static inline const struct extent *linear_find(const struct linear_map *map, u64
     return found;
 }
 
-u64 linear_to_physical(const struct linear_map *map, u64 linear) {
+paddr linear_to_physical(const struct linear_map *map, u64 linear) {
     const struct extent *extent = linear_find(map, linear, false);
     bool inside = extent && linear - extent->linear < extent->bytes;
-    if (!inside) return UINT64_MAX;
-    return linear - extent->linear + extent->physical;
+    if (!inside) return (paddr){UINT64_MAX};
+    return paddr_add(extent->physical, linear - extent->linear);
 }
 
-u64 physical_to_linear(const struct linear_map *map, u64 physical) {
-    const struct extent *extent = linear_find(map, physical, true);
-    bool inside = extent && physical - extent->physical < extent->bytes;
+u64 physical_to_linear(const struct linear_map *map, paddr physical) {
+    const struct extent *extent = linear_find(map, physical.at, true);
+    bool inside = extent && physical.at - extent->physical.at < extent->bytes;
     if (!inside) return UINT64_MAX;
-    return physical - extent->physical + extent->linear;
+    return physical.at - extent->physical.at + extent->linear;
 }

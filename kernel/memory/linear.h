@@ -8,10 +8,13 @@
 // it.
 #pragma once
 
+#include "kernel/lib/address.h"
 #include "kernel/memory/e820.h"
 
 struct extent { // pages of one size, consecutive in both address spaces
-    u64 linear, physical, bytes;
+    u64 linear;
+    paddr physical;
+    u64 bytes;
     u32 page; // size of one page: 1 GiB, 2 MiB or 4 KiB
     // In entry n of the table: the index of the extent that is n-th in physical order.
     u32 by_physical;
@@ -41,5 +44,5 @@ u64 linear_start(const struct linear_map *map, size_t size);
 u64 linear_tables(const struct linear_map *map);
 
 // Both ways, by one binary search; UINT64_MAX for an address that is not linear memory.
-u64 linear_to_physical(const struct linear_map *map, u64 linear);
-u64 physical_to_linear(const struct linear_map *map, u64 physical);
+paddr linear_to_physical(const struct linear_map *map, u64 linear);
+u64 physical_to_linear(const struct linear_map *map, paddr physical);

@@ -32,7 +32,7 @@
 struct group {
     u64 map[GROUP_PAGES / 64]; // 1: free
     u64 free;
-    u64 physical; // of a frame; the tail's pages need not be neighbours
+    paddr physical; // of a frame; the tail's pages need not be neighbours
     LIST_ENTRY(group) link;
 };
 LIST_HEAD(group_list, group);
@@ -56,18 +56,18 @@ void pages_begin(struct pages *given) {
     low_run = pages.map.count - 1;
 }
 
-static u64 pages_low_alloc(void) {
+static paddr pages_low_alloc(void) {
     while (low->top > LINEAR) {
         const struct extent *run = &low->map.extents[low_run];
-        u64 end = MIN(run->physical + (low->top - run->linear), IDENTITY_END);
-        if (end > run->physical) {
-            low->top = run->linear + (end - PAGE_SIZE - run->physical);
-            return end - PAGE_SIZE;
+        u64 end = MIN(run->physical.at + (low->top - run->linear), IDENTITY_END);
+        if (end > run->physical.at) {
+            low->top = run->linear + (end - PAGE_SIZE - run->physical.at);
+            return (paddr){end - PAGE_SIZE};
         }
         low->top = run->linear;
         low_run--;
     }
-    return 0;
+    return (paddr){0};
 }
 
 // ---- groups ----
@@ -88,13 +88,13 @@ static void pages_group_give(struct group *group, u64 from, u64 end) {
     }
 }
 
-static u64 pages_group_take(struct group *group) {
+static paddr pages_group_take(struct group *group) {
     u64 word = 0;
     while (!group->map[word]) word++;
     u64 page = word * 64 + (unsigned)__builtin_ctzll(group->map[word]);
     group->map[word] &= group->map[word] - 1;
     if (--group->free == 0) LIST_REMOVE(group, link);
-    if (!pages_is_tail(group)) return group->physical + page * PAGE_SIZE;
+    if (!pages_is_tail(group)) return paddr_add(group->physical, page * PAGE_SIZE);
     u64 number = (u64)(group - groups);
     return linear_to_physical(&pages.map, LINEAR + number * FRAME_BYTES + page * PAGE_SIZE);
 }
@@ -128,7 +128,7 @@ static void pages_tail_give(u64 from, u64 end) {
 static struct range pages_used_part(const struct extent *run, u64 low_top) {
     u64 end = run->linear + run->bytes;
     u64 low_end = run->linear;
-    if (run->physical < IDENTITY_END) low_end += IDENTITY_END - run->physical;
+    if (run->physical.at < IDENTITY_END) low_end += IDENTITY_END - run->physical.at;
     u64 start = MAX(run->linear, pages.top);
     u64 used = MIN(MAX(low_end, low_top), end);
     return (struct range){start, MAX(start, used)};
@@ -192,7 +192,7 @@ static void pages_leave(void) {
 
 static s64 pages_left_add(s64 count) { return __atomic_add_fetch(&left, count, __ATOMIC_RELAXED); }
 
-u64 page_alloc(void) {
+paddr page_alloc(void) {
     if (low) return pages_low_alloc();
     struct frames_cpu *cpu = pages_enter();
     lock_take(&lock);
@@ -201,25 +201,25 @@ u64 page_alloc(void) {
     u64 frame = FRAME_NONE;
     if (!group) frame = frames_take(cpu);
     if (frame != FRAME_NONE) group = pages_group_begin(frame, GROUP_PAGES);
-    u64 physical = 0;
+    paddr physical = {0};
     if (group) physical = pages_group_take(group);
-    if (physical) pages_left_add(-1);
+    if (physical.at) pages_left_add(-1);
     lock_give(&lock);
     pages_leave();
     return physical;
 }
 
-u64 page_alloc_cleared(void) {
-    u64 physical = page_alloc();
-    if (physical) memset(window(physical), 0, PAGE_SIZE);
+paddr page_alloc_cleared(void) {
+    paddr physical = page_alloc();
+    if (physical.at) memset(window(physical), 0, PAGE_SIZE);
     return physical;
 }
 
-void page_free(u64 physical) {
+void page_free(paddr physical) {
     u64 linear = physical_to_linear(&pages.map, physical);
     u64 frame = (linear - LINEAR) / FRAME_BYTES;
     bool is_frame = frame < frames.count;
-    bool is_low_stages = is_frame && linear >= pages.top && physical < IDENTITY_END;
+    bool is_low_stages = is_frame && linear >= pages.top && physical.at < IDENTITY_END;
     ASSERT(!low && linear < pages.map.end && !is_low_stages);
     struct group *group = &groups[frame];
     u64 page = linear % FRAME_BYTES / PAGE_SIZE;
@@ -235,9 +235,9 @@ void page_free(u64 physical) {
     pages_leave();
 }
 
-void pages_give(u64 physical, u64 bytes) {
+void pages_give(paddr physical, u64 bytes) {
     u64 linear = physical_to_linear(&pages.map, physical);
-    ASSERT(bytes && physical_to_linear(&pages.map, physical + bytes - PAGE_SIZE) ==
+    ASSERT(bytes && physical_to_linear(&pages.map, paddr_add(physical, bytes - PAGE_SIZE)) ==
                         linear + bytes - PAGE_SIZE);
     pages_enter();
     lock_take(&lock);
@@ -255,12 +255,12 @@ u64 pages_total(void) { return (pages.map.end - LINEAR) / PAGE_SIZE; }
 
 // ---- frames ----
 
-static u64 frame_physical(u64 frame) {
-    if (frame == FRAME_NONE) return 0;
+static paddr frame_physical(u64 frame) {
+    if (frame == FRAME_NONE) return (paddr){0};
     return linear_to_physical(&pages.map, LINEAR + frame * FRAME_BYTES);
 }
 
-static u64 frame_number(u64 physical) {
+static u64 frame_number(paddr physical) {
     u64 linear = physical_to_linear(&pages.map, physical);
     ASSERT(linear % FRAME_BYTES == 0 && linear < LINEAR + frames.count * FRAME_BYTES);
     return (linear - LINEAR) / FRAME_BYTES;
@@ -268,7 +268,7 @@ static u64 frame_number(u64 physical) {
 
 static void pages_clear(u64 frame) { memset(window(frame_physical(frame)), 0, FRAME_BYTES); }
 
-u64 frame_alloc(bool *cleared) {
+paddr frame_alloc(bool *cleared) {
     struct frames_cpu *cpu = pages_enter();
     u64 frame = frames_take_cleared(cpu);
     *cleared = frame != FRAME_NONE;
@@ -278,7 +278,7 @@ u64 frame_alloc(bool *cleared) {
     return frame_physical(frame);
 }
 
-void frame_split(u64 physical) {
+void frame_split(paddr physical) {
     pages_enter();
     lock_take(&lock);
     pages_group_begin(frame_number(physical), 0);
@@ -293,7 +293,7 @@ bool frames_idle(void) {
 }
 
 // Linear memory begins with all 1 GiB pages.
-u64 frames_alloc_1g(void) {
+paddr frames_alloc_1g(void) {
     u64 end = (linear_start(&pages.map, 1) - LINEAR) / FRAME_BYTES;
     u64 frame = frames_take_run(pages_enter(), FRAMES_1G, FRAMES_1G, 0, end);
     if (frame != FRAME_NONE) pages_left_add(-FRAMES_1G * (s64)GROUP_PAGES);
@@ -301,7 +301,7 @@ u64 frames_alloc_1g(void) {
     return frame_physical(frame);
 }
 
-void frames_free_run(u64 physical, u64 count) {
+void frames_free_run(paddr physical, u64 count) {
     u64 frame = frame_number(physical);
     struct frames_cpu *cpu = pages_enter();
     if (count == 1)

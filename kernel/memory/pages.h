@@ -26,24 +26,24 @@ void pages_join(void);
 // map has the old extents and the new. While extents change no other CPU may call anything here.
 void pages_grow(const struct linear_map *map);
 
-u64 page_alloc(void);         // contents undefined; 0 when there is none
-u64 page_alloc_cleared(void); // filled with zeroes
-void page_free(u64 physical);
-void pages_give(u64 physical,
+paddr page_alloc(void);         // contents undefined; 0 when there is none
+paddr page_alloc_cleared(void); // filled with zeroes
+void page_free(paddr physical);
+void pages_give(paddr physical,
                 u64 bytes); // the same with neighbours of what linear memory has grown by
 u64 pages_free(
     void); // pages that page_alloc could still give, at least; exact when no other CPU is in here
 u64 pages_total(void); // pages of linear memory
 // A whole frame, filled with zeroes if this CPU has any from when it was idle, else contents
 // undefined; 0: none.
-u64 frame_alloc(bool *cleared);
+paddr frame_alloc(bool *cleared);
 // A whole frame that is in use: from now on its pages are, one by one. When nobody has given one of
 // them back, it may be given back as a whole all the same.
-void frame_split(u64 physical);
+void frame_split(paddr physical);
 bool frames_idle(
     void); // when idle: clears one frame if that is of use later; false when there is nothing to do
 
-u64 frames_alloc_1g(
+paddr frames_alloc_1g(
     void); // a 1 GiB page of linear memory that is free as a whole, contents undefined; 0: none
 // Gives frames back that are neighbours in physical and in linear memory, however they were taken.
-void frames_free_run(u64 physical, u64 count);
+void frames_free_run(paddr physical, u64 count);

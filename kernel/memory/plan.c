@@ -1,6 +1,6 @@
 // Plans what becomes of each byte of memory. The order matters: first what is no good for anybody,
 // then what is in use, then a place for the kernel next to that, so that it cuts no other large
-// page, then the stack.
+// page, then the stack. Every plain number here that is an address is a physical one.
 #include "kernel/memory/plan.h"
 
 #include "kernel/lib/string.h"
@@ -101,14 +101,15 @@ static bool plan_place_kernel(const struct machine *machine, struct plan *plan) 
     u64 tables = plan->extents_room * sizeof(struct extent) + copy + machine->screen;
     plan->kernel_bytes = image + ROUND_UP(tables, PAGE_SIZE);
     plan->extents_room += (plan->kernel_bytes - image - tables) / sizeof(struct extent);
-    plan->kernel = ranges_place(left->list, left->count, plan->kernel_bytes, behind);
-    if (!plan->kernel || plan->kernel + plan->kernel_bytes > IDENTITY_END)
-        plan->kernel = ranges_place(left->list, left->count, plan->kernel_bytes, HIGH_MEMORY);
-    if (!plan->kernel || plan->kernel + plan->kernel_bytes > IDENTITY_END) return false;
-    plan->extents = plan->kernel + image;
-    plan->map_copy = plan->extents + plan->extents_room * sizeof(struct extent);
-    plan->screen = plan->map_copy + copy;
-    plan_take(plan, left, plan->kernel, plan->kernel + plan->kernel_bytes, "kernel");
+    u64 kernel = ranges_place(left->list, left->count, plan->kernel_bytes, behind);
+    if (!kernel || kernel + plan->kernel_bytes > IDENTITY_END)
+        kernel = ranges_place(left->list, left->count, plan->kernel_bytes, HIGH_MEMORY);
+    if (!kernel || kernel + plan->kernel_bytes > IDENTITY_END) return false;
+    plan->kernel = (paddr){kernel};
+    plan->extents = paddr_add(plan->kernel, image);
+    plan->map_copy = paddr_add(plan->extents, plan->extents_room * sizeof(struct extent));
+    plan->screen = paddr_add(plan->map_copy, copy);
+    plan_take(plan, left, kernel, kernel + plan->kernel_bytes, "kernel");
     return true;
 }
 
@@ -147,8 +148,8 @@ bool plan_make(const struct machine *machine, struct plan *plan, void *scratch) 
     plan_bring_back(plan, image.start, ROUND_UP(image.start + image.length, PAGE_SIZE));
     if (!plan_place_kernel(machine, plan)) return false;
     if (ranges_bytes(plan->usable.list, plan->usable.count) >= SMALL_MACHINE)
-        plan->stack = ranges_place_stack(plan->left.list, plan->left.count, machine->has_1g);
-    if (plan->stack)
-        plan_take(plan, &plan->left, plan->stack, plan->stack + PAGE_2M, "first stack");
+        plan->stack.at = ranges_place_stack(plan->left.list, plan->left.count, machine->has_1g);
+    if (plan->stack.at)
+        plan_take(plan, &plan->left, plan->stack.at, plan->stack.at + PAGE_2M, "first stack");
     return true;
 }

@@ -60,10 +60,12 @@ struct plan {
     struct ranges left;   // of it: what becomes linear memory
     // What joins linear memory when booting is over, by address; the tables of ACPI still in it.
     struct ranges back;
-    u64 kernel, kernel_bytes;     // the kernel's final place; behind its image:
-    u64 extents, extents_room;    // the table of extents, and for how many
-    u64 map_copy, screen;         // the BIOS map; memory for the text on a framebuffer
-    u64 stack;                    // the first stack's 2 MiB; 0: memory is short, it gets pages
+    paddr kernel;                 // the kernel's final place; behind its image:
+    paddr extents;                // the table of extents
+    paddr map_copy, screen;       // the BIOS map; memory for the text on a framebuffer
+    paddr stack;                  // the first stack's 2 MiB; 0: memory is short, it gets pages
+    u64 kernel_bytes;             // with all of these
+    u64 extents_room;             // so many extents have room
     u64 beyond_limit;             // bytes that the limit leaves out
     u64 not_write_back;           // of the others: bytes that the MTRRs spoil
     u32 ignored;                  // usable entries that wrap

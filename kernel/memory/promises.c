@@ -57,18 +57,18 @@ void promises_got(enum owner owner, u64 pages, bool promised) {
 }
 
 // Takes a page for an owner, contents undefined. 0: none is left, or none that nobody was promised.
-u64 promises_page(enum owner owner, bool promised) {
-    u64 page = page_alloc();
-    if (page && !promised && !promises_can(0)) {
+paddr promises_page(enum owner owner, bool promised) {
+    paddr page = page_alloc();
+    if (page.at && !promised && !promises_can(0)) {
         page_free(page);
-        page = 0;
+        page.at = 0;
     }
-    if (page) promises_took(owner, 1, promised);
+    if (page.at) promises_took(owner, 1, promised);
     return page;
 }
 
 // Gives such a page back.
-void promises_give(enum owner owner, u64 page, bool promised) {
+void promises_give(enum owner owner, paddr page, bool promised) {
     promises_got(owner, 1, promised);
     page_free(page);
 }

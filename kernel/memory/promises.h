@@ -8,7 +8,7 @@
 // Whatever is taken has an owner here.
 #pragma once
 
-#include "kernel/lib/types.h"
+#include "kernel/lib/address.h"
 
 enum owner {
     OWNER_DATA,
@@ -39,5 +39,5 @@ void promises_clear_away(s64 pages);
 // Pages that somebody took, or gave back.
 void promises_took(enum owner owner, u64 pages, bool promised);
 void promises_got(enum owner owner, u64 pages, bool promised);
-u64 promises_page(enum owner owner, bool promised);
-void promises_give(enum owner owner, u64 page, bool promised);
+paddr promises_page(enum owner owner, bool promised);
+void promises_give(enum owner owner, paddr page, bool promised);

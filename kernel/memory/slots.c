@@ -15,16 +15,16 @@
 #define SLOTS_SHARE 8
 #define BELOW_RSP   0x10000 // what lies further below the stack pointer is not meant to be stack
 
-static u64 slot_page_bits(u64 physical) {
-    return (physical | PTE_P | PTE_W | PTE_NX | PTE_G) & tables_allow;
+static u64 slot_page_bits(paddr physical) {
+    return (physical.at | PTE_P | PTE_W | PTE_NX | PTE_G) & tables_allow;
 }
 
 // Fills the entries of pages that lie in one page table.
 static bool slot_map_new(u64 start, u64 bytes) {
     u64 *entry = tables_entry(tables_root(), start, 0);
     for (u64 *end = entry + bytes / PAGE_SIZE; entry && entry < end; entry++) {
-        u64 page = page_alloc();
-        if (!page) return false;
+        paddr page = page_alloc();
+        if (!page.at) return false;
         *entry = slot_page_bits(page);
     }
     return entry;
@@ -34,8 +34,8 @@ static bool slot_map_new(u64 start, u64 bytes) {
 // the page allocator. False when no page is left for it.
 bool slot_refill(struct slot *slot) {
     while (slot->reserved < SLOT_RESERVE) {
-        u64 page = page_alloc();
-        if (!page) return false;
+        paddr page = page_alloc();
+        if (!page.at) return false;
         slot->reserve[slot->reserved++] = page;
     }
     return true;
@@ -56,14 +56,14 @@ bool slot_make(unsigned number) {
     return slot_refill(slot);
 }
 
-static u64 slot_reserve_take(struct slot *slot) {
-    if (!slot->reserved) return 0;
+static paddr slot_reserve_take(struct slot *slot) {
+    if (!slot->reserved) return (paddr){0};
     return slot->reserve[--slot->reserved];
 }
 
-static u64 slot_new_table(void) {
-    u64 page = slot_reserve_take(THIS_SLOT());
-    if (page) memset(window(page), 0, PAGE_SIZE);
+static paddr slot_new_table(void) {
+    paddr page = slot_reserve_take(THIS_SLOT());
+    if (page.at) memset(window(page), 0, PAGE_SIZE);
     return page;
 }
 
@@ -84,9 +84,9 @@ const char *slot_grow(u64 address, u64 rsp) {
     bool is_full = at < SLOT_DATA_MAX;
     u64 *entry = NULL;
     if (!is_full) entry = tables_entry_with(tables_root(), address, 0, slot_new_table);
-    u64 page = 0;
+    paddr page = {0};
     if (entry) page = slot_reserve_take(slot);
-    if (!page) {
+    if (!page.at) {
         const char *what = "no page is free";
         if (is_full) what = "its slot is full";
         format(slot->why, sizeof slot->why, "the kernel's stack ran out: %lu KiB of it and %s",

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel/cpu/cpus.h"
+#include "kernel/lib/address.h"
 #include "kernel/memory/frames.h"
 
 #define SLOT_STACK 0x4000 // bytes of stack to begin with
@@ -10,10 +11,10 @@
 
 struct slot { // what this room keeps of a CPU, behind struct cpu
     struct frames_cpu frames;
-    u64 reserve[SLOT_RESERVE]; // physical
-    u32 reserved;              // how many of them there are
-    bool allocating;           // this CPU is inside the page allocator
-    char why[80];              // the stack cannot grow
+    paddr reserve[SLOT_RESERVE];
+    u32 reserved;    // how many of them there are
+    bool allocating; // this CPU is inside the page allocator
+    char why[80];    // the stack cannot grow
 };
 #define SLOT_DATA ROUND_UP(sizeof(struct cpu) + sizeof(struct slot), PAGE_SIZE)
 _Static_assert(SLOT_DATA <= SLOT_DATA_MAX, "the stack ends there");

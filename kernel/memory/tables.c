@@ -14,41 +14,41 @@
 u64 tables_allow = ~0ull;
 u64 tables_made;
 
-u64 *tables_at(u64 table, u64 address, int level) {
-    return (u64 *)window(table & PTE_ADDRESS) + (address >> LEVEL_SHIFT(level)) % ENTRIES;
+u64 *tables_at(paddr table, u64 address, int level) {
+    return (u64 *)window(table) + (address >> LEVEL_SHIFT(level)) % ENTRIES;
 }
 
 // Rights are decided at the leaf alone, so tables carry all of them; only those of the lower half
 // may carry PTE_U (SDM 3A 4.6: U must be set at every level).
-u64 *tables_entry_with(u64 root, u64 address, int level, u64 (*new_table)(void)) {
-    u64 table = root;
+u64 *tables_entry_with(paddr root, u64 address, int level, paddr (*new_table)(void)) {
+    paddr table = root;
     for (int at = 3; at > level; at--) {
         u64 *entry = tables_at(table, address, at);
         if (*entry & PTE_PS) panic("page tables: a large page is in the way at 0x%lx", address);
         if (!(*entry & PTE_P)) {
-            u64 made = new_table();
-            if (!made) return NULL;
+            paddr made = new_table();
+            if (!made.at) return NULL;
             __atomic_fetch_add(&tables_made, 1, __ATOMIC_RELAXED);
-            if (address < 1ull << 47) made |= PTE_U;
-            *entry = made | PTE_P | PTE_W;
+            *entry = made.at | PTE_P | PTE_W;
+            if (address < 1ull << 47) *entry |= PTE_U;
         }
-        table = *entry;
+        table = pte_target(*entry);
     }
     return tables_at(table, address, level);
 }
 
-u64 *tables_entry(u64 root, u64 address, int level) {
+u64 *tables_entry(paddr root, u64 address, int level) {
     return tables_entry_with(root, address, level, page_alloc_cleared);
 }
 
-u64 *tables_leaf(u64 root, u64 address, u64 *bytes) {
-    u64 table = root;
+u64 *tables_leaf(paddr root, u64 address, u64 *bytes) {
+    paddr table = root;
     for (int level = 3; level >= 0; level--) {
         u64 *entry = tables_at(table, address, level);
         *bytes = LEVEL_BYTES(level);
         if (!*entry) return NULL;
         if (level == 0 || *entry & PTE_PS) return entry;
-        table = *entry;
+        table = pte_target(*entry);
     }
     return NULL;
 }
@@ -56,28 +56,28 @@ u64 *tables_leaf(u64 root, u64 address, u64 *bytes) {
 const void *tables_peek(u64 address) {
     u64 bytes, *entry = tables_leaf(tables_root(), address, &bytes);
     if (!entry || !(*entry & PTE_P) || address != (u64)((s64)(address << 16) >> 16)) return NULL;
-    return window((*entry & PTE_ADDRESS & -bytes) | (address & (bytes - 1)));
+    return window((paddr){(*entry & PTE_ADDRESS & -bytes) | (address & (bytes - 1))});
 }
 
-bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
+bool tables_map(paddr root, u64 address, paddr physical, u64 bytes, u64 bits, u64 max_page) {
     bits = (bits | PTE_P) & tables_allow;
     while (bytes > 0) {
         int level = 2;
         while (level > 0 && max_page < LEVEL_BYTES(level)) level--;
         while (level > 0 &&
-               ((address | physical) % LEVEL_BYTES(level) != 0 || bytes < LEVEL_BYTES(level)))
+               ((address | physical.at) % LEVEL_BYTES(level) != 0 || bytes < LEVEL_BYTES(level)))
             level--;
         u64 *entry = tables_entry(root, address, level);
         if (!entry) return false;
         // Fill this table as far as pages of this size go: one walk for up to 512 entries, and few
         // instructions each, since without 1 GiB pages every 2 MiB of memory come by here twice.
         u64 page = LEVEL_BYTES(level);
-        u64 next = physical | bits;
+        u64 next = physical.at | bits;
         if (level) next |= PTE_PS;
         u64 count = ENTRIES - (address >> LEVEL_SHIFT(level)) % ENTRIES;
         count = MIN(count, bytes / page);
         address += count * page;
-        physical += count * page;
+        physical.at += count * page;
         bytes -= count * page;
         for (; count >= 4; count -= 4, entry += 4, next += 4 * page) {
             entry[0] = next;
@@ -90,7 +90,7 @@ bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 ma
     return true;
 }
 
-void tables_each(u64 root, u64 start, u64 end,
+void tables_each(paddr root, u64 start, u64 end,
                  void (*each)(void *context, u64 *entry, u64 address, u64 bytes), void *context) {
     for (u64 address = start, bytes; address < end; address = ROUND_DOWN(address, bytes) + bytes) {
         u64 *entry = tables_leaf(root, address, &bytes);
@@ -98,7 +98,7 @@ void tables_each(u64 root, u64 start, u64 end,
     }
 }
 
-u64 tables_reach(u64 root, u64 start, u64 end, u64 cost, u64 most) {
+u64 tables_reach(paddr root, u64 start, u64 end, u64 cost, u64 most) {
     for (u64 address = start, bytes, sum = 0; address < end;
          address = ROUND_DOWN(address, bytes) + bytes) {
         if (sum >= most) return address;
@@ -112,7 +112,7 @@ u64 tables_reach(u64 root, u64 start, u64 end, u64 cost, u64 most) {
 
 // Hides or frees, of what is below one table, whose first address is at: see tables.h.
 // give: NULL to hide.
-static unsigned tables_take_out(u64 table, int level, u64 at, const u64 range[2],
+static unsigned tables_take_out(paddr table, int level, u64 at, const u64 range[2],
                                 const u64 limits[2], void (*give)(u64)) {
     bool hide = !give;
     u64 bytes = LEVEL_BYTES(level);
@@ -131,7 +131,7 @@ static unsigned tables_take_out(u64 table, int level, u64 at, const u64 range[2]
         const u64 *inside = range;
         if (goes) inside = whole;
         if (is_table && goes_down)
-            hidden |= tables_take_out(*entry & PTE_ADDRESS, level - 1, from, inside, limits, give);
+            hidden |= tables_take_out(pte_target(*entry), level - 1, from, inside, limits, give);
         if (hide && is_table == goes) {
             *entry &= ~PTE_P;
             if (goes)
@@ -146,12 +146,12 @@ static unsigned tables_take_out(u64 table, int level, u64 at, const u64 range[2]
     return hidden;
 }
 
-unsigned tables_hide(u64 root, u64 start, u64 end, u64 low, u64 high) {
+unsigned tables_hide(paddr root, u64 start, u64 end, u64 low, u64 high) {
     ASSERT(end <= high && high <= 1ull << 47);
     return tables_take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, NULL);
 }
 
-void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high, void (*give)(u64 entry)) {
+void tables_free(paddr root, u64 start, u64 end, u64 low, u64 high, void (*give)(u64 entry)) {
     tables_take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, give);
 }
 
@@ -159,7 +159,7 @@ void tables_split(struct tlb *tlb, u64 *entry, u64 address, u64 bytes, u64 table
     u64 part = bytes / ENTRIES;
     u64 next = *entry;
     if (part == PAGE_SIZE) next &= ~PTE_PS;
-    u64 *entries = window(table & PTE_ADDRESS);
+    u64 *entries = window(pte_target(table));
     for (u64 i = 0; i < ENTRIES; i++) entries[i] = next + i * part;
     *entry &= ~PTE_P;
     tlb_flush(tlb, address, address + PAGE_SIZE, false);
@@ -170,7 +170,7 @@ void tables_join(struct tlb *tlb, u64 address, int level, void (*give)(u64 entry
     u64 *above = tables_entry(tlb->root, address, level + 1);
     if (!above || !(*above & PTE_P) || *above & PTE_PS) return;
     u64 table = *above;
-    u64 *entries = window(table & PTE_ADDRESS);
+    u64 *entries = window(pte_target(table));
     u64 first = entries[0];
     u64 bytes = LEVEL_BYTES(level);
     if (!first || (first & PTE_ADDRESS) % LEVEL_BYTES(level + 1)) return;

@@ -1,7 +1,7 @@
 // Four-level page tables (Intel SDM 3A 4.5), any root, reached by the window.
 #pragma once
 
-#include "kernel/lib/types.h"
+#include "kernel/lib/address.h"
 
 struct tlb;
 
@@ -22,6 +22,9 @@ struct tlb;
 #define PTE_NX      (1ull << 63) // no execute; must be 0 on CPUs without NX, see tables_allow
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
+// What an entry names: a page, or a table.
+static inline paddr pte_target(u64 entry) { return (paddr){entry & PTE_ADDRESS}; }
+
 // Which PTE bits this CPU has: without NX, or without global pages, they are dropped from every
 // entry made here.
 extern u64 tables_allow;
@@ -33,18 +36,18 @@ extern u64 tables_made; // by what maps, since the start of this stage
 #define LEVEL_2M           1
 #define LEVEL_1G           2
 
-// The entry for address in a table of that level, which another entry names.
-u64 *tables_at(u64 table, u64 address, int level);
+// The entry for address in a table of that level.
+u64 *tables_at(paddr table, u64 address, int level);
 // The entry for address in the table of that level, in the window; missing tables are made. NULL
 // when there is no memory for one. Panics when a larger page is in the way.
-u64 *tables_entry(u64 root, u64 address, int level);
+u64 *tables_entry(paddr root, u64 address, int level);
 // The same with tables that new_table gives, cleared; 0 when it has none.
-u64 *tables_entry_with(u64 root, u64 address, int level, u64 (*new_table)(void));
+u64 *tables_entry_with(paddr root, u64 address, int level, paddr (*new_table)(void));
 
 // The entry that says something about address, and the size of its page; NULL when there is none,
 // then *bytes is how much at least says nothing. In the lower half a page without rights is an
 // entry that is not present.
-u64 *tables_leaf(u64 root, u64 address, u64 *bytes);
+u64 *tables_leaf(paddr root, u64 address, u64 *bytes);
 
 // Where the byte at address of this CPU's address space can be read without a fault, by the window;
 // NULL: not mapped.
@@ -53,18 +56,19 @@ const void *tables_peek(u64 address);
 // Maps bytes at address to physical memory with the given PTE bits, in pages of at most max_page
 // bytes (1 GiB, 2 MiB or 4 KiB), as large as alignment and length allow. All three are multiples of
 // PAGE_SIZE; nothing there is mapped yet. False when there is no memory for a table.
-bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) MUST_USE;
+bool tables_map(paddr root, u64 address, paddr physical, u64 bytes, u64 bits,
+                u64 max_page) MUST_USE;
 
 // Calls each(context, entry, address, bytes) for every page in [start, end) of the lower half, of
 // whatever size, one without rights included, skipping absent tables as a whole. No page crosses
 // start or end. each may change or empty the entry.
-void tables_each(u64 root, u64 start, u64 end,
+void tables_each(paddr root, u64 start, u64 end,
                  void (*each)(void *context, u64 *entry, u64 address, u64 bytes), void *context);
 
 // How far from start one can go, at most to end, when a page costs so much and a step over an
 // absent table or page half of it: to where a page or an absent one begins, at least behind the
 // first.
-u64 tables_reach(u64 root, u64 start, u64 end, u64 cost, u64 most);
+u64 tables_reach(paddr root, u64 start, u64 end, u64 cost, u64 most);
 
 // Taking pages out of the lower half, in three steps. First the CPUs must not find them any more:
 // every page in [start, end), which none crosses, becomes not present but keeps the rest of its
@@ -73,8 +77,8 @@ u64 tables_reach(u64 root, u64 start, u64 end, u64 cost, u64 most);
 // (tables_each() still finds them), and tables_free() calls give() with the entries of those
 // tables.
 enum { TABLES_HID_PAGES = 1, TABLES_HID_TABLES = 2 };
-unsigned tables_hide(u64 root, u64 start, u64 end, u64 low, u64 high) MUST_USE;
-void tables_free(u64 root, u64 start, u64 end, u64 low, u64 high, void (*give)(u64 entry));
+unsigned tables_hide(paddr root, u64 start, u64 end, u64 low, u64 high) MUST_USE;
+void tables_free(paddr root, u64 start, u64 end, u64 low, u64 high, void (*give)(u64 entry));
 
 // A page of 2 MiB or 1 GiB becomes 512 smaller ones with the same rights in the given table, whose
 // contents do not matter and which may come with bits for its entry. While the size changes the
@@ -86,4 +90,4 @@ void tables_split(struct tlb *tlb, u64 *entry, u64 address, u64 bytes, u64 table
 // give() gets the table's entry.
 void tables_join(struct tlb *tlb, u64 address, int level, void (*give)(u64 entry));
 
-u64 tables_root(void); // CR3 of this CPU
+paddr tables_root(void); // CR3 of this CPU

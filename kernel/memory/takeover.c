@@ -19,7 +19,7 @@ static void takeover_log_layout(void) {
         const struct extent *run = &map.extents[i];
         while (i >= map.first[size + 1]) size++;
         pages[size] += run->bytes / run->page;
-        log("memory: 0x%lx 0x%lx %lu %s", run->linear, run->physical, run->bytes / run->page,
+        log("memory: 0x%lx 0x%lx %lu %s", run->linear, run->physical.at, run->bytes / run->page,
             names[size]);
     }
     log("memory: %lu KiB usable, %lu KiB of it linear: %lu pages of 1 GiB, %lu of 2 MiB, "
@@ -35,9 +35,9 @@ static void takeover_check_run(const struct extent *run) {
         if (last) offset = run->bytes - run->page;
         const u64 *entry = tables_leaf(tables_root(), run->linear + offset, &bytes);
         if (!entry || bytes != run->page ||
-            (*entry & PTE_ADDRESS & -bytes) != run->physical + offset)
+            (*entry & PTE_ADDRESS & -bytes) != run->physical.at + offset)
             panic("linear memory: 0x%lx is not mapped to its page of %u KiB at 0x%lx",
-                  run->linear + offset, run->page / 1024, run->physical + offset);
+                  run->linear + offset, run->page / 1024, run->physical.at + offset);
     }
 }
 
@@ -45,15 +45,15 @@ static void takeover_check_run(const struct extent *run) {
 // against the page tables.
 void memory_take_over(const struct handover *handover) {
     struct pages pages = handover->pages;
-    pages.map.extents = window((u64)pages.map.extents);
+    pages.map.extents = window((paddr){(u64)pages.map.extents});
     map = pages.map;
     const struct plan *plan = &handover->plan;
-    pages_init(&pages, ranges_bytes(window((u64)plan->back.list), plan->back.count));
+    pages_init(&pages, ranges_bytes(window((paddr){(u64)plan->back.list}), plan->back.count));
     slot_refill(THIS_SLOT());
     traps_set_stack_growth(slot_grow);
-    window_set_map(window(handover->boot.e820), handover->boot.e820_count);
-    usable = ranges_bytes(window((u64)plan->usable.list), plan->usable.count);
-    if (plan->stack) stack = PAGE_2M;
+    window_set_map(window((paddr){handover->boot.e820}), handover->boot.e820_count);
+    usable = ranges_bytes(window((paddr){(u64)plan->usable.list}), plan->usable.count);
+    if (plan->stack.at) stack = PAGE_2M;
     takeover_log_layout();
     for (size_t i = 0; i < map.count; i++) takeover_check_run(&map.extents[i]);
     u64 gib = ROUND_UP(usable, 1ull << 30) >> 30;
@@ -70,7 +70,8 @@ void memory_take_over(const struct handover *handover) {
 static bool takeover_append(u64 start, u64 end) {
     u64 linear = map.end;
     if (!linear_append(&map, start, end)) return false;
-    if (!tables_map(tables_root(), linear, start, end - start, PTE_W | PTE_NX | PTE_G, PAGE_SIZE))
+    if (!tables_map(tables_root(), linear, (paddr){start}, end - start, PTE_W | PTE_NX | PTE_G,
+                    PAGE_SIZE))
         unfit("no memory is left for page tables");
     return true;
 }
@@ -84,7 +85,7 @@ static void takeover_append_back(const struct range *range) {
     bool fits = lends || takeover_append(at, range->end);
     for (; lends && at < range->end; at += PAGE_SIZE) {
         if (tables_leaf(tables_root(), WINDOW + at, &bytes)) continue; // a firmware table
-        if (!tables_map(tables_root(), WINDOW + at, at, PAGE_SIZE, PTE_W | PTE_NX | PTE_G,
+        if (!tables_map(tables_root(), WINDOW + at, (paddr){at}, PAGE_SIZE, PTE_W | PTE_NX | PTE_G,
                         PAGE_SIZE))
             unfit("no memory is left for page tables");
         fits = takeover_append(at, at + PAGE_SIZE);
@@ -96,26 +97,26 @@ static void takeover_append_back(const struct range *range) {
 }
 
 // The pages of [start, end) of the image, rounded inward, are nobody's any more.
-void memory_give(u64 start, u64 end) {
-    start = ROUND_UP(start, PAGE_SIZE);
+void memory_give(paddr start, paddr end) {
+    start.at = ROUND_UP(start.at, PAGE_SIZE);
     if (physical_to_linear(&map, start) == UINT64_MAX) return; // there was no room to append it
-    end = ROUND_DOWN(end, PAGE_SIZE);
-    if (start < end) pages_give(start, end - start);
+    end.at = ROUND_DOWN(end.at, PAGE_SIZE);
+    if (start.at < end.at) pages_give(start, end.at - start.at);
 }
 
 // Appends to linear memory what booting does not need any more, but for firmware tables that were
 // mapped, and gives it to the page allocator, but for the image, whose pages are still somebody's.
 // The handover is gone afterwards.
 void memory_end_boot(const struct handover *handover) {
-    const struct range *back = window((u64)handover->plan.back.list);
+    const struct range *back = window((paddr){(u64)handover->plan.back.list});
     struct boot_part image = handover->boot.payload;
     for (size_t i = 0; i < handover->plan.back.count; i++) takeover_append_back(&back[i]);
     pages_grow(&map);
     for (size_t i = map.first[3]; i < map.count; i++) {
-        u64 start = map.extents[i].physical;
-        u64 end = start + map.extents[i].bytes;
-        memory_give(start, MIN(end, image.start));
-        memory_give(MAX(start, image.start + image.length), end);
+        paddr start = map.extents[i].physical;
+        paddr end = paddr_add(start, map.extents[i].bytes);
+        memory_give(start, (paddr){MIN(end.at, image.start)});
+        memory_give((paddr){MAX(start.at, image.start + image.length)}, end);
     }
 }
 

@@ -35,12 +35,12 @@ static const char *window_objection(u64 start, u64 end, enum window_kind kind, u
     return NULL;
 }
 
-void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
+void *window_map(paddr physical, u64 bytes, enum window_kind kind) {
     static const u64 kind_bits[] = {0, PTE_W | PTE_PCD | PTE_PWT, PTE_W | PTE_PWT};
-    u64 start = ROUND_DOWN(physical, PAGE_SIZE);
-    u64 end = physical + bytes;
+    u64 start = ROUND_DOWN(physical.at, PAGE_SIZE);
+    u64 end = physical.at + bytes;
     u64 mapped;
-    bool inside = bytes && end > physical && end <= WINDOW_END - WINDOW;
+    bool inside = bytes && end > physical.at && end <= WINDOW_END - WINDOW;
     if (inside && window_base == 0 && end <= IDENTITY_END)
         return window(physical); // low stage: the loader's tables
     lock_take(&lock);
@@ -48,12 +48,12 @@ void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
     if (inside && window_base) why = window_objection(start, end, kind, kind_bits[kind]);
     for (u64 page = start; !why && page < end; page += PAGE_SIZE) {
         if (tables_leaf(tables_root(), WINDOW + page, &mapped)) continue;
-        if (!tables_map(tables_root(), WINDOW + page, page, PAGE_SIZE,
+        if (!tables_map(tables_root(), WINDOW + page, (paddr){page}, PAGE_SIZE,
                         kind_bits[kind] | PTE_G | PTE_NX, PAGE_SIZE))
             why = "no memory is left for page tables";
     }
     lock_give(&lock);
-    if (why) log("memory: 0x%lx-0x%lx cannot be mapped: %s", physical, physical + bytes - 1, why);
+    if (why) log("memory: 0x%lx-0x%lx cannot be mapped: %s", physical.at, end - 1, why);
     if (why) return NULL;
     return window(physical);
 }

@@ -3,12 +3,15 @@
 #pragma once
 
 #include "boot/bootinfo.h"
+#include "kernel/lib/address.h"
 
 extern u64 window_base;
 
 // A pointer to physical memory that the map calls usable (and what window_map mapped).
-static inline void *window(u64 physical) { return (void *)(window_base + physical); }
-static inline u64 window_physical(const void *pointer) { return (u64)pointer - window_base; }
+static inline void *window(paddr physical) { return (void *)(window_base + physical.at); }
+static inline paddr window_physical(const void *pointer) {
+    return (paddr){(u64)pointer - window_base};
+}
 
 // What the firmware says there is, in the window; firmware tables are looked for nowhere else above
 // 1 MiB.
@@ -24,4 +27,4 @@ enum window_kind {
 // with the reason in the log, when the range wraps or leaves the window, when part of it is mapped
 // with another memory type (usable RAM is write-back), when a firmware table would lie in a hole of
 // the map, or when memory for page tables is short.
-void *window_map(u64 physical, u64 bytes, enum window_kind kind);
+void *window_map(paddr physical, u64 bytes, enum window_kind kind);

@@ -79,7 +79,7 @@ static u64 load_build_stack(const struct boot_info *boot, const struct elf *elf,
         AT_RSEQ_FEATURE_SIZE, RSEQ_FEATURES, AT_RSEQ_ALIGN, RSEQ_BYTES,
         AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES, AT_SYSINFO_EHDR, VDSO};
     // clang-format on
-    struct start start = {window(boot->command.start), boot->command.length,
+    struct start start = {window((paddr){boot->command.start}), boot->command.length,
                           .limit = START_DATA_MAX};
     start.auxv = auxv;
     start.auxv_bytes = sizeof auxv;
@@ -98,7 +98,7 @@ static size_t load_subtract(struct range *unused, size_t count, struct elf_part 
 
 // Gives back the pages of the file that nobody reads any more: debugging information, above all.
 // Those with the program headers stay while they are read here.
-static void load_give_unused(const struct elf *elf, const struct elf_symbols *symbols, u64 file) {
+static void load_give_unused(const struct elf *elf, const struct elf_symbols *symbols, paddr file) {
     struct range unused[UNUSED_RANGES] = {{sizeof(elf_header), elf->length}};
     const struct elf_part headers = {elf->header->e_phoff,
                                      elf->header->e_phnum * sizeof(elf_segment)};
@@ -116,7 +116,8 @@ static void load_give_unused(const struct elf *elf, const struct elf_symbols *sy
             count = load_subtract(unused, count,
                                   (struct elf_part){segment->p_offset, segment->p_filesz});
     }
-    for (size_t i = 0; i < count; i++) memory_give(file + unused[i].start, file + unused[i].end);
+    for (size_t i = 0; i < count; i++)
+        memory_give(paddr_add(file, unused[i].start), paddr_add(file, unused[i].end));
 }
 
 __attribute__((noinline)) void program_load(struct boot_info *boot, struct thread *thread) {
@@ -125,7 +126,8 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct threa
     boot->tsc[STAGE_PROGRAM_LOAD] = tsc();
     struct image *image = &thread->process->image;
     struct elf elf;
-    enum elf_error error = elf_open(&elf, window(boot->program.start), boot->program.length);
+    enum elf_error error =
+        elf_open(&elf, window((paddr){boot->program.start}), boot->program.length);
     if (error) unfit("the program %s", elf_error_text(error));
     if (boot->program.start % PAGE_SIZE) unfit("the program does not start at a page in the image");
     image->bias = load_choose_bias(&elf);
@@ -136,7 +138,7 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct threa
         unfit(
             "the program is linked for 0x%lx to 0x%lx, and it can only lie between 0x%lx and 0x%lx",
             image->low, image->high, (u64)USER_START, (u64)PROGRAM_END);
-    load_give_unused(&elf, &image->symbols, boot->program.start);
+    load_give_unused(&elf, &image->symbols, (paddr){boot->program.start});
     memory_report();
     space_begin(space, image->high, &boot->program);
     for (const elf_segment *segment = NULL; (segment = elf_next(&elf, segment, PT_LOAD));)

@@ -98,7 +98,7 @@ static void program_join(void) {
 
 // What its first argument is behind the last '/', as far as a name can be.
 static void program_name_thread(struct thread *thread, const struct boot_part *command) {
-    const char *text = window(command->start);
+    const char *text = window((paddr){command->start});
     const char *value = NULL;
     u64 offset = 0;
     u64 length;

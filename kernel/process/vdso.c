@@ -32,12 +32,12 @@ bool vdso_map(struct space *space) {
     static struct object code = {.areas = 1, .bytes = PAGE_SIZE};
     static struct object time = {.areas = 1, .bytes = PAGE_SIZE};
     _Static_assert(VDSO + PAGE_SIZE == USER_END, "it lies above the stack");
-    if (!code.start) {
-        u64 page = promises_page(OWNER_DATA, false);
-        if (!page) return false;
+    if (!code.start.at) {
+        paddr page = promises_page(OWNER_DATA, false);
+        if (!page.at) return false;
         u64 bytes = (u64)vdso_image_end - (u64)vdso_image;
         memcpy(window(page), vdso_image, bytes);
-        memset(window(page + bytes), 0, PAGE_SIZE - bytes);
+        memset(window(paddr_add(page, bytes)), 0, PAGE_SIZE - bytes);
         code.start = page;
     }
     time.start = window_physical(tables_peek((u64)&time_page));

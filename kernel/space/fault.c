@@ -24,7 +24,7 @@ static bool fault_fits(struct space *space, const struct area *area, u64 address
 // Clears a large page without the lock, and without holding up flushes. Only where it takes nothing
 // from what was promised, since another CPU may be at the same page and one of the two is too many.
 // False, and nothing is left of it, when the address wants no such page any more.
-static bool fault_clear_apart(struct space *space, u64 physical, u64 address, u64 bytes) {
+static bool fault_clear_apart(struct space *space, paddr physical, u64 address, u64 bytes) {
     promises_clear_away((s64)PAGES(bytes));
     lock_give(&space->lock);
     bool used = tlb_leave();
@@ -41,15 +41,15 @@ static bool fault_clear_apart(struct space *space, u64 physical, u64 address, u6
 
 // Takes a page for an address and clears it. 0: there is none. is_gone: the address wants no such
 // page any more.
-static u64 fault_take(struct space *space, u64 address, int level, bool *is_gone) {
+static paddr fault_take(struct space *space, u64 address, int level, bool *is_gone) {
     bool is_cleared = false;
     u64 bytes = LEVEL_BYTES(level);
-    u64 physical;
+    paddr physical;
     if (level)
         physical = frame_alloc(&is_cleared);
     else
         physical = page_alloc();
-    if (!physical || is_cleared) return physical;
+    if (!physical.at || is_cleared) return physical;
     if (level && promises_can(0))
         *is_gone = !fault_clear_apart(space, physical, address, bytes);
     else
@@ -68,7 +68,7 @@ static void fault_join(struct space *space, const struct area *area, u64 address
 
 // Puts a page at its place; false when there is no memory for a table. The area and its tables are
 // looked up anew: while the page was cleared they may have become others.
-static bool fault_install(struct space *space, u64 address, u64 physical, int level) {
+static bool fault_install(struct space *space, u64 address, paddr physical, int level) {
     u64 bytes = LEVEL_BYTES(level);
     const struct area *area = space_area(space, address);
     u64 *entry = NULL;
@@ -99,18 +99,18 @@ static bool fault_page(struct space *space, u64 address, int level) {
     for (; level >= 0; level--) {
         if (!fault_wants(space, address, level)) continue;
         bool is_gone = false;
-        u64 physical = fault_take(space, address, level, &is_gone);
+        paddr physical = fault_take(space, address, level, &is_gone);
         if (is_gone) return true;
-        if (physical) return fault_install(space, address, physical, level);
+        if (physical.at) return fault_install(space, address, physical, level);
     }
     return false;
 }
 
 // A private copy of a page of the file.
-static bool fault_copy(u64 *entry, const struct area *area, u64 physical) {
+static bool fault_copy(u64 *entry, const struct area *area, paddr physical) {
     if (!space_page_allowed(area, PAGE_SIZE)) return false;
-    u64 page = page_alloc();
-    if (!page) return false;
+    paddr page = page_alloc();
+    if (!page.at) return false;
     memcpy(window(page), window(physical), PAGE_SIZE);
     space_page_put(entry, area, page, PAGE_SIZE);
     return true;
@@ -125,8 +125,8 @@ static const char *fault_of_object(struct space *space, const struct area *area,
     u64 *entry = space_entry(space, area, address, 0);
     if (!entry) return space_no_memory;
     u64 offset = area->offset + (address - area->start);
-    u64 physical = object_page(area->object, offset, area->flags & AREA_COUNTED, &why);
-    if (!physical) return why;
+    paddr physical = object_page(area->object, offset, area->flags & AREA_COUNTED, &why);
+    if (!physical.at) return why;
     if (area->flags & AREA_SHARED || !writes) {
         space_page_show(entry, area, physical);
         return NULL;
@@ -135,7 +135,7 @@ static const char *fault_of_object(struct space *space, const struct area *area,
     return NULL;
 }
 
-bool space_put_taken(struct space *space, u64 address, u64 physical, int level) {
+bool space_put_taken(struct space *space, u64 address, paddr physical, int level) {
     u64 bytes = LEVEL_BYTES(level);
     const struct area *area = space_area(space, address);
     if (!area || !area->rights || !fault_fits(space, area, address, bytes)) return false;
@@ -208,7 +208,7 @@ const char *space_make(struct space *space, u64 address, u64 error) {
         return NULL;
     }
     address = ROUND_DOWN(address, PAGE_SIZE);
-    if (!fault_copy(entry, area, *entry & PTE_ADDRESS)) return space_no_memory;
+    if (!fault_copy(entry, area, pte_target(*entry))) return space_no_memory;
     tlb_flush(space->tlb, address, address + PAGE_SIZE, false);
     return NULL;
 }

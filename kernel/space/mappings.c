@@ -105,8 +105,8 @@ static s64 mapping_put(struct thread *thread, const struct mapping *wanted, u64 
     u64 reach = end;
     if (wanted->replaces) reach = space_reach(space, from, end);
     struct area part = wanted->like;
-    if (space->lock_future && !wanted->device) part.flags |= AREA_LOCKED;
-    bool has_object = part.flags & AREA_SHARED && !wanted->device && !wanted->level;
+    if (space->lock_future && !wanted->device.at) part.flags |= AREA_LOCKED;
+    bool has_object = part.flags & AREA_SHARED && !wanted->device.at && !wanted->level;
     part.start = from;
     if (has_object && reach == end) part.start = at;
     part.end = reach;
@@ -128,7 +128,8 @@ static s64 mapping_put(struct thread *thread, const struct mapping *wanted, u64 
     }
     space_areas_put(space, &part);
     if (wanted->replaces) space_drop(space, part.start, reach);
-    if (wanted->device && !space_put_device(space, &part, wanted->device + (from - at))) {
+    if (wanted->device.at &&
+        !space_put_device(space, &part, paddr_add(wanted->device, from - at))) {
         mapping_unmap(space, from, reach);
         return -ENOMEM;
     }

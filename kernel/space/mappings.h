@@ -11,7 +11,7 @@ struct mapping {
     bool replaces;    // in the place of what is there
     bool populates;   // its pages are made at once
     int level;        // of pages that have to be large; 0: none has to
-    u64 device;       // the physical address, or 0
+    paddr device;     // the physical address, or 0
     s64 error;        // why it cannot be, which counts once there is a place for it; or 0
     struct area like; // rights and flags
 };

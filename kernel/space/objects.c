@@ -14,7 +14,7 @@
 struct object objects_file;
 
 // Says where the program file lies in memory, and how long it is.
-void objects_set_file(u64 start, u64 bytes) {
+void objects_set_file(paddr start, u64 bytes) {
     objects_file = (struct object){.bytes = bytes, .start = start};
     objects_file.areas = 1; // its own: it is never left
 }
@@ -31,21 +31,21 @@ void objects_set_file(u64 start, u64 bytes) {
 static u32 made;             // objects
 static bool tables_promised; // of the object whose tables are made or given back
 
-static u64 object_new_table(void) {
-    u64 page = promises_page(OWNER_TABLES, tables_promised);
-    if (page) memset(window(page), 0, PAGE_SIZE);
+static paddr object_new_table(void) {
+    paddr page = promises_page(OWNER_TABLES, tables_promised);
+    if (page.at) memset(window(page), 0, PAGE_SIZE);
     return page;
 }
 
 static void object_give_table(u64 entry) {
-    promises_give(OWNER_TABLES, entry & PTE_ADDRESS, tables_promised);
+    promises_give(OWNER_TABLES, pte_target(entry), tables_promised);
 }
 
 static void object_give_page(void *context, u64 *entry, u64 address, u64 bytes) {
     (void)context;
     (void)address;
     (void)bytes;
-    promises_give(OWNER_DATA, *entry & PTE_ADDRESS, false);
+    promises_give(OWNER_DATA, pte_target(*entry), false);
     *entry = 0;
 }
 
@@ -56,8 +56,8 @@ struct object *object_make(u64 bytes, bool promised) {
     if (promised) tables = 1 + areas_tables(0, bytes);
     if (!promises_make(tables)) return NULL;
     tables_promised = promised;
-    u64 root = object_new_table();
-    if (!root) {
+    paddr root = object_new_table();
+    if (!root.at) {
         promises_drop(tables);
         return NULL;
     }
@@ -70,7 +70,7 @@ struct object *object_make(u64 bytes, bool promised) {
 // Gives back a piece of an object that no area shows, whose pages no CPU remembers. True: all of it
 // is gone.
 bool object_give(struct object *object) {
-    u64 root = object->root;
+    paddr root = object->root;
     u64 start = object->given;
     u64 promised = object->promised;
     u64 end = tables_reach(root, start, object->bytes, GIVE_COST, GIVE_MOST);
@@ -82,7 +82,7 @@ bool object_give(struct object *object) {
     if (is_last) tables_end = USER_END;
     tables_free(root, start, end, 0, tables_end, object_give_table);
     if (!is_last) return false;
-    object_give_table(root);
+    object_give_table(root.at);
     promises_drop(promised);
     return true;
 }
@@ -98,41 +98,41 @@ bool objects_collect(struct object **left) {
     return !next;
 }
 
-static u64 object_shared_page(struct object *object, u64 offset, bool promised) {
+static paddr object_shared_page(struct object *object, u64 offset, bool promised) {
     tables_promised = object->promised;
     u64 *entry = tables_entry_with(object->root, offset, 0, object_new_table);
-    if (!entry) return 0;
+    if (!entry) return (paddr){0};
     if (!*entry) {
-        u64 page = promises_page(OWNER_DATA, promised);
-        if (!page) return 0;
+        paddr page = promises_page(OWNER_DATA, promised);
+        if (!page.at) return page;
         if (promised) promises_keep(-1); // what shows it says so
         memset(window(page), 0, PAGE_SIZE);
-        *entry = page | PTE_P;
+        *entry = page.at | PTE_P;
     }
-    return *entry & PTE_ADDRESS;
+    return pte_target(*entry);
 }
 
 // ---- the program file ----
 
 // The last page of the file, behind which something else lies in the image.
-static u64 object_file_tail(struct object *file) {
+static paddr object_file_tail(struct object *file) {
     u64 rest = file->bytes % PAGE_SIZE;
-    if (file->tail) return file->tail;
+    if (file->tail.at) return file->tail;
     file->tail = promises_page(OWNER_DATA, false);
-    if (!file->tail) return 0;
+    if (!file->tail.at) return file->tail;
     memset(window(file->tail), 0, PAGE_SIZE);
-    memcpy(window(file->tail), window(file->start + file->bytes - rest), rest);
+    memcpy(window(file->tail), window(paddr_add(file->start, file->bytes - rest)), rest);
     return file->tail;
 }
 
 // The page at an offset, which is made if it is not there, out of what was promised or out of what
 // nobody was promised. 0, and why not.
-u64 object_page(struct object *object, u64 offset, bool promised, const char **why) {
+paddr object_page(struct object *object, u64 offset, bool promised, const char **why) {
     *why = space_past_end;
-    if (offset >= object->bytes) return 0;
+    if (offset >= object->bytes) return (paddr){0};
     *why = space_no_memory;
-    if (object->root) return object_shared_page(object, offset, promised);
-    if (offset + PAGE_SIZE <= object->bytes) return object->start + offset;
+    if (object->root.at) return object_shared_page(object, offset, promised);
+    if (offset + PAGE_SIZE <= object->bytes) return paddr_add(object->start, offset);
     return object_file_tail(object);
 }
 
@@ -140,15 +140,15 @@ u64 object_page(struct object *object, u64 offset, bool promised, const char **w
 bool object_has(const struct object *object, u64 offset) {
     u64 bytes;
     if (offset >= object->bytes) return false;
-    return !object->root || tables_leaf(object->root, offset, &bytes);
+    return !object->root.at || tables_leaf(object->root, offset, &bytes);
 }
 
 // Makes a page of shared memory zeroes. False: there is none at this offset.
 bool object_clear(struct object *object, u64 offset) {
     u64 bytes;
-    if (!object->root) return false;
+    if (!object->root.at) return false;
     const u64 *entry = tables_leaf(object->root, offset, &bytes);
     if (!entry) return false;
-    memset(window(*entry & PTE_ADDRESS), 0, PAGE_SIZE);
+    memset(window(pte_target(*entry)), 0, PAGE_SIZE);
     return true;
 }

@@ -4,14 +4,14 @@
 // this needs the lock of the address space.
 #pragma once
 
-#include "kernel/lib/types.h"
+#include "kernel/lib/address.h"
 
 struct object {
     u64 areas;    // that show something of it
     u64 bytes;    // what is behind these is past its end
-    u64 start;    // the program file: where it lies in memory
-    u64 tail;     // and the page that is its last one, with zeroes behind the file; 0: not made yet
-    u64 root;     // shared memory: page tables with its pages by offset; 0: it is the program file
+    paddr start;  // the program file: where it lies in memory
+    paddr tail;   // and the page that is its last one, with zeroes behind the file; 0: not made yet
+    paddr root;   // shared memory: page tables with its pages by offset; 0: it is the program file
     u64 promised; // page tables of its own that it is promised
     u64 given;    // no area shows it any more, and so many bytes of it have been given back
     u32 number;   // of shared memory, from 1 on; objects that were made long ago may have the same
@@ -20,7 +20,7 @@ struct object {
 };
 
 extern struct object objects_file;
-void objects_set_file(u64 start, u64 bytes);
+void objects_set_file(paddr start, u64 bytes);
 bool objects_collect(struct object **left); // what lost its last area
 
 // Shared memory.
@@ -28,6 +28,6 @@ struct object *object_make(u64 bytes, bool promised);
 bool object_give(struct object *object);
 
 // One page of either.
-u64 object_page(struct object *object, u64 offset, bool promised, const char **why);
+paddr object_page(struct object *object, u64 offset, bool promised, const char **why);
 bool object_has(const struct object *object, u64 offset);
 bool object_clear(struct object *object, u64 offset);

@@ -21,20 +21,20 @@
 #define PIECE_STEPS 100
 
 // So many pages of that level are still wanted.
-static u64 populate_page_take(int level, u64 wanted, bool *cleared) {
+static paddr populate_page_take(int level, u64 wanted, bool *cleared) {
     u64 worth = LEVEL_BYTES(level) / PAGE_SIZE;
-    u64 physical = 0;
+    paddr physical = {0};
     *cleared = false;
-    if (wanted > pages_free() || !promises_can(wanted * worth)) return 0;
+    if (wanted > pages_free() || !promises_can(wanted * worth)) return physical;
     if (level == LEVEL_1G)
         physical = frames_alloc_1g();
     else
         physical = frame_alloc(cleared);
-    if (physical) promises_took(OWNER_DATA, worth, false);
+    if (physical.at) promises_took(OWNER_DATA, worth, false);
     return physical;
 }
 
-static void populate_give_back(u64 physical, int level) {
+static void populate_give_back(paddr physical, int level) {
     promises_got(OWNER_DATA, LEVEL_BYTES(level) / PAGE_SIZE, false);
     frames_free_run(physical, LEVEL_BYTES(level) / LEVEL_BYTES(LEVEL_2M));
 }
@@ -47,28 +47,28 @@ static bool populate_take_page(struct space *space, struct taken *taken, int lev
     lock_give(&space->lock);
     taken->bytes = 0;
     if (cleared) taken->bytes = LEVEL_BYTES(level);
-    return taken->page;
+    return taken->page.at;
 }
 
 static void populate_clear_more(struct space *space, struct taken *taken) {
     bool used = tlb_leave(); // flushes need not wait for this
-    memset(window(taken->page + taken->bytes), 0, CLEAR_BYTES);
+    memset(window(paddr_add(taken->page, taken->bytes)), 0, CLEAR_BYTES);
     if (used) tlb_enter(space->tlb);
     taken->bytes += CLEAR_BYTES;
 }
 
 static void populate_push(struct taken *taken) {
-    *(u64 *)window(taken->page) = taken->list;
+    *(paddr *)window(taken->page) = taken->list;
     taken->list = taken->page;
-    taken->page = 0;
+    taken->page.at = 0;
     taken->count++;
 }
 
-static u64 populate_pop(struct taken *taken) {
-    u64 page = taken->list;
-    u64 *link = window(page);
+static paddr populate_pop(struct taken *taken) {
+    paddr page = taken->list;
+    paddr *link = window(page);
     taken->list = *link;
-    *link = 0;
+    link->at = 0;
     taken->count--;
     return page;
 }
@@ -79,7 +79,7 @@ s64 populate_take(struct thread *thread, u64 bytes, int level) {
     u64 size = LEVEL_BYTES(level);
     u64 wanted = bytes / size - taken->count;
     if (!wanted) return 0;
-    if (taken->page)
+    if (taken->page.at)
         populate_clear_more(space, taken);
     else if (!populate_take_page(space, taken, level, wanted))
         return populate_begin(thread, 0, PAGE_SIZE, level, -ENOMEM);
@@ -104,7 +104,7 @@ static s64 populate_put_taken(struct thread *thread) {
     int level = (int)taken->level;
     space_take(space);
     for (int i = 0; taken->count && i < PIECE_PAGES; i++) {
-        u64 page = populate_pop(taken);
+        paddr page = populate_pop(taken);
         u64 at = taken->at + taken->count * LEVEL_BYTES(level);
         if (at >= taken->end || !space_put_taken(space, at, page, level))
             populate_give_back(page, level);
@@ -155,7 +155,7 @@ s64 populate(struct thread *thread) {
     struct space *space = thread->process->space;
     struct taken *taken = &thread->record.taken;
     if (taken->level) return populate_put_taken(thread);
-    if (taken->page && taken->bytes < LEVEL_BYTES(LEVEL_1G)) {
+    if (taken->page.at && taken->bytes < LEVEL_BYTES(LEVEL_1G)) {
         populate_clear_more(space, taken);
         return call_again(thread);
     }
@@ -163,9 +163,9 @@ s64 populate(struct thread *thread) {
     bool more = true;
     bool large = false;
     space_take(space);
-    if (taken->page && !space_put_taken(space, taken->at, taken->page, LEVEL_1G))
+    if (taken->page.at && !space_put_taken(space, taken->at, taken->page, LEVEL_1G))
         populate_give_back(taken->page, LEVEL_1G);
-    taken->page = 0;
+    taken->page.at = 0;
     for (int i = 0; more && !large && i < PIECE_STEPS && made < PIECE_MADE; i++)
         more = populate_step(space, taken, &made, &large);
     lock_give(&space->lock);

@@ -35,8 +35,8 @@ void space_take(struct space *space) {
 // Enough nodes for an operation on areas; false when there is no page for them.
 bool space_nodes_ready(struct space *space) {
     if (space->areas.spare_count >= AREAS_TAKEN) return true;
-    u64 page = promises_page(OWNER_NODES, false);
-    if (!page) return false;
+    paddr page = promises_page(OWNER_NODES, false);
+    if (!page.at) return false;
     struct area *area = window(page);
     for (size_t i = 0; i < PAGE_SIZE / sizeof *area; i++) areas_give(&space->areas, area + i);
     return true;
@@ -52,7 +52,7 @@ void space_init(struct space *space, struct tlb *tlb, const struct limits *limit
 
 void space_begin(struct space *space, u64 heap, const struct boot_part *file) {
     space->brk_start = space->brk_now = heap;
-    objects_set_file(file->start, file->length);
+    objects_set_file((paddr){file->start}, file->length);
 }
 
 const struct area *space_area(struct space *space, u64 address) {
@@ -65,14 +65,14 @@ const struct area *space_area(struct space *space, u64 address) {
 
 // The tables at an address whose last counted page is gone are no longer promised.
 static void space_unmark(struct space *space, u64 address) {
-    u64 table = space->tlb->root;
+    paddr table = space->tlb->root;
     for (int level = 3; level > 0; level--) {
         u64 *entry = tables_at(table, address, level);
         u64 bytes = LEVEL_BYTES(level);
         u64 start = ROUND_DOWN(address, bytes);
         if (!*entry || *entry & PTE_PS) return;
-        table = *entry;
-        if (!(table & PTE_COUNTED) || areas_have_counted(&space->areas, start, start + bytes))
+        table = pte_target(*entry);
+        if (!(*entry & PTE_COUNTED) || areas_have_counted(&space->areas, start, start + bytes))
             continue;
         *entry &= ~PTE_COUNTED;
         promises_got(OWNER_TABLES, 1, true);
@@ -154,7 +154,7 @@ static enum owner space_owner_of(u64 entry) {
 // promised if the area counts or another one does that needs them too. NULL when there is no memory
 // for one.
 u64 *space_entry(struct space *space, const struct area *area, u64 address, int level) {
-    u64 table = space->tlb->root;
+    paddr table = space->tlb->root;
     for (int at = 3; at > level; at--) {
         u64 *entry = tables_at(table, address, at);
         u64 bytes = LEVEL_BYTES(at);
@@ -163,32 +163,32 @@ u64 *space_entry(struct space *space, const struct area *area, u64 address, int 
         ASSERT(!(*entry & PTE_PS));
         if (!*entry) {
             counts = counts || areas_have_counted(&space->areas, start, start + bytes);
-            u64 page = promises_page(OWNER_TABLES, counts);
-            if (!page) return NULL;
+            paddr page = promises_page(OWNER_TABLES, counts);
+            if (!page.at) return NULL;
             memset(window(page), 0, PAGE_SIZE);
-            *entry = page | PTE_P | PTE_W | PTE_U;
+            *entry = page.at | PTE_P | PTE_W | PTE_U;
             if (counts) *entry |= PTE_COUNTED;
         } else if (counts && !(*entry & PTE_COUNTED)) {
             *entry |= PTE_COUNTED;
             promises_got(OWNER_TABLES, 1, false);
             promises_took(OWNER_TABLES, 1, true);
         }
-        table = *entry;
+        table = pte_target(*entry);
     }
     return tables_at(table, address, level);
 }
 
 void space_table_give(u64 entry) {
-    promises_give(OWNER_TABLES, entry & PTE_ADDRESS, entry & PTE_COUNTED);
+    promises_give(OWNER_TABLES, pte_target(entry), entry & PTE_COUNTED);
 }
 
 // Fills the entry for an area's page of that size with one of the program's own.
-void space_page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes) {
+void space_page_put(u64 *entry, const struct area *area, paddr physical, u64 bytes) {
     u64 bits = PTE_OURS | space_page_bits(area);
     if (area->flags & AREA_COUNTED) bits |= PTE_COUNTED;
     if (area->flags & AREA_STACK) bits |= PTE_STACK;
     if (bytes > PAGE_SIZE) bits |= PTE_PS;
-    *entry = physical | bits;
+    *entry = physical.at | bits;
     promises_took(space_owner_of(*entry), bytes / PAGE_SIZE, *entry & PTE_COUNTED);
 }
 
@@ -201,7 +201,7 @@ static void space_page_forget(u64 entry, u64 bytes) {
 
 // Fills the entry for an area's page of 4 KiB with its object's. Shared memory is there for the
 // area that was promised it; a page of the file is never writable: a write copies it.
-void space_page_show(u64 *entry, const struct area *area, u64 physical) {
+void space_page_show(u64 *entry, const struct area *area, paddr physical) {
     bool shared = area->flags & AREA_SHARED;
     bool counts = shared && area->flags & AREA_COUNTED;
     u64 bits = space_page_bits(area);
@@ -210,10 +210,10 @@ void space_page_show(u64 *entry, const struct area *area, u64 physical) {
         bits |= PTE_COUNTED;
         promises_keep(1);
     }
-    *entry = physical | bits;
+    *entry = physical.at | bits;
 }
 
-void space_page_give(u64 physical, u64 bytes) {
+void space_page_give(paddr physical, u64 bytes) {
     if (bytes == PAGE_SIZE)
         page_free(physical);
     else
@@ -224,7 +224,7 @@ static void space_page_drop(void *context, u64 *entry, u64 address, u64 bytes) {
     (void)context;
     (void)address;
     space_page_forget(*entry, bytes);
-    if (*entry & PTE_OURS) space_page_give(*entry & PTE_ADDRESS, bytes);
+    if (*entry & PTE_OURS) space_page_give(pte_target(*entry), bytes);
     *entry = 0;
 }
 
@@ -236,11 +236,11 @@ void space_refresh(void *context, u64 *entry, u64 address, u64 bytes) {
     u64 before = *entry;
     space_page_forget(before, bytes);
     if (before & PTE_OURS)
-        space_page_put(entry, area, before & PTE_ADDRESS, bytes);
+        space_page_put(entry, area, pte_target(before), bytes);
     else if (area->flags & AREA_DEVICE)
         *entry = (before & PTE_ADDRESS) | space_page_bits(area);
     else
-        space_page_show(entry, area, before & PTE_ADDRESS);
+        space_page_show(entry, area, pte_target(before));
     if (before & PTE_P && *entry != before) space->changed = TABLES_HID_PAGES;
 }
 
@@ -253,11 +253,11 @@ void space_flush(struct space *space, u64 start, u64 end) {
 bool space_border(struct space *space, u64 address) {
     u64 bytes, *entry;
     while ((entry = tables_leaf(space->tlb->root, address, &bytes)) && address % bytes) {
-        u64 physical = *entry & PTE_ADDRESS;
+        paddr physical = pte_target(*entry);
         u64 promised = *entry & PTE_COUNTED;
-        u64 table = promises_page(OWNER_TABLES, promised);
-        if (!table) return false;
-        tables_split(space->tlb, entry, ROUND_DOWN(address, bytes), bytes, table | promised);
+        paddr table = promises_page(OWNER_TABLES, promised);
+        if (!table.at) return false;
+        tables_split(space->tlb, entry, ROUND_DOWN(address, bytes), bytes, table.at | promised);
         if (bytes == LEVEL_BYTES(LEVEL_2M)) frame_split(physical);
     }
     return true;
@@ -316,21 +316,21 @@ bool space_page_allowed(const struct area *area, u64 bytes) {
 
 // Fills a part of an area with pages of 4 KiB that are not the program's: a file's, or a device's,
 // which nobody splits. False when there is no memory for page tables.
-static bool space_fill(struct space *space, const struct area *area, u64 bytes, u64 physical,
+static bool space_fill(struct space *space, const struct area *area, u64 bytes, paddr physical,
                        u64 bits) {
     for (u64 at = area->start, end = at + bytes; at < end;) {
         u64 *entry = space_entry(space, area, at, 0);
         if (!entry) return false;
         for (bool more = true; more; more = at < end && at % LEVEL_BYTES(LEVEL_2M)) {
-            *entry++ = physical | bits;
-            physical += PAGE_SIZE;
+            *entry++ = physical.at | bits;
+            physical.at += PAGE_SIZE;
             at += PAGE_SIZE;
         }
     }
     return true;
 }
 
-bool space_put_device(struct space *space, const struct area *area, u64 physical) {
+bool space_put_device(struct space *space, const struct area *area, paddr physical) {
     return space_fill(space, area, area->end - area->start, physical, space_page_bits(area));
 }
 
@@ -343,16 +343,16 @@ bool space_put_file(struct space *space, const struct area *like, u64 kept) {
         area_part(found, like->start, like->end); // its flags are its neighbour's, too
     u64 rest = kept % PAGE_SIZE;
     u64 whole = kept - rest;
-    u64 file = 0;
-    if (kept) file = like->object->start + like->offset;
+    paddr file = {0};
+    if (kept) file = paddr_add(like->object->start, like->offset);
     if (!space_fill(space, &area, whole, file, space_page_bits(&area) & ~PTE_W)) return false;
     if (!rest) return true;
     u64 *entry = space_entry(space, &area, area.start + whole, 0);
-    u64 page = 0;
+    paddr page = {0};
     if (entry && space_page_allowed(&area, PAGE_SIZE)) page = page_alloc();
-    if (!page) return false;
+    if (!page.at) return false;
     memset(window(page), 0, PAGE_SIZE);
-    memcpy(window(page), window(file + whole), rest);
+    memcpy(window(page), window(paddr_add(file, whole)), rest);
     space_page_put(entry, &area, page, PAGE_SIZE);
     return true;
 }

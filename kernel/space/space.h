@@ -75,9 +75,9 @@ void space_areas_cut(struct space *space, u64 start, u64 end);
 void space_areas_protect(struct space *space, u64 start, u64 end, u32 rights);
 // Fills the entry for an area's page of that size with one of the program's own; of 4 KiB with its
 // object's.
-void space_page_put(u64 *entry, const struct area *area, u64 physical, u64 bytes);
-void space_page_show(u64 *entry, const struct area *area, u64 physical);
-void space_page_give(u64 physical, u64 bytes); // back to those that are free
+void space_page_put(u64 *entry, const struct area *area, paddr physical, u64 bytes);
+void space_page_show(u64 *entry, const struct area *area, paddr physical);
+void space_page_give(paddr physical, u64 bytes); // back to those that are free
 void space_table_give(u64 entry);
 // Whether a page of that size may be made: what was promised comes first.
 bool space_page_allowed(const struct area *area, u64 bytes);
@@ -94,7 +94,7 @@ void space_drop(struct space *space, u64 start, u64 end);
 void space_refresh(void *context, u64 *entry, u64 address, u64 bytes);
 void space_flush(struct space *space, u64 start, u64 end);
 // Fills a new area of a device: false when there is no memory for page tables.
-bool space_put_device(struct space *space, const struct area *area, u64 physical);
+bool space_put_device(struct space *space, const struct area *area, paddr physical);
 // Makes the page for an access with that error code (see space_fault()). Gives the lock up for a
 // while when it clears a large page; then the access may have to be tried again.
 const char *space_make(struct space *space, u64 address, u64 error);
@@ -108,7 +108,7 @@ u64 space_reach(struct space *space, u64 start, u64 end);
 bool space_collect(struct space *space);
 // Gives an address of an area a large page that was taken for it and cleared; false when it wants
 // none.
-bool space_put_taken(struct space *space, u64 address, u64 physical, int level);
+bool space_put_taken(struct space *space, u64 address, paddr physical, int level);
 
 // ---- populate.c: pages that mmap makes before they are touched ----
 // Takes large pages for so many bytes before the area is there. Its result but for 0, when they are

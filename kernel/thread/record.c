@@ -17,8 +17,8 @@ s64 record_copy(struct thread *thread, u64 from, u64 bytes) {
     ASSERT(bytes <= sizeof record->pages / sizeof record->pages[0] * PAGE_SIZE &&
            !record->page_count);
     for (u64 done = 0; done < bytes; done += PAGE_SIZE) {
-        u64 page = promises_page(OWNER_THREADS, false);
-        if (!page) return -ENOMEM;
+        paddr page = promises_page(OWNER_THREADS, false);
+        if (!page.at) return -ENOMEM;
         record->pages[record->page_count++] = page;
         if (!copy_from_user(window(page), from + done, MIN(bytes - done, PAGE_SIZE)))
             return -EFAULT;

@@ -2,16 +2,18 @@
 // of it is plain data that lives in the thread; the parts belong to the files that they name.
 #pragma once
 
-#include "kernel/lib/types.h"
+#include "kernel/lib/address.h"
 
 // Memory that mmap took before, or while, it goes into an area (space/populate.c).
 struct taken {
-    u64 list, count; // large pages, cleared, linked through their first words, and how many
-    u64 page, bytes; // the one that is being cleared, and how far
-    u64 at, end;     // of the range that is there and gets its pages; end 0: it is not there yet
-    u64 small;       // up to there no page of 1 GiB is to be had
-    u32 level;       // of pages in the list, which the range gets
-    s64 result;      // of the call
+    paddr list;  // large pages, cleared, linked through their first words
+    u64 count;   // how many
+    paddr page;  // the one that is being cleared
+    u64 bytes;   // how far
+    u64 at, end; // of the range that is there and gets its pages; end 0: it is not there yet
+    u64 small;   // up to there no page of 1 GiB is to be had
+    u32 level;   // of pages in the list, which the range gets
+    s64 result;  // of the call
 };
 
 // What mremap has still to do (space/remap.c, space/move.c).
@@ -53,8 +55,8 @@ struct record {
     bool stays;        // in its queues until its next execution
     u64 tried, room;   // bytes that the execution before tried to store, and how many it could
     struct tty_reader reader;
-    u64 few[16];  // what was copied in, if it fits here: 8 parts of a vector, 16 entries of poll
-    u64 pages[4]; // else here
+    u64 few[16];    // what was copied in, if it fits here: 8 parts of a vector, 16 entries of poll
+    paddr pages[4]; // else here
     struct taken taken;
     struct move move;
 };

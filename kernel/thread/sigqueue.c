@@ -18,8 +18,8 @@ static u32 made;
 static bool sigqueue_grow(void) {
     const u32 items = PAGE_SIZE / sizeof(struct signal_item);
     if (made + items > ITEMS_MOST) return false;
-    u64 page = promises_page(OWNER_THREADS, false);
-    if (!page) return false;
+    paddr page = promises_page(OWNER_THREADS, false);
+    if (!page.at) return false;
     struct signal_item *item = window(page);
     for (u32 i = 0; i < items; i++, item++) {
         item->next = spare;

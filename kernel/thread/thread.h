@@ -100,7 +100,7 @@ struct thread {
     // futex's bucket; in the queues of what it waits for. When it ends, in none of these.
     struct sorted_node by_tid, ready, sleep, wait;
     struct waiter waiter;
-    u64 waiter_page; // with more of them; 0: none
+    paddr waiter_page; // with more of them; 0: none
 };
 #define THREAD_OF(node, member) ((struct thread *)((u8 *)node - offsetof(struct thread, member)))
 #define NEVER                   (~0ull)

@@ -54,10 +54,10 @@ struct thread *thread_after(struct thread *thread) {
 unsigned threads_count(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
 
 struct thread *thread_make(struct process *process, const struct thread *like) {
-    u64 page = promises_page(OWNER_THREADS, false);
+    paddr page = promises_page(OWNER_THREADS, false);
     u64 bytes = ROUND_UP(fpu_state_size(), XSTATE_ALIGN);
     struct thread *thread = window(page);
-    if (!page) return NULL;
+    if (!page.at) return NULL;
     ASSERT(sizeof *thread + bytes <= PAGE_SIZE);
     *thread =
         (struct thread){.context.xstate = (u8 *)thread + PAGE_SIZE - bytes, .process = process};

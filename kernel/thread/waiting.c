@@ -9,20 +9,23 @@
 // who is woken before the lock is given back
 #define PIECE 32
 
+#define WAITERS_IN_PAGE ((PAGE_SIZE - 2 * sizeof(u64)) / sizeof(struct waiter))
+
 // A thread that is in several queues has its other waiters in pages, each of which names the next.
 struct waiter_page {
-    u64 next, count;
-    struct waiter waiters[(PAGE_SIZE - 2 * sizeof(u64)) / sizeof(struct waiter)];
+    paddr next;
+    u64 count;
+    struct waiter waiters[WAITERS_IN_PAGE];
 };
 
-static struct waiter_page *wait_page(u64 page) { return window(page); }
+static struct waiter_page *wait_page(paddr page) { return window(page); }
 
 static struct waiter *wait_free_one(struct thread *thread) {
-    u64 *first = &thread->waiter_page;
+    paddr *first = &thread->waiter_page;
     if (!sorted_in(&thread->waiter.node)) return &thread->waiter;
-    if (!*first || wait_page(*first)->count == ARRAY_SIZE(wait_page(0)->waiters)) {
-        u64 page = promises_page(OWNER_THREADS, false);
-        if (!page) return NULL;
+    if (!first->at || wait_page(*first)->count == WAITERS_IN_PAGE) {
+        paddr page = promises_page(OWNER_THREADS, false);
+        if (!page.at) return NULL;
         wait_page(page)->next = *first;
         wait_page(page)->count = 0;
         *first = page;
@@ -75,15 +78,15 @@ static void wait_leave_one(struct waiter *waiter) {
 }
 
 bool wait_leave(struct thread *thread, u32 most) {
-    while (thread->waiter_page && most) {
-        u64 page = thread->waiter_page;
+    while (thread->waiter_page.at && most) {
+        paddr page = thread->waiter_page;
         struct waiter_page *many = wait_page(page);
         for (; many->count && most; most--) wait_leave_one(&many->waiters[--many->count]);
         if (many->count) return false;
         thread->waiter_page = many->next;
         promises_give(OWNER_THREADS, page, false);
     }
-    if (thread->waiter_page) return false;
+    if (thread->waiter_page.at) return false;
     if (sorted_in(&thread->waiter.node)) wait_leave_one(&thread->waiter);
     return true;
 }

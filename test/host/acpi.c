@@ -182,7 +182,7 @@ static void set32(u64 physical, u32 value) { memcpy(at(physical), &value, 4); }
 static void test_hostile(void) {
     struct acpi_info info = {0};
     said[0] = 0, clear_memory();
-    acpi_init(0, &info);
+    acpi_init((paddr){0}, &info);
     CHECK(says("no root pointer") && !info.pm_timer);
     put_qemu(), at(RSDP)[0] = 'X';
     CHECK(!read_tables().pm_timer && says("no root pointer"));
@@ -242,11 +242,11 @@ static void test_hpet_and_mcfg(void) {
     u8 hpet[20] = {0x01, 0xa2, 0x86, 0x80, 0, 0, 0, 0, 0, 0, 0xd0, 0xfe};
     put_qemu(), put_table(RSDT, "RSDT", (u32[]){OTHER, FACP, MANY}, 12),
         put_table(MANY, "HPET", hpet, 20);
-    CHECK(read_tables().hpet == 0xfed00000 && says_only(SAYS_ONE_CPU));
+    CHECK(read_tables().hpet.at == 0xfed00000 && says_only(SAYS_ONE_CPU));
     put_table(MANY, "HPET", hpet, 19);
-    CHECK(!read_tables().hpet && says("ignored the HPET"));
+    CHECK(!read_tables().hpet.at && says("ignored the HPET"));
     hpet[4] = SPACE_IO, put_table(MANY, "HPET", hpet, 20);
-    CHECK(!read_tables().hpet && says("ignored the HPET"));
+    CHECK(!read_tables().hpet.at && says("ignored the HPET"));
     struct {
         u64 reserved;
         struct {
@@ -259,7 +259,7 @@ static void test_hpet_and_mcfg(void) {
         0, {{0xc0000000, 1, 0, 255, 0}, {0xb0000000, 0, 0, 127, 0}, {0xd0000000, 0, 128, 255, 0}}};
     put_table(MANY, "MCFG", &mcfg, sizeof mcfg);
     struct acpi_info info = read_tables();
-    CHECK(info.pci_config == 0xb0000000 && info.pci_first_bus == 0 && info.pci_last_bus == 127);
+    CHECK(info.pci_config.at == 0xb0000000 && info.pci_first_bus == 0 && info.pci_last_bus == 127);
     CHECK(says("ignored the PCI configuration space of segment 1, buses 0-255, at 0xc0000000\n"));
     CHECK(says("ACPI: PCI configuration space of segment 0, buses 0-127, at 0xb0000000\n"));
     CHECK(says("ignored the PCI configuration space of segment 0, buses 128-255, at 0xd0000000\n"));
@@ -270,7 +270,7 @@ static void test_hpet_and_mcfg(void) {
     mcfg.entries[1] = mcfg.entries[2], mcfg.entries[1].last = 127;
     for (size_t bytes = 0; bytes <= 39; bytes++) { // no whole entry that is any good
         put_table(MANY, "MCFG", &mcfg, bytes);
-        CHECK(!read_tables().pci_config && says("segment 1") == (bytes >= 24));
+        CHECK(!read_tables().pci_config.at && says("segment 1") == (bytes >= 24));
     }
 }
 

@@ -42,8 +42,8 @@ void log(const char *fmt, ...) { (void)fmt; }
 static unsigned errors;
 void log_error(const char *fmt, ...) { (void)fmt, errors++; }
 void lock_take(struct lock *taken) { (void)taken; }
-void *window_map(u64 physical, u64 bytes, enum window_kind kind) {
-    return (void)bytes, (void)kind, (void *)physical;
+void *window_map(paddr physical, u64 bytes, enum window_kind kind) {
+    return (void)bytes, (void)kind, (void *)physical.at;
 }
 void interrupts_route(void (*given)(unsigned line)) { (void)given; }
 
@@ -79,7 +79,7 @@ static void by_msrs(void) {
             CHECK(entry == 0x36 ? registers[entry] == 0x400 : registers[entry] == 0x100ff);
         CHECK(registers[0x2f] == 0x100ff);
         apic_send_init(0x1234);
-        apic_send_sipi(0x1234, 0x9f000);
+        apic_send_sipi(0x1234, (paddr){0x9f000});
         ipi_send(1);
         ipi_nmi(1);
         CHECK(commands == 4 && command_log[0] == 0x123400004500 &&
@@ -105,7 +105,7 @@ static void by_memory(void) {
     apic_set_up(&(struct apic_setup){APIC_MEMORY, (volatile u8 *)page, .nmi_lint = 1});
     apic_init(true);
     CHECK(page[0x350 / 4] == 0x700 && page[0x360 / 4] == 0x400);
-    apic_send_sipi(0xfe, 0x1000);
+    apic_send_sipi(0xfe, (paddr){0x1000});
     CHECK(page[0x310 / 4] == 0xfe000000 && page[0x300 / 4] == 0x4601);
     base_msr = BASE | ON | X2_ON; // another CPU's, which firmware left there
     apic_init(false);

@@ -24,7 +24,7 @@ void cpu_idle(void) {}
 void apic_init(bool pics) { (void)pics; }
 u32 apic_id(void) { return 0; }
 enum apic_mode apic_mode(void) { return APIC_MEMORY; }
-void apic_send_sipi(u32 id, u64 page) { (void)id, sipis++, sipi_page = page; }
+void apic_send_sipi(u32 id, paddr page) { (void)id, sipis++, sipi_page = page.at; }
 void mtrrs_keep(void) {}
 bool mtrrs_adopt(void) { return false; }
 void tlb_serve(void) {}
@@ -142,13 +142,13 @@ static void names(void) {
 static void page_of_cpus(void) {
     static u8 page[PAGE_SIZE];
     static const u32 ids[] = {7, 8};
-    cpus_wake(ids, 2, &(struct cpus_way){page, 0x9e000, 0x12345000, 0x123456789000});
+    cpus_wake(ids, 2, &(struct cpus_way){page, {0x9e000}, {0x12345000}, {0x123456789000}});
     struct ap_values *values = (struct ap_values *)(page + 64);
     CHECK(page[0] == 0x90 && page[63] == 0x90 && values->entry == (u64)ap_enter);
     CHECK(values->root == 0x12345000 && values->efer == (EFER_LME | EFER_NXE));
     CHECK(values->jump == 0x9e030 && values->gdt == 0x9e038);
     CHECK(values->jump_cs == KERNEL_CS && values->gdt_limit == 15);
-    CHECK(cpus_root == 0x123456789000 && sipis == 2 && sipi_page == 0x9e000);
+    CHECK(cpus_root.at == 0x123456789000 && sipis == 2 && sipi_page == 0x9e000);
     sipi_page = 0;
     watch.next = 10 * MS;
     cpus_watch();

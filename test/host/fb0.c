@@ -30,13 +30,14 @@ static u8 user[8 * PAGE_SIZE];
 #define ALL            (PAGES * PAGE_SIZE - SKEW)
 
 static void test_pages(void) {
-    CHECK(fb0_pages(0, PAGES * PAGE_SIZE) == PAGES_AT(0) &&
-          fb0_pages(2 * PAGE_SIZE, PAGE_SIZE) == PAGES_AT(2));
-    CHECK(!fb0_pages(0, (PAGES + 1) * PAGE_SIZE) && !fb0_pages(PAGE_SIZE, PAGES * PAGE_SIZE));
-    CHECK(!fb0_pages(PAGES * PAGE_SIZE, PAGE_SIZE) &&
-          !fb0_pages((PAGES + 1) * PAGE_SIZE, PAGE_SIZE));
-    CHECK(!fb0_pages(-(u64)PAGE_SIZE, PAGE_SIZE) && !fb0_pages(-(u64)PAGE_SIZE, 2 * PAGE_SIZE));
-    CHECK(!fb0_pages(PAGE_SIZE, -(u64)PAGE_SIZE) && !fb0_pages(0, -(u64)PAGE_SIZE));
+    CHECK(fb0_pages(0, PAGES * PAGE_SIZE).at == PAGES_AT(0) &&
+          fb0_pages(2 * PAGE_SIZE, PAGE_SIZE).at == PAGES_AT(2));
+    CHECK(!fb0_pages(0, (PAGES + 1) * PAGE_SIZE).at && !fb0_pages(PAGE_SIZE, PAGES * PAGE_SIZE).at);
+    CHECK(!fb0_pages(PAGES * PAGE_SIZE, PAGE_SIZE).at &&
+          !fb0_pages((PAGES + 1) * PAGE_SIZE, PAGE_SIZE).at);
+    CHECK(!fb0_pages(-(u64)PAGE_SIZE, PAGE_SIZE).at &&
+          !fb0_pages(-(u64)PAGE_SIZE, 2 * PAGE_SIZE).at);
+    CHECK(!fb0_pages(PAGE_SIZE, -(u64)PAGE_SIZE).at && !fb0_pages(0, -(u64)PAGE_SIZE).at);
 }
 
 // Of what is written and read nothing is outside, whatever the offset.

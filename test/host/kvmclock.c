@@ -28,13 +28,13 @@ static void wrmsr(u32 msr, u64 value);
 #include "kernel/device/kvmclock.c"
 
 u64 window_base;
-u64 page_alloc_cleared(void) {
+paddr page_alloc_cleared(void) {
     memset(memory, 0, sizeof memory);
     pages++;
-    return (u64)memory;
+    return (paddr){(u64)memory};
 }
-void page_free(u64 page) {
-    CHECK(page == (u64)memory && !enabled);
+void page_free(paddr page) {
+    CHECK(page.at == (u64)memory && !enabled);
     pages--;
 }
 

@@ -71,20 +71,20 @@ static bool lines_are(const struct acpi_info *info, size_t count, const struct l
 
 static void test_files(void) {
     struct acpi_info info = read_file("qemu-pc", true);
-    CHECK(CPUS(0, 1, 2, 3) && info.hpet == 0xfed00000 && !info.pci_config);
+    CHECK(CPUS(0, 1, 2, 3) && info.hpet.at == 0xfed00000 && !info.pci_config.at);
     CHECK(info.io_apic_count == 1 && io_apic_is(&info, 0, 0xfec00000, 0) && info.nmi_lint == 1 &&
           !info.nmi_low);
     CHECK(LINES({0, 2, 0, 0}, {5, 5, 0, 1}, {9, 9, 0, 1}, {10, 10, 0, 1}, {11, 11, 0, 1}));
     CHECK(says("ACPI: CPUs: 4, switched off: 0, I/O APICs: 1\n"));
 
     info = read_file("qemu-q35-numa", true);
-    CHECK(CPUS(0, 1, 2, 3) && info.pci_config == 0xb0000000 && info.pci_last_bus == 255);
+    CHECK(CPUS(0, 1, 2, 3) && info.pci_config.at == 0xb0000000 && info.pci_last_bus == 255);
     CHECK(says("ACPI: CPUs: 4, switched off: 2, I/O APICs: 1\n"));
     CHECK(says(
         "ACPI: 6 CPUs, 255 MiB of memory and 0 MiB that can be unplugged belong to 2 nodes\n"));
 
     info = read_file("bochs", true);
-    CHECK(CPUS(0, 1, 2, 3) && info.nmi_lint == 0xff && info.hpet == 0xfed00000 &&
+    CHECK(CPUS(0, 1, 2, 3) && info.nmi_lint == 0xff && info.hpet.at == 0xfed00000 &&
           LINES({0, 2, 0, 0}));
     CHECK(io_apic_is(&info, 0, 0xfec00000, 0));
 

@@ -73,29 +73,31 @@ static void check_layout(size_t count, bool has_1g) {
     for (size_t i = 0; i < map.count; i++) {
         const struct extent *run = &extents[i];
         CHECK(run->linear == at && run->bytes > 0 && run->bytes % run->page == 0);
-        CHECK(run->linear % run->page == 0 && run->physical % run->page == 0);
-        CHECK(in_ranges(count, run->physical) &&
-              in_ranges(count, run->physical + run->bytes - PAGE_SIZE));
+        CHECK(run->linear % run->page == 0 && run->physical.at % run->page == 0);
+        CHECK(in_ranges(count, run->physical.at) &&
+              in_ranges(count, run->physical.at + run->bytes - PAGE_SIZE));
         if (i > 0) {
             const struct extent *before = &extents[i - 1];
             CHECK(before->page > run->page ||
-                  (before->page == run->page && before->physical + before->bytes < run->physical));
+                  (before->page == run->page &&
+                   before->physical.at + before->bytes < run->physical.at));
         }
         u64 probes[3] = {0, run->bytes / 2 + 1, run->bytes - 1};
         for (int p = 0; p < 3; p++) {
-            CHECK(linear_to_physical(&map, at + probes[p]) == run->physical + probes[p]);
-            CHECK(physical_to_linear(&map, run->physical + probes[p]) == at + probes[p]);
+            CHECK(linear_to_physical(&map, at + probes[p]).at == run->physical.at + probes[p]);
+            CHECK(physical_to_linear(&map, (paddr){run->physical.at + probes[p]}) ==
+                  at + probes[p]);
         }
         at += run->bytes;
     }
     CHECK(map.end == at && at - LINEAR == ranges_bytes(ranges, count));
-    CHECK(linear_to_physical(&map, at) == UINT64_MAX &&
-          linear_to_physical(&map, LINEAR - 1) == UINT64_MAX);
+    CHECK(linear_to_physical(&map, at).at == UINT64_MAX &&
+          linear_to_physical(&map, LINEAR - 1).at == UINT64_MAX);
     // Maximal: the small pages of one range are fewer than two of the next size on either side.
     for (size_t i = 0; i < count; i++) {
         u64 small[2] = {0, 0};
         for (size_t j = 0; j < map.count; j++) {
-            u64 start = extents[j].physical, end = start + extents[j].bytes;
+            u64 start = extents[j].physical.at, end = start + extents[j].bytes;
             if (start < ranges[i].start) start = ranges[i].start;
             if (end > ranges[i].end) end = ranges[i].end;
             if (start < end && extents[j].page != 0x40000000)

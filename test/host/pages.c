@@ -56,16 +56,16 @@ static void map_extents(size_t from) {
     for (size_t i = from; i < map.count; i++)
         if (mmap(linear_view + (extents[i].linear - LINEAR), extents[i].bytes,
                  PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory,
-                 (off_t)extents[i].physical) == MAP_FAILED)
+                 (off_t)extents[i].physical.at) == MAP_FAILED)
             abort();
 }
 
-static u64 *content(u64 physical) { return window(physical); }
+static u64 *content(u64 physical) { return window((paddr){physical}); }
 
 static void fill(u64 physical, u64 bytes, u8 kind) {
     CHECK(physical && physical % PAGE_SIZE == 0);
     for (u64 page = physical; page < physical + bytes; page += PAGE_SIZE) {
-        CHECK(!given[page / PAGE_SIZE] && physical_to_linear(&map, page) != UINT64_MAX);
+        CHECK(!given[page / PAGE_SIZE] && physical_to_linear(&map, (paddr){page}) != UINT64_MAX);
         given[page / PAGE_SIZE] = kind;
         content(page)[0] = content(page)[5] = content(page)[9] = content(page)[511] = page ^ 0x5555;
     }
@@ -100,7 +100,7 @@ static void start(const struct range *ranges, size_t count, u64 low_pages, u64 l
     u64 all = pages_total();
     CHECK(all == ranges_total(ranges, count));
     for (u64 i = 0; i < low_pages; i++) {
-        u64 page = page_alloc();
+        u64 page = page_alloc().at;
         CHECK(page < IDENTITY_END);
         fill(page, PAGE_SIZE, 3);
     }
@@ -114,7 +114,7 @@ static void start(const struct range *ranges, size_t count, u64 low_pages, u64 l
 
 static u64 take_frame(void) {
     bool cleared;
-    return frame_alloc(&cleared);
+    return frame_alloc(&cleared).at;
 }
 
 static u64 some_given(u8 kind) {
@@ -125,7 +125,7 @@ static u64 some_given(u8 kind) {
 }
 
 static bool take_page(void) {
-    u64 before = pages_free(), page = page_alloc();
+    u64 before = pages_free(), page = page_alloc().at;
     CHECK((page != 0) == (before > 0));
     if (!page) return false;
     fill(page, PAGE_SIZE, 1);
@@ -136,7 +136,7 @@ static bool take_page(void) {
 static void give_page(u64 page) {
     u64 before = pages_free();
     unfill(page, PAGE_SIZE, 1);
-    page_free(page);
+    page_free((paddr){page});
     CHECK(pages_free() == before + 1);
 }
 
@@ -152,7 +152,7 @@ static void random_step(bool more) {
         if (!(frame = some_given(2))) break;
         frame = ROUND_DOWN(frame, FRAME_BYTES);
         unfill(frame, FRAME_BYTES, 2);
-        frames_free_run(frame, 1);
+        frames_free_run((paddr){frame}, 1);
         break;
     case 2: frames_idle(); break;
     default:
@@ -171,7 +171,7 @@ static void give_everything(void) {
         if (given[page] == 1) give_page(page * PAGE_SIZE);
         if (given[page] != 2) continue;
         unfill(page * PAGE_SIZE, FRAME_BYTES, 2);
-        frames_free_run(page * PAGE_SIZE, 1);
+        frames_free_run((paddr){page * PAGE_SIZE}, 1);
     }
 }
 
@@ -181,7 +181,7 @@ static void exercise(const struct range *ranges, size_t count, u64 low_pages) {
     u64 pages_before = pages_free(), frames_before = frames_free(&frames);
     for (int step = 0; step < 80; step++) random_step(step / 20 % 2 == 0);
     while (take_page()) {}
-    CHECK(page_alloc() == 0 && page_alloc_cleared() == 0 && take_frame() == 0);
+    CHECK(page_alloc().at == 0 && page_alloc_cleared().at == 0 && take_frame() == 0);
     give_everything();
     CHECK(pages_free() == pages_before && frames_free(&frames) == frames_before);
     u64 in_use = 0; // all but what the low stage has, and the allocator's own
@@ -197,15 +197,15 @@ static void cleared(void) {
     u64 dirty[8], before = pages_free();
     for (size_t i = 0; i < ARRAY_SIZE(dirty); i++)
         memset(content(dirty[i] = take_frame()), 0xa5, FRAME_BYTES);
-    for (size_t i = 0; i < ARRAY_SIZE(dirty); i++) frames_free_run(dirty[i], 1);
+    for (size_t i = 0; i < ARRAY_SIZE(dirty); i++) frames_free_run((paddr){dirty[i]}, 1);
     bool no, yes, too;
     CHECK(pages_free() == before && frames_idle() && frames_idle());
-    u64 first = frame_alloc(&yes), second = frame_alloc(&too);
+    u64 first = frame_alloc(&yes).at, second = frame_alloc(&too).at;
     CHECK(yes && too && first && second && second != first && pages_free() == before - 2 * 512);
-    CHECK(frame_alloc(&no) && !no);
+    CHECK(frame_alloc(&no).at && !no);
     for (u64 i = 0; i < FRAME_BYTES / 8; i++) CHECK(!content(first)[i] && !content(second)[i]);
     while (frames_idle()) {}
-    u64 page = page_alloc_cleared();
+    u64 page = page_alloc_cleared().at;
     for (u64 i = 0; i < 512; i++) CHECK(!content(page)[i]);
 }
 
@@ -217,7 +217,7 @@ static void split(void) {
     for (u64 step = 1; step < 512; step += 74) { // odd: comes by all pages
         u64 frame = take_frame();
         fill(frame, FRAME_BYTES, 1);
-        frame_split(frame);
+        frame_split((paddr){frame});
         CHECK(pages_free() == before - 512);
         for (u64 i = 0, page = step; i < 512; i++, page = (page + step) % 512) {
             CHECK(frames_free(&frames) == whole - 1);
@@ -226,9 +226,9 @@ static void split(void) {
         CHECK(frames_free(&frames) == whole && pages_free() == before);
         frame = take_frame();
         fill(frame, FRAME_BYTES, 2);
-        frame_split(frame);
+        frame_split((paddr){frame});
         unfill(frame, FRAME_BYTES, 2);
-        frames_free_run(frame, 1);
+        frames_free_run((paddr){frame}, 1);
         CHECK(frames_free(&frames) == whole && pages_free() == before);
     }
     while (take_page()) {}
@@ -245,8 +245,8 @@ static void growing(void) {
     map_extents(map.count - 1);
     pages_grow(&map);
     CHECK(pages_free() == 0);
-    page_free(34 * MIB + 0x3000);
-    pages_give(34 * MIB + 0x4000, 3 * MIB - 0x1000);
+    page_free((paddr){34 * MIB + 0x3000});
+    pages_give((paddr){34 * MIB + 0x4000}, 3 * MIB - 0x1000);
     CHECK(pages_free() == 768 && pages_total() == (10 * MIB + 0x5000) / PAGE_SIZE);
     while (take_page()) {}
     give_everything();
@@ -258,12 +258,12 @@ static void gigabytes(void) {
     start((struct range[]){{MIB, 8 * MIB}, {1020 * MIB, 3074 * MIB}}, 2, 3, 0);
     u64 free_before = pages_free(), frame = take_frame(), page = 0;
     CHECK(frame == 1024 * MIB); // linear memory begins with it
-    CHECK(frames_alloc_1g() == 2048 * MIB && frames_alloc_1g() == 0);
-    frames_free_run(frame, 1);
-    CHECK(frames_alloc_1g() == 1024 * MIB && frames_alloc_1g() == 0);
-    while ((frame = page_alloc())) page = frame; // what is left: the tail and one frame
+    CHECK(frames_alloc_1g().at == 2048 * MIB && frames_alloc_1g().at == 0);
+    frames_free_run((paddr){frame}, 1);
+    CHECK(frames_alloc_1g().at == 1024 * MIB && frames_alloc_1g().at == 0);
+    while ((frame = page_alloc().at)) page = frame; // what is left: the tail and one frame
     CHECK(page && take_frame() == 0);
-    frames_free_run(1024 * MIB, 1024); // neighbours, as it happens
+    frames_free_run((paddr){1024 * MIB}, 1024); // neighbours, as it happens
     CHECK(pages_free() == 1024 * 512 && pages_free() < free_before);
 }
 

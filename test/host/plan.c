@@ -117,7 +117,8 @@ static void check_cover(const struct machine *m, const struct plan *plan,
         all[3 * PLAN_RESERVATIONS(E820_MAX) + EXTENTS_PER_RANGE * PLAN_RANGES(E820_MAX)];
     size_t count = 0, usable = find_usable(m), joined = 0;
     for (size_t i = 0; i < map->count; i++)
-        all[count++] = (struct range){extents[i].physical, extents[i].physical + extents[i].bytes};
+        all[count++] =
+            (struct range){extents[i].physical.at, extents[i].physical.at + extents[i].bytes};
     for (size_t i = 0; i < plan->reserved_count; i++)
         all[count++] = (struct range){reserved[i].start, reserved[i].end};
     qsort(all, count, sizeof *all, by_physical);
@@ -132,8 +133,8 @@ static void check_cover(const struct machine *m, const struct plan *plan,
 }
 
 static void check_round_trip(const struct linear_map *map, const struct extent *run, u64 offset) {
-    CHECK(linear_to_physical(map, run->linear + offset) == run->physical + offset);
-    CHECK(physical_to_linear(map, run->physical + offset) == run->linear + offset);
+    CHECK(linear_to_physical(map, run->linear + offset).at == run->physical.at + offset);
+    CHECK(physical_to_linear(map, (paddr){run->physical.at + offset}) == run->linear + offset);
 }
 
 // Largest pages first, each size by address, no holes, every page aligned in both worlds, and no
@@ -144,25 +145,25 @@ static void check_layout(const struct plan *plan, const struct linear_map *map, 
         const struct extent *run = &extents[i], *last = i ? run - 1 : NULL;
         bool ok = run->linear == at && run->bytes && run->bytes % run->page == 0 &&
                   run->linear % run->page == 0;
-        ok &= run->physical % run->page == 0 && (run->page == sizes[0] ? has_1g : true);
+        ok &= run->physical.at % run->page == 0 && (run->page == sizes[0] ? has_1g : true);
         ok &= !last || last->page > run->page ||
-              (last->page == run->page && last->physical + last->bytes < run->physical);
+              (last->page == run->page && last->physical.at + last->bytes < run->physical.at);
         CHECK(ok);
         check_round_trip(map, run, 0);
         check_round_trip(map, run, run->bytes - 1);
         check_round_trip(map, run, random_number() % run->bytes);
         at += run->bytes;
     }
-    CHECK(map->end == at && linear_to_physical(map, at) == UINT64_MAX);
-    CHECK(linear_to_physical(map, LINEAR - 1) == UINT64_MAX &&
-          physical_to_linear(map, 0xa0000) == UINT64_MAX);
+    CHECK(map->end == at && linear_to_physical(map, at).at == UINT64_MAX);
+    CHECK(linear_to_physical(map, LINEAR - 1).at == UINT64_MAX &&
+          physical_to_linear(map, (paddr){0xa0000}) == UINT64_MAX);
     for (size_t i = 0; i < plan->left.count; i++) {
         struct range r = plan->left.list[i];
         for (int size = has_1g ? 0 : 1; size < 2; size++) {
             u64 first = ROUND_UP(r.start, sizes[size]), end = ROUND_DOWN(r.end, sizes[size]);
             for (int j = 0; first < end && j < 2;
                  j++) { // the first and the last page that could be one
-                u64 where = physical_to_linear(map, j ? end - 1 : first);
+                u64 where = physical_to_linear(map, (paddr){j ? end - 1 : first});
                 size_t k = 0;
                 while (k + 1 < map->count && extents[k + 1].linear <= where) k++;
                 CHECK(extents[k].page >= sizes[size]);
@@ -207,7 +208,7 @@ static void check_limit(const struct machine *m, const struct plan *plan, bool p
     if (limit < image_end)
         CHECK(!placed && !plan->kernel_bytes);
     else
-        CHECK(plan->kernel_bytes && (!placed || plan->kernel + plan->kernel_bytes <= limit));
+        CHECK(plan->kernel_bytes && (!placed || plan->kernel.at + plan->kernel_bytes <= limit));
 }
 
 // Plans the machine; *plan and *map point into the static tables. Reservations lie in what they are
@@ -220,10 +221,10 @@ static void try_machine(struct machine *m) {
     check_cover(m, &plan, &map);
     check_layout(&plan, &map, m->has_1g);
     if (m->kernel_low.length && placed) {
-        CHECK(plan.kernel >= HIGH_MEMORY && plan.kernel + plan.kernel_bytes <= IDENTITY_END);
+        CHECK(plan.kernel.at >= HIGH_MEMORY && plan.kernel.at + plan.kernel_bytes <= IDENTITY_END);
         CHECK(plan.extents_room >= map.count + plan.back.count);
-        CHECK(plan.map_copy + m->entries * sizeof *m->map <= plan.kernel + plan.kernel_bytes);
-        CHECK(plan.stack % sizes[1] == 0 && plan.stack < IDENTITY_END);
+        CHECK(plan.map_copy.at + m->entries * sizeof *m->map <= plan.kernel.at + plan.kernel_bytes);
+        CHECK(plan.stack.at % sizes[1] == 0 && plan.stack.at < IDENTITY_END);
         CHECK(!plan.left.count ||
               plan.left.list[0].start >= 0x10000); // BIOSes write below, whoever runs
         CHECK(!plan.back.count || plan.back.list[0].start >= 0x10000);
@@ -391,9 +392,9 @@ static void kernel_place(void) {
                         .low = boot_low_of_bios()};
     struct plan plan = {0};
     m.payload = (struct boot_part){0x310000, 0x2c000};
-    CHECK(plan_make(&m, &plan, scratch) && plan.kernel == 0x100000);
+    CHECK(plan_make(&m, &plan, scratch) && plan.kernel.at == 0x100000);
     m.payload.length = 0x4000;
-    CHECK(plan_make(&m, &plan, scratch) && plan.kernel == 0x314000);
+    CHECK(plan_make(&m, &plan, scratch) && plan.kernel.at == 0x314000);
     entries[1].type = 2;
     m.payload.length = 0x2c000;
     CHECK(!plan_make(&m, &plan, scratch));
@@ -425,7 +426,7 @@ static void limits(void) {
     m.limit = 0x113000;
     CHECK(!plan_make(&m, &plan, scratch) && plan.kernel_bytes > 0x10000);
     m.limit = 0x113000 + plan.kernel_bytes;
-    CHECK(plan_make(&m, &plan, scratch) && plan.kernel == 0x113000);
+    CHECK(plan_make(&m, &plan, scratch) && plan.kernel.at == 0x113000);
     m.limit = 1;
     m.kernel_low.length = 0; // nothing boots: no image that could lie beyond
     CHECK(plan_make(&m, &plan, scratch) && plan.left.count == 0);
@@ -530,10 +531,10 @@ static void known_types(void) {
     CHECK(plan_types(&m, &plan) == 3 && plan.not_write_back == 4096);
     struct linear_map map = {.extents = extents, .room = ARRAY_SIZE(extents)};
     linear_lay_out(&map, plan.left.list, plan.left.count, true);
-    CHECK(extents[1].physical == 1ull << 32 && extents[1].bytes == 1ull << 30);
-    CHECK(extents[2].physical == 6ull << 30 || extents[2].physical == 0x180000000);
-    CHECK(physical_to_linear(&map, 0x140200000) == UINT64_MAX &&
-          physical_to_linear(&map, 0x140201000) != UINT64_MAX);
+    CHECK(extents[1].physical.at == 1ull << 32 && extents[1].bytes == 1ull << 30);
+    CHECK(extents[2].physical.at == 6ull << 30 || extents[2].physical.at == 0x180000000);
+    CHECK(physical_to_linear(&map, (paddr){0x140200000}) == UINT64_MAX &&
+          physical_to_linear(&map, (paddr){0x140201000}) != UINT64_MAX);
     // Masks for 36 bits on this CPU of 40, of either type: as if they were whole.
     mtrr.count = 3, mtrr.default_type = 0;
     mtrr.variable[0].base = 6, mtrr.variable[0].mask = 0xf00000800;

@@ -52,12 +52,12 @@ void log_error(const char *fmt, ...) { (void)fmt, errors++; }
 static u16 *memory; // 32 KiB exactly, so that the sanitizer sees a cell outside
 static u8 *video;   // of the framebuffer, exactly, too
 static size_t video_bytes;
-void *window_map(u64 physical, u64 bytes, enum window_kind how) {
+void *window_map(paddr physical, u64 bytes, enum window_kind how) {
     if (how == WINDOW_WRITE_COMBINING) {
-        CHECK(physical == 0xe0000000 && bytes == video_bytes);
+        CHECK(physical.at == 0xe0000000 && bytes == video_bytes);
         return video;
     }
-    CHECK(physical == 0xb8000 && bytes == 32768 && how == WINDOW_DEVICE);
+    CHECK(physical.at == 0xb8000 && bytes == 32768 && how == WINDOW_DEVICE);
     return memory;
 }
 

@@ -34,7 +34,7 @@ static struct slot slots[2];
 #include "kernel/memory/frames_runs.c"
 #include "kernel/memory/linear.c"
 #include "kernel/memory/pages.c"
-static void check_forgotten(u64 physical, u64 bytes, bool is_table);
+static void check_forgotten(paddr page, u64 bytes, bool is_table);
 #define page_free(table) (check_forgotten(table, PAGE_SIZE, true), page_free(table))
 #include "kernel/memory/tables.c"
 #undef page_free
@@ -62,7 +62,8 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table);
 
 u64 window_base;
 static struct extent extents[64];
-static u64 test_root, physical_end, space_start;
+static paddr test_root;
+static u64 physical_end, space_start;
 static u64 file_start, file_pages;
 static struct thread threads[2];    // one of each CPU
 static struct process processes[2]; // of each space
@@ -88,11 +89,11 @@ static u32 device_values[DEVICE_PAGES];
 static bool screen_yielded;
 
 s64 file_map(struct files *files, u64 number, u64 offset, u64 bytes, u32 rights, bool shared,
-             u64 *physical) {
+             paddr *physical) {
     (void)files;
     CHECK(!space->lock.taken && !(rights & ~7u));
     if (number - DEVICE_FD > 1) return -EBADF;
-    *physical = DEVICE_START + offset;
+    physical->at = DEVICE_START + offset;
     if (!shared || offset + bytes > DEVICE_PAGES * PAGE_SIZE) return -EINVAL;
     return number == DEVICE_FD ? 0 : AREA_SEALED;
 }
@@ -134,7 +135,7 @@ bool tlb_leave(void) { return false; }
 void cpu_serve(void) { promises.away = 0; } // as if it were done: the other CPU cannot go on here
 void tlb_enter(struct tlb *tlb) { (void)tlb; }
 
-u64 tables_root(void) { return test_root; }
+paddr tables_root(void) { return test_root; }
 void tlb_forget(u64 address) {
     for (int i = 0; i < REMEMBERED; i++)
         if (address - tlbs[cpu][i].address < tlbs[cpu][i].bytes) tlbs[cpu][i].bytes = 0;
@@ -153,7 +154,8 @@ static void check_tlb(void) {
     }
 }
 
-static void check_forgotten(u64 physical, u64 bytes, bool is_table) {
+static void check_forgotten(paddr page, u64 bytes, bool is_table) {
+    u64 physical = page.at;
     bool forgotten = !is_table || walked[physical / PAGE_SIZE % REMEMBERED] != physical;
     for (struct remembered *at = tlbs[0]; at < tlbs[2] && !is_table; at++)
         forgotten &= !at->bytes || (at->entry & PTE_ADDRESS) >= physical + bytes ||
@@ -162,12 +164,12 @@ static void check_forgotten(u64 physical, u64 bytes, bool is_table) {
 }
 
 static void walk(u64 address) {
-    u64 table = space->tlb->root;
+    paddr table = space->tlb->root;
     for (int level = 3; level > 0; level--) {
         u64 entry = *tables_at(table, address, level);
         if (!(entry & PTE_P) || entry & PTE_PS) return;
-        table = entry & PTE_ADDRESS;
-        walked[table / PAGE_SIZE % REMEMBERED] = table;
+        table = pte_target(entry);
+        walked[table.at / PAGE_SIZE % REMEMBERED] = table.at;
     }
 }
 
@@ -182,7 +184,7 @@ static u64 *access(u64 address, u64 error, const char **why) {
                        !(error & FAULT_FETCH && *entry & PTE_NX);
         if (allowed) {
             tlbs[cpu][at / PAGE_SIZE % REMEMBERED] = (struct remembered){at, bytes, *entry};
-            return window((*entry & PTE_ADDRESS) + (address - at));
+            return window(paddr_add(pte_target(*entry), address - at));
         }
         if ((*why = space_fault(space, address, error))) return NULL;
     }
@@ -213,7 +215,7 @@ static void trace_shared(u64 table, int level, bool promised) {
     found.taken[OWNER_TABLES]++;
     found.kept += promised;
     for (int i = 0; i < (level == 3 ? ENTRIES / 2 : ENTRIES); i++) {
-        u64 entry = ((u64 *)window(table & PTE_ADDRESS))[i];
+        u64 entry = ((u64 *)window(pte_target(table)))[i];
         if (!entry) continue;
         if (level) {
             trace_shared(entry, level - 1, promised);
@@ -231,8 +233,8 @@ static void trace_objects(void) {
     objects_promised = 0;
     RB_FOREACH(area, area_tree, &space->areas.tree) {
         const struct object *object = area->object;
-        if (!object || !object->root || uses[object->root / PAGE_SIZE] != NOBODY) continue;
-        trace_shared(object->root, 3, object->promised);
+        if (!object || !object->root.at || uses[object->root.at / PAGE_SIZE] != NOBODY) continue;
+        trace_shared(object->root.at, 3, object->promised);
         objects_promised += object->promised;
     }
 }
@@ -249,7 +251,7 @@ static void trace_table(u64 table, int level, u64 start) {
         unmarked += needed && !promised;
     }
     for (int i = 0; i < (level == 3 ? ENTRIES / 2 : ENTRIES); i++) {
-        u64 entry = ((u64 *)window(table & PTE_ADDRESS))[i], at = entry & PTE_ADDRESS,
+        u64 entry = ((u64 *)window(pte_target(table)))[i], at = entry & PTE_ADDRESS,
             worth = LEVEL_BYTES(level) / PAGE_SIZE;
         if (!entry) continue;
         bool is_table = level && !(entry & PTE_PS);
@@ -271,7 +273,7 @@ static void trace_table(u64 table, int level, u64 start) {
 }
 
 static void own_node(const struct area *area) {
-    u64 page = ROUND_DOWN(window_physical(area), PAGE_SIZE);
+    u64 page = ROUND_DOWN(window_physical(area).at, PAGE_SIZE);
     if (uses[page / PAGE_SIZE] == NODES) return;
     own(page, PAGE_SIZE, NODES);
     found.taken[OWNER_NODES]++;
@@ -282,7 +284,7 @@ static void trace_other(void) {
     struct space *used = space;
     struct area *area;
     space = &spaces[used == spaces];
-    if (space->tlb) trace_table(space->tlb->root, 3, 0);
+    if (space->tlb) trace_table(space->tlb->root.at, 3, 0);
     RB_FOREACH(area, area_tree, &space->areas.tree) own_node(area);
     for (area = space->areas.spare; area; area = RB_LEFT(area, link)) own_node(area);
     space = used;
@@ -292,14 +294,15 @@ static void own_frames_free(void) {
     u64 known = 0;
     for (u64 word = 0; word * 64 < pages_frames.count; word++)
         for (u64 bits = pages_frames.bits[word]; bits; bits &= bits - 1, known++)
-            own(frame_physical(word * 64 + (u64)__builtin_ctzll(bits)), FRAME_BYTES, FREE);
+            own(frame_physical(word * 64 + (u64)__builtin_ctzll(bits)).at, FRAME_BYTES, FREE);
     const struct frames_cpu *held = &slots[0].frames;
     for (size_t i = 0; i < ARRAY_SIZE(held->held); i++)
         for (u64 bits = held->held[i] & UINT32_MAX; bits; bits &= bits - 1, known++)
-            own(frame_physical((held->held[i] >> 32) * 32 + (u64)__builtin_ctzll(bits)),
+            own(frame_physical((held->held[i] >> 32) * 32 + (u64)__builtin_ctzll(bits)).at,
                 FRAME_BYTES, FREE);
     for (size_t i = 0; i < ARRAY_SIZE(held->cleared); i++)
-        if (held->cleared[i]) own(frame_physical(held->cleared[i] - 1), FRAME_BYTES, FREE), known++;
+        if (held->cleared[i])
+            own(frame_physical(held->cleared[i] - 1).at, FRAME_BYTES, FREE), known++;
     CHECK(known == frames_free(&pages_frames));
 }
 
@@ -307,7 +310,7 @@ static void own_group_free(const struct group *group, u64 linear) {
     u64 count = 0;
     for (u64 page = 0; page < GROUP_PAGES; page++)
         if (group->map[page / 64] >> page % 64 & 1)
-            own(linear_to_physical(&pages.map, linear + page * PAGE_SIZE), PAGE_SIZE, FREE),
+            own(linear_to_physical(&pages.map, linear + page * PAGE_SIZE).at, PAGE_SIZE, FREE),
                 count++;
     CHECK(count == group->free);
 }
@@ -315,11 +318,11 @@ static void own_group_free(const struct group *group, u64 linear) {
 static void trace(void) {
     (memset)(uses, OUTSIDE, physical_end / PAGE_SIZE);
     for (u64 at = LINEAR; at < pages.top; at += PAGE_SIZE)
-        uses[linear_to_physical(&pages.map, at) / PAGE_SIZE] = NOBODY;
+        uses[linear_to_physical(&pages.map, at).at / PAGE_SIZE] = NOBODY;
     found = (struct promises){0};
     unmarked = 0;
     trace_objects();
-    trace_table(space->tlb->root, 3, 0);
+    trace_table(space->tlb->root.at, 3, 0);
     trace_other();
     own(file_start, file_pages * PAGE_SIZE, THE_FILE);
     struct area *area;
@@ -427,10 +430,10 @@ static void check_model(void) {
             !!(*entry & PTE_NX) != !(page->rights & AREA_EXEC) ||
             !!(*entry & PTE_COUNTED) != (ours && page->counted))
             CHECK(!"the page's rights are as the model has them");
-        check_page(window((*entry & PTE_ADDRESS & -bytes) + at % bytes), *value_of(page));
+        check_page(window((paddr){(*entry & PTE_ADDRESS & -bytes) + at % bytes}), *value_of(page));
     }
     for (u64 i = random_below(20); i < DEVICE_PAGES; i += 20)
-        check_page(window(device_page(i)), device_values[i]);
+        check_page(window((paddr){device_page(i)}), device_values[i]);
     CHECK(devices == space->areas.device && screen_yielded == (devices > 0));
     CHECK(counted == space->areas.counted);
     CHECK(tables == space->areas.tables);
@@ -881,7 +884,7 @@ static void use_space(int number) {
 // rest is taken.
 static void start(const struct range *ranges, size_t count, u64 bytes, bool has_1g) {
     physical_end = ranges[count - 1].end;
-    madvise(window(0), physical_end, 4);
+    madvise(window((paddr){0}), physical_end, 4);
     (memset)(spaces, 0, sizeof spaces);
     spaces[0].tlb = &test_tlbs[0];
     for (int i = 0; i < 2 * LIMITS; i++) {
@@ -898,7 +901,7 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     (memset)(tlbs, 0, sizeof tlbs);
     (memset)(walked, 0, sizeof walked);
     (memset)(device_values, 0, sizeof device_values);
-    madvise(window(DEVICE_START), DEVICE_PAGES * PAGE_SIZE, 4);
+    madvise(window((paddr){DEVICE_START}), DEVICE_PAGES * PAGE_SIZE, 4);
     struct pages handed = {.map = {.extents = extents, .room = ARRAY_SIZE(extents)}};
     linear_lay_out(&handed.map, ranges, count, true);
     handed.top = handed.map.end;
@@ -921,14 +924,14 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
     u64 free_before = pages_free();
     cpu = 0;
     file_pages = 3;
-    u64 pages[] = {page_alloc(), page_alloc(), page_alloc()};
+    u64 pages[] = {page_alloc().at, page_alloc().at, page_alloc().at};
     file_start = MIN(pages[0], pages[2]);
     CHECK(pages[1] == file_start + PAGE_SIZE &&
           MAX(pages[0], pages[2]) == file_start + 2 * PAGE_SIZE);
     for (u64 page = 0; page < file_pages; page++)
         for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-            ((u64 *)window(file_start + page * PAGE_SIZE))[places[i]] = FILE_VALUE + page;
-    objects_set_file(file_start, file_pages * PAGE_SIZE);
+            ((u64 *)window((paddr){file_start + page * PAGE_SIZE}))[places[i]] = FILE_VALUE + page;
+    objects_set_file((paddr){file_start}, file_pages * PAGE_SIZE);
     struct area area = {
         .start = address_of(3), .end = address_of(6), .rights = AREA_READ | AREA_WRITE};
     area.object = &objects_file;
@@ -962,8 +965,8 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
     check_model();
     trace();
     for (u64 page = 0; page < file_pages; page++) {
-        check_page(window(file_start + page * PAGE_SIZE), FILE_VALUE + (u32)page);
-        page_free(file_start + page * PAGE_SIZE);
+        check_page(window((paddr){file_start + page * PAGE_SIZE}), FILE_VALUE + (u32)page);
+        page_free(((paddr){file_start + page * PAGE_SIZE}));
     }
     u64 lost = free_before - pages_free(); // nodes stay
     CHECK(lost < 40);

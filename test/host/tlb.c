@@ -86,7 +86,7 @@ static u32 frame_take(void) {
     return frame;
 }
 
-static struct tlb second = {.root = 1};
+static struct tlb second = {.root = {1}};
 
 // Of a root that this CPU need not be in.
 static void change(void) {

@@ -46,7 +46,7 @@ static u8 stacks[CPUS][STACK] __attribute__((aligned(64)));
 static const enum operation (*script)[OPERATIONS];
 static unsigned online, first_online;
 static u64 entries[ROOTS][PAGES], tables[ROOTS], latest, main_stack;
-static struct tlb other = {.root = 1};
+static struct tlb other = {.root = {1}};
 static bool gone[1000]; // given back
 static int steps, preemptions;
 struct preemption {
@@ -146,7 +146,7 @@ static void body(void) {
 static void run(void) {
     memset(gone, 0, sizeof gone);
     tlb_first = (struct tlb){0};
-    other = (struct tlb){.root = 1};
+    other = (struct tlb){.root = {1}};
     online = first_online;
     steps = in_vain = 0;
     latest = 0;

@@ -31,15 +31,15 @@ void lock_take(struct lock *lock) {
     CHECK(!lock->taken);
     lock->taken = true;
 }
-u64 promises_page(enum owner owner, bool promised) {
+paddr promises_page(enum owner owner, bool promised) {
     CHECK(owner == OWNER_THREADS && !promised);
     pages++;
-    return (u64)aligned_alloc(PAGE_SIZE, PAGE_SIZE);
+    return (paddr){(u64)aligned_alloc(PAGE_SIZE, PAGE_SIZE)};
 }
-void promises_give(enum owner owner, u64 page, bool promised) {
+void promises_give(enum owner owner, paddr page, bool promised) {
     CHECK(owner == OWNER_THREADS && !promised);
     pages--;
-    free((void *)page);
+    free((void *)page.at);
 }
 void thread_wake(struct thread *thread) { is[thread - threads].woken = true; }
 static void release(struct file *file) { file->count--; }

@@ -21,13 +21,13 @@ void log(const char *fmt, ...) {
     va_end(args);
 }
 
-u64 tables_root(void) { return 0; }
+paddr tables_root(void) { return (paddr){0}; }
 void lock_take(struct lock *taken) {
     CHECK(!taken->taken);
     taken->taken = true;
 }
 
-u64 *tables_leaf(u64 root, u64 address, u64 *bytes) {
+u64 *tables_leaf(paddr root, u64 address, u64 *bytes) {
     (void)root;
     for (size_t i = 0; i < count; i++) {
         *bytes = leaves[i].bytes;
@@ -37,19 +37,19 @@ u64 *tables_leaf(u64 root, u64 address, u64 *bytes) {
     return NULL;
 }
 
-bool tables_map(u64 root, u64 address, u64 physical, u64 bytes, u64 bits, u64 max_page) {
+bool tables_map(paddr root, u64 address, paddr physical, u64 bytes, u64 bits, u64 max_page) {
     u64 old;
-    CHECK(bytes <= max_page && bytes == PAGE_SIZE && address == WINDOW + physical &&
+    CHECK(bytes <= max_page && bytes == PAGE_SIZE && address == WINDOW + physical.at &&
           !tables_leaf(root, address, &old));
     CHECK(bits & PTE_NX && (bits & PTE_W || !(bits & TYPE_BITS)));
     if (count == room) return false;
-    leaves[count++] = (struct leaf){address, bytes, physical | bits | PTE_P};
+    leaves[count++] = (struct leaf){address, bytes, physical.at | bits | PTE_P};
     return true;
 }
 
 static bool maps(u64 physical, u64 bytes, enum window_kind kind) {
     size_t before = count;
-    void *got = window_map(physical, bytes, kind);
+    void *got = window_map((paddr){physical}, bytes, kind);
     CHECK(!got || got == (void *)(window_base + physical));
     if (!got) CHECK(count == before || strstr(said, "page tables"));
     return got;
