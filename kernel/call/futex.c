@@ -16,6 +16,15 @@ static s64 futex_call_requeue(struct thread *thread, const u64 *arg, u32 operati
     return futex_requeue(thread, &how);
 }
 
+// WAKE_OP(word, operation, how many are woken, how many at word 2, word 2, what becomes of that).
+static s64 futex_call_wake_op(struct thread *thread, const u64 *arg, u32 operation) {
+    struct futex_wake_op how = {
+        .word = arg[0], .other = arg[4], .operation = operation, .change = (u32)arg[5]};
+    how.wakes = (u32)MAX((int)arg[2], 1);
+    how.other_wakes = (u32)MAX((int)arg[3], 1);
+    return futex_wake_op(thread, &how);
+}
+
 #define ONE(command) (1u << (command))
 // who may ask for it
 #define WALL_CLOCK (ONE(FUTEX_WAIT_BITSET) | ONE(FUTEX_WAIT_REQUEUE_PI) | ONE(FUTEX_LOCK_PI2))
@@ -49,9 +58,11 @@ s64 call_futex(struct thread *thread, const u64 *arg) {
         int count = MAX((int)arg[2], 1);
         return futex_wake(thread, arg[0], operation, (u32)count, bits);
     }
+    case FUTEX_WAKE_OP: return futex_call_wake_op(thread, arg, operation);
     case FUTEX_REQUEUE:
     case FUTEX_CMP_REQUEUE: return futex_call_requeue(thread, arg, operation);
     }
     if (command == FUTEX_FD || command > FUTEX_LOCK_PI2) return -ENOSYS; // on Linux, too
-    return refused("futex", "operation", command, "only WAIT, WAKE and REQUEUE are built", -ENOSYS);
+    return refused("futex", "operation", command, "only WAIT, WAKE, WAKE_OP and REQUEUE are built",
+                   -ENOSYS);
 }

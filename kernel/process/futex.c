@@ -125,6 +125,14 @@ static bool futex_wake_some(const struct wake *what, struct thread *caller) {
     return false;
 }
 
+// From here on who comes is not woken.
+static void futex_wake_begin(struct thread *caller) {
+    caller->record.begun = true;
+    caller->record.done = 0;
+    caller->wake_at = 0;
+    caller->wake_end = __atomic_load_n(&arrivals, __ATOMIC_RELAXED);
+}
+
 // In pieces: the word's value (NULL: any) counts at the first one. Returns how many were woken and
 // moved.
 static s64 futex_wake_all(const struct wake *what, const u32 *expected, struct thread *caller) {
@@ -137,9 +145,7 @@ static s64 futex_wake_all(const struct wake *what, const u32 *expected, struct t
     s64 error = 0;
     if (!caller->record.begun) {
         error = futex_compare(what->address, expected);
-        caller->record.begun = true;
-        caller->wake_at = 0;
-        caller->wake_end = __atomic_load_n(&arrivals, __ATOMIC_RELAXED);
+        futex_wake_begin(caller);
     }
     bool more = !error && futex_wake_some(what, caller);
     if (low != high) lock_give(&high->lock);
@@ -231,4 +237,36 @@ s64 futex_wake(struct thread *thread, u64 word, u32 operation, u32 count, u32 bi
     if (!thread->record.begun && futex_is_empty(futex_bucket_of(key))) return 0;
     struct wake what = {word, key, key, bits, count, 0};
     return futex_wake_all(&what, NULL, thread);
+}
+
+// The record has in which of the two wakes the call is, whether there is the second one, and what
+// the first one did.
+s64 futex_wake_op(struct thread *thread, const struct futex_wake_op *how) {
+    enum { STAGE, HAS_SECOND, WOKEN };
+    struct space *space = thread->process->space;
+    u64 *kept = thread->record.few;
+    if (!thread->record.begun) {
+        s64 error = futex_check_word(space, how->word, how->operation);
+        if (!error) error = futex_check_word(space, how->other, how->operation);
+        if (error) return error;
+        s64 second = futex_word_change(thread, how->other, how->change);
+        if (second < 0) return second;
+        kept[STAGE] = 1;
+        kept[HAS_SECOND] = (u64)second;
+        futex_wake_begin(thread);
+    }
+    struct futex_key key = futex_key(space, how->word, how->operation);
+    if (kept[STAGE] == 1) {
+        struct wake first = {how->word, key, key, ~0u, how->wakes, 0};
+        s64 woken = futex_wake_all(&first, NULL, thread);
+        if (woken < 0 || !kept[HAS_SECOND]) return woken;
+        kept[STAGE] = 2;
+        kept[WOKEN] = (u64)woken;
+        futex_wake_begin(thread);
+    }
+    key = futex_key(space, how->other, how->operation);
+    struct wake second = {how->other, key, key, ~0u, how->other_wakes, 0};
+    s64 woken = futex_wake_all(&second, NULL, thread);
+    if (woken < 0) return woken;
+    return woken + (s64)kept[WOKEN];
 }

@@ -23,6 +23,14 @@ struct futex_requeue {
     bool compares; // the word with what is expected
 };
 s64 futex_requeue(struct thread *thread, const struct futex_requeue *how);
+struct futex_wake_op { // changes the other word, wakes at the first one, and perhaps at the other
+    u64 word, other;
+    u32 operation, change, wakes, other_wakes; // change: as <linux/futex.h> packs it
+};
+s64 futex_wake_op(struct thread *thread, const struct futex_wake_op *how);
+// Changes a word of the program. Whether the comparison of what it was holds, or -EFAULT, -ENOSYS,
+// or what call_again() returns.
+s64 futex_word_change(struct thread *thread, u64 address, u32 how);
 bool futex_waits(struct thread *thread, bool leave); // whether it is at one; leave: not any more
 
 // ---- robust.c ----

@@ -106,7 +106,7 @@ pipe2 with flags 0x4000: packets (O_DIRECT) are not built, so it got EINVAL
 ioctl with request 0x5429: the terminal has no such one, so it got ENOTTY
 ioctl with request 0x5412: the terminal has no such one, so it got ENOTTY
 openat with flags 0x8041: no file can be made, so it got EROFS
-futex with operation 0x6: only WAIT, WAKE and REQUEUE are built, so it got ENOSYS
+futex with operation 0x6: only WAIT, WAKE, WAKE_OP and REQUEUE are built, so it got ENOSYS
 mremap with new length 0x100000: of the program's file only what was loaded is kept, so it got EFAULT
 setrlimit with RLIMIT_NOFILE 0x7d0: there are no more numbers, so it got EPERM
 timer_create (system call 222), which is not built: it got ENOSYS

@@ -42,7 +42,14 @@ def sequences():
             vm.expect(f"{way} on {cpus}: output and status", (result.com1, result.status), (printed, status))
 
 
+def throws():
+    program = vm.compile_guest("test/guest/throws.cpp", "g++", "-static", "-O1", "-fnon-call-exceptions")
+    printed, status = natively(program)
+    vm.boot(program).expect(status, printed)
+
+
 def tests():
+    yield "C++ exceptions", throws
     yield "restartable sequences", sequences
     yield "by glibc on 2 CPUs", lambda: handlers("gcc", 2)
     yield "by musl on 1 CPU", lambda: handlers("musl-gcc", 1)

@@ -36,6 +36,29 @@ static long requeue(const void *from, const void *to, long wakes, long moves) {
     return futex(from, FUTEX_REQUEUE | PRIVATE, wakes, (void *)moves, to, 0);
 }
 
+// One waiter at each of two words: which of them is woken by an operation on the second one.
+static long wake_op(int operation, int argument, int comparison, int with, uint32_t value,
+                    int count) {
+    other = value;
+    return futex(&word, FUTEX_WAKE_OP | PRIVATE, count, (void *)(long)count, &other,
+                 FUTEX_OP(operation, argument, comparison, with));
+}
+
+static void wake_ops(void) {
+    CHECK(wake_op(FUTEX_OP_SET, 7, FUTEX_OP_CMP_EQ, 3, 3, 1) == 0 && other == 7);
+    CHECK(wake_op(FUTEX_OP_ADD, 7, FUTEX_OP_CMP_NE, 3, 3, 1) == 0 && other == 10);
+    CHECK(wake_op(FUTEX_OP_ADD, -1, FUTEX_OP_CMP_LT, -3, 0, 1) == 0 && other == 0xffffffff);
+    CHECK(wake_op(FUTEX_OP_OR, 6, FUTEX_OP_CMP_LE, 3, 1, 1) == 0 && other == 7);
+    CHECK(wake_op(FUTEX_OP_ANDN, 6, FUTEX_OP_CMP_GT, 3, 7, 1) == 0 && other == 1);
+    CHECK(wake_op(FUTEX_OP_XOR, 6, FUTEX_OP_CMP_GE, 3, 3, 1) == 0 && other == 5);
+    CHECK(wake_op(FUTEX_OP_OR | FUTEX_OP_OPARG_SHIFT, 31, FUTEX_OP_CMP_GE, 3, 0, 1) == 0 &&
+          other == 1u << 31);
+    CHECK(wake_op(5, 6, FUTEX_OP_CMP_GE, 3, 3, 1) == -ENOSYS && other == 3);
+    CHECK(wake_op(FUTEX_OP_SET, 6, 6, 3, 3, 1) == -ENOSYS);
+    CHECK(futex(&word, FUTEX_WAKE_OP | PRIVATE, 1, (void *)1, NULL, 0) == -EFAULT);
+    CHECK(futex(&word, FUTEX_WAKE_OP | PRIVATE, 1, (void *)1, (char *)&other + 1, 0) == -EINVAL);
+}
+
 static void *wait_at_word(void *ms) {
     struct timespec time = {(long)ms / 1000, (long)ms % 1000 * 1000000};
     return (void *)futex(&word, FUTEX_WAIT | PRIVATE, 0, &time, NULL, 0);
@@ -159,6 +182,19 @@ static void counts(void) {
     expect(waiters, 8, 0);
 }
 
+// Six wait at the first word and are woken by one call at each; three of them are moved to the
+// other word first.
+static void counts_of_two(void) {
+    pthread_t waiters[6];
+    start(waiters, 6, 60000);
+    CHECK(wake_op(FUTEX_OP_SET, 0, FUTEX_OP_CMP_EQ, 0, 0, 1) == 1); // nobody waits at the second
+    CHECK(requeue(&word, &other, 0, 3) == 3);
+    CHECK(wake_op(FUTEX_OP_SET, 0, FUTEX_OP_CMP_EQ, 1, 0, 1) == 1); // the first one alone
+    CHECK(wake_op(FUTEX_OP_SET, 0, FUTEX_OP_CMP_EQ, 0, 0, 2) == 3); // one that is left, and two
+    CHECK(wake_op(FUTEX_OP_SET, 0, FUTEX_OP_CMP_EQ, 0, 0, 9) == 1);
+    expect(waiters, 6, 0);
+}
+
 // At NULL, and at a page that is not there: woken there, moved back from there, or until the time
 // is over.
 static void moved_anywhere(void) {
@@ -217,6 +253,8 @@ int main(void) {
     timeouts();
     arguments();
     counts();
+    wake_ops();
+    counts_of_two();
     moved_anywhere();
     at_two_places();
     reused();

@@ -15,11 +15,11 @@ int main() {
             for (int k = 0; k < 10000; k++) sum++;
         });
     for (auto &thread : threads) thread.join();
-    auto slow = std::async(std::launch::async, [] {
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        return 5;
-    });
+    std::promise<int> given; // not before the wait is over, however late the host lets it end
+    auto slow = std::async(std::launch::async, [&] { return given.get_future().get(); });
     if (slow.wait_for(std::chrono::milliseconds(1)) != std::future_status::timeout) return 2;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    given.set_value(5);
     int caught = 0;
     try {
         std::async(std::launch::async, []() -> int { throw 3; }).get();

@@ -23,6 +23,7 @@ void kernel_log(const char *fmt, ...);
 #include "kernel/thread/scheduler.c"
 #include "kernel/thread/counts.c"
 #include "kernel/process/futex.c"
+#include "kernel/process/futex_word.c"
 #include "kernel/call/futex.c"
 #include "kernel/thread/queue.c"
 #undef __unused
