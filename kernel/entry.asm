@@ -1,4 +1,4 @@
-; The three places where the kernel is entered or moves: from the loader, out of the low stage, into the high stage.
+; The three places where the kernel is entered or moves: from the loader, out of the low kernel, into the high kernel.
 default rel
 bits 64
 

@@ -1,5 +1,5 @@
-// The order of things. The kernel starts twice: low, identity-mapped, where it plans memory and
-// builds the final address space; then high, from a fresh copy of itself, where it stays.
+// The order of things. The kernel starts twice: as the low kernel, identity-mapped, which plans
+// memory and builds the final address space; then as the high kernel, a fresh copy, which stays.
 #include "kernel/call/call.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/x86.h"

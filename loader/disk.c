@@ -1,8 +1,8 @@
 // Reads the boot medium through the BIOS (int 13h) into the bounce buffer and copies from there to
 // its place. Disks by EDD (AH=42h) with up to 127 sectors a call, CDs with up to 31 of theirs,
 // which have 2048 bytes; floppies by cylinder, head and sector (AH=02h), never across a track.
-// Reads that fail are tried again after a reset, then halved; a disk is then tried by CHS. What
-// worked is remembered in boot.
+// Reads that fail, by a timeout of the BIOS or otherwise, are tried again after a reset, then
+// halved; a disk is then tried by CHS. What worked is remembered in boot.
 #include "loader/loader.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/lib/string.h"

@@ -157,7 +157,7 @@ void video_choose(void) {
 // Switches to the mode that was chosen, if one was. This is the last BIOS call.
 void video_switch(void) {
     if (!boot.framebuffer.address) return;
-    boot.screen = (struct boot_part){REAL_STACK, REAL_STACK_END - REAL_STACK}; // for the low stage
+    boot.screen = (struct boot_part){REAL_STACK, REAL_STACK_END - REAL_STACK}; // for the low kernel
     if (video_vbe(VBE_SET_MODE, chosen | LINEAR_MODE, (u32)BOUNCE)) return;
     boot.framebuffer = (struct boot_framebuffer){0};
     say("the BIOS does not switch to mode 0x%x; the screen stays in text mode", chosen);

@@ -74,7 +74,7 @@ end
 document stage
 Goes on to the first instruction of a stage.
 stage mbr|loader|low|high|load|entry|main: the boot sector, the loader, the kernel where the loader puts it,
-the kernel at its final place, its program_load, the program, the program's main.
+the high kernel, its program_load, the program, the program's main.
 end
 
 define physical

@@ -17,7 +17,7 @@
 #define NOTE_LINKS                                                                                \
     "there are no links: EINVAL, or why there is no such file"
 #define NOTE_KILL                                                                                 \
-    "within the program, with the default action"
+    "within the program"
 #define NOTE_ITIMER                                                                               \
     "ITIMER_REAL; timers of CPU time are never set (EINVAL)"
 #define NOTE_PRIORITY                                                                             \

@@ -13,7 +13,7 @@ static inline struct cpu *cpu_number(unsigned number) {
 unsigned cpus_online(void);   // those that have arrived
 unsigned cpus_expected(void); // and those that may still come
 
-// This CPU by its stack, whatever GS is; NULL in the low stage.
+// This CPU by its stack, whatever GS is; NULL in the low kernel.
 static inline struct cpu *cpu_by_stack(void) {
     u64 here = (u64)__builtin_frame_address(0);
     if (here < SLOTS) return NULL;

@@ -115,7 +115,7 @@ static void control_registers_init(void) {
 #define PAT_WITH_WC 0x0007040600070106ull
 
 // SYSCALL takes CS from STAR[47:32] and SS 8 above; SYSRET takes SS 8 and CS 16 above STAR[63:48]
-// (AMD APM 2 6.1.1). SYSENTER faults while its CS is null. Of EFER only what the low stage chose
+// (AMD APM 2 6.1.1). SYSENTER faults while its CS is null. Of EFER only what the low kernel chose
 // stays: AMD's FFXSR would make FXSAVE leave out the XMM registers.
 static void syscall_init(void) {
     wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & (EFER_LME | EFER_LMA | EFER_NXE)) | EFER_SCE);

@@ -1,6 +1,6 @@
 // Our own bug, or an exception nobody expects: the first CPU that panics stops the others and has
 // the word. It speaks by raw output that needs no memory, GS, interrupts or lock, so it works in
-// the low stage too, with the loader's interrupt table. The screen gets one page with the
+// the low kernel too, with the loader's interrupt table. The screen gets one page with the
 // essentials, the wires everything.
 #include "kernel/cpu/panic.h"
 #include "kernel/lib/print.h"

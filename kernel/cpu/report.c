@@ -48,7 +48,7 @@ void panic_report_place(const char *what, u64 address) {
 }
 
 // Each frame is the caller's RBP with the return address above it; callers lie higher in the same
-// slot, or in the low stage in the first 4 GiB, all of which is mapped. False at the end.
+// slot, or in the low kernel in the first 4 GiB, all of which is mapped. False at the end.
 static bool report_to_caller(u64 *rip, u64 *rbp) {
     bool in_low_stage = kernel_at < KERNEL_BASE;
     bool is_kernel = *rbp >= SLOTS;
@@ -167,7 +167,7 @@ void panic_report(const struct registers *r) {
         panic_say("  on CPU %u of %u (APIC id %u), kernel at %#lx", cpu->number, cpus_online(),
                   cpu->apic_id, kernel_at);
     else
-        panic_say("  in the low stage, kernel at %#lx", kernel_at);
+        panic_say("  in the low kernel, at %#lx", kernel_at);
     registers_say(r, panic_say);
     panic_say("  cr0 %lx  cr2 %lx  cr3 %lx  cr4 %lx", read_cr0(), read_cr2(), read_cr3(),
               read_cr4());

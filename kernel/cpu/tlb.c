@@ -1,6 +1,6 @@
 // What CPUs remember of page tables, and how they forget it together; cpus.h has the protocol.
-// While a CPU that uses the space has not served a generation, that one's initiator waits for it,
-// so the range is still the generation's.
+// Who begins a generation waits until every CPU that uses the space has served it, so start and end
+// cannot have been overwritten before.
 
 #include "kernel/cpu/cpus.h"
 #include "kernel/cpu/x86.h"

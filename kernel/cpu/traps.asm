@@ -110,7 +110,7 @@ syscall_entry:
         xor     ebp, ebp
         call    syscall_from_program    ; does not return
 
-; In: rdi = struct registers with the program's GS and a canonical rip, the stack until all are loaded.
+; In: rdi = struct registers with the program's GS and a canonical rip. RSP points into it until all are loaded.
 resume_by_iret:
         mov     rsp, rdi
         pop_registers

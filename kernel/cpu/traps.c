@@ -87,9 +87,9 @@ static void __attribute__((noreturn)) trap_leave(void) {
 
 static bool is_canonical(u64 address) { return (u64)((s64)(address << 16) >> 16) == address; }
 
-// Leaves for the program with the current context, by SYSRET when it entered by SYSCALL and its rip
-// and rflags are what SYSCALL left in rcx and r11; else by IRETQ. A rip that the program cannot
-// have is a #GP of the program.
+// Leaves for the program with the current context, by SYSRET when it entered by SYSCALL, its rip
+// and rflags are what SYSCALL left in rcx and r11, and neither TF nor RF is set; else by IRETQ. A
+// rip that the program cannot have is a #GP of the program.
 void context_resume(void) {
     struct context *context = this_cpu()->current;
     // An interrupt can find a rip that is not canonical (on AMD CPUs after a RET); IRETQ to it

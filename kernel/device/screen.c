@@ -64,7 +64,7 @@ static void screen_text_init(unsigned columns, unsigned rows) {
     kind = VGA_TEXT;
 }
 
-// On as much of it as there are cells for; the low stage has few.
+// On as much of it as there are cells for; the low kernel has few.
 static void screen_framebuffer_begin(const struct boot_part *cells) {
     void *memory = window_map((paddr){framebuffer.address},
                               (u64)framebuffer.pitch * framebuffer.height, WINDOW_WRITE_COMBINING);

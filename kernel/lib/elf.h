@@ -1,6 +1,6 @@
 // ELF-64 files (System V gABI chapter 4 and 5, x86-64 psABI): everything that decides, nothing that
 // touches hardware. The file is untrusted: every offset, count and sum is checked before use. Used
-// by the loader and the kernel's low stage for the kernel itself, by the kernel for the program, by
+// by the loader and the low kernel for the kernel itself, by the kernel for the program, by
 // mkimage, and by the fuzzers.
 #pragma once
 

@@ -7,8 +7,8 @@
 #define AT(member) offsetof(struct boot_info, member)
 #define NOWHERE    AT(magic)
 
-// What boot_info says of one part: where it stands there, and what must hold. No two parts overlap
-// that lie in no other.
+// What boot_info says of one part: where it stands there, and what must hold. Parts that stand
+// by themselves do not overlap.
 static const struct bootinfo_rule {
     const char *name;
     u16 at;        // of a struct boot_part in boot_info

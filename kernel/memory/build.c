@@ -1,6 +1,6 @@
-// Executes the plan of memory in the low stage: identity-mapped, one CPU, nothing freed. The tables
-// are made with pages from the top of linear memory, the 4 KiB tail first, as far as they lie below
-// 4 GiB.
+// Executes the plan of memory in the low kernel: identity-mapped, one CPU, nothing freed. The
+// tables are made with pages from the top of linear memory, the 4 KiB tail first, as far as they
+// lie below 4 GiB.
 #include "kernel/memory/build.h"
 
 #include "kernel/cpu/x86.h"
@@ -140,7 +140,7 @@ static void build_map_slot(paddr root, paddr stack) {
         build_map_new_pages(root, SLOTS + SLOT_SIZE - SMALL_STACK, SMALL_STACK, page_alloc_cleared);
 }
 
-// In the window, for the high stage, which writes before it can make page tables. The loader saw
+// In the window, for the high kernel, which writes before it can make page tables. The loader saw
 // that no RAM is there.
 static void build_map_framebuffer(paddr root, const struct boot_framebuffer *framebuffer) {
     u64 start = ROUND_DOWN(framebuffer->address, PAGE_SIZE);
@@ -150,7 +150,7 @@ static void build_map_framebuffer(paddr root, const struct boot_framebuffer *fra
                             PAGE_2M);
 }
 
-// Plans and builds for handover->boot, and loads the kernel anew at its final place. Ends the
+// Plans and builds for handover->boot, and loads the high kernel. Ends the
 // machine when it is unfit.
 void address_space_build(struct handover *handover) {
     const struct boot_info *boot = &handover->boot;
@@ -184,7 +184,7 @@ void address_space_build(struct handover *handover) {
 
     handover->tables = tables_made + 1;
     handover->root = root;
-    // The way over: the loader's tables see the upper half too, until the high stage loads the new
+    // The way over: the loader's tables see the upper half too, until the high kernel loads the new
     // root.
     memcpy((u64 *)window(tables_root()) + 256, (u64 *)window(root) + 256, 256 * sizeof(u64));
 }

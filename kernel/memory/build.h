@@ -1,13 +1,13 @@
-// From the BIOS map to the final address space: the low stage builds it, the high stage takes it
+// From the BIOS map to the final address space: the low kernel builds it, the high kernel takes it
 // over.
 #pragma once
 
 #include "kernel/memory/pages.h"
 #include "kernel/memory/plan.h"
 
-// What the low stage found out and the high stage needs. It lies where boot_info says, and holds no
-// pointer into the low image; those to the extents and the plan's lists are physical addresses for
-// the high stage.
+// What the low kernel found out and the high kernel needs. It lies where boot_info says, and holds
+// no pointer into the low kernel; those to the extents and the plan's lists are physical addresses
+// for the high kernel.
 struct handover {
     struct boot_info boot;
     struct plan plan; // its lists lie in scratch memory

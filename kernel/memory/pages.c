@@ -10,7 +10,7 @@
 //
 // Only groups with a free page are in a list. All groups are under one lock, whose holder takes no
 // other and never waits for another CPU but for a few instructions; frames need none. The frame
-// that the low stage stopped in is split from the beginning; what it took above that among the
+// that the low kernel stopped in is split from the beginning; what it took above that among the
 // frames is never given back.
 #include "kernel/memory/pages.h"
 
@@ -38,7 +38,7 @@ struct group {
 LIST_HEAD(group_list, group);
 
 static struct pages pages;
-static struct pages *low; // what the low stage hands on; NULL in the high stage
+static struct pages *low; // what the low kernel hands on; NULL in the high kernel
 static size_t low_run;    // the extent that it takes pages from
 
 static struct frames frames;
@@ -48,7 +48,7 @@ static struct lock lock = {.rank = LOCK_PAGES};     // of the groups
 static struct group_list tail_groups, split_groups; // those with a free page
 static s64 left;                                    // what pages_free() says
 
-// ---- the low stage ----
+// ---- the low kernel ----
 
 void pages_begin(struct pages *given) {
     pages = *given;
@@ -122,7 +122,7 @@ static void pages_tail_give(u64 from, u64 end) {
 
 // ---- set-up ----
 
-// The part of an extent that is not free: from pages.top to the low stage's top all of it, above
+// The part of an extent that is not free: from pages.top to the low kernel's top all of it, above
 // that what is below 4 GiB. It begins in the middle of a frame at most once, at pages.top, and
 // never ends there.
 static struct range pages_used_part(const struct extent *run, u64 low_top) {

@@ -1,22 +1,22 @@
 // Memory in use and free, for all CPUs: pages of 4 KiB, frames of 2 MiB, and runs of frames, all by
 // physical address. Page 0 of physical memory is never usable, so 0 means "none".
 //
-// In the low stage pages come off the top of linear memory, as far as they lie below 4 GiB, since
-// the loader mapped no more, and none comes back. The high stage begins with pages_init(): whole
+// In the low kernel pages come off the top of linear memory, as far as they lie below 4 GiB, since
+// the loader mapped no more, and none comes back. The high kernel begins with pages_init(): whole
 // frames go to frames.h; the 4 KiB tail comes first, then frames that are split. When all pages of
 // one are free it is whole again.
 #pragma once
 
 #include "kernel/memory/linear.h"
 
-struct pages { // all that the low stage knows, and hands on
+struct pages { // all that the low kernel knows, and hands on
     struct linear_map map;
     u64 top; // linear address: what is at or above and below 4 GiB in physical memory is in use
 };
 
-void pages_begin(struct pages *pages); // low stage; every page_alloc() lowers its top
+void pages_begin(struct pages *pages); // low kernel; every page_alloc() lowers its top
 
-// High stage: what handed says is not in use is free, but for what the allocator takes for itself.
+// High kernel: what handed says is not in use is free, but for what the allocator takes for itself.
 // later: bytes that pages_grow() may add in all. handed->map must stay. CPU 0 takes part, in its
 // slot.
 void pages_init(const struct pages *handed, u64 later);

@@ -24,9 +24,11 @@ static void plan_take_part(struct plan *plan, struct boot_part part, const char 
     plan_take(plan, &plan->left, part.start, part.start + part.length, why);
 }
 
-// What nobody can use: beyond linear memory, the smaller one of the two places that show all
-// memory; beyond the limit; and what is not write-back, which is slow beyond use, or a large page
-// over it and its neighbour undefined. cached: NULL, all is.
+// What nobody can use:
+// - what lies beyond the addresses of the CPU or of linear memory (the window is longer);
+// - what lies beyond the limit (mem=);
+// - what is not write-back by cached (NULL: all is): it is too slow, and a large page over two
+//   memory types is undefined.
 static void plan_take_useless(const struct machine *machine, struct plan *plan, struct ranges *from,
                               const struct ranges *cached) {
     u64 limit = LINEAR_END - LINEAR;

@@ -60,7 +60,7 @@ struct plan {
     struct ranges left;   // of it: what becomes linear memory
     // What joins linear memory when booting is over, by address; the tables of ACPI still in it.
     struct ranges back;
-    paddr kernel;                 // the kernel's final place; behind its image:
+    paddr kernel;                 // the high kernel's place; behind its image:
     paddr extents;                // the table of extents
     paddr map_copy, screen;       // the BIOS map; memory for the text on a framebuffer
     paddr stack;                  // the first stack's 2 MiB; 0: memory is short, it gets pages

@@ -1,4 +1,4 @@
-// The high stage takes over the memory that the low stage laid out, and what booting needed comes
+// The high kernel takes over the memory that the low kernel laid out, and what booting needed comes
 // back. Boot pages that come back are in the window, as all usable memory; what ACPI lent is new
 // there. All is appended before the first page is given away, since the list of what comes back
 // lies in boot pages itself.
@@ -41,7 +41,7 @@ static void takeover_check_run(const struct extent *run) {
     }
 }
 
-// Takes over what the low stage built; says in the log how memory is laid out, and checks that
+// Takes over what the low kernel built; says in the log how memory is laid out, and checks that
 // against the page tables.
 void memory_take_over(const struct handover *handover) {
     struct pages pages = handover->pages;

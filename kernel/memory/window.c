@@ -42,7 +42,7 @@ void *window_map(paddr physical, u64 bytes, enum window_kind kind) {
     u64 mapped;
     bool inside = bytes && end > physical.at && end <= WINDOW_END - WINDOW;
     if (inside && window_base == 0 && end <= IDENTITY_END)
-        return window(physical); // low stage: the loader's tables
+        return window(physical); // low kernel: the loader's tables
     lock_take(&lock);
     const char *why = "it is out of reach";
     if (inside && window_base) why = window_objection(start, end, kind, kind_bits[kind]);

@@ -1,5 +1,5 @@
-// Physical memory as the kernel sees it: at 0, the identity map, in the low stage; at WINDOW from
-// the high stage on.
+// Physical memory as the kernel sees it: at 0, the identity map, in the low kernel; at WINDOW from
+// the high kernel on.
 #pragma once
 
 #include "boot/bootinfo.h"

@@ -1,5 +1,6 @@
 // Page faults: which page an address wants, and its making (space.h). A page is as large as fits
-// its area, and what is there already was only remembered otherwise by the CPU.
+// its area. A fault on a page that is there means that this CPU's TLB is out of date, but for a
+// page of a file that is to get a copy.
 #include <asm/resource.h>
 #include "kernel/cpu/cpus.h"
 #include "kernel/kernel.h"
@@ -21,8 +22,9 @@ static bool fault_fits(struct space *space, const struct area *area, u64 address
            !tables_leaf(space->tlb->root, address, &empty) && empty >= bytes;
 }
 
-// Clears a large page without the lock, and without holding up flushes. Only where it takes nothing
-// from what was promised, since another CPU may be at the same page and one of the two is too many.
+// Clears a large page without the lock, and without holding up flushes. Another CPU may clear one
+// for the same address meanwhile: both may do so, and for a while one page more than needed is
+// taken. Therefore only where it takes nothing from what was promised.
 // False, and nothing is left of it, when the address wants no such page any more.
 static bool fault_clear_apart(struct space *space, paddr physical, u64 address, u64 bytes) {
     promises_clear_away((s64)PAGES(bytes));
@@ -82,7 +84,8 @@ static bool fault_install(struct space *space, u64 address, paddr physical, int 
     return true;
 }
 
-// Whether a page of that level may be made for an address: its tables are there then.
+// Whether a page of that level may be made for an address: its tables are there then. They may have
+// taken what was left for it, so that is looked at again behind them.
 static bool fault_wants(struct space *space, u64 address, int level) {
     const struct area *area = space_area(space, address);
     u64 bytes = LEVEL_BYTES(level);
@@ -165,7 +168,7 @@ static const char *fault_refusal(struct space *space, const struct area *area, u
 }
 
 // The area that grows down to an address where none is; NULL: there is none, or something keeps it
-// from that. What is below it stays as far away as it needs to be found out when it runs over.
+// from that. A gap of AREA_GAP stays above what is below it, so that an overflow faults.
 static const struct area *fault_grow(struct space *space, u64 address) {
     const struct area *next = areas_find(&space->areas, address);
     if (!next || !(next->flags & AREA_GROWS)) return NULL;
@@ -180,8 +183,8 @@ static const struct area *fault_grow(struct space *space, u64 address) {
     return space_area(space, address);
 }
 
-// An entry that is there already was only remembered otherwise by the CPU, but for a page of the
-// file that is to be writable, which gets a copy.
+// Where an entry is there already this CPU's TLB is out of date, but for a page of the file that is
+// to be writable, which gets a copy.
 const char *space_make(struct space *space, u64 address, u64 error) {
     const struct area *area = space_area(space, address);
     if (!area) area = fault_grow(space, address);

@@ -8,8 +8,8 @@
 
 #define LEAST_NS 1000 // of a timer that is about to ring
 
-static struct lock lock = {.rank = LOCK_ALARM}; // outside the threads'
-static struct sorted set;                       // by time_now_ns() when the signal comes
+static struct lock lock = {.rank = LOCK_ALARM};
+static struct sorted set; // by time_now_ns() when the signal comes
 
 // The first one whose time has come, which is no longer set; NULL: none. next: when the next one's
 // does.

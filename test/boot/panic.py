@@ -232,7 +232,7 @@ def screen_faults():
 
 
 def low():
-    """In the low stage: no slot, no symbols of the high half, the screen and the wire."""
+    """In the low kernel: no slot, no symbols of the high half, the screen and the wire."""
     with stopped(place=None) as machine:
         debugger = machine.gdb
         base = 0x100000 - gdb.KERNEL_BASE
@@ -248,7 +248,7 @@ def low():
         machine.process.wait(vm.HANG)
         log = machine.log()
         vm.expect("first line", re.search(r"vmos! panic: low 1 low %d %s %d %d %d %d %d 3 4 5 -?\d+ -?\d+\n", log) is not None, True)
-        for wanted in "in the low stage, kernel at 0x100000", "kernel_low+0x", "exit 125":
+        for wanted in "in the low kernel, at 0x100000", "kernel_low+0x", "exit 125":
             vm.expect_in("the log", wanted, log)
         vm.expect_in("the screen", "\nvmos! panic: low 1 low", "\n".join(shown))
 
@@ -497,7 +497,7 @@ def tests():
     for place in "panic_report", "cpus_stop", "log_kept":
         yield f"inside, {place}", lambda place=place: inside(place)
     yield "screen faults", screen_faults
-    yield "low stage", low
+    yield "low kernel", low
     yield "before there are handlers", early
     for place, steps in (PLACE, 0), ("syscall_entry", 0), ("syscall_entry", 1), ("resume_by_sysret", 18):
         yield f"machine check, {place} + {steps}", lambda place=place, steps=steps: machine_check(place, steps)

@@ -189,7 +189,7 @@ def panic():
 
 
 def unfit():
-    """In the low stage, which has few cells."""
+    """In the low kernel, which has few cells."""
     place = gdb.address("emulator_exit") + 0x100000 - gdb.KERNEL_BASE
     picture, log = ended("800x600", place, "unfit", words=["mem=1M"])
     sentence = next(line for line in log.splitlines() if line.startswith("vmos! "))

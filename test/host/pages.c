@@ -37,7 +37,7 @@ static unsigned cpu_now;
 u64 window_base;
 static struct extent extents[64];
 static struct linear_map map = {.extents = extents, .room = 64};
-static u8 given[MODEL / PAGE_SIZE]; // 1: a page; 2: part of a whole frame; 3: the low stage's
+static u8 given[MODEL / PAGE_SIZE]; // 1: a page; 2: part of a whole frame; 3: the low kernel's
 static int memory;
 
 void panic(const char *fmt, ...) {
@@ -86,7 +86,7 @@ static u64 ranges_total(const struct range *ranges, size_t count) {
     return pages;
 }
 
-// Memory as these ranges say, of which the low stage took so many pages.
+// Memory as these ranges say, of which the low kernel took so many pages.
 static void start(const struct range *ranges, size_t count, u64 low_pages, u64 later) {
     memset(given, 0, sizeof given);
     memset(&frames, 0, sizeof frames);
@@ -184,7 +184,7 @@ static void exercise(const struct range *ranges, size_t count, u64 low_pages) {
     CHECK(page_alloc().at == 0 && page_alloc_cleared().at == 0 && take_frame() == 0);
     give_everything();
     CHECK(pages_free() == pages_before && frames_free(&frames) == frames_before);
-    u64 in_use = 0; // all but what the low stage has, and the allocator's own
+    u64 in_use = 0; // all but what the low kernel has, and the allocator's own
     while (take_page()) in_use++;
     CHECK(in_use == pages_before);
     give_everything();

@@ -304,7 +304,7 @@ static void begin_text(unsigned start, unsigned cursor) {
     screen_init(&boot);
 }
 
-// cells: bytes; 0: as the kernel's high stage has them.
+// cells: bytes; 0: as the high kernel has them.
 static void *begin_framebuffer(struct boot_framebuffer f, u64 cells) {
     f.address = 0xe0000000;
     boot = (struct boot_info){.text_columns = COLUMNS, .text_rows = ROWS, .framebuffer = f};
@@ -357,7 +357,7 @@ static void test_depths(void) {
         end_framebuffer(text);
     }
     struct boot_framebuffer wide = FRAME(1600, 1000, 32, 6400, 16, 8, 0, 8, 8, 8);
-    void *text = begin_framebuffer(wide, 8192); // the low stage
+    void *text = begin_framebuffer(wide, 8192); // the low kernel
     CHECK(console.rows == 9 && console.columns == 200);
     test_random(6, 1000, 10);
     end_framebuffer(text);

@@ -59,7 +59,7 @@ int main(void) {
     static const struct e820_entry map[] = {
         {0, 0x9fc00, 1}, {0x100000, 0x3ee0000, 1}, {0x3fe0000, 0x8000, 3}, {0x3fe8000, 0x18000, 4}};
     window_set_map(map, 4);
-    CHECK(maps(0xb8000, 0x8000, WINDOW_DEVICE)); // the low stage: nothing to do below 4 GiB
+    CHECK(maps(0xb8000, 0x8000, WINDOW_DEVICE)); // the low kernel: nothing to do below 4 GiB
     CHECK(!maps(0x100000000, 1, WINDOW_DEVICE) && count == 0);
 
     window_base = WINDOW;
