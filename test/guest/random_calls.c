@@ -68,6 +68,7 @@ static int is_left_out(long number) {
                                     SYS_brk,
                                     SYS_rt_sigaction,
                                     SYS_rt_sigreturn,
+                                    SYS_rseq,
                                     SYS_rt_sigtimedwait,
                                     SYS_rt_sigqueueinfo,
                                     SYS_rt_tgsigqueueinfo,
