@@ -5,25 +5,27 @@
 #define GRND_FLAGS (GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)
 #define RANDOM_MAX 0x7ffff000ull // bytes of one call, as on Linux
 // bytes of one execution of the call: a fault may clear a large page, too
-#define PIECE 2048
+#define PIECE 512
 
 // Up to a piece, page by page; how many bytes of it came before the program's memory ended, or a
 // page had to be made.
 static u64 random_put(const struct thread *thread, u64 to, u64 bytes) {
-    u64 values[16];
+    struct random stream;
+    u32 block[CHACHA20_BLOCK_WORDS];
     u64 done = 0;
+    random_begin(&stream);
     while (done < bytes && !call_faulted(thread)) {
         u64 part = MIN(bytes - done, PAGE_SIZE - (to + done) % PAGE_SIZE);
-        part = MIN(part, sizeof values);
-        for (u64 i = 0; i * sizeof values[0] < part; i++) values[i] = random_u64();
-        if (!copy_to_user(to + done, values, part)) break;
+        part = MIN(part, sizeof block);
+        random_block(&stream, block);
+        if (!copy_to_user(to + done, block, part)) break;
         done += part;
     }
     return done;
 }
 
-// getrandom(to, bytes, unsigned flags): never waits, since there is no entropy to wait for. What
-// was written before a fault counts.
+// getrandom(to, bytes, unsigned flags): never waits, since the generator was seeded before the
+// program began. What was written before a fault counts.
 s64 call_getrandom(struct thread *thread, const u64 *arg) {
     u64 count = MIN(arg[1], RANDOM_MAX);
     u32 flags = (u32)arg[2];

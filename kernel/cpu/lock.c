@@ -18,7 +18,8 @@ static const char *const names[LOCK_RANKS] = {
     [LOCK_RTC] = "battery clock",   [LOCK_CLOCK] = "clock",
     [LOCK_REFUSALS] = "refusals",   [LOCK_PLACES] = "places of open files",
     [LOCK_IOAPIC] = "IO-APIC",      [LOCK_LOG] = "log",
-    [LOCK_SERIAL] = "COM1",         [LOCK_PAGES] = "pages",
+    [LOCK_SERIAL] = "COM1",         [LOCK_RANDOM] = "random numbers",
+    [LOCK_PAGES] = "pages",
 };
 
 static const char *lock_name(u32 rank) {

@@ -30,6 +30,7 @@ enum lock_rank {
     LOCK_IOAPIC,
     LOCK_LOG,
     LOCK_SERIAL,
+    LOCK_RANDOM,
     LOCK_PAGES, // a stack can grow anywhere
     LOCK_RANKS
 };

@@ -5,6 +5,7 @@
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/kernel.h"
+#include "kernel/lib/string.h"
 #include "kernel/memory/build.h"
 #include "kernel/memory/window.h"
 #include "kernel/process/program.h"
@@ -83,8 +84,11 @@ static u64 load_build_stack(const struct boot_info *boot, const struct elf *elf,
                           .limit = START_DATA_MAX};
     start.auxv = auxv;
     start.auxv_bytes = sizeof auxv;
-    start.random[0] = random_u64();
-    start.random[1] = random_u64();
+    struct random stream;
+    u32 block[CHACHA20_BLOCK_WORDS];
+    random_begin(&stream);
+    random_block(&stream, block);
+    memcpy(start.random, block, sizeof start.random);
     u64 sp = start_stack(&start);
     if (!sp)
         unfit("the program's arguments and environment take more than %u KiB, or than there is",

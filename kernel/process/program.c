@@ -127,6 +127,7 @@ void program_run(struct boot_info *boot, program_call call) {
     thread_hooks = &hooks_of_threads;
     traps_init(&hooks);
     this_cpu()->current = &first->context; // whose memory user copies are to
+    random_init();
     program_load(boot, first);
     program_name_thread(first, &boot->command);
     files_init(&first_process, boot, options.tty);

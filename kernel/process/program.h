@@ -2,6 +2,7 @@
 #pragma once
 
 #include "boot/bootinfo.h"
+#include "kernel/lib/chacha20.h"
 #include "kernel/space/space.h"
 #include "kernel/thread/signals.h"
 
@@ -82,4 +83,11 @@ s64 limit_change(struct limits *limits, u32 resource, const struct rlimit64 *wan
                  struct rlimit64 *before);
 
 // ---- random.c ----
-u64 random_u64(void);
+void random_init(void); // once, before anybody asks
+// Numbers for one call: nobody else gets the same. Needs no lock once it has begun.
+struct random {
+    u32 key[CHACHA20_KEY_WORDS];
+    u32 blocks;
+};
+void random_begin(struct random *stream);
+void random_block(struct random *stream, u32 block[CHACHA20_BLOCK_WORDS]);

@@ -205,7 +205,22 @@ def guests(compiler, flag):
         yield case(name, 0)
 
 
+def random_numbers():
+    """Two boots give other numbers, on a CPU that has a source and on one that has none; the log says which."""
+    program = vm.compile_guest("test/guest/random.c", "musl-gcc", "-static")
+    seen = set()
+    for cpu, source in ("max", "numbers come from RD"), ("max,rdrand=off,rdseed=off", "the jitter of the time stamp counter"):
+        for _ in range(2):
+            result = vm.boot(program, cpu=cpu).expect(0)
+            vm.expect_in("the log", source, result.log)
+            looks_random, equal, start = result.com1.split()
+            vm.expect("half of the bits, no equal blocks", (looks_random, equal), (b"1", b"0"))
+            seen.add(start)
+    vm.expect("different starts", len(seen), 4)
+
+
 def tests():
+    yield "random numbers", random_numbers
     yield "256 MiB", large
     yield "unknown system call", unknown_call
     for compiler in "gcc", "musl-gcc":

@@ -31,7 +31,7 @@ object() {
     case $1 in
     host:*) extra=-fno-builtin-log ;; # the kernel has a log() of its own
     kernel/lib/string.c) extra="$freestanding -fno-tree-loop-distribute-patterns" ;;
-    kernel/lib/crc32c.c) extra=$freestanding ;;
+    kernel/lib/crc32c.c | kernel/lib/chacha20.c | kernel/lib/blake2s.c) extra=$freestanding ;;
     kernel/cpu/traps.c | kernel/cpu/lock.c | kernel/call/call.c | kernel/process/program.c | kernel/thread/scheduler.c)
         extra="$freestanding -Os"
         ;;
