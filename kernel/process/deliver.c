@@ -11,9 +11,16 @@ static bool is_handler(const struct signal_action *action) {
     return action->handler != (u64)SIG_DFL && action->handler != (u64)SIG_IGN;
 }
 
-// The interrupted call is made anew, or ends with EINTR. Its number is still in rax.
-static void signal_end_call(struct thread *thread, bool again) {
+// The interrupted call is made anew, or ends with EINTR. Its number is still in rax. action: of the
+// handler; NULL: none runs, since another thread was faster, and what was blocked for the call
+// alone is blocked no longer.
+static void signal_end_call(struct thread *thread, const struct signal_action *action) {
     struct registers *regs = &thread->context.regs;
+    bool again = !action || (action->flags & SA_RESTART && thread->on_signal == CALL_RESTARTS);
+    if (!action && thread->has_saved && !thread->waiting) {
+        thread->has_saved = false;
+        signal_block_asked(thread, thread->signals_saved);
+    }
     if (!thread->restarts) return;
     thread->restarts = false;
     if (again)
@@ -31,7 +38,7 @@ static void rseq_update_or_die(struct thread *thread) {
 static bool signal_handle(struct thread *thread, const struct signal_info *info,
                           const struct signal_action *action) {
     u64 blocked = thread->signals_blocked | action->mask;
-    signal_end_call(thread, action->flags & SA_RESTART);
+    signal_end_call(thread, action);
     if (thread->rseq.at) rseq_update_or_die(thread);
     thread->faults = thread->counts.faults;
     if (!frame_make(thread, info, action)) return false;
@@ -101,5 +108,5 @@ void signal_deliver(struct thread *thread) {
         return;
     }
     if (signal) signal_take_one(thread);
-    if (!signal_next(thread)) signal_end_call(thread, true); // the handler was another thread's
+    if (!signal_next(thread)) signal_end_call(thread, NULL);
 }

@@ -118,24 +118,20 @@ static bool futex_wake_some(const struct wake *what, struct thread *caller) {
         } else {
             u64 arrival = __atomic_add_fetch(&arrivals, 1, __ATOMIC_RELAXED);
             sorted_move(&bucket->waiters, &other->waiters, &thread->wait, what->to.place, arrival);
-            futex_count(bucket, -1);
-            futex_count(other, 1);
+            // Not below what it is in between, or a wake without the lock would find nobody.
+            if (bucket != other) {
+                futex_count(bucket, -1);
+                futex_count(other, 1);
+            }
         }
     }
     return false;
 }
 
-// From here on who comes is not woken.
-static void futex_wake_begin(struct thread *caller) {
-    caller->record.begun = true;
-    caller->record.done = 0;
-    caller->wake_at = 0;
-    caller->wake_end = __atomic_load_n(&arrivals, __ATOMIC_RELAXED);
-}
-
-// In pieces: the word's value (NULL: any) counts at the first one. Returns how many were woken and
-// moved.
-static s64 futex_wake_all(const struct wake *what, const u32 *expected, struct thread *caller) {
+// In pieces. begins: this is the first one, in which the word's value (NULL: any) counts, and
+// behind which who comes is not woken. Returns how many were woken and moved.
+static s64 futex_wake_all(const struct wake *what, const u32 *expected, struct thread *caller,
+                          bool begins) {
     struct bucket *bucket = futex_bucket_of(what->from);
     struct bucket *other = futex_bucket_of(what->to);
     struct bucket *low = MIN(bucket, other);
@@ -143,9 +139,12 @@ static s64 futex_wake_all(const struct wake *what, const u32 *expected, struct t
     lock_take(&low->lock);
     if (low != high) lock_take_second(&high->lock, &low->lock);
     s64 error = 0;
-    if (!caller->record.begun) {
+    if (begins) {
         error = futex_compare(what->address, expected);
-        futex_wake_begin(caller);
+        caller->record.begun = true;
+        caller->record.done = 0;
+        caller->wake_at = 0;
+        caller->wake_end = __atomic_load_n(&arrivals, __ATOMIC_RELAXED);
     }
     bool more = !error && futex_wake_some(what, caller);
     if (low != high) lock_give(&high->lock);
@@ -224,8 +223,9 @@ s64 futex_requeue(struct thread *thread, const struct futex_requeue *how) {
     struct futex_key from = futex_key(space, how->word, how->operation);
     struct futex_key to = futex_key(space, how->to, how->operation);
     struct wake what = {how->word, from, to, ~0u, how->wakes, how->moves};
-    if (!how->compares) return futex_wake_all(&what, NULL, thread);
-    return futex_wake_all(&what, &how->expected, thread);
+    const u32 *expected = NULL;
+    if (how->compares) expected = &how->expected;
+    return futex_wake_all(&what, expected, thread, !thread->record.begun);
 }
 
 s64 futex_wake(struct thread *thread, u64 word, u32 operation, u32 count, u32 bits) {
@@ -236,7 +236,7 @@ s64 futex_wake(struct thread *thread, u64 word, u32 operation, u32 count, u32 bi
     struct futex_key key = futex_key(space, word, operation);
     if (!thread->record.begun && futex_is_empty(futex_bucket_of(key))) return 0;
     struct wake what = {word, key, key, bits, count, 0};
-    return futex_wake_all(&what, NULL, thread);
+    return futex_wake_all(&what, NULL, thread, !thread->record.begun);
 }
 
 // The record has in which of the two wakes the call is, whether there is the second one, and what
@@ -245,7 +245,8 @@ s64 futex_wake_op(struct thread *thread, const struct futex_wake_op *how) {
     enum { STAGE, HAS_SECOND, WOKEN };
     struct space *space = thread->process->space;
     u64 *kept = thread->record.few;
-    if (!thread->record.begun) {
+    bool begins = !thread->record.begun;
+    if (begins) {
         s64 error = futex_check_word(space, how->word, how->operation);
         if (!error) error = futex_check_word(space, how->other, how->operation);
         if (error) return error;
@@ -253,20 +254,19 @@ s64 futex_wake_op(struct thread *thread, const struct futex_wake_op *how) {
         if (second < 0) return second;
         kept[STAGE] = 1;
         kept[HAS_SECOND] = (u64)second;
-        futex_wake_begin(thread);
     }
     struct futex_key key = futex_key(space, how->word, how->operation);
     if (kept[STAGE] == 1) {
         struct wake first = {how->word, key, key, ~0u, how->wakes, 0};
-        s64 woken = futex_wake_all(&first, NULL, thread);
+        s64 woken = futex_wake_all(&first, NULL, thread, begins);
         if (woken < 0 || !kept[HAS_SECOND]) return woken;
         kept[STAGE] = 2;
         kept[WOKEN] = (u64)woken;
-        futex_wake_begin(thread);
+        begins = true;
     }
     key = futex_key(space, how->other, how->operation);
     struct wake second = {how->other, key, key, ~0u, how->other_wakes, 0};
-    s64 woken = futex_wake_all(&second, NULL, thread);
+    s64 woken = futex_wake_all(&second, NULL, thread, begins);
     if (woken < 0) return woken;
     return woken + (s64)kept[WOKEN];
 }

@@ -34,7 +34,8 @@ static bool syscall_execute(struct thread *thread) {
     s64 result = dispatch(thread, number, args);
     // What happens from here on wakes it, what happened is there now.
     if (result == CALL_WAITS && thread->looks_again) result = dispatch(thread, number, args);
-    if (result == CALL_WAITS && thread->interrupted && !thread->again) result = thread->on_signal;
+    bool is_ended = result == CALL_WAITS && thread->interrupted && !thread->again;
+    if (is_ended) result = thread->on_signal;
     thread->waiting = result == CALL_WAITS;
     if (thread->waiting) return false;
     if (sorted_in(&thread->waiter.node)) (void)wait_leave(thread, LEAVES);
@@ -43,8 +44,9 @@ static bool syscall_execute(struct thread *thread) {
     thread->record.file = NULL;
     if (thread->record.page_count) record_give_pages(thread);
     thread->interrupted = false;
-    thread->restarts = result == CALL_RESTARTS;
-    if (result != CALL_DONE && result != CALL_RESTARTS) regs->rax = (u64)result;
+    // A handler decides; without one it is made anew after all.
+    thread->restarts = is_ended && (result == CALL_RESTARTS || result == -EINTR);
+    if (result != CALL_DONE && !thread->restarts) regs->rax = (u64)result;
     return true;
 }
 

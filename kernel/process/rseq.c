@@ -80,7 +80,11 @@ s64 rseq_register(struct thread *thread, const struct rseq_kept *asked, u32 flag
         return -EBUSY;
     }
     if (!asked->at || asked->at % RSEQ_BYTES || asked->bytes < RSEQ_BYTES) return -EINVAL;
+    const u64 none = 0;
     if (!in_user_range(asked->at, asked->bytes)) return -EFAULT;
+    // As Linux since 6.15: what stood there before is no sequence.
+    if (!copy_to_user(asked->at + offsetof(struct rseq_ids, sequence), &none, sizeof none))
+        return -EFAULT;
     *kept = *asked;
     kept->is_stale = true;
     return 0;

@@ -46,5 +46,6 @@ void signals_end(struct thread *thread); // it ends, and takes none any more
 static inline bool signal_is_due(const struct thread *thread) {
     u64 pending = __atomic_load_n(&thread->process->signals.pending, __ATOMIC_RELAXED);
     pending |= __atomic_load_n(&thread->signals_pending, __ATOMIC_RELAXED);
-    return pending & ~thread->signals_blocked || thread->restarts || thread->rseq.is_stale;
+    bool is_over = thread->restarts || (thread->has_saved && !thread->waiting);
+    return pending & ~thread->signals_blocked || is_over || thread->rseq.is_stale;
 }

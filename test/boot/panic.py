@@ -474,7 +474,9 @@ def faults_again():
 
 def wrong_order():
     """A lock that is taken under one of a higher rank; here the CPU is told that it holds one."""
-    held_at, pages = 0xFFFFFF0000000000 + 48, 20  # CPU_LOCKS and LOCK_PAGES of lock.h
+    held_at = 0xFFFFFF0000000000 + 48  # CPU_LOCKS
+    ranks = re.findall(r"^    LOCK_(\w+)", (vm.ROOT / "kernel/cpu/lock.h").read_text(), re.M)
+    pages = ranks.index("PAGES") + 1
     with stopped("space_take") as machine:
         machine.gdb.write(held_at, struct.pack("<I", 1 << pages))
         report, _ = end(machine)

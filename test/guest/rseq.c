@@ -37,7 +37,9 @@ static void registering(void) {
     printf("unknown flags: %ld\n", asked(&area, 32, 4, SIGNATURE));
     printf("of the kernel: %ld\n", asked((void *)0xffff800000000000, 32, 0, SIGNATURE));
     printf("unregister nothing: %ld\n", asked(&area, 32, 1, SIGNATURE));
+    area.sequence = ~0ull;
     printf("register: %ld\n", asked(&area, 32, 0, SIGNATURE));
+    sched_yield();
     printf("again: %ld\n", asked(&area, 32, 0, SIGNATURE));
     printf("another: %ld\n", asked(&other, 32, 0, SIGNATURE));
     printf("another signature: %ld\n", asked(&area, 32, 0, 1));
