@@ -27,7 +27,7 @@ static struct __kernel_old_timeval timeval_of(u64 ns) {
 
 static s64 alarm_put_timer(u64 to, struct timer timer) {
     struct __kernel_old_itimerval value = {timeval_of(timer.interval), timeval_of(timer.left)};
-    return put_user(to, &value, sizeof value);
+    return put_user(user(to), &value, sizeof value);
 }
 
 // getitimer(int which, value)
@@ -45,7 +45,7 @@ s64 call_setitimer(struct thread *thread, const u64 *arg) {
     struct __kernel_old_itimerval value = {0};
     struct timer wanted;
     struct timer before = {0};
-    if (arg[1] && !copy_from_user(&value, arg[1], sizeof value)) return -EFAULT;
+    if (arg[1] && !copy_from_user(&value, user(arg[1]), sizeof value)) return -EFAULT;
     if (timeval_get(&value.it_value, &wanted.left) ||
         timeval_get(&value.it_interval, &wanted.interval))
         return -EINVAL;

@@ -7,29 +7,29 @@
 s64 call_clock_gettime(struct thread *thread, const u64 *arg) {
     u64 ns;
     if ((int)arg[0] == CLOCK_MONOTONIC)
-        return time_put(arg[1], time_now_ns()); // the one that is asked most
+        return time_put(user(arg[1]), time_now_ns()); // the one that is asked most
     if (!clock_now(thread, (int)arg[0], &ns)) return -EINVAL;
-    return time_put(arg[1], ns);
+    return time_put(user(arg[1]), ns);
 }
 
 // clock_getres(int clock, time): a nanosecond, by the TSC, for all of them.
 s64 call_clock_getres(struct thread *thread, const u64 *arg) {
     if (!clock_exists(thread, (int)arg[0])) return -EINVAL;
     if (!arg[1]) return 0;
-    return time_put(arg[1], 1);
+    return time_put(user(arg[1]), 1);
 }
 
 s64 call_gettimeofday(struct thread *thread, const u64 *arg) {
-    return clock_tell_time_of_day(arg[0], arg[1]);
+    return clock_tell_time_of_day(user(arg[0]), user(arg[1]));
 }
 
-s64 call_time(struct thread *thread, const u64 *arg) { return clock_tell_seconds(arg[0]); }
+s64 call_time(struct thread *thread, const u64 *arg) { return clock_tell_seconds(user(arg[0])); }
 
 // A handler has run. What is left of a sleep that did not end at a given time is told.
 static s64 clock_interrupted(struct thread *thread, struct clock_id clock, bool absolute,
                              u64 left_at) {
     if (absolute || !left_at) return -EINTR;
-    s64 error = time_put(left_at, clock_sleep_left(thread, clock));
+    s64 error = time_put(user(left_at), clock_sleep_left(thread, clock));
     if (error) return error;
     return -EINTR;
 }
@@ -40,7 +40,7 @@ s64 call_clock_nanosleep(struct thread *thread, const u64 *arg) {
     u64 ns;
     bool is_first = !thread->has_deadline;
     s64 error = clock_of_sleep(thread, (int)arg[0], &clock);
-    if (is_first && !error) error = time_get(arg[2], &ns);
+    if (is_first && !error) error = time_get(user(arg[2]), &ns);
     if (is_first && !error)
         error = clock_sleep_begin(thread, clock, ns, (u32)arg[1] & TIMER_ABSTIME);
     if (error) return error;

@@ -78,7 +78,7 @@ s64 call_lseek(struct thread *thread, const u64 *arg) {
 
 static s64 descriptors_set_nonblocking(struct file *file, u64 from) {
     int on = 0;
-    if (!copy_from_user(&on, from, sizeof on)) return -EFAULT;
+    if (!copy_from_user(&on, user(from), sizeof on)) return -EFAULT;
     u32 flags = 0;
     if (on) flags = O_NONBLOCK;
     file_change_flags(file, O_NONBLOCK, flags);
@@ -98,7 +98,7 @@ s64 call_ioctl(struct thread *thread, const u64 *arg) {
     }
     if (request == FIONREAD && file->operations->left) {
         int left = (int)file->operations->left(file);
-        return put_user(arg[2], &left, sizeof left);
+        return put_user(user(arg[2]), &left, sizeof left);
     }
     if (!file->operations->ioctl) return -ENOTTY;
     return file->operations->ioctl(thread, request, arg[2]);

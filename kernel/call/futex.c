@@ -44,7 +44,7 @@ s64 call_futex(struct thread *thread, const u64 *arg) {
     if (has_bits) bits = (u32)arg[5];
     u64 ns = NEVER;
     if (arg[3] && !thread->has_deadline && futex_is_of(command, TIMED)) {
-        s64 error = time_get(arg[3], &ns);
+        s64 error = time_get(user(arg[3]), &ns);
         if (error) return error;
     }
     if (operation & FUTEX_CLOCK_REALTIME && !futex_is_of(command, WALL_CLOCK)) return -ENOSYS;

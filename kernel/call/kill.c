@@ -30,7 +30,7 @@ s64 call_tgkill(struct thread *thread, const u64 *arg) {
 // never says.
 static s64 sigqueueinfo(struct thread *thread, u32 tid, int signal, u64 from) {
     struct signal_info info;
-    if (!copy_from_user(&info, from, sizeof info)) return -EFAULT;
+    if (!copy_from_user(&info, user(from), sizeof info)) return -EFAULT;
     info.signal = signal;
     return signal_send_told(thread->process, tid, &info);
 }

@@ -171,7 +171,7 @@ s64 call_mincore(struct thread *thread, const u64 *arg) {
         u64 count = mincore_look(space, start + record->done * PAGE_SIZE,
                                  MIN(pages - record->done, CHUNK), there);
         if (!count) return -ENOMEM;
-        if (!copy_to_user(arg[2] + record->done, there, count)) return -EFAULT;
+        if (!copy_to_user(user(arg[2] + record->done), there, count)) return -EFAULT;
         record->done += count;
     }
     return 0;

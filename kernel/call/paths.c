@@ -19,7 +19,7 @@
 static s64 paths_walk(struct thread *thread, u64 directory, u64 path_at, struct path_end *end) {
     char path[PATH_MAX];
     u32 from = 0; // the root, which is the working directory
-    s64 length = copy_string_from_user(path, path_at, PATH_MAX);
+    s64 length = copy_string_from_user(path, user(path_at), PATH_MAX);
     if (length < 0) return -EFAULT;
     if (length == PATH_MAX) return -ENAMETOOLONG;
     if (path[0] && path[0] != '/' && (int)directory != AT_FDCWD) {
@@ -64,7 +64,8 @@ static s64 paths_find_open(struct thread *thread, u64 number, struct named *name
 static s64 paths_find_at(struct thread *thread, u64 directory, u64 path_at, u32 flags,
                          struct named *named) {
     char first = 0;
-    if (flags & AT_EMPTY_PATH && path_at && !copy_from_user(&first, path_at, 1)) return -EFAULT;
+    if (flags & AT_EMPTY_PATH && path_at && !copy_from_user(&first, user(path_at), 1))
+        return -EFAULT;
     if (!(flags & AT_EMPTY_PATH) || first) return paths_find(thread, directory, path_at, named);
     *named = paths_named(0);
     if ((int)directory == AT_FDCWD) return 0;
@@ -106,7 +107,7 @@ s64 call_open(struct thread *thread, const u64 *arg) {
 
 s64 call_getcwd(struct thread *thread, const u64 *arg) {
     if (arg[1] < 2) return -ERANGE;
-    if (!copy_to_user(arg[0], "/", 2)) return -EFAULT;
+    if (!copy_to_user(user(arg[0]), "/", 2)) return -EFAULT;
     return 2;
 }
 
@@ -117,7 +118,7 @@ static s64 paths_put_stat(const struct named *named, u64 to) {
     stat.st_mode = operations->mode;
     stat.st_rdev = operations->device;
     stat.st_blksize = operations->block;
-    return put_user(to, &stat, sizeof stat);
+    return put_user(user(to), &stat, sizeof stat);
 }
 
 // As Linux's struct linux_dirent64, with room for every name.
@@ -146,7 +147,7 @@ s64 call_getdents64(struct thread *thread, const u64 *arg) {
         entry.inode = (u64)node + 1;
         entry.next = next + 1;
         entry.type = (u8)(node_operations((u32)node)->mode >> 12);
-        if (!error) error = put_user(arg[1] + done, &entry, sizeof entry);
+        if (!error) error = put_user(user(arg[1] + done), &entry, sizeof entry);
         if (error) break;
         place = entry.next;
     }

@@ -11,7 +11,7 @@ static s64 pipes_tell(struct process *process, u64 to, struct file *ends[2], u32
     s64 second = files_reserve(process, 0);
     const int numbers[2] = {(int)first, (int)second};
     s64 error = second;
-    if (second >= 0) error = put_user(to, numbers, sizeof numbers);
+    if (second >= 0) error = put_user(user(to), numbers, sizeof numbers);
     if (!error) {
         files_install(process->files, (u64)first, ends[0], flags & O_CLOEXEC);
         files_install(process->files, (u64)second, ends[1], flags & O_CLOEXEC);

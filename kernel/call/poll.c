@@ -53,14 +53,14 @@ static s64 poll_put_results(struct thread *thread, u64 to, u32 count) {
     for (u32 i = 0; i < count; i++) {
         const struct pollfd *entry = record_at(thread, i * sizeof *entry);
         u64 at = to + i * sizeof *entry + offsetof(struct pollfd, revents);
-        if (!copy_to_user(at, &entry->revents, sizeof entry->revents)) return -EFAULT;
+        if (!copy_to_user(user(at), &entry->revents, sizeof entry->revents)) return -EFAULT;
     }
     return 0;
 }
 
 static s64 poll_copy_entries(struct thread *thread, u64 from, u32 count) {
     if (count > MIN(limit_get(&thread->process->limits, RLIMIT_NOFILE), FILES_MAX)) return -EINVAL;
-    s64 error = record_copy(thread, from, count * sizeof(struct pollfd));
+    s64 error = record_copy(thread, user(from), count * sizeof(struct pollfd));
     if (!error) thread->record.begun = true;
     thread->record.ready = 0;
     return error;
@@ -100,10 +100,10 @@ static s64 ppoll_begin(struct thread *thread, const u64 *arg) {
     u64 blocked;
     record->total = NEVER;
     s64 error = 0;
-    if (arg[2]) error = time_get(arg[2], &record->total);
+    if (arg[2]) error = time_get(user(arg[2]), &record->total);
     if (error) return error;
     if (arg[3] && arg[4] != sizeof blocked) return -EINVAL;
-    if (arg[3] && !copy_from_user(&blocked, arg[3], sizeof blocked)) return -EFAULT;
+    if (arg[3] && !copy_from_user(&blocked, user(arg[3]), sizeof blocked)) return -EFAULT;
     error = poll_copy_entries(thread, arg[0], (u32)arg[1]);
     if (error) return error;
     record->index = time_now_ns();
@@ -134,7 +134,7 @@ s64 call_ppoll(struct thread *thread, const u64 *arg) {
         u64 passed = time_now_ns() - record->index;
         u64 left = 0;
         if (record->total > passed) left = record->total - passed;
-        (void)time_put(arg[2], left);
+        (void)time_put(user(arg[2]), left);
     }
     return result;
 }

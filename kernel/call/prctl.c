@@ -13,7 +13,7 @@ s64 call_arch_prctl(struct thread *thread, const u64 *arg) {
     u64 base = segments_base(fs);
     switch ((int)arg[0]) {
     case ARCH_GET_FS:
-    case ARCH_GET_GS: return put_user(arg[1], &base, sizeof base);
+    case ARCH_GET_GS: return put_user(user(arg[1]), &base, sizeof base);
     case ARCH_SET_FS:
     case ARCH_SET_GS:
         if (arg[1] >= USER_END) return -EPERM;
@@ -38,7 +38,7 @@ static s64 prctl_keep(u32 *at, u64 value, u64 highest) {
 
 static s64 prctl_set_name(struct thread *thread, u64 from) {
     char name[THREAD_NAME];
-    s64 length = copy_string_from_user(name, from, THREAD_NAME - 1);
+    s64 length = copy_string_from_user(name, user(from), THREAD_NAME - 1);
     if (length < 0) return -EFAULT;
     memset(thread->name, 0, THREAD_NAME);
     memcpy(thread->name, name, (u64)length);
@@ -63,15 +63,15 @@ s64 call_prctl(struct thread *thread, const u64 *arg) {
     const u32 time_stamps = PR_TSC_ENABLE;
     switch ((int)arg[0]) {
     case PR_SET_NAME: return prctl_set_name(thread, arg[1]);
-    case PR_GET_NAME: return put_user(arg[1], thread->name, THREAD_NAME);
+    case PR_GET_NAME: return put_user(user(arg[1]), thread->name, THREAD_NAME);
     case PR_SET_PDEATHSIG: return prctl_keep(&kept.parent_signal, arg[1], SIGNALS);
-    case PR_GET_PDEATHSIG: return put_user(arg[1], &kept.parent_signal, sizeof(u32));
+    case PR_GET_PDEATHSIG: return put_user(user(arg[1]), &kept.parent_signal, sizeof(u32));
     case PR_SET_DUMPABLE: return prctl_keep(&kept.dumpable, arg[1], 1);
     case PR_GET_DUMPABLE: return kept.dumpable;
     case PR_SET_KEEPCAPS: return prctl_keep(&kept.keeps_capabilities, arg[1], 1);
     case PR_GET_KEEPCAPS: return kept.keeps_capabilities;
     case PR_SET_CHILD_SUBREAPER: return prctl_keep(&kept.subreaper, arg[1] != 0, 1);
-    case PR_GET_CHILD_SUBREAPER: return put_user(arg[1], &kept.subreaper, sizeof(u32));
+    case PR_GET_CHILD_SUBREAPER: return put_user(user(arg[1]), &kept.subreaper, sizeof(u32));
     case PR_SET_NO_NEW_PRIVS: return prctl_no_new_rights(arg, true);
     case PR_GET_NO_NEW_PRIVS: return prctl_no_new_rights(arg, false);
     case PR_SET_THP_DISABLE: return prctl_no_huge_pages(arg, true);
@@ -86,11 +86,11 @@ s64 call_prctl(struct thread *thread, const u64 *arg) {
         if (arg[1] != PR_TIMING_STATISTICAL) return -EINVAL;
         return 0;
     case PR_GET_TIMING: return PR_TIMING_STATISTICAL;
-    case PR_GET_TSC: return put_user(arg[1], &time_stamps, sizeof time_stamps);
+    case PR_GET_TSC: return put_user(user(arg[1]), &time_stamps, sizeof time_stamps);
     case PR_CAPBSET_READ:
         if (arg[1] > CAP_LAST_CAP) return -EINVAL;
         return 1;
-    case PR_GET_TID_ADDRESS: return put_user(arg[1], &thread->clear_tid, sizeof(u64));
+    case PR_GET_TID_ADDRESS: return put_user(user(arg[1]), &thread->clear_tid, sizeof(u64));
     case PR_GET_SECCOMP:
     case PR_GET_SECUREBITS: return 0;
     case PR_SET_SECUREBITS:

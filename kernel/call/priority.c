@@ -41,7 +41,7 @@ static s64 priority_set_policy(struct thread *thread, int tid, const int *policy
     struct parameters param;
     struct priority kept;
     if (tid < 0 || !param_at) return -EINVAL;
-    if (!copy_from_user(&param, param_at, sizeof param)) return -EFAULT;
+    if (!copy_from_user(&param, user(param_at), sizeof param)) return -EFAULT;
     if (!priority_of_thread(thread, tid, &kept, NULL)) return -ESRCH;
     int wanted = kept.policy;
     if (policy) wanted = *policy & ~SCHED_RESET_ON_FORK;
@@ -81,7 +81,7 @@ s64 call_sched_getparam(struct thread *thread, const u64 *arg) {
     struct priority kept;
     if ((int)arg[0] < 0 || !arg[1]) return -EINVAL;
     if (!priority_of_thread(thread, (int)arg[0], &kept, NULL)) return -ESRCH;
-    return put_user(arg[1], &param, sizeof param);
+    return put_user(user(arg[1]), &param, sizeof param);
 }
 
 // sched_get_priority_max(int policy), and _min
@@ -139,7 +139,7 @@ s64 call_sched_setaffinity(struct thread *thread, const u64 *arg) {
     unsigned cpus = cpus_expected();
     unsigned chosen = 0;
     struct priority kept;
-    if (!copy_from_user(mask, arg[2], bytes)) return -EFAULT;
+    if (!copy_from_user(mask, user(arg[2]), bytes)) return -EFAULT;
     if (!priority_of_thread(thread, (int)arg[0], &kept, NULL)) return -ESRCH;
     for (unsigned cpu = 0; cpu < cpus; cpu++) chosen += mask[cpu / 64] >> cpu % 64 & 1;
     if (!chosen) return -EINVAL;
@@ -156,7 +156,7 @@ s64 call_sched_getaffinity(struct thread *thread, const u64 *arg) {
     if ((u32)arg[1] < bytes || (u32)arg[1] % sizeof mask[0]) return -EINVAL;
     if ((u32)arg[0] && !thread_exists((u32)arg[0])) return -ESRCH;
     for (unsigned cpu = 0; cpu < cpus; cpu++) mask[cpu / 64] |= 1ull << cpu % 64;
-    if (!copy_to_user(arg[2], mask, bytes)) return -EFAULT;
+    if (!copy_to_user(user(arg[2]), mask, bytes)) return -EFAULT;
     return (s64)bytes;
 }
 

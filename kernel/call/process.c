@@ -15,7 +15,7 @@ s64 call_uname(struct thread *thread, const u64 *arg) {
     // The release says which interface is meant; programs compare it with what they need.
     static const struct new_utsname name = {"Linux",   "vmos",   "6.1.0-vmos",
                                             "#1 vmos", "x86_64", "(none)"};
-    return put_user(arg[0], &name, sizeof name);
+    return put_user(user(arg[0]), &name, sizeof name);
 }
 
 s64 call_sysinfo(struct thread *thread, const u64 *arg) {
@@ -23,7 +23,7 @@ s64 call_sysinfo(struct thread *thread, const u64 *arg) {
     info.procs = (u16)threads_count();
     info.totalram = pages_total() * PAGE_SIZE;
     info.freeram = pages_free() * PAGE_SIZE;
-    return put_user(arg[0], &info, sizeof info);
+    return put_user(user(arg[0]), &info, sizeof info);
 }
 
 // The mask for new files, of which there are none: the value is kept.
@@ -67,7 +67,7 @@ s64 call_setsid(struct thread *thread, const u64 *arg) { return -EPERM; } // the
 // getresuid(real, effective, saved), and getresgid
 s64 call_getresuid(struct thread *thread, const u64 *arg) {
     for (int i = 0; i < 3; i++)
-        if (!clear_user(arg[i], sizeof(u32))) return -EFAULT;
+        if (!clear_user(user(arg[i]), sizeof(u32))) return -EFAULT;
     return 0;
 }
 

@@ -18,7 +18,7 @@ static u64 random_put(const struct thread *thread, u64 to, u64 bytes) {
         u64 part = MIN(bytes - done, PAGE_SIZE - (to + done) % PAGE_SIZE);
         part = MIN(part, sizeof block);
         random_block(&stream, block);
-        if (!copy_to_user(to + done, block, part)) break;
+        if (!copy_to_user(user(to + done), block, part)) break;
         done += part;
     }
     return done;

@@ -18,7 +18,7 @@ static s64 readwrite_check_vectors(struct thread *thread, u64 count) {
     for (u64 i = 0; i < count; i++) {
         const struct iovec *part = record_at(thread, i * sizeof *part);
         if ((s64)part->iov_len < 0) return -EINVAL;
-        if (!in_user_range((u64)part->iov_base, part->iov_len)) return -EFAULT;
+        if (!in_user_range(user((u64)part->iov_base), part->iov_len)) return -EFAULT;
         record->total = MIN(record->total + part->iov_len, RW_MAX);
     }
     return 0;
@@ -28,7 +28,7 @@ static s64 readwrite_check_vectors(struct thread *thread, u64 count) {
 static s64 readwrite_vectors(struct thread *thread, const u64 *arg, u64 *bytes) {
     u32 count = (u32)arg[2]; // although the argument is an unsigned long
     if (count > IOV_MAX) return -EINVAL;
-    s64 error = record_copy(thread, arg[1], count * sizeof(struct iovec));
+    s64 error = record_copy(thread, user(arg[1]), count * sizeof(struct iovec));
     if (!error) error = readwrite_check_vectors(thread, count);
     *bytes = thread->record.total;
     return error;
@@ -62,7 +62,7 @@ static s64 readwrite_begin(struct thread *thread, const u64 *arg, u32 how, bool 
         record->few[0] = arg[1];
         record->few[1] = arg[2];
         record->total = MIN(arg[2], RW_MAX);
-        if (allowed && !in_user_range(arg[1], arg[2])) return -EFAULT;
+        if (allowed && !in_user_range(user(arg[1]), arg[2])) return -EFAULT;
     }
     if (error) return error;
     if (!allowed) return -EBADF;

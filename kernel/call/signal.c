@@ -14,7 +14,7 @@ s64 call_rt_sigaction(struct thread *thread, const u64 *arg) {
         const struct signal_action *action = NULL;
         if (arg[3] != sizeof wanted.mask) return -EINVAL;
         if (arg[1]) {
-            if (!copy_from_user(&wanted, arg[1], sizeof wanted)) return -EFAULT;
+            if (!copy_from_user(&wanted, user(arg[1]), sizeof wanted)) return -EFAULT;
             action = &wanted;
         }
         s64 error = signal_act(thread->process, signal, action, before);
@@ -25,7 +25,7 @@ s64 call_rt_sigaction(struct thread *thread, const u64 *arg) {
     if (record->done) record->done = signal_forget(thread->process, signal, (u32)record->done);
     if (record->done) return call_again(thread);
     if (!arg[2]) return 0;
-    return put_user(arg[2], before, sizeof *before);
+    return put_user(user(arg[2]), before, sizeof *before);
 }
 
 // rt_sigprocmask(int how, new, old, bytes of a mask)
@@ -35,7 +35,7 @@ s64 call_rt_sigprocmask(struct thread *thread, const u64 *arg) {
     u64 old = thread->signals_blocked;
     if (arg[3] != sizeof set) return -EINVAL;
     if (arg[1]) {
-        if (!copy_from_user(&set, arg[1], sizeof set)) return -EFAULT;
+        if (!copy_from_user(&set, user(arg[1]), sizeof set)) return -EFAULT;
         if (how == SIG_BLOCK)
             set |= old;
         else if (how == SIG_UNBLOCK)
@@ -45,7 +45,7 @@ s64 call_rt_sigprocmask(struct thread *thread, const u64 *arg) {
         signal_block_asked(thread, set);
     }
     if (!arg[2]) return 0;
-    return put_user(arg[2], &old, sizeof old);
+    return put_user(user(arg[2]), &old, sizeof old);
 }
 
 // rt_sigpending(set, bytes): what was sent and is blocked.
@@ -54,7 +54,7 @@ s64 call_rt_sigpending(struct thread *thread, const u64 *arg) {
     set |= __atomic_load_n(&thread->signals_pending, __ATOMIC_RELAXED);
     set &= thread->signals_blocked;
     if (arg[1] > sizeof set) return -EINVAL;
-    return put_user(arg[0], &set, arg[1]);
+    return put_user(user(arg[0]), &set, arg[1]);
 }
 
 // Until a handler has run: then it ends with EINTR, always.
@@ -69,7 +69,7 @@ s64 call_rt_sigsuspend(struct thread *thread, const u64 *arg) {
     u64 set;
     if (!thread->has_deadline) {
         if (arg[1] != sizeof set) return -EINVAL;
-        if (!copy_from_user(&set, arg[0], sizeof set)) return -EFAULT;
+        if (!copy_from_user(&set, user(arg[0]), sizeof set)) return -EFAULT;
         thread->signals_saved = thread->signals_blocked;
         thread->has_saved = true;
         signal_block_asked(thread, set);
@@ -81,11 +81,11 @@ s64 call_rt_sigsuspend(struct thread *thread, const u64 *arg) {
 static s64 sigtimedwait_begin(struct thread *thread, const u64 *arg) {
     struct record *record = &thread->record;
     if (arg[3] != sizeof record->few[0]) return -EINVAL;
-    if (!copy_from_user(&record->few[0], arg[0], sizeof record->few[0])) return -EFAULT;
+    if (!copy_from_user(&record->few[0], user(arg[0]), sizeof record->few[0])) return -EFAULT;
     record->few[0] &= ~SIGNALS_UNMASKABLE;
     record->few[1] = NEVER;
     if (arg[2]) {
-        s64 error = time_get(arg[2], &record->few[1]);
+        s64 error = time_get(user(arg[2]), &record->few[1]);
         if (error) return error;
     }
     record->begun = true;
@@ -108,7 +108,7 @@ s64 call_rt_sigtimedwait(struct thread *thread, const u64 *arg) {
     signal_want(thread, 0);
     if (!signal && is_over) return -EAGAIN;
     if (!signal) return -EINTR;
-    if (arg[1] && !copy_to_user(arg[1], told, SIGINFO_BYTES)) return -EFAULT;
+    if (arg[1] && !copy_to_user(user(arg[1]), told, SIGINFO_BYTES)) return -EFAULT;
     return signal;
 }
 
@@ -119,7 +119,7 @@ s64 call_sigaltstack(struct thread *thread, const u64 *arg) {
     struct signal_stack old = frame_stack_told(stack, sp);
     struct signal_stack wanted;
     if (arg[0]) {
-        if (!copy_from_user(&wanted, arg[0], sizeof wanted)) return -EFAULT;
+        if (!copy_from_user(&wanted, user(arg[0]), sizeof wanted)) return -EFAULT;
         u32 mode = wanted.flags & ~(u32)SS_AUTODISARM;
         if (frame_on_stack(stack, sp)) return -EPERM;
         if (mode != 0 && mode != SS_ONSTACK && mode != SS_DISABLE) return -EINVAL;
@@ -132,7 +132,7 @@ s64 call_sigaltstack(struct thread *thread, const u64 *arg) {
         *stack = wanted;
     }
     if (!arg[1]) return 0;
-    return put_user(arg[1], &old, sizeof old);
+    return put_user(user(arg[1]), &old, sizeof old);
 }
 
 // rt_sigreturn(): the registers are the frame's afterwards. Without a frame it is a fault.

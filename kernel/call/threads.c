@@ -39,8 +39,8 @@ s64 call_clone(struct thread *thread, const u64 *arg) {
     }
     if (flags & CLONE_CHILD_CLEARTID) child->clear_tid = arg[3];
     // As on Linux, a place that cannot be written is left alone.
-    if (flags & CLONE_PARENT_SETTID) put_user(arg[2], &tid, sizeof tid);
-    if (flags & CLONE_CHILD_SETTID) put_user(arg[3], &tid, sizeof tid);
+    if (flags & CLONE_PARENT_SETTID) put_user(user(arg[2]), &tid, sizeof tid);
+    if (flags & CLONE_CHILD_SETTID) put_user(user(arg[3]), &tid, sizeof tid);
     thread_start(child);
     return tid;
 }
@@ -59,7 +59,7 @@ s64 call_exit(struct thread *thread, const u64 *arg) {
     u32 zero = 0;
     signal_block(thread, ~0ull);
     if (!robust_walk(thread)) return call_again(thread);
-    if (thread->clear_tid && copy_to_user(thread->clear_tid, &zero, sizeof zero))
+    if (thread->clear_tid && copy_to_user(user(thread->clear_tid), &zero, sizeof zero))
         futex_wake_one(futex_key(space, thread->clear_tid, 0));
     if (thread_leave(thread)) call_exit_group(thread, arg);
     signals_end(thread);
@@ -74,7 +74,7 @@ s64 call_exit_group(struct thread *thread, const u64 *arg) {
 
 // getcpu(cpu, node)
 s64 call_getcpu(struct thread *thread, const u64 *arg) {
-    return thread_tell_cpu(thread, arg[0], arg[1]);
+    return thread_tell_cpu(thread, user(arg[0]), user(arg[1]));
 }
 
 // set_robust_list(head, bytes of it)
@@ -96,9 +96,9 @@ s64 call_get_robust_list(struct thread *thread, const u64 *arg) {
         lock_give(&threads_lock);
         if (!other) return -ESRCH;
     }
-    s64 error = put_user(arg[2], &bytes, sizeof bytes);
+    s64 error = put_user(user(arg[2]), &bytes, sizeof bytes);
     if (error) return error;
-    return put_user(arg[1], &head, sizeof head);
+    return put_user(user(arg[1]), &head, sizeof head);
 }
 
 // rseq(structure, unsigned bytes, int flags, unsigned signature)

@@ -34,12 +34,12 @@ s64 call_getrusage(struct thread *thread, const u64 *arg) {
     usage.ru_minflt = (s64)counts.faults;
     usage.ru_nvcsw = (s64)counts.waits;
     usage.ru_nivcsw = (s64)counts.put_aside;
-    return put_user(arg[1], &usage, sizeof usage);
+    return put_user(user(arg[1]), &usage, sizeof usage);
 }
 
 // times(times): ticks since the start of the machine, and on CPUs.
 s64 call_times(struct thread *thread, const u64 *arg) {
     struct tms times = {.tms_utime = (s64)(time_tsc_to_ns(program_time()) / TICK_NS)};
-    if (arg[0] && !copy_to_user(arg[0], &times, sizeof times)) return -EFAULT;
+    if (arg[0] && !copy_to_user(user(arg[0]), &times, sizeof times)) return -EFAULT;
     return (s64)(time_now_ns() / TICK_NS);
 }

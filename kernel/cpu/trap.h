@@ -10,6 +10,7 @@
 
 #include <asm/errno.h>
 #include "boot/layout.h"
+#include "kernel/lib/address.h"
 #include "kernel/lib/types.h"
 
 // In the order the entry code pushes them; vector and error stand above the CPU's own frame.
@@ -105,18 +106,18 @@ void cpu_idle(void);
 void cpu_break(void);
 
 // No length or address of the program reaches the kernel or wraps around.
-bool in_user_range(u64 start, u64 bytes);
+bool in_user_range(uaddr start, u64 bytes);
 
 // Copies between kernel and program memory: false when a byte of the program's range is not below
 // USER_END or not accessible as needed (what came before may have been copied).
-bool copy_from_user(void *to, u64 from, u64 bytes) MUST_USE;
-bool copy_to_user(u64 to, const void *from, u64 bytes) MUST_USE;
-bool clear_user(u64 to, u64 bytes) MUST_USE;
-static inline s64 put_user(u64 to, const void *from, u64 bytes) {
+bool copy_from_user(void *to, uaddr from, u64 bytes) MUST_USE;
+bool copy_to_user(uaddr to, const void *from, u64 bytes) MUST_USE;
+bool clear_user(uaddr to, u64 bytes) MUST_USE;
+static inline s64 put_user(uaddr to, const void *from, u64 bytes) {
     if (!copy_to_user(to, from, bytes)) return -EFAULT;
     return 0;
 }
 
 // A word in one step, and a string.
-bool user_exchange(u64 to, u32 *expected, u32 value) MUST_USE;
-s64 copy_string_from_user(char *to, u64 from, u64 max) MUST_USE;
+bool user_exchange(uaddr to, u32 *expected, u32 value) MUST_USE;
+s64 copy_string_from_user(char *to, uaddr from, u64 max) MUST_USE;

@@ -177,25 +177,27 @@ void cpu_break(void) {
     this_cpu()->open = false;
 }
 
-bool in_user_range(u64 start, u64 bytes) { return start <= USER_END && bytes <= USER_END - start; }
-
-bool copy_from_user(void *to, u64 from, u64 bytes) {
-    return in_user_range(from, bytes) && usercopy(to, (const void *)from, bytes);
+bool in_user_range(uaddr start, u64 bytes) {
+    return start.at <= USER_END && bytes <= USER_END - start.at;
 }
 
-bool copy_to_user(u64 to, const void *from, u64 bytes) {
-    return in_user_range(to, bytes) && usercopy((void *)to, from, bytes);
+bool copy_from_user(void *to, uaddr from, u64 bytes) {
+    return in_user_range(from, bytes) && usercopy(to, (const void *)from.at, bytes);
+}
+
+bool copy_to_user(uaddr to, const void *from, u64 bytes) {
+    return in_user_range(to, bytes) && usercopy((void *)to.at, from, bytes);
 }
 
 // An aligned word of the program becomes value if it is what is expected, in one step; expected is
 // then what it was.
-bool user_exchange(u64 to, u32 *expected, u32 value) {
-    return in_user_range(to, sizeof value) && user_compare_exchange((void *)to, expected, value);
+bool user_exchange(uaddr to, u32 *expected, u32 value) {
+    return in_user_range(to, sizeof value) && user_compare_exchange((void *)to.at, expected, value);
 }
 
-bool clear_user(u64 to, u64 bytes) {
+bool clear_user(uaddr to, u64 bytes) {
     static const u8 zeroes[512];
-    for (u64 part; bytes > 0; to += part, bytes -= part) {
+    for (u64 part; bytes > 0; to.at += part, bytes -= part) {
         part = MIN(bytes, sizeof(zeroes));
         if (!copy_to_user(to, zeroes, part)) return false;
     }
@@ -205,11 +207,11 @@ bool clear_user(u64 to, u64 bytes) {
 // Copies a NUL-terminated string; returns its length, or -1 on a fault, or max when no NUL came
 // within max bytes. It goes up to the end of each page, since what follows the NUL need not be
 // there beyond it.
-s64 copy_string_from_user(char *to, u64 from, u64 max) {
+s64 copy_string_from_user(char *to, uaddr from, u64 max) {
     for (u64 done = 0, part; done < max; done += part) {
-        u64 left_of_page = PAGE_SIZE - (from + done) % PAGE_SIZE;
+        u64 left_of_page = PAGE_SIZE - (from.at + done) % PAGE_SIZE;
         part = MIN(left_of_page, max - done);
-        if (!copy_from_user(to + done, from + done, part)) return -1;
+        if (!copy_from_user(to + done, user(from.at + done), part)) return -1;
         u64 length = strnlen(to + done, part);
         if (length < part) return (s64)(done + length);
     }

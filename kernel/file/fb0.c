@@ -19,7 +19,7 @@ paddr fb0_pages(u64 offset, u64 bytes) {
     return (paddr){0};
 }
 
-s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write) {
+s64 fb0_copy(uaddr program, u64 bytes, u64 offset, bool write) {
     const struct boot_framebuffer *fb = screen_framebuffer();
     void *place = window((paddr){fb->address + offset});
     u64 all = fb0_length_of(fb);
@@ -28,8 +28,8 @@ s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write) {
     bool is_full = write && bytes && !count;
     if (is_full && offset > all) return -EFBIG;
     if (is_full) return -ENOSPC;
-    if (write && !copy_from_user(place, user, count)) return -EFAULT;
-    if (!write && !copy_to_user(user, place, count)) return -EFAULT;
+    if (write && !copy_from_user(place, program, count)) return -EFAULT;
+    if (!write && !copy_to_user(program, place, count)) return -EFAULT;
     return (s64)count;
 }
 
@@ -54,13 +54,13 @@ s64 fb0_ioctl(u32 request, u64 arg) {
     var.green = (struct fb_bitfield){fb->green_at, fb->green_bits, 0};
     var.blue = (struct fb_bitfield){fb->blue_at, fb->blue_bits, 0};
     switch (request) {
-    case FBIOGET_FSCREENINFO: return put_user(arg, &fix, sizeof fix);
+    case FBIOGET_FSCREENINFO: return put_user(user(arg), &fix, sizeof fix);
     case FBIOPUT_VSCREENINFO:
     case FBIOPAN_DISPLAY:
-        if (!copy_from_user(&wanted, arg, sizeof wanted)) return -EFAULT;
+        if (!copy_from_user(&wanted, user(arg), sizeof wanted)) return -EFAULT;
         if (memcmp(&wanted, &var, offsetof(struct fb_var_screeninfo, red))) return -EINVAL;
         __attribute__((fallthrough));
-    case FBIOGET_VSCREENINFO: return put_user(arg, &var, sizeof var);
+    case FBIOGET_VSCREENINFO: return put_user(user(arg), &var, sizeof var);
     }
     return -ENOTTY;
 }

@@ -86,11 +86,11 @@ s64 terminal_ioctl(u32 request, u64 arg, const struct termios2 *settings);
 
 // ---- texts.c ----
 void texts_init(const struct boot_info *boot);
-s64 text_read(int text, u64 to, u64 bytes, u64 offset);
+s64 text_read(int text, uaddr to, u64 bytes, u64 offset);
 void timeline_log(void); // what the boot took, stage by stage
 
 // ---- fb0.c: /dev/fb0; only when there is a screen_framebuffer() ----
-s64 fb0_copy(u64 user, u64 bytes, u64 offset, bool write); // write: from the program
+s64 fb0_copy(uaddr program, u64 bytes, u64 offset, bool write); // write: from the program
 s64 fb0_ioctl(u32 request, u64 arg);
 // The physical address of so many bytes of its pages; 0: it has not that many.
 paddr fb0_pages(u64 offset, u64 bytes);

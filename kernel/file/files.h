@@ -27,7 +27,7 @@ struct file_operations {
     s64 (*write)(struct thread *thread);
     // Of one whose bytes have places, for transfer_read_pieces(): moves at most so many bytes of
     // one piece of the program's memory. How many, or a negative errno.
-    s64 (*piece)(const struct file *file, u64 at, u64 bytes, u64 offset, bool write);
+    s64 (*piece)(const struct file *file, uaddr at, u64 bytes, u64 offset, bool write);
     // The new offset, or a negative errno, by the one before. NULL: ESPIPE, also for pread.
     s64 (*seek)(u64 offset, s64 to, u32 whence);
     // POLL*, of those that are wanted. NULL: it never waits.

@@ -26,7 +26,7 @@ static const struct boot_part *input;
 
 void input_init(const struct boot_part *part) { input = part; }
 
-static s64 input_piece(const struct file *file, u64 at, u64 bytes, u64 offset, bool write) {
+static s64 input_piece(const struct file *file, uaddr at, u64 bytes, u64 offset, bool write) {
     u64 count = MIN(bytes, input->length - offset);
     (void)file;
     (void)write;
@@ -56,7 +56,7 @@ const struct file_operations input_operations = {
 
 // ---- texts ----
 
-static s64 text_piece(const struct file *file, u64 at, u64 bytes, u64 offset, bool write) {
+static s64 text_piece(const struct file *file, uaddr at, u64 bytes, u64 offset, bool write) {
     (void)write;
     return text_read((int)file->node - NODE_TEXT, at, bytes, offset);
 }
@@ -83,7 +83,7 @@ static const struct file_operations text_operations = {
 
 // ---- the framebuffer ----
 
-static s64 fb0_piece(const struct file *file, u64 at, u64 bytes, u64 offset, bool write) {
+static s64 fb0_piece(const struct file *file, uaddr at, u64 bytes, u64 offset, bool write) {
     (void)file;
     return fb0_copy(at, bytes, offset, write);
 }
@@ -118,7 +118,7 @@ static const struct file_operations fb0_operations = {
 
 // ---- /dev/zero ----
 
-static s64 zero_piece(const struct file *file, u64 at, u64 bytes, u64 offset, bool write) {
+static s64 zero_piece(const struct file *file, uaddr at, u64 bytes, u64 offset, bool write) {
     (void)file;
     (void)offset;
     if (write || clear_user(at, bytes)) return (s64)bytes;

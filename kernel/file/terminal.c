@@ -124,10 +124,10 @@ _Static_assert(offsetof(struct termios2, c_ispeed) == sizeof(struct termios),
 static s64 terminal_put_settings(u64 to) {
     struct termios2 settings = {.c_ispeed = input_speed, .c_ospeed = output_speed};
     memcpy(&settings, &tty.settings, sizeof tty.settings);
-    return put_user(to, &settings, sizeof settings);
+    return put_user(user(to), &settings, sizeof settings);
 }
 
-static s64 terminal_put_int(u64 to, int value) { return put_user(to, &value, sizeof value); }
+static s64 terminal_put_int(u64 to, int value) { return put_user(user(to), &value, sizeof value); }
 
 static s64 terminal_put_count(u64 to) {
     lock_take(&lock);
@@ -143,13 +143,13 @@ static s64 terminal_put_size(u64 to) {
         size.ws_row = (u16)screen_rows();
         size.ws_col = (u16)screen_columns();
     }
-    return put_user(to, &size, sizeof size);
+    return put_user(user(to), &size, sizeof size);
 }
 
 s64 terminal_ioctl(u32 request, u64 arg, const struct termios2 *settings) {
     if (terminal_settings(request)) return terminal_set(request, settings);
     switch (request) {
-    case TCGETS: return put_user(arg, &tty.settings, sizeof tty.settings);
+    case TCGETS: return put_user(user(arg), &tty.settings, sizeof tty.settings);
     case TCGETS2: return terminal_put_settings(arg); // glibc's isatty() asks this from 2.42 on
     case TIOCGWINSZ: return terminal_put_size(arg);
     case FIONREAD: return terminal_put_count(arg);

@@ -89,7 +89,7 @@ static s64 terminal_file_ioctl(struct thread *thread, u32 request, u64 arg) {
     u64 bytes = terminal_settings(request);
     _Static_assert(sizeof *settings <= sizeof thread->record.few, "it is copied in there");
     if (!thread->record.begun && bytes) {
-        s64 error = record_copy(thread, arg, bytes);
+        s64 error = record_copy(thread, user(arg), bytes);
         if (error) return error;
     }
     s64 result = terminal_ioctl(request, arg, settings);

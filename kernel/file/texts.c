@@ -10,9 +10,9 @@
 #define LINE 128 // bytes, at most
 
 struct reader {
-    u64 at;       // offset of the next line in the text
-    u64 from, to; // offsets that were asked for
-    u64 user;     // where the byte at from goes
+    u64 at;        // offset of the next line in the text
+    u64 from, to;  // offsets that were asked for
+    uaddr program; // where the byte at from goes
     bool fault;
 };
 
@@ -28,7 +28,7 @@ static void PRINTF_LIKE(2, 3) text_line(struct reader *reader, const char *fmt, 
     u64 from = MAX(reader->at, reader->from);
     u64 end = MIN(reader->at + length, reader->to);
     if (from < end) {
-        u64 to = reader->user + (from - reader->from);
+        uaddr to = user(reader->program.at + (from - reader->from));
         if (!copy_to_user(to, text + (from - reader->at), end - from)) reader->fault = true;
     }
     reader->at += length;
@@ -107,8 +107,8 @@ static void (*const texts[])(struct reader *reader) = {
 
 void texts_init(const struct boot_info *given) { boot = given; }
 
-s64 text_read(int text, u64 to, u64 bytes, u64 offset) {
-    struct reader reader = {.from = offset, .to = offset + bytes, .user = to};
+s64 text_read(int text, uaddr to, u64 bytes, u64 offset) {
+    struct reader reader = {.from = offset, .to = offset + bytes, .program = to};
     texts[text](&reader);
     if (reader.fault) return -EFAULT;
     u64 end = MIN(reader.at, reader.to);

@@ -33,7 +33,7 @@ s64 transfer_stop(const struct thread *thread, s64 error) {
 // Whatever the word is, it stays.
 static bool transfer_can_store(u64 at) {
     u32 same = 0;
-    return user_exchange(ROUND_DOWN(at, sizeof same), &same, same);
+    return user_exchange(user(ROUND_DOWN(at, sizeof same)), &same, same);
 }
 
 static u64 transfer_copy_part(struct thread *thread, u8 *buffer, u64 bytes,
@@ -41,8 +41,8 @@ static u64 transfer_copy_part(struct thread *thread, u8 *buffer, u64 bytes,
     u64 at;
     u64 part = MIN(transfer_next_part(thread, &at), bytes);
     bool ok = true;
-    if (what == COPY_OUT) ok = copy_to_user(at, buffer, part);
-    if (what == COPY_IN) ok = copy_from_user(buffer, at, part);
+    if (what == COPY_OUT) ok = copy_to_user(user(at), buffer, part);
+    if (what == COPY_IN) ok = copy_from_user(buffer, user(at), part);
     if (what == COPY_NOTHING) {
         part = MIN(part, PAGE_SIZE - at % PAGE_SIZE);
         ok = transfer_can_store(at);
@@ -120,7 +120,7 @@ static s64 transfer_piece(struct thread *thread, u64 at, u64 bytes, bool write) 
     struct record *record = &thread->record;
     const struct file *file = record->file;
     u64 offset = transfer_offset(record);
-    s64 count = file->operations->piece(file, at, bytes, offset, write);
+    s64 count = file->operations->piece(file, user(at), bytes, offset, write);
     if (count <= 0 || transfer_advance(record, offset, (u64)count)) return count;
     return CALL_WAITS;
 }

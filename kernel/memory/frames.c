@@ -163,7 +163,8 @@ static void frames_ring_push(struct frames_cpu *cpu, u64 entry) {
 }
 
 // Gives one frame back.
-void frames_give(struct frames_cpu *cpu, u64 frame) {
+void frames_give(struct frames_cpu *cpu, frameno given) {
+    u64 frame = given.number;
     u64 index = frame / ENTRY_FRAMES;
     u64 bit = 1ull << frame % ENTRY_FRAMES;
     u64 entry = LOAD(&cpu->held[0]);
@@ -295,17 +296,17 @@ static __attribute__((noinline)) u64 frames_take_further(struct frames_cpu *cpu)
 }
 
 // Takes a frame; FRAME_NONE when none is free anywhere.
-u64 frames_take(struct frames_cpu *cpu) {
+frameno frames_take(struct frames_cpu *cpu) {
     u64 frame = frames_entry_take(&cpu->held[0]);
-    if (frame != FRAME_NONE) return frame;
-    return frames_take_further(cpu);
+    if (frame == FRAME_NONE) frame = frames_take_further(cpu);
+    return (frameno){frame};
 }
 
 // A frame known to hold zeroes; FRAME_NONE when this CPU has none, which makes it want some.
-u64 frames_take_cleared(struct frames_cpu *cpu) {
+frameno frames_take_cleared(struct frames_cpu *cpu) {
     u64 frame = frames_cleared_take(cpu);
     if (frame == FRAME_NONE) cpu->wants_cleared = true;
-    return frame;
+    return (frameno){frame};
 }
 
 // For an idle CPU: if it wants cleared frames and has not its fill, one more is cleared by clear().

@@ -45,6 +45,7 @@
 // that sum was begun.
 #pragma once
 
+#include "kernel/lib/address.h"
 #include "kernel/lib/types.h"
 
 #define FRAME_NONE UINT64_MAX
@@ -93,15 +94,15 @@ static inline struct frames_cpu *frames_cpu(const struct frames *frames, unsigne
 }
 
 // One frame.
-u64 frames_take(struct frames_cpu *cpu);
-void frames_give(struct frames_cpu *cpu, u64 frame);
+frameno frames_take(struct frames_cpu *cpu);
+void frames_give(struct frames_cpu *cpu, frameno frame);
 
 // Neighbours (frames_runs.c).
-u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end);
-void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count);
+frameno frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end);
+void frames_give_run(struct frames_cpu *cpu, frameno frame, u64 count);
 
 // Frames that hold zeroes.
-u64 frames_take_cleared(struct frames_cpu *cpu);
+frameno frames_take_cleared(struct frames_cpu *cpu);
 bool frames_fill(struct frames_cpu *cpu, void (*clear)(u64 frame));
 
 u64 frames_free(const struct frames *frames);

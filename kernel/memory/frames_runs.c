@@ -20,7 +20,8 @@ static void frames_run_put_back(struct frames *frames, u64 frame, u64 end) {
 }
 
 // Gives such a run back, or any other part of memory that is in use.
-void frames_give_run(struct frames_cpu *cpu, u64 frame, u64 count) {
+void frames_give_run(struct frames_cpu *cpu, frameno given, u64 count) {
+    u64 frame = given.number;
     if (count > cpu->count || frame > cpu->count - count) __builtin_trap();
     frames_begin(cpu);
     frames_run_put_back(cpu->frames, frame, frame + count);
@@ -108,11 +109,11 @@ static bool frames_held_put_back(struct frames_cpu *self) {
 // with everything that CPUs hold and have cleared, which goes back to the bits for that, and then
 // there is a second search. A search reads no set that has too few frames, and each word once at
 // most where runs lie in words of their own.
-u64 frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
+frameno frames_take_run(struct frames_cpu *cpu, u64 count, u64 align, u64 start, u64 end) {
     end = MIN(end, cpu->count);
-    if (!count || start > end || count > end - start) return FRAME_NONE;
+    if (!count || start > end || count > end - start) return (frameno){FRAME_NONE};
     u64 frame = frames_run_find(cpu, count, align, start, end);
     if (frame == FRAME_NONE && frames_held_put_back(cpu))
-        return frames_run_find(cpu, count, align, start, end);
-    return frame;
+        frame = frames_run_find(cpu, count, align, start, end);
+    return (frameno){frame};
 }

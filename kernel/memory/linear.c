@@ -62,9 +62,9 @@ bool linear_append(struct linear_map *map, u64 start, u64 end) {
     return true;
 }
 
-u64 linear_start(const struct linear_map *map, size_t size) {
-    if (map->first[size] < map->count) return map->extents[map->first[size]].linear;
-    return map->end;
+laddr linear_start(const struct linear_map *map, size_t size) {
+    if (map->first[size] < map->count) return (laddr){map->extents[map->first[size]].linear};
+    return (laddr){map->end};
 }
 
 // Every size begins where a table of the next smaller one would: only the last table of each level
@@ -72,7 +72,7 @@ u64 linear_start(const struct linear_map *map, size_t size) {
 u64 linear_tables(const struct linear_map *map) {
     u64 tables = 0;
     for (size_t size = 0; size < 3; size++)
-        tables += ROUND_UP(map->end - linear_start(map, size), page_sizes[size] << 9) /
+        tables += ROUND_UP(map->end - linear_start(map, size).at, page_sizes[size] << 9) /
                   (page_sizes[size] << 9);
     return tables;
 }
@@ -96,16 +96,16 @@ static inline const struct extent *linear_find(const struct linear_map *map, u64
     return found;
 }
 
-paddr linear_to_physical(const struct linear_map *map, u64 linear) {
-    const struct extent *extent = linear_find(map, linear, false);
-    bool inside = extent && linear - extent->linear < extent->bytes;
+paddr linear_to_physical(const struct linear_map *map, laddr linear) {
+    const struct extent *extent = linear_find(map, linear.at, false);
+    bool inside = extent && linear.at - extent->linear < extent->bytes;
     if (!inside) return (paddr){UINT64_MAX};
-    return paddr_add(extent->physical, linear - extent->linear);
+    return paddr_add(extent->physical, linear.at - extent->linear);
 }
 
-u64 physical_to_linear(const struct linear_map *map, paddr physical) {
+laddr physical_to_linear(const struct linear_map *map, paddr physical) {
     const struct extent *extent = linear_find(map, physical.at, true);
     bool inside = extent && physical.at - extent->physical.at < extent->bytes;
-    if (!inside) return UINT64_MAX;
-    return physical.at - extent->physical.at + extent->linear;
+    if (!inside) return (laddr){UINT64_MAX};
+    return (laddr){physical.at - extent->physical.at + extent->linear};
 }

@@ -38,11 +38,11 @@ void linear_lay_out(struct linear_map *map, const struct range *ranges, size_t c
 bool linear_append(struct linear_map *map, u64 start, u64 end) MUST_USE;
 
 // The address where pages of 1 GiB (size 0), 2 MiB (1) or 4 KiB (2) begin, or would.
-u64 linear_start(const struct linear_map *map, size_t size);
+laddr linear_start(const struct linear_map *map, size_t size);
 
 // How many page tables linear memory takes below its PML4 entries.
 u64 linear_tables(const struct linear_map *map);
 
 // Both ways, by one binary search; UINT64_MAX for an address that is not linear memory.
-paddr linear_to_physical(const struct linear_map *map, u64 linear);
-u64 physical_to_linear(const struct linear_map *map, paddr physical);
+paddr linear_to_physical(const struct linear_map *map, laddr linear);
+laddr physical_to_linear(const struct linear_map *map, paddr physical);

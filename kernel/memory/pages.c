@@ -96,14 +96,15 @@ static paddr pages_group_take(struct group *group) {
     if (--group->free == 0) LIST_REMOVE(group, link);
     if (!pages_is_tail(group)) return paddr_add(group->physical, page * PAGE_SIZE);
     u64 number = (u64)(group - groups);
-    return linear_to_physical(&pages.map, LINEAR + number * FRAME_BYTES + page * PAGE_SIZE);
+    return linear_to_physical(&pages.map,
+                              (laddr){LINEAR + number * FRAME_BYTES + page * PAGE_SIZE});
 }
 
 // Splits a frame, of which pages 0 to end - 1 are free.
 static struct group *pages_group_begin(u64 frame, u64 end) {
     struct group *group = &groups[frame];
-    *group =
-        (struct group){.physical = linear_to_physical(&pages.map, LINEAR + frame * FRAME_BYTES)};
+    *group = (struct group){
+        .physical = linear_to_physical(&pages.map, (laddr){LINEAR + frame * FRAME_BYTES})};
     pages_group_give(group, 0, end);
     return group;
 }
@@ -137,7 +138,7 @@ static struct range pages_used_part(const struct extent *run, u64 low_top) {
 void pages_init(const struct pages *handed, u64 later) {
     pages = *handed;
     low = NULL;
-    u64 tail_start = linear_start(&pages.map, 2);
+    u64 tail_start = linear_start(&pages.map, 2).at;
     u64 count = (tail_start - LINEAR) / FRAME_BYTES;
     tail_count = ROUND_UP(pages.map.end + later - tail_start, FRAME_BYTES) / FRAME_BYTES;
     u64 own =
@@ -161,7 +162,7 @@ void pages_init(const struct pages *handed, u64 later) {
         if (run->page < FRAME_BYTES || used.start == used.end) continue;
         u64 first = (used.start - LINEAR) / FRAME_BYTES;
         u64 end = ROUND_UP(used.end - LINEAR, FRAME_BYTES) / FRAME_BYTES;
-        if (frames_take_run(frames.cpu, end - first, 1, first, end) != first)
+        if (frames_take_run(frames.cpu, end - first, 1, first, end).number != first)
             panic("frames: a new one is in use");
     }
     left += (s64)(frames_free(&frames) * GROUP_PAGES);
@@ -199,7 +200,7 @@ paddr page_alloc(void) {
     struct group *group = LIST_FIRST(&tail_groups);
     if (!group) group = LIST_FIRST(&split_groups);
     u64 frame = FRAME_NONE;
-    if (!group) frame = frames_take(cpu);
+    if (!group) frame = frames_take(cpu).number;
     if (frame != FRAME_NONE) group = pages_group_begin(frame, GROUP_PAGES);
     paddr physical = {0};
     if (group) physical = pages_group_take(group);
@@ -216,7 +217,7 @@ paddr page_alloc_cleared(void) {
 }
 
 void page_free(paddr physical) {
-    u64 linear = physical_to_linear(&pages.map, physical);
+    u64 linear = physical_to_linear(&pages.map, physical).at;
     u64 frame = (linear - LINEAR) / FRAME_BYTES;
     bool is_frame = frame < frames.count;
     bool is_low_stages = is_frame && linear >= pages.top && physical.at < IDENTITY_END;
@@ -228,7 +229,7 @@ void page_free(paddr physical) {
     pages_group_give(group, page, page + 1);
     if (is_frame && group->free == GROUP_PAGES) {
         LIST_REMOVE(group, link);
-        frames_give(cpu, frame);
+        frames_give(cpu, (frameno){frame});
     }
     pages_left_add(1);
     lock_give(&lock);
@@ -236,8 +237,8 @@ void page_free(paddr physical) {
 }
 
 void pages_give(paddr physical, u64 bytes) {
-    u64 linear = physical_to_linear(&pages.map, physical);
-    ASSERT(bytes && physical_to_linear(&pages.map, paddr_add(physical, bytes - PAGE_SIZE)) ==
+    u64 linear = physical_to_linear(&pages.map, physical).at;
+    ASSERT(bytes && physical_to_linear(&pages.map, paddr_add(physical, bytes - PAGE_SIZE)).at ==
                         linear + bytes - PAGE_SIZE);
     pages_enter();
     lock_take(&lock);
@@ -257,11 +258,11 @@ u64 pages_total(void) { return (pages.map.end - LINEAR) / PAGE_SIZE; }
 
 static paddr frame_physical(u64 frame) {
     if (frame == FRAME_NONE) return (paddr){0};
-    return linear_to_physical(&pages.map, LINEAR + frame * FRAME_BYTES);
+    return linear_to_physical(&pages.map, (laddr){LINEAR + frame * FRAME_BYTES});
 }
 
 static u64 frame_number(paddr physical) {
-    u64 linear = physical_to_linear(&pages.map, physical);
+    u64 linear = physical_to_linear(&pages.map, physical).at;
     ASSERT(linear % FRAME_BYTES == 0 && linear < LINEAR + frames.count * FRAME_BYTES);
     return (linear - LINEAR) / FRAME_BYTES;
 }
@@ -270,9 +271,9 @@ static void pages_clear(u64 frame) { memset(window(frame_physical(frame)), 0, FR
 
 paddr frame_alloc(bool *cleared) {
     struct frames_cpu *cpu = pages_enter();
-    u64 frame = frames_take_cleared(cpu);
+    u64 frame = frames_take_cleared(cpu).number;
     *cleared = frame != FRAME_NONE;
-    if (!*cleared) frame = frames_take(cpu);
+    if (!*cleared) frame = frames_take(cpu).number;
     if (frame != FRAME_NONE) pages_left_add(-(s64)GROUP_PAGES);
     pages_leave();
     return frame_physical(frame);
@@ -294,8 +295,8 @@ bool frames_idle(void) {
 
 // Linear memory begins with all 1 GiB pages.
 paddr frames_alloc_1g(void) {
-    u64 end = (linear_start(&pages.map, 1) - LINEAR) / FRAME_BYTES;
-    u64 frame = frames_take_run(pages_enter(), FRAMES_1G, FRAMES_1G, 0, end);
+    u64 end = (linear_start(&pages.map, 1).at - LINEAR) / FRAME_BYTES;
+    u64 frame = frames_take_run(pages_enter(), FRAMES_1G, FRAMES_1G, 0, end).number;
     if (frame != FRAME_NONE) pages_left_add(-FRAMES_1G * (s64)GROUP_PAGES);
     pages_leave();
     return frame_physical(frame);
@@ -305,9 +306,9 @@ void frames_free_run(paddr physical, u64 count) {
     u64 frame = frame_number(physical);
     struct frames_cpu *cpu = pages_enter();
     if (count == 1)
-        frames_give(cpu, frame);
+        frames_give(cpu, (frameno){frame});
     else
-        frames_give_run(cpu, frame, count);
+        frames_give_run(cpu, (frameno){frame}, count);
     pages_left_add((s64)(count * GROUP_PAGES));
     pages_leave();
 }

@@ -99,7 +99,7 @@ static void takeover_append_back(const struct range *range) {
 // The pages of [start, end) of the image, rounded inward, are nobody's any more.
 void memory_give(paddr start, paddr end) {
     start.at = ROUND_UP(start.at, PAGE_SIZE);
-    if (physical_to_linear(&map, start) == UINT64_MAX) return; // there was no room to append it
+    if (physical_to_linear(&map, start).at == UINT64_MAX) return; // there was no room to append it
     end.at = ROUND_DOWN(end.at, PAGE_SIZE);
     if (start.at < end.at) pages_give(start, end.at - start.at);
 }

@@ -94,14 +94,14 @@ bool clock_exists(const struct thread *thread, int id) {
 // ---- times in the program's memory ----
 
 // Seconds and a fraction in units of so many ns: struct timespec has 1, struct timeval 1000.
-static s64 clock_put(u64 to, u64 ns, u64 unit) {
+static s64 clock_put(uaddr to, u64 ns, u64 unit) {
     s64 time[2] = {(s64)(ns / SECOND), (s64)(ns % SECOND / unit)};
     return put_user(to, time, sizeof time);
 }
 
-s64 time_put(u64 to, u64 ns) { return clock_put(to, ns, 1); }
+s64 time_put(uaddr to, u64 ns) { return clock_put(to, ns, 1); }
 
-s64 time_get(u64 from, u64 *ns) {
+s64 time_get(uaddr from, u64 *ns) {
     s64 time[2];
     if (!copy_from_user(time, from, sizeof time)) return -EFAULT;
     if (time[0] < 0 || (u64)time[1] >= SECOND) return -EINVAL;
@@ -110,18 +110,18 @@ s64 time_get(u64 from, u64 *ns) {
     return 0;
 }
 
-s64 clock_tell_time_of_day(u64 time, u64 zone) {
-    if (time) {
+s64 clock_tell_time_of_day(uaddr time, uaddr zone) {
+    if (time.at) {
         s64 error = clock_put(time, time_wall_ns(), 1000);
         if (error) return error;
     }
-    if (zone && !clear_user(zone, sizeof(struct timezone))) return -EFAULT; // zeroes are UTC
+    if (zone.at && !clear_user(zone, sizeof(struct timezone))) return -EFAULT; // zeroes are UTC
     return 0;
 }
 
-s64 clock_tell_seconds(u64 to) {
+s64 clock_tell_seconds(uaddr to) {
     s64 seconds = (s64)(time_wall_ns() / SECOND);
-    if (to && !copy_to_user(to, &seconds, sizeof seconds)) return -EFAULT;
+    if (to.at && !copy_to_user(to, &seconds, sizeof seconds)) return -EFAULT;
     return seconds;
 }
 

@@ -4,14 +4,14 @@
 #include "kernel/thread/thread.h"
 
 // A struct timespec of the program in ns, NEVER when that is beyond all; 0, -EFAULT or -EINVAL.
-s64 time_get(u64 from, u64 *ns);
-s64 time_put(u64 to, u64 ns);
+s64 time_get(uaddr from, u64 *ns);
+s64 time_put(uaddr to, u64 ns);
 // What a clock shows, by its number. False: there is no such clock, or no such thread any more.
 bool clock_now(const struct thread *thread, int id, u64 *ns);
 bool clock_exists(const struct thread *thread, int id);
 // gettimeofday(2) and time(2), for who calls the vsyscall page, too. Addresses of the program.
-s64 clock_tell_time_of_day(u64 time, u64 zone);
-s64 clock_tell_seconds(u64 to);
+s64 clock_tell_time_of_day(uaddr time, uaddr zone);
+s64 clock_tell_seconds(uaddr to);
 enum clock_kind { CLOCK_NONE, CLOCK_WALL, CLOCK_BOOT, CLOCK_PROCESS, CLOCK_ONE_THREAD };
 struct clock_id {
     enum clock_kind kind;

@@ -72,8 +72,8 @@ static bool frame_put_vectors(struct thread *thread, u64 at) {
     if (!fpu_has_header()) about = (struct _fpx_sw_bytes){0};
     fpu_save(area);
     memcpy(area + SW_AT, &about, sizeof about);
-    return copy_to_user(at, area, bytes) &&
-           (!fpu_has_header() || copy_to_user(at + bytes, &end, sizeof end));
+    return copy_to_user(user(at), area, bytes) &&
+           (!fpu_has_header() || copy_to_user(user(at + bytes), &end, sizeof end));
 }
 
 // The top of the stack that the frame goes to.
@@ -126,7 +126,7 @@ bool frame_make(struct thread *thread, const struct signal_info *info,
     u64 blocked = thread->signals_blocked;
     if (thread->has_saved) blocked = thread->signals_saved;
     memcpy(&frame.context.uc_sigmask, &blocked, sizeof blocked);
-    if (!frame_put_vectors(thread, vectors) || !copy_to_user(at, &frame, sizeof frame))
+    if (!frame_put_vectors(thread, vectors) || !copy_to_user(user(at), &frame, sizeof frame))
         return false;
     if (stack->flags & SS_AUTODISARM) *stack = (struct signal_stack){0};
     frame_enter(thread, info->signal, at, action->handler);
@@ -165,7 +165,7 @@ static u32 frame_extended(u64 at, const struct _fpx_sw_bytes *about) {
                        about->xstate_size <= fpu_state_size() &&
                        about->extended_size >= about->xstate_size;
     if (!is_extended) return 0;
-    if (!copy_from_user(&end, at + about->xstate_size, sizeof end)) return 0;
+    if (!copy_from_user(&end, user(at + about->xstate_size), sizeof end)) return 0;
     if (end != FP_XSTATE_MAGIC2) return 0;
     return about->xstate_size;
 }
@@ -175,11 +175,11 @@ static bool frame_get_vectors(struct thread *thread, u64 at) {
     struct _fpx_sw_bytes about;
     fpu_state_init(area);
     if (at) {
-        if (!copy_from_user(&about, at + SW_AT, sizeof about)) return false;
+        if (!copy_from_user(&about, user(at + SW_AT), sizeof about)) return false;
         u32 extended = frame_extended(at, &about);
         u64 bytes = FPU_LEGACY_BYTES;
         if (extended) bytes = extended;
-        if (!copy_from_user(area, at, bytes)) return false;
+        if (!copy_from_user(area, user(at), bytes)) return false;
         if (!extended) fpu_state_legacy(area);
         if (!fpu_state_valid(area)) return false;
         if (extended) fpu_state_only(area, about.xfeatures);
@@ -194,7 +194,7 @@ bool frame_return(struct thread *thread) {
     struct signal_stack stack;
     u64 blocked;
     u64 at = r->rsp - sizeof frame.return_to;
-    if (!copy_from_user(&frame, at, sizeof frame)) return false;
+    if (!copy_from_user(&frame, user(at), sizeof frame)) return false;
     const struct sigcontext *from = &frame.context.uc_mcontext;
     if (from->cs != USER_CS || from->ss != USER_SS) return false;
     if (!frame_get_vectors(thread, (u64)from->fpstate)) return false;

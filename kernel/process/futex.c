@@ -85,7 +85,7 @@ struct futex_key futex_key(struct space *space, u64 address, u32 operation) {
 static s64 futex_compare(u64 address, const u32 *expected) {
     u32 value;
     if (!expected) return 0;
-    if (!copy_from_user(&value, address, sizeof value)) return -EFAULT;
+    if (!copy_from_user(&value, user(address), sizeof value)) return -EFAULT;
     if (value != *expected) return -EAGAIN;
     return 0;
 }
@@ -182,8 +182,8 @@ static s64 futex_check_word(struct space *space, u64 address, u32 operation) {
     if (address % sizeof value) return -EINVAL;
     if (address > USER_END) return -EFAULT;
     if (operation & FUTEX_PRIVATE_FLAG) return 0;
-    if (!copy_from_user(&value, address, sizeof value)) return -EFAULT;
-    if (user_exchange(address, &value, value) || space_shows_other(space, address)) return 0;
+    if (!copy_from_user(&value, user(address), sizeof value)) return -EFAULT;
+    if (user_exchange(user(address), &value, value) || space_shows_other(space, address)) return 0;
     return -EFAULT;
 }
 

@@ -39,11 +39,11 @@ s64 futex_word_change(struct thread *thread, u64 address, u32 how) {
     u32 value;
     u32 changed;
     if (IS_SHIFT(how)) argument = 1u << (argument & 31); // as on Linux, which complains
-    if (!copy_from_user(&value, address, sizeof value)) return -EFAULT;
+    if (!copy_from_user(&value, user(address), sizeof value)) return -EFAULT;
     for (int i = 0; i < TRIES; i++) {
         u32 old = value;
         if (!futex_word_apply(OPERATION(how), old, argument, &changed)) return -ENOSYS;
-        if (!user_exchange(address, &value, changed)) return -EFAULT;
+        if (!user_exchange(user(address), &value, changed)) return -EFAULT;
         if (value == old)
             return futex_word_compare(COMPARISON(how), (s32)old, futex_word_argument(how & 0xfff));
     }

@@ -19,13 +19,14 @@ static bool robust_lock_died(const struct thread *thread, u64 pointer, bool pend
     struct space *space = thread->process->space;
     u64 word = robust_address_of(pointer) + thread->robust.futex_offset;
     u32 value;
-    if (word % sizeof value || !copy_from_user(&value, word, sizeof value)) return false;
+    if (word % sizeof value || !copy_from_user(&value, user(word), sizeof value)) return false;
     for (int i = 0; i < TRIES_MAX; i++) {
         u32 owner = value & FUTEX_TID_MASK;
         if (pending && !(pointer & IS_PI) && !owner) futex_wake_one(futex_key(space, word, 0));
         if (owner != thread->tid) return true;
         u32 seen = value;
-        if (!user_exchange(word, &seen, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED)) return false;
+        if (!user_exchange(user(word), &seen, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED))
+            return false;
         if (seen == value) {
             if (!(pointer & IS_PI) && value & FUTEX_WAITERS)
                 futex_wake_one(futex_key(space, word, 0));
@@ -39,13 +40,14 @@ static bool robust_lock_died(const struct thread *thread, u64 pointer, bool pend
 bool robust_walk(struct thread *thread) {
     struct robust *robust = &thread->robust;
     if (!robust->head) return true;
-    if (!thread->record.done && !copy_from_user(&robust->next, robust->head, ROBUST_HEAD_BYTES))
+    if (!thread->record.done &&
+        !copy_from_user(&robust->next, user(robust->head), ROBUST_HEAD_BYTES))
         return true;
     for (u64 end = thread->record.done + PIECE;
          robust_address_of(robust->next) != robust->head && thread->record.done < ENTRIES_MAX;) {
         if (thread->record.done == end) return false;
         u64 entry = robust->next;
-        bool readable = copy_from_user(&robust->next, robust_address_of(entry), sizeof entry);
+        bool readable = copy_from_user(&robust->next, user(robust_address_of(entry)), sizeof entry);
         bool is_pending = robust_address_of(entry) == robust_address_of(robust->pending);
         if (!is_pending && !robust_lock_died(thread, entry, false)) return true;
         if (!readable) return true;

@@ -20,8 +20,8 @@ static bool rseq_put_ids(const struct thread *thread, u32 cpu_start, u32 cpu) {
     const u32 node_and_number[2] = {0, cpu_start};
     const u32 cpus[2] = {cpu_start, cpu};
     u64 at = thread->rseq.at;
-    return copy_to_user(at, cpus, sizeof cpus) &&
-           copy_to_user(at + offsetof(struct rseq_ids, node), node_and_number,
+    return copy_to_user(user(at), cpus, sizeof cpus) &&
+           copy_to_user(user(at + offsetof(struct rseq_ids, node)), node_and_number,
                         sizeof node_and_number);
 }
 
@@ -32,7 +32,7 @@ static bool rseq_is_valid(const struct thread *thread, const struct rseq_cs *seq
     if (sequence->version || sequence->flags || sequence->abort_ip >= USER_END) return false;
     if (end < sequence->start_ip || end > USER_END) return false;
     if (sequence->abort_ip - sequence->start_ip < sequence->post_commit_offset) return false;
-    if (!copy_from_user(&signature, sequence->abort_ip - sizeof signature, sizeof signature))
+    if (!copy_from_user(&signature, user(sequence->abort_ip - sizeof signature), sizeof signature))
         return false;
     return signature == thread->rseq.signature;
 }
@@ -45,10 +45,10 @@ static bool rseq_abort(struct thread *thread) {
     const u64 none = 0;
     u64 at;
     u64 pointer = thread->rseq.at + offsetof(struct rseq_ids, sequence);
-    if (!copy_from_user(&at, pointer, sizeof at)) return false;
+    if (!copy_from_user(&at, user(pointer), sizeof at)) return false;
     if (!at) return true;
-    if (!copy_from_user(&sequence, at, sizeof sequence)) return false;
-    if (!rseq_is_valid(thread, &sequence) || !copy_to_user(pointer, &none, sizeof none))
+    if (!copy_from_user(&sequence, user(at), sizeof sequence)) return false;
+    if (!rseq_is_valid(thread, &sequence) || !copy_to_user(user(pointer), &none, sizeof none))
         return false;
     bool is_inside = regs->rip - sequence.start_ip < sequence.post_commit_offset;
     if (is_inside) regs->rip = sequence.abort_ip;
@@ -81,9 +81,9 @@ s64 rseq_register(struct thread *thread, const struct rseq_kept *asked, u32 flag
     }
     if (!asked->at || asked->at % RSEQ_BYTES || asked->bytes < RSEQ_BYTES) return -EINVAL;
     const u64 none = 0;
-    if (!in_user_range(asked->at, asked->bytes)) return -EFAULT;
+    if (!in_user_range(user(asked->at), asked->bytes)) return -EFAULT;
     // As Linux since 6.15: what stood there before is no sequence.
-    if (!copy_to_user(asked->at + offsetof(struct rseq_ids, sequence), &none, sizeof none))
+    if (!copy_to_user(user(asked->at + offsetof(struct rseq_ids, sequence)), &none, sizeof none))
         return -EFAULT;
     *kept = *asked;
     kept->is_stale = true;

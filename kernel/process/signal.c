@@ -45,7 +45,7 @@ static void signal_report_callers(const struct process *process, u64 sp) {
     char text[PLACE];
     u64 word;
     for (int i = 0, shown = 0; i < STACK_WORDS && shown < CALLERS; i++) {
-        if (!copy_from_user(&word, sp + 8 * (u64)i, sizeof word)) return;
+        if (!copy_from_user(&word, user(sp + 8 * (u64)i), sizeof word)) return;
         if (!program_place(process, text, sizeof text, word)) continue;
         log_error("  rsp+0x%03x: %s", 8 * i, text);
         shown++;

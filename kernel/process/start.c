@@ -12,7 +12,7 @@ static const u8 zeroes[16]; // at least as many end the last word
 
 // Stores bytes, unless something before could not be stored.
 static void start_put(u64 to, const void *from, u64 bytes, bool *ok) {
-    if (*ok) *ok = copy_to_user(to, from, bytes);
+    if (*ok) *ok = copy_to_user(user(to), from, bytes);
 }
 
 // Stores pointers to the values of a key, in the command line part, and a NULL from *at on, which

@@ -49,9 +49,9 @@ bool vdso_map(struct space *space) {
 static s64 vsyscall_call(struct thread *thread, u64 entry) {
     const struct registers *regs = &thread->context.regs;
     switch (entry) {
-    case 0: return clock_tell_time_of_day(regs->rdi, regs->rsi);
-    case 1: return clock_tell_seconds(regs->rdi);
-    default: return thread_tell_cpu(thread, regs->rdi, regs->rsi);
+    case 0: return clock_tell_time_of_day(user(regs->rdi), user(regs->rsi));
+    case 1: return clock_tell_seconds(user(regs->rdi));
+    default: return thread_tell_cpu(thread, user(regs->rdi), user(regs->rsi));
     }
 }
 
@@ -61,7 +61,7 @@ bool vsyscall_emulate(struct thread *thread, const struct fault *fault) {
     if (fault->vector != VECTOR_PF || fault->address != regs->rip)
         return false; // it reads or writes there
     if (entry >= VSYSCALL_ENTRIES || regs->rip % VSYSCALL_ENTRY) return false;
-    if (!copy_from_user(&caller, regs->rsp, sizeof caller)) return false;
+    if (!copy_from_user(&caller, user(regs->rsp), sizeof caller)) return false;
     s64 result = vsyscall_call(thread, entry);
     if (result == -EFAULT) return false; // the page itself would have faulted
     regs->rax = (u64)result;

@@ -8,7 +8,7 @@
 #include "kernel/memory/promises.h"
 
 // Once for each call. 0, -EFAULT or -ENOMEM.
-s64 record_copy(struct thread *thread, u64 from, u64 bytes) {
+s64 record_copy(struct thread *thread, uaddr from, u64 bytes) {
     struct record *record = &thread->record;
     if (bytes <= sizeof record->few) {
         if (!copy_from_user(record->few, from, bytes)) return -EFAULT;
@@ -20,7 +20,7 @@ s64 record_copy(struct thread *thread, u64 from, u64 bytes) {
         paddr page = promises_page(OWNER_THREADS, false);
         if (!page.at) return -ENOMEM;
         record->pages[record->page_count++] = page;
-        if (!copy_from_user(window(page), from + done, MIN(bytes - done, PAGE_SIZE)))
+        if (!copy_from_user(window(page), user(from.at + done), MIN(bytes - done, PAGE_SIZE)))
             return -EFAULT;
     }
     return 0;

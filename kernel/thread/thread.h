@@ -120,7 +120,7 @@ struct thread_hooks {
 extern const struct thread_hooks *thread_hooks;
 
 // ---- record.c ----
-s64 record_copy(struct thread *thread, u64 from, u64 bytes);
+s64 record_copy(struct thread *thread, uaddr from, u64 bytes);
 void *record_at(struct thread *thread, u64 offset); // of what was copied in
 void record_give_pages(struct thread *thread);      // the call returns
 // The first execution of a call sets its deadline, the later ones keep it: no timeout starts again.
@@ -175,7 +175,7 @@ struct thread *thread_from(u32 tid);                // the first that has this o
 struct thread *thread_after(struct thread *thread); // NULL: the first, or the end
 unsigned threads_count(void);
 bool thread_leave(struct thread *thread); // takes it out; whether it was the last one
-s64 thread_tell_cpu(const struct thread *thread, u64 cpu_at, u64 node_at); // getcpu(2)
+s64 thread_tell_cpu(const struct thread *thread, uaddr cpu_at, uaddr node_at); // getcpu(2)
 
 // ---- alarm.c ----
 // The processes' timers of real time, looked at by a CPU that watches one. Returns when that is to

@@ -90,10 +90,10 @@ bool thread_leave(struct thread *thread) {
     return last;
 }
 
-s64 thread_tell_cpu(const struct thread *thread, u64 cpu_at, u64 node_at) {
+s64 thread_tell_cpu(const struct thread *thread, uaddr cpu_at, uaddr node_at) {
     u32 cpu = thread->cpu;
     u32 node = 0;
-    if (cpu_at && !copy_to_user(cpu_at, &cpu, sizeof cpu)) return -EFAULT;
-    if (!node_at) return 0;
+    if (cpu_at.at && !copy_to_user(cpu_at, &cpu, sizeof cpu)) return -EFAULT;
+    if (!node_at.at) return 0;
     return put_user(node_at, &node, sizeof node);
 }

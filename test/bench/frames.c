@@ -105,7 +105,7 @@ static void take_all(struct worker *worker, struct samples *samples) {
     for (u64 i = 0; i < worker->count; i += CHUNK) {
         u64 start = __rdtsc();
         for (u64 j = i; j < i + CHUNK; j++)
-            worker->mine[j] = (u32)frames_take(&frames.cpu[worker->cpu]);
+            worker->mine[j] = (u32)frames_take(&frames.cpu[worker->cpu]).number;
         note(samples, start, CHUNK);
     }
 }
@@ -113,22 +113,24 @@ static void take_all(struct worker *worker, struct samples *samples) {
 static void give_all(struct worker *worker, struct samples *samples) {
     for (u64 i = 0; i < worker->count; i += CHUNK) {
         u64 start = __rdtsc();
-        for (u64 j = i; j < i + CHUNK; j++) frames_give(&frames.cpu[worker->cpu], worker->mine[j]);
+        for (u64 j = i; j < i + CHUNK; j++)
+            frames_give(&frames.cpu[worker->cpu], (frameno){worker->mine[j]});
         note(samples, start, CHUNK);
     }
 }
 
 static void repeat(struct worker *worker) {
     for (u64 i = 0; i < worker->count / 2; i++)
-        worker->mine[i] = (u32)frames_take(&frames.cpu[worker->cpu]);
+        worker->mine[i] = (u32)frames_take(&frames.cpu[worker->cpu]).number;
     for (int i = 0; i < 2000; i++) {
         u64 start = __rdtsc();
         for (u64 j = 0; j < CHUNK; j++)
-            frames_give(&frames.cpu[worker->cpu], frames_take(&frames.cpu[worker->cpu]));
+            frames_give(&frames.cpu[worker->cpu],
+                        (frameno){frames_take(&frames.cpu[worker->cpu]).number});
         note(&worker->samples[REPEAT], start, 2 * CHUNK);
     }
     for (u64 i = 0; i < worker->count / 2; i++)
-        frames_give(&frames.cpu[worker->cpu], worker->mine[i]);
+        frames_give(&frames.cpu[worker->cpu], (frameno){worker->mine[i]});
 }
 
 static void shuffle(void) {
@@ -175,17 +177,17 @@ static void gather(struct samples *to, struct samples *from) {
 
 static void search(void) {
     struct samples samples = {0};
-    for (u64 i = 0; i < total; i++) all[i] = (u32)frames_take(&frames.cpu[0]);
+    for (u64 i = 0; i < total; i++) all[i] = (u32)frames_take(&frames.cpu[0]).number;
     u64 random = 1;
     for (int round = 0; round < 4000; round++) {
         for (int i = 0; i < 16; i++) {
             random = random * 6364136223846793005 + 1442695040888963407;
             u64 at = (u64)i * (total / 16) + (random >> 33) % (total / 16);
-            frames_give_run(&frames.cpu[1], all[at], 1);
+            frames_give_run(&frames.cpu[1], (frameno){all[at]}, 1);
         }
         for (int i = 0; i < 16; i++) {
             u64 start = __rdtsc();
-            u64 frame = frames_take(&frames.cpu[0]);
+            u64 frame = frames_take(&frames.cpu[0]).number;
             note(&samples, start, 1);
             if (frame == FRAME_NONE) abort();
         }
@@ -198,7 +200,7 @@ static void no_run(const char *what, double limit) {
     struct samples samples = {0};
     for (int round = 0; round < 21; round++) {
         u64 start = __rdtsc();
-        u64 frame = frames_take_run(&frames.cpu[0], 512, 512, 0, total);
+        u64 frame = frames_take_run(&frames.cpu[0], 512, 512, 0, total).number;
         note(&samples, start, 1);
         if (frame != FRAME_NONE) abort();
     }
@@ -211,9 +213,9 @@ static void no_run(const char *what, double limit) {
 static void no_runs(void) {
     double words = (double)total / 64;
     no_run("no 512, full", 200 + words / 128);
-    for (u64 i = 0; i < total; i += 2) frames_give_run(&frames.cpu[0], i, 1);
+    for (u64 i = 0; i < total; i += 2) frames_give_run(&frames.cpu[0], (frameno){i}, 1);
     no_run("no 512, half", 200 + words);
-    for (u64 i = 0; i < total; i += 2) (void)frames_take(&frames.cpu[0]);
+    for (u64 i = 0; i < total; i += 2) (void)frames_take(&frames.cpu[0]).number;
 }
 
 static void measure(u64 gigabytes, unsigned how_many) {

@@ -5,13 +5,16 @@ import subprocess
 import vm
 
 HEADERS = """
+#include "kernel/cpu/trap.h"
+#include "kernel/memory/frames.h"
+#include "kernel/memory/linear.h"
 #include "kernel/memory/pages.h"
 #include "kernel/memory/promises.h"
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 """
 # Each is compiled in a function of its own; all but the addresses are as they should be.
-GIVEN = "paddr physical, u64 bytes"
+GIVEN = "paddr physical, laddr linear, frameno frame, uaddr program, u64 bytes, struct linear_map *map, struct frames_cpu *cpu"
 RIGHT = [
     "window(physical)",
     "page_free(page_alloc())",
@@ -20,6 +23,13 @@ RIGHT = [
     "frames_free_run(physical, 1)",
     "promises_give(OWNER_DATA, promises_page(OWNER_DATA, false), false)",
     "physical = tables_root()",
+    "physical = linear_to_physical(map, linear)",
+    "linear = physical_to_linear(map, physical)",
+    "frames_give(cpu, frames_take(cpu))",
+    "frames_give_run(cpu, frame, 2)",
+    "program = user(bytes)",
+    "bytes = clear_user(program, bytes)",
+    "bytes = in_user_range(program, bytes)",
 ]
 WRONG = {
     "a count of bytes for a physical address": [
@@ -28,6 +38,16 @@ WRONG = {
     "a physical address for a count of bytes": [
         "paddr_add(physical, physical)", "pages_give(physical, physical)", "frames_free_run(physical, physical)",
         "bytes = physical"],
+    "a physical address for a linear one": ["linear_to_physical(map, physical)", "linear = physical"],
+    "a linear address for a physical one": ["physical_to_linear(map, linear)", "window(linear)", "physical = linear"],
+    "a count of bytes for a linear address": ["linear_to_physical(map, bytes)"],
+    "another kind for a frame's number": [
+        "frames_give(cpu, physical)", "frames_give(cpu, linear)", "frames_give(cpu, bytes)", "frames_give_run(cpu, bytes, bytes)"],
+    "a frame's number for another kind": ["window(frame)", "linear_to_physical(map, frame)", "bytes = frames_take(cpu)"],
+    "another kind for an address of the program": [
+        "bytes = clear_user(physical, bytes)", "bytes = clear_user(bytes, bytes)", "bytes = copy_to_user(linear, map, bytes)",
+        "bytes = copy_from_user(map, physical, bytes)", "bytes = in_user_range(bytes, bytes)", "program = physical"],
+    "an address of the program for another kind": ["window(program)", "linear_to_physical(map, program)", "bytes = program"],
     "a physical address for a number": ["bytes = page_alloc()", "promises_drop(physical)"],
 }
 NO_TYPE = "incompatible type"
@@ -36,7 +56,7 @@ NO_TYPE = "incompatible type"
 def compiles(statement):
     """What the compiler says against it; nothing: it compiles."""
     flags = vm.run(["sh", "-c", ". tools/sh/compile.sh; echo $flags $freestanding"]).decode().split()
-    source = f"{HEADERS}void probe({GIVEN});\nvoid probe({GIVEN}) {{\n(void)physical, (void)bytes;\n{statement};\n}}\n"
+    source = f"{HEADERS}void probe({GIVEN});\nvoid probe({GIVEN}) {{\n(void)physical, (void)linear, (void)frame, (void)program, (void)bytes, (void)map, (void)cpu;\n{statement};\n}}\n"
     done = subprocess.run(["gcc", *flags, "-fsyntax-only", "-x", "c", "-"], input=source, text=True, cwd=vm.ROOT,
                           capture_output=True, timeout=60)
     vm.expect(f"{statement}: status and errors agree", bool(done.returncode), "error:" in done.stderr)

@@ -27,8 +27,8 @@ static void check_map(const struct linear_map *map) {
     for (size_t i = 0; i < map->count; i++) {
         const struct extent *run = &map->extents[i];
         if ((run->linear | run->physical.at | run->bytes) % run->page) abort();
-        if (linear_to_physical(map, run->linear).at != run->physical.at) abort();
-        if (physical_to_linear(map, (paddr){run->physical.at + run->bytes - 1}) !=
+        if (linear_to_physical(map, (laddr){run->linear}).at != run->physical.at) abort();
+        if (physical_to_linear(map, (paddr){run->physical.at + run->bytes - 1}).at !=
             run->linear + run->bytes - 1)
             abort();
     }

@@ -18,14 +18,14 @@ u64 window_base;
 static u8 *memory; // page 0 is somebody else's, and so is the last one
 static struct boot_framebuffer frame = {.pitch = PITCH, .height = HEIGHT, .width = 25, .bits = 32};
 const struct boot_framebuffer *screen_framebuffer(void) { return &frame; }
-bool copy_from_user(void *to, u64 from, u64 bytes) {
-    return from && memcpy(to, (void *)from, bytes);
+bool copy_from_user(void *to, uaddr from, u64 bytes) {
+    return from.at && memcpy(to, (void *)from.at, bytes);
 }
-bool copy_to_user(u64 to, const void *from, u64 bytes) {
-    return to && memcpy((void *)to, from, bytes);
+bool copy_to_user(uaddr to, const void *from, u64 bytes) {
+    return to.at && memcpy((void *)to.at, from, bytes);
 }
 
-static u8 user[8 * PAGE_SIZE];
+static u8 theirs[8 * PAGE_SIZE];
 #define PAGES_AT(page) (frame.address - SKEW + PAGE_SIZE * (page))
 #define ALL            (PAGES * PAGE_SIZE - SKEW)
 
@@ -43,21 +43,21 @@ static void test_pages(void) {
 // Of what is written and read nothing is outside, whatever the offset.
 static void test_copy(void) {
     for (int i = 0; i < 20000; i++) {
-        u64 at = (u64)rand() % (ALL + 2000), bytes = (u64)rand() % (i % 3 ? 300 : sizeof user);
+        u64 at = (u64)rand() % (ALL + 2000), bytes = (u64)rand() % (i % 3 ? 300 : sizeof theirs);
         if (i % 50 == 0) at = ~0ull >> 1;
         u64 wanted = at < ALL ? MIN(bytes, ALL - at) : 0;
-        memset(user, i, sizeof user);
+        memset(theirs, i, sizeof theirs);
         bool write = rand() % 2;
-        s64 result = fb0_copy((u64)user, bytes, at, write);
+        s64 result = fb0_copy(user((u64)theirs), bytes, at, write);
         if (write && bytes && !wanted)
             CHECK(result == (at > ALL ? -EFBIG : -ENOSPC));
         else
             CHECK(result == (s64)wanted);
-        if (result > 0) CHECK(memcmp((void *)(frame.address + at), user, wanted) == 0);
-        if (!write) CHECK(user[wanted] == (u8)i);
+        if (result > 0) CHECK(memcmp((void *)(frame.address + at), theirs, wanted) == 0);
+        if (!write) CHECK(theirs[wanted] == (u8)i);
         CHECK(memory[PAGE_SIZE + SKEW - 1] == GUARD && memory[(1 + PAGES) * PAGE_SIZE] == GUARD);
     }
-    CHECK(fb0_copy(0, 10, 5, true) == -EFAULT && fb0_copy(0, 10, 5, false) == -EFAULT);
+    CHECK(fb0_copy(user(0), 10, 5, true) == -EFAULT && fb0_copy(user(0), 10, 5, false) == -EFAULT);
 }
 
 static void test_ioctl(void) {

@@ -33,7 +33,7 @@ static void stop(void) {
 static u64 rnd(u64 below) { return ((u64)rand() << 31 ^ (u64)rand()) % below; }
 
 static bool take(unsigned cpu) {
-    u64 frame = frames_take(&frames.cpu[cpu]);
+    u64 frame = frames_take(&frames.cpu[cpu]).number;
     if (frame == FRAME_NONE) return false;
     CHECK(frame < frames.count && !in_use[frame]);
     in_use[frame] = 1;
@@ -52,7 +52,7 @@ static u64 some_used(void) {
 
 static void give(unsigned cpu, u64 frame) {
     in_use[frame] = 0;
-    frames_give(&frames.cpu[cpu], frame);
+    frames_give(&frames.cpu[cpu], (frameno){frame});
 }
 
 static bool model_has_run(u64 count, u64 align, u64 from, u64 to) {
@@ -70,7 +70,7 @@ static void random_run(unsigned cpu) {
         from = rnd(frames.count);
     u64 to = from + rnd(frames.count - from + 1);
     bool there = model_has_run(count, align, from, to);
-    u64 frame = frames_take_run(&frames.cpu[cpu], count, align, from, to);
+    u64 frame = frames_take_run(&frames.cpu[cpu], count, align, from, to).number;
     CHECK((frame != FRAME_NONE) == there);
     if (frame == FRAME_NONE) return;
     CHECK(frame % align == 0 && frame >= from && frame + count <= to);
@@ -79,7 +79,7 @@ static void random_run(unsigned cpu) {
     frames_check(&frames, in_use);
     if (rnd(4) == 0) return;
     memset(in_use + frame, 0, count);
-    frames_give_run(&frames.cpu[cpu], frame, count);
+    frames_give_run(&frames.cpu[cpu], (frameno){frame}, count);
 }
 
 static void random_step(int bias) {
@@ -88,7 +88,7 @@ static void random_step(int bias) {
     switch (rnd(12)) {
     case 0: random_run(cpu); break;
     case 1:
-        frame = frames_take_cleared(&frames.cpu[cpu]);
+        frame = frames_take_cleared(&frames.cpu[cpu]).number;
         if (frame == FRAME_NONE) break;
         CHECK(!in_use[frame]);
         in_use[frame] = 1;
@@ -111,7 +111,7 @@ static void random_calls(void) {
         for (unsigned cpus = 1; cpus <= 5; cpus += 2) {
             start(sizes[i], sizes[i] - (sizes[i] > 3 ? rnd(4) : 0), cpus);
             u64 steps = sizes[i] < 4000 ? 2000 : 150;
-            if (sizes[i] == 0) CHECK(frames_take(&frames.cpu[0]) == FRAME_NONE);
+            if (sizes[i] == 0) CHECK(frames_take(&frames.cpu[0]).number == FRAME_NONE);
             for (u64 step = 0; sizes[i] && step < steps; step++) {
                 random_step(step / 100 % 2 ? 9 : 2);
                 if (step % 40 == 39) // to the last one
@@ -126,11 +126,11 @@ static void random_calls(void) {
 static void cleared(void) {
     start(100, 100, 2);
     CHECK(!frames_fill(&frames.cpu[0], clear)); // nobody wants one yet
-    CHECK(frames_take_cleared(&frames.cpu[0]) == FRAME_NONE);
+    CHECK(frames_take_cleared(&frames.cpu[0]).number == FRAME_NONE);
     for (int i = 0; i < FRAMES_CLEARED; i++) CHECK(frames_fill(&frames.cpu[0], clear));
     CHECK(!frames_fill(&frames.cpu[0], clear) && !frames_fill(&frames.cpu[1], clear));
     frames_check(&frames, in_use);
-    u64 frame = frames_take_cleared(&frames.cpu[0]);
+    u64 frame = frames_take_cleared(&frames.cpu[0]).number;
     CHECK(frame < 100);
     in_use[frame] = 1;
     CHECK(frames_fill(&frames.cpu[0], clear));
@@ -149,12 +149,12 @@ static void gigabytes(void) {
     for (u64 frame = 0; frame < 8 * 512; frame++)
         if (in_use[frame]) give((unsigned)rnd(3), frame);
     for (int i = 0; i < 8; i++)
-        CHECK(frames_take_run(&frames.cpu[1], 512, 512, 0, 8 * 512) % 512 == 0);
-    CHECK(frames_take_run(&frames.cpu[2], 512, 512, 0, 8 * 512) == FRAME_NONE);
-    CHECK(frames_take_run(&frames.cpu[2], 512, 512, 0, frames.count) == FRAME_NONE);
-    CHECK(frames_take_run(&frames.cpu[2], 101, 1, 0, frames.count) == FRAME_NONE);
-    for (u64 i = 0; i < 8; i++) frames_give_run(&frames.cpu[0], i * 512, 512);
-    CHECK(frames_take_run(&frames.cpu[2], 8 * 512, 1, 0, frames.count) == 0);
+        CHECK(frames_take_run(&frames.cpu[1], 512, 512, 0, 8 * 512).number % 512 == 0);
+    CHECK(frames_take_run(&frames.cpu[2], 512, 512, 0, 8 * 512).number == FRAME_NONE);
+    CHECK(frames_take_run(&frames.cpu[2], 512, 512, 0, frames.count).number == FRAME_NONE);
+    CHECK(frames_take_run(&frames.cpu[2], 101, 1, 0, frames.count).number == FRAME_NONE);
+    for (u64 i = 0; i < 8; i++) frames_give_run(&frames.cpu[0], (frameno){i * 512}, 512);
+    CHECK(frames_take_run(&frames.cpu[2], 8 * 512, 1, 0, frames.count).number == 0);
     stop();
 }
 
@@ -165,20 +165,20 @@ static void runs_in_vain(void) {
     const u64 count = 1ull << 23, sets = count / FRAMES_SET;
     start(count, 0, 2);
     accesses = 0;
-    CHECK(frames_take_run(&frames.cpu[0], 2, 1, 0, count) == FRAME_NONE && accesses < 1000);
+    CHECK(frames_take_run(&frames.cpu[0], 2, 1, 0, count).number == FRAME_NONE && accesses < 1000);
     for (u64 frame = 0; frame < count; frame += 8) give(1, frame);
     accesses = 0;
-    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count) == FRAME_NONE &&
+    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count).number == FRAME_NONE &&
           accesses < 4 * sets + 1000);
     for (u64 frame = 0; frame < count; frame += 2)
         if (in_use[frame]) give(1, frame);
-    CHECK(frames_take_run(&frames.cpu[0], 2, 1, 0, count) == FRAME_NONE);
+    CHECK(frames_take_run(&frames.cpu[0], 2, 1, 0, count).number == FRAME_NONE);
     accesses = 0;
-    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count) == FRAME_NONE &&
+    CHECK(frames_take_run(&frames.cpu[0], 512, 512, 0, count).number == FRAME_NONE &&
           accesses < 6 * sets + 1000);
     frames_check(&frames, in_use);
     give(0, count - 4097);
-    CHECK(frames_take_run(&frames.cpu[1], 3, 2, 0, count) == count - 4098);
+    CHECK(frames_take_run(&frames.cpu[1], 3, 2, 0, count).number == count - 4098);
     stop();
 }
 
@@ -187,9 +187,9 @@ static void tails(void) {
     start(100000, 0, 1);
     for (u64 edge = FRAMES_SET; edge <= FRAMES_SET * SUPERSET_SETS; edge *= SUPERSET_SETS) {
         memset(in_use + edge - 24, 0, 28);
-        frames_give_run(&frames.cpu[0], edge - 24, 28);
-        CHECK(frames_take_run(&frames.cpu[0], 29, 8, 0, 100000) == FRAME_NONE);
-        CHECK(frames_take_run(&frames.cpu[0], 28, 8, 0, 100000) == edge - 24);
+        frames_give_run(&frames.cpu[0], (frameno){edge - 24}, 28);
+        CHECK(frames_take_run(&frames.cpu[0], 29, 8, 0, 100000).number == FRAME_NONE);
+        CHECK(frames_take_run(&frames.cpu[0], 28, 8, 0, 100000).number == edge - 24);
     }
     stop();
 }
@@ -204,16 +204,17 @@ static unsigned cleared_count(void) {
 // A run takes the cleared frames that it needs.
 static void cleared_and_runs(void) {
     start(1000, 1000, 2);
-    for (unsigned n = 0; n < 2; n++) frames_take_cleared(&frames.cpu[n]);
+    for (unsigned n = 0; n < 2; n++) frames_take_cleared(&frames.cpu[n]).number;
     for (unsigned i = 0; i < 2 * FRAMES_CLEARED; i++) CHECK(frames_fill(&frames.cpu[i % 2], clear));
-    CHECK(frames_take_run(&frames.cpu[0], 1, 1, 700, 701) == 700);
-    CHECK(frames_take_run(&frames.cpu[0], 4, 1, 997, UINT64_MAX) == FRAME_NONE);
+    CHECK(frames_take_run(&frames.cpu[0], 1, 1, 700, 701).number == 700);
+    CHECK(frames_take_run(&frames.cpu[0], 4, 1, 997, UINT64_MAX).number == FRAME_NONE);
     CHECK(cleared_count() == 2 * FRAMES_CLEARED);
     u64 frame = frames.cpu[1].cleared[0] - 1;
-    CHECK(frames_take_run(&frames.cpu[0], 1, 1, frame, frame + 1) == frame && cleared_count() == 0);
-    frames_give_run(&frames.cpu[0], frame, 1);
-    frames_give_run(&frames.cpu[0], 700, 1);
-    CHECK(frames_take_run(&frames.cpu[0], 1000, 1, 0, 1000) == 0);
+    CHECK(frames_take_run(&frames.cpu[0], 1, 1, frame, frame + 1).number == frame &&
+          cleared_count() == 0);
+    frames_give_run(&frames.cpu[0], (frameno){frame}, 1);
+    frames_give_run(&frames.cpu[0], (frameno){700}, 1);
+    CHECK(frames_take_run(&frames.cpu[0], 1000, 1, 0, 1000).number == 0);
     memset(in_use, 1, 1000);
     frames_check(&frames, in_use);
     stop();
@@ -238,14 +239,17 @@ static bool traps(void (*give_run_or_frame)(u64 frame, u64 number), u64 frame, u
     return WEXITSTATUS(status) == 77;
 }
 
-static void give_run(u64 frame, u64 number) { frames_give_run(&frames.cpu[1], frame, number); }
+static void give_run(u64 frame, u64 number) {
+    frames_give_run(&frames.cpu[1], (frameno){frame}, number);
+}
 
 // The frame, and then, after so many others that lie in entries of their own, the frame again.
 static void give_again(u64 frame, u64 others) {
-    frames_give(&frames.cpu[0], frame);
-    for (u64 i = 0; i < others; i++) frames_give(&frames.cpu[0], (4 + i) * ENTRY_FRAMES);
-    frames_give(&frames.cpu[0], frame);
-    for (u64 i = 0; i < others; i++) frames_give(&frames.cpu[0], (4 + others + i) * ENTRY_FRAMES);
+    frames_give(&frames.cpu[0], (frameno){frame});
+    for (u64 i = 0; i < others; i++) frames_give(&frames.cpu[0], (frameno){(4 + i) * ENTRY_FRAMES});
+    frames_give(&frames.cpu[0], (frameno){frame});
+    for (u64 i = 0; i < others; i++)
+        frames_give(&frames.cpu[0], (frameno){(4 + others + i) * ENTRY_FRAMES});
 }
 
 // At the latest when both entries have left the ring.
@@ -292,12 +296,12 @@ static void fill_and_drain(u64 count) {
     for (int round = 0; round < 2; round++) {
         bool once = true;
         for (u64 i = 0; i < count; i++) {
-            u64 frame = frames_take(&frames.cpu[i >> 12 & 1]);
+            u64 frame = frames_take(&frames.cpu[i >> 12 & 1]).number;
             once &= frame < count && !in_use[frame < count ? frame : count];
             if (frame < count) in_use[frame] = 1;
         }
-        CHECK(once && frames_take(&frames.cpu[0]) == FRAME_NONE &&
-              frames_take(&frames.cpu[1]) == FRAME_NONE);
+        CHECK(once && frames_take(&frames.cpu[0]).number == FRAME_NONE &&
+              frames_take(&frames.cpu[1]).number == FRAME_NONE);
         frames_check(&frames, in_use);
         u64 step = round ? 1 : 5 * 1048573; // a prime and more: scattered
         for (u64 i = 0, frame = 0; i < count; i++, frame = (frame + step) % count)

@@ -108,12 +108,12 @@ static void operate(int cpu, struct operation operation) {
     case TAKE:
         state.claimed[cpu] = 1;
         count_free();
-        taken(cpu, frames_take(&frames.cpu[cpu]), 1);
+        taken(cpu, frames_take(&frames.cpu[cpu]).number, 1);
         break;
     case TAKE_RUN:
         state.claimed[cpu] = 2;
         count_free();
-        taken(cpu, frames_take_run(&frames.cpu[cpu], 2, 1, 0, FRAMES), 2);
+        taken(cpu, frames_take_run(&frames.cpu[cpu], 2, 1, 0, FRAMES).number, 2);
         break;
     case FILL:
         frames.cpu[cpu].wants_cleared = true;
@@ -124,9 +124,9 @@ static void operate(int cpu, struct operation operation) {
         if (frame == FRAME_NONE) break;
         memset(state.in_use + frame, 2 + cpu, count);
         if (operation.kind == GIVE)
-            frames_give(&frames.cpu[cpu], frame);
+            frames_give(&frames.cpu[cpu], (frameno){frame});
         else
-            frames_give_run(&frames.cpu[cpu], frame, 2);
+            frames_give_run(&frames.cpu[cpu], (frameno){frame}, 2);
         for (u64 i = 0; i < count; i++)
             if (state.in_use[frame + i] == 2 + cpu) state.in_use[frame + i] = 0, state.free++;
         state.took[cpu] = FRAME_NONE;

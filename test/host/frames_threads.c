@@ -24,7 +24,7 @@ static void got(u64 frame) {
 
 static void give(unsigned cpu, u64 frame) {
     if (!__atomic_exchange_n(&in_use[frame], 0, __ATOMIC_SEQ_CST)) __atomic_store_n(&wrong, 1, 5);
-    frames_give(frames_cpu(&frames, cpu), frame);
+    frames_give(frames_cpu(&frames, cpu), (frameno){frame});
 }
 
 static void clear(u64 frame) {
@@ -54,17 +54,17 @@ static void *work(void *argument) {
                 mine[count - 1] = other;
         }
         if (draw % 16 == 2 && count + 4 <= each) { // a run, as long as there is one
-            u64 run = frames_take_run(frames_cpu(&frames, cpu), 4, 2, 0, frames.count);
+            u64 run = frames_take_run(frames_cpu(&frames, cpu), 4, 2, 0, frames.count).number;
             for (u64 i = 0; run != FRAME_NONE && i < 4; i++) got(run + i);
             for (u64 i = 0; run != FRAME_NONE && i < 4; i++)
                 __atomic_store_n(&in_use[run + i], 0, __ATOMIC_SEQ_CST);
-            if (run != FRAME_NONE) frames_give_run(frames_cpu(&frames, cpu), run, 4);
+            if (run != FRAME_NONE) frames_give_run(frames_cpu(&frames, cpu), (frameno){run}, 4);
         }
         for (unsigned i = 0; i <= many; i++) {
             if (draw & 1 && count < each) {
-                u64 frame =
-                    draw % 16 == 3 ? frames_take_cleared(frames_cpu(&frames, cpu)) : FRAME_NONE;
-                if (frame == FRAME_NONE) frame = frames_take(frames_cpu(&frames, cpu));
+                u64 frame = draw % 16 == 3 ? frames_take_cleared(frames_cpu(&frames, cpu)).number
+                                           : FRAME_NONE;
+                if (frame == FRAME_NONE) frame = frames_take(frames_cpu(&frames, cpu)).number;
                 if (frame == FRAME_NONE)
                     __atomic_store_n(&wrong, 2, 5);
                 else

@@ -84,15 +84,16 @@ static void check_layout(size_t count, bool has_1g) {
         }
         u64 probes[3] = {0, run->bytes / 2 + 1, run->bytes - 1};
         for (int p = 0; p < 3; p++) {
-            CHECK(linear_to_physical(&map, at + probes[p]).at == run->physical.at + probes[p]);
-            CHECK(physical_to_linear(&map, (paddr){run->physical.at + probes[p]}) ==
+            CHECK(linear_to_physical(&map, (laddr){at + probes[p]}).at ==
+                  run->physical.at + probes[p]);
+            CHECK(physical_to_linear(&map, (paddr){run->physical.at + probes[p]}).at ==
                   at + probes[p]);
         }
         at += run->bytes;
     }
     CHECK(map.end == at && at - LINEAR == ranges_bytes(ranges, count));
-    CHECK(linear_to_physical(&map, at).at == UINT64_MAX &&
-          linear_to_physical(&map, LINEAR - 1).at == UINT64_MAX);
+    CHECK(linear_to_physical(&map, (laddr){at}).at == UINT64_MAX &&
+          linear_to_physical(&map, (laddr){LINEAR - 1}).at == UINT64_MAX);
     // Maximal: the small pages of one range are fewer than two of the next size on either side.
     for (size_t i = 0; i < count; i++) {
         u64 small[2] = {0, 0};

@@ -65,7 +65,7 @@ static u64 *content(u64 physical) { return window((paddr){physical}); }
 static void fill(u64 physical, u64 bytes, u8 kind) {
     CHECK(physical && physical % PAGE_SIZE == 0);
     for (u64 page = physical; page < physical + bytes; page += PAGE_SIZE) {
-        CHECK(!given[page / PAGE_SIZE] && physical_to_linear(&map, (paddr){page}) != UINT64_MAX);
+        CHECK(!given[page / PAGE_SIZE] && physical_to_linear(&map, (paddr){page}).at != UINT64_MAX);
         given[page / PAGE_SIZE] = kind;
         content(page)[0] = content(page)[5] = content(page)[9] = content(page)[511] = page ^ 0x5555;
     }

@@ -133,8 +133,8 @@ static void check_cover(const struct machine *m, const struct plan *plan,
 }
 
 static void check_round_trip(const struct linear_map *map, const struct extent *run, u64 offset) {
-    CHECK(linear_to_physical(map, run->linear + offset).at == run->physical.at + offset);
-    CHECK(physical_to_linear(map, (paddr){run->physical.at + offset}) == run->linear + offset);
+    CHECK(linear_to_physical(map, (laddr){run->linear + offset}).at == run->physical.at + offset);
+    CHECK(physical_to_linear(map, (paddr){run->physical.at + offset}).at == run->linear + offset);
 }
 
 // Largest pages first, each size by address, no holes, every page aligned in both worlds, and no
@@ -154,16 +154,16 @@ static void check_layout(const struct plan *plan, const struct linear_map *map, 
         check_round_trip(map, run, random_number() % run->bytes);
         at += run->bytes;
     }
-    CHECK(map->end == at && linear_to_physical(map, at).at == UINT64_MAX);
-    CHECK(linear_to_physical(map, LINEAR - 1).at == UINT64_MAX &&
-          physical_to_linear(map, (paddr){0xa0000}) == UINT64_MAX);
+    CHECK(map->end == at && linear_to_physical(map, (laddr){at}).at == UINT64_MAX);
+    CHECK(linear_to_physical(map, (laddr){LINEAR - 1}).at == UINT64_MAX &&
+          physical_to_linear(map, (paddr){0xa0000}).at == UINT64_MAX);
     for (size_t i = 0; i < plan->left.count; i++) {
         struct range r = plan->left.list[i];
         for (int size = has_1g ? 0 : 1; size < 2; size++) {
             u64 first = ROUND_UP(r.start, sizes[size]), end = ROUND_DOWN(r.end, sizes[size]);
             for (int j = 0; first < end && j < 2;
                  j++) { // the first and the last page that could be one
-                u64 where = physical_to_linear(map, (paddr){j ? end - 1 : first});
+                u64 where = physical_to_linear(map, (paddr){j ? end - 1 : first}).at;
                 size_t k = 0;
                 while (k + 1 < map->count && extents[k + 1].linear <= where) k++;
                 CHECK(extents[k].page >= sizes[size]);
@@ -533,8 +533,8 @@ static void known_types(void) {
     linear_lay_out(&map, plan.left.list, plan.left.count, true);
     CHECK(extents[1].physical.at == 1ull << 32 && extents[1].bytes == 1ull << 30);
     CHECK(extents[2].physical.at == 6ull << 30 || extents[2].physical.at == 0x180000000);
-    CHECK(physical_to_linear(&map, (paddr){0x140200000}) == UINT64_MAX &&
-          physical_to_linear(&map, (paddr){0x140201000}) != UINT64_MAX);
+    CHECK(physical_to_linear(&map, (paddr){0x140200000}).at == UINT64_MAX &&
+          physical_to_linear(&map, (paddr){0x140201000}).at != UINT64_MAX);
     // Masks for 36 bits on this CPU of 40, of either type: as if they were whole.
     mtrr.count = 3, mtrr.default_type = 0;
     mtrr.variable[0].base = 6, mtrr.variable[0].mask = 0xf00000800;

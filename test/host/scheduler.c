@@ -108,13 +108,13 @@ void lock_take_second(struct lock *lock, const struct lock *low) {
     EXPECT(lock > low);
     lock_take(lock);
 }
-bool copy_from_user(void *to, u64 from, u64 bytes) {
+bool copy_from_user(void *to, uaddr from, u64 bytes) {
     EXPECT(bytes == 4);
-    *(u32 *)to = LOAD((u32 *)from);
+    *(u32 *)to = LOAD((u32 *)from.at);
     return true;
 }
-bool user_exchange(u64 to, u32 *expected, u32 value) {
-    (void)__atomic_compare_exchange_n((u32 *)to, expected, value, false, __ATOMIC_SEQ_CST,
+bool user_exchange(uaddr to, u32 *expected, u32 value) {
+    (void)__atomic_compare_exchange_n((u32 *)to.at, expected, value, false, __ATOMIC_SEQ_CST,
                                       __ATOMIC_SEQ_CST);
     return true; // no page is missing
 }
@@ -123,8 +123,8 @@ bool space_shows_other(struct space *space, u64 address) {
     (void)space;
     return !address;
 }
-s64 time_get(u64 from, u64 *ns) {
-    *ns = *(u64 *)from;
+s64 time_get(uaddr from, u64 *ns) {
+    *ns = *(u64 *)from.at;
     return 0;
 }
 bool thread_deadline(struct thread *thread, u64 ns) {

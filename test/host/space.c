@@ -24,7 +24,7 @@ static void *clear_fast(void *to, int byte, size_t bytes) {
 }
 #define memset(to, byte, bytes) clear_fast(to, byte, bytes)
 
-#define LINEAR_POINTER(linear) window(linear_to_physical(&pages.map, linear))
+#define LINEAR_POINTER(linear) window(linear_to_physical(&pages.map, (laddr){linear}))
 #define frames                 pages_frames
 #define SLOT_NUMBER(number)    (&slots[number])
 #define THIS_SLOT()            (&slots[0])
@@ -310,7 +310,8 @@ static void own_group_free(const struct group *group, u64 linear) {
     u64 count = 0;
     for (u64 page = 0; page < GROUP_PAGES; page++)
         if (group->map[page / 64] >> page % 64 & 1)
-            own(linear_to_physical(&pages.map, linear + page * PAGE_SIZE).at, PAGE_SIZE, FREE),
+            own(linear_to_physical(&pages.map, (laddr){linear + page * PAGE_SIZE}).at, PAGE_SIZE,
+                FREE),
                 count++;
     CHECK(count == group->free);
 }
@@ -318,7 +319,7 @@ static void own_group_free(const struct group *group, u64 linear) {
 static void trace(void) {
     (memset)(uses, OUTSIDE, physical_end / PAGE_SIZE);
     for (u64 at = LINEAR; at < pages.top; at += PAGE_SIZE)
-        uses[linear_to_physical(&pages.map, at).at / PAGE_SIZE] = NOBODY;
+        uses[linear_to_physical(&pages.map, (laddr){at}).at / PAGE_SIZE] = NOBODY;
     found = (struct promises){0};
     unmarked = 0;
     trace_objects();

@@ -12,7 +12,8 @@
 static u8 stack[BYTES];
 static u64 lowest, allowed;
 
-bool copy_to_user(u64 to, const void *from, u64 bytes) {
+bool copy_to_user(uaddr place, const void *from, u64 bytes) {
+    u64 to = place.at;
     if (to < TOP - allowed || to > TOP || bytes > TOP - to) return false;
     memcpy(stack + BYTES - (TOP - to), from, bytes);
     if (to < lowest) lowest = to;
