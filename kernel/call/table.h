@@ -111,8 +111,8 @@ CALL(getcpu, call_getcpu, FULL, "")
 CALL(rseq, call_rseq, FULL, "")
 CALL(clone3, call_absent, ABSENT, NOTE_QUIET)
 // ---- futex.c ----
-CALL(futex, call_futex, PARTIAL, "WAIT, WAKE, their BITSET kinds, WAKE_OP, REQUEUE and CMP_REQUEUE; "
-    "else ENOSYS")
+CALL(futex, call_futex, PARTIAL, "WAIT, WAKE, their BITSET kinds, WAKE_OP, REQUEUE and "
+    "CMP_REQUEUE; else ENOSYS")
 // ---- signal.c ----
 CALL(rt_sigaction, call_rt_sigaction, PARTIAL, "by default SIGSTOP and its like do nothing: nobody "
     "could continue the program")
