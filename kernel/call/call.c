@@ -8,8 +8,6 @@
 #define NUMBERS 512 // none is higher
 
 s64 call_returns_0(struct thread *thread, const u64 *arg) { return 0; }
-s64 call_returns_1(struct thread *thread, const u64 *arg) { return 1; }
-s64 call_absent(struct thread *thread, const u64 *arg) { return -ENOSYS; }
 
 // The numbers of calls have large gaps, so each has the place of its function among the others.
 enum {

@@ -22,7 +22,7 @@ static s64 madvise_give_up(struct walk *walk, u64 end) {
     struct space *space = walk->space;
     u64 stop = walk->at, bytes;
     for (; stop < end && walk->left > 0; walk->left -= PAGE_COST) {
-        tables_leaf(space->tlb->root, stop, &bytes);
+        tables_leaf(space->tlb.root, stop, &bytes);
         stop = MIN(end, ROUND_DOWN(stop, bytes) + bytes);
     }
     if (!space_borders(space, walk->at, stop)) return -ENOMEM;
@@ -73,6 +73,18 @@ static s64 madvise_guard(struct walk *walk, const struct area *area, u64 end) {
     return 0;
 }
 
+// What a copy of the space is to have of it.
+static s64 madvise_of_copies(struct walk *walk, u64 end) {
+    u32 flag = AREA_WIPED;
+    if (walk->what == MADV_DONTFORK || walk->what == MADV_DOFORK) flag = AREA_NOFORK;
+    u32 set = 0;
+    if (walk->what == MADV_DONTFORK || walk->what == MADV_WIPEONFORK) set = flag;
+    if (!space_nodes_ready(walk->space)) return -ENOMEM;
+    areas_flag(&walk->space->areas, walk->at, end, set, flag & ~set);
+    walk->at = end;
+    return 0;
+}
+
 // Which areas an advice is not for, as Linux has it; those that need nothing done are for all.
 static s64 madvise_advise(struct walk *walk, const struct area *area, u64 end) {
     u32 flags = area->flags;
@@ -95,6 +107,9 @@ static s64 madvise_advise(struct walk *walk, const struct area *area, u64 end) {
     }
     bool is_for_zeroes = walk->what == MADV_FREE || walk->what == MADV_WIPEONFORK;
     if (flags & not_for || (is_for_zeroes && area->object)) return -EINVAL;
+    bool is_of_copies = walk->what >= MADV_DONTFORK && walk->what <= MADV_DOFORK;
+    if (is_of_copies || walk->what == MADV_WIPEONFORK || walk->what == MADV_KEEPONFORK)
+        return madvise_of_copies(walk, end);
     bool gives_up = walk->what == MADV_DONTNEED || walk->what == MADV_FREE ||
                     walk->what == MADV_DONTNEED_LOCKED;
     if (gives_up && !(flags & AREA_SHARED))

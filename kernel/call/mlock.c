@@ -138,7 +138,7 @@ s64 call_msync(struct thread *thread, const u64 *arg) {
 static bool mincore_is_there(struct space *space, const struct area *area, u64 address) {
     u64 bytes;
     if (area->object) return object_has(area->object, area->offset + (address - area->start));
-    return tables_leaf(space->tlb->root, address, &bytes);
+    return tables_leaf(space->tlb.root, address, &bytes);
 }
 
 // How many of these pages lie in areas, and of each whether it is there.

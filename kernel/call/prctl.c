@@ -24,12 +24,6 @@ s64 call_arch_prctl(struct thread *thread, const u64 *arg) {
     return refused("arch_prctl", "option", (u32)arg[0], "it is not built", -EINVAL);
 }
 
-// What is kept for whoever asks, and changes nothing: nobody writes core files, nobody is a parent
-// or a child.
-static struct {
-    u32 parent_signal, dumpable, keeps_capabilities, subreaper, no_new_rights, no_huge_pages;
-} kept = {.dumpable = 1};
-
 static s64 prctl_keep(u32 *at, u64 value, u64 highest) {
     if (value > highest) return -EINVAL;
     __atomic_store_n(at, (u32)value, __ATOMIC_RELAXED);
@@ -46,36 +40,38 @@ static s64 prctl_set_name(struct thread *thread, u64 from) {
 }
 
 // The flags that are a place of their own: 1, or nothing at all.
-static s64 prctl_no_new_rights(const u64 *arg, bool sets) {
+static s64 prctl_no_new_rights(struct kept *kept, const u64 *arg, bool sets) {
     if (arg[1] != sets || arg[2] || arg[3] || arg[4]) return -EINVAL;
-    if (sets) return prctl_keep(&kept.no_new_rights, 1, 1);
-    return (s64)kept.no_new_rights;
+    if (sets) return prctl_keep(&kept->no_new_rights, 1, 1);
+    return (s64)kept->no_new_rights;
 }
 
-static s64 prctl_no_huge_pages(const u64 *arg, bool sets) {
+static s64 prctl_no_huge_pages(struct kept *kept, const u64 *arg, bool sets) {
     if ((!sets && arg[1]) || arg[2] || arg[3] || arg[4]) return -EINVAL;
-    if (sets) return prctl_keep(&kept.no_huge_pages, arg[1] != 0, 1);
-    return (s64)kept.no_huge_pages;
+    if (sets) return prctl_keep(&kept->no_huge_pages, arg[1] != 0, 1);
+    return (s64)kept->no_huge_pages;
 }
 
 // prctl(int option, four values)
 s64 call_prctl(struct thread *thread, const u64 *arg) {
     const u32 time_stamps = PR_TSC_ENABLE;
+    struct process *process = thread->process;
+    struct kept *kept = &process->kept;
     switch ((int)arg[0]) {
     case PR_SET_NAME: return prctl_set_name(thread, arg[1]);
     case PR_GET_NAME: return put_user(user(arg[1]), thread->name, THREAD_NAME);
-    case PR_SET_PDEATHSIG: return prctl_keep(&kept.parent_signal, arg[1], SIGNALS);
-    case PR_GET_PDEATHSIG: return put_user(user(arg[1]), &kept.parent_signal, sizeof(u32));
-    case PR_SET_DUMPABLE: return prctl_keep(&kept.dumpable, arg[1], 1);
-    case PR_GET_DUMPABLE: return kept.dumpable;
-    case PR_SET_KEEPCAPS: return prctl_keep(&kept.keeps_capabilities, arg[1], 1);
-    case PR_GET_KEEPCAPS: return kept.keeps_capabilities;
-    case PR_SET_CHILD_SUBREAPER: return prctl_keep(&kept.subreaper, arg[1] != 0, 1);
-    case PR_GET_CHILD_SUBREAPER: return put_user(user(arg[1]), &kept.subreaper, sizeof(u32));
-    case PR_SET_NO_NEW_PRIVS: return prctl_no_new_rights(arg, true);
-    case PR_GET_NO_NEW_PRIVS: return prctl_no_new_rights(arg, false);
-    case PR_SET_THP_DISABLE: return prctl_no_huge_pages(arg, true);
-    case PR_GET_THP_DISABLE: return prctl_no_huge_pages(arg, false);
+    case PR_SET_PDEATHSIG: return prctl_keep(&process->death_signal, arg[1], SIGNALS);
+    case PR_GET_PDEATHSIG: return put_user(user(arg[1]), &process->death_signal, sizeof(u32));
+    case PR_SET_DUMPABLE: return prctl_keep(&kept->dumpable, arg[1], 1);
+    case PR_GET_DUMPABLE: return kept->dumpable;
+    case PR_SET_KEEPCAPS: return prctl_keep(&kept->keeps_capabilities, arg[1], 1);
+    case PR_GET_KEEPCAPS: return kept->keeps_capabilities;
+    case PR_SET_CHILD_SUBREAPER: return prctl_keep(&process->is_subreaper, arg[1] != 0, 1);
+    case PR_GET_CHILD_SUBREAPER: return put_user(user(arg[1]), &process->is_subreaper, sizeof(u32));
+    case PR_SET_NO_NEW_PRIVS: return prctl_no_new_rights(kept, arg, true);
+    case PR_GET_NO_NEW_PRIVS: return prctl_no_new_rights(kept, arg, false);
+    case PR_SET_THP_DISABLE: return prctl_no_huge_pages(kept, arg, true);
+    case PR_GET_THP_DISABLE: return prctl_no_huge_pages(kept, arg, false);
     case PR_SET_TIMERSLACK: // sleeps end as soon as they can
         thread->timer_slack = arg[1];
         return 0;

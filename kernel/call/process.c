@@ -8,7 +8,6 @@
 
 #define SECOND           1000000000ull
 #define UMASK_BITS       0777u
-#define PROCESS          1 // the number of the only process, of its group and of its session
 #define PERSONALITY_ASKS 0xffffffffu
 
 s64 call_uname(struct thread *thread, const u64 *arg) {
@@ -43,26 +42,6 @@ s64 call_personality(struct thread *thread, const u64 *arg) {
 }
 
 // ---- who it is: user and group 0, process 1 ----
-
-// getpgid(int process), and getsid: a thread's number stands for its process.
-static s64 process_group_of(int pid) {
-    bool is_ours = pid == 0 || pid == PROCESS || (pid > 0 && thread_exists((u32)pid));
-    if (!is_ours) return -ESRCH;
-    return PROCESS;
-}
-
-s64 call_getpgid(struct thread *thread, const u64 *arg) { return process_group_of((int)arg[0]); }
-s64 call_getsid(struct thread *thread, const u64 *arg) { return process_group_of((int)arg[0]); }
-
-// setpgid(int process, int group): who leads a session stays in its group.
-s64 call_setpgid(struct thread *thread, const u64 *arg) {
-    int pid = (int)arg[0];
-    if ((int)arg[1] < 0) return -EINVAL;
-    if (pid == 0 || pid == PROCESS) return -EPERM;
-    return -ESRCH;
-}
-
-s64 call_setsid(struct thread *thread, const u64 *arg) { return -EPERM; } // the same
 
 // getresuid(real, effective, saved), and getresgid
 s64 call_getresuid(struct thread *thread, const u64 *arg) {

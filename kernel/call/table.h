@@ -16,8 +16,8 @@
     "to be made. 1024 files at most are open"
 #define NOTE_LINKS                                                                                \
     "there are no links: EINVAL, or why there is no such file"
-#define NOTE_KILL                                                                                 \
-    "within the program"
+#define NOTE_CLONE                                                                                \
+    "no namespaces (EPERM); CLONE_PIDFD and chosen tids are refused"
 #define NOTE_ITIMER                                                                               \
     "ITIMER_REAL; timers of CPU time are never set (EINVAL)"
 #define NOTE_PRIORITY                                                                             \
@@ -99,8 +99,6 @@ CALL(munlockall, call_munlockall, FULL, "")
 CALL(mincore, call_mincore, FULL, "")
 CALL(msync, call_msync, FULL, "")
 // ---- threads.c ----
-CALL(clone, call_clone, PARTIAL, "threads, which share directory and files whatever the flags say; "
-    "a process of its own is refused with ENOSYS")
 CALL(exit, call_exit, FULL, "")
 CALL(exit_group, call_exit_group, FULL, "")
 CALL(gettid, call_gettid, FULL, "")
@@ -109,7 +107,17 @@ CALL(set_robust_list, call_set_robust_list, FULL, "")
 CALL(get_robust_list, call_get_robust_list, FULL, "")
 CALL(getcpu, call_getcpu, FULL, "")
 CALL(rseq, call_rseq, FULL, "")
-CALL(clone3, call_absent, ABSENT, NOTE_QUIET)
+// ---- clone.c ----
+CALL(clone, call_clone, PARTIAL, NOTE_CLONE)
+CALL(clone3, call_clone3, PARTIAL, NOTE_CLONE)
+CALL(fork, call_fork, FULL, "")
+CALL(vfork, call_vfork, FULL, "")
+// ---- exec.c ----
+CALL(execve, call_execve, PARTIAL, "/proc/self/exe, the image's own program; else ENOENT")
+CALL(execveat, call_execveat, PARTIAL, "the same")
+// ---- wait.c ----
+CALL(wait4, call_wait4, FULL, "")
+CALL(waitid, call_waitid, PARTIAL, "no P_PIDFD")
 // ---- futex.c ----
 CALL(futex, call_futex, PARTIAL, "WAIT, WAKE, their BITSET kinds, WAKE_OP, REQUEUE and "
     "CMP_REQUEUE; else ENOSYS")
@@ -124,11 +132,11 @@ CALL(rt_sigtimedwait, call_rt_sigtimedwait, FULL, "")
 CALL(rt_sigreturn, call_rt_sigreturn, FULL, "")
 CALL(sigaltstack, call_sigaltstack, FULL, "")
 // ---- kill.c ----
-CALL(kill, call_kill, PARTIAL, NOTE_KILL)
-CALL(tkill, call_tkill, PARTIAL, NOTE_KILL)
-CALL(tgkill, call_tgkill, PARTIAL, NOTE_KILL)
-CALL(rt_sigqueueinfo, call_rt_sigqueueinfo, PARTIAL, NOTE_KILL)
-CALL(rt_tgsigqueueinfo, call_rt_tgsigqueueinfo, PARTIAL, NOTE_KILL)
+CALL(kill, call_kill, FULL, "")
+CALL(tkill, call_tkill, FULL, "")
+CALL(tgkill, call_tgkill, FULL, "")
+CALL(rt_sigqueueinfo, call_rt_sigqueueinfo, FULL, "")
+CALL(rt_tgsigqueueinfo, call_rt_tgsigqueueinfo, FULL, "")
 // ---- clocks.c ----
 CALL(clock_gettime, call_clock_gettime, FULL, "")
 CALL(clock_getres, call_clock_getres, FULL, "")
@@ -172,17 +180,18 @@ CALL(uname, call_uname, FULL, "")
 CALL(sysinfo, call_sysinfo, PARTIAL, "time, memory and threads; no load")
 CALL(umask, call_umask, IGNORED, "the mask is kept; no file is ever made")
 CALL(personality, call_personality, PARTIAL, "Linux's own; else EINVAL")
+CALL(getresuid, call_getresuid, FULL, "")
+CALL(getresgid, call_getresgid, FULL, "")
+CALL(getgroups, call_getgroups, FULL, "")
+// ---- groups.c ----
+CALL(getpid, call_getpid, FULL, "")
+CALL(getppid, call_getppid, FULL, "")
+CALL(getpgrp, call_getpgrp, FULL, "")
 CALL(getpgid, call_getpgid, FULL, "")
 CALL(getsid, call_getsid, FULL, "")
 CALL(setpgid, call_setpgid, FULL, "")
 CALL(setsid, call_setsid, FULL, "")
-CALL(getresuid, call_getresuid, FULL, "")
-CALL(getresgid, call_getresgid, FULL, "")
-CALL(getgroups, call_getgroups, FULL, "")
-// ---- call.c: the program is process 1 of group 1, of user and group 0, and nobody's child ----
-CALL(getpid, call_returns_1, FULL, "")
-CALL(getpgrp, call_returns_1, FULL, "")
-CALL(getppid, call_returns_0, FULL, "")
+// ---- call.c: the program is user and group 0 ----
 CALL(getuid, call_returns_0, FULL, "")
 CALL(geteuid, call_returns_0, FULL, "")
 CALL(getgid, call_returns_0, FULL, "")

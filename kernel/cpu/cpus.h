@@ -51,8 +51,9 @@ struct tlb {
     paddr root;     // CR3
     u64 generation; // counts the flushes, so every change of a present entry
     u64 start, end; // of the latest one
+    bool is_over;   // no CPU enters it any more
 };
-extern struct tlb tlb_first; // of the root that CPUs start with, which is the first program's
+extern struct tlb tlb_first; // of the root that CPUs start with, in which no program is
 
 void tlb_flush(struct tlb *tlb, u64 start, u64 end, bool tables); // on all CPUs
 void tlb_forget(u64 address);                                     // on this one
@@ -61,6 +62,7 @@ u64 tlb_generation(const struct tlb *tlb);
 void tlb_serve(void);
 void tlb_enter(struct tlb *tlb);
 bool tlb_leave(void); // whether it used one
+void tlb_end(struct tlb *tlb);
 
 // ---- stop.c ----
 // Whether another CPU ends the machine, so that this one has to stop; halts here for ever if so.

@@ -17,7 +17,10 @@ enum lock_rank {
     LOCK_FUTEX,
     LOCK_THREADS,
     LOCK_LIMITS,
+    LOCK_COLLECTOR,
+    LOCK_SPACES, // the list of all address spaces
     LOCK_SPACE,
+    LOCK_OBJECT,
     LOCK_WINDOW,
     LOCK_TERMINAL,
     LOCK_WAITING,
@@ -31,6 +34,7 @@ enum lock_rank {
     LOCK_LOG,
     LOCK_SERIAL,
     LOCK_RANDOM,
+    LOCK_SHARES,
     LOCK_PAGES, // a stack can grow anywhere
     LOCK_RANKS
 };

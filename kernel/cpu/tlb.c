@@ -49,12 +49,6 @@ static void tlb_catch_up(struct cpu *cpu, struct tlb *tlb, u64 now, bool range_c
     STORE(&cpu->tlb_seen, now);
 }
 
-// Forgets what this CPU is asked to forget; cpu_serve() calls it.
-void tlb_serve(void) {
-    struct cpu *cpu = this_cpu();
-    tlb_catch_up(cpu, cpu->tlb, LOAD(&cpu->tlb->generation), cpu->tlb_used);
-}
-
 // While it moves it counts with both roots, so that a table of neither goes while it may still, or
 // already, walk it. It has seen nothing of the new one: what it had seen of the old one would look
 // as if it had, if that was flushed more often.
@@ -63,6 +57,13 @@ static void tlb_move(struct cpu *cpu, struct tlb *to) {
     STORE(&cpu->tlb_seen, 0);
     write_cr3(to->root.at);
     STORE(&cpu->tlb, to);
+}
+
+// Forgets what this CPU is asked to forget; cpu_serve() calls it.
+void tlb_serve(void) {
+    struct cpu *cpu = this_cpu();
+    if (LOAD(&cpu->tlb->is_over)) tlb_move(cpu, &tlb_first);
+    tlb_catch_up(cpu, cpu->tlb, LOAD(&cpu->tlb->generation), cpu->tlb_used);
 }
 
 // From here on this CPU uses a root. It counts as online, and uses none so far.
@@ -105,4 +106,22 @@ void tlb_flush(struct tlb *tlb, u64 start, u64 end, bool tables) {
         if (n != self->number && tlb_concerns(cpu_number(n), tlb, tables)) ipi_send(n);
     for (unsigned n = 0; n < online; n++)
         if (n != self->number) tlb_wait_for(cpu_number(n), tlb, now, tables);
+}
+
+// The root is about to go, and no CPU uses it: those that used it last go back to the kernel's own.
+// Panics as tlb_flush() does.
+void tlb_end(struct tlb *tlb) {
+    u32 tries = 0;
+    STORE(&tlb->is_over, true);
+    tlb_serve();
+    unsigned online = cpus_online();
+    for (unsigned n = 0; n < online; n++)
+        if (LOAD(&cpu_number(n)->tlb) == tlb) ipi_send(n);
+    for (unsigned n = 0; n < online; n++) {
+        while (LOAD(&cpu_number(n)->tlb) == tlb) {
+            if (++tries > TRIES_MAX) panic("CPU %u keeps a root that goes", n);
+            cpu_serve();
+            __asm__ volatile("pause");
+        }
+    }
 }

@@ -78,6 +78,8 @@ void interrupt_set(unsigned line, void (*handler)(void)); // an ISA line's
 void context_enter(struct context *context);
 void context_leave(bool save);
 void context_resume(void) __attribute__((noreturn));
+// Its registers are those of a program that starts. Of the current context the CPU's others, too.
+void context_begin(struct context *context, u64 rip, u64 rsp);
 
 // ---- segments.c: DS, ES, FS and GS of the program ----
 bool segments_fsgsbase(void);              // the program may use WRFSBASE and its like

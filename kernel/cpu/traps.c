@@ -48,6 +48,17 @@ void context_leave(bool save) {
     cpu->current = NULL;
 }
 
+void context_begin(struct context *context, u64 rip, u64 rsp) {
+    context->regs = (struct registers){.rip = rip, .rsp = rsp, .cs = USER_CS, .ss = USER_SS};
+    context->regs.rflags = RFLAGS_ONE | RFLAGS_IF;
+    if (this_cpu()->current != context) return;
+    fpu_state_init(context->xstate);
+    fpu_restore(context->xstate);
+    segments_enter(&(struct segments){0});
+    segments_set_base(true, 0);
+    segments_set_base(false, 0);
+}
+
 // SYSRET loads rip and rflags from rcx and r11, and cannot set RF; with TF the trap would come one
 // instruction early.
 static bool trap_can_sysret(const struct registers *r) {

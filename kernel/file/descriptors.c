@@ -4,7 +4,7 @@
 
 #include "boot/layout.h"
 
-_Static_assert(DESCRIPTORS_PART == 512, "so many pointers are in a page");
+_Static_assert(DESCRIPTORS_PART * sizeof(struct file *) == PAGE_SIZE / 2, "half a page");
 
 static bool descriptors_bit(const u64 *bits, u32 number) {
     return bits[number / 64] >> number % 64 & 1;
@@ -45,6 +45,16 @@ void descriptors_grow(struct descriptors *table, u32 number, void *page) {
 
 void descriptors_reserve(struct descriptors *table, u32 number) {
     descriptors_set_bit(table->used, number, true);
+}
+
+u32 descriptors_next(const struct descriptors *table, u32 from) {
+    u64 skipped = (1ull << from % 64) - 1;
+    for (u32 word = from / 64; word < FILES_MAX / 64; word++) {
+        u64 taken = table->used[word] & ~skipped;
+        skipped = 0;
+        if (taken) return word * 64 + (u32)__builtin_ctzll(taken);
+    }
+    return FILES_MAX;
 }
 
 struct file *descriptors_get(const struct descriptors *table, u32 number) {

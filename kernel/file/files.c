@@ -9,6 +9,8 @@
 #include "kernel/memory/promises.h"
 #include "kernel/space/areas.h"
 
+#define CLOSES 256 // files that are closed at once
+
 static const struct terminal_events terminal_events = {
     .input = terminal_input_happened,
     .output = terminal_output_happened,
@@ -25,10 +27,93 @@ static void files_open_as(struct process *process, u64 number, struct file *file
         unfit("no memory is left for the program's files");
 }
 
+static bool files_part(struct files *files, u32 number) {
+    if (descriptors_has_part(&files->table, number)) return true;
+    paddr page = promises_page(OWNER_FILES, false);
+    if (page.at) descriptors_grow(&files->table, number, window(page));
+    return page.at;
+}
+
+struct files *files_make(void) {
+    paddr page = promises_page(OWNER_FILES, false);
+    if (!page.at) return NULL;
+    struct files *files = window(page);
+    *files = (struct files){.users = 1, .lock = {.rank = LOCK_FILES}};
+    _Static_assert(sizeof *files <= PAGE_SIZE / 2, "the first part of the table is behind it");
+    descriptors_grow(&files->table, 0, (u8 *)files + PAGE_SIZE / 2);
+    return files;
+}
+
+// Its memory; all are closed.
+static void files_free(struct files *files) {
+    for (u32 number = DESCRIPTORS_PART; number < FILES_MAX; number += DESCRIPTORS_PART)
+        if (descriptors_has_part(&files->table, number))
+            promises_give(OWNER_FILES,
+                          window_physical(files->table.parts[number / DESCRIPTORS_PART]), false);
+    promises_give(OWNER_FILES, window_physical(files), false);
+}
+
+// What is only reserved is another call's.
+static bool files_copy_one(struct files *from, struct files *to, u32 number) {
+    struct file *file = descriptors_get(&from->table, number);
+    if (!file) return true;
+    if (!files_part(to, number)) return false;
+    file_hold(file);
+    (void)descriptors_set(&to->table, number, file,
+                          descriptors_close_on_exec(&from->table, number));
+    return true;
+}
+
+struct files *files_copy(struct files *from) {
+    struct files *to = files_make();
+    if (!to) return NULL;
+    bool is_well = true;
+    lock_take(&from->lock);
+    for (u32 number = 0; number < FILES_MAX && is_well; number++) {
+        number = descriptors_next(&from->table, number);
+        if (number < FILES_MAX) is_well = files_copy_one(from, to, number);
+    }
+    lock_give(&from->lock);
+    if (is_well) return to;
+    for (u32 number = 0; number < FILES_MAX; number++) (void)files_close(to, number);
+    files_free(to);
+    return NULL;
+}
+
+bool files_leave(struct process *process) {
+    struct files *files = process->files;
+    if (!files) return true;
+    if (files->users > 1 && __atomic_sub_fetch(&files->users, 1, __ATOMIC_SEQ_CST)) {
+        process->files = NULL;
+        return true;
+    }
+    files->users = 1; // it is the last one, until all are closed
+    u32 number = 0;
+    for (int i = 0; i < CLOSES; i++) {
+        number = descriptors_next(&files->table, 0);
+        if (number == FILES_MAX) break;
+        (void)files_close(files, number);
+    }
+    if (number < FILES_MAX) return false;
+    files_free(files);
+    process->files = NULL;
+    return true;
+}
+
+u32 files_close_for_exec(struct files *files, u32 from) {
+    for (int i = 0; i < CLOSES && from < FILES_MAX; i++, from++) {
+        from = descriptors_next(&files->table, from);
+        if (from == FILES_MAX) return from;
+        if (files_close_on_exec(files, from) == 1) (void)files_close(files, from);
+    }
+    return MIN(from, FILES_MAX);
+}
+
 // Opens 0, 1 and 2: standard input as the image has it, output on COM1 and the screen.
 // output_is_tty: 1 and 2 are a terminal although 0 is none.
 void files_init(struct process *process, const struct boot_info *boot, bool output_is_tty) {
-    process->files->lock.rank = LOCK_FILES;
+    process->files = files_make();
+    if (!process->files) unfit("no memory is left for the program's files");
     bool is_tty = !boot->has_input || output_is_tty;
     texts_init(boot);
     input_init(&boot->input);
@@ -56,13 +141,6 @@ struct file *files_get(struct files *files, u64 number) {
     if (file) file_hold(file);
     lock_give(&files->lock);
     return file;
-}
-
-static bool files_part(struct files *files, u32 number) {
-    if (descriptors_has_part(&files->table, number)) return true;
-    paddr page = promises_page(OWNER_FILES, false);
-    if (page.at) descriptors_grow(&files->table, number, window(page));
-    return page.at;
 }
 
 struct file *record_file(struct thread *thread, u64 number) {

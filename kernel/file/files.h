@@ -73,11 +73,23 @@ static inline u64 file_offset(const struct file *file) {
 bool file_advance(struct file *file, u64 from, u64 bytes);
 
 // ---- files.c: the table ----
-// Those of a process.
+// Those of a process; clone(2) can make another one that has them, too.
 struct files {
     struct lock lock;
+    u32 users;
     struct descriptors table;
 };
+struct files *files_make(void); // without any; NULL: no memory
+static inline void files_hold(struct files *files) {
+    __atomic_fetch_add(&files->users, 1, __ATOMIC_RELAXED);
+}
+// The files of another process as they are now: NULL: no memory.
+struct files *files_copy(struct files *from);
+// The process has none any more: some are closed, unless another one has them, too. True: all were.
+bool files_leave(struct process *process);
+// Closes some of those that another program is not to have, from a number on. The next number;
+// FILES_MAX: there is none.
+u32 files_close_for_exec(struct files *files, u32 from);
 // The numbers 0, 1 and 2.
 void files_init(struct process *process, const struct boot_info *boot, bool output_is_tty);
 // Numbers are ints: the upper half of a register does not count.

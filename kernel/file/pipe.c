@@ -122,7 +122,7 @@ static s64 pipe_write(struct thread *thread) {
     for (u64 moved = 0; record->done < record->total;) {
         struct pipe_state state = pipe_look(pipe);
         if (!state.has_reader) {
-            (void)signal_send(thread->process, thread->tid, SIGPIPE, SI_USER);
+            signal_send_self(thread, SIGPIPE);
             return transfer_stop(thread, -EPIPE);
         }
         u64 wanted = pipe_piece(record, RING_BYTES - state.used);

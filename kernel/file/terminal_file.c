@@ -17,7 +17,7 @@ void terminal_file_init(struct process *process) { owner = process; }
 
 void terminal_input_happened(int signal) {
     wait_wake(&input);
-    signal_send(owner, 0, signal, SI_KERNEL);
+    if (signal) (void)signal_send(owner, signal);
 }
 
 void terminal_output_happened(void) { wait_wake(&output); }

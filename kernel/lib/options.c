@@ -122,6 +122,12 @@ static bool option_after(struct text value, struct options *options) {
     return true;
 }
 
+static bool option_overcommit(struct text value, struct options *options) {
+    if (!option_is(value, "2")) return false;
+    options->overcommit = 2;
+    return true;
+}
+
 static bool option_tty(struct text value, struct options *options) {
     if (!option_is(value, "1")) return false;
     options->tty = true;
@@ -147,6 +153,7 @@ static const struct key {
     {"mem", option_memory,
      "wants a number of bytes above 0, with K, M, G or T behind it or without"},
     {"cpus", option_cpus, "wants a number above 0"},
+    {"overcommit", option_overcommit, "wants 2"},
     {"after", option_after, "wants halt, reboot or poweroff"},
 };
 

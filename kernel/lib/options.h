@@ -13,6 +13,8 @@
 //   quiet             the screen, and COM1 where the log shares it, show of the log only errors
 //                     and the last line
 //   timeline          a table of the boot's stages in the log
+//   overcommit=2      fork promises the child all memory that its parent was promised, or fails;
+//                     without it the child gets its own pages as long as there are any
 //   after=WHAT        when the program has ended on a PC: halt, reboot or poweroff; without it
 //                     any key restarts
 #pragma once
@@ -36,6 +38,7 @@ struct options {
     u8 bits;           // of a pixel
     u8 console;        // CONSOLE_*
     u8 after;          // enum after
+    u8 overcommit;     // 2, or 0
     bool quiet, timeline, tty;
 };
 

@@ -19,8 +19,6 @@ _Static_assert(HANDOVER_BYTES(E820_MAX) <= BOUNCE_END - BOUNCE,
 static struct elf kernel_elf;
 static bool has_1g;
 
-paddr tables_root(void) { return pte_target(read_cr3()); }
-
 // What this CPU offers to page tables. Physical addresses beyond what it implements are reserved
 // bits in an entry.
 static void build_find_features(struct handover *handover, struct machine *machine) {

@@ -4,9 +4,9 @@
 //   linear   |frame|frame|split|frame|frame| tail | tail | ta
 //   groups   |     |     | map |     |     | map  | map  | map
 //
-// What the allocator knows of them lies in one table, 48 KiB for each GiB of memory, and nothing in
-// the frames themselves: all 512 pages of a split one can be given out, and it is whole again when
-// all are free. Only what is split, or the tail's, was ever written in the table.
+// What the allocator knows of them lies in one table, 112 KiB for each GiB of memory, and nothing
+// in the frames themselves: all 512 pages of a split one can be given out, and it is whole again
+// when all are free. Only what is split, or the tail's, was ever written in the table.
 //
 // Only groups with a free page are in a list. All groups are under one lock, whose holder takes no
 // other and never waits for another CPU but for a few instructions; frames need none. The frame
@@ -14,27 +14,18 @@
 // frames is never given back.
 #include "kernel/memory/pages.h"
 
-#include <sys/queue.h>
-
 #include "kernel/cpu/lock.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
+#include "kernel/memory/groups.h"
 #include "kernel/memory/slots.h"
 #include "kernel/memory/window.h"
 
 #ifndef LINEAR_POINTER // a test has no linear memory
 #define LINEAR_POINTER(linear) ((void *)(linear))
 #endif
-#define FRAME_BYTES PAGE_2M
-#define GROUP_PAGES (FRAME_BYTES / PAGE_SIZE)
-#define FRAMES_1G   512ll
+#define FRAMES_1G 512ll
 
-struct group {
-    u64 map[GROUP_PAGES / 64]; // 1: free
-    u64 free;
-    paddr physical; // of a frame; the tail's pages need not be neighbours
-    LIST_ENTRY(group) link;
-};
 LIST_HEAD(group_list, group);
 
 static struct pages pages;
@@ -43,6 +34,7 @@ static size_t low_run;    // the extent that it takes pages from
 
 static struct frames frames;
 static struct group *groups; // of all frames by their numbers, then the tail's
+static u8 *frame_shares;     // of each frame as a whole (shares.c)
 static u64 tail_count;
 static struct lock lock = {.rank = LOCK_PAGES};     // of the groups
 static struct group_list tail_groups, split_groups; // those with a free page
@@ -74,6 +66,33 @@ static paddr pages_low_alloc(void) {
 
 static bool pages_is_tail(const struct group *group) { return group >= groups + frames.count; }
 
+struct group_place group_number(u64 number) {
+    struct group_place place = {.group = groups + number};
+    if (number < frames.count) place.frame = frame_shares + number;
+    return place;
+}
+
+struct group_place group_of(paddr physical) {
+    u64 linear = physical_to_linear(&pages.map, physical).at;
+    struct group_place place = group_number((linear - LINEAR) / FRAME_BYTES);
+    place.page = linear % FRAME_BYTES / PAGE_SIZE;
+    return place;
+}
+
+u64 groups_count(void) { return frames.count + tail_count; }
+
+// Of a frame that was never split the group says nothing, not even where it is.
+paddr group_start(u64 number) {
+    return linear_to_physical(&pages.map, (laddr){LINEAR + number * FRAME_BYTES});
+}
+
+paddr group_page(const struct group *group, u64 page) {
+    u64 number = (u64)(group - groups);
+    if (!pages_is_tail(group)) return paddr_add(group->physical, page * PAGE_SIZE);
+    return linear_to_physical(&pages.map,
+                              (laddr){LINEAR + number * FRAME_BYTES + page * PAGE_SIZE});
+}
+
 // Pages from to end - 1 become free.
 static void pages_group_give(struct group *group, u64 from, u64 end) {
     if (from >= end) return;
@@ -94,10 +113,7 @@ static paddr pages_group_take(struct group *group) {
     u64 page = word * 64 + (unsigned)__builtin_ctzll(group->map[word]);
     group->map[word] &= group->map[word] - 1;
     if (--group->free == 0) LIST_REMOVE(group, link);
-    if (!pages_is_tail(group)) return paddr_add(group->physical, page * PAGE_SIZE);
-    u64 number = (u64)(group - groups);
-    return linear_to_physical(&pages.map,
-                              (laddr){LINEAR + number * FRAME_BYTES + page * PAGE_SIZE});
+    return group_page(group, page);
 }
 
 // Splits a frame, of which pages 0 to end - 1 are free.
@@ -141,8 +157,8 @@ void pages_init(const struct pages *handed, u64 later) {
     u64 tail_start = linear_start(&pages.map, 2).at;
     u64 count = (tail_start - LINEAR) / FRAME_BYTES;
     tail_count = ROUND_UP(pages.map.end + later - tail_start, FRAME_BYTES) / FRAME_BYTES;
-    u64 own =
-        ROUND_UP(frames_bytes(count) + (count + tail_count) * sizeof(struct group), PAGE_SIZE);
+    u64 own = frames_bytes(count) + (count + tail_count) * sizeof(struct group) + count;
+    own = ROUND_UP(own, PAGE_SIZE);
     if (own > pages.top - LINEAR)
         unfit("%lu KiB of usable memory are too little", pages_total() * (PAGE_SIZE / 1024));
     pages.top -= own;
@@ -153,6 +169,8 @@ void pages_init(const struct pages *handed, u64 later) {
     left = 0;
     groups = LINEAR_POINTER(pages.top + frames_bytes(count));
     memset(groups + count, 0, tail_count * sizeof(struct group));
+    frame_shares = (u8 *)(groups + count + tail_count);
+    memset(frame_shares, 0, count);
     if (pages.top > tail_start) pages_tail_give(tail_start, pages.top);
     for (size_t i = 0; i < pages.map.count; i++) {
         const struct extent *run = &pages.map.extents[i];
@@ -229,6 +247,7 @@ void page_free(paddr physical) {
     pages_group_give(group, page, page + 1);
     if (is_frame && group->free == GROUP_PAGES) {
         LIST_REMOVE(group, link);
+        frame_shares[frame] = 0;
         frames_give(cpu, (frameno){frame});
     }
     pages_left_add(1);

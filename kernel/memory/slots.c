@@ -74,6 +74,7 @@ static paddr slot_new_table(void) {
 // it turns to them. Runs on the page-fault stack. The reserve is filled again at once, unless the
 // fault came inside the page allocator; for that SLOT_RESERVE pages are much.
 const char *slot_grow(u64 address, u64 rsp) {
+    if (tables_catch_up(address)) return NULL;
     struct slot *slot = THIS_SLOT();
     u64 start = ROUND_DOWN((u64)slot, SLOT_SIZE);
     u64 at = address - start;

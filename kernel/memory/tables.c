@@ -54,7 +54,7 @@ u64 *tables_leaf(paddr root, u64 address, u64 *bytes) {
 }
 
 const void *tables_peek(u64 address) {
-    u64 bytes, *entry = tables_leaf(tables_root(), address, &bytes);
+    u64 bytes, *entry = tables_leaf(tables_root_here(), address, &bytes);
     if (!entry || !(*entry & PTE_P) || address != (u64)((s64)(address << 16) >> 16)) return NULL;
     return window((paddr){(*entry & PTE_ADDRESS & -bytes) | (address & (bytes - 1))});
 }

@@ -19,6 +19,8 @@ struct tlb;
 // available to software: the page or table was promised before it existed, see space.c
 #define PTE_COUNTED (1ull << 10)
 #define PTE_STACK   (1ull << 11) // available to software: the page is a stack's
+// available to software: others may have an entry of the frame, too (shares.h), with PTE_OURS
+#define PTE_SHARED  (1ull << 52)
 #define PTE_NX      (1ull << 63) // no execute; must be 0 on CPUs without NX, see tables_allow
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
@@ -90,4 +92,12 @@ void tables_split(struct tlb *tlb, u64 *entry, u64 address, u64 bytes, u64 table
 // give() gets the table's entry.
 void tables_join(struct tlb *tlb, u64 address, int level, void (*give)(u64 entry));
 
-paddr tables_root(void); // CR3 of this CPU
+// The root in which what is new in the kernel's half is entered: of this CPU, until there is one
+// that has nothing but that half.
+paddr tables_root(void);
+paddr tables_root_here(void);     // CR3 of this CPU
+void tables_set_root(paddr root); // from here on it is this one
+// Fills a page for a root: nothing in the lower half, and the kernel's half of tables_root().
+void tables_begin_root(paddr root);
+// Whether the kernel's half had an entry for address that this CPU's root did not have yet.
+bool tables_catch_up(u64 address);

@@ -45,7 +45,7 @@ static struct clock_id clock_of_cpu(const struct thread *thread, int id, bool re
         if (!thread_exists(tid)) return (struct clock_id){CLOCK_NONE, tid};
         return (struct clock_id){CLOCK_ONE_THREAD, tid};
     }
-    bool is_ours = number == 0 || number == 1 || (reads && number == thread->tid);
+    bool is_ours = number == 0 || number == thread->process->id || (reads && number == thread->tid);
     if (!is_ours) return (struct clock_id){CLOCK_NONE, 0};
     return (struct clock_id){CLOCK_PROCESS, 0};
 }
@@ -77,7 +77,7 @@ static bool clock_read(const struct thread *thread, struct clock_id clock, u64 *
     switch (clock.kind) {
     case CLOCK_WALL: *ns = time_wall_ns(); return true;
     case CLOCK_BOOT: *ns = time_now_ns(); return true;
-    case CLOCK_PROCESS: *ns = time_tsc_to_ns(program_time()); return true;
+    case CLOCK_PROCESS: *ns = time_tsc_to_ns(process_usage(thread->process).ticks); return true;
     case CLOCK_ONE_THREAD: return clock_of_thread(thread, clock.tid, ns);
     default: return false;
     }

@@ -129,7 +129,7 @@ void program_fault(struct context *context, const struct fault *fault) {
     if (vsyscall_emulate(thread, fault)) return;
     if (fault->vector == VECTOR_PF) {
         why = fault_handle(thread, context->regs.rip, fault);
-        if (!why) return;
+        if (!why || (why == space_no_memory && shortage_help(true))) return;
         info = exception_page_info(thread, fault, why);
     } else {
         info = exception_info(thread, fault->vector);

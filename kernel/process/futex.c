@@ -76,7 +76,7 @@ bool futex_waits(struct thread *thread, bool leave) {
 }
 
 struct futex_key futex_key(struct space *space, u64 address, u32 operation) {
-    u64 place = address;
+    u64 place = space_own_place(space, address);
     if (!(operation & FUTEX_PRIVATE_FLAG)) place = space_place(space, address);
     return (struct futex_key){place};
 }

@@ -32,9 +32,9 @@ static const struct limit first[LIMITS] = {
     [RLIMIT_RTTIME] = {RLIM64_INFINITY, RLIM64_INFINITY},
 };
 
-void limits_init(struct limits *limits) {
+void limits_init(struct limits *limits, const struct limits *like) {
     limits->lock.rank = LOCK_LIMITS;
-    memcpy(limits->of, first, sizeof first);
+    memcpy(limits->of, like ? like->of : first, sizeof first);
 }
 
 // Those that Linux would enforce against root, too, and nobody here does.

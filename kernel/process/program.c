@@ -11,10 +11,8 @@
 #include "kernel/memory/window.h"
 #include "kernel/file/files.h"
 #include "kernel/process/futex.h"
+#include "kernel/space/collector.h"
 
-static struct process first_process; // zeroes take no room in the image
-static struct space first_space;
-static struct files first_files;
 static program_call dispatch;
 
 #define LEAVES 256 // queues that a thread leaves at once
@@ -24,16 +22,34 @@ void program_ends(void) {
     while (__atomic_exchange_n(&ending, true, __ATOMIC_RELAXED)) cpu_serve();
 }
 
+// A new process's thread begins with what clone(2) has left to it; the last call of a thread is not
+// the program's own.
+static s64 syscall_of_kernel(struct thread *thread) {
+    u32 tid = thread->tid;
+    if (thread->leaving != THREAD_BORN) return exit_step(thread);
+    thread->leaving = 0;
+    (void)put_user(thread->born_tid, &tid, sizeof tid);
+    return 0;
+}
+
+static s64 syscall_dispatch(struct thread *thread) {
+    const struct registers *regs = &thread->context.regs;
+    const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
+    if (thread->leaving) return syscall_of_kernel(thread);
+    return dispatch(thread, (u32)regs->rax, args);
+}
+
 // False: it waits.
 static bool syscall_execute(struct thread *thread) {
     struct registers *regs = &thread->context.regs;
-    const u64 args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
-    u32 number = (u32)regs->rax;
-    thread->looks_again = false;
+    thread->looks_again = thread->is_short = false;
     thread->faults = thread->counts.faults;
-    s64 result = dispatch(thread, number, args);
+    s64 result = syscall_dispatch(thread);
     // What happens from here on wakes it, what happened is there now.
-    if (result == CALL_WAITS && thread->looks_again) result = dispatch(thread, number, args);
+    if (result == CALL_WAITS && thread->looks_again) result = syscall_dispatch(thread);
+    bool is_short =
+        (result == -ENOMEM || (result == -EFAULT && thread->is_short)) && !thread->record.begun;
+    if (is_short && shortage_help(thread->is_short)) result = call_again(thread);
     bool is_ended = result == CALL_WAITS && thread->interrupted && !thread->again;
     if (is_ended) result = thread->on_signal;
     thread->waiting = result == CALL_WAITS;
@@ -57,17 +73,18 @@ static bool syscall_clear(struct thread *thread) {
     struct space *space = thread->process->space;
     bool waits = sorted_in(&thread->waiter.node) && !thread->record.stays;
     if (waits && !wait_leave(thread, LEAVES)) return true;
-    bool collects = space->areas.left;
+    bool collects = space && space->areas.left;
     if (collects) (void)space_collect(space);
+    if (!collects && collector_is_due(false)) (void)collector_step();
     return collects;
 }
 
 static void syscall_run(struct thread *thread) {
-    struct space *space = thread->process->space;
     thread->waiting = thread->again = syscall_clear(thread);
     if (thread->again || (!thread->is_done && !syscall_execute(thread))) return;
-    bool waits = sorted_in(&thread->waiter.node);
-    thread->waiting = thread->again = thread->is_done = waits || space->areas.left;
+    const struct space *space = thread->process->space;
+    bool is_more = sorted_in(&thread->waiter.node) || (space && space->areas.left);
+    thread->waiting = thread->again = thread->is_done = is_more;
 }
 
 static void syscall_begin(struct context *context) {
@@ -85,10 +102,24 @@ static bool program_copy_fault(const struct fault *fault) {
     struct fault wanted = *fault;
     if (!thread) return false; // nobody's memory: the kernel's own fault
     if (call_faulted(thread)) wanted.error |= FAULT_SMALL;
-    return !fault_handle(thread, 0, &wanted);
+    const char *why = fault_handle(thread, 0, &wanted);
+    thread->is_short = why == space_no_memory;
+    return !why;
 }
 
-static const struct thread_hooks hooks_of_threads = {syscall_run, signal_deliver, file_drop};
+// Its CPU has left it, and uses its memory no longer.
+static void program_thread_gone(struct thread *thread) {
+    if (thread->last_space) {
+        (void)tlb_leave();
+        space_free(thread->last_space);
+    }
+    lock_take(&threads_lock);
+    process_drop(thread->process);
+    lock_give(&threads_lock);
+}
+
+static const struct thread_hooks hooks_of_threads = {syscall_run, signal_deliver, file_drop,
+                                                     program_thread_gone};
 static const struct trap_hooks hooks = {syscall_begin, program_fault, program_copy_fault, schedule};
 
 // A CPU that has arrived.
@@ -117,22 +148,23 @@ static void program_name_thread(struct thread *thread, const struct boot_part *c
 
 void program_run(struct boot_info *boot, program_call call) {
     dispatch = call;
-    first_process.id = 1;
-    limits_init(&first_process.limits);
     tlb_first.root = tables_root();
-    space_init(&first_space, &tlb_first, &first_process.limits);
-    first_process.space = &first_space;
-    first_process.files = &first_files;
-    struct thread *first = thread_make(&first_process, NULL);
+    tables_set_root(tlb_first.root);
+    struct process *process = process_make(NULL);
+    if (process) process->space = space_new();
+    struct thread *first = NULL;
+    if (process && process->space) first = thread_make(process, NULL);
     if (!first) unfit("no memory is left for the program's registers");
-    first->context.tlb = &tlb_first;
+    limits_init(&process->limits, NULL);
+    first->context.tlb = &process->space->tlb;
+    tlb_enter(first->context.tlb);
     thread_hooks = &hooks_of_threads;
     traps_init(&hooks);
     this_cpu()->current = &first->context; // whose memory user copies are to
     random_init();
     program_load(boot, first);
     program_name_thread(first, &boot->command);
-    files_init(&first_process, boot, options.tty);
+    files_init(process, boot, options.tty);
     boot->tsc[STAGE_PROGRAM] = tsc();
     if (options.timeline) timeline_log();
     futex_init();

@@ -20,6 +20,11 @@ void program_ends(void);
 // Maps the program and builds its stack; fills its first thread's registers. Ends the machine
 // when it is unfit.
 void program_load(struct boot_info *boot, struct thread *thread);
+// Maps the same program into an empty space, where its image says. The address that it starts at;
+// 0: no memory.
+u64 load_space(struct space *space, const struct image *image);
+#define LOAD_AUXV 38
+u64 load_auxv(const struct image *image, u64 auxv[LOAD_AUXV]);
 
 // ---- start.c: what a program finds on its stack (System V x86-64 psABI 3.4.1) ----
 struct start {
@@ -63,11 +68,32 @@ void signal_deliver(struct thread *thread);
 // A signal that the current thread has caused. False: nobody handles it, or it is blocked.
 bool signal_catch(struct thread *thread, const struct signal_info *info);
 
+// ---- exit.c ----
+// The current thread makes its last call from here on, whatever it did before.
+void exit_begin(struct thread *thread);
+s64 exit_step(struct thread *thread); // an execution of it
+// The current thread's process ends, with that status of wait(2).
+void exit_process(struct thread *thread, s32 status);
+bool exit_give_locks(struct thread *thread); // a piece of that; whether it was the last
+
+// ---- shortage.c ----
+// There is no memory for something. True: it may be there now, or soon, and is to be tried again.
+// ends_some: a process may be ended for it.
+bool shortage_help(bool ends_some);
+
+// ---- exec.c ----
+#define EXEC_PATH "/proc/self/exe"
+#define EXEC_NAME "exe" // of its thread
+// execve(2) of the image's program with two vectors of strings: CALL_DONE, and the registers are
+// the new program's; or a negative errno, or what call_again() returns.
+s64 exec_program(struct thread *thread, const u64 vectors[2]);
+
 // ---- signal.c: the end of the program by a signal ----
-void signal_kill(int signal) __attribute__((noreturn));
+// Of the current thread's process; of the first one it does not return, else the thread ends before
+// it goes back to the program.
+void signal_kill(struct thread *thread, int signal);
 // By something that the thread did where it is.
-void signal_kill_at(const struct thread *thread, int signal, const char *what)
-    __attribute__((noreturn));
+void signal_kill_at(const struct thread *thread, int signal, const char *what);
 // The text of an address: "main+0x12 (0x401172)", or the address alone when no function of the
 // process covers it, or there is none (NULL). Returns whether one did. Needs no lock.
 bool program_place(const struct process *process, char *text, size_t size, u64 address);
@@ -75,7 +101,7 @@ bool program_place(const struct process *process, char *text, size_t size, u64 a
 bool program_place_in(const struct context *context, char *text, size_t size, u64 address);
 
 // ---- limits.c ----
-void limits_init(struct limits *limits);
+void limits_init(struct limits *limits, const struct limits *like); // NULL: the first ones
 // Sets a limit (wanted) or only reads it (NULL); before becomes what it was. 0, -EINVAL, or -EPERM
 // for one that is more than there can be.
 struct rlimit64;
@@ -90,4 +116,5 @@ struct random {
     u32 blocks;
 };
 void random_begin(struct random *stream);
+void random_bytes(void *to, u64 bytes); // a few of them
 void random_block(struct random *stream, u32 block[CHACHA20_BLOCK_WORDS]);

@@ -102,3 +102,12 @@ void random_block(struct random *stream, u32 block[CHACHA20_BLOCK_WORDS]) {
     static const u32 nonce[CHACHA20_NONCE_WORDS];
     chacha20_block(stream->key, stream->blocks++, nonce, block);
 }
+
+void random_bytes(void *to, u64 bytes) {
+    struct random stream;
+    u32 block[CHACHA20_BLOCK_WORDS];
+    ASSERT(bytes <= sizeof block);
+    random_begin(&stream);
+    random_block(&stream, block);
+    memcpy(to, block, bytes);
+}

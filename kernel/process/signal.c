@@ -52,20 +52,37 @@ static void signal_report_callers(const struct process *process, u64 sp) {
     }
 }
 
-void signal_kill(int signal) {
-    program_ends();
-    log_error("the program was killed by signal %d (%s)", signal, signal_name(signal));
-    power_end(128 + signal);
+// The end of the first process is the end of everything.
+static void signal_end(struct process *process, int signal) {
+    if (!process->parent) power_end(128 + signal);
+    lock_take(&threads_lock);
+    process_die(process, signal);
+    lock_give(&threads_lock);
+}
+
+void signal_kill(struct thread *thread, int signal) {
+    struct process *process = thread->process;
+    if (process->parent) {
+        log("process %u was killed by signal %d (%s)", process->id, signal, signal_name(signal));
+    } else {
+        program_ends();
+        log_error("the program was killed by signal %d (%s)", signal, signal_name(signal));
+    }
+    signal_end(process, signal);
 }
 
 void signal_kill_at(const struct thread *thread, int signal, const char *what) {
     const struct registers *r = &thread->context.regs;
     char at[PLACE];
-    program_place(thread->process, at, sizeof at, r->rip);
-    program_ends();
-    log_error("the program died of signal %d (%s): %s at %s", signal, signal_name(signal), what,
-              at);
+    char who[24] = "the program";
+    struct process *process = thread->process;
+    program_place(process, at, sizeof at, r->rip);
+    if (process->parent)
+        format(who, sizeof who, "process %u", process->id);
+    else
+        program_ends();
+    log_error("%s died of signal %d (%s): %s at %s", who, signal, signal_name(signal), what, at);
     registers_say(r, log_error);
-    signal_report_callers(thread->process, r->rsp);
-    power_end(128 + signal);
+    signal_report_callers(process, r->rsp);
+    signal_end(process, signal);
 }

@@ -121,7 +121,7 @@ void areas_give(struct areas *areas, struct area *node) {
 static void areas_insert(struct areas *areas, const struct area *like, u64 start, u64 end) {
     struct area *area = areas_take(areas);
     *area = area_part(like, start, end);
-    if (area->object) area->object->areas++;
+    if (area->object) __atomic_fetch_add(&area->object->areas, 1, __ATOMIC_SEQ_CST);
     RB_LEFT(area, link) = RB_RIGHT(area, link) = NULL;
     areas_summarise(area); // a rotation on the way may read it
     RB_INSERT(area_tree, &areas->tree, area);
@@ -141,7 +141,8 @@ static void areas_erase(struct areas *areas, struct area *area) {
     areas_summarise_up(next);
     areas_summarise_up(before);
     struct object *object = area->object;
-    if (object && !--object->areas && !object->is_left) {
+    bool is_last = object && !__atomic_sub_fetch(&object->areas, 1, __ATOMIC_SEQ_CST);
+    if (is_last && !object->is_left) {
         object->is_left = true;
         object->next = areas->left;
         areas->left = object;

@@ -23,8 +23,10 @@
 #define AREA_GROWS  64u  // MAP_GROWSDOWN: what is touched below it becomes part of it
 #define AREA_LOCKED 128u // mlock(2): its pages stay when MADV_DONTNEED comes
 // the place that a move goes to: who touches it waits until what moves is there
-#define AREA_KEPT  512u
-#define AREA_GUARD 256u // MADV_GUARD_INSTALL: every access fails, whatever its rights are
+#define AREA_KEPT   512u
+#define AREA_NOFORK 1024u // MADV_DONTFORK: a copy of the space does not have it
+#define AREA_WIPED  2048u // MADV_WIPEONFORK: there it is zeroes
+#define AREA_GUARD  256u  // MADV_GUARD_INSTALL: every access fails, whatever its rights are
 
 // Nothing is placed by choice in so many bytes below an area that grows, so that an overflow is
 // known as one.

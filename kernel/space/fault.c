@@ -9,7 +9,11 @@
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 #include "kernel/memory/promises.h"
+#include "kernel/space/collector.h"
 #include "kernel/space/space.h"
+
+// A page of 2 MiB is copied as a whole while so much of memory is free: half of it.
+#define FAULT_PLENTY 2
 
 const char space_no_memory[] = "out of memory: no page is free for it";
 const char space_past_end[] = "past the end of its file";
@@ -19,7 +23,7 @@ static bool fault_fits(struct space *space, const struct area *area, u64 address
     if (area->object || area->flags & AREA_GUARD) return false;
     u64 start = ROUND_DOWN(address, bytes), empty;
     return start >= area->start && start + bytes <= area->end &&
-           !tables_leaf(space->tlb->root, address, &empty) && empty >= bytes;
+           !tables_leaf(space->tlb.root, address, &empty) && empty >= bytes;
 }
 
 // Clears a large page without the lock, and without holding up flushes. Another CPU may clear one
@@ -32,7 +36,7 @@ static bool fault_clear_apart(struct space *space, paddr physical, u64 address, 
     bool used = tlb_leave();
     memset(window(physical), 0, bytes);
     space_take(space);
-    if (used) tlb_enter(space->tlb);
+    if (used) tlb_enter(&space->tlb);
     promises_clear_away(-(s64)PAGES(bytes));
     const struct area *area = space_area(space, address);
     bool is_wanted = area && fault_fits(space, area, address, bytes);
@@ -65,7 +69,7 @@ static void fault_join(struct space *space, const struct area *area, u64 address
     u64 bytes = LEVEL_BYTES(LEVEL_1G);
     u64 start = ROUND_DOWN(address, bytes);
     if (space->largest < LEVEL_1G || start < area->start || start + bytes > area->end) return;
-    tables_join(space->tlb, start, LEVEL_2M, space_table_give);
+    tables_join(&space->tlb, start, LEVEL_2M, space_table_give);
 }
 
 // Puts a page at its place; false when there is no memory for a table. The area and its tables are
@@ -109,7 +113,7 @@ static bool fault_page(struct space *space, u64 address, int level) {
     return false;
 }
 
-// A private copy of a page of the file.
+// A private copy of a page of the file, or of one that others may have, too.
 static bool fault_copy(u64 *entry, const struct area *area, paddr physical) {
     if (!space_page_allowed(area, PAGE_SIZE)) return false;
     paddr page = page_alloc();
@@ -117,6 +121,44 @@ static bool fault_copy(u64 *entry, const struct area *area, paddr physical) {
     memcpy(window(page), window(physical), PAGE_SIZE);
     space_page_put(entry, area, page, PAGE_SIZE);
     return true;
+}
+
+// The same with a whole page of 2 MiB, while there is plenty: it takes one fault instead of 512.
+static bool fault_copy_large(u64 *entry, const struct area *area, paddr physical) {
+    bool is_cleared;
+    if (pages_free() < pages_total() / FAULT_PLENTY) return false;
+    if (!space_page_allowed(area, LEVEL_BYTES(LEVEL_2M))) return false;
+    paddr frame = frame_alloc(&is_cleared);
+    if (!frame.at) return false;
+    memcpy(window(frame), window(physical), LEVEL_BYTES(LEVEL_2M));
+    space_page_put(entry, area, frame, LEVEL_BYTES(LEVEL_2M));
+    return true;
+}
+
+// A write to a page of the file, or to one that others may have, too. As much as is copied becomes
+// the program's own.
+static const char *fault_write(struct space *space, const struct area *area, u64 address,
+                               u64 error) {
+    u64 bytes, *entry;
+    bool is_copied = false;
+    while ((entry = tables_leaf(space->tlb.root, address, &bytes)) && !is_copied) {
+        u64 before = *entry;
+        u64 start = ROUND_DOWN(address, bytes);
+        if (bytes == PAGE_SIZE) {
+            if (!fault_copy(entry, area, pte_target(before))) return space_no_memory;
+            is_copied = true;
+        } else if (bytes == LEVEL_BYTES(LEVEL_2M) && !(error & FAULT_SMALL)) {
+            is_copied = fault_copy_large(entry, area, pte_target(before));
+        }
+        if (is_copied) {
+            space_page_forget(before, bytes);
+            if (before & PTE_SHARED) collector_dropped(PAGES(bytes));
+            tlb_flush(&space->tlb, start, start + PAGE_SIZE, false);
+        } else if (!space_border(space, start + bytes / 512)) {
+            return space_no_memory;
+        }
+    }
+    return NULL;
 }
 
 // Fills the entry for an address, where there is none, of an area with an object: with its page, or
@@ -177,7 +219,7 @@ static const struct area *fault_grow(struct space *space, u64 address) {
     bool is_near = below && below->rights && !(below->flags & AREA_GROWS) &&
                    more.start - below->end < AREA_GAP;
     if (more.start < SPACE_LOWEST || is_near ||
-        next->end - more.start > limit_get(space->limits, RLIMIT_STACK))
+        next->end - more.start > limit_get(space_limits(), RLIMIT_STACK))
         return NULL;
     if (!space_within_limits(space, &more) || !space_put(space, &more)) return NULL;
     return space_area(space, address);
@@ -195,7 +237,7 @@ const char *space_make(struct space *space, u64 address, u64 error) {
     if (is_kept && error & FAULT_USER) return NULL; // it is tried again until the move is done
     if (!area || !(area->rights & needed) || area->flags & AREA_GUARD)
         return fault_refusal(space, area, address, error);
-    u64 bytes, *entry = tables_leaf(space->tlb->root, address, &bytes);
+    u64 bytes, *entry = tables_leaf(space->tlb.root, address, &bytes);
     if (!entry && area->flags & AREA_DEVICE) return space_no_memory;
     if (!entry && area->object) return fault_of_object(space, area, address, error & FAULT_WRITE);
     if (!entry) {
@@ -204,16 +246,15 @@ const char *space_make(struct space *space, u64 address, u64 error) {
         if (!fault_page(space, address, level)) return space_no_memory;
         return NULL;
     }
-    bool is_ours = *entry & PTE_OURS;
+    bool is_ours = *entry & PTE_OURS && !(*entry & PTE_SHARED);
     bool is_never_copied = area->flags & (AREA_SHARED | AREA_DEVICE);
-    if (is_ours || is_never_copied || !(area->rights & AREA_WRITE)) {
+    bool is_read = *entry & PTE_SHARED && !(error & FAULT_WRITE);
+    if (is_ours && area->rights & AREA_WRITE) *entry |= PTE_W; // it was shared until a while ago
+    if (is_ours || is_never_copied || is_read || !(area->rights & AREA_WRITE)) {
         tlb_forget(address);
         return NULL;
     }
-    address = ROUND_DOWN(address, PAGE_SIZE);
-    if (!fault_copy(entry, area, pte_target(*entry))) return space_no_memory;
-    tlb_flush(space->tlb, address, address + PAGE_SIZE, false);
-    return NULL;
+    return fault_write(space, area, address, error);
 }
 
 const char *space_fault(struct space *space, u64 address, u64 error) {
@@ -233,7 +274,7 @@ const char *space_fault(struct space *space, u64 address, u64 error) {
 bool space_shows_other(struct space *space, u64 address) {
     u64 bytes;
     space_take(space);
-    const u64 *entry = tables_leaf(space->tlb->root, address, &bytes);
+    const u64 *entry = tables_leaf(space->tlb.root, address, &bytes);
     bool shows = entry && !(*entry & PTE_OURS);
     lock_give(&space->lock);
     return shows;
@@ -245,8 +286,10 @@ u64 space_place(struct space *space, u64 address) {
     bool is_shared = area && area->flags & AREA_SHARED && area->object;
     u64 number = 0; // the program file has it, too
     if (is_shared) number = area->object->number;
-    u64 place = address;
-    if (number) place = number * (USER_END + PAGE_SIZE) + area->offset + (address - area->start);
+    u64 place = space_own_place(space, address);
+    if (number)
+        place = PLACE_SHARED | number << PLACE_BITS |
+                (area->offset + (address - area->start)) / sizeof(u32);
     lock_give(&space->lock);
     return place;
 }

@@ -65,14 +65,14 @@ u64 mapping_place(struct space *space, u64 hint, u64 bytes, u64 align, u64 limit
 bool space_within_limits(struct space *space, const struct area *like) {
     const struct areas *areas = &space->areas;
     u64 pages = PAGES(like->end - like->start);
-    u64 most = limit_get(space->limits, RLIMIT_AS) / PAGE_SIZE;
+    u64 most = limit_get(space_limits(), RLIMIT_AS) / PAGE_SIZE;
     if (pages > most || areas->pages > most - pages) {
         u64 replaced = areas_pages(&space->areas, like->start, like->end, false);
         if (pages > most + replaced || areas->pages > most + replaced - pages) return false;
     }
     if (!area_is_data(like)) return true;
-    most = limit_get(space->limits, RLIMIT_DATA);
-    if (!most) most = limit_hard(space->limits, RLIMIT_DATA); // as Linux does for Valgrind
+    most = limit_get(space_limits(), RLIMIT_DATA);
+    if (!most) most = limit_hard(space_limits(), RLIMIT_DATA); // as Linux does for Valgrind
     most /= PAGE_SIZE;
     if (pages <= most && areas->data <= most - pages) return true;
     u64 replaced = areas_pages(&space->areas, like->start, like->end, true);
@@ -183,7 +183,7 @@ static s64 mapping_protect_part(struct space *space, const struct area *area, u6
     if (cost && !space_promise(space, cost)) return -ENOMEM;
     if (!space_borders(space, start, end)) return -ENOMEM;
     space_areas_protect(space, start, end, rights);
-    tables_each(space->tlb->root, start, end, space_refresh, space);
+    tables_each(space->tlb.root, start, end, space_refresh, space);
     space_flush(space, start, end);
     return 0;
 }
@@ -224,7 +224,7 @@ static s64 mapping_break_locked(struct thread *thread, u64 to) {
     u64 old_end = ROUND_UP(space->brk_now, PAGE_SIZE);
     u64 end = ROUND_UP(to, PAGE_SIZE);
     if (to < space->brk_start || to > SPACE_PLACE_END) return (s64)space->brk_now;
-    if (to - space->brk_start > limit_get(space->limits, RLIMIT_DATA)) return (s64)space->brk_now;
+    if (to - space->brk_start > limit_get(space_limits(), RLIMIT_DATA)) return (s64)space->brk_now;
     if (end < old_end) {
         s64 error = mapping_unmap_piece(thread, end, old_end);
         if (error == CALL_WAITS) return error;

@@ -12,6 +12,7 @@
 #include "kernel/space/move.h"
 
 #include <linux/mman.h>
+#include "kernel/memory/shares.h"
 #include "kernel/memory/tables.h"
 #include "kernel/space/mappings.h"
 #include "kernel/memory/promises.h"
@@ -38,7 +39,7 @@ static bool move_keep(struct space *space, u64 start, u64 end) {
 // Whether there are so many pages and tables that one piece would be too long. What is little moves
 // in one piece, and nobody finds the new place without rights meanwhile.
 static bool move_is_much(struct space *space, u64 start, u64 end) {
-    return tables_reach(space->tlb->root, start, end, MOVE_COST, LITTLE) < end;
+    return tables_reach(space->tlb.root, start, end, MOVE_COST, LITTLE) < end;
 }
 
 // Whether nobody else has put something to a place that is kept.
@@ -100,7 +101,7 @@ bool move_grow(struct space *space, struct move *call, const struct area *area, 
 // memory for that.
 static bool move_align(struct space *space, u64 at, u64 distance, s64 *left) {
     u64 bytes;
-    for (; tables_leaf(space->tlb->root, at, &bytes) && distance % bytes; *left -= SPLIT_COST)
+    for (; tables_leaf(space->tlb.root, at, &bytes) && distance % bytes; *left -= SPLIT_COST)
         if (!space_border(space, at + bytes / 512)) return false;
     return true;
 }
@@ -120,7 +121,7 @@ static s64 move_split(struct thread *thread) {
     while (at < end && left > 0) {
         left -= PAGE_COST;
         if (!move_align(space, at, distance, &left)) return -ENOMEM;
-        tables_leaf(space->tlb->root, at, &bytes);
+        tables_leaf(space->tlb.root, at, &bytes);
         if (bytes == PAGE_SIZE) {
             bytes = LEVEL_BYTES(LEVEL_2M); // there is a table, so the new place needs one, or two
             if (call->stays) call->held += 2;
@@ -176,7 +177,7 @@ static s64 move_room(struct thread *thread) {
 static bool move_empty(struct space *space, u64 start, u64 end) {
     u64 at = start, bytes;
     for (int looks = 0; at < end; at = move_behind(at, bytes), looks++)
-        if (tables_leaf(space->tlb->root, at, &bytes) || looks > EMPTY_LOOKS) return false;
+        if (tables_leaf(space->tlb.root, at, &bytes) || looks > EMPTY_LOOKS) return false;
     space_drop(space, start, end);
     return true;
 }
@@ -190,8 +191,8 @@ static u64 move_reach(struct space *space, u64 from, u64 end, u64 distance, s64 
     u64 region = 0;
     u64 regions = 0;
     for (; *left > 0 && at < end; *left -= MOVE_COST) {
-        bool is_there = tables_leaf(space->tlb->root, at, &bytes);
-        if (tables_leaf(space->tlb->root, at + distance, &empty)) break;
+        bool is_there = tables_leaf(space->tlb.root, at, &bytes);
+        if (tables_leaf(space->tlb.root, at + distance, &empty)) break;
         if (is_there && (distance % bytes || bytes > end - at)) break;
         if (is_there && empty < bytes) {
             if (at > from) break;
@@ -214,13 +215,14 @@ static u64 move_reach(struct space *space, u64 from, u64 end, u64 distance, s64 
 // time cannot fail.
 static bool move_pages(struct space *space, const struct area *to, u64 from, u64 end, bool really) {
     for (u64 at = from, bytes; at < end; at = move_behind(at, bytes)) {
-        u64 *entry = tables_leaf(space->tlb->root, at, &bytes);
+        u64 *entry = tables_leaf(space->tlb.root, at, &bytes);
         if (!entry) continue;
         u64 *target = space_entry(space, to, at - from + to->start,
                                   (__builtin_ctzll(bytes) - LEVEL_SHIFT(0)) / 9);
         if (!target) return false;
         if (!really) continue;
         if (*entry & PTE_P) space->changed = TABLES_HID_PAGES;
+        if (*entry & PTE_SHARED) shares_moved(pte_target(*entry), bytes);
         *target = *entry;
         *entry = 0;
     }

@@ -1,5 +1,4 @@
-// The program file and shared memory, as what makes the pages of areas. All of this needs the lock
-// of the address space.
+// The program file and shared memory, as what makes the pages of areas.
 #include "kernel/space/objects.h"
 
 #include "boot/layout.h"
@@ -16,6 +15,7 @@ struct object objects_file;
 // Says where the program file lies in memory, and how long it is.
 void objects_set_file(paddr start, u64 bytes) {
     objects_file = (struct object){.bytes = bytes, .start = start};
+    objects_file.lock.rank = LOCK_OBJECT;
     objects_file.areas = 1; // its own: it is never left
 }
 
@@ -28,17 +28,23 @@ void objects_set_file(paddr start, u64 bytes) {
 #define GIVE_COST    400    // instructions for a page that is given back
 #define GIVE_MOST    50000  // at once
 
-static u32 made;             // objects
-static bool tables_promised; // of the object whose tables are made or given back
+static u32 made; // objects
 
-static paddr object_new_table(void) {
-    paddr page = promises_page(OWNER_TABLES, tables_promised);
+static paddr object_new_table(bool promised) {
+    paddr page = promises_page(OWNER_TABLES, promised);
     if (page.at) memset(window(page), 0, PAGE_SIZE);
     return page;
 }
 
-static void object_give_table(u64 entry) {
-    promises_give(OWNER_TABLES, pte_target(entry), tables_promised);
+static paddr object_new_promised_table(void) { return object_new_table(true); }
+static paddr object_new_free_table(void) { return object_new_table(false); }
+
+static void object_give_promised_table(u64 entry) {
+    promises_give(OWNER_TABLES, pte_target(entry), true);
+}
+
+static void object_give_free_table(u64 entry) {
+    promises_give(OWNER_TABLES, pte_target(entry), false);
 }
 
 static void object_give_page(void *context, u64 *entry, u64 address, u64 bytes) {
@@ -55,15 +61,15 @@ struct object *object_make(u64 bytes, bool promised) {
     u64 tables = 0;
     if (promised) tables = 1 + areas_tables(0, bytes);
     if (!promises_make(tables)) return NULL;
-    tables_promised = promised;
-    paddr root = object_new_table();
+    paddr root = object_new_table(promised);
     if (!root.at) {
         promises_drop(tables);
         return NULL;
     }
     struct object *object = (struct object *)((u8 *)window(root) + OBJECT_PLACE);
     *object = (struct object){.bytes = bytes, .root = root, .promised = tables};
-    object->number = 1 + made++ % NUMBERS;
+    object->lock.rank = LOCK_OBJECT;
+    object->number = 1 + __atomic_fetch_add(&made, 1, __ATOMIC_RELAXED) % NUMBERS;
     return object;
 }
 
@@ -76,13 +82,14 @@ bool object_give(struct object *object) {
     u64 end = tables_reach(root, start, object->bytes, GIVE_COST, GIVE_MOST);
     bool is_last = end == object->bytes;
     object->given = end;
-    tables_promised = promised;
+    void (*give)(u64) = object_give_free_table;
+    if (promised) give = object_give_promised_table;
     tables_each(root, start, end, object_give_page, NULL);
     u64 tables_end = end;
     if (is_last) tables_end = USER_END;
-    tables_free(root, start, end, 0, tables_end, object_give_table);
+    tables_free(root, start, end, 0, tables_end, give);
     if (!is_last) return false;
-    object_give_table(root.at);
+    give(root.at);
     promises_drop(promised);
     return true;
 }
@@ -99,8 +106,9 @@ bool objects_collect(struct object **left) {
 }
 
 static paddr object_shared_page(struct object *object, u64 offset, bool promised) {
-    tables_promised = object->promised;
-    u64 *entry = tables_entry_with(object->root, offset, 0, object_new_table);
+    paddr (*new_table)(void) = object_new_free_table;
+    if (object->promised) new_table = object_new_promised_table;
+    u64 *entry = tables_entry_with(object->root, offset, 0, new_table);
     if (!entry) return (paddr){0};
     if (!*entry) {
         paddr page = promises_page(OWNER_DATA, promised);
@@ -131,24 +139,36 @@ paddr object_page(struct object *object, u64 offset, bool promised, const char *
     *why = space_past_end;
     if (offset >= object->bytes) return (paddr){0};
     *why = space_no_memory;
-    if (object->root.at) return object_shared_page(object, offset, promised);
-    if (offset + PAGE_SIZE <= object->bytes) return paddr_add(object->start, offset);
-    return object_file_tail(object);
+    bool is_whole = offset + PAGE_SIZE <= object->bytes;
+    if (!object->root.at && is_whole) return paddr_add(object->start, offset);
+    paddr page;
+    lock_take(&object->lock);
+    if (object->root.at)
+        page = object_shared_page(object, offset, promised);
+    else
+        page = object_file_tail(object);
+    lock_give(&object->lock);
+    return page;
 }
 
 // Whether the page at an offset is there; makes none.
-bool object_has(const struct object *object, u64 offset) {
+bool object_has(struct object *object, u64 offset) {
     u64 bytes;
     if (offset >= object->bytes) return false;
-    return !object->root.at || tables_leaf(object->root, offset, &bytes);
+    if (!object->root.at) return true;
+    lock_take(&object->lock);
+    bool has = tables_leaf(object->root, offset, &bytes);
+    lock_give(&object->lock);
+    return has;
 }
 
 // Makes a page of shared memory zeroes. False: there is none at this offset.
 bool object_clear(struct object *object, u64 offset) {
     u64 bytes;
     if (!object->root.at) return false;
+    lock_take(&object->lock);
     const u64 *entry = tables_leaf(object->root, offset, &bytes);
-    if (!entry) return false;
-    memset(window(pte_target(*entry)), 0, PAGE_SIZE);
-    return true;
+    if (entry) memset(window(pte_target(*entry)), 0, PAGE_SIZE);
+    lock_give(&object->lock);
+    return entry;
 }

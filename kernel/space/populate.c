@@ -53,7 +53,7 @@ static bool populate_take_page(struct space *space, struct taken *taken, int lev
 static void populate_clear_more(struct space *space, struct taken *taken) {
     bool used = tlb_leave(); // flushes need not wait for this
     memset(window(paddr_add(taken->page, taken->bytes)), 0, CLEAR_BYTES);
-    if (used) tlb_enter(space->tlb);
+    if (used) tlb_enter(&space->tlb);
     taken->bytes += CLEAR_BYTES;
 }
 
@@ -123,7 +123,7 @@ static bool populate_wants_1g(struct space *space, const struct taken *taken,
     u64 end = MIN(area->end, taken->end);
     if (space->largest < LEVEL_1G || taken->at < taken->small) return false;
     if (taken->at % bytes || end - taken->at < bytes) return false;
-    return !tables_leaf(space->tlb->root, taken->at, &empty) && empty >= bytes;
+    return !tables_leaf(space->tlb.root, taken->at, &empty) && empty >= bytes;
 }
 
 // One step under the lock; false at the end, or when memory ran out. Says in pages of 4 KiB what it
@@ -135,7 +135,7 @@ static bool populate_step(struct space *space, struct taken *taken, u64 *made, b
     u64 bytes;
     if (!area->rights || area->flags & (AREA_DEVICE | AREA_GUARD)) {
         taken->at = area->end;
-    } else if (tables_leaf(space->tlb->root, taken->at, &bytes)) {
+    } else if (tables_leaf(space->tlb.root, taken->at, &bytes)) {
         taken->at = ROUND_DOWN(taken->at, bytes) + bytes;
     } else {
         *large = populate_wants_1g(space, taken, area);
@@ -143,7 +143,7 @@ static bool populate_step(struct space *space, struct taken *taken, u64 *made, b
         u64 access = 0;
         if (area->rights & AREA_WRITE) access = FAULT_WRITE;
         if (space_make(space, taken->at, access)) return false;
-        bool is_small = tables_leaf(space->tlb->root, taken->at, &bytes) && bytes == PAGE_SIZE;
+        bool is_small = tables_leaf(space->tlb.root, taken->at, &bytes) && bytes == PAGE_SIZE;
         u64 pages = PIECE_MADE;
         if (is_small) pages = 1;
         *made += pages;

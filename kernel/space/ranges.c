@@ -68,7 +68,7 @@ s64 range_walk(struct thread *thread, struct walk *walk,
 // negative errno.
 s64 range_populate(struct walk *walk, u64 end, bool writes) {
     struct space *space = walk->space;
-    u64 bytes, *entry = tables_leaf(space->tlb->root, walk->at, &bytes);
+    u64 bytes, *entry = tables_leaf(space->tlb.root, walk->at, &bytes);
     walk->left -= PAGE_COST;
     if (entry && (!writes || *entry & PTE_W)) {
         walk->at = MIN(end, ROUND_DOWN(walk->at, bytes) + bytes);
@@ -78,7 +78,7 @@ s64 range_populate(struct walk *walk, u64 end, bool writes) {
     if (writes) access = FAULT_WRITE;
     const char *why = space_make(space, walk->at, access);
     // If others changed the area meanwhile there may be no page: then it is looked at again.
-    bool is_made = tables_leaf(space->tlb->root, walk->at, &bytes);
+    bool is_made = tables_leaf(space->tlb.root, walk->at, &bytes);
     walk->left -= MAKE_COST;
     if (is_made) walk->left -= (s64)(bytes / sizeof(u64));
     if (!why) return 0;

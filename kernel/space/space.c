@@ -17,9 +17,11 @@
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
 #include "kernel/memory/pages.h"
+#include "kernel/memory/shares.h"
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 #include "kernel/memory/promises.h"
+#include "kernel/space/collector.h"
 #include "kernel/space/space.h"
 
 // Who waits for the lock uses nothing of the space, so that the flushes of those before need not
@@ -29,7 +31,7 @@ void space_take(struct space *space) {
     if (lock_try(&space->lock)) return;
     bool used = tlb_leave();
     lock_take(&space->lock);
-    if (used) tlb_enter(space->tlb);
+    if (used) tlb_enter(&space->tlb);
 }
 
 // Enough nodes for an operation on areas; false when there is no page for them.
@@ -42,18 +44,14 @@ bool space_nodes_ready(struct space *space) {
     return true;
 }
 
-void space_init(struct space *space, struct tlb *tlb, const struct limits *limits) {
+void space_init(struct space *space, paddr root) {
     space->lock.rank = LOCK_SPACE;
-    space->tlb = tlb;
-    space->limits = limits;
+    space->tlb.root = root;
     space->largest = LEVEL_2M;
     if (cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PDPE1GB) space->largest = LEVEL_1G;
 }
 
-void space_begin(struct space *space, u64 heap, const struct boot_part *file) {
-    space->brk_start = space->brk_now = heap;
-    objects_set_file((paddr){file->start}, file->length);
-}
+void space_begin(struct space *space, u64 heap) { space->brk_start = space->brk_now = heap; }
 
 const struct area *space_area(struct space *space, u64 address) {
     const struct area *area = areas_find(&space->areas, address);
@@ -65,7 +63,7 @@ const struct area *space_area(struct space *space, u64 address) {
 
 // The tables at an address whose last counted page is gone are no longer promised.
 static void space_unmark(struct space *space, u64 address) {
-    paddr table = space->tlb->root;
+    paddr table = space->tlb.root;
     for (int level = 3; level > 0; level--) {
         u64 *entry = tables_at(table, address, level);
         u64 bytes = LEVEL_BYTES(level);
@@ -145,6 +143,9 @@ static u64 space_page_bits(const struct area *area) {
 
 // ---- pages that exist ----
 
+// Whether the frame of an entry is its own alone.
+static bool space_is_owned(u64 entry) { return entry & PTE_OURS && !(entry & PTE_SHARED); }
+
 static enum owner space_owner_of(u64 entry) {
     if (entry & PTE_STACK) return OWNER_STACK;
     return OWNER_DATA;
@@ -154,7 +155,7 @@ static enum owner space_owner_of(u64 entry) {
 // promised if the area counts or another one does that needs them too. NULL when there is no memory
 // for one.
 u64 *space_entry(struct space *space, const struct area *area, u64 address, int level) {
-    paddr table = space->tlb->root;
+    paddr table = space->tlb.root;
     for (int at = 3; at > level; at--) {
         u64 *entry = tables_at(table, address, at);
         u64 bytes = LEVEL_BYTES(at);
@@ -192,11 +193,21 @@ void space_page_put(u64 *entry, const struct area *area, paddr physical, u64 byt
     promises_took(space_owner_of(*entry), bytes / PAGE_SIZE, *entry & PTE_COUNTED);
 }
 
-static void space_page_forget(u64 entry, u64 bytes) {
-    if (entry & PTE_OURS)
+// The same with a page that others may have, too: it is nobody's in the account, but for what was
+// promised here, and a write copies it.
+void space_page_share(u64 *entry, const struct area *area, paddr physical, u64 bytes) {
+    u64 bits = PTE_OURS | PTE_SHARED | (space_page_bits(area) & ~PTE_W);
+    if (area->flags & AREA_COUNTED) bits |= PTE_COUNTED;
+    if (bytes > PAGE_SIZE) bits |= PTE_PS;
+    if (bits & PTE_COUNTED) promises_keep((s64)PAGES(bytes));
+    *entry = physical.at | bits;
+}
+
+void space_page_forget(u64 entry, u64 bytes) {
+    if (space_is_owned(entry))
         promises_got(space_owner_of(entry), bytes / PAGE_SIZE, entry & PTE_COUNTED);
     else if (entry & PTE_COUNTED)
-        promises_keep(-1);
+        promises_keep(-(s64)PAGES(bytes));
 }
 
 // Fills the entry for an area's page of 4 KiB with its object's. Shared memory is there for the
@@ -224,7 +235,10 @@ static void space_page_drop(void *context, u64 *entry, u64 address, u64 bytes) {
     (void)context;
     (void)address;
     space_page_forget(*entry, bytes);
-    if (*entry & PTE_OURS) space_page_give(pte_target(*entry), bytes);
+    if (space_is_owned(*entry))
+        space_page_give(pte_target(*entry), bytes);
+    else if (*entry & PTE_SHARED)
+        collector_dropped(PAGES(bytes));
     *entry = 0;
 }
 
@@ -235,7 +249,9 @@ void space_refresh(void *context, u64 *entry, u64 address, u64 bytes) {
     const struct area *area = areas_find(&space->areas, address);
     u64 before = *entry;
     space_page_forget(before, bytes);
-    if (before & PTE_OURS)
+    if (before & PTE_SHARED)
+        space_page_share(entry, area, pte_target(before), bytes);
+    else if (before & PTE_OURS)
         space_page_put(entry, area, pte_target(before), bytes);
     else if (area->flags & AREA_DEVICE)
         *entry = (before & PTE_ADDRESS) | space_page_bits(area);
@@ -245,20 +261,25 @@ void space_refresh(void *context, u64 *entry, u64 address, u64 bytes) {
 }
 
 void space_flush(struct space *space, u64 start, u64 end) {
-    if (space->changed) tlb_flush(space->tlb, start, end, space->changed & TABLES_HID_TABLES);
+    if (space->changed) tlb_flush(&space->tlb, start, end, space->changed & TABLES_HID_TABLES);
     space->changed = 0;
 }
 
 // Splits pages until none crosses address. False when there is no memory for a table.
 bool space_border(struct space *space, u64 address) {
     u64 bytes, *entry;
-    while ((entry = tables_leaf(space->tlb->root, address, &bytes)) && address % bytes) {
+    while ((entry = tables_leaf(space->tlb.root, address, &bytes)) && address % bytes) {
         paddr physical = pte_target(*entry);
+        bool is_shared = *entry & PTE_SHARED;
         u64 promised = *entry & PTE_COUNTED;
         paddr table = promises_page(OWNER_TABLES, promised);
         if (!table.at) return false;
-        tables_split(space->tlb, entry, ROUND_DOWN(address, bytes), bytes, table.at | promised);
-        if (bytes == LEVEL_BYTES(LEVEL_2M)) frame_split(physical);
+        tables_split(&space->tlb, entry, ROUND_DOWN(address, bytes), bytes, table.at | promised);
+        bool is_frame = bytes == LEVEL_BYTES(LEVEL_2M);
+        if (is_frame && is_shared)
+            shares_split(physical);
+        else if (is_frame)
+            frame_split(physical);
     }
     return true;
 }
@@ -273,7 +294,7 @@ u64 space_reach(struct space *space, u64 start, u64 end) {
     if (end - start <= PIECE_AREAS * PAGE_SIZE) return end;
     u64 reach = end;
     if (end - start > PIECE_BYTES)
-        reach = tables_reach(space->tlb->root, start, end, REACH_COST, CALL_INSTRUCTIONS);
+        reach = tables_reach(space->tlb.root, start, end, REACH_COST, CALL_INSTRUCTIONS);
     struct area *area = areas_find(&space->areas, start);
     for (int i = 0; area && area->start < reach; i++, area = areas_next(area))
         if (i == PIECE_AREAS) return area->start;
@@ -283,6 +304,9 @@ u64 space_reach(struct space *space, u64 start, u64 end) {
 bool space_borders(struct space *space, u64 start, u64 end) {
     return space_border(space, start) && space_border(space, end);
 }
+
+// Where the last table of the lower half ends: one page behind the last that there can be.
+#define TABLES_END (1ull << 47)
 
 // Drops the pages of a range, at whose borders none crosses, and the tables that nobody needs any
 // more.
@@ -295,13 +319,13 @@ void space_drop(struct space *space, u64 start, u64 end) {
     if (is_hole) {
         low = 0;
         if (left) low = left->end;
-        high = USER_END;
+        high = TABLES_END;
         if (right) high = right->start;
     }
-    space->changed |= tables_hide(space->tlb->root, start, end, low, high);
+    space->changed |= tables_hide(space->tlb.root, start, end, low, high);
     space_flush(space, start, end);
-    tables_each(space->tlb->root, start, end, space_page_drop, NULL);
-    tables_free(space->tlb->root, start, end, low, high, space_table_give);
+    tables_each(space->tlb.root, start, end, space_page_drop, NULL);
+    tables_free(space->tlb.root, start, end, low, high, space_table_give);
     objects_collect(&space->areas.left);
 }
 

@@ -1,4 +1,5 @@
-// The address space of a process: its areas and the pages that exist of them. There is one.
+// The address space of a process: its areas and the pages that exist of them. Those that began as a
+// copy of another one (fork) have frames in common with it until they are written to.
 #pragma once
 
 #include "kernel/cpu/cpus.h"
@@ -12,8 +13,7 @@
 struct space {
     struct lock lock; // of all that follows, and of the pages and tables
     struct areas areas;
-    struct tlb *tlb;             // and its root
-    const struct limits *limits; // of its process
+    struct tlb tlb; // and its root
     u64 brk_start, brk_now;
     u64 promised, tables; // of all areas: what the account of promises was told of last
     int largest;          // level of the largest pages that the CPU has
@@ -21,7 +21,15 @@ struct space {
                      // MCL_ONFAULT; 0
     unsigned
         changed; // of what was present, and is not flushed: TABLES_HID_PAGES, TABLES_HID_TABLES
+    u64 shown;   // of areas.device: what the screen was told of
+    // Under the lock of all spaces (spaces.c):
+    struct sorted_node node;     // among them, by its number
+    struct sorted_node borrower; // among those that were promised nothing when they began as a copy
+    u32 owner;                   // the process that it began with
+    u32 users;                   // processes whose memory it is
 };
+#define SPACE_NUMBERS (1u << 18) // they have at most; from 1 on
+static inline u64 space_number(const struct space *space) { return space->node.key; }
 
 // what the main thread's stack may grow to: RLIMIT_STACK at the start
 #define STACK_BYTES (8ull << 20)
@@ -34,10 +42,32 @@ struct space {
 // what may be placed by choice ends here
 #define SPACE_PLACE_END (STACK_END - STACK_ROOM - AREA_GAP)
 
-// An empty one, which begins as zeroes.
-void space_init(struct space *space, struct tlb *tlb, const struct limits *limits);
-// Before its first area. heap: where what brk() moves starts; file: the program's, at a page.
-void space_begin(struct space *space, u64 heap, const struct boot_part *file);
+// ---- spaces.c ----
+// An empty one, with one user; NULL: no memory.
+struct space *space_new(void);
+void space_hold(struct space *space); // one more user
+// One user less. True: it was the last one, and somebody has to empty the space and free it.
+bool space_leave(struct space *space);
+// Takes out a piece of what is left in it. True: nothing is.
+bool space_empty(struct space *space);
+void space_free(struct space *space); // an empty one, which no CPU uses
+// The space with the lowest number from there on, with its lock taken; NULL: there is none. The
+// caller gives that back, and then the lock of all spaces by spaces_give().
+struct space *spaces_take_from(u64 number);
+void spaces_give(void);
+const struct limits *space_limits(void); // of the process whose thread asks
+// It was promised nothing for what it has in common with another one.
+void space_borrows(struct space *space);
+u32 space_youngest_owner(void); // the process of the youngest that borrows; 0: there is none
+
+// ---- fork.c ----
+// Copies a piece of a space, from record.done on, into one that no thread uses yet; what both have
+// then is write-protected and may be shared. 0: all is done; -ENOMEM, or what call_again() returns.
+s64 space_copy(struct thread *thread, struct space *from, struct space *to);
+
+// An empty one, which begins as zeroes, but for its root.
+void space_init(struct space *space, paddr root);
+void space_begin(struct space *space, u64 heap); // where what brk() moves starts
 // Puts an area for the loader. False when there is no memory for it.
 bool space_put(struct space *space, const struct area *like) MUST_USE;
 // The same, with pages of a file that are there from the beginning: the first kept bytes from its
@@ -52,9 +82,14 @@ extern const char space_no_memory[], space_past_end[];
 bool space_denies(struct space *space, u64 address);
 // Whether a page is there that is not the program's own, but a file's or shared.
 bool space_shows_other(struct space *space, u64 address);
-// What is the same for all addresses of one byte: of shared memory its object and the place in it,
-// else the address.
+// What is the same for all addresses of one word of 4 bytes, in all spaces that have it: of shared
+// memory its object and the place in it, else the space and the address.
 u64 space_place(struct space *space, u64 address);
+#define PLACE_BITS   45 // of a word's address
+#define PLACE_SHARED (1ull << 63)
+static inline u64 space_own_place(const struct space *space, u64 address) {
+    return space_number(space) << PLACE_BITS | address / sizeof(u32);
+}
 
 // ---- between the files of this room ----
 // Takes the lock. Everything below needs it.
@@ -77,6 +112,9 @@ void space_areas_protect(struct space *space, u64 start, u64 end, u32 rights);
 // object's.
 void space_page_put(u64 *entry, const struct area *area, paddr physical, u64 bytes);
 void space_page_show(u64 *entry, const struct area *area, paddr physical);
+void space_page_share(u64 *entry, const struct area *area, paddr physical, u64 bytes);
+// A page of that entry goes, or becomes another's: what the account and the collector want to know.
+void space_page_forget(u64 entry, u64 bytes);
 void space_page_give(paddr physical, u64 bytes); // back to those that are free
 void space_table_give(u64 entry);
 // Whether a page of that size may be made: what was promised comes first.

@@ -31,7 +31,7 @@ static struct process *alarm_take(u64 now, u64 *next) {
 u64 alarm_run(u64 now) {
     u64 next;
     struct process *process = alarm_take(now, &next);
-    if (process) signal_send(process, 0, SIGALRM, SI_KERNEL);
+    if (process) (void)signal_send(process, SIGALRM);
     return next;
 }
 

@@ -32,3 +32,31 @@ struct counts program_counts(void) {
     }
     return sum;
 }
+
+// What the threads of a process had that are there, beside those that have ended. With one process
+// the CPUs know it.
+struct usage process_usage(struct process *process) {
+    struct usage sum = {program_counts(), program_time()};
+    if (processes_count() == 1) return sum;
+    lock_take(&threads_lock);
+    sum = process->ended;
+    for (struct thread *one = thread_from(process, 0); one;
+         one = thread_from(process, one->tid + 1))
+        usage_add(&sum, one);
+    lock_give(&threads_lock);
+    return sum;
+}
+
+struct usage usage_sum(const struct usage *a, const struct usage *b) {
+    struct usage sum = *a;
+    sum.ticks += b->ticks;
+    sum.counts.faults += b->counts.faults;
+    sum.counts.waits += b->counts.waits;
+    sum.counts.put_aside += b->counts.put_aside;
+    return sum;
+}
+
+void usage_add(struct usage *sum, const struct thread *thread) {
+    const struct usage its = {thread->counts, thread_time(thread)};
+    *sum = usage_sum(sum, &its);
+}

@@ -276,13 +276,14 @@ static struct thread *scheduler_put_down(struct scheduler *own, struct thread *t
         thread_free(thread);
         return NULL;
     }
-    if (!thread->waiting || thread->again) {
+    if ((!thread->waiting && !thread->is_held) || thread->again) {
         scheduler_count(&thread->counts.put_aside, &own->counts.put_aside);
         scheduler_requeue(own, thread);
         return NULL;
     }
     scheduler_count(&thread->counts.waits, &own->counts.waits);
-    if (thread->has_deadline && thread->deadline != NEVER) scheduler_sleep_begin(own, thread);
+    bool sleeps = thread->waiting && thread->has_deadline && thread->deadline != NEVER;
+    if (sleeps) scheduler_sleep_begin(own, thread);
     if (SWAP(&thread->state, &state, WAITING)) return NULL;
     return thread;
 }
@@ -347,10 +348,11 @@ void schedule(struct context *context) {
     for (;;) {
         if (thread && !thread->ended && signal_is_due(thread)) {
             thread_hooks->signal(thread);
-            bool is_more = !thread->waiting && signal_is_due(thread);
+            bool is_more = !thread->waiting && !thread->is_held && signal_is_due(thread);
             if (is_more && scheduler_goes_on(own)) continue;
         }
-        if (thread && !thread->ended && !thread->waiting && !own->switch_due) break;
+        bool goes_on = thread && !thread->ended && !thread->waiting && !thread->is_held;
+        if (goes_on && !own->switch_due) break;
         if (thread && thread->again && scheduler_goes_on(own)) {
             thread_hooks->call(thread);
             continue;

@@ -6,10 +6,9 @@
 #include <linux/signal.h>
 #include "kernel/kernel.h"
 
-// Ignored by default; stopping is ignored too, since nobody could continue the program.
+// Ignored by default.
 #define HARMLESS                                                                                   \
-    (signal_bit(SIGCHLD) | signal_bit(SIGURG) | signal_bit(SIGWINCH) | signal_bit(SIGCONT) |       \
-     signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) | signal_bit(SIGTTOU))
+    (signal_bit(SIGCHLD) | signal_bit(SIGURG) | signal_bit(SIGWINCH) | signal_bit(SIGCONT))
 // What an instruction of the thread itself has caused comes before all others.
 #define CAUSED                                                                                     \
     (signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) | signal_bit(SIGTRAP) |         \
@@ -19,12 +18,13 @@
     (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_RESTORER | SA_ONSTACK |     \
      SA_RESTART | SA_NODEFER | SA_RESETHAND)
 
-struct process *signals_unasked;
+static struct sorted asking; // processes of which threads were not asked yet, by id
+unsigned signals_unasked;
 
 static u64 signals_load(const u64 *set) { return __atomic_load_n(set, __ATOMIC_RELAXED); }
 
 bool signal_ignored(const struct process *process, int signal) {
-    u64 handler = process->signals.actions[signal].handler;
+    u64 handler = process->handlers->actions[signal].handler;
     return handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && signal_bit(signal) & HARMLESS);
 }
 
@@ -37,37 +37,45 @@ static bool signal_is_for(const struct thread *thread, u64 pending) {
     return pending & (~thread->signals_blocked | thread->signals_wanted);
 }
 
-// Asks some of them, since threads are as many as the program likes, and wakes the first one that
+// Under the lock of the threads.
+static void signal_end_asking(struct process *process) {
+    if (!sorted_in(&process->signals.asks)) return;
+    process->signals.unasked = 0;
+    sorted_remove(&asking, &process->signals.asks);
+    __atomic_store_n(&signals_unasked, signals_unasked - 1, __ATOMIC_RELAXED);
+}
+
+// Asks some threads, since they are as many as the program likes, and wakes the first one that
 // takes it. Whether there are more to ask.
 bool signal_search(void) {
-    int asked = 0;
     lock_take(&threads_lock);
-    struct process *process = signals_unasked;
-    u64 pending = 0;
-    if (process) pending = signals_load(&process->signals.pending);
+    struct sorted_node *node = sorted_first(&asking);
+    struct signals *signals = (struct signals *)((u8 *)node - offsetof(struct signals, asks));
+    struct process *process = (struct process *)((u8 *)signals - offsetof(struct process, signals));
     struct thread *one = NULL;
-    if (process) one = thread_from(process->signals.unasked);
-    while (one && asked < ASKED) {
-        if (one->process == process && signal_is_for(one, pending)) break;
-        one = thread_after(one);
+    int asked = 0;
+    if (node) one = thread_from(process, signals->unasked);
+    while (one && asked < ASKED && !signal_is_for(one, signals_load(&signals->pending))) {
+        one = thread_from(process, one->tid + 1);
         asked++;
     }
-    bool more = one && asked == ASKED;
-    if (one && !more) thread_wake(one);
-    if (more) {
-        process->signals.unasked = one->tid;
-    } else {
-        if (process) process->signals.unasked = 0;
-        __atomic_store_n(&signals_unasked, NULL, __ATOMIC_RELAXED);
+    bool is_more = one && asked == ASKED;
+    if (one && !is_more) thread_wake(one);
+    if (is_more) {
+        signals->unasked = one->tid;
+    } else if (node) {
+        signal_end_asking(process);
     }
     lock_give(&threads_lock);
-    return more;
+    return is_more || signal_is_unasked();
 }
 
 // Under the lock of the threads.
 static void signal_ask(struct process *process) {
     process->signals.unasked = 1;
-    __atomic_store_n(&signals_unasked, process, __ATOMIC_RELAXED);
+    if (sorted_in(&process->signals.asks)) return;
+    sorted_add(&asking, &process->signals.asks, process->id, 0);
+    __atomic_store_n(&signals_unasked, signals_unasked + 1, __ATOMIC_RELAXED);
 }
 
 // As on Linux, what is blocked is kept even if it would be ignored now: what it does may be changed
@@ -98,6 +106,38 @@ static s64 signal_put(struct process *process, struct thread *to, const struct s
     return 0;
 }
 
+// What was sent to stop it is no longer pending when it is to go on, and the other way round. Of
+// threads only the one that is meant forgets it.
+static void signal_cancel(struct process *of, struct thread *to, u64 signals) {
+    for (; signals; signals &= signals - 1) {
+        int signal = __builtin_ctzll(signals) + 1;
+        __atomic_fetch_and(&of->signals.pending, ~signal_bit(signal), __ATOMIC_RELAXED);
+        sigqueue_forget(&of->signals.queue, signal);
+        if (!to) continue;
+        __atomic_fetch_and(&to->signals_pending, ~signal_bit(signal), __ATOMIC_RELAXED);
+        sigqueue_forget(&to->signals_queue, signal);
+    }
+}
+
+s64 signal_put_to(struct process *of, struct thread *to, const struct signal_info *info) {
+    int signal = info->signal;
+    if (of->is_dead) return 0;
+    if (signal == SIGCONT) signal_cancel(of, to, SIGNALS_STOP);
+    if (signal == SIGCONT || signal == SIGKILL) process_continue(of, signal == SIGCONT);
+    if (signal_bit(signal) & SIGNALS_STOP) signal_cancel(of, to, signal_bit(SIGCONT));
+    return signal_tell(of, to, info);
+}
+
+s64 signal_tell(struct process *of, struct thread *to, const struct signal_info *info) {
+    if (of->is_dead || signal_is_dropped(of, to, info->signal)) return 0;
+    s64 error = signal_put(of, to, info);
+    if (to)
+        thread_wake(to);
+    else
+        signal_ask(of);
+    return error;
+}
+
 s64 signal_send_told(struct process *process, u32 tid, const struct signal_info *info) {
     bool known = info->signal >= 0 && info->signal <= SIGNALS;
     s64 error = 0;
@@ -105,15 +145,8 @@ s64 signal_send_told(struct process *process, u32 tid, const struct signal_info 
     struct thread *to = NULL;
     if (tid) to = thread_find(tid);
     bool exists = to || !tid;
-    struct process *of = process;
-    if (to) of = to->process;
-    if (exists && known && info->signal && !signal_is_dropped(of, to, info->signal)) {
-        error = signal_put(of, to, info);
-        if (to)
-            thread_wake(to);
-        else
-            signal_ask(of);
-    }
+    if (to) process = to->process;
+    if (exists && known && info->signal) error = signal_put_to(process, to, info);
     lock_give(&threads_lock);
     if (!tid) (void)signal_search();
     if (!exists) return -ESRCH;
@@ -121,10 +154,15 @@ s64 signal_send_told(struct process *process, u32 tid, const struct signal_info 
     return error;
 }
 
-s64 signal_send(struct process *process, u32 tid, int signal, s32 code) {
-    struct signal_info info = {.signal = signal, .code = code};
-    if (code != SI_KERNEL) info.data[0] = process->id; // the sender, and user 0
-    return signal_send_told(process, tid, &info);
+s64 signal_send(struct process *process, int signal) {
+    const struct signal_info info = {.signal = signal, .code = SI_KERNEL};
+    return signal_send_told(process, 0, &info);
+}
+
+void signal_send_self(struct thread *thread, int signal) {
+    struct signal_info info = {.signal = signal, .code = SI_USER};
+    info.data[0] = thread->process->id;
+    (void)signal_send_told(thread->process, thread->tid, &info);
 }
 
 // ---- taking ----
@@ -153,10 +191,10 @@ int signal_take(struct thread *thread, u64 set, struct signal_info *info,
     int signal = signal_take_from(&thread->signals_pending, &thread->signals_queue, set, info);
     if (!signal) signal = signal_take_from(&signals->pending, &signals->queue, set, info);
     if (signal && action) {
-        *action = signals->actions[signal];
+        *action = thread->process->handlers->actions[signal];
         bool is_handler = action->handler != (u64)SIG_DFL && action->handler != (u64)SIG_IGN;
         if (is_handler && action->flags & SA_RESETHAND)
-            signals->actions[signal].handler = (u64)SIG_DFL;
+            thread->process->handlers->actions[signal].handler = (u64)SIG_DFL;
     }
     lock_give(&threads_lock);
     if (signal == SIGALRM) alarm_again(thread->process);
@@ -202,7 +240,7 @@ s64 signal_act(struct process *process, int signal, const struct signal_action *
     bool known = signal > 0 && signal <= SIGNALS;
     if (!known || (wanted && signal_bit(signal) & SIGNALS_UNMASKABLE)) return -EINVAL;
     lock_take(&threads_lock);
-    struct signal_action *action = &process->signals.actions[signal];
+    struct signal_action *action = &process->handlers->actions[signal];
     *before = *action;
     if (wanted) {
         *action = *wanted;
@@ -217,16 +255,19 @@ u32 signal_forget(struct process *process, int signal, u32 tid) {
     lock_take(&threads_lock);
     __atomic_fetch_and(&process->signals.pending, ~signal_bit(signal), __ATOMIC_RELAXED);
     sigqueue_forget(&process->signals.queue, signal);
-    struct thread *one = thread_from(tid);
+    struct thread *one = thread_from(process, tid);
     for (int asked = 0; one && asked < ASKED; asked++) {
-        if (one->process == process) {
-            __atomic_fetch_and(&one->signals_pending, ~signal_bit(signal), __ATOMIC_RELAXED);
-            sigqueue_forget(&one->signals_queue, signal);
-        }
-        one = thread_after(one);
+        __atomic_fetch_and(&one->signals_pending, ~signal_bit(signal), __ATOMIC_RELAXED);
+        sigqueue_forget(&one->signals_queue, signal);
+        one = thread_from(process, one->tid + 1);
     }
     u32 next = 0;
     if (one) next = one->tid;
     lock_give(&threads_lock);
     return next;
+}
+
+void signals_forget_all(struct process *process) {
+    sigqueue_forget(&process->signals.queue, 0);
+    signal_end_asking(process);
 }

@@ -5,6 +5,8 @@
 
 static inline u64 signal_bit(int signal) { return 1ull << (signal - 1); }
 #define SIGNALS_UNMASKABLE (signal_bit(SIGKILL) | signal_bit(SIGSTOP))
+#define SIGNALS_STOP       /* the process, unless it handles or ignores them */                    \
+    (signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) | signal_bit(SIGTTOU))
 
 // What a signal does from now on, unless wanted is NULL; before becomes what it did. 0 or -EINVAL.
 s64 signal_act(struct process *process, int signal, const struct signal_action *wanted,
@@ -14,12 +16,20 @@ bool signal_harmless(int signal); // its default action is to do nothing
 // Some threads of the process, from a tid on, forget a signal that is ignored now. Who is the next;
 // 0: that was all.
 u32 signal_forget(struct process *process, int signal, u32 tid);
-// To thread tid, or (0) to the process: some thread that does not block it takes it. 0 is no
-// signal, as for kill(2). code: SI_*, where it comes from: of SI_KERNEL nobody, else the process.
-// 0, -ESRCH, -EINVAL, or -EAGAIN: it is a real-time signal, and no more can be queued.
-s64 signal_send(struct process *process, u32 tid, int signal, s32 code);
+// To thread tid of whatever process, or (0) to the process: some thread that does not block it
+// takes it. 0 is no signal, as for kill(2). 0, -ESRCH, -EINVAL, or -EAGAIN: it is a real-time
+// signal, and no more can be queued.
 s64 signal_send_told(struct process *process, u32 tid, const struct signal_info *info);
-extern struct process *signals_unasked; // has threads that were not asked yet; NULL: none has
+s64 signal_send(struct process *process, int signal);     // from the kernel
+void signal_send_self(struct thread *thread, int signal); // of the current thread, by what it did
+// A signal, not 0, to a process or (to) one of its threads, under threads_lock. The caller calls
+// signal_search() without it.
+s64 signal_put_to(struct process *of, struct thread *to, const struct signal_info *info);
+// The same, but it neither stops nor continues a process: of children.
+s64 signal_tell(struct process *of, struct thread *to, const struct signal_info *info);
+void signals_forget_all(
+    struct process *process);    // that has no threads any more; under threads_lock
+extern unsigned signals_unasked; // processes of which threads were not asked yet
 // Whether signal_search() has something to do. Looked at before every return to the program.
 static inline bool signal_is_unasked(void) {
     return __atomic_load_n(&signals_unasked, __ATOMIC_RELAXED);
@@ -47,5 +57,6 @@ static inline bool signal_is_due(const struct thread *thread) {
     u64 pending = __atomic_load_n(&thread->process->signals.pending, __ATOMIC_RELAXED);
     pending |= __atomic_load_n(&thread->signals_pending, __ATOMIC_RELAXED);
     bool is_over = thread->restarts || (thread->has_saved && !thread->waiting);
-    return pending & ~thread->signals_blocked || is_over || thread->rseq.is_stale;
+    bool is_halted = thread->process->halts || thread->is_held;
+    return pending & ~thread->signals_blocked || is_over || thread->rseq.is_stale || is_halted;
 }

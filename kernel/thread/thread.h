@@ -10,13 +10,6 @@
 #define THREAD_NAME       16 // bytes, with the NUL
 #define ROBUST_HEAD_BYTES 24 // of the program's struct robust_list_head
 
-// What is counted of a thread, and of all that ran on a CPU: for getrusage.
-struct counts {
-    u64 faults;           // pages that were made when they were touched
-    u64 waits, put_aside; // how often it left its CPU because it waited, or because another one's
-                          // turn came
-};
-
 // The program's list of locks that it holds, see robust.c.
 struct robust {
     u64 head;                        // where it starts; 0: none
@@ -62,12 +55,18 @@ struct priority {
 struct thread {
     struct context context; // first: the trap code's context is the thread
     struct process *process;
-    u32 tid, state;      // state: scheduler.c
-    unsigned cpu;        // where it runs, is queued, or ran last
-    bool waiting, ended; // in a call that returned CALL_WAITS; made its last call
-    u64 virtual_time;    // by which it is queued (queue.h)
-    u64 time;            // on CPUs, in TSC ticks
-    u64 clear_tid;       // where 0 goes when it ends, which wakes a futex there; 0: nowhere
+    u32 leaving;     // it makes its last call: how far that is (process/exit.c); 0: it does not
+    uaddr born_tid;  // where it stores its tid first, while leaving is THREAD_BORN
+    s32 exit_status; // of wait(2), if it is the last of its process
+    bool is_held;    // it stands still, as its process does
+    bool is_deaf;    // what it waits for comes soon: only its end interrupts it
+    struct space *last_space; // that goes with it; NULL: others use it, too
+    u32 tid, state;           // state: scheduler.c
+    unsigned cpu;             // where it runs, is queued, or ran last
+    bool waiting, ended;      // in a call that returned CALL_WAITS; made its last call
+    u64 virtual_time;         // by which it is queued (queue.h)
+    u64 time;                 // on CPUs, in TSC ticks
+    u64 clear_tid;            // where 0 goes when it ends, which wakes a futex there; 0: nowhere
     u64 signals_blocked, signals_pending; // bit n - 1 for signal n
     u64 signals_wanted;                   // of the blocked ones: that its call takes
     u64 signals_saved;                    // blocked before the call, and after the next handler
@@ -87,6 +86,7 @@ struct thread {
     u64 deadline;      // time_now_ns() when the wait ends whatever happens, or NEVER
     u64 cpu_deadline;  // of a sleep by a CPU clock: what that shows at its end
     bool looks_again;  // before it waits: wait_for()
+    bool is_short;     // no memory was left for a page that its call wants
     bool again;        // it waits for nothing but its next turn: call_again()
     bool interrupted;  // by a signal with a handler: it waits no longer
     bool restarts;     // the interrupted call is made anew if the handler has SA_RESTART
@@ -98,12 +98,13 @@ struct thread {
     u64 wake_at, wake_end; // arrivals of the waiters that a wake in pieces has still to look at
     // Where it is: among all threads; in the queue of a CPU; among the sleepers of a CPU; in a
     // futex's bucket; in the queues of what it waits for. When it ends, in none of these.
-    struct sorted_node by_tid, ready, sleep, wait;
+    struct sorted_node by_tid, in_process, ready, sleep, wait;
     struct waiter waiter;
     paddr waiter_page; // with more of them; 0: none
 };
 #define THREAD_OF(node, member) ((struct thread *)((u8 *)node - offsetof(struct thread, member)))
 #define NEVER                   (~0ull)
+#define THREAD_BORN             (~0u)
 
 #define CALL_WAITS (-100000) // what a call that waits returns: no error number
 #define CALL_DONE  (-100001) // a call has changed the registers itself: rax is none of its result
@@ -116,6 +117,7 @@ struct thread_hooks {
     void (*call)(struct thread *thread);   // executes the call in its registers anew
     void (*signal)(struct thread *thread); // acts on a signal that is due
     void (*release)(struct file *file);    // whose queue the thread has left
+    void (*gone)(struct thread *thread);   // it has ended, and no CPU has it
 };
 extern const struct thread_hooks *thread_hooks;
 
@@ -160,22 +162,63 @@ void scheduler_set_alarm(u64 when); // this CPU runs alarm_run() at when; NEVER:
 // ---- counts.c: what threads had ----
 u64 thread_time(const struct thread *thread); // on CPUs
 u64 program_time(void);
+struct usage process_usage(struct process *process);
+struct usage usage_sum(const struct usage *a, const struct usage *b);
+void usage_add(struct usage *sum, const struct thread *thread);
 void count_fault(void);
 struct counts program_counts(void);
 
 // ---- threads.c ----
-extern struct lock threads_lock; // of the tids; while somebody holds it, no thread goes
+u32 thread_number(void); // one that neither a thread nor a process nor a group has; under the lock
+extern struct lock threads_lock; // of tids and processes; while somebody holds it, none goes
 // A thread like its maker, the current one, whose memory it sees; NULL: the first, which sees none
 // yet. NULL: no memory.
 struct thread *thread_make(struct process *process, const struct thread *like);
-void thread_free(struct thread *thread);            // one that has ended, and is in no list
-struct thread *thread_find(u32 tid);                // under threads_lock; NULL: none
-bool thread_exists(u32 tid);                        // it may end at once
-struct thread *thread_from(u32 tid);                // the first that has this one or a higher one
-struct thread *thread_after(struct thread *thread); // NULL: the first, or the end
+void thread_free(struct thread *thread); // one that has ended, and is in no list
+struct thread *thread_find(u32 tid);     // under threads_lock; NULL: none
+bool thread_exists(u32 tid);             // it may end at once
+// Of a process the first thread that has this tid or a higher one; NULL: none.
+struct thread *thread_from(const struct process *process, u32 tid);
 unsigned threads_count(void);
-bool thread_leave(struct thread *thread); // takes it out; whether it was the last one
+bool thread_leave(struct thread *thread); // takes it out; whether it was the last of its process
+void thread_rename(struct thread *thread, u32 tid); // from then on it has this tid, which is free
 s64 thread_tell_cpu(const struct thread *thread, uaddr cpu_at, uaddr node_at); // getcpu(2)
+
+// ---- processes.c; all of it under threads_lock ----
+// A new process, which is its parent's child (NULL: it is the first), with a number but without
+// threads, memory and files. Takes the lock itself. NULL: no memory, or there are too many.
+struct process *process_make(struct process *parent);
+struct process *process_find(u32 id);
+struct process *process_of(u32 id); // the same, or the one that has a thread of this number
+// The first member of a group from an id on; NULL: it has none.
+struct process *process_member(u32 group, u32 from);
+struct process *process_from(u32 id); // the first one from an id on; NULL: none
+struct process *process_child(const struct process *process, u32 from); // of its children
+void process_set_group(struct process *process, u32 group);
+void process_share_handlers(struct process *process, struct process *from);
+// What it handles has its default from then on; what it ignores stays so.
+void process_reset_handlers(struct process *process);
+// It has handlers of its own from then on, as they are now. False: another process has them, too.
+bool process_own_handlers(struct process *process);
+void process_adopt(struct process *child, struct process *parent); // from then on its parent
+void process_remove(struct process *process); // it was waited for: its number is free
+void process_drop(struct process *process);   // one hold less; at the last one its memory goes
+unsigned processes_count(void);
+
+// ---- events.c; under threads_lock ----
+// Something has become of a process: its parent is told, with that status of wait(2).
+void process_tell(struct process *process, enum event event, s32 status);
+// What siginfo says of that event of a process.
+void process_describe(u32 id, enum event event, s32 status, struct signal_info *info);
+void process_stop(struct process *process, int signal);
+// Whether nobody of its session has a child in its group: nobody would continue it.
+bool process_is_orphaned(const struct process *process);
+// It goes on if it was stopped; tells: its parent is told.
+void process_continue(struct process *process, bool tells);
+// All its threads end, and that becomes its status, unless it dies already.
+void process_die(struct process *process, s32 status);
+// Wakes some more of the threads that are to end; whether these were all.
+bool process_wake_dying(struct process *process);
 
 // ---- alarm.c ----
 // The processes' timers of real time, looked at by a CPU that watches one. Returns when that is to

@@ -1,5 +1,5 @@
-// The threads of the program: made by clone, known by their tids, ended by exit. All share
-// everything but registers, blocked signals and their tid.
+// The threads of all processes: made by clone, known by their tids, ended by exit. Those of one
+// process share everything but registers, blocked signals and their tid.
 #include "kernel/cpu/cpus.h"
 #include "kernel/kernel.h"
 #include "kernel/lib/string.h"
@@ -22,6 +22,7 @@ void thread_free(struct thread *thread) {
     ASSERT(!sorted_in(&thread->sleep) && !sorted_in(&thread->wait));
     ASSERT(!sorted_in(&thread->waiter.node) && !thread->record.file);
     ASSERT(!thread->signals_queue.first);
+    thread_hooks->gone(thread);
     promises_give(OWNER_THREADS, window_physical(thread), false);
 }
 
@@ -37,20 +38,13 @@ bool thread_exists(u32 tid) {
     lock_give(&threads_lock);
     return exists;
 }
-struct thread *thread_from(u32 tid) {
-    struct sorted_node *node = sorted_from(&tids, tid, 0);
+
+struct thread *thread_from(const struct process *process, u32 tid) {
+    struct sorted_node *node = sorted_from(&process->threads, tid, 0);
     if (!node) return NULL;
-    return THREAD_OF(node, by_tid);
+    return THREAD_OF(node, in_process);
 }
-struct thread *thread_after(struct thread *thread) {
-    struct sorted_node *node;
-    if (thread)
-        node = sorted_next(&thread->by_tid);
-    else
-        node = sorted_first(&tids);
-    if (!node) return NULL;
-    return THREAD_OF(node, by_tid);
-}
+
 unsigned threads_count(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
 
 struct thread *thread_make(struct process *process, const struct thread *like) {
@@ -74,20 +68,39 @@ struct thread *thread_make(struct process *process, const struct thread *like) {
         fpu_save(thread->context.xstate);
     }
     lock_take(&threads_lock);
-    do thread->tid = latest = latest % TID_MAX + 1;
-    while (thread_find(thread->tid));
+    thread->tid = process->id; // its first thread has its number
+    if (sorted_first(&process->threads)) thread->tid = thread_number();
     sorted_add(&tids, &thread->by_tid, thread->tid, 0);
+    sorted_add(&process->threads, &thread->in_process, thread->tid, 0);
+    process->holds++;
     count++;
     lock_give(&threads_lock);
     return thread;
 }
 
+u32 thread_number(void) {
+    do latest = latest % TID_MAX + 1;
+    while (thread_find(latest) || process_find(latest) || process_member(latest, 0));
+    return latest;
+}
+
 bool thread_leave(struct thread *thread) {
     lock_take(&threads_lock);
     sorted_remove(&tids, &thread->by_tid);
-    bool last = --count == 0;
+    sorted_remove(&thread->process->threads, &thread->in_process);
+    usage_add(&thread->process->ended, thread);
+    count--;
+    bool is_last = !sorted_first(&thread->process->threads);
     lock_give(&threads_lock);
-    return last;
+    return is_last;
+}
+
+void thread_rename(struct thread *thread, u32 tid) {
+    sorted_remove(&tids, &thread->by_tid);
+    sorted_remove(&thread->process->threads, &thread->in_process);
+    thread->tid = tid;
+    sorted_add(&tids, &thread->by_tid, tid, 0);
+    sorted_add(&thread->process->threads, &thread->in_process, tid, 0);
 }
 
 s64 thread_tell_cpu(const struct thread *thread, uaddr cpu_at, uaddr node_at) {

@@ -1,6 +1,5 @@
 """Threads on one CPU and on several: by two C libraries, C++ and OpenMP, and the ways a program with threads ends."""
 import contextlib
-import re
 
 import command
 import vm
@@ -82,14 +81,6 @@ def latency(*args, **more):
          extra=["-icount", "shift=0,sleep=off"], **more)
 
 
-def forks():
-    """What is no thread is refused and named."""
-    result = vm.boot("/bin/busybox", ["sh", "-c", "busybox true; true"], name="busybox").expect(2)
-    # clone() or, from busybox 1.38 on, vfork()
-    if not re.search("called clone .*: only threads are built|called vfork .*, which is not built", result.log):
-        raise vm.Failed(f"the log does not name what was refused: {vm.short(result.log)}")
-
-
 def tests():
     for compiler, flag in ("musl-gcc", "-static"), ("gcc", "-static"), ("gcc", "-static-pie"):
         for cpus in 1, 2, 4:
@@ -107,7 +98,6 @@ def tests():
             vm.compile_guest("test/guest/futexes.c", "gcc", "-static"), cpus, com1=b"futexes ok\n", memory="128M")
     yield "1,000 at once", many
     yield "a signal for one of 1,500", crowd
-    yield "no fork", forks
     yield "flags of clone", lambda: runs(vm.compile_guest("test/guest/clone_flags.c", "gcc", "-static"), 2, com1=b"clone ok\n")
     yield "latency and shares", latency
     yield "20,000 waiters", lambda: latency("many")

@@ -72,6 +72,12 @@ static int is_left_out(long number) {
                                     SYS_rt_sigtimedwait,
                                     SYS_rt_sigqueueinfo,
                                     SYS_rt_tgsigqueueinfo,
+                                    SYS_clone,
+                                    SYS_clone3,
+                                    SYS_fork,
+                                    SYS_vfork,
+                                    SYS_execve,
+                                    SYS_execveat,
                                     SYS_madvise};
     for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++)
         if (number == left_out[i]) return 1;

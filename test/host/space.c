@@ -67,8 +67,7 @@ static u64 physical_end, space_start;
 static u64 file_start, file_pages;
 static struct thread threads[2];    // one of each CPU
 static struct process processes[2]; // of each space
-static struct tlb test_tlbs[2];
-static struct space spaces[2]; // the second one in two_spaces() alone
+static struct space spaces[2];      // the second one in two_spaces() alone
 static struct space *space = spaces;
 
 void panic(const char *fmt, ...) {
@@ -122,7 +121,8 @@ static u64 walked[REMEMBERED]; // tables, by any CPU, idle ones too
 static int cpu;                // whose turn it is
 
 static void lock_check(const struct lock *lock) {
-    CHECK(!lock->taken && (lock == &space->lock || slots[0].allocating));
+    bool is_expected = lock == &space->lock || lock->rank == LOCK_OBJECT || slots[0].allocating;
+    CHECK(!lock->taken && is_expected);
 }
 void lock_take(struct lock *lock) {
     lock_check(lock);
@@ -136,6 +136,12 @@ void cpu_serve(void) { promises.away = 0; } // as if it were done: the other CPU
 void tlb_enter(struct tlb *tlb) { (void)tlb; }
 
 paddr tables_root(void) { return test_root; }
+paddr tables_root_here(void) { return test_root; }
+const struct limits *space_limits(void) { return &threads[0].process->limits; }
+// Nothing is shared by two spaces here.
+void collector_dropped(u64 pages) { CHECK(!pages); }
+void shares_moved(paddr physical, u64 bytes) { CHECK(!physical.at && !bytes); }
+void shares_split(paddr physical) { CHECK(!physical.at); }
 void tlb_forget(u64 address) {
     for (int i = 0; i < REMEMBERED; i++)
         if (address - tlbs[cpu][i].address < tlbs[cpu][i].bytes) tlbs[cpu][i].bytes = 0;
@@ -149,7 +155,7 @@ void tlb_flush(struct tlb *tlb, u64 start, u64 end, bool tables) {
 
 static void check_tlb(void) {
     for (struct remembered *at = tlbs[0]; at < tlbs[2]; at++) {
-        u64 bytes, *entry = at->bytes ? tables_leaf(space->tlb->root, at->address, &bytes) : NULL;
+        u64 bytes, *entry = at->bytes ? tables_leaf(space->tlb.root, at->address, &bytes) : NULL;
         if (at->bytes) CHECK(entry && bytes == at->bytes && *entry == at->entry);
     }
 }
@@ -164,7 +170,7 @@ static void check_forgotten(paddr page, u64 bytes, bool is_table) {
 }
 
 static void walk(u64 address) {
-    paddr table = space->tlb->root;
+    paddr table = space->tlb.root;
     for (int level = 3; level > 0; level--) {
         u64 entry = *tables_at(table, address, level);
         if (!(entry & PTE_P) || entry & PTE_PS) return;
@@ -177,7 +183,7 @@ static void walk(u64 address) {
 static u64 *access(u64 address, u64 error, const char **why) {
     for (int i = 0; i < 4; i++) { // while one page is cleared another CPU may have undone it
         walk(address);
-        u64 bytes, *entry = tables_leaf(space->tlb->root, address, &bytes),
+        u64 bytes, *entry = tables_leaf(space->tlb.root, address, &bytes),
                    at = ROUND_DOWN(address, bytes);
         bool allowed = entry && *entry & PTE_P && *entry & PTE_U &&
                        !(error & FAULT_WRITE && !(*entry & PTE_W)) &&
@@ -284,7 +290,7 @@ static void trace_other(void) {
     struct space *used = space;
     struct area *area;
     space = &spaces[used == spaces];
-    if (space->tlb) trace_table(space->tlb->root.at, 3, 0);
+    if (space->tlb.root.at) trace_table(space->tlb.root.at, 3, 0);
     RB_FOREACH(area, area_tree, &space->areas.tree) own_node(area);
     for (area = space->areas.spare; area; area = RB_LEFT(area, link)) own_node(area);
     space = used;
@@ -323,7 +329,7 @@ static void trace(void) {
     found = (struct promises){0};
     unmarked = 0;
     trace_objects();
-    trace_table(space->tlb->root.at, 3, 0);
+    trace_table(space->tlb.root.at, 3, 0);
     trace_other();
     own(file_start, file_pages * PAGE_SIZE, THE_FILE);
     struct area *area;
@@ -412,7 +418,7 @@ static void check_model(void) {
                                             !!(area->flags & AREA_COUNTED) != page->counted)))
             CHECK(!"the area is as the model has it");
         if (at >= until) {
-            entry = tables_leaf(space->tlb->root, at, &bytes);
+            entry = tables_leaf(space->tlb.root, at, &bytes);
             until = ROUND_DOWN(at, bytes) + bytes;
             if (entry) CHECK(used && ROUND_DOWN(at, bytes) >= area->start && until <= area->end);
         }
@@ -637,7 +643,7 @@ static void do_advise(u64 at, u64 count) {
         CHECK(result == (covered ? 0 : -ENOMEM) || (result == -ENOMEM && is_short(8)));
     bool is_whole = result == -EINVAL || result == 0 || !is_short(8);
     for (u64 i = at, bytes; i < end; i++) {
-        if (!is_whole && !model[i].shared && tables_leaf(space->tlb->root, address_of(i), &bytes))
+        if (!is_whole && !model[i].shared && tables_leaf(space->tlb.root, address_of(i), &bytes))
             break;
         if (!model[i].shared) model[i].value = first_value(&model[i]);
     }
@@ -875,7 +881,6 @@ static void while_broken(void) {
 static void use_space(int number) {
     space = &spaces[number];
     processes[number].space = space;
-    space->limits = &processes[number].limits;
     threads[0].process = threads[1].process = &processes[number];
     (memset)(tlbs, 0, sizeof tlbs);
     (memset)(walked, 0, sizeof walked);
@@ -887,7 +892,6 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     physical_end = ranges[count - 1].end;
     madvise(window((paddr){0}), physical_end, 4);
     (memset)(spaces, 0, sizeof spaces);
-    spaces[0].tlb = &test_tlbs[0];
     for (int i = 0; i < 2 * LIMITS; i++) {
         struct limit none = {~0ull, ~0ull};
         processes[i / LIMITS].limits.of[i % LIMITS] = none;
@@ -907,12 +911,12 @@ static void start(const struct range *ranges, size_t count, u64 bytes, bool has_
     linear_lay_out(&handed.map, ranges, count, true);
     handed.top = handed.map.end;
     pages_init(&handed, 0);
-    test_root = test_tlbs[0].root = page_alloc_cleared();
+    test_root = spaces[0].tlb.root = page_alloc_cleared();
     file_pages = 0;
     space_start = ROUND_DOWN(SPACE_PLACE_END - bytes, 2 * MIB);
     model_pages = (SPACE_PLACE_END - space_start) / PAGE_SIZE;
     shared_count = 0;
-    space_begin(space, space_start + 4 * MIB + 0x10, &(struct boot_part){0});
+    space_begin(space, space_start + 4 * MIB + 0x10);
     space->largest = has_1g ? LEVEL_1G : LEVEL_2M;
     struct area below = {.start = USER_START, .end = space_start};
     struct area above = {.start = SPACE_PLACE_END, .end = USER_END};
@@ -976,7 +980,7 @@ static void random_machine(const struct range *ranges, size_t count, u64 bytes, 
 static void count_leaves(u64 *leaves) {
     leaves[0] = leaves[1] = leaves[2] = 0;
     for (u64 at = space_start, bytes; at < SPACE_PLACE_END; at = ROUND_DOWN(at, bytes) + bytes)
-        if (tables_leaf(space->tlb->root, at, &bytes))
+        if (tables_leaf(space->tlb.root, at, &bytes))
             leaves[bytes == GIB ? 2 : bytes == 2 * MIB ? 1 : 0]++;
 }
 #define LEAVES(g, m, k)                                                                            \
@@ -1060,8 +1064,8 @@ static void two_spaces(const struct range *ranges, size_t count) {
     const char *why;
     u64 at[2], left[2], wrong = 0;
     start(ranges, count, 48 * MIB, false);
-    spaces[1] = (struct space){.tlb = &test_tlbs[1], .largest = LEVEL_2M};
-    test_tlbs[1].root = page_alloc_cleared();
+    spaces[1] = (struct space){.largest = LEVEL_2M};
+    spaces[1].tlb.root = page_alloc_cleared();
     for (int i = 0; i < 2; i++) {
         use_space(i);
         at[i] = (u64)CALL6(mmap, space_start + 2 * MIB, pages * PAGE_SIZE, rw,

@@ -1,0 +1,45 @@
+"""Processes: the same program prints on Linux, natively, what it prints in vmos; what they have in common in memory."""
+import vm
+from signals import natively
+
+
+def same(compiler, flag, cpus):
+    program = vm.compile_guest("test/guest/processes.c", compiler, flag, "-pthread", "-O1")
+    printed, status = natively(program)
+    vm.expect_in("natively", b"done\n", printed)
+    result = vm.boot(program, extra=["-smp", str(cpus)], hang=2 * vm.HANG).expect(status)
+    vm.expect("what it printed", result.com1.decode().splitlines(), printed.decode().splitlines())
+
+
+def shares(way, *numbers, memory, com1, cpus=1, words=(), hang=vm.HANG):
+    program = vm.compile_guest("test/guest/shares.c", "musl-gcc", "-static", "-O1")
+    args = [way, *(str(number) for number in numbers)]
+    return vm.boot(program, args=args, memory=memory, extra=["-smp", str(cpus)], words=words, hang=hang).expect(0, com1)
+
+
+def both_write(cpus):
+    """A process of 150 MiB in 256 MiB forks: the child can be another program, and is ended when both write everything."""
+    result = shares("write", 150, memory="256M", cpus=cpus,
+                    com1=b"another program: 0x600\nthe younger: 0x9\nthe older has all: 1\n")
+    vm.expect_in("log", "memory ran out: process 3, the youngest that has memory in common with its parent", result.log)
+
+
+def tests():
+    for compiler, flag in ("musl-gcc", "-static"), ("gcc", "-static"), ("gcc", "-static-pie"):
+        for cpus in 1, 2, 4:
+            yield f"{compiler} {flag} on {cpus}", lambda of=(compiler, flag, cpus): same(*of)
+    for cpus in 1, 2:
+        yield f"both write, on {cpus}", lambda cpus=cpus: both_write(cpus)
+    yield "overcommit=2 refuses", lambda: shares(
+        "refused", 150, memory="256M", words=["overcommit=2"], com1=b"fork 0: Out of memory\n")
+    yield "overcommit=2 has room", lambda: shares("refused", 100, memory="256M", words=["overcommit=2"], com1=b"fork 1: \n")
+    yield "2,000 children of 8 MiB", lambda: shares("many", 8, 2000, memory="64M", com1=b"done, nothing is lost\n")
+    yield "200 children of 30 MiB", lambda: shares("many", 30, 200, memory="64M", com1=b"done, nothing is lost\n")
+    yield "rewritten twice", lambda: shares("rewrites", 256, memory="1G", com1=b"rewritten 1\n")
+    yield "10,000 at once", lambda: shares("crowd", 1, 10000, memory="1G",
+                                           com1=b"10000 at once: all\nended 10000\n")
+    yield "as many as there can be", lambda: shares("crowd", 1, 100000, memory="64M", com1=None)
+
+
+def more_tests():
+    yield "100,000 children", lambda: shares("many", 1, 100000, memory="64M", com1=b"done, nothing is lost\n", hang=900)
