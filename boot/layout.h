@@ -90,7 +90,9 @@
 #define REGISTERS_VECTOR 120 // offsets in it
 #define REGISTERS_RIP    136
 #define REGISTERS_RFLAGS 152
-#define CPU_CURRENT      8 // offsets in struct cpu
+#define QUICK_NUMBERS    512       // of system calls that can be quick
+#define QUICK_NOT        (-100003) // what a quick call returns that is not done: no error number
+#define CPU_CURRENT      8         // offsets in struct cpu
 #define CPU_SCRATCH      16
 #define CPU_STACK_TOP    24
 #define CPU_OPEN         45

@@ -103,5 +103,6 @@ void __attribute__((noreturn)) kernel_high(struct handover *handover) {
     memory_give(unused, paddr_add(unused, code));
     cpus_start(&acpi, &boot.low);
     if (cpus_expected() == 1) time_cpu_alone();
-    program_run(&boot, calls_dispatch);
+    calls_init();
+    program_run(&boot, &calls_of_program);
 }

@@ -31,6 +31,7 @@ static const struct stack {
     int bytes, taken;
 } stacks[] = {
     {"syscall_from_program", SLOT_STACK, 0},
+    {"syscall_quick", SLOT_STACK, 0},
     {"trap_from_program", SLOT_STACK, 0},
     {"kernel_high", SLOT_STACK, 0},
     {"cpu_arrive", SLOT_STACK, 0},

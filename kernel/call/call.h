@@ -20,3 +20,6 @@ s64 usage_tell(u64 at, const struct usage *of); // usage.c; as struct rusage
 // Finds a call by its number. One that nobody built returns -ENOSYS, which programs know how to
 // live with, and is named once in the log.
 s64 calls_dispatch(struct thread *thread, u32 number, const u64 *arg);
+
+extern const struct calls calls_of_program; // quick.c: for program_run()
+void calls_init(void);

@@ -4,9 +4,7 @@
 s64 call_getpid(struct thread *thread, const u64 *arg) { return thread->process->id; }
 
 s64 call_getppid(struct thread *thread, const u64 *arg) {
-    const struct process *parent = __atomic_load_n(&thread->process->parent, __ATOMIC_RELAXED);
-    if (!parent) return 0;
-    return parent->id; // it cannot go without giving its children away
+    return __atomic_load_n(&thread->process->parent_id, __ATOMIC_RELAXED);
 }
 
 s64 call_getpgrp(struct thread *thread, const u64 *arg) { return thread->process->group; }

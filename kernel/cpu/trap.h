@@ -58,10 +58,19 @@ struct fault {
     u64 address; // CR2 for a page fault, else 0
 };
 
+// What a quick call gets of the registers: its arguments, and the number.
+struct quick {
+    u64 rdi, rsi, rdx, r10, r8, r9, rax;
+};
+
 // What higher rooms do about entries from the program; set once before the first context_resume().
 struct trap_hooks {
     // The number is in regs.rax, and the result goes there.
     void (*syscall)(struct context *context);
+    // The same for a number with a bit in quick_calls, before anything is saved: the result, or
+    // QUICK_NOT, and nothing has changed. It waits for nothing and touches no memory of the
+    // program.
+    s64 (*quick)(struct context *context, const struct quick *quick);
     // An exception of the program.
     void (*fault)(struct context *context, const struct fault *fault);
     // A page fault at a user address inside usercopy; true: it is mapped now, and is tried again.
@@ -70,6 +79,7 @@ struct trap_hooks {
     void (*after)(struct context *context);
 };
 void traps_init(const struct trap_hooks *hooks);
+extern u64 quick_calls[QUICK_NUMBERS / 64]; // a bit for each number that quick() may know
 void traps_set_stack_growth(const char *(*grow)(u64 address, u64 rsp));
 
 void interrupt_set(unsigned line, void (*handler)(void)); // an ISA line's

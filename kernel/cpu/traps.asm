@@ -10,11 +10,13 @@ bits 64
 %include "layout.inc"
 
 RFLAGS_ONE  equ 2               ; the bit that is always set: interrupts, direction, trap and AC off
+RFLAGS_TF   equ 1 << 8
 RFLAGS_IF   equ 1 << 9
+RFLAGS_RF   equ 1 << 16
 RFLAGS_AC   equ 1 << 18
 MSR_GS_BASE equ 0xc0000101
 
-extern syscall_from_program, trap_from_program, trap_from_kernel, panic_at
+extern syscall_from_program, syscall_quick, quick_calls, trap_from_program, trap_from_kernel, panic_at
 global trap_stubs, syscall_entry, resume_by_iret, resume_by_sysret
 global user_compare_exchange, usercopy, usercopy_failed, usercopy_end, panic
 
@@ -98,9 +100,36 @@ trap:
         iretq
 
 ; In: rcx = the program's rip, r11 = its rflags, everything else as the program left it, RSP and GS included.
+;
+; Calls that are done in a few instructions, and never wait, look at no memory of the program and change no register but
+; the result, are tried first (quick_calls has a bit for each number): for them the C compiler keeps what a function has
+; to keep, and the others are on the stack. What is not done then begins anew, with all registers.
 syscall_entry:
         swapgs
         mov     [gs:CPU_SCRATCH], rsp
+        cmp     eax, QUICK_NUMBERS
+        jae     ..@all
+        bt      [quick_calls], eax
+        jnc     ..@all
+        test    r11d, RFLAGS_TF | RFLAGS_RF ; SYSRET cannot go on with these (trap_can_sysret)
+        jnz     ..@all
+        mov     rsp, [gs:CPU_STACK_TOP]
+        each push, rcx, r11, rax, r9, r8, r10, rdx, rsi, rdi, rbp
+        mov     rdi, [gs:CPU_CURRENT]
+        lea     rsi, [rsp + 8]          ; struct quick
+        xor     ebp, ebp                ; backtraces end here
+        call    syscall_quick
+        each pop, rbp, rdi, rsi, rdx, r10, r8, r9
+        cmp     rax, QUICK_NOT
+        je      ..@not_done
+        lea     rsp, [rsp + 8]
+        each pop, r11, rcx
+        mov     rsp, [gs:CPU_SCRATCH]
+        swapgs
+        o64 sysret
+..@not_done:
+        each pop, rax, r11, rcx
+..@all:
         mov     rsp, [gs:CPU_CURRENT]
         lea     rsp, [rsp + REGISTERS_SIZE]
         each push, USER_SS, qword [gs:CPU_SCRATCH], r11, USER_CS, rcx

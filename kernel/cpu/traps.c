@@ -15,6 +15,7 @@
 static u64 nmi_count;
 static u64 nmi_rip;
 static const struct trap_hooks *hooks;
+u64 quick_calls[QUICK_NUMBERS / 64];
 static const char *(*grow_stack)(u64 address, u64 rsp);
 
 // Says what higher rooms do about entries from the program. A hook runs on the slot stack, may
@@ -113,10 +114,14 @@ void context_resume(void) {
     resume_by_iret(context);
 }
 
-// Called by traps.asm, as are the two below whose names begin with trap_from.
+// Called by traps.asm, as are syscall_quick and the two below whose names begin with trap_from.
 void __attribute__((noreturn)) syscall_from_program(void) {
     hooks->syscall(this_cpu()->current);
     trap_leave();
+}
+
+s64 syscall_quick(struct context *context, const struct quick *quick) {
+    return hooks->quick(context, quick);
 }
 
 void __attribute__((noreturn)) trap_from_program(void) {

@@ -155,6 +155,46 @@ void tables_free(paddr root, u64 start, u64 end, u64 low, u64 high, void (*give)
     tables_take_out(root, 3, 0, (u64[]){start, end}, (u64[]){low, high}, give);
 }
 
+// ---- taking apart ----
+
+#define DROP_COST    200 // a page or a table that goes
+#define CLUSTER      8   // entries that are looked at together, since most are empty
+#define CLUSTER_COST 12
+
+static inline bool tables_are_empty(const u64 *entry) {
+    return !(entry[0] | entry[1] | entry[2] | entry[3] | entry[4] | entry[5] | entry[6] | entry[7]);
+}
+
+// Goes down where there is a table, and up at its end: each level has its table, and how far it is.
+bool tables_take_apart(paddr root, s64 work, void (*drop)(u64 entry, u64 bytes),
+                       void (*give)(u64 entry)) {
+    u64 *at[] = {NULL, NULL, NULL, window(root)};
+    u64 *ends[] = {NULL, NULL, NULL, at[3] + ENTRIES / 2};
+    for (int level = 3; level < 4;) {
+        u64 *entry = at[level];
+        if (entry == ends[level]) {
+            if (++level == 4) return true;
+            give(*at[level]);
+            *at[level]++ = 0;
+        } else if ((u64)entry % (CLUSTER * sizeof *entry) == 0 && tables_are_empty(entry)) {
+            work -= CLUSTER_COST;
+            at[level] += CLUSTER;
+        } else if (!*entry) {
+            at[level]++;
+        } else if (work < 0) {
+            return false;
+        } else if (level == 0 || *entry & PTE_PS) {
+            work -= DROP_COST;
+            drop(*entry, LEVEL_BYTES(level));
+            *at[level]++ = 0;
+        } else {
+            at[--level] = window(pte_target(*entry));
+            ends[level] = at[level] + ENTRIES;
+        }
+    }
+    return true;
+}
+
 void tables_split(struct tlb *tlb, u64 *entry, u64 address, u64 bytes, u64 table) {
     u64 part = bytes / ENTRIES;
     u64 next = *entry;

@@ -82,6 +82,11 @@ enum { TABLES_HID_PAGES = 1, TABLES_HID_TABLES = 2 };
 unsigned tables_hide(paddr root, u64 start, u64 end, u64 low, u64 high) MUST_USE;
 void tables_free(paddr root, u64 start, u64 end, u64 low, u64 high, void (*give)(u64 entry));
 
+// Takes the lower half apart when no CPU uses the root any more, with so much work: drop() gets the
+// entries of pages, give() those of tables. True: that was all.
+bool tables_take_apart(paddr root, s64 work, void (*drop)(u64 entry, u64 bytes),
+                       void (*give)(u64 entry));
+
 // A page of 2 MiB or 1 GiB becomes 512 smaller ones with the same rights in the given table, whose
 // contents do not matter and which may come with bits for its entry. While the size changes the
 // page is not present: a CPU that found two sizes for one address could raise a machine check (AMD

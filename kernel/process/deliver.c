@@ -126,7 +126,8 @@ static bool signal_halt(struct thread *thread) {
     }
     if (dies) exit_begin(thread);
     if (dies) return true;
-    if (!(process->halts & HALT_STOPPED) || thread->waiting) return false;
+    if (!(process->halts & HALT_STOPPED)) return false;
+    if (thread->waiting) return true; // its signals wait, too
     thread->is_held = wait_join(thread, &process->goes_on, NULL);
     if (!(__atomic_load_n(&process->halts, __ATOMIC_SEQ_CST) & HALT_STOPPED)) thread_wake(thread);
     return true;

@@ -119,14 +119,16 @@ static void exec_go_over(struct thread *thread, struct exec *exec) {
     memcpy(thread->name, EXEC_NAME, sizeof EXEC_NAME);
     __atomic_store_n(&process->has_executed, true, __ATOMIC_SEQ_CST);
     wait_wake(&process->released);
-    if (space_leave(before)) exec->before = before;
+    if (space_leave(before)) {
+        space_end(before);
+        exec->before = before;
+    }
 }
 
 static s64 exec_leave_memory(struct thread *thread, struct exec *exec) {
     if (thread->process->space != exec->space) exec_go_over(thread, exec);
     if (!exec->before) return 0;
     if (!space_empty(exec->before)) return call_again(thread);
-    space_free(exec->before);
     return 0;
 }
 
@@ -204,7 +206,6 @@ static s64 exec_end(struct thread *thread, struct exec *exec) {
     chain_end(&exec->arguments.begins);
     if (exec->error && exec->space && exec->space != thread->process->space) {
         if (!space_empty(exec->space)) return call_again(thread);
-        space_free(exec->space);
     }
     s64 result = exec->error;
     if (!result) { // not before: the call is executed anew by its registers

@@ -73,14 +73,17 @@ static bool exit_leave(struct thread *thread) {
 
 static bool exit_empty_memory(struct thread *thread) {
     struct process *process = thread->process;
-    if (!thread->last_space) {
-        if (!space_leave(process->space)) {
+    if (thread->context.tlb != &tlb_first) {
+        bool is_last = space_leave(process->space);
+        thread->context.tlb = &tlb_first; // what the kernel has is all that it needs from here on
+        (void)tlb_leave();
+        tlb_enter(&tlb_first);
+        if (is_last)
+            space_end(process->space);
+        else
             process->space = NULL;
-            return true;
-        }
-        thread->last_space = process->space;
     }
-    if (!space_empty(thread->last_space)) return false;
+    if (process->space && !space_empty(process->space)) return false;
     process->space = NULL;
     return true;
 }

@@ -78,7 +78,6 @@ static bool clone_give_up(struct process *child) {
     if (is_own) {
         space->users = 1; // until it is empty
         if (!space_empty(space)) return false;
-        space_free(space);
     }
     child->space = NULL;
     lock_take(&threads_lock);

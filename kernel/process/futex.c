@@ -46,6 +46,10 @@ static bool futex_is_empty(struct bucket *bucket) {
            !__atomic_load_n(&bucket->count, __ATOMIC_RELAXED);
 }
 
+bool futex_has_nobody(const struct space *space, u64 address) {
+    return futex_is_empty(futex_bucket_of((struct futex_key){space_own_place(space, address)}));
+}
+
 static void futex_put(struct bucket *bucket, struct thread *thread, struct futex_key key) {
     u64 arrival = __atomic_add_fetch(&arrivals, 1, __ATOMIC_RELAXED);
     futex_count(bucket, 1);

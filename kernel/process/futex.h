@@ -9,6 +9,8 @@ struct futex_key {     // what a waiter waits for
 };
 struct futex_key futex_key(struct space *space, u64 address,
                            u32 operation); // operation: with FUTEX_PRIVATE_FLAG or without
+// Whether nobody waits for a private word; true may be over at once.
+bool futex_has_nobody(const struct space *space, u64 address);
 void futex_wake_one(struct futex_key key); // the one who came first
 // The calls, in every execution; operation: with Linux's flags.
 struct futex_wait {

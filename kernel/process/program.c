@@ -109,10 +109,6 @@ static bool program_copy_fault(const struct fault *fault) {
 
 // Its CPU has left it, and uses its memory no longer.
 static void program_thread_gone(struct thread *thread) {
-    if (thread->last_space) {
-        (void)tlb_leave();
-        space_free(thread->last_space);
-    }
     lock_take(&threads_lock);
     process_drop(thread->process);
     lock_give(&threads_lock);
@@ -120,7 +116,10 @@ static void program_thread_gone(struct thread *thread) {
 
 static const struct thread_hooks hooks_of_threads = {syscall_run, signal_deliver, file_drop,
                                                      program_thread_gone};
-static const struct trap_hooks hooks = {syscall_begin, program_fault, program_copy_fault, schedule};
+static struct trap_hooks hooks = {.syscall = syscall_begin,
+                                  .fault = program_fault,
+                                  .user_copy_fault = program_copy_fault,
+                                  .after = schedule};
 
 // A CPU that has arrived.
 static void program_join(void) {
@@ -146,8 +145,9 @@ static void program_name_thread(struct thread *thread, const struct boot_part *c
     if (value) memcpy(thread->name, value + start, MIN(length - start, THREAD_NAME - 1));
 }
 
-void program_run(struct boot_info *boot, program_call call) {
-    dispatch = call;
+void program_run(struct boot_info *boot, const struct calls *calls) {
+    dispatch = calls->call;
+    hooks.quick = calls->quick;
     tlb_first.root = tables_root();
     tables_set_root(tlb_first.root);
     struct process *process = process_make(NULL);

@@ -9,10 +9,14 @@
 // Does the system call of that number with its six arguments: the result, a negative errno, or
 // CALL_WAITS.
 typedef s64 (*program_call)(struct thread *thread, u32 number, const u64 *arg);
+struct calls {
+    program_call call;
+    s64 (*quick)(struct context *context, const struct quick *quick); // of a trap_hooks
+};
 // Loads the program of the image, makes its first thread and enters it. boot: a copy that lives for
-// ever, all of whose memory the window reaches; it gets the last two time stamps. call: what does
+// ever, all of whose memory the window reaches; it gets the last two time stamps. calls: what does
 // its system calls.
-void program_run(struct boot_info *boot, program_call call) __attribute__((noreturn));
+void program_run(struct boot_info *boot, const struct calls *calls) __attribute__((noreturn));
 // Before anything is said about the program's end: returns to the first CPU only.
 void program_ends(void);
 

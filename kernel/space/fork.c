@@ -10,6 +10,7 @@
 #include "kernel/space/space.h"
 
 #define ENTRY_COST 300 // instructions for one that is copied
+#define EMPTY_COST 6   // for one that is empty
 #define HOLE_COST  60  // and for a look at a table that is not there
 #define FORK_AREA  2000
 
@@ -28,11 +29,9 @@ static void fork_share(struct space *space, u64 *entry, const struct area *area,
     if (before & PTE_P && before & PTE_W) space->changed |= TABLES_HID_PAGES;
 }
 
-static bool fork_entry(struct space *from, struct space *to, const struct area *area,
-                       const struct area *copy, u64 *entry, u64 address, u64 bytes) {
-    int level = (__builtin_ctzll(bytes) - LEVEL_SHIFT(0)) / 9;
-    u64 *target = space_entry(to, copy, address, level);
-    if (!target) return false;
+// The entry of a page, for the copy.
+static void fork_entry(struct space *from, const struct area *area, const struct area *copy,
+                       u64 *entry, u64 *target, u64 bytes) {
     if (*entry & PTE_OURS) {
         fork_share(from, entry, area, bytes);
         *target = *entry & ~PTE_COUNTED;
@@ -41,18 +40,37 @@ static bool fork_entry(struct space *from, struct space *to, const struct area *
     } else {
         *target = *entry & ~PTE_COUNTED;
     }
-    return true;
+}
+
+// Pages of one table, from the one at an address on. Returns how far it came, or 0: no memory.
+static u64 fork_table(struct space *from, struct space *to, const struct area *area,
+                      const struct area *copy, u64 at, u64 bytes, u64 *entry, s64 *left) {
+    int level = (__builtin_ctzll(bytes) - LEVEL_SHIFT(0)) / 9;
+    u64 end = MIN(area->end, ROUND_DOWN(at, 512 * bytes) + 512 * bytes);
+    u64 *target = space_entry(to, copy, at, level);
+    if (!target) return 0;
+    for (; at<end && * left> 0; at += bytes, entry++, target++) {
+        bool is_table = level && *entry && !(*entry & PTE_PS);
+        if (is_table) return at;
+        *left -= EMPTY_COST;
+        if (!*entry) continue;
+        *left -= ENTRY_COST;
+        fork_entry(from, area, copy, entry, target, bytes);
+    }
+    return at;
 }
 
 // The pages of an area from an address on; returns how far it came, or 0: no memory.
 static u64 fork_pages(struct space *from, struct space *to, const struct area *area,
                       const struct area *copy, u64 at, s64 *left) {
-    for (u64 bytes; at<area->end && * left> 0; at = ROUND_DOWN(at, bytes) + bytes) {
+    u64 bytes;
+    while (at && at<area->end && * left> 0) {
         u64 *entry = tables_leaf(from->tlb.root, at, &bytes);
         *left -= HOLE_COST;
-        if (!entry) continue;
-        *left -= ENTRY_COST;
-        if (!fork_entry(from, to, area, copy, entry, at, bytes)) return 0;
+        if (entry)
+            at = fork_table(from, to, area, copy, at, bytes, entry, left);
+        else
+            at = ROUND_DOWN(at, bytes) + bytes;
     }
     return MIN(at, area->end);
 }
@@ -100,6 +118,7 @@ s64 space_copy(struct thread *thread, struct space *from, struct space *to) {
     to->brk_start = from->brk_start;
     to->brk_now = from->brk_now;
     space_flush(from, start, at);
+    space_tell_screen(to);
     lock_give(&to->lock);
     lock_give(&from->lock);
     thread->record.done = at;

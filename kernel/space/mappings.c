@@ -9,8 +9,15 @@
 #include "kernel/memory/promises.h"
 #include "kernel/space/ranges.h"
 
+void space_tell_screen(struct space *space) {
+    static u64 shown;                              // by all spaces together
+    u64 more = space->areas.device - space->shown; // or less: wraps
+    space->shown = space->areas.device;
+    screen_yield(__atomic_add_fetch(&shown, more, __ATOMIC_SEQ_CST));
+}
+
 s64 mapping_unlocked(struct space *space, s64 result) {
-    screen_yield(space->areas.device);
+    space_tell_screen(space);
     lock_give(&space->lock);
     return result;
 }

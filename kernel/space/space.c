@@ -231,14 +231,18 @@ void space_page_give(paddr physical, u64 bytes) {
         frames_free_run(physical, bytes / LEVEL_BYTES(LEVEL_2M));
 }
 
+void space_page_end(u64 entry, u64 bytes) {
+    space_page_forget(entry, bytes);
+    if (space_is_owned(entry))
+        space_page_give(pte_target(entry), bytes);
+    else if (entry & PTE_SHARED)
+        collector_dropped(PAGES(bytes));
+}
+
 static void space_page_drop(void *context, u64 *entry, u64 address, u64 bytes) {
     (void)context;
     (void)address;
-    space_page_forget(*entry, bytes);
-    if (space_is_owned(*entry))
-        space_page_give(pte_target(*entry), bytes);
-    else if (*entry & PTE_SHARED)
-        collector_dropped(PAGES(bytes));
+    space_page_end(*entry, bytes);
     *entry = 0;
 }
 
@@ -287,7 +291,6 @@ bool space_border(struct space *space, u64 address) {
 // What a piece of long work may come upon: an area costs up to 6,000 instructions when there are
 // 120,000 of them, a page up to 300 with the look that is taken here.
 #define PIECE_BYTES (128 * PAGE_SIZE) // less is no long work, whatever pages are there
-#define PIECE_AREAS 32
 #define REACH_COST  300
 
 u64 space_reach(struct space *space, u64 start, u64 end) {

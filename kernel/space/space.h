@@ -48,9 +48,10 @@ struct space *space_new(void);
 void space_hold(struct space *space); // one more user
 // One user less. True: it was the last one, and somebody has to empty the space and free it.
 bool space_leave(struct space *space);
-// Takes out a piece of what is left in it. True: nothing is.
+// Nobody is to use it any more, this CPU neither: all CPUs forget it.
+void space_end(struct space *space);
+// Then takes out a piece of what is left in it. True: nothing is, and it is gone itself.
 bool space_empty(struct space *space);
-void space_free(struct space *space); // an empty one, which no CPU uses
 // The space with the lowest number from there on, with its lock taken; NULL: there is none. The
 // caller gives that back, and then the lock of all spaces by spaces_give().
 struct space *spaces_take_from(u64 number);
@@ -92,6 +93,9 @@ static inline u64 space_own_place(const struct space *space, u64 address) {
 }
 
 // ---- between the files of this room ----
+#define PIECE_AREAS 32 // that a piece of long work changes at most
+// The screen is the program's as long as any space shows it; under the space's lock.
+void space_tell_screen(struct space *space);
 // Takes the lock. Everything below needs it.
 void space_take(struct space *space);
 const struct area *space_area(struct space *space, u64 address); // NULL: none
@@ -115,6 +119,7 @@ void space_page_show(u64 *entry, const struct area *area, paddr physical);
 void space_page_share(u64 *entry, const struct area *area, paddr physical, u64 bytes);
 // A page of that entry goes, or becomes another's: what the account and the collector want to know.
 void space_page_forget(u64 entry, u64 bytes);
+void space_page_end(u64 entry, u64 bytes);       // that is gone, and flushed
 void space_page_give(paddr physical, u64 bytes); // back to those that are free
 void space_table_give(u64 entry);
 // Whether a page of that size may be made: what was promised comes first.

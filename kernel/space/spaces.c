@@ -68,20 +68,6 @@ bool space_leave(struct space *space) {
     return __atomic_sub_fetch(&space->users, 1, __ATOMIC_SEQ_CST) == 0;
 }
 
-bool space_empty(struct space *space) {
-    space_take(space);
-    struct area *area = areas_find(&space->areas, 0);
-    u64 start = 0;
-    if (area) start = area->start;
-    u64 end = space_reach(space, start, USER_END);
-    space->lock_future = 0;
-    space_areas_cut(space, start, end);
-    space_drop(space, start, end);
-    bool is_empty = !areas_find(&space->areas, 0) && !space->areas.left;
-    lock_give(&space->lock);
-    return is_empty;
-}
-
 // The nodes of areas lie in pages, and those at the start of a page stand for it. All are free.
 static void spaces_give_nodes(struct space *space) {
     struct area *pages = NULL;
@@ -99,16 +85,40 @@ static void spaces_give_nodes(struct space *space) {
     }
 }
 
-void space_free(struct space *space) {
+static void space_free(struct space *space) {
     lock_take(&lock);
     sorted_remove(&spaces, &space->node);
     if (sorted_in(&space->borrower)) sorted_remove(&borrowers, &space->borrower);
     lock_give(&lock);
-    tlb_end(&space->tlb);
     ASSERT(!space->promised);
     promises_give(OWNER_TABLES, space->tlb.root, false);
     spaces_give_nodes(space);
     spaces_give_page(space);
+}
+
+void space_end(struct space *space) { tlb_end(&space->tlb); }
+
+// First the areas, then the pages, then what the areas showed.
+static bool space_empty_some(struct space *space) {
+    for (int i = 0; i < PIECE_AREAS; i++) {
+        const struct area *area = areas_find(&space->areas, 0);
+        if (!area) break;
+        space_areas_cut(space, area->start, area->end);
+    }
+    space_tell_screen(space);
+    if (areas_find(&space->areas, 0)) return false;
+    if (!tables_take_apart(space->tlb.root, CALL_INSTRUCTIONS / 2, space_page_end,
+                           space_table_give))
+        return false;
+    return objects_collect(&space->areas.left);
+}
+
+bool space_empty(struct space *space) {
+    lock_take(&space->lock);
+    bool is_empty = space_empty_some(space);
+    lock_give(&space->lock);
+    if (is_empty) space_free(space);
+    return is_empty;
 }
 
 struct space *spaces_take_from(u64 number) {

@@ -6,7 +6,7 @@
 #include "kernel/thread/signals.h"
 
 #define WAKES   64   // threads at once
-#define MEMBERS 1000 // of a group that are looked at
+#define MEMBERS 1000 // of a group, or threads, that are looked at
 
 void process_describe(u32 id, enum event event, s32 status, struct signal_info *info) {
     static const s32 codes[] = {[EVENT_STOPPED] = CLD_STOPPED, [EVENT_CONTINUED] = CLD_CONTINUED};
@@ -67,6 +67,13 @@ void process_continue(struct process *process, bool tells) {
     if (!(process->halts & HALT_STOPPED)) return;
     process->halts &= ~HALT_STOPPED;
     wait_wake(&process->goes_on);
+    // What came meanwhile is taken now.
+    signal_ask(process);
+    struct thread *thread = thread_from(process, 0);
+    for (int i = 0; thread && i < MEMBERS; i++) {
+        if (thread->signals_pending) thread_wake(thread);
+        thread = thread_from(process, thread->tid + 1);
+    }
     if (tells) process_tell(process, EVENT_CONTINUED, 0xffff);
 }
 

@@ -101,6 +101,7 @@ struct process {
     struct sorted children;                  // by their ids, until they are waited for
     struct sorted threads;                   // by their tids
     struct sorted_node by_id, child, member; // member: of its group, by group and id
+    u32 parent_id;                           // 0: of the first one
     u32 group, session;
     u32 death_signal;   // that it gets when its parent has ended; 0: none
     u32 is_subreaper;   // orphans among its descendants become its children

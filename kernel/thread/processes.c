@@ -30,6 +30,7 @@ struct process *process_make(struct process *parent) {
     if (parent) {
         process->group = parent->group;
         process->session = parent->session;
+        process->parent_id = parent->id;
         sorted_add(&parent->children, &process->child, process->id, 0);
     }
     sorted_add(&processes, &process->by_id, process->id, 0);
@@ -77,6 +78,7 @@ void process_set_group(struct process *process, u32 group) {
 void process_adopt(struct process *child, struct process *parent) {
     struct sorted *before = sorted_in(&child->child);
     child->parent = parent;
+    __atomic_store_n(&child->parent_id, parent->id, __ATOMIC_RELAXED);
     sorted_move(before, &parent->children, &child->child, child->id, 0);
 }
 

@@ -70,8 +70,7 @@ bool signal_search(void) {
     return is_more || signal_is_unasked();
 }
 
-// Under the lock of the threads.
-static void signal_ask(struct process *process) {
+void signal_ask(struct process *process) {
     process->signals.unasked = 1;
     if (sorted_in(&process->signals.asks)) return;
     sorted_add(&asking, &process->signals.asks, process->id, 0);

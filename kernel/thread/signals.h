@@ -27,6 +27,8 @@ void signal_send_self(struct thread *thread, int signal); // of the current thre
 s64 signal_put_to(struct process *of, struct thread *to, const struct signal_info *info);
 // The same, but it neither stops nor continues a process: of children.
 s64 signal_tell(struct process *of, struct thread *to, const struct signal_info *info);
+// Its threads are asked who takes what was sent to it; under threads_lock, before signal_search().
+void signal_ask(struct process *process);
 void signals_forget_all(
     struct process *process);    // that has no threads any more; under threads_lock
 extern unsigned signals_unasked; // processes of which threads were not asked yet

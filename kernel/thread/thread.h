@@ -55,18 +55,17 @@ struct priority {
 struct thread {
     struct context context; // first: the trap code's context is the thread
     struct process *process;
-    u32 leaving;     // it makes its last call: how far that is (process/exit.c); 0: it does not
-    uaddr born_tid;  // where it stores its tid first, while leaving is THREAD_BORN
-    s32 exit_status; // of wait(2), if it is the last of its process
-    bool is_held;    // it stands still, as its process does
-    bool is_deaf;    // what it waits for comes soon: only its end interrupts it
-    struct space *last_space; // that goes with it; NULL: others use it, too
-    u32 tid, state;           // state: scheduler.c
-    unsigned cpu;             // where it runs, is queued, or ran last
-    bool waiting, ended;      // in a call that returned CALL_WAITS; made its last call
-    u64 virtual_time;         // by which it is queued (queue.h)
-    u64 time;                 // on CPUs, in TSC ticks
-    u64 clear_tid;            // where 0 goes when it ends, which wakes a futex there; 0: nowhere
+    u32 leaving;         // it makes its last call: how far that is (process/exit.c); 0: it does not
+    uaddr born_tid;      // where it stores its tid first, while leaving is THREAD_BORN
+    s32 exit_status;     // of wait(2), if it is the last of its process
+    bool is_held;        // it stands still, as its process does
+    bool is_deaf;        // what it waits for comes soon: only its end interrupts it
+    u32 tid, state;      // state: scheduler.c
+    unsigned cpu;        // where it runs, is queued, or ran last
+    bool waiting, ended; // in a call that returned CALL_WAITS; made its last call
+    u64 virtual_time;    // by which it is queued (queue.h)
+    u64 time;            // on CPUs, in TSC ticks
+    u64 clear_tid;       // where 0 goes when it ends, which wakes a futex there; 0: nowhere
     u64 signals_blocked, signals_pending; // bit n - 1 for signal n
     u64 signals_wanted;                   // of the blocked ones: that its call takes
     u64 signals_saved;                    // blocked before the call, and after the next handler

@@ -4,7 +4,7 @@ import subprocess
 
 import vm
 
-ENTRIES = {"syscall_from_program", "trap_from_program", "trap_from_kernel", "kernel_high", "kernel_low", "cpu_arrive"}
+ENTRIES = {"syscall_from_program", "syscall_quick", "trap_from_program", "trap_from_kernel", "kernel_high", "kernel_low", "cpu_arrive"}
 
 
 def kernel():

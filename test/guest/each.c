@@ -14,7 +14,7 @@ static void *computes(void *unused) {
 }
 
 static void __attribute__((noinline)) calls(void) {
-    __asm__ volatile("syscall" : : "a"(SYS_getppid) : "rcx", "r11", "memory");
+    __asm__ volatile("syscall" : : "a"(SYS_sched_get_priority_max) : "rcx", "r11", "memory");
 }
 
 static void *caller(void *unused) {

@@ -38,6 +38,8 @@ object() {
     kernel/memory/frames.c | kernel/memory/frames_runs.c | kernel/lib/sorted.c | kernel/thread/queue.c)
         extra="$freestanding -Os" ;;
     kernel/process/futex.c | kernel/call/futex.c) extra="$freestanding -Os" ;;
+    # Called by assembly that is nobody's frame, and nearly all that such a call takes.
+    kernel/call/quick.c) extra="$freestanding -O2 -fomit-frame-pointer" ;;
     *) extra="$freestanding -Oz" ;;
     esac
     # shellcheck disable=SC2086 # lists of flags
