@@ -1,4 +1,4 @@
-// alarm(2), setitimer and getitimer: the process's timer of real time.
+// alarm(2), setitimer and getitimer: the process's timers of real time and of its time on CPUs.
 #include <linux/time.h>
 #include "kernel/call/call.h"
 
@@ -7,7 +7,8 @@
 
 // alarm(unsigned seconds): what was left is rounded, but never to 0.
 s64 call_alarm(struct thread *thread, const u64 *arg) {
-    u64 left = alarm_set(thread->process, &(struct timer){.left = (u32)arg[0] * SECOND}).left;
+    const struct timer wanted = {.left = (u32)arg[0] * SECOND};
+    u64 left = alarm_set(&thread->process->alarms[0], &wanted, false).left;
     u64 seconds = left / SECOND;
     if (left % SECOND >= SECOND / 2 || (left && !seconds)) seconds++;
     return (s64)seconds;
@@ -34,9 +35,7 @@ static s64 alarm_put_timer(u64 to, struct timer timer) {
 s64 call_getitimer(struct thread *thread, const u64 *arg) {
     int which = (int)arg[0];
     if (which != ITIMER_REAL && which != ITIMER_VIRTUAL && which != ITIMER_PROF) return -EINVAL;
-    struct timer now = {0};
-    if (which == ITIMER_REAL) now = alarm_set(thread->process, NULL);
-    return alarm_put_timer(arg[1], now);
+    return alarm_put_timer(arg[1], alarm_set(&thread->process->alarms[which], NULL, false));
 }
 
 // setitimer(int which, new, old): no new one means none, as on Linux.
@@ -44,18 +43,13 @@ s64 call_setitimer(struct thread *thread, const u64 *arg) {
     int which = (int)arg[0];
     struct __kernel_old_itimerval value = {0};
     struct timer wanted;
-    struct timer before = {0};
+    struct timer before;
     if (arg[1] && !copy_from_user(&value, user(arg[1]), sizeof value)) return -EFAULT;
     if (timeval_get(&value.it_value, &wanted.left) ||
         timeval_get(&value.it_interval, &wanted.interval))
         return -EINVAL;
-    if (which == ITIMER_REAL)
-        before = alarm_set(thread->process, &wanted);
-    else if (which != ITIMER_VIRTUAL && which != ITIMER_PROF)
-        return -EINVAL;
-    else if (wanted.left)
-        return refused("setitimer", "timer", (u64)which, "timers of CPU time are not built",
-                       -EINVAL);
+    if (which != ITIMER_REAL && which != ITIMER_VIRTUAL && which != ITIMER_PROF) return -EINVAL;
+    before = alarm_set(&thread->process->alarms[which], &wanted, false);
     if (!arg[2]) return 0;
     return alarm_put_timer(arg[2], before);
 }

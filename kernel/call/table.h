@@ -18,8 +18,6 @@
     "there are no links: EINVAL, or why there is no such file"
 #define NOTE_CLONE                                                                                \
     "no namespaces (EPERM); CLONE_PIDFD and chosen tids are refused"
-#define NOTE_ITIMER                                                                               \
-    "ITIMER_REAL; timers of CPU time are never set (EINVAL)"
 #define NOTE_PRIORITY                                                                             \
     "nice values and policies are kept; SCHED_FIFO and SCHED_RR are refused with EPERM"
 #define NOTE_AFFINITY                                                                             \
@@ -146,8 +144,14 @@ CALL(gettimeofday, call_gettimeofday, FULL, "")
 CALL(time, call_time, FULL, "")
 // ---- alarm.c ----
 CALL(alarm, call_alarm, FULL, "")
-CALL(getitimer, call_getitimer, PARTIAL, NOTE_ITIMER)
-CALL(setitimer, call_setitimer, PARTIAL, NOTE_ITIMER)
+CALL(getitimer, call_getitimer, FULL, "")
+CALL(setitimer, call_setitimer, PARTIAL, "the kernel's time counts as the program's: ITIMER_VIRTUAL is ITIMER_PROF")
+// ---- timers.c ----
+CALL(timer_create, call_timer_create, PARTIAL, "no clocks of other threads and processes, nor those that wake a machine")
+CALL(timer_settime, call_timer_settime, FULL, "")
+CALL(timer_gettime, call_timer_gettime, FULL, "")
+CALL(timer_getoverrun, call_timer_getoverrun, FULL, "")
+CALL(timer_delete, call_timer_delete, FULL, "")
 // ---- usage.c ----
 CALL(getrusage, call_getrusage, PARTIAL, "time (all of it the user's), memory of its own, faults, "
     "switches; of children 0")

@@ -57,6 +57,10 @@ static struct clock_id clock_find(const struct thread *thread, int id, bool read
     return (struct clock_id){kind, thread->tid};
 }
 
+struct clock_id clock_by_id(const struct thread *thread, int id) {
+    return clock_find(thread, id, false);
+}
+
 // False when the thread has ended.
 static bool clock_of_thread(const struct thread *self, u32 tid, u64 *ns) {
     if (tid == self->tid) {

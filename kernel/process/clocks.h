@@ -17,6 +17,7 @@ struct clock_id {
     enum clock_kind kind;
     u32 tid; // CLOCK_ONE_THREAD: of which thread; it may have ended
 };
+struct clock_id clock_by_id(const struct thread *thread, int id);
 // The clock that a call sleeps by, in every execution: 0, -EINVAL or -EOPNOTSUPP.
 s64 clock_of_sleep(const struct thread *thread, int id, struct clock_id *clock);
 // The first execution: for so many ns, or until then. 0 or -EINVAL.

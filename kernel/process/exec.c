@@ -99,6 +99,7 @@ static s64 exec_end_others(struct thread *thread) {
 static void exec_go_over(struct thread *thread, struct exec *exec) {
     struct process *process = thread->process;
     struct space *before = process->space;
+    alarms_end(process, false);
     lock_take(&threads_lock);
     if (thread->tid != process->id) thread_rename(thread, process->id);
     process->halts &= ~HALT_EXECUTES;

@@ -102,6 +102,7 @@ static bool exit_give_children(struct process *process) {
     for (int i = 0; i < CHILDREN && (child = process_child(process, 0)); i++) {
         const struct signal_info info = {.signal = (s32)child->death_signal};
         process_adopt(child, heir);
+        child->exit_signal = SIGCHLD; // what the heir expects
         if (info.signal) (void)signal_put_to(child, NULL, &info);
         if (child->is_dead) process_tell(child, EVENT_ENDED, child->status);
     }
@@ -119,7 +120,7 @@ static bool exit_is_unwanted(const struct process *process) {
 
 static bool exit_tell(struct thread *thread) {
     struct process *process = thread->process;
-    (void)alarm_set(process, &(struct timer){0});
+    alarms_end(process, true);
     lock_take(&threads_lock);
     if (!(process->halts & HALT_DIES)) process->status = thread->exit_status;
     process->is_dead = true;

@@ -98,7 +98,7 @@ static s64 clone_end(struct thread *thread, struct process *process, const struc
     if (!is_apart) child->signal_stack = thread->signal_stack;
     if (!(flags & CLONE_VM)) child->rseq = thread->rseq;
     if (flags & CLONE_CHILD_SETTID) { // in its own memory: it does so itself, before all else
-        child->born_tid = wanted->child_tid;
+        child->record.few[0] = wanted->child_tid.at;
         child->leaving = THREAD_BORN;
         child->waiting = true;
     }
@@ -133,6 +133,7 @@ static s64 clone_make(struct thread *thread, const struct clone *wanted) {
     struct process *child = process_make(parent);
     if (!child) return -ENOMEM;
     child->exit_signal = wanted->exit_signal;
+    if (parent != thread->process) child->exit_signal = thread->process->exit_signal;
     record->begun = true;
     record->few[0] = (u64)child;
     record->few[1] = (u64)-ENOMEM;

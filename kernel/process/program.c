@@ -28,7 +28,7 @@ static s64 syscall_of_kernel(struct thread *thread) {
     u32 tid = thread->tid;
     if (thread->leaving != THREAD_BORN) return exit_step(thread);
     thread->leaving = 0;
-    (void)put_user(thread->born_tid, &tid, sizeof tid);
+    (void)put_user(user(thread->record.few[0]), &tid, sizeof tid);
     return 0;
 }
 

@@ -49,11 +49,22 @@ static inline u64 limit_hard(const struct limits *limits, unsigned resource) {
     return __atomic_load_n(&limits->of[resource].hard, __ATOMIC_RELAXED);
 }
 
-// Its timer of real time (alarm.c).
+// A timer (alarm.c).
+enum { ALARM_REAL, ALARM_PROCESS, ALARM_THREAD }; // clocks
 struct alarm {
-    struct sorted_node node; // among those that are set, by the time when the signal comes
-    u64 interval;
+    struct sorted_node node; // among those that are set, by when they are to be looked at
+    struct process *process; // NULL: there is none here
+    struct signal_info info; // that it sends
+    u64 at, interval;        // by its clock, ns: when it rings, and then again; 0: once
+    u32 tid;                 // of the thread that gets the signal; 0: the process does
+    u32 clock_tid;           // of ALARM_THREAD
+    s32 overrun;             // how often it has rung until its latest signal was taken
+    u8 clock;
+    bool wall;               // times that the program gives are those of the wall
+    bool is_silent, is_sent; // sends no signal; has sent one that was not taken yet
 };
+#define ALARMS      3 // of alarm and setitimer: of real time, and two of the process's own
+#define ALARM_PAGES 4 // with those of timer_create
 
 struct space;
 struct files;
@@ -92,10 +103,11 @@ struct process {
     struct files *files; // the open ones (file/files.h)
     struct limits limits;
     struct kept kept;
-    struct alarm alarm;
-    struct wait_queue changed;  // there is something new of a child of its
-    struct wait_queue goes_on;  // it is continued; who waits are its own threads
-    struct wait_queue released; // it is another program, or has ended (vfork)
+    struct alarm alarms[ALARMS];
+    paddr alarm_pages[ALARM_PAGES]; // 0: not there yet
+    struct wait_queue changed;      // there is something new of a child of its
+    struct wait_queue goes_on;      // it is continued; who waits are its own threads
+    struct wait_queue released;     // it is another program, or has ended (vfork)
     // Under the lock of the threads:
     struct process *parent;                  // NULL: the first one
     struct sorted children;                  // by their ids, until they are waited for

@@ -20,6 +20,7 @@ struct process *process_make(struct process *parent) {
     _Static_assert(sizeof(struct process) <= PAGE_SIZE, "it has a page");
     struct process *process = window(page);
     *process = (struct process){.changed = queue, .goes_on = queue, .released = queue};
+    alarms_init(process);
     process->handlers = &process->own_handlers;
     process->handlers->users = process->holds = 1;
     lock_take(&threads_lock);

@@ -54,9 +54,11 @@ struct record {
     u32 ready;         // entries of poll, of the done ones
     bool stays;        // in its queues until its next execution
     u64 tried, room;   // bytes that the execution before tried to store, and how many it could
-    struct tty_reader reader;
     u64 few[16];    // what was copied in, if it fits here: 8 parts of a vector, 16 entries of poll
     paddr pages[4]; // else here
     struct taken taken;
-    struct move move;
+    union { // of one call
+        struct tty_reader reader;
+        struct move move;
+    };
 };

@@ -196,7 +196,8 @@ int signal_take(struct thread *thread, u64 set, struct signal_info *info,
             thread->process->handlers->actions[signal].handler = (u64)SIG_DFL;
     }
     lock_give(&threads_lock);
-    if (signal == SIGALRM) alarm_again(thread->process);
+    bool is_timers = signal == SIGALRM || signal == SIGVTALRM || signal == SIGPROF;
+    if (signal && (is_timers || info->code == SI_TIMER)) alarm_taken(thread->process, info);
     return signal;
 }
 

@@ -56,7 +56,6 @@ struct thread {
     struct context context; // first: the trap code's context is the thread
     struct process *process;
     u32 leaving;         // it makes its last call: how far that is (process/exit.c); 0: it does not
-    uaddr born_tid;      // where it stores its tid first, while leaving is THREAD_BORN
     s32 exit_status;     // of wait(2), if it is the last of its process
     bool is_held;        // it stands still, as its process does
     bool is_deaf;        // what it waits for comes soon: only its end interrupts it
@@ -103,7 +102,8 @@ struct thread {
 };
 #define THREAD_OF(node, member) ((struct thread *)((u8 *)node - offsetof(struct thread, member)))
 #define NEVER                   (~0ull)
-#define THREAD_BORN             (~0u)
+// It is new, and stores its tid first, where its record says (few[0]).
+#define THREAD_BORN (~0u)
 
 #define CALL_WAITS (-100000) // what a call that waits returns: no error number
 #define CALL_DONE  (-100001) // a call has changed the registers itself: rax is none of its result
@@ -220,12 +220,20 @@ void process_die(struct process *process, s32 status);
 bool process_wake_dying(struct process *process);
 
 // ---- alarm.c ----
-// The processes' timers of real time, looked at by a CPU that watches one. Returns when that is to
-// look again.
+// The timers that are set, looked at by a CPU that watches. Returns when that is to look again.
 u64 alarm_run(u64 now);
 struct timer { // ns, 0: none
     u64 left, interval;
 };
-void alarm_again(struct process *process); // its SIGALRM was taken: the next interval begins
-struct timer alarm_set(struct process *process,
-                       const struct timer *wanted); // NULL: it stays. What there was
+void alarms_init(struct process *process);
+// is_absolute: left is what the timer's clock shows then. NULL: it stays. What there was.
+struct timer alarm_set(struct alarm *alarm, const struct timer *wanted, bool is_absolute);
+// A signal was taken that a timer may have sent: its next interval begins, and info gets the
+// overruns.
+void alarm_taken(struct process *process, struct signal_info *info);
+// One more for the process: its number, or -EAGAIN.
+s64 alarm_make(struct process *process, const struct alarm *like);
+struct alarm *alarm_find(const struct process *process, u32 number); // NULL: there is none
+void alarm_delete(struct alarm *alarm);
+// Those that were made are gone; with all, the others are not set any more.
+void alarms_end(struct process *process, bool all);

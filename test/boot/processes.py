@@ -24,6 +24,13 @@ def both_write(cpus):
     vm.expect_in("log", "memory ran out: process 3, the youngest that has memory in common with its parent", result.log)
 
 
+def fuzz(calls, seed, cpus, memory, hang):
+    """Random calls: the first process can still act, nothing is lost, and the kernel says no word of its own."""
+    program = vm.compile_guest("test/guest/fuzz.c", "gcc", "-static", "-pthread", "-O1")
+    vm.boot(program, args=[str(calls), str(seed)], memory=memory, extra=["-smp", str(cpus)], hang=hang).expect(
+        0, b"fuzzed; memory is there\n")
+
+
 def tests():
     for compiler, flag in ("musl-gcc", "-static"), ("gcc", "-static"), ("gcc", "-static-pie"):
         for cpus in 1, 2, 4:
@@ -41,5 +48,10 @@ def tests():
     yield "as many as there can be", lambda: shares("crowd", 1, 100000, memory="64M", com1=None)
 
 
+    for seed, cpus, memory in (1, 1, "64M"), (2, 2, "256M"), (3, 4, "128M"):
+        yield f"random calls, on {cpus}", lambda of=(seed, cpus, memory): fuzz(66667, *of, 4 * vm.HANG)
+
+
 def more_tests():
+    yield "10,000,000 random calls", lambda: fuzz(10_000_000, 4, 4, "256M", 7200)
     yield "100,000 children", lambda: shares("many", 1, 100000, memory="64M", com1=b"done, nothing is lost\n", hang=900)

@@ -94,7 +94,6 @@ def pipes(compiler):
 
 
 REFUSALS = """\
-setitimer with timer 0x2: timers of CPU time are not built, so it got EINVAL
 sched_setscheduler with policy 0x2: no real-time policy is built, so it got EPERM
 sched_setaffinity with a number of CPUs, 0x1: threads run on all of them, so it got EINVAL
 prctl with option 0x16: it is not built, so it got EINVAL
@@ -109,7 +108,7 @@ openat with flags 0x8041: no file can be made, so it got EROFS
 futex with operation 0x6: only WAIT, WAKE, WAKE_OP and REQUEUE are built, so it got ENOSYS
 mremap with new length 0x100000: of the program's file only what was loaded is kept, so it got EFAULT
 setrlimit with RLIMIT_NOFILE 0x7d0: there are no more numbers, so it got EPERM
-timer_create (system call 222), which is not built: it got ENOSYS
+timerfd_create (system call 283), which is not built: it got ENOSYS
 """
 
 

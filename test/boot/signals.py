@@ -22,6 +22,15 @@ def handlers(compiler, cpus, cpu="max"):
     vm.expect("what it printed", result.com1.decode().splitlines(), printed.decode().splitlines())
 
 
+def alarms(compiler, cpus):
+    """Timers of timer_create, and those of CPU time."""
+    program = vm.compile_guest("test/guest/alarms.c", compiler, "-static", "-pthread", "-O1")
+    printed, status = natively(program)
+    vm.expect_in("natively", b"done\n", printed)
+    result = vm.boot(program, extra=["-smp", str(cpus)]).expect(status)
+    vm.expect("what it printed", result.com1.decode().splitlines(), printed.decode().splitlines())
+
+
 def frames():
     """What a handler makes of its frame: one that XRSTOR or IRET would fault on ends the program, and nothing else."""
     program = vm.compile_guest("test/guest/frames.c", "gcc", "-static", "-O1")
@@ -54,5 +63,7 @@ def tests():
     yield "by glibc on 2 CPUs", lambda: handlers("gcc", 2)
     yield "by musl on 1 CPU", lambda: handlers("musl-gcc", 1)
     yield "by musl on 4 CPUs", lambda: handlers("musl-gcc", 4)
+    for compiler, cpus in ("gcc", 1), ("musl-gcc", 2), ("gcc", 4):
+        yield f"timers by {compiler} on {cpus}", lambda of=(compiler, cpus): alarms(*of)
     yield "frames without XSAVE", lambda: handlers("musl-gcc", 1, "max,xsave=off")
     yield "frames", frames
