@@ -4,6 +4,7 @@
 #include <linux/prctl.h>
 #include "kernel/lib/string.h"
 #include "kernel/call/call.h"
+#include "kernel/process/credentials.h"
 
 #define TIMER_SLACK_NS 50000 // of a thread at first
 
@@ -64,8 +65,11 @@ s64 call_prctl(struct thread *thread, const u64 *arg) {
     case PR_GET_PDEATHSIG: return put_user(user(arg[1]), &process->death_signal, sizeof(u32));
     case PR_SET_DUMPABLE: return prctl_keep(&kept->dumpable, arg[1], 1);
     case PR_GET_DUMPABLE: return kept->dumpable;
-    case PR_SET_KEEPCAPS: return prctl_keep(&kept->keeps_capabilities, arg[1], 1);
-    case PR_GET_KEEPCAPS: return kept->keeps_capabilities;
+    case PR_SET_KEEPCAPS:
+        if (arg[1] > 1) return -EINVAL;
+        process->credentials.keeps = arg[1];
+        return 0;
+    case PR_GET_KEEPCAPS: return process->credentials.keeps;
     case PR_SET_CHILD_SUBREAPER: return prctl_keep(&process->is_subreaper, arg[1] != 0, 1);
     case PR_GET_CHILD_SUBREAPER: return put_user(user(arg[1]), &process->is_subreaper, sizeof(u32));
     case PR_SET_NO_NEW_PRIVS: return prctl_no_new_rights(kept, arg, true);
@@ -85,7 +89,12 @@ s64 call_prctl(struct thread *thread, const u64 *arg) {
     case PR_GET_TSC: return put_user(user(arg[1]), &time_stamps, sizeof time_stamps);
     case PR_CAPBSET_READ:
         if (arg[1] > CAP_LAST_CAP) return -EINVAL;
-        return 1;
+        return process->credentials.bounding >> arg[1] & 1;
+    case PR_CAPBSET_DROP:
+        if (!credentials_can(&process->credentials, CAP_SETPCAP)) return -EPERM;
+        if (arg[1] > CAP_LAST_CAP) return -EINVAL;
+        process->credentials.bounding &= ~(1ull << arg[1]);
+        return 0;
     case PR_GET_TID_ADDRESS: return put_user(user(arg[1]), &thread->clear_tid, sizeof(u64));
     case PR_GET_SECCOMP:
     case PR_GET_SECUREBITS: return 0;

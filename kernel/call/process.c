@@ -40,20 +40,3 @@ s64 call_personality(struct thread *thread, const u64 *arg) {
         return __atomic_exchange_n(&kept, wanted, __ATOMIC_RELAXED);
     return refused("personality", "value", wanted, "only Linux's own is built", -EINVAL);
 }
-
-// ---- who it is: user and group 0, process 1 ----
-
-// getresuid(real, effective, saved), and getresgid
-s64 call_getresuid(struct thread *thread, const u64 *arg) {
-    for (int i = 0; i < 3; i++)
-        if (!clear_user(user(arg[i]), sizeof(u32))) return -EFAULT;
-    return 0;
-}
-
-s64 call_getresgid(struct thread *thread, const u64 *arg) { return call_getresuid(thread, arg); }
-
-// There are no groups beside the process's own.
-s64 call_getgroups(struct thread *thread, const u64 *arg) {
-    if ((int)arg[0] < 0) return -EINVAL;
-    return 0;
-}

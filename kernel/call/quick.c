@@ -21,10 +21,10 @@ static s64 quick_call(struct context *context, const struct quick *quick) {
     case __NR_gettid: return thread->tid;
     case __NR_getppid: return __atomic_load_n(&thread->process->parent_id, __ATOMIC_RELAXED);
     case __NR_getpgrp: return thread->process->group;
-    case __NR_getuid:
-    case __NR_geteuid:
-    case __NR_getgid:
-    case __NR_getegid: return 0;
+    case __NR_getuid: return thread->process->credentials.users.real;
+    case __NR_geteuid: return thread->process->credentials.users.effective;
+    case __NR_getgid: return thread->process->credentials.groups.real;
+    case __NR_getegid: return thread->process->credentials.groups.effective;
     }
     return QUICK_NOT;
 }

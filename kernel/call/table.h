@@ -25,8 +25,6 @@
 #define NOTE_LIMITS                                                                               \
     "all limits are kept; that of time on CPUs is not enforced, and as for root on Linux those "  \
     "of threads and locked memory are not; more than 1024 open files are refused with EPERM"
-#define NOTE_FSID                                                                                 \
-    "the user and the group stay 0"
 #define NOTE_QUIET                                                                                \
     "ENOSYS without a line in the log: every glibc program asks and does without"
 
@@ -184,9 +182,25 @@ CALL(uname, call_uname, FULL, "")
 CALL(sysinfo, call_sysinfo, PARTIAL, "time, memory and threads; no load")
 CALL(umask, call_umask, IGNORED, "the mask is kept; no file is ever made")
 CALL(personality, call_personality, PARTIAL, "Linux's own; else EINVAL")
+// ---- credentials.c ----
+CALL(getuid, call_getuid, FULL, "")
+CALL(geteuid, call_geteuid, FULL, "")
+CALL(getgid, call_getgid, FULL, "")
+CALL(getegid, call_getegid, FULL, "")
 CALL(getresuid, call_getresuid, FULL, "")
 CALL(getresgid, call_getresgid, FULL, "")
+CALL(setuid, call_setuid, FULL, "")
+CALL(setgid, call_setgid, FULL, "")
+CALL(setreuid, call_setreuid, FULL, "")
+CALL(setregid, call_setregid, FULL, "")
+CALL(setresuid, call_setresuid, FULL, "")
+CALL(setresgid, call_setresgid, FULL, "")
+CALL(setfsuid, call_setfsuid, FULL, "")
+CALL(setfsgid, call_setfsgid, FULL, "")
 CALL(getgroups, call_getgroups, FULL, "")
+CALL(setgroups, call_setgroups, PARTIAL, "32 groups at most; more: ENOMEM")
+CALL(capget, call_capget, FULL, "")
+CALL(capset, call_capset, FULL, "")
 // ---- groups.c ----
 CALL(getpid, call_getpid, FULL, "")
 CALL(getppid, call_getppid, FULL, "")
@@ -195,12 +209,6 @@ CALL(getpgid, call_getpgid, FULL, "")
 CALL(getsid, call_getsid, FULL, "")
 CALL(setpgid, call_setpgid, FULL, "")
 CALL(setsid, call_setsid, FULL, "")
-// ---- call.c: the program is user and group 0 ----
-CALL(getuid, call_returns_0, FULL, "")
-CALL(geteuid, call_returns_0, FULL, "")
-CALL(getgid, call_returns_0, FULL, "")
-CALL(getegid, call_returns_0, FULL, "")
-CALL(setfsuid, call_returns_0, PARTIAL, NOTE_FSID) // it returns what there was before
-CALL(setfsgid, call_returns_0, PARTIAL, NOTE_FSID)
+// ---- call.c ----
 CALL(sync, call_returns_0, IGNORED, "nothing is kept that could be written")
 // clang-format on

@@ -11,6 +11,7 @@
 #include "kernel/memory/promises.h"
 #include "kernel/memory/window.h"
 #include "kernel/process/arguments.h"
+#include "kernel/process/credentials.h"
 #include "kernel/process/program.h"
 
 enum step {
@@ -107,7 +108,7 @@ static void exec_go_over(struct thread *thread, struct exec *exec) {
     process->space = exec->space;
     process_reset_handlers(process);
     process->kept.dumpable = 1;
-    process->kept.keeps_capabilities = 0;
+    credentials_execute(&process->credentials);
     lock_give(&threads_lock);
     thread->context.tlb = &exec->space->tlb;
     (void)tlb_leave();
@@ -144,7 +145,7 @@ static s64 exec_begin_stack(struct thread *thread, struct exec *exec) {
     const u64 own[] = {AT_RANDOM, random, AT_PLATFORM, random + 16, AT_EXECFN, name, AT_NULL, 0};
     u64 bytes[2];
     u64 auxv[LOAD_AUXV];
-    u64 words = load_auxv(&thread->process->image, auxv);
+    u64 words = load_auxv(thread->process, auxv);
     u64 vectors = 8 + exec->arguments.begins.bytes;
     u64 sp = ROUND_DOWN(random - vectors - 8 * words - sizeof own, 16);
     random_bytes(bytes, sizeof bytes);

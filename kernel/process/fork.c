@@ -44,6 +44,7 @@ static bool clone_begin(struct thread *thread, struct process *child, u64 flags)
     struct process *process = thread->process;
     child->image = process->image;
     child->kept = process->kept;
+    child->credentials = process->credentials;
     limits_init(&child->limits, &process->limits);
     lock_take(&threads_lock);
     if (flags & CLONE_SIGHAND) {

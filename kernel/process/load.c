@@ -64,17 +64,21 @@ static bool load_map_segment(struct space *space, u64 bias, const elf_segment *s
 }
 
 // The pairs of the auxiliary vector that do not point into the stack; returns how many words.
-u64 load_auxv(const struct image *image, u64 auxv[LOAD_AUXV]) {
+u64 load_auxv(const struct process *process, u64 auxv[LOAD_AUXV]) {
+    const struct image *image = &process->image;
+    const struct ids *users = &process->credentials.users;
+    const struct ids *groups = &process->credentials.groups;
     const elf_header *header = program.header;
     u64 headers = image->bias + elf_headers_address(&program);
     u64 hwcap2 = 0;
     if (segments_fsgsbase()) hwcap2 = HWCAP2_FSGSBASE;
     // clang-format off
-    const u64 all[] = { // all ids are 0
+    const u64 all[] = {
         AT_PHDR, headers, AT_PHENT, sizeof(Elf64_Phdr), AT_PHNUM, header->e_phnum,
         AT_PAGESZ, PAGE_SIZE, AT_BASE, 0, AT_FLAGS, 0, AT_ENTRY, image->bias + header->e_entry,
         AT_CLKTCK, CLOCK_TICKS,
-        AT_UID, 0, AT_EUID, 0, AT_GID, 0, AT_EGID, 0, AT_SECURE, 0,
+        AT_UID, users->real, AT_EUID, users->effective, AT_GID, groups->real,
+        AT_EGID, groups->effective, AT_SECURE, 0,
         AT_HWCAP, cpuid(1, 0).edx, AT_HWCAP2, hwcap2,
         AT_RSEQ_FEATURE_SIZE, RSEQ_FEATURES, AT_RSEQ_ALIGN, RSEQ_BYTES,
         AT_MINSIGSTKSZ, fpu_state_size() + SIGNAL_FRAME_BYTES, AT_SYSINFO_EHDR, VDSO};
@@ -131,12 +135,12 @@ u64 load_space(struct space *space, const struct image *image) {
     return image->bias + program.header->e_entry;
 }
 
-static u64 load_build_stack(const struct boot_info *boot, const struct image *image) {
+static u64 load_build_stack(const struct boot_info *boot, const struct process *process) {
     u64 auxv[LOAD_AUXV];
     struct start start = {window((paddr){boot->command.start}), boot->command.length,
                           .limit = START_DATA_MAX};
     start.auxv = auxv;
-    start.auxv_bytes = load_auxv(image, auxv) * sizeof auxv[0];
+    start.auxv_bytes = load_auxv(process, auxv) * sizeof auxv[0];
     random_bytes(start.random, sizeof start.random);
     u64 sp = start_stack(&start);
     if (!sp)
@@ -166,5 +170,5 @@ __attribute__((noinline)) void program_load(struct boot_info *boot, struct threa
         unfit("the program needs %lu KiB from 0x%lx on and a stack, and only %lu KiB of memory are "
               "free",
               (image->high - image->low) / 1024, image->low, pages_free() * (PAGE_SIZE / 1024));
-    context_begin(&thread->context, entry, load_build_stack(boot, image));
+    context_begin(&thread->context, entry, load_build_stack(boot, thread->process));
 }

@@ -10,6 +10,7 @@
 #include "kernel/memory/tables.h"
 #include "kernel/memory/window.h"
 #include "kernel/file/files.h"
+#include "kernel/process/credentials.h"
 #include "kernel/process/futex.h"
 #include "kernel/space/collector.h"
 
@@ -156,6 +157,7 @@ void program_run(struct boot_info *boot, const struct calls *calls) {
     if (process && process->space) first = thread_make(process, NULL);
     if (!first) unfit("no memory is left for the program's registers");
     limits_init(&process->limits, NULL);
+    credentials_init(&process->credentials);
     first->context.tlb = &process->space->tlb;
     tlb_enter(first->context.tlb);
     thread_hooks = &hooks_of_threads;

@@ -28,7 +28,7 @@ void program_load(struct boot_info *boot, struct thread *thread);
 // 0: no memory.
 u64 load_space(struct space *space, const struct image *image);
 #define LOAD_AUXV 38
-u64 load_auxv(const struct image *image, u64 auxv[LOAD_AUXV]);
+u64 load_auxv(const struct process *process, u64 auxv[LOAD_AUXV]);
 
 // ---- start.c: what a program finds on its stack (System V x86-64 psABI 3.4.1) ----
 struct start {

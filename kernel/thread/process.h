@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel/cpu/lock.h"
+#include "kernel/lib/address.h"
 #include "kernel/thread/waiting.h"
 #include "kernel/lib/elf.h"
 #include "kernel/thread/sigqueue.h"
@@ -85,10 +86,23 @@ struct usage {
 #define HALT_EXECUTES 2u // all but one do, since it is about to run another program
 #define HALT_STOPPED  4u // they stand still until it is continued
 
+// Who it is (process/credentials.c).
+#define GROUPS_MOST     32
+#define GROUPS_OF_LINUX 65536
+struct ids {
+    u32 real, effective, saved, file;
+};
+struct credentials {
+    struct ids users, groups;
+    u32 more[GROUPS_MOST], more_count;                        // groups beside
+    u64 permitted, effective, inheritable, bounding, ambient; // bit n: CAP_* n
+    bool keeps; // capabilities when it is root no longer (PR_SET_KEEPCAPS)
+};
+
 // What prctl(2) keeps for whoever asks; it changes nothing, since nobody writes core files and
 // pages are as large as fits.
 struct kept {
-    u32 dumpable, keeps_capabilities, no_new_rights, no_huge_pages;
+    u32 dumpable, no_new_rights, no_huge_pages;
 };
 
 // What there is to be told of a child, until its parent has waited for that.
@@ -103,6 +117,7 @@ struct process {
     struct files *files; // the open ones (file/files.h)
     struct limits limits;
     struct kept kept;
+    struct credentials credentials;
     struct alarm alarms[ALARMS];
     paddr alarm_pages[ALARM_PAGES]; // 0: not there yet
     struct wait_queue changed;      // there is something new of a child of its

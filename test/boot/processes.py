@@ -1,4 +1,6 @@
 """Processes: the same program prints on Linux, natively, what it prints in vmos; what they have in common in memory."""
+import os
+
 import vm
 from signals import natively
 
@@ -24,6 +26,16 @@ def both_write(cpus):
     vm.expect_in("log", "memory ran out: process 3, the youngest that has memory in common with its parent", result.log)
 
 
+def credentials():
+    """As root prints natively. Who is not root here sees only that it comes to its end."""
+    program = vm.compile_guest("test/guest/credentials.c", "gcc", "-static", "-O1")
+    result = vm.boot(program).expect(0)
+    if os.geteuid():
+        vm.expect_in("what it printed", b"done\n", result.com1)
+    else:
+        vm.expect("what it printed", result.com1.decode().splitlines(), natively(program)[0].decode().splitlines())
+
+
 def fuzz(calls, seed, cpus, memory, hang):
     """Random calls: the first process can still act, nothing is lost, and the kernel says no word of its own."""
     program = vm.compile_guest("test/guest/fuzz.c", "gcc", "-static", "-pthread", "-O1")
@@ -35,6 +47,7 @@ def tests():
     for compiler, flag in ("musl-gcc", "-static"), ("gcc", "-static"), ("gcc", "-static-pie"):
         for cpus in 1, 2, 4:
             yield f"{compiler} {flag} on {cpus}", lambda of=(compiler, flag, cpus): same(*of)
+    yield "credentials", credentials
     for cpus in 1, 2:
         yield f"both write, on {cpus}", lambda cpus=cpus: both_write(cpus)
     yield "overcommit=2 refuses", lambda: shares(
