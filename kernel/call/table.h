@@ -114,6 +114,8 @@ CALL(execveat, call_execveat, PARTIAL, "the same")
 // ---- wait.c ----
 CALL(wait4, call_wait4, FULL, "")
 CALL(waitid, call_waitid, PARTIAL, "no P_PIDFD")
+// ---- membarrier.c ----
+CALL(membarrier, call_membarrier, PARTIAL, "PRIVATE_EXPEDITED and its SYNC_CORE; else EINVAL")
 // ---- futex.c ----
 CALL(futex, call_futex, PARTIAL, "WAIT, WAKE, their BITSET kinds, WAKE_OP, REQUEUE and "
     "CMP_REQUEUE; else ENOSYS")

@@ -108,6 +108,7 @@ static void exec_go_over(struct thread *thread, struct exec *exec) {
     process->space = exec->space;
     process_reset_handlers(process);
     process->kept.dumpable = 1;
+    process->kept.barriers = 0;
     credentials_execute(&process->credentials);
     lock_give(&threads_lock);
     thread->context.tlb = &exec->space->tlb;

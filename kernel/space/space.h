@@ -61,6 +61,9 @@ const struct limits *space_limits(void); // of the process whose thread asks
 void space_borrows(struct space *space);
 u32 space_youngest_owner(void); // the process of the youngest that borrows; 0: there is none
 
+// All CPUs that run a thread of the space have been interrupted when this returns.
+void space_barrier(struct space *space);
+
 // ---- fork.c ----
 // Copies a piece of a space, from record.done on, into one that no thread uses yet; what both have
 // then is write-protected and may be shared. 0: all is done; -ENOMEM, or what call_again() returns.

@@ -103,6 +103,7 @@ struct credentials {
 // pages are as large as fits.
 struct kept {
     u32 dumpable, no_new_rights, no_huge_pages;
+    u32 barriers; // of membarrier(2), that it has registered
 };
 
 // What there is to be told of a child, until its parent has waited for that.

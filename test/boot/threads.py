@@ -96,6 +96,10 @@ def tests():
             yield f"segments on {cpus} {cpu}", lambda cpus=cpus, cpu=cpu: segments(cpus, cpu)
         yield f"futexes on {cpus}", lambda cpus=cpus: runs(
             vm.compile_guest("test/guest/futexes.c", "gcc", "-static"), cpus, com1=b"futexes ok\n", memory="128M")
+    for cpus in 1, 4:
+        yield f"barriers on {cpus}", lambda cpus=cpus: runs(
+            vm.compile_guest("test/guest/barrier.c", "gcc", "-static", "-pthread", "-O1"), cpus,
+            com1=b"not registered -1 1, 1 0 0\nnonsense -1 22\nwrong 0\n")
     yield "1,000 at once", many
     yield "a signal for one of 1,500", crowd
     yield "flags of clone", lambda: runs(vm.compile_guest("test/guest/clone_flags.c", "gcc", "-static"), 2, com1=b"clone ok\n")
