@@ -1,6 +1,6 @@
-// Futexes: who waits for a word of the program's memory (futex(2)). There is one address space, so
-// the address says which word it is; but shared memory can be shown at two places, and there the
-// memory's own place does.
+// Futexes: who waits for a word of a program's memory (futex(2)). Its space and its address say
+// which word it is; but shared memory can be shown at several places, and there the memory's own
+// place does.
 //
 // A thread is in a bucket from the look at its word on, under the bucket's lock, until a waker
 // takes it out, or it itself when its call is executed anew. So a wake-up counts exactly once, and

@@ -13,6 +13,15 @@ def same(compiler, flag, cpus):
     vm.expect("what it printed", result.com1.decode().splitlines(), printed.decode().splitlines())
 
 
+def in_bochs():
+    """Where wrong bits in page tables are faults, and large pages are those that the CPU says it has."""
+    program = vm.compile_guest("test/guest/processes.c", "musl-gcc", "-static", "-pthread", "-O1")
+    printed, status = natively(program)
+    with vm.directory() as tmp:
+        result = vm.bochs(vm.mkimage(tmp / "disk.img", program), cpu="corei7_haswell_4770", memory=256).expect(status)
+    vm.expect("what it printed", result.com1.decode().splitlines(), printed.decode().splitlines())
+
+
 def shares(way, *numbers, memory, com1, cpus=1, words=(), hang=vm.HANG):
     program = vm.compile_guest("test/guest/shares.c", "musl-gcc", "-static", "-O1")
     args = [way, *(str(number) for number in numbers)]
@@ -47,6 +56,7 @@ def tests():
     for compiler, flag in ("musl-gcc", "-static"), ("gcc", "-static"), ("gcc", "-static-pie"):
         for cpus in 1, 2, 4:
             yield f"{compiler} {flag} on {cpus}", lambda of=(compiler, flag, cpus): same(*of)
+    yield "in Bochs", in_bochs
     yield "credentials", credentials
     for cpus in 1, 2:
         yield f"both write, on {cpus}", lambda cpus=cpus: both_write(cpus)
@@ -61,6 +71,10 @@ def tests():
     yield "as many as there can be", lambda: shares("crowd", 1, 100000, memory="64M", com1=None)
 
 
+    for cpus in 1, 2, 4:
+        yield f"forks under load, on {cpus}", lambda cpus=cpus: vm.boot(
+            vm.compile_guest("test/guest/forks.c", "gcc", "-static", "-pthread", "-O1"), args=["60"],
+            extra=["-smp", str(cpus)]).expect(0, b"12 of 12 ended well, memory is there\n")
     for seed, cpus, memory in (1, 1, "64M"), (2, 2, "256M"), (3, 4, "128M"):
         yield f"random calls, on {cpus}", lambda of=(seed, cpus, memory): fuzz(66667, *of, 4 * vm.HANG)
 

@@ -511,8 +511,8 @@ static void chain(int depth) {
 
 static void many(void) {
     pid_t pid = fork();
-    if (!pid) chain(200);
-    expect_status("200 deep", pid, 0);
+    if (!pid) chain(1000);
+    expect_status("1,000 deep", pid, 0);
     int made = 0, well = 0, status;
     for (; made < 300; made++)
         if (fork() == 0) _exit(made & 127);
