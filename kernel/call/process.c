@@ -27,16 +27,16 @@ s64 call_sysinfo(struct thread *thread, const u64 *arg) {
 
 // The mask for new files, of which there are none: the value is kept.
 s64 call_umask(struct thread *thread, const u64 *arg) {
-    static u32 mask = 022;
-    return __atomic_exchange_n(&mask, (u32)arg[0] & UMASK_BITS, __ATOMIC_RELAXED);
+    u32 *mask = &thread->process->kept.umask;
+    return __atomic_exchange_n(mask, (u32)arg[0] & UMASK_BITS, __ATOMIC_RELAXED);
 }
 
 // personality(unsigned): Linux's own, whose addresses are not random anyway, is the only one.
 s64 call_personality(struct thread *thread, const u64 *arg) {
-    static u32 kept = PER_LINUX;
+    u32 *kept = &thread->process->kept.personality; // PER_LINUX is 0
     u32 wanted = (u32)arg[0];
-    if (wanted == PERSONALITY_ASKS) return __atomic_load_n(&kept, __ATOMIC_RELAXED);
+    if (wanted == PERSONALITY_ASKS) return __atomic_load_n(kept, __ATOMIC_RELAXED);
     if ((wanted & ~(u32)ADDR_NO_RANDOMIZE) == PER_LINUX)
-        return __atomic_exchange_n(&kept, wanted, __ATOMIC_RELAXED);
+        return __atomic_exchange_n(kept, wanted, __ATOMIC_RELAXED);
     return refused("personality", "value", wanted, "only Linux's own is built", -EINVAL);
 }

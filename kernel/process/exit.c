@@ -88,6 +88,13 @@ static bool exit_empty_memory(struct thread *thread) {
     return true;
 }
 
+// Whether the parent has said that it does not want to wait for it.
+static bool exit_is_unwanted(const struct process *process) {
+    const struct signal_action *action = &process->parent->handlers->actions[SIGCHLD];
+    bool ignores = action->handler == (u64)SIG_IGN || action->flags & SA_NOCLDWAIT;
+    return process->exit_signal == SIGCHLD && ignores;
+}
+
 // To the nearest ancestor that wants them, else to the first process.
 static struct process *exit_heir(const struct process *process) {
     struct process *heir = process->parent;
@@ -104,18 +111,13 @@ static bool exit_give_children(struct process *process) {
         process_adopt(child, heir);
         child->exit_signal = SIGCHLD; // what the heir expects
         if (info.signal) (void)signal_put_to(child, NULL, &info);
-        if (child->is_dead) process_tell(child, EVENT_ENDED, child->status);
+        if (!child->is_dead) continue;
+        process_tell(child, EVENT_ENDED, child->status);
+        if (exit_is_unwanted(child)) process_remove(child);
     }
     lock_give(&threads_lock);
     (void)signal_search();
     return !child;
-}
-
-// Whether the parent has said that it does not want to wait for it.
-static bool exit_is_unwanted(const struct process *process) {
-    const struct signal_action *action = &process->parent->handlers->actions[SIGCHLD];
-    bool ignores = action->handler == (u64)SIG_IGN || action->flags & SA_NOCLDWAIT;
-    return process->exit_signal == SIGCHLD && ignores;
 }
 
 static bool exit_tell(struct thread *thread) {

@@ -99,10 +99,11 @@ struct credentials {
     bool keeps; // capabilities when it is root no longer (PR_SET_KEEPCAPS)
 };
 
-// What prctl(2) keeps for whoever asks; it changes nothing, since nobody writes core files and
-// pages are as large as fits.
+// What is kept for whoever asks; it changes nothing, since nobody writes core files, pages are as
+// large as fits, and no file is ever made.
 struct kept {
     u32 dumpable, no_new_rights, no_huge_pages;
+    u32 umask, personality;
     u32 barriers; // of membarrier(2), that it has registered
 };
 

@@ -27,7 +27,7 @@ struct process *process_make(struct process *parent) {
     process->id = thread_number();
     process->group = process->session = process->id;
     process->parent = parent;
-    process->kept.dumpable = 1;
+    process->kept = (struct kept){.dumpable = 1, .umask = 022};
     if (parent) {
         process->group = parent->group;
         process->session = parent->session;

@@ -118,9 +118,10 @@ names_of_kernel() {
         }'
 }
 
+# NASM's labels that begin with two dots are within a function, and not what a debugger or a backtrace is to show.
 link_kernel() {
     # shellcheck disable=SC2046 # a list of names
-    ld --gc-sections -pie --no-dynamic-linker -z text -z noexecstack -z pack-relative-relocs --build-id=none \
+    ld --gc-sections --discard-locals -pie --no-dynamic-linker -z text -z noexecstack -z pack-relative-relocs --build-id=none \
         -T kernel/kernel.ld $(objects_of "$@") -o out/kernel.elf -Map out/kernel.map
     names_of_kernel >out/names.asm
     assemble -f bin out/names.asm -o out/kernel.names
